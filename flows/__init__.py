@@ -1,0 +1,1 @@
+"""Prefect flows, the command, and the shipped experiments."""

@@ -1,0 +1,99 @@
+"""The main flow: the stages in order, one Prefect task each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.environment import home_folder, quieten
+from flows.experiments import find
+from tasks import stages, steps
+from tasks.errors import BadInput
+from tasks.run_folder import STAGES, Stage, locked, make_folder, read_json
+from tasks.spec.load import load_spec
+
+
+class RunRequest(BaseModel):
+    """What to run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    experiment: str = Field(
+        "digits",
+        title="Experiment",
+        min_length=1,
+        description="A shipped experiment's name, or the path of a YAML file.",
+    )
+    set: list[Annotated[str, Field(pattern=r"^[^=\s]+=")]] = Field(
+        [], title="Overrides", description="Each as path=value, such as train.epochs=5."
+    )
+    fail_on_gate: bool = Field(
+        False,
+        title="Fail on a gate",
+        description="End as failed when a gate of severity block fails or is undecided.",
+    )
+    run_dir: str = Field("", title="Run folder", description="Empty: a new one under the home folder.")
+    start_from: Stage = Field("load", title="From stage", description="Go on in the given run folder from this stage.")
+
+
+class GateFailed(Exception):
+    """A gate of severity `block` failed or is undecided, and the request asked to fail then."""
+
+    def __init__(self, folder: Path, sentences: str) -> None:
+        super().__init__(sentences)
+        self.folder = folder
+
+
+@flow(name="bakeoff", persist_result=False)
+def bakeoff(request: RunRequest) -> str:
+    """Runs an experiment from its spec to its report; returns the run's folder."""
+    quieten()
+    path = find(request.experiment)
+    spec, text = load_spec(path, request.set)
+    if request.start_from != "load" and not request.run_dir:
+        raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
+    home = home_folder()
+    folder = make_folder(Path(request.run_dir)) if request.run_dir else stages.new_folder(home, spec.name)
+    with locked(folder):
+        run = stages.open_run(
+            spec,
+            text,
+            request.set,
+            path.parent,
+            home,
+            folder,
+            experiment=request.experiment,
+            start=request.start_from,
+        )
+        if (hear := steps.listener.get()) is not None:
+            hear("load", f"note: the run's folder is {folder}", None)
+        if request.start_from != "report":
+            _through_to_verdict(run, skip_validation=STAGES.index(request.start_from) > STAGES.index("validate"))
+        steps.report(run)
+    if request.fail_on_gate:
+        _refuse(folder)
+    return str(folder)
+
+
+def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:
+    dataset = steps.load(run)
+    splits = steps.split(run, dataset)
+    if not skip_validation:
+        steps.validate(run, dataset, splits)
+    plan, prepared = steps.plan(run, dataset, splits)
+    steps.train(run, plan, prepared)
+    tables = steps.evaluate(run, plan, prepared)
+    steps.judge(run, plan, prepared, tables, splits)
+
+
+def _refuse(folder: Path) -> None:
+    open_gates = [
+        gate["sentence"]
+        for gate in read_json(folder / "verdict.json")["gates"]
+        if gate["severity"] == "block" and gate["answer"] != "pass"
+    ]
+    if open_gates:
+        raise GateFailed(folder, " ".join(open_gates))

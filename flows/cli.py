@@ -1,0 +1,140 @@
+"""The command `bakeoff`. Heavy imports wait until a command needs them: a wrong spec is answered at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import typer
+
+from flows.environment import home_folder, quieten
+from tasks.errors import BadInput
+from tasks.run_folder import Stage
+
+if TYPE_CHECKING:
+    from tasks.spec.models import Spec
+
+app = typer.Typer(
+    help="Which training recipe is really better on this data, and is the model good enough to ship?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or a shipped experiment's name.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the spec, such as train.epochs=5. Repeatable."),
+]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="The folder of all state (runs, cache). Default: $BAKEOFF_HOME, else ./data."),
+]
+
+
+Kind = Literal["runs", "experiments", "datasets", "models", "optimizers", "schedules", "metrics"]
+
+
+@app.command()
+def run(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    home: HomeOption = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder. Default: a new one under the home folder.")
+    ] = None,
+    start: Annotated[
+        Stage,
+        typer.Option("--from", help="Go on in --run-dir from this stage; finished stacks are kept."),
+    ] = "load",
+    fail_on_gate: Annotated[
+        bool,
+        typer.Option("--fail-on-gate", help="Exit with 3 when a gate of severity block fails or is undecided."),
+    ] = False,
+) -> None:
+    """Run an experiment from its spec to its report. Prints the report's path last."""
+    _load(spec, overrides)  # a wrong spec is answered before anything slow
+    from flows.console import run_with_progress
+
+    run_with_progress(
+        experiment=spec,
+        overrides=overrides or [],
+        home=_home(home),
+        run_dir=run_dir,
+        start=start,
+        fail_on_gate=fail_on_gate,
+    )
+
+
+@app.command()
+def check(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
+    """Check spec, data and plan without training: recipes, trials, stacks, what is skipped, the estimated time."""
+    checked, text, base = _load(spec, overrides)
+    from flows.console import show_check
+
+    show_check(checked, text, overrides or [], base, _home(home))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
+    """Render a run's report again. Prints its path."""
+    if not os.path.isfile(run / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
+        raise BadInput(
+            "this is not the folder of a finished run", where=str(run), accepted="a folder with verdict.json"
+        )
+    from flows.console import render_again
+
+    render_again(run)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,
+    home: HomeOption = None,
+) -> None:
+    """List what there is, one line each."""
+    from flows.listing import lines
+
+    for each in [kind] if kind else get_args(Kind):
+        if kind is None:
+            typer.echo(f"{each}:")
+        for line in lines(each, _home(home)):
+            typer.echo(line if kind else f"  {line}")
+
+
+def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:
+    """The spec, checked as far as it can be without its data; its text; and the folder it stands in."""
+    from flows.experiments import find
+    from tasks.plan import recipes_of
+    from tasks.spec.load import load_spec
+
+    path = find(experiment)
+    spec, text = load_spec(path, overrides)
+    recipes_of(spec)
+    return spec, text, path.parent
+
+
+def _home(home: Path | None) -> Path:
+    """The home folder, which flows find in the environment."""
+    if home:
+        os.environ["BAKEOFF_HOME"] = str(home)
+    return home_folder()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 130 Ctrl-C."""
+    quieten()
+    code: Any = 0
+    try:
+        app(arguments)  # ends with SystemExit, after saying what is wrong with the arguments
+    except BadInput as error:
+        print(error.message(), file=sys.stderr)
+        code = 2
+    except SystemExit as end:
+        code = end.code
+        if code == 130:
+            print("stopped; finished stacks are kept: go on with --run-dir FOLDER --from train", file=sys.stderr)
+    sys.stdout.flush()
+    sys.exit(code)

@@ -1,0 +1,272 @@
+"""What the command shows: progress while a run goes on, its result at the end, and the plan of a check."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from tasks.errors import Blocked
+from tasks.run_folder import Stage, make_folder, read_json
+from tasks.spec.models import Spec
+
+
+class Bar:
+    """A line a stage: a moving bar on a terminal, one plain line at each stage's end elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started: dict[str, float] = {}
+        self._tasks: dict[str, Any] = {}
+        self._progress = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.fields[stage]:<9}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            disable=not console.is_terminal,
+            transient=False,
+        )
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def hear(self, stage: str, what: str, share: float | None) -> None:
+        """Takes a stage's news, as `tasks.steps.Listener`."""
+        if stage not in self._tasks:
+            self._started[stage] = time.monotonic()
+            self._tasks[stage] = self._progress.add_task(what, total=None, stage=stage)
+        if what.startswith("note:"):
+            self._console.print(escape(what), highlight=False, soft_wrap=True)
+        elif what == "done":
+            self._progress.update(self._tasks[stage], description="", total=1, completed=1)
+            if not self._console.is_terminal:
+                self._console.print(f"{stage:<9} {time.monotonic() - self._started[stage]:6.1f} s", highlight=False)
+        else:
+            total = None if share is None else 1
+            self._progress.update(self._tasks[stage], description=escape(what), total=total, completed=share or 0)
+
+
+def run_with_progress(
+    *,
+    experiment: str,
+    overrides: Sequence[str],
+    home: Path,
+    run_dir: Path | None,
+    start: Stage,
+    fail_on_gate: bool,
+) -> None:
+    """Runs the flow in this process, shows its progress, then its result; the report's path is the last line.
+
+    Raises:
+        BadInput: the spec or the data is wrong, or blocked by validation.
+        typer.Exit: with 3 for a gate under `fail_on_gate`.
+    """
+    console = Console(stderr=True)
+    with Bar(console) as bar:
+        bar.hear("start", "starting Prefect and TensorFlow", None)
+        from flows.bakeoff import GateFailed, RunRequest, bakeoff
+        from flows.orchestration import api
+        from tasks import steps
+
+        request = RunRequest(
+            experiment=experiment,
+            set=list(overrides),
+            fail_on_gate=fail_on_gate,
+            run_dir=str(run_dir or ""),
+            start_from=start,
+        )
+        token = steps.listener.set(bar.hear)
+        failed = ""
+        try:
+            with api(home) as ready:
+                import tensorflow  # noqa: F401 - loads while the API starts
+
+                ready()
+                bar.hear("start", "done", 1.0)
+                folder = Path(bakeoff(request))
+        except GateFailed as error:
+            folder, failed = error.folder, str(error)
+        except Blocked as error:
+            if error.table:
+                _show_validation(error.table)
+            raise
+        finally:
+            steps.listener.reset(token)
+    show_result(folder)
+    if failed:
+        typer.echo(f"gate: {failed}", err=True)
+        raise typer.Exit(3)
+
+
+def show_result(folder: Path) -> None:
+    """The verdict in a terminal's width, and the report's path as the last line."""
+    verdict, console = read_json(folder / "verdict.json"), Console(highlight=False)
+    first = verdict["metric"]
+    others = [name for name in (verdict["recipes"] or verdict["baselines"])[0]["metrics"] if name != first]
+    confidence = f"{100 * verdict['confidence']:g}%"
+    table = Table(box=box.SIMPLE_HEAD, title=f"Test part, means with {confidence} intervals", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("recipe", overflow="fold")
+    for name in (first, *others):
+        table.add_column(name, justify="right", no_wrap=True)
+    for recipe in verdict["recipes"]:
+        _add_row(table, str(recipe["rank"]), _name(recipe), recipe["metrics"], first, others)
+    table.add_section()
+    for baseline in verdict["baselines"]:
+        _add_row(table, "", f"[dim]baseline:[/] {escape(baseline['name'])}", baseline["metrics"], first, others)
+    console.print(table)
+    for gate in verdict["gates"]:
+        colour = {"pass": "green", "fail": "red"}.get(gate["answer"], "yellow")
+        console.print(f"[{colour}]{gate['answer']}[/]  {escape(gate['sentence'])}")
+    for warning in verdict["warnings"]:
+        console.print(f"[yellow]note[/]  {escape(warning)}")
+    console.print(f"[bold]{escape(verdict['sentence'])}[/]")
+    typer.echo(str(folder / "report.html"))
+
+
+def _name(recipe: dict[str, Any]) -> str:
+    failing = "diverged" if recipe["status"] == "diverged" else "" if recipe["learned"] else "did not learn"
+    return escape(recipe["recipe"]) + (f" [yellow]({failing})[/]" if failing else "")
+
+
+def _add_row(table: Table, rank: str, name: str, metrics: dict[str, Any], first: str, others: Sequence[str]) -> None:
+    """One line: the deciding metric with its interval, the others without."""
+    means = [_mean(metrics.get(other)) for other in others]
+    table.add_row(rank, name, _interval(metrics.get(first)), *means)
+
+
+def _mean(value: dict[str, Any] | None) -> str:
+    return "-" if not value or value["mean"] is None else f"{value['mean']:.4g}"
+
+
+def _interval(value: dict[str, Any] | None) -> str:
+    if not value or value["low"] is None:
+        return _mean(value)
+    return escape(f"{_mean(value)} [{value['low']:.4g}, {value['high']:.4g}]")
+
+
+def _show_validation(rows: Sequence[dict[str, str]]) -> None:
+    """The checks that failed; how many passed."""
+    table = Table(title="Data validation", title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    failed = [row for row in rows if row["answer"] != "passed"]
+    for row in failed:
+        colour = "red" if row["answer"] == "blocks" else "yellow"
+        table.add_row(f"[{colour}]{row['answer']}[/]", *[escape(row[name]) for name in rows[0] if name != "answer"])
+    console = Console(stderr=True, highlight=False)
+    console.print(table)
+    console.print(f"{len(rows) - len(failed)} of {len(rows)} checks passed")
+
+
+def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
+    """Spec, data and plan without training; leaves nothing behind but downloaded data.
+
+    Raises:
+        BadInput: the spec or the data is wrong, or blocked by validation.
+    """
+    from tasks import stages
+
+    folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
+    try:
+        with Bar(Console(stderr=True)) as bar:
+            bar.hear("load", "reading the data", None)
+            run = stages.open_run(spec, text, overrides, base, home, folder)
+            dataset = stages.load(
+                run, lambda done, total: bar.hear("load", f"{done / 1e6:.1f} MB", done / (total or done))
+            )
+            bar.hear("load", "done", 1.0)
+            bar.hear("validate", "checking the data", None)
+            splits = stages.split(run, dataset)
+            validation = stages.validate(run, dataset, splits)
+            bar.hear("validate", "done", 1.0)
+            bar.hear("plan", "planning", None)
+            plan, _ = stages.plan(run, dataset, splits)
+            bar.hear("plan", "done", 1.0)
+    except Blocked as error:
+        if error.table:
+            _show_validation(error.table)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _show_plan(plan.as_json(), validation, home)
+
+
+def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> None:
+    import yaml
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("[bold]spec[/] (every default filled in)")
+    typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
+    data, parts = plan["data"], plan["parts"]
+    shape = data["image_shape"]
+    inputs = f"images {'x'.join(map(str, shape))}" if shape else f"{len(data['columns'])} columns"
+    predicted = f"{plan['task']} of {escape(data['target'])}"
+    console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
+    console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
+    for note in data["notes"]:
+        console.print(f"note: {escape(note)}")
+    for result in validation["results"]:
+        if not result["success"]:
+            console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
+    console.print(f"\n[bold]recipes[/] {len(plan['recipes'])}, decided by {plan['metric']}; one variant each")
+    for recipe in plan["recipes"]:
+        console.print(f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}")
+    for item in plan["skipped"]:
+        console.print(f"  skipped       {escape(item['recipe'])}: {escape(item['reason'])}")
+    console.print(f"\n[bold]trials[/] {plan['cost']['trials']} in {len(plan['stacks'])} stacks")
+    for stack in plan["stacks"][:20]:
+        why = f" ({escape(stack['why'])})" if stack["why"] else ""
+        console.print(
+            f"  {stack['stack_id']}  {stack['trainer']}{why}: {stack['size']} trials x {stack['steps']:,} steps, "
+            f"{stack['parameters']:,} weights each, at most {stack['memory_bytes'] / 1e6:,.0f} MB"
+        )
+    if len(plan["stacks"]) > 20:
+        console.print(f"  and {len(plan['stacks']) - 20} more")
+    reused = _reused(plan, home)
+    console.print(f"reused: {reused or 'nothing'}")
+    console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+
+
+def _reused(plan: dict[str, Any], home: Path) -> str:
+    """Which of the plan's stacks lie finished in an earlier run's folder, where `--from train` would keep them."""
+    wanted = {stack["stack_id"] for stack in plan["stacks"]}
+    for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
+        found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
+        if found:
+            return f"{len(found)} of {len(wanted)} stacks with --run-dir {run} --from train"
+    return ""
+
+
+def render_again(run: Path) -> None:
+    """Renders a run's report and prints its path last."""
+    from reports.render import render
+
+    rendered = render(run)
+    for warning in rendered.warnings:
+        typer.echo(f"note: {warning}", err=True)
+    typer.echo(str(rendered.path))

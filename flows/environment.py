@@ -1,0 +1,34 @@
+"""The process's settings: quiet, offline, on TensorFlow. Called before any heavy import, never at import."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # V2 calls out from the browser even with analytics off
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN rounds differently from machine to machine
+    "GRPC_VERBOSITY": "ERROR",
+}
+
+
+def home_folder() -> Path:
+    """The folder of all state: runs, cache, champions."""
+    return Path(os.environ.get("BAKEOFF_HOME") or "data")
+
+
+def quieten() -> None:
+    """Sets what the user has not set."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    tensorflow = logging.getLogger("tensorflow")
+    if tensorflow.level == logging.NOTSET:
+        tensorflow.setLevel(logging.ERROR)  # it warns of each stack's program: "excessive retracing"

@@ -1,0 +1,77 @@
+"""What `bakeoff list` prints: one line for each thing there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.run_folder import read_json
+
+
+def lines(kind: str, home: Path) -> Iterator[str]:
+    """The lines of one kind: its name, then what it is."""
+    return {
+        "runs": lambda: _runs(home),
+        "experiments": _experiments,
+        "datasets": _datasets,
+        "models": lambda: _factories(_table("models")),
+        "optimizers": lambda: _factories(_table("optimizers")),
+        "schedules": lambda: _factories(_table("schedules")),
+        "metrics": _metrics,
+    }[kind]()
+
+
+def _runs(home: Path) -> Iterator[str]:
+    for folder in sorted((home / "runs").glob("*")) if (home / "runs").is_dir() else []:
+        path = folder / "verdict.json"
+        yield f"{folder}  {read_json(path)['sentence'] if path.exists() else 'not finished'}"
+
+
+def _experiments() -> Iterator[str]:
+    from flows.experiments import shipped
+
+    for name, path in shipped().items():
+        yield f"{name:<14} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}"
+
+
+def _datasets() -> Iterator[str]:
+    from tasks.datasets.catalogue import CATALOGUE
+
+    for name, entry in CATALOGUE.items():
+        yield f"{name:<20} {entry.summary} (licence: {entry.licence})"
+
+
+def _metrics() -> Iterator[str]:
+    from tasks.evaluation.metrics import METRICS
+
+    for name, metric in METRICS.items():
+        better = "greater" if metric.greater_is_better else "smaller"
+        yield f"{name:<10} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
+
+
+def _table(name: str) -> dict[str, Callable[..., Any]]:
+    from tasks.training.models import MODELS
+    from tasks.training.optimizers import OPTIMIZERS
+    from tasks.training.schedules import SCHEDULES
+
+    tables: dict[str, dict[str, Callable[..., Any]]] = {
+        "models": {**MODELS},
+        "optimizers": {**OPTIMIZERS},
+        "schedules": {**SCHEDULES},
+    }
+    return tables[name]
+
+
+def _factories(table: dict[str, Callable[..., Any]]) -> Iterator[str]:
+    from tasks.spec.entries import bind, schema_of
+
+    for name, factory in table.items():
+        summary = (factory.__doc__ or "").split("\n\n")[0].replace("\n", " ").strip()
+        defaults = bind(factory, name, {}) if not _required(schema_of(factory)) else {}
+        said = ", ".join(f"{key} {value}" for key, value in defaults.items())
+        yield f"{name:<16} {' '.join(summary.split())} [{said or 'no parameters'}]"
+
+
+def _required(schema: Any) -> bool:
+    return any(field.is_required() for field in schema.model_fields.values())

@@ -1,0 +1,1 @@
+"""The report: Quarto documents over the run's tables, and what renders them."""

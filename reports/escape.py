@@ -1,0 +1,55 @@
+"""One way to put a string that comes from data or a spec into the page.
+
+The page passes through four languages: Python's f-strings make Markdown, Quarto expands shortcodes in it
+(also inside raw HTML), pandoc turns it into HTML, a browser reads that. `safe` is right in all of them at
+once, because it leaves nothing that any of them treats as syntax.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+
+class Html(str):
+    """Markup that is already safe to put into the page as it stands."""
+
+
+def safe(text: object) -> Html:
+    """`text` as it will be read, in HTML, in an HTML attribute, in Markdown and beside Quarto's shortcodes.
+
+    Every ASCII character that is neither a letter, a digit nor a space becomes a numeric character reference;
+    runs of white space become one space; control and text-direction characters become U+FFFD. `Html` stays as
+    it is.
+    """
+    if isinstance(text, Html):
+        return text
+    line = " ".join(str(text).split())
+    return Html("".join(map(_reference, line)))
+
+
+def safe_lines(text: str) -> Html:
+    """As `safe`, for preformatted text inside raw HTML: line breaks and indentation are kept."""
+    lines = text.expandtabs(4).splitlines()
+    return Html("\n".join("".join(map(_reference, line)) for line in lines))
+
+
+def safe_json(value: Any) -> Html:
+    """`value` as JSON for a `<script>` inside a raw HTML block: no `<`, `>`, `&` or backtick stands in it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Html(re.sub(r"[<>&`\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _reference(character: str) -> str:
+    if character == " " or (character.isascii() and character.isalnum()):
+        return character
+    if character.isascii() and character.isprintable():
+        return f"&#{ord(character)};"
+    # Cc: control, Cs: half a surrogate pair. The direction marks can make a name read as another one.
+    hidden = (
+        unicodedata.category(character) in {"Cc", "Cs"}
+        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+    return "\ufffd" if hidden else character

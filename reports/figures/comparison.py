@@ -1,0 +1,180 @@
+"""The deciding metric by recipe, and the leader against each other recipe, as dots with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.encoding import colour, inline
+from reports.metric_names import phrase, title
+from reports.numbers import interval, places, probability
+from reports.palette import BETTER, INK, OPEN, WORSE, palette
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.figures.encoding import Chart
+
+_ROW = 30  # px
+
+
+def forest(
+    verdict: dict[str, Any], plan: dict[str, Any], trials: pd.DataFrame, metrics: pd.DataFrame
+) -> dict[str, Chart]:
+    """The deciding metric of each recipe: a faint dot a seed, mean and interval, baselines as lines.
+
+    By tab title: all recipes, and those that learned where the others would squeeze them together.
+    """
+    if not verdict:
+        return {}
+    measured = [recipe for recipe in verdict["recipes"] if _mean(recipe, verdict["metric"]) is not None]
+    learned = [recipe for recipe in measured if recipe["learned"] and recipe["status"] == "ok"]
+    seeds = _seeds(trials, metrics, verdict["metric"], verdict["part"])
+    charts = {}
+    if measured:
+        charts["All recipes"] = _forest(measured, verdict, plan, seeds)
+    if 2 <= len(learned) < len(measured):
+        charts["Those that learned"] = _forest(learned, verdict, plan, seeds)
+    return charts
+
+
+def _forest(
+    recipes: list[dict[str, Any]], verdict: dict[str, Any], plan: dict[str, Any], seeds: list[dict[str, Any]]
+) -> Chart:
+    import altair as alt
+
+    metric = verdict["metric"]
+    ranked = sorted(recipes, key=lambda recipe: recipe["rank"])
+    names = [recipe["recipe"] for recipe in ranked]
+    decimals = places(recipe["metrics"][metric] for recipe in ranked)
+    rows = [
+        {
+            "recipe": recipe["recipe"],
+            **recipe["metrics"][metric],
+            "text": interval(recipe["metrics"][metric], decimals),
+        }
+        for recipe in ranked
+    ]
+    y = alt.Y("recipe:N", sort=names, title=None)
+    paint = colour(palette([recipe["recipe"] for recipe in plan["recipes"]]), legend=None)
+    x_scale = alt.Scale(zero=False, nice=False, padding=14)
+    tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric))]
+    base = alt.Chart(inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
+    layers = [
+        _baselines(verdict),
+        alt.Chart(inline([seed for seed in seeds if seed["recipe"] in names]))
+        .mark_point(size=16, opacity=0.55, strokeWidth=1, yOffset=9)
+        .encode(x=alt.X("value:Q"), y=y, color=paint),
+        base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=90, opacity=1).encode(
+            x=alt.X(
+                "mean:Q",
+                title=f"{title(metric)}, {verdict['part']} part",
+                scale=x_scale,
+                axis=alt.Axis(tickCount=8),
+            )
+        ),
+    ]
+    return alt.layer(*layers).properties(
+        width="container",
+        height=_ROW * len(names),
+        description=f"{title(metric)} with its interval for {len(names)} recipes, the best on top",
+    )
+
+
+def _baselines(verdict: dict[str, Any]) -> Chart:
+    import altair as alt
+
+    rows = [
+        {"baseline": entry["name"], "mean": mean}
+        for entry in verdict["baselines"]
+        if (mean := _mean(entry, verdict["metric"])) is not None
+    ]
+    # Known names by constant order: the legend reads the same in every report.
+    dashes = alt.Scale(range=[[1, 2], [5, 3], [10, 3]])
+    return (
+        alt.Chart(inline(rows))
+        .mark_rule(color=OPEN, strokeWidth=1.5)
+        .encode(
+            x=alt.X("mean:Q"),
+            strokeDash=alt.StrokeDash(
+                "baseline:N",
+                sort=None,
+                scale=dashes,
+                legend=alt.Legend(title="Baselines", orient="top", titleOrient="left", symbolSize=400),
+            ),
+            tooltip=[alt.Tooltip("baseline:N"), alt.Tooltip("mean:Q", format=".4~g")],
+        )
+    )
+
+
+def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) -> list[dict[str, Any]]:
+    """The metric of every final trial."""
+    final = trials.loc[trials["stage"] == "final", ["trial_id", "recipe"]]
+    values = metrics[(metrics["part"] == part) & (metrics["metric"] == metric) & metrics["slice"].isna()]
+    joined = final.merge(values[["trial_id", "value"]], on="trial_id").dropna()
+    return [{"recipe": name, "value": value} for name, value in zip(joined["recipe"], joined["value"], strict=True)]
+
+
+def differences(verdict: dict[str, Any]) -> dict[str, Chart]:
+    """The leader minus each other recipe, paired over seeds: right of zero, the leader is better.
+
+    By tab title: all recipes, and those that learned where the others would squeeze them together.
+    """
+    learned = {
+        entry["recipe_id"] for entry in verdict.get("recipes", []) if entry["learned"] and entry["status"] == "ok"
+    }
+    found = [entry for entry in verdict.get("comparisons", []) if entry["difference"] is not None]
+    close = [entry for entry in found if entry["recipe_id"] in learned]
+    charts = {"All recipes": _differences(found, verdict)} if found else {}
+    return charts | ({"Those that learned": _differences(close, verdict)} if 1 <= len(close) < len(found) else {})
+
+
+def _differences(found: list[dict[str, Any]], verdict: dict[str, Any]) -> Chart:
+    import altair as alt
+
+    ordered = sorted(found, key=lambda entry: entry["difference"])
+    decimals = places({**entry, "mean": entry["difference"]} for entry in ordered)
+    rows = [
+        {
+            "recipe": entry["recipe"],
+            "difference": entry["difference"],
+            "low": entry["low"],
+            "high": entry["high"],
+            "answer": entry["answer"],
+            "text": interval({**entry, "mean": entry["difference"]}, decimals),
+            "p": probability(entry["p_holm"]),
+        }
+        for entry in ordered
+    ]
+    name = phrase(verdict["metric"])
+    answers = alt.Scale(domain=["better", "can't tell", "worse"], range=[BETTER, OPEN, WORSE])
+    paint = alt.Color(
+        "answer:N", scale=answers, legend=alt.Legend(title="The leader is", orient="top", titleOrient="left")
+    )
+    base = alt.Chart(inline(rows)).encode(
+        y=alt.Y("recipe:N", sort=[row["recipe"] for row in rows], title=None),
+        color=paint,
+        tooltip=[
+            alt.Tooltip("recipe:N"),
+            alt.Tooltip("text:N", title="difference"),
+            alt.Tooltip("p:N", title="p, Holm"),
+            alt.Tooltip("answer:N"),
+        ],
+    )
+    x = alt.X(
+        "difference:Q",
+        title=f"Difference in {name} (right of 0: the leader is better)",
+        scale=alt.Scale(padding=14, nice=False),
+        axis=alt.Axis(tickCount=8),
+    )
+    zero = alt.Chart(inline([{"zero": 0}])).mark_rule(color=INK, strokeWidth=1).encode(x=alt.X("zero:Q"))
+    rules = base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q")
+    return alt.layer(zero, rules, base.mark_point(filled=True, size=80, opacity=1).encode(x=x)).properties(
+        width="container",
+        height=_ROW * len(rows),
+        description=f"Difference in {name} between the leader and {len(rows)} other recipes, with intervals",
+    )
+
+
+def _mean(entry: dict[str, Any], metric: str) -> float | None:
+    return (entry["metrics"].get(metric) or {}).get("mean")

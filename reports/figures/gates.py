@@ -1,0 +1,89 @@
+"""A gate as a picture: the threshold, which side passes, and where the interval lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.encoding import inline
+from reports.figures.place import place
+from reports.markup import gate_answer, raw
+from reports.metric_names import title
+from reports.numbers import interval, places
+from reports.palette import BETTER, INK, OPEN, WORSE
+from tasks.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    from reports.figures.encoding import Chart
+
+_COLOURS = {"pass": BETTER, "fail": WORSE, "undecided": OPEN}
+
+
+def gates(verdict: dict[str, Any]) -> str:
+    """Every gate: its answer, its sentence, its picture, as Markdown."""
+    if not verdict:
+        return raw('<p class="quiet">This run was not judged.</p>')
+    found = verdict["gates"]
+    if not found:
+        return raw('<p class="quiet">The spec sets no gates.</p>')
+    return "\n".join(
+        raw(f'<div class="gate"><p>{gate_answer(entry)}</p></div>')
+        + (place(gate(entry)) if entry["estimate"] is not None else "")
+        for entry in found
+    )
+
+
+def gate(gate: dict[str, Any]) -> Chart:
+    """Estimate and interval against the threshold; the side that passes is shaded."""
+    import altair as alt
+
+    at_least = gate.get("at_least") is not None
+    threshold = gate["at_least"] if at_least else gate["at_most"]
+    estimate = {"mean": gate["estimate"], "low": gate["low"], "high": gate["high"]}
+    decimals = places([estimate])
+    start, end = _domain(gate["metric"], [threshold, *(value for value in estimate.values() if value is not None)])
+    row = {
+        **estimate,
+        "threshold": threshold,
+        "from": threshold if at_least else start,
+        "to": end if at_least else threshold,
+        "text": interval(estimate, decimals),
+        "limit": f"at {'least' if at_least else 'most'} {threshold:,.6g}",
+    }
+    name = title(gate["metric"])
+    x = alt.X(
+        "mean:Q",
+        title=name,
+        scale=alt.Scale(domain=[start, end], zero=False, nice=False),
+        axis=alt.Axis(tickCount=8, grid=False),
+    )
+    base = alt.Chart(inline([row])).encode(
+        tooltip=[alt.Tooltip("text:N", title=name), alt.Tooltip("limit:N", title="gate")]
+    )
+    colour = _COLOURS[gate["answer"]]
+    return alt.layer(
+        base.mark_rect(color="#eaf3f8").encode(x=alt.X("from:Q"), x2="to:Q"),
+        base.mark_rule(color=INK, strokeWidth=2).encode(x=alt.X("threshold:Q")),
+        base.mark_text(
+            color="#4a525b",
+            fontSize=11,
+            baseline="top",
+            y=3,
+            align="left" if at_least else "right",
+            dx=5 if at_least else -5,
+        ).encode(x=alt.X("threshold:Q"), text="limit:N"),
+        base.mark_rule(color=colour, strokeWidth=4, strokeCap="round", y=34).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(color=colour, filled=True, size=130, opacity=1, y=34).encode(x=x),
+    ).properties(
+        width="container",
+        height=52,
+        description=f"{name} {row['text']}, gate {row['limit']}: {gate['answer']}",
+    )
+
+
+def _domain(metric: str, values: list[float]) -> tuple[float, float]:
+    """Room on both sides of all values, within the metric's own bounds."""
+    margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
+    start, end = min(values) - margin, max(values) + margin
+    if metric in METRICS and METRICS[metric].share:
+        return max(start, 0.0), min(end, 1.0)
+    return start, end

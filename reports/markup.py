@@ -1,0 +1,110 @@
+"""The pieces of Markdown and HTML the report is made of, alike under Quarto and under pandoc."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from reports.escape import Html, safe
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+Callout = Literal["note", "tip", "important", "warning", "caution"]
+
+# Longer than any run of backticks that can stand inside: `safe` and `safe_json` leave none.
+_FENCE = "`" * 6
+
+
+def show(markdown: str) -> Markdown:
+    """A cell's result. Markdown: for a script in a text/html output Quarto loads libraries from outside."""
+    from IPython.display import Markdown
+
+    return Markdown(markdown)
+
+
+def raw(html: str) -> str:
+    """`html` as Markdown that no renderer looks into."""
+    return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
+
+
+def callout(kind: Callout, title: str, body: str, *, collapse: bool = False) -> str:
+    """A Quarto callout. `title` is escaped here, `body` is Markdown."""
+    folded = ' collapse="true"' if collapse else ""
+    return f'::: {{.callout-{kind} title="{safe(title)}"{folded}}}\n\n{body}\n\n:::\n'
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """A Markdown list of plain sentences, escaped here."""
+    return "\n".join(f"- {safe(sentence)}" for sentence in sentences) + "\n"
+
+
+def tabset(tabs: Mapping[str, str]) -> str:
+    """A Quarto tabset: titles (escaped here) and their Markdown. One tab alone needs no tabs."""
+    if len(tabs) == 1:
+        return next(iter(tabs.values()))
+    panels = "\n".join(f"### {safe(title)}\n\n{body}\n" for title, body in tabs.items())
+    return f"::: {{.panel-tabset}}\n\n{panels}\n:::\n" if tabs else ""
+
+
+def badge(kind: str, text: str) -> Html:
+    """A small label. `kind` picks its colour: good, bad, open, quiet."""
+    return Html(f'<span class="badge-{kind}">{safe(text)}</span>')
+
+
+def gate_answer(gate: Mapping[str, Any]) -> Html:
+    """A gate's answer as a badge, and its sentence."""
+    kinds = {"pass": "good", "fail": "bad", "undecided": "open"}
+    blocks = ' <span class="quiet">(blocks)</span>' if gate["severity"] == "block" else ""
+    return Html(f"{badge(kinds[gate['answer']], gate['answer'])} <span>{safe(gate['sentence'])}{blocks}</span>")
+
+
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str,
+    marked: int | None = None,
+) -> Html:
+    """An HTML table in a box of its own that scrolls when the page is narrow.
+
+    Args:
+        head: Column titles; those that begin with `#` (not shown) hold numbers, set flush right, in figures
+            of equal width.
+        rows: Cells; what is not `Html` is escaped.
+        caption: Says to those who can't see it what the table holds.
+        marked: Position of the row that stands out.
+    """
+    styles = [' class="number"' if title.startswith("#") else "" for title in head]
+    top = "".join(
+        f'<th scope="col"{style}>{safe(title.removeprefix("#"))}</th>'
+        for title, style in zip(head, styles, strict=True)
+    )
+    body = "\n".join(
+        ('<tr class="marked">' if position == marked else "<tr>")
+        + "".join(f"<td{style}>{safe(cell)}</td>" for cell, style in zip(cells, styles, strict=True))
+        + "</tr>"
+        for position, cells in enumerate(rows)
+    )
+    label = safe(caption)
+    # Focusable, so that the keyboard can scroll it. Quarto would rebuild the table without the attribute.
+    return Html(
+        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n'
+        f'<table data-quarto-disable-processing="true">\n<caption class="visually-hidden">{label}</caption>\n'
+        f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+    )
+
+
+def facts(pairs: Mapping[str, object]) -> Html:
+    """A list of terms and their values; pairs without a value are left out."""
+    items = "".join(
+        f"<div><dt>{safe(term)}</dt><dd>{safe(value)}</dd></div>"
+        for term, value in pairs.items()
+        if value not in (None, "")
+    )
+    return Html(f'<dl class="facts">{items}</dl>')
+
+
+def fold(summary: str, html: str, *, opened: bool = False) -> Html:
+    """HTML behind a line that opens it."""
+    return Html(f"<details{' open' if opened else ''}><summary>{safe(summary)}</summary>\n{html}\n</details>")

@@ -1,0 +1,78 @@
+"""All that the report reads: the files of one run folder, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import BadInput
+from tasks.records import TABLES
+from tasks.run_folder import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's files, read. What the run did not get to write is an empty dict, frame or text.
+
+    Args:
+        folder: Where they were read.
+        spec: The text of `spec.yaml`.
+        plan, validation, verdict, environment, stages: The JSON files of these names.
+        trials, metrics, curves, predictions: The tables of `tasks.records`.
+    """
+
+    folder: Path
+    spec: str
+    plan: dict[str, Any]
+    validation: dict[str, Any]
+    verdict: dict[str, Any]
+    environment: dict[str, Any]
+    stages: dict[str, Any]
+    trials: pd.DataFrame
+    metrics: pd.DataFrame
+    curves: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def read_run(folder: Path | str) -> Run:
+    """Reads a run folder.
+
+    Raises:
+        BadInput: there is no `plan.json`, so this is no run folder.
+    """
+    folder = Path(folder).resolve()
+    if not (folder / "plan.json").is_file():
+        raise BadInput(
+            "is not a run: it holds no plan.json",
+            where=str(folder),
+            remedy="name a folder that `bakeoff run` has written",
+        )
+    spec = folder / "spec.yaml"
+    return Run(
+        folder=folder,
+        spec=spec.read_text(encoding="utf-8") if spec.is_file() else "",
+        plan=_document(folder, "plan"),
+        validation=_document(folder, "validation"),
+        verdict=_document(folder, "verdict"),
+        environment=_document(folder, "environment"),
+        stages=_document(folder, "stages"),
+        trials=_table(folder, "trials"),
+        metrics=_table(folder, "metrics"),
+        curves=_table(folder, "curves"),
+        predictions=_table(folder, "predictions"),
+    )
+
+
+def _document(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    document: dict[str, Any] = read_json(path) if path.is_file() else {}
+    return document
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    table = TABLES[name]
+    return table.read(folder) if (folder / f"{name}.parquet").is_file() else table.frame()

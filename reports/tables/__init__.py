@@ -1,0 +1,24 @@
+"""The report's tables and texts: each function takes the run's dicts or frames and returns Markdown."""
+
+from reports.tables.comparison import comparison, differences
+from reports.tables.data import columns, data, validation
+from reports.tables.reproduce import reproduce
+from reports.tables.trials import skipped, stacks, trials
+from reports.tables.verdict import baselines, gates, next_steps, verdict, warnings
+
+__all__ = [
+    "baselines",
+    "columns",
+    "comparison",
+    "data",
+    "differences",
+    "gates",
+    "next_steps",
+    "reproduce",
+    "skipped",
+    "stacks",
+    "trials",
+    "validation",
+    "verdict",
+    "warnings",
+]

@@ -1,0 +1,107 @@
+"""The recipes beside each other, and the leader against each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.escape import Html, safe
+from reports.markup import badge, raw, table
+from reports.metric_names import measured, phrase, title
+from reports.numbers import MISSING, count, duration, interval, number, places, probability, signed
+from reports.palette import palette
+
+_ANSWERS = {"better": "good", "worse": "bad", "can't tell": "open"}
+
+
+def comparison(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Each recipe's mean and interval over seeds per metric, ranked."""
+    if not verdict:
+        return raw('<p class="quiet">This run was not judged.</p>')
+    names = measured(verdict)
+    ranked = sorted(verdict["recipes"], key=lambda recipe: recipe["rank"])
+    decimals = {name: places(recipe["metrics"].get(name) for recipe in ranked) for name in names}
+    colours = swatches(plan)
+    head = ["#Rank", "Recipe", *(f"#{title(name)}" for name in names)]
+    head += ["#Seeds", "#Time"]
+    rows = [
+        (
+            count(recipe["rank"]),
+            _name(recipe, colours),
+            *(_stacked(interval(recipe["metrics"].get(name), decimals[name])) for name in names),
+            count(recipe["seeds"]),
+            duration(recipe["seconds"]),
+        )
+        for recipe in ranked
+    ]
+    marked = 0 if verdict["winner"] else None
+    caption = f"Recipes by {title(verdict['metric'])} on the {verdict['part']} part, mean and interval over seeds"
+    under = (
+        f"Ranked by {phrase(verdict['metric'])} on the validation part; the figures are those of the "
+        f"{verdict['part']} part, mean and interval over seeds."
+    )
+    return raw(f'{table(head, rows, caption=caption, marked=marked)}<p class="under">{safe(under)}</p>')
+
+
+def differences(verdict: dict[str, Any]) -> str:
+    """The leader against every other recipe, paired over seeds."""
+    found = verdict.get("comparisons")
+    if not found:
+        return ""
+    estimates = [{**entry, "mean": entry["difference"]} for entry in found]
+    decimals = places(estimates)
+    head = ["Against", "Answer", "#Difference", "#p, Holm", "#Effect size"]
+    head += ["#Smallest difference"]
+    rows = [
+        (
+            entry["recipe"],
+            badge(_ANSWERS[entry["answer"]], entry["answer"]),
+            _signed_interval(estimate, decimals),
+            probability(entry["p_holm"]),
+            signed(entry["effect_size"], 1),
+            number(entry["smallest_difference"], decimals),
+        )
+        for entry, estimate in zip(found, estimates, strict=True)
+    ]
+    return raw(table(head, rows, caption="The leader against each other recipe, paired over seeds"))
+
+
+def swatches(plan: dict[str, Any]) -> dict[str, Html]:
+    """By recipe name: the line the recipe has in every chart."""
+    colours = palette([recipe["recipe"] for recipe in plan["recipes"]])
+    lines = zip(colours.names, colours.colours, colours.dashes, strict=True)
+    return {name: _line(colour, " ".join(map(str, dash)) if dash[1] else "none") for name, colour, dash in lines}
+
+
+def _line(colour: str, dashes: str) -> Html:
+    return Html(
+        '<svg class="swatch" viewBox="0 0 22 8" aria-hidden="true"><line x1="1" x2="21" y1="4" y2="4" '
+        f'stroke="{colour}" stroke-width="3" stroke-dasharray="{dashes}"/></svg>'
+    )
+
+
+def _name(recipe: dict[str, Any], swatches: dict[str, Html]) -> Html:
+    """The recipe's line, its name, and below what there is to say about it."""
+    line = swatches.get(recipe["recipe"], "")
+    return Html(f'<span class="recipe">{line}{safe(recipe["recipe"])}</span>{_note(recipe)}')
+
+
+def _note(recipe: dict[str, Any]) -> Html:
+    if recipe["status"] != "ok":
+        flag = badge("bad", recipe["status"])
+    else:
+        flag = badge("bad", "did not learn") if recipe["learned"] is False else Html("")
+    note = safe((recipe["note"] or "").removeprefix("did not learn: "))
+    return Html(f'<span class="sentence">{flag} <small>{note}</small></span>') if flag or note else Html("")
+
+
+def _stacked(interval: str) -> Html:
+    """The mean above its bounds, so that more metrics fit beside each other."""
+    mean, _, bounds = interval.partition(" ")
+    return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))
+
+
+def _signed_interval(estimate: dict[str, Any], decimals: int) -> str:
+    text = interval(estimate, decimals)
+    if text == MISSING:
+        return text
+    return text.replace(number(estimate["mean"], decimals), signed(estimate["mean"], decimals), 1)

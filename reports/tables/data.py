@@ -1,0 +1,101 @@
+"""The data: what they are, and whether they passed their checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.escape import Html, safe
+from reports.markup import badge, bullets, callout, facts, fold, raw, table
+from reports.numbers import count, duration
+
+_SHOWN = 60  # columns listed by name; image-like tables have hundreds
+
+
+def data(plan: dict[str, Any]) -> str:
+    """The facts of the data set, and what its reader noticed."""
+    about, parts = plan["data"], plan["parts"]
+    classes = about["classes"]
+    shape = about["image_shape"]
+    pairs = {
+        "Data": about["name"],
+        "Rows": f"{count(about['rows'])} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
+        "Target": about["target"],
+        "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,
+        "Inputs": " × ".join(map(str, shape)) + " images" if shape else f"{len(about['columns'])} columns",
+        "Source": about["source"],
+        "Licence": about["licence"],
+        "Digest": Html(f"<code>{safe(about['digest'])}</code>"),
+    }
+    notes = callout("note", "Noticed while reading", bullets(about["notes"])) if about["notes"] else ""
+    return raw(facts(pairs)) + notes
+
+
+def columns(plan: dict[str, Any]) -> str:
+    """The input columns and their kinds, folded away. Nothing for images."""
+    listed = plan["data"]["columns"]
+    if not listed:
+        return ""
+    rows = [(column["name"], column["kind"]) for column in listed[:_SHOWN]]
+    more = f"<p>and {count(len(listed) - _SHOWN)} more</p>" if len(listed) > _SHOWN else ""
+    return raw(fold("Input columns", table(["Column", "Kind"], rows, caption="Input columns") + more))
+
+
+def validation(validation: dict[str, Any]) -> str:
+    """Every check of the data: failures first, those that passed folded away."""
+    if not validation:
+        return callout("note", "Not checked", "This run ended before its data were checked.")
+    results = sorted(validation["results"], key=lambda result: (result["success"], result["severity"] != "block"))
+    failed = [result for result in results if not result["success"]]
+    passed = [result for result in results if result["success"]]
+    said = (
+        f"{count(len(results))} checks in {duration(validation['seconds'])}: {count(len(passed))} passed, "
+        f"{count(sum(r['severity'] == 'warn' for r in failed))} warned, "
+        f"{count(sum(r['severity'] == 'block' for r in failed))} blocked."
+    )
+    html = f"<p>{safe(said)}</p>"
+    if failed:
+        html += _results(failed, "Checks that failed")
+    if passed:
+        html += fold(f"{count(len(passed))} checks passed", _results(passed, "Checks that passed"))
+    return raw(html)
+
+
+def _results(results: list[dict[str, Any]], caption: str) -> Html:
+    head = [
+        "",
+        "What it says",
+        "Column",
+        "Expected",
+        "Observed",
+        "#Rows",
+        "#Unexpected",
+    ]
+    rows = [
+        (
+            _result(result),
+            _message(result),
+            result["column"] or "",
+            result["expected"],
+            result["observed"],
+            count(result["rows"]),
+            count(result["unexpected"]),
+        )
+        for result in results
+    ]
+    return table(head, rows, caption=caption)
+
+
+def _result(result: dict[str, Any]) -> Html:
+    if result["success"]:
+        return badge("good", "passed")
+    return badge("bad", "blocks") if result["severity"] == "block" else badge("open", "warns")
+
+
+def _message(result: dict[str, Any]) -> Html:
+    remedy = f"<br>{safe(result['remedy'])}" if result["remedy"] and not result["success"] else ""
+    origin = f"<br><small>{safe(result['check'])}, {safe(result['origin'])}</small>"
+    return Html(f'<span class="sentence">{safe(result["message"])}{remedy}{origin}</span>')
+
+
+def _first(names: list[str], shown: int = 12) -> str:
+    return ", ".join(map(str, names[:shown])) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -1,0 +1,71 @@
+"""How to get the same result again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reports.escape import Html, safe, safe_lines
+from reports.markup import facts, fold, raw, table
+from reports.numbers import count, duration
+
+
+def reproduce(
+    plan: dict[str, Any], environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str
+) -> str:
+    """Command, spec, seeds, digests, versions, and where the time went."""
+    return raw(
+        facts(_facts(plan, environment, renderer))
+        + _listing("Spec as written", spec, opened=True)
+        + _stages(stages)
+        + _versions(environment)
+        + fold("Recipes in full", _recipes(plan))
+    )
+
+
+def _facts(plan: dict[str, Any], environment: dict[str, Any], renderer: str) -> Mapping[str, object]:
+    command, git = environment.get("command"), environment.get("git") or {}
+    words = command if isinstance(command, str) else " ".join(command or [])
+    seeds = sorted({trial["seed"] for trial in plan["trials"]})
+    return {
+        "Command": Html(f"<code>{safe(words)}</code>") if words else None,
+        "Set on the command line": ", ".join(environment.get("overrides", [])),
+        "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
+        "Data digest": Html(f"<code>{safe(plan['data']['digest'])}</code>"),
+        "Started": environment.get("started"),
+        "Python": environment.get("python"),
+        "Machine": f"{environment.get('platform', '')}, {count(environment.get('cpus'))} CPUs",
+        "Code": f"{git['commit']}{' with uncommitted changes' if git.get('changed') else ''}" if git else None,
+        "Report made by": renderer,
+    }
+
+
+def _listing(summary: str, text: str, *, opened: bool = False) -> Html:
+    block = f'<pre class="listing" tabindex="0"><code>{safe_lines(text)}</code></pre>'
+    return fold(summary, block, opened=opened) if text.strip() else Html("")
+
+
+def _stages(stages: dict[str, Any]) -> Html:
+    rows = [(name, stage["status"], duration(stage.get("seconds"))) for name, stage in stages.get("stages", {}).items()]
+    return fold("Stages", table(["Stage", "Status", "#Time"], rows, caption="Stages")) if rows else Html("")
+
+
+def _versions(environment: dict[str, Any]) -> Html:
+    rows = sorted(environment.get("versions", {}).items(), key=lambda item: item[0].lower())
+    return fold("Versions", table(["Package", "Version"], rows, caption="Versions")) if rows else Html("")
+
+
+def _recipes(plan: dict[str, Any]) -> Html:
+    rows = [
+        (
+            recipe["recipe"],
+            Html(f"<code>{safe(recipe['variant_id'])}</code>"),
+            Html(_parameters(recipe["params"])),
+        )
+        for recipe in plan["recipes"]
+    ]
+    return table(["Recipe", "Variant", "Every hyperparameter"], rows, caption="Recipes in full")
+
+
+def _parameters(params: dict[str, Any]) -> str:
+    return "<br>".join(f"<small>{safe(name)}: {safe(value)}</small>" for name, value in params.items())

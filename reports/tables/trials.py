@@ -1,0 +1,96 @@
+"""What was trained, which way, and what was left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.escape import Html, safe
+from reports.markup import badge, raw, table
+from reports.metric_names import title
+from reports.numbers import MISSING, count, duration, number, places
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 400
+_BADGES = {"ok": "quiet", "diverged": "bad", "failed": "bad"}
+
+
+def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
+    """Each trained trial, those that went wrong first. `metric` is shown on the test part."""
+    trained = trials[trials["stage"] != "baseline"]
+    if trained.empty:
+        return raw('<p class="quiet">No trial was trained.</p>')
+    trained = trained.sort_values("status", key=lambda status: status == "ok", kind="stable")
+    values = _test_values(metrics, metric)
+    decimals = places({"mean": value} for value in values.values())
+    head = ["Recipe", "#Seed", "Status", f"#{title(metric)}", "#Epochs"]
+    head += ["#Steps", "#Best step", "#Time", "Trainer"]
+    rows = [
+        (
+            Html(f'<span class="recipe">{safe(trial["recipe"])}</span>'),
+            _whole(trial["seed"]),
+            _status(trial["status"], trial["reason"]),
+            number(values.get(trial["trial_id"]), decimals),
+            _whole(trial["epochs"]),
+            _whole(trial["steps"]),
+            _whole(trial["best_step"]),
+            duration(trial["seconds"]),
+            trial["trainer"],
+        )
+        for trial in trained.head(_SHOWN).to_dict("records")
+    ]
+    html: str = table(head, rows, caption="Trials")
+    if len(trained) > _SHOWN:
+        html += f"<p>The first {_SHOWN} of {count(len(trained))}; all are in <code>trials.parquet</code>.</p>"
+    return raw(f'<div class="tall">{html}</div>')
+
+
+def stacks(plan: dict[str, Any]) -> str:
+    """The groups of trials that were trained together, and why each took the way it took."""
+    head = [
+        "Trainer",
+        "#Trials",
+        "#At a time",
+        "#Weights each",
+        "#Steps",
+    ]
+    head += ["#Memory", "Why"]
+    rows = [
+        (
+            stack["trainer"],
+            count(len(stack["trials"])),
+            count(stack["size"]),
+            count(stack["parameters"]),
+            count(stack["steps"]),
+            f"{stack['memory_bytes'] / 2**20:,.0f} MiB" if stack["memory_bytes"] is not None else MISSING,
+            Html(f'<span class="sentence">{safe(stack["why"])}</span>'),
+        )
+        for stack in plan["stacks"]
+    ]
+    return raw(table(head, rows, caption="Stacks of trials"))
+
+
+def skipped(plan: dict[str, Any]) -> str:
+    """The recipes that could not be made, each with its reason."""
+    rows = [(entry["recipe"], entry["reason"]) for entry in plan["skipped"]]
+    if not rows:
+        return raw('<p class="quiet">Nothing was skipped.</p>')
+    return raw(table(["Recipe", "Reason"], rows, caption="Skipped recipes"))
+
+
+def _test_values(metrics: pd.DataFrame, metric: str) -> dict[str, float]:
+    found = metrics[(metrics["part"] == "test") & (metrics["metric"] == metric) & metrics["slice"].isna()]
+    return dict(zip(found["trial_id"], found["value"], strict=True))
+
+
+def _status(status: str, reason: Any) -> Html:
+    said = f" <small>{safe(reason)}</small>" if isinstance(reason, str) and reason else ""
+    return Html(f'<span class="sentence">{badge(_BADGES.get(status, "open"), status)}{said}</span>')
+
+
+def _whole(value: Any) -> str:
+    """A nullable integer."""
+    import pandas as pd
+
+    return MISSING if pd.isna(value) else count(int(value))

@@ -1,0 +1,144 @@
+"""The verdict in words and figures: who won, by how much, and is it good enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.escape import Html, safe
+from reports.markup import bullets, callout, gate_answer, raw
+from reports.metric_names import phrase, title
+from reports.numbers import MISSING, count, interval, number, places
+
+_ANSWERS = {
+    "better": ("good", "network better by"),
+    "worse": ("bad", "network worse by"),
+    "can't tell": ("open", "can't tell: difference"),
+}
+
+
+def verdict(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+    """The head of the report. Without a verdict: that there is none."""
+    if not verdict:
+        return callout(
+            "important",
+            "No verdict",
+            "This run ended before its recipes were judged. The sections below show what it got to.",
+        )
+    lead = safe(verdict["sentence"])
+    margin = _margin(verdict)
+    return raw(
+        f'<div class="verdict verdict-{"won" if verdict["winner"] else "open"}">\n'
+        f'<p class="headline">{_headline(verdict)}</p>\n<p class="lead">{lead}</p>\n'
+        + (f'<p class="margin">{margin}</p>\n' if margin else "")
+        + f'<p class="scope">{_scope(verdict, plan)}</p>\n</div>'
+    )
+
+
+def _headline(verdict: dict[str, Any]) -> Html:
+    names = {recipe["recipe_id"]: recipe["recipe"] for recipe in verdict["recipes"]}
+    if verdict["winner"]:
+        return Html(f"{safe(names[verdict['winner']])} wins")
+    if verdict["leader"] is None:
+        return Html("No recipe finished")
+    leader = safe(names[verdict["leader"]])
+    if len(names) == 1:
+        return Html(f"{leader}: nothing to compare it with")
+    return Html(f"Can&#39;t tell <small>{leader} leads</small>")
+
+
+def _margin(verdict: dict[str, Any]) -> Html:
+    """How far the leader, chosen on the validation part, is ahead of the strongest other recipe, or behind it."""
+    known = [comparison for comparison in verdict["comparisons"] if comparison["difference"] is not None]
+    if not known:
+        return Html("")
+    rival = min(known, key=lambda comparison: comparison["difference"])
+    behind = rival["difference"] < 0
+    difference = safe(interval(_flipped(rival) if behind else _estimate(rival)))
+    return Html(
+        f"<b>{difference}</b> {'behind' if behind else 'ahead of'} <b>{safe(rival['recipe'])}</b>, "
+        f"the strongest rival on the {safe(verdict['part'])} part, in {safe(phrase(verdict['metric']))}"
+    )
+
+
+def _scope(verdict: dict[str, Any], plan: dict[str, Any]) -> Html:
+    seeds = {recipe["seeds"] for recipe in verdict["recipes"]}
+    trained = f"{'up to ' if len(seeds) > 1 else ''}{max(seeds, default=0)}"
+    rows = plan.get("parts", {}).get(verdict["part"])
+    return safe(
+        f"{len(verdict['recipes'])} recipes, {trained} seeds each, judged by {phrase(verdict['metric'])} on "
+        f"{count(rows)} {verdict['part']} rows. Brackets hold {verdict['confidence']:.0%} intervals."
+    )
+
+
+def baselines(verdict: dict[str, Any]) -> str:
+    """The shipped model's deciding metric as a card, and a card for each baseline beside it."""
+    if not verdict:
+        return ""
+    metric, shipped = verdict["metric"], verdict["shipped"]
+    estimates = [entry["metrics"].get(metric) for entry in [*verdict["baselines"], *([shipped] if shipped else [])]]
+    decimals = places(estimates)
+    answers = {entry["name"]: entry for entry in verdict["against_baselines"]}
+    cards = [_shipped(verdict, decimals)] if shipped else []
+    for entry in verdict["baselines"]:
+        against = answers.get(entry["name"])
+        cards.append(
+            _card("Baseline", entry["name"], entry["metrics"].get(metric), decimals, _answer(against, decimals))
+        )
+    return raw(f'<div class="cards" aria-label="{safe(title(metric))}">{"".join(cards)}</div>') if cards else ""
+
+
+def _shipped(verdict: dict[str, Any], decimals: int) -> Html:
+    shipped = verdict["shipped"]
+    names = {recipe["recipe_id"]: recipe["recipe"] for recipe in verdict["recipes"]}
+    name = f"{names.get(shipped['recipe_id'], shipped['recipe_id'])}, seed {shipped['seed']}"
+    note = safe(f"{title(verdict['metric'])} on the {verdict['part']} part")
+    return _card("Shipped model", name, shipped["metrics"].get(verdict["metric"]), decimals, note, "card-shipped")
+
+
+def _card(kind: str, name: str, estimate: Any, decimals: int, note: Html, style: str = "") -> Html:
+    mean = number(estimate["mean"], decimals) if estimate else MISSING
+    bounds = interval(estimate, decimals).removeprefix(mean).strip()
+    return Html(
+        f'<div class="card {style}"><p class="kind">{safe(kind)}</p><p class="name">{safe(name)}</p>'
+        f'<p class="figure">{safe(mean)} <small>{safe(bounds)}</small></p><p class="note">{note}</p></div>'
+    )
+
+
+def _answer(against: dict[str, Any] | None, decimals: int) -> Html:
+    if against is None:
+        return Html("")
+    kind, words = _ANSWERS[against["answer"]]
+    estimate = _flipped(against) if against["answer"] == "worse" else _estimate(against)
+    return Html(f'<span class="text-{kind}">{safe(words)} {safe(interval(estimate, decimals))}</span>')
+
+
+def _estimate(entry: dict[str, Any]) -> dict[str, float | None]:
+    return {"mean": entry["difference"], "low": entry["low"], "high": entry["high"]}
+
+
+def _flipped(entry: dict[str, Any]) -> dict[str, float | None]:
+    """The same difference seen from the other side."""
+    mean, low, high = entry["difference"], entry["low"], entry["high"]
+    return {"mean": -mean, "low": None if high is None else -high, "high": None if low is None else -low}
+
+
+def gates(verdict: dict[str, Any]) -> str:
+    """Each gate's answer as a badge, with its sentence."""
+    if not verdict:
+        return ""
+    if not verdict["gates"]:
+        return raw('<p class="quiet">The spec sets no gates: nothing says how good is good enough.</p>')
+    items = "".join(f"<li>{gate_answer(gate)}</li>" for gate in verdict["gates"])
+    return raw(f'<ul class="gates" aria-label="Gates">{items}</ul>')
+
+
+def warnings(verdict: dict[str, Any]) -> str:
+    """What the reader must know before trusting the verdict."""
+    found = verdict.get("warnings")
+    return callout("warning", "Read this first", bullets(found)) if found else ""
+
+
+def next_steps(verdict: dict[str, Any]) -> str:
+    """What to do next."""
+    steps = verdict.get("next")
+    return callout("tip", "What to do next", bullets(steps)) if steps else ""

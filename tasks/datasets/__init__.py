@@ -1,0 +1,1 @@
+"""Data: the catalogue, files, splits, and preprocessing."""

@@ -1,0 +1,405 @@
+"""The catalogue: every data set known by name, in one table. A new one is one entry of `CATALOGUE`.
+
+An entry says where the bytes come from, how they are read, what is predicted, and which columns must not be
+inputs and why. All else (kinds of columns, blanks, classes) is found out from the data, as for any file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.spec.models import Read
+
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a data set, recognised by its content.
+
+    Args:
+        name: As it is called in the cache and in a folder named in BAKEOFF_DATA.
+        digest: `sha256:HEX`, or `md5:HEX` where its publisher states no other.
+        addresses: Where it can be had, in the order they are tried.
+        part: `train` or `test` where the set comes in parts.
+        instead: The same rows in another file, taken where it is found but not downloaded.
+    """
+
+    name: str
+    digest: str
+    addresses: tuple[str, ...] = ()
+    part: str | None = None
+    instead: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known about a data set before it is read. The defaults are those of a file nobody described.
+
+    Args:
+        summary: One line for `bakeoff list datasets`.
+        origin: Who made the data.
+        licence: As its source states it.
+        files: What is read, in order. Empty for a bundled set.
+        bundled: The scikit-learn function that holds it (`load_digits`).
+        images: The files are IDX images and labels, not tables.
+        read: How its tables are read.
+        target: What is predicted unless the spec says otherwise.
+        names: Target value to class name, in the order of the classes; None: the values themselves, sorted.
+        target_suffix: Text that some files append to the target's values.
+        rename: Column name as found to the one used here.
+        clock: Columns of `minutes:seconds` text, read as seconds.
+        leave_out: Columns that are no inputs unless the spec names them in `features`, each with its reason.
+        group: Rows with one value in this column stay in one part, unless the spec splits otherwise.
+        notes: What everyone who uses it should know.
+    """
+
+    summary: str = ""
+    origin: str = ""
+    licence: str = NOT_STATED
+    files: tuple[File, ...] = ()
+    bundled: str | None = None
+    images: bool = False
+    read: Read = field(default_factory=Read)
+    target: str | None = None
+    names: Mapping[str, str] | None = None
+    target_suffix: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    clock: tuple[str, ...] = ()
+    leave_out: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _github(repository: str, commit: str, path: str) -> str:
+    return f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+
+
+_BIRTHS = (
+    "GoogleCloudPlatform/training-data-analyst",
+    "a3083130c24bbce167714c8630eaf21598c9c9a7",
+    "courses/machine_learning/deepdive/06_structured/",
+)
+_ADULT_COLUMNS = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education-num",
+    "marital-status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital-gain",
+    "capital-loss",
+    "hours-per-week",
+    "native-country",
+    "income",
+]
+_GERMAN_COLUMNS = [
+    "checking_account",
+    "duration",
+    "credit_history",
+    "purpose",
+    "credit_amount",
+    "savings",
+    "employment_since",
+    "installment_rate",
+    "personal_status_and_sex",
+    "other_debtors",
+    "residence_since",
+    "property",
+    "age",
+    "other_installment_plans",
+    "housing",
+    "existing_credits",
+    "job",
+    "dependents",
+    "telephone",
+    "foreign_worker",
+    "risk",
+]
+
+
+def _mnist(name: str, sha256: str, part: str) -> File:
+    addresses = (
+        _github("fgnt/mnist", "ae608a02b796c9ee908c082585a5f006fe05258e", name),
+        f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}",
+        f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}",
+    )
+    return File(name, f"sha256:{sha256}", addresses, part)
+
+
+def _fashion(name: str, digest: str, part: str) -> File:
+    addresses = (
+        _github(
+            "zalandoresearch/fashion-mnist",
+            "b2617bb6d3ffa2e429640350f613e3291e10b141",
+            f"data/fashion/{name}",
+        ),
+        f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}",
+    )
+    return File(name, digest, addresses, part)
+
+
+CATALOGUE: dict[str, Entry] = {
+    "digits": Entry(
+        summary="1,797 handwritten digits, 8x8 pixels; bundled with scikit-learn",
+        origin="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), its test part",
+        licence="not stated in scikit-learn's copy (scikit-learn itself: BSD-3-Clause)",
+        bundled="load_digits",
+        images=True,
+        notes=("pixels run from 0 to 16, not to 255",),
+    ),
+    "breast-cancer": Entry(
+        summary="569 tumours, 30 measurements, benign or malignant; bundled with scikit-learn",
+        origin="Wolberg, Street and Mangasarian 1995, Breast Cancer Wisconsin (Diagnostic), UCI",
+        licence="not stated in scikit-learn's copy (scikit-learn itself: BSD-3-Clause)",
+        bundled="load_breast_cancer",
+        target="diagnosis",
+    ),
+    "wine": Entry(
+        summary="178 wines, 13 chemical measurements, 3 cultivars; bundled with scikit-learn",
+        origin="Forina et al. 1991, Wine recognition data, UCI",
+        licence="not stated in scikit-learn's copy (scikit-learn itself: BSD-3-Clause)",
+        bundled="load_wine",
+        target="cultivar",
+    ),
+    "diabetes": Entry(
+        summary="442 patients, 10 measurements, disease progression after a year; bundled with scikit-learn",
+        origin="Efron, Hastie, Johnstone and Tibshirani 2004, Least Angle Regression",
+        licence="not stated in scikit-learn's copy (scikit-learn itself: BSD-3-Clause)",
+        bundled="load_diabetes",
+        target="progression",
+    ),
+    "titanic": Entry(
+        summary="891 passengers, 10 numeric columns, survived (38%)",
+        origin="Kaggle 'Titanic: Machine Learning from Disaster', training set, DataCamp's numeric version",
+        files=(
+            File(
+                "titanic_all_numeric.csv",
+                "sha256:e2c355b01a882117f8ca504d9a007eaab58d77cde3378b2fd3bf55e36349566e",
+                (
+                    _github(
+                        "youngsoul/intro_to_keras",
+                        "9cf146fba07b951a3896a5ac7321aa74f9a12443",
+                        "data/titanic.csv",
+                    ),
+                ),
+            ),
+        ),
+        target="survived",
+        notes=(
+            "missing ages were filled with the mean over all rows before any split",
+            "names and tickets are gone, so 111 rows are exact duplicates of others: different people",
+        ),
+    ),
+    "shot-log": Entry(
+        summary="128,069 NBA shots of 2014-15, 10 columns, made (45%); split by game",
+        origin="Kaggle dansbecker/nba-shot-logs, from the NBA's public statistics",
+        files=(
+            File(
+                "nba-shot-logs.zip",
+                "sha256:3452a50eb4984fc776229a516645c2bc80c281ceafffcad317666bf066e70c76",
+                (
+                    _github(
+                        "Olabode-Cole/Data-Management-Visualization-",
+                        "070a138bec1a8f34014964526f9f69caf4f75a82",
+                        "nba-shot-logs.zip",
+                    ),
+                ),
+                instead=(
+                    File(
+                        "shot_logs.kaggle_names.csv.gz",
+                        "sha256:0275d854211337385831d7d0ada4e6a0afc30457793b9a014dc55e99de18a96f",
+                    ),
+                ),
+            ),
+        ),
+        target="FGM",
+        names={"0": "missed", "1": "made"},
+        rename={
+            "converted_y": "TOUCH_TIME",
+            "converted_x": "SHOT_DIST",
+            "result": "SHOT_RESULT",
+            "player": "player_name",
+        },
+        clock=("GAME_CLOCK",),
+        leave_out={
+            "SHOT_RESULT": "is the target as text",
+            "PTS": "is zero exactly when the shot missed",
+            "W": "is known only after the game",
+            "FINAL_MARGIN": "is known only after the game",
+            "GAME_ID": "names the game",
+            "MATCHUP": "names the game",
+            "CLOSEST_DEFENDER": "names a person",
+            "CLOSEST_DEFENDER_PLAYER_ID": "names a person",
+            "player_name": "names a person",
+            "player_id": "names a person",
+        },
+        group="GAME_ID",
+        notes=("TOUCH_TIME holds 312 negative values; SHOT_CLOCK is blank in 5,567 rows",),
+    ),
+    "mnist": Entry(
+        summary="60,000 + 10,000 handwritten digits, 28x28 pixels",
+        origin="LeCun et al. 1998, Gradient-based learning applied to document recognition",
+        licence="CC BY-SA 3.0, as stated by the Keras documentation (copyright LeCun and Cortes)",
+        files=(
+            _mnist(
+                "train-images-idx3-ubyte.gz",
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                "train",
+            ),
+            _mnist(
+                "train-labels-idx1-ubyte.gz",
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                "train",
+            ),
+            _mnist(
+                "t10k-images-idx3-ubyte.gz",
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                "test",
+            ),
+            _mnist(
+                "t10k-labels-idx1-ubyte.gz",
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+                "test",
+            ),
+        ),
+        images=True,
+    ),
+    "fashion-mnist": Entry(
+        summary="60,000 + 10,000 pictures of clothes, 28x28 pixels, 10 classes",
+        origin="Xiao, Rasul and Vollgraf 2017, Fashion-MNIST (Zalando Research)",
+        licence="MIT",
+        files=(
+            _fashion("train-images-idx3-ubyte.gz", "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d", "train"),
+            _fashion(
+                "train-labels-idx1-ubyte.gz",
+                "sha256:a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                "train",
+            ),
+            _fashion("t10k-images-idx3-ubyte.gz", "md5:bef4ecab320f06d8554ea6380940ec79", "test"),
+            _fashion(
+                "t10k-labels-idx1-ubyte.gz",
+                "sha256:67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                "test",
+            ),
+        ),
+        images=True,
+        names={
+            str(label): name
+            for label, name in enumerate(
+                [
+                    "T-shirt/top",
+                    "Trouser",
+                    "Pullover",
+                    "Dress",
+                    "Coat",
+                    "Sandal",
+                    "Shirt",
+                    "Sneaker",
+                    "Bag",
+                    "Ankle boot",
+                ]
+            )
+        },
+    ),
+    "california-housing": Entry(
+        summary="20,640 districts of 1990, 9 columns, median house value (dollars)",
+        origin="Pace and Barry 1997, Sparse Spatial Autoregressions; columns added by A. Geron",
+        licence="not stated for the data (1990 US census); its repository: Apache-2.0",
+        files=(
+            File(
+                "housing.csv",
+                "sha256:8a3727f4cf54ac1a327f69b1d5b4db54c5834ea81c6e4efc0d163300022a685e",
+                (
+                    _github(
+                        "ageron/handson-ml2",
+                        "1e2115277b50f6c584cd668fa30e3af309a5b136",
+                        "datasets/housing/housing.csv",
+                    ),
+                ),
+            ),
+        ),
+        target="median_house_value",
+        notes=(
+            "965 values stand at the cap of 500,001 dollars: the true ones are higher",
+            "the 207 blanks in total_bedrooms were made on purpose by the book's author",
+        ),
+    ),
+    "german-credit": Entry(
+        summary="1,000 loans, 20 columns, credit risk (30% bad)",
+        origin="Hofmann 1994, Statlog (German Credit Data)",
+        licence="not stated in the files (UCI is believed to say CC BY 4.0; not verified)",
+        files=(
+            File(
+                "german.data",
+                "sha256:b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871",
+                (_github("lmw0612/Master_Thesis", "3fec20c78cc6ce5f194a618421bb52066819d0ab", "german.data"),),
+            ),
+        ),
+        read=Read(header=False, columns=_GERMAN_COLUMNS, separator=" "),
+        target="risk",
+        names={"1": "good", "2": "bad"},
+        notes=("its official costs: calling a bad customer good costs 5, calling a good one bad costs 1",),
+    ),
+    "adult": Entry(
+        summary="32,561 + 16,281 people of 1994, 13 columns, income over 50K (24%)",
+        origin="Kohavi 1996 and Becker, Adult / Census Income, UCI",
+        licence="not stated in the files (UCI is believed to say CC BY 4.0; not verified)",
+        files=(
+            File(
+                "adult.data",
+                "sha256:5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+                (
+                    _github(
+                        "jgorthi/Fairness-in-Machine-Learning",
+                        "50cb7551a9a4031237679a91e8fe3791d6bc4e01",
+                        "adult.data",
+                    ),
+                ),
+                part="train",
+            ),
+            File(
+                "adult.test",
+                "sha256:a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+                (_github("rashadmin/Adult_", "b67a16f5090fb4674b53d4f2815b5508b5962ff6", "adult.test"),),
+                part="test",
+            ),
+        ),
+        read=Read(header=False, columns=_ADULT_COLUMNS, separator=",", missing=["", "?"], comment="|"),
+        target="income",
+        target_suffix=".",
+        leave_out={"fnlwgt": "is a survey weight, not a trait of the person"},
+    ),
+    "births": Entry(
+        summary="33,026 rows of US births after 2000, 4 columns, weight (pounds); split by month",
+        origin="US NCHS natality 1969-2008, sampled for a Google Cloud training course",
+        licence="US NCHS data use rules: no re-identification (its repository: Apache-2.0)",
+        files=(
+            File(
+                "train.csv",
+                "sha256:9f5adb3e12fb9ca1a274d8fb17c4f21c5a2e9092054a8dd14198685891fa29e9",
+                (_github(*_BIRTHS) + "train.csv",),
+                part="train",
+            ),
+            File(
+                "eval.csv",
+                "sha256:1b05d81ddd5346d2a69512621e99a3ea77321d2923209494326edd4912ad50f3",
+                (_github(*_BIRTHS) + "eval.csv",),
+                part="test",
+            ),
+        ),
+        read=Read(
+            header=False,
+            columns=["weight_pounds", "is_male", "mother_age", "plurality", "gestation_weeks", "key"],
+        ),
+        target="weight_pounds",
+        leave_out={"key": "is a hash of year and month"},
+        group="key",
+        notes=("every birth stands twice, exact and as known without ultrasound: split by key, never by row",),
+    ),
+}

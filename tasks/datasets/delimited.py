@@ -1,0 +1,172 @@
+"""Delimited text (CSV, TSV) as a frame of text: strict about its shape, silent about what the values mean."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.errors import BadInput
+from tasks.spec.models import Read
+
+_SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
+
+
+def read_delimited(path: Path, read: Read, shown: str) -> pd.DataFrame:
+    """The file's columns as stripped `str`, None where a value is missing. dtype object.
+
+    Quoting is that of RFC 4180, or none. Every row has as many fields as the first; blank lines are skipped.
+
+    Args:
+        path: A text file in UTF-8 (also with a byte order mark), plain, gzip, or the only file of a zip.
+        read: How it is written. Without a separator: tabs for a name in .tsv or .tsv.gz, else commas.
+        shown: The file's name as the user knows it, for messages.
+
+    Raises:
+        BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
+    """
+    separator = read.separator or ("\t" if ".tsv" in path.name.lower() else ",")
+    if len(separator) != 1 or separator in '"\r\n':
+        raise BadInput(
+            "is not one character",
+            where="data.read.separator",
+            got=repr(separator),
+            accepted='as ";" or "\\t"',
+        )
+    rows = _rows(_text(path, shown), separator, read, shown)
+    first = next(rows, None)
+    if first is None:
+        raise BadInput("the file is empty", where=shown)
+    line, fields = first
+    names = _names(fields, read, shown)
+    _notice_other_separator(fields, separator, f"{shown}, line {line}")
+    body = [] if read.header else [fields]
+    for line, fields in rows:
+        if len(fields) != len(names):
+            raise _ragged(len(fields), len(names), f"{shown}, line {line}", separator)
+        body.append(fields)
+    if not body:
+        raise BadInput("has a header but no rows", where=shown)
+    return pd.DataFrame(
+        {
+            name: _column(values, frozenset(read.missing))
+            for name, values in zip(names, zip(*body, strict=True), strict=True)
+        }
+    )
+
+
+def _text(path: Path, shown: str) -> str:
+    try:
+        content = _unpacked(path)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise BadInput("can't be read", where=shown, got=getattr(error, "strerror", None) or str(error)) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadInput(
+            "is not UTF-8 text",
+            where=f"{shown}, line {line}",
+            got=f"the byte 0x{content[error.start]:02x}",
+            remedy="save the file as UTF-8",
+        ) from None
+
+
+def _unpacked(path: Path) -> bytes:
+    if path.suffix.lower() == ".gz":
+        return gzip.decompress(path.read_bytes())
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            (name,) = archive.namelist()
+            return archive.read(name)
+    return path.read_bytes()
+
+
+def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[int, list[str]]]:
+    """Number of the (last) line, from 1, and fields of each row that is neither blank nor a comment."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_NONE if read.quoting == "none" else csv.QUOTE_MINIMAL,
+        skipinitialspace=not separator.isspace(),
+        strict=True,
+    )
+    start = 1
+    try:
+        for fields in reader:
+            start = reader.line_num + 1
+            if fields and not (read.comment and fields[0].startswith(read.comment)):
+                yield reader.line_num, [field.strip() for field in fields]
+    except csv.Error as error:
+        if "field limit" in str(error):
+            raise BadInput(
+                "a field is too long, or a quote is never closed",
+                where=f"{shown}, line {start}",
+                accepted=f"fields of at most {csv.field_size_limit():,} characters",
+                remedy="mend the line, or set data.read.quoting: none if quotes are ordinary characters in this file",
+            ) from None
+        raise BadInput(
+            "its quotes don't match up",
+            where=f"{shown}, line {start}",
+            got=str(error),
+            remedy="set data.read.quoting: none if quotes are ordinary characters in this file",
+        ) from None
+
+
+def _names(fields: list[str], read: Read, shown: str) -> list[str]:
+    if read.header and read.columns is not None:
+        raise BadInput(
+            "has no effect on a file with a header",
+            where="data.read.columns",
+            remedy="take it out, or set data.read.header: false",
+        )
+    names = fields if read.header else read.columns or [f"column_{i}" for i in range(1, len(fields) + 1)]
+    if len(names) != len(fields):
+        raise BadInput(
+            f"names {len(names)} columns, but the file has {len(fields)}",
+            where="data.read.columns",
+            got=", ".join(names),
+        )
+    names = [name or f"unnamed_{i}" for i, name in enumerate(names, 1)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(
+            "a column name stands twice",
+            where=f"{shown}, line 1" if read.header else "data.read.columns",
+            got=", ".join(twice),
+            remedy="give every column a name of its own",
+        )
+    return names
+
+
+def _notice_other_separator(fields: list[str], separator: str, where: str) -> None:
+    if len(fields) > 1:
+        return
+    for other, name in _SEPARATORS.items():
+        if other != separator and other in fields[0]:
+            raise BadInput(
+                f"has one column only, but {name} in it",
+                where=where,
+                got=fields[0][:80],
+                remedy=f"set data.read.separator: {other!r}".replace("'", '"'),
+            )
+
+
+def _ragged(got: int, expected: int, where: str, separator: str) -> BadInput:
+    return BadInput(
+        f"has {got} field{'s' * (got != 1)}, but the first row has {expected}",
+        where=where,
+        remedy=f"mend the line, or quote values that hold {_SEPARATORS.get(separator, repr(separator))}",
+    )
+
+
+def _column(values: tuple[str, ...], missing: frozenset[str]) -> pd.Series:
+    texts = np.array([None if value in missing else value for value in values], dtype=object)
+    return pd.Series(texts, dtype=object)

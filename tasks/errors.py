@@ -1,0 +1,75 @@
+"""What a user can get wrong, said so that they can mend it.
+
+Every error a user can cause is a `BadInput`: the command prints its message without a traceback and exits with 2.
+Anything else that reaches the command is a defect of ours (exit code 1, with the traceback).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(Exception):
+    """The spec or the data is wrong.
+
+    Args:
+        problem: What is wrong, in one sentence without a full stop.
+        where: Where it stands: a path in the YAML (`train.epochs`), a file (with line), a column.
+        got: The offending value, as the user wrote it.
+        accepted: What would have been accepted.
+        remedy: What to do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | None = None,
+        got: str | None = None,
+        accepted: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem, self.where, self.got, self.accepted, self.remedy = problem, where, got, accepted, remedy
+        super().__init__(self.message())
+
+    def message(self) -> str:
+        """The whole message: one line for the problem, one for each further fact that is known."""
+        head = f"{self.where}: {self.problem}" if self.where else self.problem
+        facts = (("got", self.got), ("accepted", self.accepted), ("remedy", self.remedy))
+        return "\n".join([head, *(f"  {name + ':':<10}{fact}" for name, fact in facts if fact)])
+
+
+class Several(BadInput):
+    """More than one thing is wrong; all are said at once."""
+
+    def __init__(self, errors: Iterable[BadInput]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"{len(self.errors)} things are wrong")
+
+    def message(self) -> str:
+        return "\n".join(error.message() for error in self.errors)
+
+
+class Blocked(BadInput):
+    """A `block` check of the data failed. `table` holds all results, ready to be shown: what failed first."""
+
+    table: tuple[dict[str, str], ...] = ()
+
+
+class Locked(BadInput):
+    """The run folder is in use by another process."""
+
+
+def nearest(name: str, accepted: Iterable[str]) -> str:
+    """The accepted names, the nearest one first: `did you mean adam? one of adadelta, adagrad, adam`.
+
+    Of more than 20 names only the near ones are listed.
+    """
+    names = sorted(accepted)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if len(names) > 20:
+        near = difflib.get_close_matches(name, names, n=5, cutoff=0.0)
+        return (f"did you mean {close[0]}? " if close else "") + f"{len(names)} names, such as {', '.join(near)}"
+    listing = "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names) or "nothing"
+    return f"did you mean {close[0]}? {listing}" if close else listing

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, intervals, baselines, comparison, gates, verdict."""

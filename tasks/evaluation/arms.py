@@ -1,0 +1,126 @@
+"""What the final trials of each recipe showed, read from the run's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import VAL
+from tasks.evaluation.intervals import over_seeds
+from tasks.evaluation.metrics import METRICS, Metric
+
+BySeed = dict[int, float]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One recipe and its final trials.
+
+    Args:
+        id: `recipe_id`.
+        name: The readable recipe.
+        optimizer: Its name.
+        schedule: Its name.
+        seeds: How many seeds it was given.
+        ended: Seed to `trial_id` of the trials that ended well.
+        values: (part, metric) to (seed to value), of the trials that ended well, where defined.
+        seconds: Training time of all its trials.
+    """
+
+    id: str
+    name: str
+    optimizer: str
+    schedule: str
+    seeds: int
+    ended: dict[int, str]
+    values: dict[tuple[str, str], BySeed]
+    seconds: float
+
+    @property
+    def lost(self) -> int:
+        """How many trials diverged or failed."""
+        return self.seeds - len(self.ended)
+
+    @property
+    def loss(self) -> float:
+        """Mean over seeds of the best validation loss; NaN where no trial ended well."""
+        return self.mean(VAL, "loss")
+
+    def by_seed(self, part: str, metric: str) -> BySeed:
+        return self.values.get((part, metric), {})
+
+    def mean(self, part: str, metric: str) -> float:
+        """Over the seeds that ended well; NaN where none did."""
+        values = list(self.by_seed(part, metric).values())
+        return float(np.mean(values)) if values else np.nan
+
+    def interval(self, part: str, metric: str, confidence: float) -> dict[str, float | None]:
+        found = over_seeds(np.array(list(self.by_seed(part, metric).values())), confidence)
+        return found.within(*METRICS[metric].bounds).as_dict()
+
+    def learned(self, constant_loss: float) -> bool:
+        """Whether its validation loss is below that of the best constant prediction."""
+        return self.loss < constant_loss
+
+    def best_trial(self, metric: Metric) -> str:
+        """The trial with the best validation metric; ties go to the smallest seed."""
+        values = self.by_seed(VAL, metric.name)
+        return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
+
+
+def read_arms(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[Arm]:
+    """Each recipe of plan.json with its trials of stage `final`, in the plan's order.
+
+    Args:
+        recipes: plan.json's `recipes`.
+        trials: Table `trials`.
+        metrics: Table `metrics`; only finite values over all rows of a part (`slice` null) are read: a metric may
+            be undefined for a part.
+    """
+    final = trials[trials["stage"] == "final"]
+    ended = final[final["status"] == "ok"]
+    whole = metrics[metrics["slice"].isna()].merge(ended[["trial_id", "recipe_id", "seed"]], on="trial_id")
+    finite = np.isfinite(whole["value"].to_numpy(dtype=np.float64, na_value=np.nan))
+    values: dict[str, dict[tuple[str, str], BySeed]] = {}
+    columns = ["recipe_id", "part", "metric", "seed", "value"]
+    for recipe_id, part, name, seed, value in whole.loc[finite, columns].itertuples(index=False, name=None):
+        values.setdefault(recipe_id, {}).setdefault((part, name), {})[int(seed)] = float(value)
+    arms = []
+    for recipe in recipes:
+        own = final[final["recipe_id"] == recipe["recipe_id"]]
+        ok = own[own["status"] == "ok"]
+        arms.append(
+            Arm(
+                id=recipe["recipe_id"],
+                name=recipe["recipe"],
+                optimizer=recipe["optimizer"],
+                schedule=recipe["schedule"],
+                seeds=len(own),
+                ended={int(seed): trial for seed, trial in zip(ok["seed"], ok["trial_id"], strict=True)},
+                values=values.get(recipe["recipe_id"], {}),
+                seconds=float(own["seconds"].fillna(0).sum()),
+            )
+        )
+    return arms
+
+
+def ranked(arms: Iterable[Arm], metric: Metric) -> list[Arm]:
+    """The best validation mean first; arms without one last; ties keep their order.
+
+    An arm that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
+    flatters it. The first one leads, if it has a validation mean.
+    """
+
+    def place(arm: Arm) -> tuple[bool, bool, float]:
+        mean = arm.mean(VAL, metric.name)
+        return (
+            not arm.ended,
+            np.isnan(mean) or 2 * len(arm.ended) < arm.seeds,
+            -metric.sign * np.nan_to_num(mean),
+        )
+
+    return sorted(arms, key=place)

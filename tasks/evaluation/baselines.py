@@ -1,0 +1,219 @@
+"""What a network has to beat: a constant answer, a linear model, and gradient boosting.
+
+All are trained on the training part only, with scikit-learn's defaults except where time must be bounded:
+fits that would take long use a seeded sample of rows, which their `note` says.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, TRAIN, VAL
+from tasks.preprocessing import target_scale
+
+# Measured on two cores: each of these budgets is about 10 s.
+_LOGISTIC_ITERATIONS = 100
+_LOGISTIC_PRODUCTS = 4e8  # rows * features * outputs of one pass
+_LINEAR_PRODUCTS = 2e10  # rows * features^2 of the singular value decomposition
+_BOOSTING_CELLS = 3e7  # rows * columns * outputs of one round
+_BOOSTING_TREES = 2_000
+
+_MAX_BOOSTING_CATEGORIES = 254  # HistGradientBoosting bins a category into 255 values
+_LEAST_SHARE = 1e-7  # as keras.config.epsilon(): a class absent from the training part costs 16 nats, not infinity
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline's answers, as a trial of stage `baseline` and trainer `sklearn`.
+
+    Args:
+        name: `majority class`, `mean`, `logistic regression`, `linear regression` or `gradient boosting`.
+        val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or
+        values
+            `[rows]` in the target's unit.
+        test: The same for the test part.
+        seconds: Wall clock of fitting and predicting.
+        params: The estimator's settings, JSON values.
+        note: What a reader must know about the fit (rows sampled, not converged), or None.
+    """
+
+    name: str
+    val: np.ndarray
+    test: np.ndarray
+    seconds: float
+    params: dict[str, Any]
+    note: str | None = None
+
+
+def fit_baselines(
+    features: np.ndarray,
+    target: np.ndarray,
+    parts: Mapping[str, np.ndarray],
+    *,
+    classes: Sequence[str] | None,
+    table: pd.DataFrame | None = None,
+    seed: int = 0,
+) -> list[Baseline]:
+    """Trains every baseline that fits the data.
+
+    Args:
+        features: Preprocessed inputs of all rows, float32 `[rows, ...]`; images are flattened.
+        target: As `Dataset.target`.
+        parts: Row positions of `train`, `val` and `test`.
+        classes: Class names in order, or None for regression.
+        table: The raw columns, for gradient boosting; None for images.
+        seed: Of the sampled rows and of gradient boosting's own validation rows.
+
+    Returns:
+        The constant answer, the linear model, and gradient boosting where there is a table. The constant
+        alone where the training part holds one class only: there is nothing to learn then.
+    """
+    fit = _Fit(target, parts, classes, seed)
+    baselines = [fit.constant()]
+    if classes is not None and len(np.unique(target[parts[TRAIN]])) < 2:
+        return baselines
+    baselines.append(fit.linear(features.reshape(len(features), -1)))
+    if table is not None:
+        baselines.append(fit.boosting(table))
+    return baselines
+
+
+def constant_loss(target_train: np.ndarray, target_val: np.ndarray, classes: Sequence[str] | None) -> float:
+    """The validation loss of an answer that ignores the inputs: a network that learned anything is below it.
+
+    Returns:
+        Classification: the mean cross-entropy of the training part's class shares, in nats; shares count as
+        at least 1e-7. Regression: the mean squared error of the training mean, in units of the standardised
+        target (`target_scale`), as the network's own loss.
+    """
+    if classes is None:
+        mean, deviation = target_scale(target_train)
+        return float(np.mean(((target_val - mean) / deviation) ** 2))
+    shares = np.maximum(_shares(target_train, len(classes)), _LEAST_SHARE)
+    return float(-np.mean(np.log(shares)[target_val]))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What all fits share."""
+
+    target: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    classes: Sequence[str] | None
+    seed: int
+
+    @property
+    def outputs(self) -> int:
+        """Linear predictors, or trees a round: one for a regression or two classes."""
+        return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)
+
+    def constant(self) -> Baseline:
+        train = self.target[self.parts[TRAIN]]
+        if self.classes is None:
+            name, answer = "mean", np.asarray(train.mean())
+        else:
+            name, answer = "majority class", _shares(train, len(self.classes))
+        val, test = (np.broadcast_to(answer, (len(self.parts[part]), *answer.shape)) for part in (VAL, TEST))
+        return Baseline(name, val, test, 0.0, {})
+
+    def linear(self, features: np.ndarray) -> Baseline:
+        from sklearn.linear_model import LinearRegression, LogisticRegression
+
+        width = features.shape[1]
+        if self.classes is None:
+            rows, note = self._sampled(_LINEAR_PRODUCTS / width**2)
+            return self._trained("linear regression", LinearRegression(), features, rows, note)
+        rows, note = self._sampled(_LOGISTIC_PRODUCTS / (width * self.outputs))
+        model = LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
+        return self._trained("logistic regression", model, features, rows, note)
+
+    def boosting(self, table: pd.DataFrame) -> Baseline:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        rows, note = self._sampled(_BOOSTING_CELLS / (table.shape[1] * self.outputs))
+        inputs, categorical = _boosting_inputs(table, rows)
+        # Early stopping sets a stratified tenth of the rows aside, which a class of one row can't be part of.
+        common = self.classes is None or np.unique(self.target[rows], return_counts=True)[1].min() >= 20
+        estimator = HistGradientBoostingRegressor if self.classes is None else HistGradientBoostingClassifier
+        model = estimator(
+            max_iter=int(np.clip(_BOOSTING_TREES / self.outputs, 10, 100)),
+            categorical_features=categorical,
+            early_stopping=bool(len(rows) > 10_000 and common),
+            random_state=self.seed,
+        )
+        return self._trained("gradient boosting", model, inputs, rows, note)
+
+    def _trained(self, name: str, model: Any, inputs: np.ndarray, rows: np.ndarray, note: str | None) -> Baseline:
+        from threadpoolctl import threadpool_limits
+
+        started = time.perf_counter()
+        # In float32 the least squares of nearly collinear columns are noise; a classifier is as good in it.
+        precision = np.float64 if self.classes is None else inputs.dtype
+        # One thread: boosting's threads wait busily, up to 20 times its work where others hold the cores.
+        with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(inputs[rows].astype(precision, copy=False), self.target[rows])
+        val, test = (self._answer(model, inputs[self.parts[part]]) for part in (VAL, TEST))
+        seconds = time.perf_counter() - started
+        notes = [text for text in (note, _not_converged(caught, model)) if text]
+        return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None)
+
+    def _sampled(self, max_rows: float) -> tuple[np.ndarray, str | None]:
+        """The rows to train on: all, or a seeded sample that holds a row of every class."""
+        train = self.parts[TRAIN]
+        if len(train) <= max_rows:
+            return train, None
+        order = np.random.default_rng(self.seed).permutation(train)
+        sample = order[: int(max_rows)]
+        if self.classes is not None:
+            _, first = np.unique(self.target[order], return_index=True)
+            sample = np.union1d(sample, order[first])
+        return np.sort(sample), f"trained on a random {len(sample):,} of {len(train):,} training rows"
+
+    def _answer(self, model: Any, inputs: np.ndarray) -> np.ndarray:
+        if self.classes is None:
+            return model.predict(inputs).astype(np.float64)
+        probabilities = np.zeros((len(inputs), len(self.classes)))
+        probabilities[:, model.classes_] = model.predict_proba(inputs)  # classes absent from training stay 0
+        return probabilities
+
+
+def _shares(target: np.ndarray, classes: int) -> np.ndarray:
+    return np.bincount(target, minlength=classes) / len(target)
+
+
+def _boosting_inputs(table: pd.DataFrame, train: np.ndarray) -> tuple[np.ndarray, list[bool]]:
+    """Numbers as they are, categories as codes of the training rows' most frequent values; NaN = no such."""
+    categorical = [not pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
+    columns = [
+        _codes(table[name], train) if is_category else table[name].to_numpy(np.float64, na_value=np.nan)
+        for name, is_category in zip(table.columns, categorical, strict=True)
+    ]
+    # The binning fails on a column without any value; as a constant it says as little.
+    return np.column_stack([np.where(np.isnan(c[train]).all(), 0.0, c) for c in columns]), categorical
+
+
+def _codes(column: pd.Series, train: np.ndarray) -> np.ndarray:
+    frequent = column.iloc[train].value_counts().sort_index().nlargest(_MAX_BOOSTING_CATEGORIES).index
+    codes = column.map({value: code for code, value in enumerate(sorted(frequent))})
+    return codes.to_numpy(np.float64, na_value=np.nan)
+
+
+def _not_converged(caught: list[warnings.WarningMessage], model: Any) -> str | None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
+        return f"not converged after {model.max_iter} iterations"
+    return None
+
+
+def _json_params(model: Any) -> dict[str, Any]:
+    params = sorted(model.get_params().items())
+    return {name: value for name, value in params if name != "categorical_features"}  # known from the table

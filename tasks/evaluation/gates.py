@@ -1,0 +1,79 @@
+"""Gates: a business threshold against the interval of the shipped model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tasks.evaluation.intervals import Interval
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.wording import number
+
+PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
+
+
+def answer(interval: Interval, *, at_least: float | None = None, at_most: float | None = None) -> str:
+    """`pass` if the whole interval is on the good side, `fail` if it is on the bad side, else `undecided`.
+
+    The threshold itself is on the good side. Without an interval the answer is `undecided`.
+
+    Raises:
+        ValueError: not exactly one threshold is given.
+    """
+    if (at_least is None) == (at_most is None):
+        raise ValueError("a gate has one threshold: at_least or at_most")
+    if interval.low is None or interval.high is None:
+        return UNDECIDED
+    if at_least is not None:
+        return PASS if interval.low >= at_least else FAIL if interval.high < at_least else UNDECIDED
+    assert at_most is not None
+    return PASS if interval.high <= at_most else FAIL if interval.low > at_most else UNDECIDED
+
+
+def judge_gate(gate: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
+    """A gate as it stands in verdict.json.
+
+    Args:
+        gate: `metric`, `severity`, and `at_least` or `at_most` (the other one missing or None), as in the
+            spec.
+        interval: Of that metric, for the shipped model.
+    """
+    bound = "at_least" if gate.get("at_least") is not None else "at_most"
+    threshold = float(gate[bound])
+    found = answer(interval, **{bound: threshold})
+    return {
+        "metric": gate["metric"],
+        bound: threshold,
+        "severity": gate["severity"],
+        "estimate": None if np.isnan(interval.mean) else interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "answer": found,
+        "sentence": _sentence(METRICS[gate["metric"]].title, bound, threshold, interval, found),
+    }
+
+
+def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str) -> str:
+    wanted = f"{bound.replace('_', ' ')} {threshold:,.12g}"  # as written, unrounded
+    if interval.low is None or interval.high is None:
+        return f"{title} has no interval here, so whether it is {wanted} is open."
+    reading = f"{title} is {number(interval.mean)} ({number(interval.low)} to {number(interval.high)})"
+    return {
+        PASS: f"{reading}: {wanted}, as required.",
+        FAIL: f"{reading}: it should be {wanted}.",
+        UNDECIDED: f"{reading}: whether it is {wanted} can't be told.",
+    }[found]
+
+
+def rows_to_decide(interval: Interval, threshold: float, rows: int) -> int | None:
+    """About how many test rows would bring the interval to one side of `threshold`, if the estimate stays.
+
+    An interval shrinks with the square root of the rows. None where the estimate stands on the threshold.
+    """
+    if interval.low is None or interval.high is None:
+        return None
+    distance = abs(interval.mean - threshold)
+    reach = interval.mean - interval.low if interval.mean >= threshold else interval.high - interval.mean
+    return round(rows * (reach / distance) ** 2) if distance > 0 else None

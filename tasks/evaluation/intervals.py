@@ -1,0 +1,193 @@
+"""Intervals: Student's t over seeds, the bootstrap over test rows.
+
+Two sources of noise, two methods. A handful of seeds is far too few for a bootstrap (over 3 / 5 / 10 seeds it
+covers 73% / 84% / 89% at a nominal 95%, simulated), so means over seeds get Student's t. Test rows are many,
+and their metrics are rarely means, so those get the percentile bootstrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from scipy.special import stdtrit
+
+from tasks.evaluation.metrics import Array, Metric, Statistic
+
+RESAMPLES = 1000
+_CELLS = 1_000_000  # weights held at once: 8 MB, so that a chunk stays near the cache
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate (NaN where undefined) and its interval (None and None where there is none)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    def within(self, lowest: float, highest: float) -> Interval:
+        """The part of the interval between two bounds that the estimated quantity can't pass."""
+        if self.low is None or self.high is None:
+            return self
+        return Interval(self.mean, max(self.low, lowest), min(self.high, highest))
+
+    def as_dict(self) -> dict[str, float | None]:
+        return {"mean": None if np.isnan(self.mean) else self.mean, "low": self.low, "high": self.high}
+
+
+def over_seeds(values: Array, confidence: float) -> Interval:
+    """Student's t interval of the mean of `values` `[seeds]`; no interval for one seed, NaN for none.
+
+    Covers at the nominal rate where the values are normal across seeds, whatever their number.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not len(values):
+        return Interval(np.nan, None, None)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Interval(mean, None, None)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * error)
+    return Interval(mean, mean - half, mean + half)
+
+
+def resample(
+    statistics: Mapping[Key, Statistic],
+    rows: int,
+    *,
+    groups: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[Key, Array]:
+    """Each statistic's values `[resamples]` in the same bootstrap resamples: their differences are paired.
+
+    Args:
+        statistics: Functions of weights `[resamples, rows]` (see `Metric.resampled`), all over the same rows.
+        rows: How many rows there are.
+        groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are drawn together: they
+            are not independent, and as independent rows they would make the interval too narrow.
+        resamples: How often to draw.
+        seed: Of the draws; equal arguments give equal values.
+    """
+    chunks: dict[Key, list[Array]] = {key: [] for key in statistics}
+    for weights in _weights(rows, groups, resamples, np.random.default_rng(seed)):
+        for key, statistic in statistics.items():
+            chunks[key].append(statistic(weights))
+    return {key: np.concatenate(values) for key, values in chunks.items()}
+
+
+def _weights(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+    """How often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`."""
+    unit_of_row = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = rows if unit_of_row is None else int(unit_of_row.max()) + 1
+    chunk = max(1, _CELLS // rows)
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        counts = np.empty((size, units))
+        for i in range(size):
+            counts[i] = np.bincount(rng.integers(units, size=units), minlength=units)
+        yield counts if unit_of_row is None else counts[:, unit_of_row]
+
+
+def percentile(estimate: float, values: Array, confidence: float) -> Interval:
+    """The percentile interval (Efron & Tibshirani 1993, ch. 13) of bootstrap `values` `[resamples]`.
+
+    Coverage at a nominal 95%, simulated: accuracy 95% from 30 rows on; skewed metrics less (RMSE of normal
+    errors on 20 / 40 / 100 / 300 rows: 86% / 90% / 93% / 94%); with groups, count the groups instead of rows
+    (means of 10 / 20 / 40 groups: 90% / 92% / 94%). Resamples where the metric is undefined are left out; no
+    interval where all are, or the estimate is.
+    """
+    values = values[~np.isnan(values)]
+    if np.isnan(estimate) or not len(values):
+        return Interval(estimate, None, None)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(estimate, float(low), float(high))
+
+
+def metric_interval(
+    metric: Metric,
+    target: np.ndarray,
+    prediction: np.ndarray,
+    values: Array,
+    confidence: float,
+    groups: np.ndarray | None = None,
+) -> Interval:
+    """The interval of `metric` over rows, from its bootstrap `values` `[resamples]`.
+
+    A share of exactly 0 or 1 is the same in every resample. It gets the exact binomial interval instead
+    (Clopper & Pearson 1934): with n rows all right, `low = ((1 - confidence) / 2) ** (1 / n)`. n counts the
+    rows for accuracy, and the rows of the rarest class for the other shares (exact for recall, cautious for
+    the rest); groups count once.
+    """
+    interval = percentile(metric.function(target, prediction), values, confidence)
+    if interval.low is None or not metric.share or interval.mean not in (0.0, 1.0):
+        return interval
+    counted = np.ones(len(target), dtype=bool)
+    if metric.name != "accuracy":
+        classes, counts = np.unique(target, return_counts=True)
+        counted = np.asarray(target) == classes[counts.argmin()]
+    n = int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))
+    bound = float(((1 - confidence) / 2) ** (1 / n))
+    if interval.mean == 1.0:
+        return Interval(1.0, min(bound, interval.low), 1.0)
+    return Interval(0.0, 0.0, max(1 - bound, interval.high or 0.0))
+
+
+def difference_interval(
+    metric: Metric, estimates: tuple[float, float], drawn: tuple[Array, Array], confidence: float
+) -> Interval:
+    """How much better the first of two models is: from both estimates, and both values in the same resamples.
+
+    Positive means better, also where a smaller metric is better.
+    """
+    estimate = _difference(metric, *(np.array([value]) for value in estimates))
+    return percentile(float(estimate[0]), _difference(metric, *drawn), confidence)
+
+
+def _difference(metric: Metric, one: Array, other: Array) -> Array:
+    difference = metric.sign * (one - other)
+    # Equal shares may differ by rounding; an interval that ends at 0 must not seem to lie on one side of it.
+    return np.where(np.abs(difference) <= 1e-12 * np.abs(one), 0.0, difference)
+
+
+def bootstrap(
+    metric: Metric,
+    target: np.ndarray,
+    prediction: np.ndarray,
+    *,
+    confidence: float,
+    groups: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The interval of one metric over test rows; arguments as in `Metric.function` and `resample`."""
+    statistics = {metric.name: metric.resampled(target, prediction)}
+    drawn = resample(statistics, len(target), groups=groups, resamples=resamples, seed=seed)
+    return metric_interval(metric, target, prediction, drawn[metric.name], confidence, groups)
+
+
+def bootstrap_difference(
+    metric: Metric,
+    target: np.ndarray,
+    prediction: np.ndarray,
+    other: np.ndarray,
+    *,
+    confidence: float,
+    groups: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The paired bootstrap interval of how much better `prediction` is than `other` on the same rows.
+
+    Positive means better, also where a smaller metric is better.
+    """
+    statistics = {"one": metric.resampled(target, prediction), "other": metric.resampled(target, other)}
+    drawn = resample(statistics, len(target), groups=groups, resamples=resamples, seed=seed)
+    estimates = metric.function(target, prediction), metric.function(target, other)
+    return difference_interval(metric, estimates, (drawn["one"], drawn["other"]), confidence)

@@ -1,0 +1,303 @@
+"""The metrics, each once, as a function of row weights: the bootstrap and the plain value are the same.
+
+A metric's `statistic(target, prediction)` does the work that does not depend on the weights (sorting,
+logarithms) and returns a function from weights `[resamples, rows]` to values `[resamples]`. A bootstrap
+resample is a row of counts; the plain value is the row of ones.
+
+Shapes throughout: classification takes the class index `[rows]` and probabilities `[rows, classes]`;
+regression takes values `[rows]` and predicted values `[rows]`. With two classes the last one is the positive
+class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import BadInput, nearest
+
+Array = NDArray[np.float64]
+Statistic = Callable[[Array], Array]
+
+CLASSIFICATION, REGRESSION = "classification", "regression"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Args:
+        name: As written in a spec.
+        title: As written in a report.
+        tasks: Where it applies: `classification`, `regression`.
+        greater_is_better: The direction.
+        range: Its values, in words, with the unit where it has one.
+        statistic: `(target, prediction)` to a function from weights `[resamples, rows]` (non-negative) to
+            values `[resamples]`.
+        share: Whether it is a share of rows, bounded by 0 and 1: it moves in steps of about 1 / rows, and at
+            a bound it is the same in every resample.
+    """
+
+    name: str
+    title: str
+    tasks: frozenset[str]
+    greater_is_better: bool
+    range: str
+    statistic: Callable[[np.ndarray, np.ndarray], Statistic]
+    share: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where greater is better, else -1: `sign * difference` is positive for the better one."""
+        return 1 if self.greater_is_better else -1
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which values it lies: errors from 0, scores up to 1, those of classes from 0."""
+        if not self.greater_is_better:
+            return 0.0, np.inf
+        return (0.0 if CLASSIFICATION in self.tasks else -np.inf), 1.0
+
+    def function(self, target: np.ndarray, prediction: np.ndarray) -> float:
+        """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
+        return float(self.resampled(target, prediction)(np.ones((1, len(target))))[0])
+
+    def resampled(self, target: np.ndarray, prediction: np.ndarray) -> Statistic:
+        """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
+
+        Raises:
+            ValueError: the shapes of target and prediction do not fit.
+        """
+        target, prediction = np.asarray(target), np.asarray(prediction, dtype=np.float64)
+        expected = 2 if CLASSIFICATION in self.tasks else 1
+        if prediction.ndim != expected or len(prediction) != len(target):
+            raise ValueError(f"{self.name}: target {target.shape} and prediction {prediction.shape} do not fit")
+        if not len(target) or not np.isfinite(prediction).all():
+            return lambda weights: np.full(len(weights), np.nan)
+        target = target.astype(np.int64 if CLASSIFICATION in self.tasks else np.float64)
+        return self.statistic(target, prediction)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """`numerator / denominator`, NaN where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator != 0)
+
+
+def _mean_of(rows: Array) -> Statistic:
+    """The weighted mean of one value a row."""
+    return lambda weights: _ratio(weights @ rows, weights.sum(axis=1))
+
+
+def _mean_over_defined(values: Array) -> Array:
+    """The mean over the last axis without NaN; NaN where all are."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
+
+
+# --- of the predicted class ---------------------------------------------------------------------------------
+
+
+def _accuracy(target: np.ndarray, prediction: Array) -> Statistic:
+    return _mean_of((prediction.argmax(axis=1) == target).astype(np.float64))
+
+
+def _per_class(
+    value: Callable[[Array, Array, Array], tuple[Array, Array]],
+) -> Callable[[np.ndarray, Array], Statistic]:
+    """A ratio of the `(hits, predicted, actual)` weights of the positive class; macro for 3 classes or more.
+
+    As scikit-learn with `zero_division=0`: a ratio with denominator 0 is 0. A class that occurs in neither
+    target nor prediction does not count; where none does, the value is NaN.
+    """
+
+    def statistic(target: np.ndarray, prediction: Array) -> Statistic:
+        classes = prediction.shape[1]
+        scored = np.arange(classes)[-1:] if classes == 2 else np.arange(classes)
+        actual_rows = (target[:, None] == scored).astype(np.float64)
+        predicted_rows = (prediction.argmax(axis=1)[:, None] == scored).astype(np.float64)
+        columns = np.hstack([actual_rows * predicted_rows, predicted_rows, actual_rows])
+
+        def values(weights: Array) -> Array:
+            hits, predicted, actual = np.split(weights @ columns, 3, axis=1)
+            ratio = np.nan_to_num(_ratio(*value(hits, predicted, actual)), nan=0.0)
+            return _mean_over_defined(np.where(predicted + actual > 0, ratio, np.nan))
+
+        return values
+
+    return statistic
+
+
+# --- of the order of the probabilities ----------------------------------------------------------------------
+
+
+def _one_vs_rest(
+    score: Callable[[Array, Array], Array],
+) -> Callable[[np.ndarray, Array], Statistic]:
+    """A score of a ranking, of the positive class with two classes, else the macro average over the classes.
+
+    `score` takes the weights of positives and negatives `[resamples, distinct probabilities]`, the highest
+    probability first, and returns `[resamples]`. Undefined classes do not count; where none is defined, the
+    value is NaN.
+    """
+
+    def statistic(target: np.ndarray, prediction: Array) -> Statistic:
+        classes = prediction.shape[1]
+        scored = range(classes - 1, classes) if classes == 2 else range(classes)
+        rankings = [_ranking(target == k, prediction[:, k], score) for k in scored]
+        return lambda weights: _mean_over_defined(np.stack([ranking(weights) for ranking in rankings], axis=-1))
+
+    return statistic
+
+
+def _ranking(positive: np.ndarray, probability: Array, score: Callable[[Array, Array], Array]) -> Statistic:
+    """Sorts once; equal probabilities are one threshold, so ties count half, whatever the rows' order."""
+    order = np.argsort(-probability, kind="stable")
+    ranked = probability[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    positive = positive[order].astype(np.float64)
+
+    def value(weights: Array) -> Array:
+        weights = weights[:, order]
+        positives = weights * positive
+        negatives = weights - positives
+        if len(starts) < len(order):
+            positives = np.add.reduceat(positives, starts, axis=1)
+            negatives = np.add.reduceat(negatives, starts, axis=1)
+        return score(positives, negatives)
+
+    return value
+
+
+def _area_under_roc(positives: Array, negatives: Array) -> Array:
+    """P(positive ranks above negative) + P(equal) / 2 (Hanley & McNeil 1982); NaN with one class only."""
+    above = np.cumsum(positives, axis=1) - positives / 2
+    won = np.einsum("ij,ij->i", above, negatives)
+    return _ratio(won, positives.sum(axis=1) * negatives.sum(axis=1))
+
+
+def _average_precision(positives: Array, negatives: Array) -> Array:
+    """Sum over thresholds of (recall gained) x precision, without interpolation; NaN without positives."""
+    hits = np.cumsum(positives, axis=1)
+    predicted = hits + np.cumsum(negatives, axis=1)
+    precision = np.nan_to_num(_ratio(hits, predicted), nan=0.0)
+    return _ratio(np.einsum("ij,ij->i", positives, precision), hits[:, -1])
+
+
+# --- of the probabilities and values themselves -------------------------------------------------------------
+
+
+def _log_loss(target: np.ndarray, prediction: Array) -> Statistic:
+    """Cross-entropy in nats; probabilities clipped to `[eps, 1 - eps]` of float64, as in scikit-learn."""
+    eps = np.finfo(np.float64).eps
+    return _mean_of(-np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps)))
+
+
+def _rmse(target: Array, prediction: Array) -> Statistic:
+    squared = _mean_of((target - prediction) ** 2)
+    return lambda weights: np.sqrt(squared(weights))
+
+
+def _mae(target: Array, prediction: Array) -> Statistic:
+    return _mean_of(np.abs(target - prediction))
+
+
+def _r2(target: Array, prediction: Array) -> Statistic:
+    """1 - residual / total sum of squares; NaN where the target does not vary."""
+    centred = target - target.mean()  # keeps the one-pass sum of squares exact when the mean is far from 0
+    columns = np.column_stack([np.ones_like(centred), centred, centred**2, (target - prediction) ** 2])
+    rounding = (8 * np.finfo(np.float64).eps * np.abs(target).max()) ** 2
+
+    def values(weights: Array) -> Array:
+        count, total, squares, residual = (weights @ columns).T
+        variation = squares - _ratio(total**2, count)
+        # What rounding leaves of a constant target is not variation.
+        varies = variation > 1e-12 * squares + rounding * count
+        return 1.0 - _ratio(residual, np.where(varies, variation, 0.0))
+
+    return values
+
+
+_classification, _regression = frozenset({CLASSIFICATION}), frozenset({REGRESSION})
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy", _classification, True, "share of rows, 0 to 1", _accuracy, share=True),
+        Metric(
+            "precision",
+            "Precision",
+            _classification,
+            True,
+            "share of the rows predicted positive that are, 0 to 1",
+            _per_class(lambda hits, predicted, actual: (hits, predicted)),
+            share=True,
+        ),
+        Metric(
+            "recall",
+            "Recall",
+            _classification,
+            True,
+            "share of the positive rows that are found, 0 to 1",
+            _per_class(lambda hits, predicted, actual: (hits, actual)),
+            share=True,
+        ),
+        Metric(
+            "f1",
+            "F1",
+            _classification,
+            True,
+            "harmonic mean of precision and recall, 0 to 1",
+            _per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
+            share=True,
+        ),
+        Metric(
+            "roc_auc",
+            "ROC AUC",
+            _classification,
+            True,
+            "area, 0 to 1; 0.5 = chance",
+            _one_vs_rest(_area_under_roc),
+            share=True,
+        ),
+        Metric(
+            "pr_auc",
+            "PR AUC (average precision)",
+            _classification,
+            True,
+            "area, 0 to 1; share of positives = chance",
+            _one_vs_rest(_average_precision),
+            share=True,
+        ),
+        Metric("log_loss", "Log loss", _classification, False, "nats a row, 0 or more", _log_loss),
+        Metric("rmse", "RMSE", _regression, False, "in the target's unit, 0 or more", _rmse),
+        Metric("mae", "MAE", _regression, False, "in the target's unit, 0 or more", _mae),
+        Metric("r2", "R²", _regression, True, "share of the variance, 1 or less; 0 = the mean", _r2),
+    )
+}
+
+
+def default_metrics(task: str) -> tuple[str, ...]:
+    """What is measured when the spec names no metric; the first one decides."""
+    return ("accuracy", "log_loss") if task == CLASSIFICATION else ("rmse",)
+
+
+def metrics_for(task: str) -> Sequence[str]:
+    """The names of all metrics of `classification` or `regression`, in the table's order."""
+    return [name for name, metric in METRICS.items() if task in metric.tasks]
+
+
+def check_metric(name: str, task: str, where: str | None = None) -> None:
+    """Whether metric `name` applies to `task`.
+
+    Raises:
+        BadInput: it is unknown, or meant for the other task.
+    """
+    if name not in METRICS:
+        raise BadInput("unknown metric", where=where, got=name, accepted=nearest(name, metrics_for(task)))
+    if task not in METRICS[name].tasks:
+        meant = " and ".join(sorted(METRICS[name].tasks))
+        accepted = "one of " + ", ".join(metrics_for(task))
+        raise BadInput(f"{name} is for {meant}, this is {task}", where=where, got=name, accepted=accepted)

@@ -1,0 +1,293 @@
+"""The verdict of a run: what won, by how much, whether that can be told, and what to do next.
+
+Recipes are ranked, the leader and the shipped model chosen, on the validation part. The test part only
+measures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, VAL
+from tasks.evaluation import advice, gates
+from tasks.evaluation.advice import Findings
+from tasks.evaluation.arms import Arm, ranked, read_arms
+from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
+from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, metric_interval, resample
+from tasks.evaluation.metrics import METRICS, Metric
+
+SCHEMA_VERSION = 1
+
+Json = dict[str, Any]
+
+
+def judge(
+    plan: Json,
+    trials: pd.DataFrame,
+    metrics: pd.DataFrame,
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    *,
+    constant_loss: float,
+    test_evaluations: int = 1,
+    resamples: int = RESAMPLES,
+) -> Json:
+    """verdict.json.
+
+    The winner is the leader if it is better than each other recipe that ended. It is None where a recipe
+    can't be told from the leader or beats it on the test part, and where there is only one recipe: then
+    nothing was compared.
+
+    Args:
+        plan: plan.json.
+        trials: Table `trials`: stages `final` and `baseline`.
+        metrics: Table `metrics`: for each final trial that ended well every metric of the plan on `val` and
+            `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
+        predictions: Table `predictions`: the `test` rows of the shipped trial and of each baseline, of every
+            class.
+        splits: Table `splits`; where `group` is set, test rows of one group are resampled together.
+        constant_loss: What the best constant prediction scores on the validation part, in the unit of `loss`:
+            the cross-entropy (nats) of the training part's class shares, or the mean squared error of its
+            mean.
+        test_evaluations: How often the test part was evaluated, for the record.
+        resamples: Of the bootstrap over test rows.
+
+    Raises:
+        ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
+    """
+    metric, confidence = METRICS[plan["metric"]], float(plan["confidence"])
+    arms = ranked(read_arms(plan["recipes"], trials, metrics), metric)
+    leader = arms[0] if arms and arms[0].by_seed(VAL, metric.name) else None
+    rivals = [arm for arm in arms[1:] if arm.ended] if leader else []
+    comparisons = _compare(leader, rivals, metric, confidence, plan["parts"][TEST]) if leader else {}
+
+    shipped = leader.best_trial(metric) if leader else None
+    ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
+    baselines = dict(zip(ended["recipe"], ended["trial_id"], strict=True))
+    reported = list(dict.fromkeys([metric.name, *plan["also"]]))
+    gated = plan["spec"]["gates"]
+    wanted = dict.fromkeys(baselines.values(), reported)
+    if shipped:
+        wanted[shipped] = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
+    test = OnTest.read(predictions, splits, wanted, plan["data"]["classes"], confidence, resamples)
+
+    findings = Findings(
+        metric=metric,
+        confidence=confidence,
+        constant_loss=constant_loss,
+        arms=arms,
+        leader=leader,
+        winner=_winner(arms, leader, comparisons),
+        comparisons=comparisons,
+        against={name: test.difference(shipped, trial, metric) for name, trial in baselines.items()} if shipped else {},
+        # Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge.
+        gates=[
+            gates.judge_gate(
+                gate, test.interval(shipped, METRICS[gate["metric"]]) if shipped else Interval(np.nan, None, None)
+            )
+            for gate in gated
+        ],
+        test_rows=plan["parts"][TEST],
+        majority_share=test.majority_share() if plan["data"]["classes"] else None,
+    )
+    return finite(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "metric": metric.name,
+            "greater_is_better": metric.greater_is_better,
+            "confidence": confidence,
+            "part": TEST,
+            "winner": findings.winner.id if findings.winner else None,
+            "leader": leader.id if leader else None,
+            "tied": [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL],
+            "sentence": advice.sentence(findings),
+            "recipes": [_recipe(arm, rank, findings, reported) for rank, arm in enumerate(arms, start=1)],
+            "comparisons": [_comparison(arm, comparisons[arm.id]) for arm in rivals],
+            "baselines": [
+                {"name": name, "trial_id": trial, "metrics": test.intervals(trial)} for name, trial in baselines.items()
+            ],
+            "against_baselines": [_against(name, interval) for name, interval in findings.against.items()],
+            "shipped": _shipped(leader, shipped, test) if leader and shipped else None,
+            "gates": findings.gates,
+            # Two classes: the predicted one is the likelier one, which is a threshold of one half.
+            "operating_point": {"threshold": 0.5} if len(plan["data"]["classes"] or ()) == 2 else None,
+            "test_evaluations": test_evaluations,
+            "warnings": advice.warnings(findings),
+            "next": advice.next_steps(findings),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class OnTest:
+    """The test rows under the bootstrap: every model's metrics in the same resamples.
+
+    Args:
+        target: `[rows]`, class index or value.
+        groups: `[rows]` or None.
+        confidence: Of the intervals.
+        predictions: `trial_id` to `[rows, classes]` or `[rows]`.
+        drawn: (`trial_id`, metric) to its bootstrap values `[resamples]`.
+    """
+
+    target: np.ndarray
+    groups: np.ndarray | None
+    confidence: float
+    predictions: dict[str, np.ndarray]
+    drawn: dict[tuple[str, str], np.ndarray]
+
+    @classmethod
+    def read(
+        cls,
+        predictions: pd.DataFrame,
+        splits: pd.DataFrame,
+        wanted: Mapping[str, Sequence[str]],
+        classes: Sequence[str] | None,
+        confidence: float,
+        resamples: int,
+    ) -> OnTest:
+        """Of the trials in `wanted`, with the metrics named there."""
+        if not wanted:
+            return cls(np.empty(0), None, confidence, {}, {})
+        on_test = predictions[(predictions["part"] == TEST) & predictions["trial_id"].isin(list(wanted))]
+        on_test = on_test.sort_values(["trial_id", "row", "class_index"])
+        width = len(classes or (0,))
+        frames = {str(trial): frame for trial, frame in on_test.groupby("trial_id")}
+        if frames.keys() != wanted.keys():
+            raise ValueError(f"no test predictions of {', '.join(sorted(wanted.keys() - frames.keys()))}")
+        first = next(iter(frames.values()))
+        rows = first["row"].to_numpy()[::width]
+        target = first["target"].to_numpy(dtype=np.float64)[::width]
+        values = {}
+        for trial, frame in frames.items():
+            if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
+                raise ValueError(f"trial {trial} does not predict each test row once, or another one's rows")
+            value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+            values[trial] = value.reshape(-1, width) if classes else value
+        statistics = {
+            (trial, name): METRICS[name].resampled(target, values[trial])
+            for trial, names in wanted.items()
+            for name in names
+        }
+        groups = _groups(splits, rows)
+        drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
+        return cls(target, groups, confidence, values, drawn)
+
+    def interval(self, trial: str, metric: Metric) -> Interval:
+        drawn = self.drawn[trial, metric.name]
+        return metric_interval(metric, self.target, self.predictions[trial], drawn, self.confidence, self.groups)
+
+    def intervals(self, trial: str) -> Json:
+        """Of every metric drawn for `trial`."""
+        names = [name for of, name in self.drawn if of == trial]
+        return {name: self.interval(trial, METRICS[name]).as_dict() for name in names}
+
+    def difference(self, trial: str, other: str, metric: Metric) -> Interval:
+        """How much better `trial` is than `other` on the same rows; positive = better."""
+        one, two = (metric.function(self.target, self.predictions[name]) for name in (trial, other))
+        drawn = self.drawn[trial, metric.name], self.drawn[other, metric.name]
+        return difference_interval(metric, (one, two), drawn, self.confidence)
+
+    def majority_share(self) -> float | None:
+        """Share of the most frequent class; None without rows."""
+        return (
+            float(np.unique(self.target, return_counts=True)[1].max() / len(self.target)) if len(self.target) else None
+        )
+
+
+def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
+    """The group of each of `rows`, or None where there are none."""
+    on_test = splits[splits["part"] == TEST].drop_duplicates("row").set_index("row")["group"]
+    if on_test.isna().all():
+        return None
+    return on_test.reindex(rows).fillna("").to_numpy(dtype=str)
+
+
+def _compare(
+    leader: Arm, rivals: Sequence[Arm], metric: Metric, confidence: float, test_rows: int
+) -> dict[str, Comparison]:
+    return compare_with_each(
+        leader.by_seed(TEST, metric.name),
+        {arm.id: arm.by_seed(TEST, metric.name) for arm in rivals},
+        sign=metric.sign,
+        confidence=confidence,
+        resolution=1 / test_rows if metric.share else 0.0,
+    )
+
+
+def _winner(arms: Sequence[Arm], leader: Arm | None, comparisons: Mapping[str, Comparison]) -> Arm | None:
+    """The leader, if it had rivals and is better than each that ended."""
+    return (
+        leader if leader and len(arms) > 1 and all(found.answer == BETTER for found in comparisons.values()) else None
+    )
+
+
+def _recipe(arm: Arm, rank: int, findings: Findings, reported: Sequence[str]) -> Json:
+    return {
+        "recipe_id": arm.id,
+        "recipe": arm.name,
+        "optimizer": arm.optimizer,
+        "schedule": arm.schedule,
+        "seeds": len(arm.ended),
+        "status": "ok" if arm.ended else "diverged",
+        "metrics": {name: arm.interval(TEST, name, findings.confidence) for name in reported},
+        "val": {findings.metric.name: arm.interval(VAL, findings.metric.name, findings.confidence)},
+        "learned": arm.learned(findings.constant_loss),
+        "note": advice.note(arm, findings),
+        "seconds": arm.seconds,
+        "rank": rank,
+    }
+
+
+def _comparison(arm: Arm, found: Comparison) -> Json:
+    return {
+        "recipe_id": arm.id,
+        "recipe": arm.name,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "p_holm": found.p_holm,
+        "effect_size": found.effect_size,
+        "smallest_difference": found.smallest_difference,
+        "answer": found.answer,
+    }
+
+
+def _against(name: str, difference: Interval) -> Json:
+    return {
+        "name": name,
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "answer": side_of_zero(difference),
+    }
+
+
+def _shipped(leader: Arm, trial: str, test: OnTest) -> Json:
+    seed = next(seed for seed, own in leader.ended.items() if own == trial)
+    return {"trial_id": trial, "recipe_id": leader.id, "seed": seed, "metrics": test.intervals(trial)}
+
+
+def side_of_zero(difference: Interval) -> str:
+    """`better` if the whole interval is above 0, `worse` if it is below, else `can't tell`."""
+    if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
+        return CANNOT_TELL
+    return BETTER if difference.low > 0 else WORSE
+
+
+def finite(value: Any) -> Any:
+    """`value` as strict JSON holds it: NaN and infinities become None, NumPy's numbers Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,25 @@
+"""Numbers, names and lists in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent where a reader would stumble: 0.812, 12.3, 50,100."""
+    value = value + 0.0  # -0.0 is 0
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def inside(title: str) -> str:
+    """A title inside a sentence: `Accuracy` is small there, `RMSE` and `ROC AUC` are not."""
+    return title[0].lower() + title[1:] if title[1:2].islower() else title
+
+
+def listing(names: Sequence[str], most: int = 3, last: str = "and") -> str:
+    """`a, b and c`; of more than `most` names the first ones, and how many are left."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,84 @@
+"""Data made ready for training: preprocessed once, divided into parts, the target standardised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.preprocessing import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
+from tasks.training.trial import Arrays
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One data set as the trainers see it.
+
+    Args:
+        preprocessor: From raw columns to features, learned from the training part.
+        features: float32 `[rows, features]` or `[rows, height, width, channels]`.
+        rows: Row positions of each part, int64.
+        target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
+    """
+
+    dataset: Dataset
+    preprocessor: keras.Model
+    features: np.ndarray
+    rows: dict[str, np.ndarray]
+    target_scale: tuple[float, float]
+
+    def arrays(self) -> Arrays:
+        mean, deviation = self.target_scale
+        target = self.dataset.target
+        if self.dataset.classes is None:
+            target = ((target - mean) / deviation).astype("float32")
+        return Arrays(
+            train_inputs=self.features[self.rows[TRAIN]],
+            train_targets=target[self.rows[TRAIN]],
+            val_inputs=self.features[self.rows[VAL]],
+            val_targets=target[self.rows[VAL]],
+            classes=len(self.dataset.classes) if self.dataset.classes else None,
+            target_scale=deviation,
+            to_score={part: self.features[rows] for part, rows in self.rows.items()},
+        )
+
+    def prediction(self, outputs: np.ndarray) -> np.ndarray:
+        """A network's outputs `[rows, outputs]` as class probabilities `[rows, classes]`, or values `[rows]` in the
+        target's unit; float64."""
+        outputs = outputs.astype(np.float64)
+        if self.dataset.classes is None:
+            mean, deviation = self.target_scale
+            return outputs[:, 0] * deviation + mean
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def loss(self, part: str, outputs: np.ndarray) -> float:
+        """The mean loss over a part without penalties: cross-entropy in nats, or the standardised squared error."""
+        outputs, target = outputs.astype(np.float64), self.dataset.target[self.rows[part]]
+        if self.dataset.classes is None:
+            mean, deviation = self.target_scale
+            return float(np.mean(np.square(outputs[:, 0] - (target - mean) / deviation)))
+        top = outputs.max(axis=1)
+        log_sum = np.log(np.exp(outputs - top[:, None]).sum(axis=1)) + top
+        return float(np.mean(log_sum - outputs[np.arange(len(target)), target]))
+
+
+def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
+    """Learns the preprocessing from the training part and applies it to all rows."""
+    rows = {
+        part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
+        for part in (TRAIN, VAL, TEST)
+    }
+    raw = dataset.table if dataset.images is None else dataset.images
+    if dataset.images is None:
+        preprocessor = fit_preprocessor(dataset.table.iloc[rows[TRAIN]])
+    else:
+        preprocessor = fit_image_preprocessor(dataset.images[rows[TRAIN]])
+    scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
+    return Prepared(dataset, preprocessor, preprocess(preprocessor, raw), rows, scale)

@@ -1,0 +1,149 @@
+"""Every table of a run folder: its columns, dtypes and units. The contract between stages, the report, and other tools.
+
+Tables are Parquet and tidy (one observation a row). `schema_version` stands in every row and in the file's metadata;
+it grows when a column is renamed, removed or changes its meaning, not when one is added.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+
+_text, _int, _float = pa.string(), pa.int64(), pa.float64()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One table of the run folder.
+
+    Args:
+        name: The file is `{name}.parquet`.
+        columns: Column name to Arrow type, in order, without `schema_version`.
+    """
+
+    name: str
+    columns: dict[str, pa.DataType]
+
+    @property
+    def schema(self) -> pa.Schema:
+        columns = {**self.columns, "schema_version": pa.int16()}
+        return pa.schema(list(columns.items()), metadata={"schema_version": str(SCHEMA_VERSION)})
+
+    def frame(self, rows: pd.DataFrame | list[dict] | None = None) -> pd.DataFrame:
+        """`rows` with exactly this table's columns and dtypes; columns not given are null.
+
+        Raises:
+            ValueError: a column of `rows` is not in this table, or a value does not fit its type.
+        """
+        rows = pd.DataFrame(rows if rows is not None else [])
+        unknown = sorted(set(rows.columns) - set(self.columns) - {"schema_version"})
+        if unknown:
+            raise ValueError(f"table {self.name} has no column {', '.join(unknown)}; it has {', '.join(self.columns)}")
+        return self._arrow(rows).to_pandas(types_mapper=_NULLABLE.get)
+
+    def write(self, rows: pd.DataFrame | list[dict], folder: Path) -> Path:
+        """Writes the table under a temporary name, then renames it: readers see all of it or nothing."""
+        path = Path(folder) / f"{self.name}.parquet"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            pq.write_table(self._arrow(self.frame(rows)), temporary, compression="zstd")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        return pq.read_table(Path(folder) / f"{self.name}.parquet").to_pandas(types_mapper=_NULLABLE.get)
+
+    def _arrow(self, rows: pd.DataFrame) -> pa.Table:
+        rows = rows.assign(schema_version=SCHEMA_VERSION).reindex(columns=self.schema.names)
+        try:
+            table = pa.Table.from_pandas(rows, schema=self.schema, preserve_index=False)
+        except pa.ArrowTypeError as error:  # a TypeError; what else doesn't fit is an ArrowInvalid, a ValueError
+            raise ValueError(f"table {self.name}: {error}") from None
+        return table.replace_schema_metadata(self.schema.metadata)
+
+
+# Nullable integers stay integers in pandas (a missing rung must not turn rung 1 into 1.0).
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int16(): pd.Int16Dtype(), pa.string(): pd.StringDtype()}
+
+TRIALS = Table(
+    "trials",
+    {
+        "trial_id": _text,
+        "recipe_id": _text,
+        "recipe": _text,  # readable: "adam · cosine"
+        "optimizer": _text,
+        "schedule": _text,
+        "variant_id": _text,
+        "stage": _text,  # search, final, baseline
+        "rung": _int,
+        "fold": _int,
+        "seed": _int,
+        "params": _text,  # JSON, complete: every hyperparameter of the variant
+        "status": _text,  # ok, diverged, pruned, skipped, failed
+        "reason": _text,  # why, where status is not ok
+        "trainer": _text,  # stack, fit; sklearn for a baseline
+        "epochs": _int,  # trained
+        "steps": _int,  # trained
+        "best_step": _int,  # the step whose weights were kept
+        "parameters": _int,  # trainable weights
+        "seconds": _float,  # wall clock; a stacked trial's share of its stack
+        "stack_id": _text,
+    },
+)
+
+METRICS = Table(
+    "metrics",
+    {
+        "trial_id": _text,
+        "part": _text,  # train, val, test
+        "slice": _text,  # null = all rows
+        "metric": _text,
+        "value": _float,  # in the metric's own unit
+        "rows": _int,
+    },
+)
+
+CURVES = Table(
+    "curves",
+    {
+        "trial_id": _text,
+        "epoch": _int,  # 1 = after the first epoch
+        "step": _int,
+        "layer": _text,  # null = whole model
+        "name": _text,  # train_loss, val_loss, val_accuracy, learning_rate, ...
+        "value": _float,
+    },
+)
+
+PREDICTIONS = Table(
+    "predictions",
+    {
+        "trial_id": _text,
+        "part": _text,  # val, test
+        "row": _int,  # position in the data set, as in `splits`
+        "target": _float,  # class index, or the value to predict
+        "class_index": _int,  # null for regression
+        "value": _float,  # probability of that class, or the predicted value
+    },
+)
+
+SPLITS = Table(
+    "splits",
+    {
+        "row": _int,  # position in the data set
+        "part": _text,  # train, val, test
+        "fold": _int,  # null without cross-validation
+        "group": _text,  # null without groups
+    },
+)
+
+TABLES = {table.name: table for table in (TRIALS, METRICS, CURVES, PREDICTIONS, SPLITS)}

@@ -1,0 +1,107 @@
+"""A run's folder: atomic writes, the lock, and the record of stages."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from tasks.errors import BadInput, Locked
+
+Stage = Literal["load", "split", "validate", "plan", "train", "evaluate", "judge", "report"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""A run's stages, in order."""
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder that the user named, with its parents; one that is there is left as it is.
+
+    Raises:
+        BadInput: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput("the folder can't be made", where=str(folder), got=error.strerror) from None
+    return folder
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes `text` under a temporary name, then renames it: readers see all of it or what was there before."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Writes strict JSON atomically. NaN and infinity are refused (`ValueError`): say None instead."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the run folder's `lock` for this process; the system frees it when the process ends, however it ends.
+
+    Raises:
+        Locked: another process holds it.
+    """
+    with open(folder / "lock", "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Locked(
+                "the run is locked by another process",
+                where=str(folder),
+                got=lock.read().strip() or "no note of who holds it",
+                remedy="wait until it ends, or choose another folder with --run-dir",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        lock.flush()
+        yield
+
+
+class Stages:
+    """The record `stages.json`: each stage's status, start (UTC) and duration in seconds, in the order they ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "stages.json"
+        self.records: dict[str, dict[str, Any]] = read_json(self._path)["stages"] if self._path.exists() else {}
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Records that stage `name` runs, then that it is `done` or `failed` (with the reason)."""
+        started = time.monotonic()
+        record: dict[str, Any] = {
+            "status": "running",
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self._put(name, record)
+        try:
+            yield
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            self._put(
+                name,
+                record | {"status": "failed", "reason": reason, "seconds": round(time.monotonic() - started, 3)},
+            )
+            raise
+        self._put(name, record | {"status": "done", "seconds": round(time.monotonic() - started, 3)})
+
+    def _put(self, name: str, record: dict[str, Any]) -> None:
+        self.records[name] = record
+        write_json(self._path, {"stages": self.records})

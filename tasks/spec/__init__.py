@@ -1,0 +1,1 @@
+"""The spec: one experiment as its author wrote it."""

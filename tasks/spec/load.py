@@ -1,0 +1,264 @@
+"""From YAML text to a `Spec`, or to messages that say where, what was got, and what is accepted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tasks.errors import BadInput, Several, nearest
+from tasks.spec.entries import dotted, worded
+from tasks.spec.models import Spec
+
+MAX_BYTES = 200_000
+MAX_ALIASES = 50
+MAX_DEPTH = 30
+MAX_VALUES = 20_000
+"""With aliases written out: 50 of them, nested, would else make millions."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of YAML 1.2's core schema: `1e-3` is a number; `no` and `2024-01-31` are texts."""
+
+
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = node.value
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", list("-+.")),
+    ("merge", "<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+
+
+def read_yaml(text: str, name: str) -> tuple[Any, dict[str, int]]:
+    """The value of a YAML document and the line (from 1) of each path in it.
+
+    Raises:
+        BadInput: not YAML, too large, too deep, too many aliases, a tag, a key twice, several documents.
+    """
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise BadInput("the file is too large for a spec", where=name, accepted=f"at most {MAX_BYTES:,} bytes")
+    try:
+        _look_through(text, name)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            raise BadInput("the file is empty", where=name, remedy="the shortest spec has data: {source: digits}")
+        lines: dict[str, int] = {}
+        _walk(node, "", lines, name, 0)
+        return loader.construct_document(node), lines
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        context = getattr(error, "context", None)
+        raise BadInput(f"not valid YAML: {what}" + (f" ({context})" if context else ""), where=where) from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise BadInput(f"not valid YAML: {error}", where=name) from None
+
+
+def _look_through(text: str, name: str) -> None:
+    """Refuses, before anything is built, what a spec has no use for: tags, great depth, aliases in number."""
+    aliases = depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!"):
+            raise BadInput(
+                "YAML tags are not accepted",
+                where=f"{name}:{event.start_mark.line + 1}" if event.start_mark else name,
+                got=tag,
+                remedy="write the value without its tag",
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:  # here, since the time that PyYAML takes grows with the depth squared
+            raise BadInput("nested too deeply", where=name, accepted=f"at most {MAX_DEPTH} levels")
+        aliases += isinstance(event, yaml.AliasEvent)
+    if aliases > MAX_ALIASES:
+        raise BadInput("too many YAML aliases", where=name, got=str(aliases), accepted=f"at most {MAX_ALIASES}")
+
+
+def _walk(node: yaml.Node, path: str, lines: dict[str, int], name: str, depth: int) -> None:
+    """Notes each path's line; refuses keys given twice, which YAML loaders else drop without a word."""
+    if depth > MAX_DEPTH:
+        raise BadInput("nested too deeply", where=name, accepted=f"at most {MAX_DEPTH} levels")
+    if len(lines) > MAX_VALUES:
+        raise BadInput("too many values for a spec", where=name, accepted=f"at most {MAX_VALUES:,}")
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _walk(item, f"{path}[{index}]", lines, name, depth + 1)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, item in node.value:
+            child = f"{path}.{key.value}" if path else str(key.value)
+            if str(key.value) in seen:
+                raise BadInput(
+                    "the key stands twice",
+                    where=f"{name}:{key.start_mark.line + 1}: {child}",
+                    remedy="keep one of them",
+                )
+            seen.add(str(key.value))
+            lines[child] = key.start_mark.line + 1
+            _walk(item, child, lines, name, depth + 1)
+
+
+def override(value: Any, assignment: str) -> None:
+    """Carries out one `--set path=value` in place; `path` is dotted, list positions as numbers, the value is YAML.
+
+    Raises:
+        BadInput: no `=`, or the path leads into something that is neither a mapping nor a list.
+    """
+    path, equals, text = assignment.partition("=")
+    where = f"--set {assignment}"
+    parts = re.findall(r"[^.\[\]]+", path)
+    if not equals or not parts:
+        raise BadInput("an override has the form path=value", where=where, accepted="such as train.epochs=5")
+    new, _ = read_yaml(text, where) if text.strip() else (None, {})
+    *parents, last = parts
+    for part in parents:
+        value = _child(value, part, where)
+    if isinstance(value, list):
+        value[_position(value, last, where)] = new
+    elif isinstance(value, dict):
+        value[last] = new
+    else:
+        raise BadInput(f"{'.'.join(parents)} takes no keys", where=where, got=repr(value))
+
+
+def _child(value: Any, part: str, where: str) -> Any:
+    """What stands at `part`, made a mapping where nothing does, or where an entry is written as a bare name."""
+    key: Any = part
+    if isinstance(value, list):
+        key = _position(value, part, where)
+    elif not isinstance(value, dict):
+        raise BadInput(f"there is nothing to set at {part}", where=where, got=repr(value))
+    elif value.get(part) is None:
+        value[part] = {}
+    if isinstance(value[key], str):
+        value[key] = {value[key]: {}}
+    return value[key]
+
+
+def _position(value: list[Any], part: str, where: str) -> int:
+    if not part.isdecimal() or int(part) >= len(value):
+        accepted = f"0 to {len(value) - 1}" if value else "nothing: the list is empty"
+        raise BadInput("no such position in the list", where=where, got=part, accepted=accepted)
+    return int(part)
+
+
+def load_spec(path: Path, overrides: list[str] | None = None) -> tuple[Spec, str]:
+    """Reads a spec file. Returns the spec and its text as written.
+
+    Raises:
+        BadInput: the file can't be read, or the spec is wrong (every mistake that can be seen at once is said).
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_BYTES + 1)  # whatever it is, a data file say, no more of it is read
+    except UnicodeDecodeError as error:
+        raise BadInput("the spec is not UTF-8 text", where=f"{path.name}, byte {error.start}") from None
+    except OSError as error:
+        raise BadInput("the spec can't be read", where=str(path), got=error.strerror or str(error)) from None
+    value, lines = read_yaml(text, path.name)
+    if not isinstance(value, dict):
+        raise BadInput(
+            "a spec is a mapping",
+            where=path.name,
+            got=type(value).__name__,
+            accepted=", ".join(Spec.model_fields),
+        )
+    for assignment in overrides or []:
+        override(value, assignment)
+    if "name" not in value:
+        value["name"] = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_")[:64] or "experiment"
+    return parse_spec(value, path.name, lines), text
+
+
+def parse_spec(value: dict[str, Any], name: str = "spec", lines: dict[str, int] | None = None) -> Spec:
+    """Checks a spec given as plain values.
+
+    Raises:
+        BadInput: with the path in the YAML (and its line), what was got, and what is accepted.
+    """
+    try:
+        return Spec.model_validate(value)
+    except ValidationError as error:
+        mistakes = [_mistake(dict(item), name, lines or {}) for item in error.errors(include_url=False)]
+        raise (mistakes[0] if len(mistakes) == 1 else Several(mistakes)) from None
+
+
+def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInput:
+    """One of pydantic's errors in our words."""
+    context = error.get("ctx") or {}
+    suffix = context.get("suffix", "") if error["type"] == "bakeoff" else ""
+    path = dotted((*error["loc"], suffix) if suffix else error["loc"])
+    line = next((lines[start] for start in _shorter(path) if start in lines), None)
+    where = f"{name}:{line}: {path}" if line and path else f"{name}: {path}" if path else name
+    got = _shown(error["input"])
+    if error["type"] == "bakeoff":
+        facts = {key: context[key] or None for key in ("got", "accepted", "remedy")}
+        return BadInput(context["text"], where=where, **facts)
+    if error["type"] == "extra_forbidden":
+        accepted = nearest(str(error["loc"][-1]), _fields(error["loc"][:-1]))
+        return BadInput("unknown key", where=where, got=str(error["loc"][-1]), accepted=accepted)
+    if error["type"] == "missing":
+        return BadInput("is required", where=where, accepted=_described(error["loc"]))
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        accepted = "a mapping with " + ", ".join(_fields(error["loc"]))
+        return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
+    text, accepted = worded(error)
+    return BadInput(text, where=where, got=got, accepted=accepted)
+
+
+def _shorter(path: str) -> list[str]:
+    """`a.b[1].c`, `a.b[1]`, `a.b`, `a`: the path and what holds it, the nearest first."""
+    starts = [match.start() for match in re.finditer(r"[.\[]", path)]
+    return [path, *(path[:start] for start in reversed(starts))]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The spec's model that stands at a path of pydantic's error."""
+    model: Any = Spec
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+            return None
+        model = _model_in(model.model_fields[part].annotation)
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model inside `list[Model]`, `Model | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inside = [_model_in(argument) for argument in getattr(annotation, "__args__", ())]
+    return next((model for model in inside if model is not None), None)
+
+
+def _fields(loc: tuple[Any, ...]) -> list[str]:
+    model = _model_at(loc)
+    return list(model.model_fields) if model else []
+
+
+def _described(loc: tuple[Any, ...]) -> str | None:
+    model = _model_at(loc[:-1])
+    field = model.model_fields.get(str(loc[-1])) if model else None
+    return field.description if field else None

@@ -1,0 +1,241 @@
+"""The spec's models: frozen, extras forbidden, every default visible.
+
+Only what the author writes stands here. Names of optimizers, schedules and models are looked up in their tables when
+the spec is read (`entries`), so a spec that loads holds nothing unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tasks.errors import nearest
+from tasks.evaluation.metrics import METRICS
+from tasks.ranges import Count, Fraction, NonNegative, Positive
+from tasks.spec.entries import CheckEntry, ModelEntry, OptimizerEntry, ScheduleEntry, problem
+
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Frozen(BaseModel):
+    """A part of the spec: immutable, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Read(Frozen):
+    """How a CSV or TSV file is read. What is None is found out from the file."""
+
+    header: bool = True
+    columns: list[str] | None = Field(None, description="column names, for a file without a header")
+    separator: str | None = Field(None, description="the character between fields; None: by the file's ending")
+    quoting: Literal["minimal", "none"] = "minimal"
+    missing: list[str] = Field(default=["", "NA", "NaN", "null"], description="texts that mean: no value")
+    comment: str | None = Field(None, description="lines that begin so are skipped")
+
+
+class Split(Frozen):
+    """How rows are divided into train, val and test. Disjoint, and the same for the same seed and data."""
+
+    test: Fraction | None = Field(None, description="share of rows; None: as the source gives it, else 0.2")
+    validation: Fraction = Field(0.2, description="share of the rows that are not test rows")
+    stratify: bool | None = Field(
+        None, description="keep the classes' shares in each part; None: yes, for classes divided at random"
+    )
+    group: str | None = Field(None, description="rows with one value in this column stay in one part")
+    time: str | None = Field(None, description="split in the order of this column: the latest rows are the test part")
+    given: str | None = Field(None, description="a column that holds train, val or test for each row")
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("group", "time", "given") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise problem("group, time and given exclude each other", got=" and ".join(ways), accepted="one of them")
+        if self.stratify and ways:
+            raise problem(f"stratify has no effect on a split by {ways[0]}", got="stratify: true", suffix="stratify")
+        if self.given is not None and self.test is not None:
+            raise problem("test has no effect where the parts are given", got=f"test: {self.test}", suffix="test")
+        return self
+
+
+class Data(Frozen):
+    """Where the data come from, what is predicted, what is checked."""
+
+    source: str = Field(description="a catalogue name, a file (.csv, .tsv, .parquet), or a folder of IDX files")
+    target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
+    task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
+    features: list[str] | None = Field(None, description="the only columns used as inputs; None: all")
+    drop: list[str] = Field(default=[], description="columns not used as inputs")
+    rows: Count | None = Field(None, description="use a seeded random sample of so many rows")
+    read: Read = Read()
+    split: Split = Split()
+    checks: list[CheckEntry] = Field(default=[], description="Great Expectations, or this project's checks, by name")
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.features is not None and self.drop:
+            raise problem("features and drop exclude each other", got="both", accepted="one of them", suffix="drop")
+        return self
+
+
+class Regularisation(Frozen):
+    """What holds the weights back. All strengths are per trial, so they may differ inside one stack."""
+
+    l1: NonNegative = Field(0.0, description="kernel penalty: l1 * sum |w|")
+    l2: NonNegative = Field(0.0, description="kernel penalty: l2 * sum w^2")
+    dropout: Fraction = Field(0.0, description="share of hidden units dropped")
+    weight_decay: NonNegative = Field(0.0, description="decoupled, as Keras: w -= learning_rate * weight_decay * w")
+    label_smoothing: Fraction = Field(0.0, description="classification only")
+
+
+class Clipping(Frozen):
+    """Gradient clipping, one way at most, as Keras: clipvalue, clipnorm (a weight at a time), global_clipnorm."""
+
+    value: Positive | None = None
+    norm: Positive | None = None
+    global_norm: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise problem("clip in one way only", got=" and ".join(ways), accepted="one of value, norm, global_norm")
+        return self
+
+
+class EarlyStopping(Frozen):
+    """Stops a trial whose validation loss has not fallen by `min_delta` for `patience` epochs, as Keras's callback."""
+
+    patience: Count = 5
+    min_delta: NonNegative = 0.0
+    restore_best: bool = True
+
+
+class Train(Frozen):
+    """What is held still: the same for every recipe, unless `compare` names it."""
+
+    optimizer: OptimizerEntry = Field(default="adam", validate_default=True)
+    learning_rate: Positive | None = Field(None, description="None: the optimizer's own")
+    schedule: ScheduleEntry = Field(default="constant", validate_default=True)
+    regularisation: Regularisation = Regularisation()
+    clipping: Clipping = Clipping()
+    batch_size: BatchSize = 32
+    epochs: Epochs = 20
+    early_stopping: EarlyStopping | None = None
+    seeds: int = Field(5, ge=1, le=1000, description="how many trials of each recipe: initial weights and batch order")
+
+
+class Compare(Frozen):
+    """The question: every combination of the values listed is one recipe."""
+
+    optimizer: list[OptimizerEntry] | None = Field(None, min_length=1)
+    learning_rate: list[Positive] | None = Field(None, min_length=1)
+    schedule: list[ScheduleEntry] | None = Field(None, min_length=1)
+    regularisation: list[Regularisation] | None = Field(None, min_length=1)
+    clipping: list[Clipping] | None = Field(None, min_length=1)
+    batch_size: list[BatchSize] | None = Field(None, min_length=1)
+    epochs: list[Epochs] | None = Field(None, min_length=1)
+    early_stopping: list[EarlyStopping | None] | None = Field(None, min_length=1)
+    model: list[ModelEntry] | None = Field(None, min_length=1)
+
+
+class Evaluate(Frozen):
+    """What decides, and what else is measured. None: accuracy and log_loss, or rmse."""
+
+    metric: str | None = None
+    also: list[str] = []
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, name: str | None) -> str | None:
+        return name if name is None else known_metric(name)
+
+    @field_validator("also")
+    @classmethod
+    def _also(cls, names: list[str]) -> list[str]:
+        return [known_metric(name) for name in names]
+
+
+class Gate(Frozen):
+    """A business threshold on the shipped model's test metric. Exactly one of `at_least` and `at_most`."""
+
+    metric: str
+    at_least: float | None = Field(None, allow_inf_nan=False)
+    at_most: float | None = Field(None, allow_inf_nan=False)
+    severity: Literal["warn", "block"] = "warn"
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, name: str) -> str:
+        return known_metric(name)
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            got = "neither" if self.at_least is None else "both"
+            raise problem("a gate has one threshold", got=got, accepted="at_least or at_most")
+        return self
+
+
+class Spec(Frozen):
+    """One experiment, as its author wrote it."""
+
+    name: str = "experiment"
+    description: str = ""
+    data: Data = Field(description="a mapping with source, and target for a file")
+    model: ModelEntry = Field(default={"kind": "mlp"}, validate_default=True)
+    train: Train = Train()
+    compare: Compare = Compare()
+    evaluate: Evaluate = Evaluate()
+    gates: list[Gate] = []
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):  # it becomes part of a folder's name
+            raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
+        return name
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        for name in compared(self):
+            if name in self.train.model_fields_set or name in self.model_fields_set:
+                fixed = name if name in self.model_fields_set else f"train.{name}"
+                raise problem(
+                    f"is compared and held still ({fixed}) at once: the latter would be unused",
+                    suffix=f"compare.{name}",
+                    remedy=f"take {fixed} or compare.{name} out",
+                )
+        return self
+
+
+def known_metric(name: str) -> str:
+    if name not in METRICS:
+        raise problem("unknown metric", got=name, accepted=nearest(name, METRICS))
+    return name
+
+
+def compared(spec: Spec) -> list[str]:
+    """The names under `compare` that have values."""
+    return [name for name, values in spec.compare if values is not None]
+
+
+def as_written(spec: Spec) -> dict[str, Any]:
+    """The whole spec with every default filled in, as plain values that JSON and YAML can hold.
+
+    It reads as a spec again: what is compared stands nowhere else, nor does an optimizer's own learning rate where one
+    is given beside it.
+    """
+    written = spec.model_dump(mode="json")
+    for name in compared(spec):
+        (written if name in written else written["train"]).pop(name, None)
+    rates = written["compare"]["learning_rate"] or written["train"].get("learning_rate")
+    for entry in written["compare"]["optimizer"] or [written["train"].get("optimizer")]:
+        for parameters in entry.values() if rates else ():
+            parameters.pop("learning_rate", None)
+    return written

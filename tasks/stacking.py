@@ -1,0 +1,131 @@
+"""Which trials share a stack, and whether XLA compiles it: the cheapest division by a small model of cost.
+
+More trials in a stack share its compilation and the cost of each step; fewer keep weights and moments in the
+processor's cache, and several stacks keep several cores busy, as a stack's small operations alone can't. Trials whose
+optimizers follow one rule lie side by side, because each rule in a stack lengthens its compilation.
+
+The model's figures were measured on a two-core machine (`make bench` shows how far they are off here). They decide how
+long a run takes, and through rounding the last digits of its results; so the division is written to plan.json, and
+whoever goes on with a run follows the plan, not the model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MAX_TRIALS = 512
+"""In one stack, whatever the model says."""
+MAX_BYTES = 4 * 2**30
+"""Of memory that the stacks side by side may take by arithmetic, data apart."""
+
+
+def cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one trial of a stack does.
+
+    Args:
+        parameters: Trainable weights.
+        flops: Of one row's way forward.
+        activations: Numbers that a row makes on its way through the network.
+        batch_size: Rows a step.
+        steps: Training steps.
+    """
+
+    parameters: int
+    flops: int
+    activations: int
+    batch_size: int
+    steps: int
+
+    @property
+    def trial_bytes(self) -> int:
+        """float32: weights, kept weights, gradient and up to three moments, and the activations forth and back."""
+        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size) + 1
+
+    def seconds(self, trials: int, rules: int, *, xla: bool) -> float:
+        """A stack's time on one core, compiling included.
+
+        Args:
+            trials: In the stack.
+            rules: Different update rules among them.
+        """
+        megabytes = trials * 16 * self.parameters / 1e6  # weights, gradient, two moments
+        out_of_cache = 1 + min(0.02 * megabytes, 0.65)
+        flops = 3 * self.flops * self.batch_size  # forward, and twice that backward
+        step = trials * (12e-6 + flops / 1.5e11 + 5e-10 * self.parameters) * out_of_cache
+        if xla:
+            return 0.6 + 0.35 * rules + self.steps * step
+        return 0.15 + 0.07 * rules + self.steps * (45e-6 * rules + 2.1 * step)
+
+
+@dataclass(frozen=True)
+class Division(Generic[T]):
+    """How a group of trials is trained.
+
+    Args:
+        stacks: The trials of each stack, a full rectangle of variants and seeds.
+        xla: Whether XLA compiles them.
+        seconds: What the model expects for all of them, side by side.
+    """
+
+    stacks: list[list[T]]
+    xla: bool
+    seconds: float
+
+
+def divide(columns: Sequence[Sequence[T]], rules: Sequence[str], work: Work, cores: int) -> Division[T]:
+    """Divides trials of equal shapes into stacks.
+
+    Args:
+        columns: The trials of each variant, one a seed; each variant has as many.
+        rules: Each variant's update rule.
+        work: What one trial does.
+        cores: How many stacks run side by side.
+    """
+    order = sorted(range(len(columns)), key=lambda index: (rules[index], index))
+    seeds = len(columns[0])
+    limit = max(1, min(MAX_TRIALS, MAX_BYTES // cores // work.trial_bytes))
+    if seeds > limit:
+        lone = [list(columns[index][start : start + limit]) for index in order for start in range(0, seeds, limit)]
+        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, cores)
+    fewest = -(-len(columns) // (limit // seeds))
+    options = []
+    for count in range(fewest, max(fewest, min(len(columns), 8 * cores)) + 1):
+        parts = _even(order, count)
+        stacks = [[trial for index in part for trial in columns[index]] for part in parts]
+        sizes = [(len(part) * seeds, len({rules[index] for index in part})) for part in parts]
+        options.append((stacks, sizes))
+    return _cheapest(options, work, cores)
+
+
+def _cheapest(options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]], work: Work, cores: int) -> Division[T]:
+    """Of the divisions (stacks, with the trials and rules of each) the one that ends first; of equals the first."""
+    divisions = [
+        Division(stacks, xla, _makespan(sizes, work, cores, xla)) for stacks, sizes in options for xla in (True, False)
+    ]
+    return min(divisions, key=lambda division: division.seconds)
+
+
+def _even(order: Sequence[int], count: int) -> list[Sequence[int]]:
+    """Consecutive parts whose lengths differ by one at most."""
+    bounds = [round(part * len(order) / count) for part in range(count + 1)]
+    return [order[start:stop] for start, stop in pairwise(bounds) if stop > start]
+
+
+def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool) -> float:
+    """Seconds until the last stack is done, the longest started first."""
+    free = [0.0] * cores
+    for seconds in sorted((work.seconds(trials, rules, xla=xla) for trials, rules in sizes), reverse=True):
+        free[free.index(min(free))] += seconds
+    return max(free)

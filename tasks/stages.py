@@ -1,0 +1,292 @@
+"""The stages of a run in order, as plain functions over a run folder. Each is one Prefect task (see `steps`).
+
+load -> split -> validate -> plan -> train -> evaluate -> judge -> report
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.render import Rendered, render
+from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.errors import BadInput, Blocked
+from tasks.plan import Plan, bind_trial, lay_out
+from tasks.prepared import Prepared, prepare
+from tasks.records import SPLITS
+from tasks.run_folder import Stage, Stages, read_json, write_json, write_text
+from tasks.spec.models import Spec, as_written
+from tasks.trials import StackProgress, collect, kept_weights, train_baselines
+from tasks.trials import train as train_trials
+
+Bytes = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage of one run knows.
+
+    Args:
+        spec: The experiment.
+        text: The spec as written, with overrides beside it.
+        overrides: `path=value`, as given.
+        base: The folder that relative data paths start from.
+        home: Holds `runs/`, `cache/`.
+        folder: The run's own.
+    """
+
+    spec: Spec
+    text: str
+    overrides: tuple[str, ...]
+    base: Path
+    home: Path
+    folder: Path
+    stages: Stages = field(compare=False)
+
+
+def new_folder(home: Path, name: str) -> Path:
+    """Makes `runs/DATE-TIME-NAME` under the home folder; two runs of one second get two folders."""
+    runs = home / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    for number in range(1, 1000):
+        folder = runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise BadInput("no free name for the run's folder", where=str(runs), got=stem)
+
+
+def open_run(
+    spec: Spec,
+    text: str,
+    overrides: Sequence[str],
+    base: Path,
+    home: Path,
+    folder: Path,
+    *,
+    experiment: str = "SPEC",
+    start: Stage = "load",
+) -> Run:
+    """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept.
+
+    Raises:
+        BadInput: the folder holds something and `start` is the first stage, or it holds no run of this experiment to go
+            on from.
+    """
+    held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.exists() else []
+    begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()  # ended by a mistake in its input
+    if start == "load" and held and not begun:
+        raise BadInput(
+            "the run folder is not empty",
+            where=str(folder),
+            got=", ".join(sorted(held)[:5]),
+            remedy="choose another folder, or go on from a stage with --from",
+        )
+    if start != "load" and not (folder / "plan.json").exists():
+        raise BadInput(
+            "there is no run to go on from",
+            where=str(folder),
+            remedy="give the run's folder with --run-dir, or drop --from",
+        )
+    if start != "load":
+        _refuse_another(spec, read_json(folder / "plan.json")["spec"], folder, start)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("model", "previews", "checkpoints"):
+        (folder / name).mkdir(exist_ok=True)
+    write_text(folder / "spec.yaml", text)
+    write_json(folder / "environment.json", environment(experiment, overrides))
+    return Run(spec, text, tuple(overrides), base, home, folder, Stages(folder))
+
+
+def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:
+    """What was trained must be what the spec says; only how it is judged may change, and not behind the report."""
+    now = as_written(spec)
+    may_change = set() if start == "report" else {"description", "evaluate", "gates"}
+    other = sorted(key for key in now.keys() | earlier.keys() if now.get(key) != earlier.get(key))
+    if set(other) - may_change:
+        raise BadInput(
+            "the folder holds a run of another spec",
+            where=str(folder),
+            got=f"other values under {', '.join(other)}",
+            remedy="give the same spec and --set values, or start in another folder",
+        )
+
+
+def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a reader needs to run it again: versions, platform, code revision."""
+    names = (
+        "tensorflow-cpu",
+        "tensorflow",
+        "keras",
+        "numpy",
+        "pandas",
+        "scikit-learn",
+        "great-expectations",
+        "prefect",
+    )
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "versions": versions,
+        "command": shlex.join(
+            ["bakeoff", "run", experiment, *(word for each in overrides for word in ("--set", each))]
+        ),
+        "overrides": list(overrides),
+        "git": _revision(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _revision() -> dict[str, Any] | None:
+    """This project's own commit, where it runs from a checkout."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def load(run: Run, progress: Bytes | None = None) -> Dataset:
+    from tasks.datasets.load import load_dataset
+
+    return load_dataset(run.spec.data, home=run.home, progress=progress, base=run.base)
+
+
+def split(run: Run, dataset: Dataset) -> pd.DataFrame:
+    from tasks.datasets.splits import split_rows
+
+    splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
+    SPLITS.write(splits, run.folder)
+    return splits
+
+
+def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]:
+    """Writes validation.json.
+
+    Raises:
+        Blocked: a check of severity `block` failed.
+    """
+    from tasks.validation.validate import outcome_table
+    from tasks.validation.validate import validate as run_checks
+
+    validation = run_checks(dataset, splits, run.spec.data.checks)
+    write_json(run.folder / "validation.json", validation)
+    if validation["outcome"] == "blocked":
+        failed = [
+            result["message"]
+            for result in validation["results"]
+            if not result["success"] and result["severity"] == "block"
+        ]
+        blocked = Blocked(
+            "the data failed validation: nothing was trained",
+            where="data",
+            got="; ".join(failed),
+            remedy="mend the data, or set the check's severity to warn under data.checks",
+        )
+        blocked.table = tuple(outcome_table(validation["results"]))
+        raise blocked
+    return validation
+
+
+def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared]:
+    """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks."""
+    prepared = prepare(dataset, splits)
+    parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
+    laid_out = lay_out(run.spec, dataset, parts, prepared.features.shape[1:])
+    path = run.folder / "plan.json"
+    if path.exists():
+        laid_out = laid_out.following(read_json(path))
+    write_json(path, laid_out.as_json())
+    return laid_out, prepared
+
+
+def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
+    train_trials(laid_out, prepared, run.folder, progress)
+
+
+def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:
+    """Trains the baselines and writes the run's tables."""
+    train_baselines(laid_out, prepared, run.folder)
+    return collect(laid_out, run.folder)
+
+
+def judge(
+    run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
+) -> dict[str, Any]:
+    """Writes verdict.json and, where a model can be shipped, `model/`."""
+    from tasks.evaluation.baselines import constant_loss
+    from tasks.evaluation.verdict import judge as decide
+
+    dataset, rows = prepared.dataset, prepared.rows
+    verdict = decide(
+        json.loads(json.dumps(laid_out.as_json())),
+        tables["trials"],
+        tables["metrics"],
+        tables["predictions"],
+        splits,
+        constant_loss=constant_loss(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
+        test_evaluations=_test_evaluations(run.folder),
+    )
+    if verdict["shipped"]:
+        _ship(run, laid_out, prepared, verdict["shipped"]["trial_id"])
+    write_json(run.folder / "verdict.json", verdict)
+    return verdict
+
+
+def _test_evaluations(folder: Path) -> int:
+    """How often the test part has been looked at in this folder: once, and once more each time it is judged again."""
+    path = folder / "verdict.json"
+    return (read_json(path)["test_evaluations"] if path.exists() else 0) + 1
+
+
+def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
+    from tasks.training.export import export_model
+
+    planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
+    trial = bind_trial(planned, laid_out.recipe(planned.recipe_id))
+    dataset = prepared.dataset
+    outputs = len(dataset.classes) if dataset.classes else 1
+    network = trial.architecture.build(prepared.features.shape[1:], outputs, penalties=trial.penalties, seed=trial.seed)
+    network.set_weights(kept_weights(laid_out, run.folder, trial_id))
+    export_model(
+        prepared.preprocessor,
+        network,
+        run.folder / "model",
+        columns=list(dataset.table.columns),
+        target_name=dataset.target_name,
+        classes=dataset.classes,
+        target_scale=prepared.target_scale,
+    )
+
+
+def report(run: Run) -> Rendered:
+    """Writes report.html."""
+    return render(run.folder)

@@ -1,0 +1,1 @@
+"""Training: models, optimizers, schedules, and the two trainers (stack and fit)."""

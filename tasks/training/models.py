@@ -1,0 +1,172 @@
+"""Models: keyword-only factories of architectures, and the Keras models they build.
+
+A network takes preprocessed float32 inputs and returns logits `[rows, classes]` (two logits for two classes) or, for
+regression, one value `[rows, 1]` on the standardised target. Its Keras model is the definition: the stacked trainer
+reads its layers, the fit trainer trains it, the export wraps it.
+
+To add one: write a keyword-only factory that returns an `Architecture` and put it in `MODELS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import keras
+
+Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu", "linear"]
+Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Window = Annotated[int, Field(ge=1, le=64)]
+Widths = Annotated[list[Width], Field(max_length=32)]
+Filters = Annotated[list[Width], Field(min_length=1, max_length=8)]
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """What regularises a network from within: kernel penalties l1, l2 (>= 0) and the dropout rate in `[0, 1)`."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model with its hyperparameters bound.
+
+    Args:
+        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them. The same seed
+            gives the same initial weights.
+        initialisation: Of the output layer too.
+        images: True where inputs must be images `[height, width, channels]`; otherwise they are flattened.
+    """
+
+    layers: Callable[[Penalties, int], Sequence[keras.Layer]]
+    initialisation: str
+    images: bool = False
+
+    def build(
+        self, input_shape: tuple[int, ...], outputs: int, *, penalties: Penalties = Penalties(), seed: int = 0
+    ) -> keras.Model:
+        """The Keras model: `input_shape` without the rows' axis; `outputs` logits or one value."""
+        import keras
+
+        flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and not self.images else []
+        output = _dense(outputs, self.initialisation, penalties, [seed, 10_000])
+        return keras.Sequential([keras.Input(input_shape), *flatten, *self.layers(penalties, seed), output])
+
+
+def _initialiser(name: str, seed: Sequence[int]) -> Any:
+    import keras
+    import numpy as np
+
+    classes = {
+        "glorot_uniform": keras.initializers.GlorotUniform,
+        "glorot_normal": keras.initializers.GlorotNormal,
+        "he_uniform": keras.initializers.HeUniform,
+        "he_normal": keras.initializers.HeNormal,
+    }
+    return classes[name](seed=int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1)
+
+
+def _regulariser(penalties: Penalties) -> Any:
+    import keras
+
+    if not (penalties.l1 or penalties.l2):
+        return None
+    return keras.regularizers.L1L2(l1=penalties.l1, l2=penalties.l2)
+
+
+def _dense(units: int, initialisation: str, penalties: Penalties, seed: Sequence[int], **arguments: Any) -> Any:
+    import keras
+
+    return keras.layers.Dense(
+        units,
+        kernel_initializer=_initialiser(initialisation, seed),
+        kernel_regularizer=_regulariser(penalties),
+        **arguments,
+    )
+
+
+def _after(activation: str, batch_normalisation: bool, penalties: Penalties, seed: int) -> list[Any]:
+    """What follows a hidden product: normalisation before the activation (Ioffe & Szegedy 2015), dropout after it."""
+    import keras
+
+    layers: list[Any] = [keras.layers.BatchNormalization()] if batch_normalisation else []
+    layers.append(keras.layers.Activation(activation))
+    if penalties.dropout:
+        layers.append(keras.layers.Dropout(penalties.dropout, seed=seed))
+    return layers
+
+
+def linear(*, initialisation: Initialisation = "glorot_uniform") -> Architecture:
+    """No hidden layer: logistic or linear regression, trained as the others are."""
+    return Architecture(lambda penalties, seed: [], initialisation)
+
+
+def mlp(
+    *,
+    hidden: Widths = [100],  # noqa: B006 - never mutated; pydantic copies it
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+    batch_normalisation: bool = False,
+) -> Architecture:
+    """Fully connected layers of the given widths."""
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        result: list[Any] = []
+        for index, units in enumerate(hidden):
+            result.append(_dense(units, initialisation, penalties, [seed, index], use_bias=not batch_normalisation))
+            result += _after(activation, batch_normalisation, penalties, seed * 100 + index)
+        return result
+
+    return Architecture(layers, initialisation)
+
+
+def cnn(
+    *,
+    filters: Filters = [8, 16],  # noqa: B006
+    kernel_size: Window = 3,
+    pool_size: Window = 2,
+    hidden: Widths = [64],  # noqa: B006
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+    batch_normalisation: bool = False,
+) -> Architecture:
+    """Convolutions (same padding), each followed by max pooling, then fully connected layers. Images only."""
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        result: list[Any] = []
+        for index, count in enumerate(filters):
+            result.append(
+                keras.layers.Conv2D(
+                    count,
+                    kernel_size,
+                    padding="same",
+                    use_bias=not batch_normalisation,
+                    kernel_initializer=_initialiser(initialisation, [seed, index]),
+                    kernel_regularizer=_regulariser(penalties),
+                )
+            )
+            convolved = Penalties(penalties.l1, penalties.l2)  # dropout belongs behind the dense layers
+            result += _after(activation, batch_normalisation, convolved, seed)
+            result.append(keras.layers.MaxPooling2D(pool_size, padding="same"))
+        dense = mlp(
+            hidden=hidden,
+            activation=activation,
+            initialisation=initialisation,
+            batch_normalisation=batch_normalisation,
+        )
+        return [*result, keras.layers.Flatten(), *dense.layers(penalties, seed + 1_000_003)]
+
+    return Architecture(layers, initialisation, images=True)
+
+
+MODELS: dict[str, Callable[..., Architecture]] = {"linear": linear, "mlp": mlp, "cnn": cnn}

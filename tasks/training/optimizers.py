@@ -1,0 +1,342 @@
+"""Optimizers as pure functions over arrays, each equal to the Keras optimizer of its name.
+
+An update takes and returns arrays; trials stacked along leading axes are updated at once, each with hyperparameters of
+its own, because these are inputs and not constants. `xp` is the array namespace (tensorflow, or numpy in tests), so
+this module needs neither, and the names and ranges here are known before TensorFlow is loaded.
+
+The order of operations is Keras's, and so is its rounding: Keras casts some hyperparameters through float32 even when
+weights are float64 (`rounded` below). `1 - beta` is an input of its own, since computing it from a float32 beta loses
+digits that training then amplifies.
+
+To add one: write its update and a keyword-only factory that returns an `Optimizer`, and put it in `OPTIMIZERS`. The
+contract test over the table compares it with Keras step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tasks.ranges import Fraction, NonNegative, Positive
+
+Array = Any
+"""numpy.ndarray or tensorflow.Tensor, of the stack's dtype."""
+
+Update = Callable[..., tuple[Array, tuple[Array, ...]]]
+"""`(xp, weight, gradient, slots, learning_rate, step, p) -> (weight, slots)`: `step` counts from 1, in the stack's
+dtype; `learning_rate` and every entry of `p` broadcast against the weight."""
+
+Slots = Callable[..., tuple[Array, ...]]
+"""`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer with its hyperparameters bound.
+
+    Args:
+        update: One step for one weight. Trials with the same `update` share its program, whatever their `inputs`.
+        slots: The state it starts from.
+        inputs: What `update` sees as `p`, one number each.
+        learning_rate: The default or the author's.
+        keras_class: Name of its twin in `keras.optimizers`, or None.
+        keras_arguments: The twin's arguments but for the learning rate.
+        weight_decay: Decoupled weight decay of its own (AdamW), or 0.
+        searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
+            lower there, else zero.
+    """
+
+    update: Update
+    slots: Slots
+    inputs: Mapping[str, float]
+    learning_rate: float
+    keras_class: str | None
+    keras_arguments: Mapping[str, Any] = field(default_factory=dict)
+    weight_decay: float = 0.0
+    searches: bool = False
+
+
+def rounded(value: float) -> float:
+    """`value` rounded to float32, as `keras.ops.cast` does to a Python float whatever the target dtype."""
+    return float(np.float32(value))
+
+
+def _no_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    return ()
+
+
+def _one_slot(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    return (xp.zeros_like(w),)
+
+
+def _two_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    return (xp.zeros_like(w), xp.zeros_like(w))
+
+
+def _three_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    return (xp.zeros_like(w), xp.zeros_like(w), xp.zeros_like(w))
+
+
+def _sgd(xp, w, g, slots, lr, t, p):
+    return w - g * lr, slots
+
+
+def sgd(*, learning_rate: Positive = 0.01) -> Optimizer:
+    """Stochastic gradient descent: `w -= lr * g` (Robbins & Monro 1951)."""
+    return Optimizer(_sgd, _no_slots, {}, learning_rate, "SGD")
+
+
+def _momentum(xp, w, g, slots, lr, t, p):
+    (m,) = slots
+    m = m * p["momentum"] - g * lr
+    return w + m, (m,)
+
+
+def momentum(*, learning_rate: Positive = 0.01, momentum: Fraction = 0.9) -> Optimizer:
+    """Heavy ball (Polyak 1964): `m = momentum * m - lr * g; w += m`."""
+    inputs = {"momentum": rounded(momentum)}
+    return Optimizer(_momentum, _one_slot, inputs, learning_rate, "SGD", {"momentum": momentum})
+
+
+def _nesterov(xp, w, g, slots, lr, t, p):
+    (m,) = slots
+    m = m * p["momentum"] - g * lr
+    return w + (m * p["momentum"] - g * lr), (m,)
+
+
+def nesterov(*, learning_rate: Positive = 0.01, momentum: Fraction = 0.9) -> Optimizer:
+    """Nesterov's accelerated gradient in the form of Sutskever et al. (2013):
+    `m = momentum * m - lr * g; w += momentum * m - lr * g`."""
+    inputs = {"momentum": rounded(momentum)}
+    arguments = {"momentum": momentum, "nesterov": True}
+    return Optimizer(_nesterov, _one_slot, inputs, learning_rate, "SGD", arguments)
+
+
+def _adagrad(xp, w, g, slots, lr, t, p):
+    (accumulator,) = slots
+    accumulator = accumulator + xp.square(g)
+    return w - (lr * g) / xp.sqrt(accumulator + p["epsilon"]), (accumulator,)
+
+
+def _adagrad_slots(xp, w, p):
+    return (xp.zeros_like(w) + p["initial_accumulator_value"],)
+
+
+def adagrad(
+    *, learning_rate: Positive = 0.001, initial_accumulator_value: NonNegative = 0.1, epsilon: Positive = 1e-7
+) -> Optimizer:
+    """Adagrad (Duchi et al. 2011): `a += g^2; w -= lr * g / sqrt(a + epsilon)`."""
+    inputs = {"initial_accumulator_value": rounded(initial_accumulator_value), "epsilon": epsilon}
+    arguments = {"initial_accumulator_value": initial_accumulator_value, "epsilon": epsilon}
+    return Optimizer(_adagrad, _adagrad_slots, inputs, learning_rate, "Adagrad", arguments)
+
+
+def _adadelta(xp, w, g, slots, lr, t, p):
+    squares, deltas = slots
+    squares = p["rho"] * squares + p["one_minus_rho"] * xp.square(g)
+    delta = -(xp.sqrt(deltas + p["epsilon"]) * g / xp.sqrt(squares + p["epsilon"]))
+    deltas = p["rho"] * deltas + p["one_minus_rho"] * xp.square(delta)
+    return w + lr * delta, (squares, deltas)
+
+
+def adadelta(*, learning_rate: Positive = 0.001, rho: Fraction = 0.95, epsilon: Positive = 1e-7) -> Optimizer:
+    """Adadelta (Zeiler 2012). The paper has no learning rate (it is 1); Keras's default is 0.001, and so is ours."""
+    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "epsilon": epsilon}
+    return Optimizer(_adadelta, _two_slots, inputs, learning_rate, "Adadelta", {"rho": rho, "epsilon": epsilon})
+
+
+def _rmsprop(xp, w, g, slots, lr, t, p):
+    (velocity,) = slots
+    velocity = p["rho"] * velocity + p["one_minus_rho"] * xp.square(g)
+    return w - lr * g / xp.sqrt(velocity + p["epsilon"]), (velocity,)
+
+
+def _rmsprop_momentum(xp, w, g, slots, lr, t, p):
+    velocity, m = slots
+    velocity = p["rho"] * velocity + p["one_minus_rho"] * xp.square(g)
+    m = p["momentum"] * m + lr * g / xp.sqrt(velocity + p["epsilon"])
+    return w - m, (velocity, m)
+
+
+def _rmsprop_centered(xp, w, g, slots, lr, t, p):
+    velocity, m, average = slots
+    velocity = p["rho"] * velocity + p["one_minus_rho"] * xp.square(g)
+    average = p["rho"] * average + p["one_minus_rho"] * g
+    m = p["momentum"] * m + lr * g / xp.sqrt(velocity - xp.square(average) + p["epsilon"])
+    return w - m, (velocity, m, average)
+
+
+def rmsprop(
+    *,
+    learning_rate: Positive = 0.001,
+    rho: Fraction = 0.9,
+    momentum: Fraction = 0.0,
+    epsilon: Positive = 1e-7,
+    centered: bool = False,
+) -> Optimizer:
+    """RMSprop (Tieleman & Hinton 2012): `v = rho * v + (1 - rho) * g^2; w -= lr * g / sqrt(v + epsilon)`, with momentum
+    on the step, and v centered by the mean gradient (Graves 2013) where asked."""
+    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "momentum": momentum, "epsilon": epsilon}
+    if centered:
+        update, slots = _rmsprop_centered, _three_slots
+    elif momentum:
+        update, slots = _rmsprop_momentum, _two_slots
+    else:
+        update, slots = _rmsprop, _one_slot
+    arguments = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
+    return Optimizer(update, slots, inputs, learning_rate, "RMSprop", arguments)
+
+
+def _adam(xp, w, g, slots, lr, t, p):
+    m, v = slots
+    m, v, alpha = _adam_moments(xp, g, m, v, lr, t, p)
+    return w - m * alpha / (xp.sqrt(v) + p["epsilon"]), (m, v)
+
+
+def _amsgrad(xp, w, g, slots, lr, t, p):
+    m, v, highest = slots
+    m, v, alpha = _adam_moments(xp, g, m, v, lr, t, p)
+    highest = xp.maximum(highest, v)
+    return w - m * alpha / (xp.sqrt(highest) + p["epsilon"]), (m, v, highest)
+
+
+def _adam_moments(xp, g, m, v, lr, t, p):
+    alpha = lr * xp.sqrt(1 - xp.pow(p["beta_2"], t)) / (1 - xp.pow(p["beta_1"], t))
+    m = m + (g - m) * p["one_minus_beta_1"]
+    v = v + (xp.square(g) - v) * p["one_minus_beta_2"]
+    return m, v, alpha
+
+
+def _adam_inputs(beta_1: float, beta_2: float, epsilon: float) -> dict[str, float]:
+    return {
+        "beta_1": rounded(beta_1),
+        "beta_2": rounded(beta_2),
+        "one_minus_beta_1": 1 - beta_1,
+        "one_minus_beta_2": 1 - beta_2,
+        "epsilon": epsilon,
+    }
+
+
+def adam(
+    *,
+    learning_rate: Positive = 0.001,
+    beta_1: Fraction = 0.9,
+    beta_2: Fraction = 0.999,
+    epsilon: Positive = 1e-7,
+    amsgrad: bool = False,
+) -> Optimizer:
+    """Adam (Kingma & Ba 2015, with the efficient order of section 2); AMSGrad (Reddi et al. 2018) where asked."""
+    update, slots = (_amsgrad, _three_slots) if amsgrad else (_adam, _two_slots)
+    arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}
+    return Optimizer(update, slots, _adam_inputs(beta_1, beta_2, epsilon), learning_rate, "Adam", arguments)
+
+
+def adamw(
+    *,
+    learning_rate: Positive = 0.001,
+    weight_decay: NonNegative = 0.004,
+    beta_1: Fraction = 0.9,
+    beta_2: Fraction = 0.999,
+    epsilon: Positive = 1e-7,
+) -> Optimizer:
+    """AdamW (Loshchilov & Hutter 2019): decoupled weight decay before Adam's step, `w -= lr * weight_decay * w`."""
+    arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    inputs = _adam_inputs(beta_1, beta_2, epsilon)
+    return Optimizer(_adam, _two_slots, inputs, learning_rate, "AdamW", arguments, weight_decay)
+
+
+def _adamax(xp, w, g, slots, lr, t, p):
+    m, u = slots
+    m = m + (g - m) * p["one_minus_beta_1"]
+    u = xp.maximum(p["beta_2"] * u, xp.abs(g))
+    return w - lr * m / ((1 - xp.pow(p["beta_1"], t)) * (u + p["epsilon"])), (m, u)
+
+
+def adamax(
+    *,
+    learning_rate: Positive = 0.001,
+    beta_1: Fraction = 0.9,
+    beta_2: Fraction = 0.999,
+    epsilon: Positive = 1e-7,
+) -> Optimizer:
+    """Adamax (Kingma & Ba 2015, section 7): Adam with the infinity norm."""
+    inputs = {"beta_1": rounded(beta_1), "one_minus_beta_1": 1 - beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    return Optimizer(_adamax, _two_slots, inputs, learning_rate, "Adamax", arguments)
+
+
+def _nadam(xp, w, g, slots, lr, t, p):
+    m, v, product = slots
+    now = p["beta_1"] * (1.0 - 0.5 * xp.pow(p["decay"], t))
+    after = p["beta_1"] * (1.0 - 0.5 * xp.pow(p["decay"], t + 1))
+    product = product * p["exact_beta_1"] * (1.0 - 0.5 * xp.pow(p["exact_decay"], t))
+    m = m + (g - m) * (1 - p["beta_1"])
+    v = v + (xp.square(g) - v) * (1 - p["beta_2"])
+    m_hat = after * m / (1 - product * after) + (1 - now) * g / (1 - product)
+    v_hat = v / (1 - xp.pow(p["beta_2"], t))
+    return w - m_hat * lr / (xp.sqrt(v_hat) + p["epsilon"]), (m, v, product)
+
+
+def _nadam_slots(xp, w, p):
+    return (xp.zeros_like(w), xp.zeros_like(w), xp.ones_like(p["beta_1"]))
+
+
+def nadam(
+    *,
+    learning_rate: Positive = 0.001,
+    beta_1: Fraction = 0.9,
+    beta_2: Fraction = 0.999,
+    epsilon: Positive = 1e-7,
+) -> Optimizer:
+    """Nadam (Dozat 2016): Adam with Nesterov momentum and Keras's momentum schedule, `beta_1 * (1 - 0.5 * 0.96^t)`."""
+    inputs = {
+        "beta_1": rounded(beta_1),
+        "beta_2": rounded(beta_2),
+        "decay": rounded(0.96),
+        "exact_beta_1": beta_1,
+        "exact_decay": 0.96,
+        "epsilon": epsilon,
+    }
+    arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    return Optimizer(_nadam, _nadam_slots, inputs, learning_rate, "Nadam", arguments)
+
+
+def _lion(xp, w, g, slots, lr, t, p):
+    (m,) = slots
+    w = w - lr * xp.sign(m * p["beta_1"] + g * (1.0 - p["beta_1"]))
+    return w, (m * p["beta_2"] + g * (1.0 - p["beta_2"]),)
+
+
+def lion(*, learning_rate: Positive = 0.001, beta_1: Fraction = 0.9, beta_2: Fraction = 0.99) -> Optimizer:
+    """Lion (Chen et al. 2023): `w -= lr * sign(beta_1 * m + (1 - beta_1) * g)`."""
+    inputs = {"beta_1": rounded(beta_1), "beta_2": rounded(beta_2)}
+    return Optimizer(_lion, _one_slot, inputs, learning_rate, "Lion", {"beta_1": beta_1, "beta_2": beta_2})
+
+
+def _random_search(xp, w, g, slots, lr, t, p):
+    return w - g * lr, slots
+
+
+def random_search(*, learning_rate: Positive = 0.01) -> Optimizer:
+    """Local random search (Matyas 1965): each step draws a normal direction for all weights and goes `learning_rate`
+    along it if that lowers the batch's loss, else stays. The baseline that gradients must beat; no Keras twin."""
+    return Optimizer(_random_search, _no_slots, {}, learning_rate, None, searches=True)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "adadelta": adadelta,
+    "rmsprop": rmsprop,
+    "adam": adam,
+    "adamw": adamw,
+    "adamax": adamax,
+    "nadam": nadam,
+    "lion": lion,
+    "random_search": random_search,
+}

@@ -1,0 +1,1 @@
+"""Data validation: Great Expectations suites and the checks that guard a comparison."""

@@ -1,0 +1,72 @@
+"""What is expected of the cases: that no two are alike, and that no class is rare."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import Dataset
+from tasks.validation.inferred import Inferred, Suite
+from tasks.validation.rows import row_digests
+from tasks.validation.suite import Expectation
+from tasks.validation.wording import listing, of
+
+RARE = 0.1
+"""A class is rare below this part of an equal share: 5% with two classes, 1% with ten."""
+FEWEST = 2
+"""Training rows that each class must have; with fewer, nothing can be learned about it."""
+
+_BETWEEN = "expect_column_values_to_be_between"
+
+
+def of_rows(dataset: Dataset) -> Suite:
+    """No row repeats an earlier one, inputs and target alike."""
+    what = "rows" if dataset.images is None else "images"
+    digests = pd.DataFrame({"row": row_digests(dataset)})
+    repeats = of(int(digests["row"].duplicated().sum()), dataset.rows, what)
+    unique = Inferred(
+        Expectation("expect_column_values_to_be_unique", {"column": "row"}),
+        severity="warn",
+        expected=f"no two {what} alike",
+        observed=lambda outcome: f"{repeats} repeat an earlier one",
+        passed=f"No two {what} are alike.",
+        failed=lambda outcome: f"{repeats} repeat an earlier one, inputs and target alike.",
+        remedy="take copies out; different cases that happen to look alike may stay",
+    )
+    return digests, [unique]
+
+
+def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -> Suite:
+    """How the training rows are divided among the classes, through a frame with one row for each class.
+
+    Args:
+        target: Class index of the training rows, int64 `[rows]`.
+    """
+    counts = np.bincount(target, minlength=len(classes))
+    shares = counts / max(len(target), 1)
+    least = RARE / len(classes)
+    few = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count < FEWEST]
+    rare = [f"{name} ({share:.1%})" for name, share in zip(classes, shares, strict=True) if share < least]
+    spread = f"{shares.min():.1%} to {shares.max():.1%} of the training rows"
+    return pd.DataFrame({"rows": counts, "share": shares}), [
+        Inferred(
+            Expectation(_BETWEEN, {"column": "rows", "min_value": FEWEST}),
+            severity="block",
+            expected=f"at least {FEWEST} training rows of each class",
+            observed=lambda outcome: f"{counts.min():,} to {counts.max():,} rows",
+            passed=f"Each class of {target_name} has {FEWEST} training rows or more.",
+            failed=lambda outcome: f"{target_name} has fewer than {FEWEST} training rows of {listing(few)}.",
+            remedy="more data of these classes, or leave them out",
+            column=target_name,
+        ),
+        Inferred(
+            Expectation(_BETWEEN, {"column": "share", "min_value": least}),
+            severity="warn",
+            expected=f"at least {least:.1%} of the training rows for each class",
+            observed=lambda outcome: spread,
+            passed=f"No class of {target_name} is rare: {spread} each.",
+            failed=lambda outcome: f"{target_name} has classes that are rare in training: {listing(rare)}.",
+            remedy="judge by recall or the precision-recall curve: accuracy hides rare classes",
+            column=target_name,
+        ),
+    ]

@@ -1,0 +1,131 @@
+"""What is expected of wide tables and of images, through a profile: one row a column, or one an image.
+
+Thousands of expectations would take minutes, and nobody would read them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tasks.validation.finding import Severity
+from tasks.validation.inferred import MISSING, UNSEEN, Inferred, Suite, bounds, values
+from tasks.validation.suite import Expectation
+from tasks.validation.wording import listing, of, shown
+
+_DTYPES = ["float64", "str"]
+_BETWEEN = "expect_column_values_to_be_between"
+
+
+def of_wide_table(table: pd.DataFrame, train: np.ndarray, held: np.ndarray) -> Suite:
+    """Types, missing share, and what training has not seen. `train`, `held`: row positions, int64."""
+    learn, judge = table.iloc[train], table.iloc[held]
+    profile = pd.DataFrame(
+        {
+            "type": [str(dtype) for dtype in table.dtypes],
+            "missing": table.isna().mean().to_numpy(),
+            "present": learn.notna().sum().to_numpy(),
+            "new": [_is_new(learn[name], judge[name]) for name in table.columns],
+        }
+    )
+    names = np.array(table.columns, dtype=object)
+    return profile, [
+        _of_columns(
+            Expectation("expect_column_values_to_be_in_set", {"column": "type", "value_set": _DTYPES}),
+            "block",
+            names[~profile["type"].isin(_DTYPES)],
+            "hold neither numbers nor categories",
+            remedy="see how the file was read: data.read",
+        ),
+        _of_columns(
+            Expectation(_BETWEEN, {"column": "missing", "max_value": MISSING}),
+            "warn",
+            names[profile["missing"] > MISSING],
+            f"are missing in more than {MISSING:.0%} of the rows",
+            remedy="find out why: missing numbers are filled in by the model",
+        ),
+        _of_columns(
+            Expectation(_BETWEEN, {"column": "present", "min_value": 1}),
+            "block",
+            names[profile["present"] < 1],
+            "have no value at all in the training part",
+            remedy="drop them: data.drop",
+        ),
+        _of_columns(
+            Expectation("expect_column_values_to_be_in_set", {"column": "new", "value_set": [False]}),
+            "warn",
+            names[profile["new"]],
+            "have values in the validation and test parts far outside what training sees",
+            remedy="look at these rows: errors of measurement, or cases that training should see too",
+        ),
+    ]
+
+
+def of_images(images: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
+    """Range of the pixels, blank images, and brightness. `images`: `[rows, height, width, channels]`."""
+    flat = images.reshape(len(images), -1)
+    smallest, largest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
+    brightness = flat.mean(axis=1, dtype=np.float64)
+    low, high = bounds(brightness[train]) or (0.0, 255.0)
+    judged = np.full(len(images), np.nan)  # the library passes over missing values
+    judged[held] = brightness[held]
+    profile = pd.DataFrame(
+        {"smallest": smallest, "largest": largest, "contrast": largest - smallest, "brightness": judged}
+    )
+    return profile, [
+        _of_images(
+            {"column": "smallest", "min_value": 0, "max_value": 255},
+            "have pixels below 0",
+            remedy="scale the pixels to 0 to 255",
+        ),
+        _of_images(
+            {"column": "largest", "min_value": 0, "max_value": 255},
+            "have pixels above 255",
+            remedy="scale the pixels to 0 to 255",
+        ),
+        _of_images(
+            {"column": "contrast", "min_value": 0, "strict_min": True},
+            "are blank: every pixel has the same shade",
+            remedy="take them out of the data",
+        ),
+        _of_images(
+            {"column": "brightness", "min_value": low, "max_value": high},
+            "of the validation and test parts are far brighter or darker than any that training sees "
+            f"(mean pixel not within {shown(low)} and {shown(high)})",
+            remedy="look at these images: training should see such ones too",
+        ),
+    ]
+
+
+def _is_new(train: pd.Series, held: pd.Series) -> bool:
+    """Whether held values lie beyond training's bounds, or too many in categories it has not seen."""
+    if not pd.api.types.is_numeric_dtype(train):
+        return bool((held.notna() & ~held.isin(train.unique())).sum() > UNSEEN * held.notna().sum())
+    seen = bounds(train.to_numpy(np.float64))
+    return seen is not None and bool(((held < seen[0]) | (held > seen[1])).any())
+
+
+def _of_columns(
+    expectation: Expectation, severity: Severity, failing: np.ndarray, what: str, *, remedy: str
+) -> Inferred:
+    return Inferred(
+        expectation,
+        severity=severity,
+        expected=f"no columns {what}",
+        observed=lambda outcome: of(outcome.unexpected or 0, outcome.rows or 0, "columns"),
+        passed=f"No columns {what}.",
+        failed=lambda outcome: f"Columns that {what}: {listing(failing)} ({len(failing):,}).",
+        remedy=remedy,
+    )
+
+
+def _of_images(parameters: dict[str, object], what: str, *, remedy: str) -> Inferred:
+    return Inferred(
+        Expectation(_BETWEEN, parameters),
+        severity="warn",
+        expected=f"no images {what}",
+        observed=values,
+        passed=f"No images {what}.",
+        failed=lambda outcome: f"{of(outcome.unexpected or 0, outcome.rows or 0, 'images')} {what}.",
+        remedy=remedy,
+    )

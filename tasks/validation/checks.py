@@ -1,0 +1,41 @@
+"""This project's own checks: what ruins a comparison though every value looks right.
+
+A check is a pure function `(dataset, splits, *, parameters) -> Finding | None`; None means that it does not
+apply. Its keyword-only parameters, with types and defaults, are what a spec may set. `splits` is the
+table of that name in records.py.
+
+To add one: write the function and put it in `CHECKS`; the contract tests and the spec follow from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.validation.columns import constant_column, identifier_column, infinite_value, unequal_scales
+from tasks.validation.finding import Finding, Severity
+from tasks.validation.leak import target_leak
+from tasks.validation.overlap import shared_groups, shared_rows
+from tasks.validation.parts import capped_target, missing_class, too_few_rows
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check and what a failure means, unless the spec says otherwise."""
+
+    function: Callable[..., Finding | None]
+    severity: Severity
+
+
+CHECKS: dict[str, Check] = {
+    "target_leak": Check(target_leak, "block"),
+    "shared_groups": Check(shared_groups, "block"),
+    "shared_rows": Check(shared_rows, "warn"),
+    "missing_class": Check(missing_class, "block"),
+    "too_few_rows": Check(too_few_rows, "warn"),
+    "infinite_value": Check(infinite_value, "block"),
+    "constant_column": Check(constant_column, "warn"),
+    "identifier_column": Check(identifier_column, "warn"),
+    "unequal_scales": Check(unequal_scales, "warn"),
+    "capped_target": Check(capped_target, "warn"),
+}

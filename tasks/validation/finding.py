@@ -1,0 +1,50 @@
+"""What one check found, before it is known who asked for it and how much it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["block", "warn"]
+Origin = Literal["inferred", "spec", "comparison"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Args:
+        success: Whether the data are as expected.
+        expected: In words: "between 0 and 100".
+        observed: In words: "min 0.42, max 80".
+        rows: How many were looked at: rows, or what the message is about (classes, columns).
+        unexpected: How many of them are not as expected; None where that can't be counted, as for a mean.
+        message: One sentence that someone who does not know the code understands.
+        remedy: What to do about a failure, or None.
+        column: The one column it is about, or None.
+    """
+
+    success: bool
+    expected: str
+    observed: str
+    rows: int
+    unexpected: int | None
+    message: str
+    remedy: str | None = None
+    column: str | None = None
+
+    def result(self, check: str, origin: Origin, severity: Severity) -> dict[str, Any]:
+        """One entry of validation.json's `results`."""
+        return {
+            "check": check,
+            "column": self.column,
+            "origin": origin,
+            "severity": severity,
+            "success": self.success,
+            "expected": self.expected,
+            "observed": self.observed,
+            "rows": self.rows,
+            "unexpected": self.unexpected,
+            "message": self.message,
+            "remedy": None if self.success else self.remedy,
+        }

@@ -1,0 +1,54 @@
+"""The suite inferred from the data: what a careful person expects of any data set, as Great Expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pandas as pd
+
+from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.validation.by_case import of_classes, of_rows
+from tasks.validation.by_column import of_all_rows, of_held_rows
+from tasks.validation.by_profile import of_images, of_wide_table
+from tasks.validation.inferred import Suite
+from tasks.validation.rows import rows_in
+from tasks.validation.suite import run
+
+WIDE = 100
+"""Columns above which a table is checked through its profile instead of column by column."""
+
+
+def infer(
+    dataset: Dataset, splits: pd.DataFrame, stated: Collection[tuple[str, str | None]] = ()
+) -> list[dict[str, Any]]:
+    """Results of the inferred suite, as in validation.json.
+
+    Args:
+        stated: (expectation, column) pairs of the spec. Where one of that name would be inferred for that
+            input column, the spec's stands alone.
+    """
+    left_out = {pair for pair in stated if pair[1] in dataset.table.columns}
+    results = []
+    for frame, suite in _suites(dataset, splits):
+        wanted = [item for item in suite if (item.expectation.name, item.column) not in left_out]
+        outcomes = run(frame, [item.expectation for item in wanted])
+        results += [
+            item.finding(outcome).result(item.expectation.name, "inferred", item.severity)
+            for item, outcome in zip(wanted, outcomes, strict=True)
+        ]
+    return results
+
+
+def _suites(dataset: Dataset, splits: pd.DataFrame) -> Iterator[Suite]:
+    table, train, held = dataset.table, rows_in(splits, TRAIN), rows_in(splits, VAL, TEST)
+    if len(table.columns) > WIDE:
+        yield of_wide_table(table, train, held)
+    elif len(table.columns):
+        yield table, list(of_all_rows(table, train))
+        yield table.iloc[held], list(of_held_rows(table.iloc[train]))
+    if dataset.images is not None:
+        yield of_images(dataset.images, train, held)
+    yield of_rows(dataset)
+    if dataset.classes is not None:
+        yield of_classes(dataset.classes, dataset.target[train], dataset.target_name)

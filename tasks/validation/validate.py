@@ -1,0 +1,97 @@
+"""Validates a data set before anything is trained on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+
+from tasks.dataset import Dataset
+from tasks.records import SCHEMA_VERSION
+from tasks.validation.checks import CHECKS
+from tasks.validation.finding import Severity
+from tasks.validation.infer import infer
+from tasks.validation.suite import Expectation
+from tasks.validation.written import findings
+
+
+class CheckEntry(Protocol):
+    """An entry of the spec's `data.checks`: an expectation or one of `CHECKS`, with its parameters."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+    @property
+    def severity(self) -> Severity: ...
+
+
+def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry] = ()) -> dict[str, Any]:
+    """The content of validation.json.
+
+    The spec's expectations come first, then the checks that guard the comparison, then the inferred suite. An
+    entry that names one of `CHECKS` stands in place of that check with its defaults; an expectation stands in
+    place of an inferred one of the same name and column.
+
+    Args:
+        splits: Columns `row` and `part`, and `group` (null without groups), as records.SPLITS.
+
+    Returns:
+        `outcome` is `blocked` where a `block` check failed, `warned` where another did, else `passed`.
+
+    Raises:
+        BadInput: an entry names a column that is not there, or has a wrong parameter; `where` is its path.
+    """
+    started = time.monotonic()
+    results = [
+        *_written(dataset, checks),
+        *_compared(dataset, splits, checks),
+        *infer(dataset, splits, stated={(entry.name, entry.parameters.get("column")) for entry in checks}),
+    ]
+    failed = {result["severity"] for result in results if not result["success"]}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "outcome": "blocked" if "block" in failed else "warned" if failed else "passed",
+        "seconds": round(time.monotonic() - started, 3),
+        "results": results,
+    }
+
+
+def outcome_table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The results as rows of text for a terminal: what blocks first, then warnings, then what passed."""
+    answers = [
+        "passed" if result["success"] else "blocks" if result["severity"] == "block" else "warns" for result in results
+    ]
+    rows = [
+        {
+            "answer": answer,
+            "check": result["check"],
+            "column": result["column"] or "",
+            "finding": result["message"],
+            "remedy": result["remedy"] or "",
+        }
+        for answer, result in zip(answers, results, strict=True)
+    ]
+    return sorted(rows, key=lambda row: ("blocks", "warns", "passed").index(row["answer"]))
+
+
+def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[dict[str, Any]]:
+    entries = {f"data.checks[{i}]": entry for i, entry in enumerate(checks) if entry.name not in CHECKS}
+    found = findings(dataset, {path: Expectation(entry.name, entry.parameters) for path, entry in entries.items()})
+    return [
+        finding.result(entry.name, "spec", entry.severity)
+        for entry, finding in zip(entries.values(), found, strict=True)
+    ]
+
+
+def _compared(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry]) -> list[dict[str, Any]]:
+    results = []
+    for name, check in CHECKS.items():
+        asked = [(entry.parameters, entry.severity) for entry in checks if entry.name == name]
+        for parameters, severity in asked or [({}, check.severity)]:
+            finding = check.function(dataset, splits, **parameters)
+            if finding is not None:
+                results.append(finding.result(name, "spec" if asked else "comparison", severity))
+    return results

@@ -1,0 +1,16 @@
+"""The benchmark: this project's stacked trainer beside what people use for the same work, on one machine.
+
+    make bench                                                # everything; at most 30 minutes on two cores
+    python -m tests.bench --workload W3 --peer fit,jax --rounds 1 --small
+    python -m tests.bench --profile W2                        # where the project's time goes
+    python -m tests.bench --growth                            # 1, 8, 32, 128, 512 recipes
+
+What is measured is a comparison from data in memory to trained weights: building and compiling, every training step,
+validation after every epoch with its metric, and early stopping, which is on everywhere with a patience that never
+runs out, so that all do equal work; that they did is asserted. Each measurement has a process of its own, since
+TensorFlow and JAX share badly. Interpreter start, imports and loading the data are not counted.
+
+Peers that take minutes train a sample of the recipes for the first epochs. Their time is scaled by arithmetic:
+missing epochs count as much as the last one measured, missing recipes as much as the mean one. A sampled peer may
+warm up before its clock starts, so that what a process pays once is not scaled with it.
+"""

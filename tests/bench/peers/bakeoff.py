@@ -1,0 +1,72 @@
+"""This project, as its main flow trains: divided into stacks, the longest first, one a core.
+
+What the bench knows of the trainer's calls stands in `train_all`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from tasks.training.trial import Arrays, Outcome, Trial
+from tests.bench.work import Trained, Work
+from tests.bench.workloads import trials
+
+SAMPLED = False
+
+StackProgress = Callable[[int, int, int], None]
+"""Told (stack, steps done, steps in all) between epochs."""
+
+
+def open_device(work: Work) -> None:
+    from flows.environment import quieten
+
+    quieten()
+
+    import tensorflow as tf
+
+    import tasks.plan
+    import tasks.training.stack
+
+    assert tasks.plan, tasks.training.stack
+    tf.add(1.0, 1.0).numpy()
+
+
+def why_not(work: Work) -> str | None:
+    """Why the stacked trainer does not take this network, if so."""
+    from tasks.training.stacked_layers import why_not
+
+    shape = work.arrays.train_inputs.shape[1:]
+    return why_not(work.workload.network.architecture().build(shape, work.arrays.outputs))
+
+
+def train(work: Work) -> list[Trained]:
+    outcomes = train_all(trials(work.workload, work.recipes, work.epochs), work.arrays)
+    return [
+        Trained(
+            int(outcome.trial.trial_id),
+            outcome.steps,
+            [value for _, _, name, value in outcome.curves if name == work.metric],
+        )
+        for outcome in outcomes
+    ]
+
+
+def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None) -> list[Outcome]:
+    """Trains recipes of one seed; the outcomes come in no order."""
+    from tasks.plan import work_of
+    from tasks.stacking import cores, divide
+    from tasks.training.stack import train_stack
+
+    first = chosen[0]
+    model = first.architecture.build(arrays.train_inputs.shape[1:], arrays.outputs)
+    steps = first.epochs * arrays.steps_per_epoch(first.batch_size)
+    rules = [trial.optimizer.update.__name__ for trial in chosen]
+    division = divide([[trial] for trial in chosen], rules, work_of(model, first.batch_size, steps), cores())
+    with ThreadPoolExecutor(cores()) as pool:
+        futures = [
+            pool.submit(train_stack, part, arrays, xla=division.xla, progress=progress and partial(progress, number))
+            for number, part in enumerate(sorted(division.stacks, key=len, reverse=True))
+        ]
+        return [outcome for future in futures for outcome in future.result()]

@@ -1,0 +1,172 @@
+"""Results as Markdown tables, ready for the README."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tests.bench.networks import step_flops
+from tests.bench.peers import PEERS
+from tests.bench.profiling import by_kind
+from tests.bench.runner import BASE
+from tests.bench.workloads import WORKLOADS
+
+Results = Sequence[dict[str, Any]]
+
+
+def machine(facts: dict[str, str], sgemm: float) -> str:
+    """One paragraph: the machine and the versions."""
+    hardware = f"{facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}"
+    versions = ", ".join(f"{name} {facts[name]}" for name in list(facts)[4:])
+    return f"{hardware}; float32 matrix product {sgemm / 1e9:.0f} GFLOP/s. {versions}."
+
+
+def comparison(results: Results, peers: Sequence[str]) -> str:
+    """How many times as long each peer takes: the median of the rounds, and the smallest and largest."""
+    rows = []
+    for name in _workloads(results):
+        ours = _runs(results, name, BASE)
+        if "why_not" in ours[0]:
+            rows.append([_title(name), f"not stacked: {ours[0]['why_not']}", *[""] * len(peers)])
+            continue
+        own = f"{_median(run['seconds'] for run in ours):.1f} s"
+        rows.append([_title(name), own, *(_ratio(ours, _runs(results, name, peer)) for peer in peers)])
+    return _markdown(["workload", PEERS[BASE], *(PEERS[peer] for peer in peers)], rows)
+
+
+def evidence(results: Results, peers: Sequence[str], sgemm: float) -> str:
+    """What stands behind the times: size, how much of it was measured, validation results, speed, memory."""
+    rows = []
+    for name in _workloads(results):
+        ours = {run["round"]: run for run in _runs(results, name, BASE)}
+        for peer in [BASE, *peers]:
+            runs = [run for run in _runs(results, name, peer) if "seconds" in run]
+            if not runs:
+                continue
+            first, workload = runs[0], WORKLOADS[name]
+            recipes, epochs = _whole(results, name)
+            steps = recipes * epochs * first["steps_per_epoch"]
+            flops = step_flops(workload.network, tuple(first["shape"]), first["outputs"], workload.batch_size)
+            speed = steps / _median(run["seconds"] for run in runs)
+            rows.append(
+                [
+                    name,
+                    PEERS[peer] + _choice(results, name, peer),
+                    f"{first['recipes']} of {recipes} recipes, {first['epochs']} of {epochs} epochs",
+                    f"{_median(run['measured_seconds'] for run in runs):.1f} s",
+                    f"{speed:,.0f}",
+                    f"{100 * speed * flops / sgemm:.1f}%",
+                    _metric(runs, ours),
+                    f"{max(run['peak_bytes'] for run in runs) / 2**20:,.0f} MiB",
+                ]
+            )
+    header = ["", "", "measured", "in", "steps/s", "of sgemm", "validation: theirs / ours", "peak memory"]
+    return _markdown(header, rows)
+
+
+def growth(results: Results) -> str:
+    """Time against the number of recipes."""
+    rows = []
+    for result in results:
+        steps = result["recipes"] * result["steps_per_epoch"]
+        rows.append(
+            [
+                str(result["recipes"]),
+                str(result["stacks"]),
+                f"{result['seconds']:.1f} s",
+                f"{1000 * result['seconds'] / result['recipes']:,.0f} ms",
+                f"{1e6 * result['last_epoch_core_seconds'] / steps:.1f} us",
+                f"{result['peak_bytes'] / 2**20:,.0f} MiB",
+            ]
+        )
+    header = [
+        "recipes",
+        "stacks",
+        "in all",
+        "a recipe, compiling included",
+        "core time of a recipe's step",
+        "peak memory",
+    ]
+    return _markdown(header, rows)
+
+
+def profile(result: dict[str, Any], sgemm: float, bandwidth: float) -> str:
+    """Core seconds by kind, and the floors: seconds that the whole comparison can't take less than."""
+    parts = {**by_kind(result["compiled"]), **{f"host: {name}": value for name, value in result["host"].items()}}
+    total, busy = result["seconds"], sum(parts.values())
+    rows = [[name, f"{value:.2f} s", _percent(value, busy)] for name, value in parts.items() if value > 0.005]
+    arithmetic, traffic = result["flops"] / sgemm, result["bytes"] / bandwidth
+    floors = [
+        ["in all, wall clock", f"{total:.2f} s", f"{busy / total:.1f} cores busy"],
+        [f"floor by arithmetic: {result['flops'] / 1e9:,.0f} GFLOP at sgemm's rate", f"{arithmetic:.2f} s", ""],
+        [
+            f"floor by bytes: weights and moments of all recipes ({result['state_bytes'] / 1e6:.1f} MB) read and "
+            f"written each step, at {bandwidth / 1e9:.0f} GB/s for that size",
+            f"{traffic:.2f} s",
+            "",
+        ],
+    ]
+    for floor, seconds in zip(floors[1:], (arithmetic, traffic), strict=True):
+        floor[2] = f"{_percent(seconds, total)} of the wall clock"
+    return _markdown(["", "core seconds", "share"], [*rows, *floors])
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f}%"
+
+
+def _workloads(results: Results) -> list[str]:
+    return list(dict.fromkeys(result["workload"] for result in results if "workload" in result))
+
+
+def _runs(results: Results, name: str, peer: str) -> list[dict[str, Any]]:
+    wanted = (name, peer)
+    return [run for run in results if (run.get("workload"), run.get("peer")) == wanted and "round" in run]
+
+
+def _whole(results: Results, name: str) -> tuple[int, int]:
+    """Recipes and epochs of the whole comparison: the project trains all of it."""
+    ours = _runs(results, name, BASE)[0]
+    return ours["recipes"], ours["epochs"]
+
+
+def _title(name: str) -> str:
+    return f"{name} {WORKLOADS[name].title}"
+
+
+def _ratio(ours: Results, theirs: Results) -> str:
+    """Rounds are compared within themselves: a noisy quarter of an hour hits both sides."""
+    own = {run["round"]: run["seconds"] for run in ours}
+    ratios = [run["seconds"] / own[run["round"]] for run in theirs]
+    if len(ratios) == 1:
+        return f"{ratios[0]:.2g}x"
+    return f"{_median(ratios):.2g}x ({min(ratios):.2g}-{max(ratios):.2g})"
+
+
+def _choice(results: Results, name: str, peer: str) -> str:
+    found = [
+        run["choice"] for run in results if (run.get("workload"), run.get("peer")) == (name, peer) and "choice" in run
+    ]
+    return "".join(f", {key} {value}" for key, value in found[0].items()) if found else ""
+
+
+def _metric(runs: Results, ours: dict[int, dict[str, Any]]) -> str:
+    """Medians of accuracy or RMSE over the recipes both sides trained, after the last epoch both reached."""
+    theirs, own = [], []
+    for run in runs:
+        by_recipe = {one["recipe"]: one["metrics"] for one in ours[run["round"]]["trained"]}
+        for one in run["trained"]:
+            theirs.append(one["metrics"][-1])
+            own.append(by_recipe[one["recipe"]][len(one["metrics"]) - 1])
+    places = 3 if runs[0]["metric"] == "val_accuracy" else 0
+    return f"{_median(theirs):,.{places}f} / {_median(own):,.{places}f}"
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,73 @@
+"""Keras itself, step by step: what the stacked trainer is compared with."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from tasks.training.fit import keras_optimizer
+from tasks.training.trial import Arrays, Trial, batch_order, learning_rates
+
+
+@contextmanager
+def floatx(dtype: str):
+    """Keras in this dtype."""
+    import keras
+
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(before)
+
+
+def keras_losses(trial: Trial, arrays: Arrays, dtype: str) -> np.ndarray:
+    """The loss of every step, penalties included, as `Model.fit` computes it; float64 `[steps]`."""
+    import tensorflow as tf
+
+    shape = arrays.train_inputs.shape[1:]
+    start = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed).get_weights()
+    steps = arrays.steps_per_epoch(trial.batch_size)
+    rates = learning_rates(trial, steps)
+    targets = np.eye(arrays.outputs)[arrays.train_targets] if trial.label_smoothing else arrays.train_targets
+    with floatx(dtype):
+        function = _loss(trial, arrays)
+        model = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
+        model.set_weights(start)
+        optimizer = keras_optimizer(trial, rates)
+        optimizer.build(model.trainable_variables)
+
+        @tf.function(jit_compile=False)
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                loss = function(y, model(x, training=True))
+                if model.losses:
+                    loss += tf.add_n(model.losses)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            return loss
+
+        losses = []
+        for epoch in range(trial.epochs):
+            order = batch_order(trial.seed, epoch, len(targets))
+            for batch in range(steps):
+                rows = order[batch * trial.batch_size : (batch + 1) * trial.batch_size]
+                # the variable itself, since the setter rounds through float32
+                optimizer._learning_rate.assign(np.asarray(rates[epoch * steps + batch], dtype))
+                x = tf.constant(arrays.train_inputs[rows], dtype)
+                y = tf.constant(targets[rows], None if targets.ndim == 1 and arrays.classes else dtype)
+                losses.append(float(step(x, y)))
+    return np.array(losses)
+
+
+def _loss(trial: Trial, arrays: Arrays):
+    import keras
+
+    if arrays.classes is None:
+        return keras.losses.MeanSquaredError()
+    if trial.label_smoothing:
+        return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=trial.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

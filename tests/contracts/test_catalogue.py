@@ -1,0 +1,131 @@
+"""What every entry of the catalogue keeps. A new entry is tested here without a line added."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.dataset import Dataset
+from tasks.datasets.catalogue import CATALOGUE, Entry
+from tasks.datasets.load import load_dataset
+from tasks.datasets.splits import split_rows
+from tasks.spec.models import Data, Split
+
+needs_files = pytest.mark.skipif(not os.environ.get("BAKEOFF_DATA"), reason="needs BAKEOFF_DATA")
+README = Path(__file__).parents[2] / "data" / "README.md"
+BUNDLED = sorted(name for name, entry in CATALOGUE.items() if entry.bundled)
+FROM_FILES = sorted(set(CATALOGUE) - set(BUNDLED))
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_an_entry_says_what_it_is_and_whose(entry: Entry) -> None:
+    assert entry.summary and "\n" not in entry.summary and entry.origin and entry.licence
+    assert bool(entry.files) != bool(entry.bundled)
+    assert entry.images or entry.target
+
+
+@pytest.mark.parametrize("name", FROM_FILES)
+def test_every_file_has_addresses_a_digest_and_stands_in_the_readme(name: str) -> None:
+    readme = README.read_text(encoding="utf-8")
+    for file in CATALOGUE[name].files:
+        assert file.addresses and all(re.fullmatch(r"https?://[^\s]+", address) for address in file.addresses)
+        for form in (file, *file.instead):
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", form.digest)
+            assert form.name in readme and form.digest.partition(":")[2] in readme
+        for address in file.addresses:
+            if "raw.githubusercontent.com" in address:
+                assert re.search(r"/[0-9a-f]{40}/", address), "pinned to a commit"
+
+
+def test_the_readme_names_every_entry_and_its_licence() -> None:
+    readme = README.read_text(encoding="utf-8")
+    for name, entry in CATALOGUE.items():
+        assert f"`{name}`" in readme and entry.licence in readme, name
+
+
+def check(dataset: Dataset) -> None:
+    """The promises of `Dataset`, and of its default split."""
+    assert len(dataset.table) == len(dataset.extras) == dataset.rows or dataset.extras.empty
+    assert np.isfinite(dataset.target).all()
+    for name in dataset.numbers:
+        assert dataset.table[name].dtype == np.float64
+    for name in dataset.categories:
+        assert all(value is None or isinstance(value, str) for value in dataset.table[name])
+    if dataset.classes is not None:
+        assert dataset.target.dtype == np.int64
+        assert set(dataset.target) == set(range(len(dataset.classes)))
+    parts = split_rows(dataset, Split())
+    assert list(parts["row"]) == list(range(dataset.rows)) and set(parts["part"]) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_sets_keep_the_promises_of_a_data_set(name: str, tmp_path: Path) -> None:
+    check(load_dataset(Data(source=name), home=tmp_path))
+
+
+@needs_files
+@pytest.mark.parametrize("name", [name for name in FROM_FILES if name != "fashion-mnist"])
+def test_sets_from_files_keep_the_promises_of_a_data_set(name: str, tmp_path: Path) -> None:
+    check(load_dataset(Data(source=name), home=tmp_path))
+
+
+@needs_files
+def test_titanic_reads_true_and_false_as_numbers(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="titanic"), home=tmp_path)
+    assert dataset.rows == 891 and len(dataset.numbers) == 10 and not dataset.categories
+    assert dataset.table["age_was_missing"].sum() == 177 and dataset.target.sum() == 342
+
+
+@needs_files
+def test_births_come_in_pairs_that_stay_together(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="births"), home=tmp_path)
+    assert dataset.rows == 26_518 + 6_508 and dataset.task == "regression"
+    assert dataset.numbers == ["mother_age", "gestation_weeks"] and dataset.categories == [
+        "is_male",
+        "plurality",
+    ]
+    assert dataset.target.mean() == pytest.approx(7.22, abs=0.01)
+    parts = split_rows(dataset, Split())
+    assert (parts.groupby("group")["part"].nunique() == 1).all() and parts["group"].nunique() == 77 + 19
+    assert (parts["part"] == "test").sum() == 6_508
+    own = split_rows(dataset, Split(test=0.3))
+    assert (own.groupby("group")["part"].nunique() == 1).all() and (own["part"] == "test").sum() != 6_508
+
+
+@needs_files
+def test_shot_log_splits_by_game_and_has_no_column_that_tells(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="shot-log"), home=tmp_path)
+    assert dataset.rows == 128_069 and dataset.classes == ("missed", "made") and dataset.target.sum() == 57_905
+    assert not {"SHOT_RESULT", "PTS", "W", "FINAL_MARGIN"} & set(dataset.table)
+    assert dataset.table["SHOT_CLOCK"].isna().sum() == 5_567 and (dataset.table["TOUCH_TIME"] < 0).sum() == 312
+    parts = split_rows(dataset, Split())
+    assert (parts.groupby("group")["part"].nunique() == 1).all() and parts["group"].nunique() == 904
+
+
+@needs_files
+def test_adult_has_two_classes_and_its_own_test_part(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="adult"), home=tmp_path)
+    assert dataset.classes == ("<=50K", ">50K") and dataset.target.sum() == 7_841 + 3_846
+    assert dataset.table["workclass"].isna().sum() == 1_836 + 963
+    parts = split_rows(dataset, Split())["part"]
+    assert (parts == "test").sum() == 16_281 and dataset.target[(parts == "test")].sum() == 3_846
+
+
+@needs_files
+def test_mnist_has_its_official_test_part(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="mnist"), home=tmp_path)
+    assert dataset.images is not None and dataset.images.shape == (70_000, 28, 28, 1)
+    test = (split_rows(dataset, Split())["part"] == "test").to_numpy()
+    assert list(np.bincount(dataset.target[test])) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert dataset.images[~test].mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+
+
+@needs_files
+def test_german_credit_names_its_classes(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="german-credit"), home=tmp_path)
+    assert dataset.classes == ("good", "bad") and list(np.bincount(dataset.target)) == [700, 300]
+    assert len(dataset.numbers) == 7 and len(dataset.categories) == 13

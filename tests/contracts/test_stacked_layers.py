@@ -1,0 +1,111 @@
+"""Every layer that a stack understands gives the Keras layer's numbers: outputs, gradients, and state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tasks.training.stacked_layers import Context, forward, forward_functions, layout, recipe_axes, why_not
+
+SEEDS, RECIPES, ROWS = 2, 3, 4
+
+
+def cases() -> dict[str, tuple[tuple[int, ...], Callable[[], list]]]:
+    """Name to (shape of a row, the layers): each class of the table is in one at least."""
+    from keras import layers as k
+
+    return {
+        "dense": ((5,), lambda: [k.Dense(4, activation="tanh"), k.Dense(3)]),
+        "normalised": ((5,), lambda: [k.Dense(4, use_bias=False), k.BatchNormalization(), k.Activation("relu")]),
+        "convolution, same": ((5, 6, 2), lambda: [k.Conv2D(3, 3, padding="same"), k.Conv2D(2, 2, padding="same")]),
+        "convolution, valid": ((6, 7, 1), lambda: [k.Conv2D(3, (3, 2)), k.Conv2D(2, 3, activation="relu")]),
+        "convolution, strides": ((7, 8, 2), lambda: [k.Conv2D(3, 3, 2, padding="same"), k.Conv2D(2, 2, (1, 2))]),
+        "pooling": ((7, 6, 1), lambda: [k.Conv2D(3, 2), k.MaxPooling2D(2, padding="same"), k.Flatten(), k.Dense(2)]),
+        "pooling, overlapping": ((8, 8, 2), lambda: [k.MaxPooling2D(3, strides=2), k.Conv2D(2, 2), k.MaxPooling2D(2)]),
+        "normalised images": ((5, 5, 1), lambda: [k.Conv2D(3, 2), k.BatchNormalization(), k.MaxPooling2D(2)]),
+        "embedding": ((6,), lambda: [k.Embedding(11, 4), k.GlobalAveragePooling1D(), k.Dense(2)]),
+        "flatten first": ((3, 2), lambda: [k.Flatten(), k.Dense(2), k.Dropout(0.5)]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", cases())
+def test_gives_keras_outputs_gradients_and_state(name: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    shape, make = cases()[name]
+    rng = np.random.default_rng(1)
+    integer = name == "embedding"
+    inputs = rng.integers(0, 11, (SEEDS, ROWS, *shape)) if integer else rng.normal(size=(SEEDS, ROWS, *shape))
+    x = tf.constant(inputs, tf.int32 if integer else tf.float32)
+    model = keras.Sequential([keras.Input(shape, dtype="int32" if integer else "float32"), *make()])
+    layers = layout(model)
+    axes = recipe_axes(layers)
+    weights = [
+        [
+            [np.abs(0.3 * rng.normal(size=weight.shape)).astype("float32") for weight in model.weights]
+            for _ in range(RECIPES)
+        ]
+        for _ in range(SEEDS)
+    ]
+    stacked = [
+        tf.constant(np.stack([np.stack([row[i] for row in seed], axes[i] - 1) for seed in weights]))
+        for i in range(len(model.weights))
+    ]
+    with tf.GradientTape() as tape:
+        tape.watch(stacked)
+        outputs, state = forward(layers, stacked, x, Context(training="Dropout" not in str(model.layers)))
+        total = tf.reduce_sum(tf.sin(outputs))
+    gradients = tape.gradient(total, stacked)
+    for s in range(SEEDS):
+        for r in range(RECIPES):
+            model.set_weights(weights[s][r])
+            with tf.GradientTape() as tape:
+                expected = model(x[s], training="Dropout" not in str(model.layers))
+                loss = tf.reduce_sum(tf.sin(expected))
+            np.testing.assert_allclose(outputs[s, r], expected, rtol=1e-4, atol=1e-5)
+            for weight, gradient in zip(
+                model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True
+            ):
+                index = next(i for i, each in enumerate(model.weights) if each is weight)
+                ours = np.take(tf.convert_to_tensor(gradients[index]).numpy()[s], r, axes[index] - 1)
+                np.testing.assert_allclose(ours, tf.convert_to_tensor(gradient), rtol=1e-3, atol=1e-4)
+            for index, moved in state.items():
+                np.testing.assert_allclose(moved[s, r], model.weights[index], rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_of_the_table_is_in_a_case() -> None:
+    used = {type(layer) for _, make in cases().values() for layer in make()}
+    assert used == set(forward_functions())
+
+
+def test_what_is_not_understood_is_said() -> None:
+    import keras
+    from keras import layers as k
+
+    def reason(*layers) -> str:
+        shape = (4, 4, 2) if isinstance(layers[0], k.Conv2D) else (6,)
+        return str(why_not(keras.Sequential([keras.Input(shape), *layers])))
+
+    assert "GRU" in reason(k.Embedding(5, 3), k.GRU(2))
+    assert "dilation" in reason(k.Conv2D(2, 2, dilation_rate=2))
+    assert "masks zeros" in reason(k.Embedding(5, 3, mask_zero=True), k.GlobalAveragePooling1D())
+    assert why_not(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
+
+
+def test_of_equal_values_the_first_gets_the_gradient_as_in_keras() -> None:
+    import keras
+    import tensorflow as tf
+
+    pooling = keras.layers.MaxPooling2D(2)
+    layers = layout(keras.Sequential([keras.Input((2, 2, 1)), pooling]))
+    x = tf.constant([[[[[1.0], [1.0]], [[1.0], [0.0]]]]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        result = forward(layers, [], x, Context(training=True))[0]
+    with tf.GradientTape() as keras_tape:
+        keras_tape.watch(x)
+        expected = pooling(x[0])
+    np.testing.assert_array_equal(tape.gradient(result, x)[0], keras_tape.gradient(expected, x)[0])

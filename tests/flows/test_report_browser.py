@@ -1,0 +1,139 @@
+"""The report in a real browser: it draws, it answers, and no request leaves the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.render import render
+from tests.synthetic_run import HOSTILE, write_synthetic_run
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module", params=["classification", "regression"])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = write_synthetic_run(tmp_path_factory.mktemp("run"), task=request.param, recipes=6, hostile=True)
+    return render(run, renderer="pandoc").path
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    """The report, opened; whatever it fetched or complained about fails the test."""
+    complaints: list[str] = []
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.on(
+        "request",
+        lambda r: complaints.append(r.url[:200]) if not r.url.startswith(("file:", "data:")) else None,
+    )
+    opened.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    opened.goto(report.as_uri())
+    yield opened
+    opened.wait_for_timeout(300)
+    opened.close()
+    assert complaints == []
+
+
+def drawn(page: Any, scope: str = "") -> None:
+    """Waits until every chart that can be seen is drawn."""
+    page.wait_for_function(
+        """scope => [...document.querySelectorAll(scope + ' .vega-chart')].filter(chart => chart.clientWidth)
+            .every(chart => chart.querySelector('.vega-embed svg') && !chart.querySelector('img'))""",
+        arg=scope,
+        timeout=20_000,
+    )
+
+
+def test_every_chart_draws_and_every_tab_opens(page: Any) -> None:
+    drawn(page)
+    tabs = page.locator('[role="tab"]')
+    assert tabs.count() >= 6
+    for position in range(tabs.count()):
+        tab = tabs.nth(position)
+        tab.click()
+        panel = page.locator(f"#{tab.get_attribute('aria-controls')}")
+        assert panel.is_visible()
+        assert tab.get_attribute("aria-selected") == "true"
+    drawn(page)
+    charts = page.locator(".vega-chart")
+    assert charts.count() == page.locator(".vega-chart .vega-embed svg").count() >= 6
+
+
+def test_tabs_follow_the_arrow_keys(page: Any) -> None:
+    tabs = page.locator('[role="tablist"]').first.locator('[role="tab"]')
+    tabs.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert tabs.nth(1).get_attribute("aria-selected") == "true"
+    page.keyboard.press("Home")
+    assert tabs.first.get_attribute("aria-selected") == "true"
+
+
+def test_the_legend_brings_a_recipe_out(page: Any) -> None:
+    drawn(page)
+    chart = page.locator("#learning-curves .vega-chart:visible").first
+    lines = '#learning-curves .tab-pane.active path[stroke-width="2"][opacity="0.1"]'
+    faded = f"() => document.querySelectorAll('{lines}').length"
+    assert page.evaluate(faded) == 0
+    chart.locator(".role-legend-symbol path").first.dispatch_event("click")
+    page.wait_for_function(f"({faded})() > 0", timeout=5_000)
+
+
+def test_hostile_names_are_read_as_they_are(page: Any) -> None:
+    text = page.locator("body").inner_text()
+    for name in HOSTILE:
+        assert name in text
+
+
+def test_a_phone_scrolls_tables_and_charts_but_not_the_page(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.reload()
+    drawn(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('main p, main li')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 11
+
+
+def test_without_scripts_every_chart_is_a_picture_and_every_tab_is_open(browser: Any, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    pictures = page.locator(".vega-chart img")
+    assert pictures.count() == page.locator(".vega-chart").count()
+    assert all(pictures.nth(i).is_visible() for i in range(pictures.count()))
+    context.close()
+
+
+def test_headings_and_pictures_are_labelled(page: Any) -> None:
+    levels = page.evaluate("[...document.querySelectorAll('main h1, main h2, main h3')].map(h => +h.tagName[1])")
+    assert levels and all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.locator("table:not(:has(caption))").count() == 0

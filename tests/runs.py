@@ -1,0 +1,54 @@
+"""A real run in this process, stage by stage and without Prefect, for tests of what a run leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks import stages
+from tasks.plan import Plan
+from tasks.prepared import Prepared
+from tasks.spec.load import parse_spec
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run up to its plan."""
+
+    run: stages.Run
+    splits: pd.DataFrame
+    plan: Plan
+    prepared: Prepared
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder
+
+    def train(self, progress: Callable[[str, int, int], None] | None = None) -> None:
+        stages.train(self.run, self.plan, self.prepared, progress)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Trains what is left to train, and the baselines; the run's tables by name."""
+        self.train()
+        return stages.evaluate(self.run, self.plan, self.prepared)
+
+    def judge(self, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+        return stages.judge(self.run, self.plan, self.prepared, tables, self.splits)
+
+    def stacks(self) -> list[Path]:
+        """The folders of the stacks that are recorded, in the plan's order."""
+        folders = [self.folder / "checkpoints" / stack.stack_id for stack in self.plan.stacks]
+        return [folder for folder in folders if folder.exists()]
+
+
+def planned(folder: Path, spec: dict[str, Any], start: str = "load") -> Planned:
+    """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
+    run = stages.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)  # type: ignore[arg-type]
+    dataset = stages.load(run)
+    splits = stages.split(run, dataset)
+    plan, prepared = stages.plan(run, dataset, splits)
+    return Planned(run, splits, plan, prepared)

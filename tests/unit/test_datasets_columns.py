@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.datasets.columns import as_input, as_target, seconds
+from tasks.errors import BadInput
+
+
+def texts(*values: str | None) -> pd.Series:
+    return pd.Series(list(values), dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (texts("1", "2.5", None, "-3e2"), [1.0, 2.5, np.nan, -300.0]),
+        (texts("True", "false", None), [1.0, 0.0, np.nan]),
+        (texts("YES", "no", "no"), [1.0, 0.0, 0.0]),
+        (pd.Series([True, False]), [1.0, 0.0]),
+        (pd.Series([3, 4], dtype="int64"), [3.0, 4.0]),
+    ],
+)
+def test_numbers_and_booleans_become_floats(column: pd.Series, expected: list[float]) -> None:
+    values, note = as_input(column, "f.csv, column a")
+    assert values is not None and values.dtype == np.float64 and note is None
+    np.testing.assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize("column", [texts("True", "False", "Unknown"), texts("yes", "false"), texts("a", None, "b")])
+def test_other_texts_stay_texts_with_none_where_missing(column: pd.Series) -> None:
+    values, note = as_input(column, "f.csv, column a")
+    assert values is not None and values.dtype == object and list(values) == list(column) and note is None
+
+
+def test_a_column_of_names_is_left_out_and_says_why() -> None:
+    assert as_input(texts(*(f"person {i}" for i in range(60))), "w") == (
+        None,
+        "is text with 60 distinct values in 60 rows",
+    )
+
+
+def test_many_categories_that_repeat_are_kept() -> None:
+    values, note = as_input(texts(*(f"city {i % 60}" for i in range(600))), "w")
+    assert values is not None and note is None
+
+
+def test_few_levels_that_look_like_numbers_are_categories_with_a_note() -> None:
+    values, note = as_input(texts(*["0", "1", "2"] * 10, "3+"), "w")
+    assert values is not None and values.dtype == object
+    assert note == "is read as categories, since '3+' is no number"
+
+
+@pytest.mark.parametrize("infinite", ["inf", "-Infinity", "1e999"])
+def test_infinite_values_name_their_row(infinite: str) -> None:
+    with pytest.raises(BadInput, match=r"f\.csv, column a: holds an infinite value\n  got: .*in row 2 \(1 in all\)"):
+        as_input(texts("1", infinite), "f.csv, column a")
+
+
+@pytest.mark.parametrize(
+    ("column", "classes", "indices"),
+    [
+        (texts("b", "a", "b"), ("a", "b"), [1, 0, 1]),
+        (texts("10", "9", "10"), ("9", "10"), [1, 0, 1]),
+        (texts("1.0", "0.0", "1"), ("0", "1"), [1, 0, 1]),
+        (pd.Series([True, False, True]), ("False", "True"), [1, 0, 1]),
+        (texts("yes", "no", "yes"), ("no", "yes"), [1, 0, 1]),
+    ],
+)
+def test_few_values_are_classes_in_order(column: pd.Series, classes: tuple[str, ...], indices: list[int]) -> None:
+    target, got = as_target(column, "w", None, None)
+    assert got == classes and target.dtype == np.int64 and list(target) == indices
+
+
+def test_named_classes_keep_the_order_of_their_names() -> None:
+    target, classes = as_target(texts("2", "1", "2"), "w", None, {"1": "good", "2": "bad"})
+    assert classes == ("good", "bad") and list(target) == [1, 0, 1]
+
+
+def test_quantities_are_regression_and_the_spec_overrules() -> None:
+    column = texts(*(str(i) for i in range(21)))
+    assert as_target(column, "w", None, None)[1] is None
+    assert as_target(texts("0.5", "1.5", "0.5"), "w", None, None)[1] is None
+    assert as_target(texts("0.5", "1.5", "0.5"), "w", "classification", None)[1] == ("0.5", "1.5")
+    assert as_target(texts("1", "2", "1"), "w", "regression", None)[1] is None
+    np.testing.assert_array_equal(as_target(texts("no", "yes"), "w", "regression", None)[0], [0.0, 1.0])
+
+
+def test_clock_times_become_seconds() -> None:
+    np.testing.assert_array_equal(seconds(texts("1:09", "01:09", None, "0:00"), "w"), [69, 69, np.nan, 0])
+    with pytest.raises(BadInput, match="is no time"):
+        seconds(texts("1.09"), "w")

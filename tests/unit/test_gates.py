@@ -1,0 +1,112 @@
+"""Gates: three answers, in plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.evaluation.gates import answer, judge_gate, rows_to_decide
+from tasks.evaluation.intervals import Interval
+
+finite = st.floats(-1e6, 1e6)
+intervals = st.tuples(finite, finite, finite).map(sorted).map(lambda v: Interval(v[1], v[0], v[2]))
+GOOD_FIRST = ["fail", "undecided", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("at_least", "expected"),
+    [
+        (0.70, "pass"),
+        (0.75, "pass"),
+        (0.76, "undecided"),
+        (0.80, "undecided"),
+        (0.85, "undecided"),
+        (0.86, "fail"),
+    ],
+)
+def test_at_least(at_least: float, expected: str):
+    assert answer(Interval(0.8, 0.75, 0.85), at_least=at_least) == expected
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"),
+    [
+        (0.70, "fail"),
+        (0.75, "undecided"),
+        (0.80, "undecided"),
+        (0.84, "undecided"),
+        (0.85, "pass"),
+        (0.9, "pass"),
+    ],
+)
+def test_at_most(at_most: float, expected: str):
+    assert answer(Interval(0.8, 0.75, 0.85), at_most=at_most) == expected
+
+
+@given(intervals, finite)
+def test_at_most_mirrors_at_least(interval: Interval, threshold: float):
+    assert interval.low is not None and interval.high is not None
+    mirrored = Interval(-interval.mean, -interval.high, -interval.low)
+    assert answer(interval, at_most=threshold) == answer(mirrored, at_least=-threshold)
+
+
+@given(intervals, finite, finite)
+def test_a_stricter_threshold_never_helps(interval: Interval, one: float, other: float):
+    loose, strict = sorted((one, other))
+    assert GOOD_FIRST.index(answer(interval, at_least=strict)) <= GOOD_FIRST.index(answer(interval, at_least=loose))
+
+
+@given(intervals, finite)
+def test_pass_and_fail_exclude_each_other(interval: Interval, threshold: float):
+    """What passes `at_least` does not pass `at_most` as well, unless the interval is the threshold."""
+    up, down = answer(interval, at_least=threshold), answer(interval, at_most=threshold)
+    if interval.low == interval.high == threshold:
+        assert (up, down) == ("pass", "pass")
+    else:
+        assert up != "pass" or down != "pass"
+        assert up != "fail" or down == "pass"
+
+
+def test_no_interval_is_undecided():
+    assert answer(Interval(0.9, None, None), at_least=0.1) == "undecided"
+    assert answer(Interval(np.nan, None, None), at_most=0.1) == "undecided"
+
+
+@pytest.mark.parametrize("thresholds", [{}, {"at_least": 1.0, "at_most": 2.0}])
+def test_needs_exactly_one_threshold(thresholds: dict[str, float]):
+    with pytest.raises(ValueError, match="one threshold"):
+        answer(Interval(1.5, 1.0, 2.0), **thresholds)
+
+
+@pytest.mark.parametrize(
+    ("gate", "sentence"),
+    [
+        ({"at_least": 0.7, "at_most": None}, "Accuracy is 0.8 (0.75 to 0.85): at least 0.7, as required."),
+        (
+            {"at_least": 0.78125},
+            "Accuracy is 0.8 (0.75 to 0.85): whether it is at least 0.78125 can't be told.",
+        ),
+        ({"at_most": 0.5}, "Accuracy is 0.8 (0.75 to 0.85): it should be at most 0.5."),
+    ],
+)
+def test_says_so_in_plain_words(gate: dict, sentence: str):
+    judged = judge_gate({"metric": "accuracy", "severity": "warn"} | gate, Interval(0.8, 0.75, 0.85))
+    assert judged["sentence"] == sentence
+    assert ("at_least" in judged) != ("at_most" in judged)  # only the one given
+
+
+def test_an_undefined_metric_is_null_and_undecided():
+    judged = judge_gate({"metric": "roc_auc", "severity": "block", "at_least": 0.9}, Interval(np.nan, None, None))
+    assert (judged["estimate"], judged["low"], judged["high"]) == (None, None, None)
+    assert judged["answer"] == "undecided"
+    assert judged["sentence"] == "ROC AUC has no interval here, so whether it is at least 0.9 is open."
+
+
+def test_rows_to_decide():
+    interval = Interval(0.80, 0.76, 0.84)
+    assert rows_to_decide(interval, 0.78, 200) == 800  # half the distance: four times the rows
+    assert rows_to_decide(interval, 0.82, 200) == 800
+    assert rows_to_decide(interval, 0.80, 200) is None
+    assert rows_to_decide(Interval(0.8, None, None), 0.78, 200) is None

@@ -1,0 +1,191 @@
+"""Intervals against closed forms, and how often they cover the truth (small seeded simulations)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tasks.evaluation.intervals import (
+    Interval,
+    bootstrap,
+    bootstrap_difference,
+    difference_interval,
+    over_seeds,
+    percentile,
+    resample,
+)
+from tasks.evaluation.metrics import METRICS
+
+ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
+
+
+def _right(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A target and probabilities that are right where `correct`."""
+    target = np.arange(len(correct)) % 2
+    return target, np.eye(2)[np.where(correct, target, 1 - target)]
+
+
+def _covers(interval: Interval, truth: float) -> bool:
+    assert interval.low is not None and interval.high is not None
+    return interval.low <= truth <= interval.high
+
+
+def test_over_seeds_is_students_t():
+    values = np.array([0.80, 0.82, 0.79, 0.81, 0.83])
+    low, high = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
+    assert over_seeds(values, 0.95) == Interval(
+        pytest.approx(0.81), pytest.approx(low, rel=1e-9), pytest.approx(high, rel=1e-9)
+    )
+
+
+def test_over_seeds_of_one_and_none():
+    assert over_seeds(np.array([0.8]), 0.95) == Interval(0.8, None, None)
+    assert over_seeds(np.array([]), 0.95).as_dict() == {"mean": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_over_seeds_covers_at_the_nominal_rate(seeds: int):
+    rng = np.random.default_rng(0)
+    intervals = [over_seeds(rng.normal(size=seeds), 0.95) for _ in range(2000)]
+    covered = np.mean([_covers(interval, 0.0) for interval in intervals])
+    assert 0.935 < covered < 0.965
+
+
+def test_bootstrap_of_accuracy_is_near_its_normal_interval():
+    target, prediction = _right(np.arange(2000) < 1600)
+    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95)
+    half = 1.96 * np.sqrt(0.8 * 0.2 / 2000)
+    assert interval.mean == 0.8
+    assert interval.low == pytest.approx(0.8 - half, abs=0.002)
+    assert interval.high == pytest.approx(0.8 + half, abs=0.002)
+
+
+def test_bootstrap_covers_about_as_often_as_said():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        target, prediction = _right(rng.random(100) < 0.8)
+        interval = bootstrap(ACCURACY, target, prediction, confidence=0.95, resamples=300)
+        covered += _covers(interval, 0.8)
+    assert 0.90 < covered / 400 < 0.98
+
+
+def test_clustered_bootstrap_covers_where_the_plain_one_does_not():
+    """40 groups of 10 rows that are all right or all wrong: 40 independent facts, not 400."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    covered = {"plain": 0, "clustered": 0}
+    for _ in range(200):
+        target, prediction = _right((rng.random(40) < 0.7)[groups])
+        for name, by in (("plain", None), ("clustered", groups)):
+            interval = bootstrap(ACCURACY, target, prediction, confidence=0.95, groups=by, resamples=200)
+            covered[name] += _covers(interval, 0.7)
+    assert covered["plain"] / 200 < 0.6
+    assert covered["clustered"] / 200 > 0.88
+
+
+def test_groups_of_one_row_are_rows():
+    target, prediction = _right(np.random.default_rng(0).random(80) < 0.7)
+    names = np.array([f"row {i:03d}" for i in range(80)])
+    plain = bootstrap(ACCURACY, target, prediction, confidence=0.9)
+    assert bootstrap(ACCURACY, target, prediction, confidence=0.9, groups=names) == plain
+
+
+def test_bootstrap_repeats_and_follows_its_seed():
+    target, prediction = _right(np.random.default_rng(0).random(300) < 0.7)
+    one = resample({"a": ACCURACY.resampled(target, prediction)}, 300, seed=1)["a"]
+    again = resample({"a": ACCURACY.resampled(target, prediction)}, 300, seed=1)["a"]
+    other = resample({"a": ACCURACY.resampled(target, prediction)}, 300, seed=2)["a"]
+    assert len(one) == 1000
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_resamples_do_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch):
+    target, prediction = _right(np.random.default_rng(0).random(50) < 0.7)
+    whole = bootstrap(ACCURACY, target, prediction, confidence=0.95)
+    monkeypatch.setattr("tasks.evaluation.intervals._CELLS", 170)
+    assert bootstrap(ACCURACY, target, prediction, confidence=0.95) == whole
+
+
+def test_paired_difference_is_narrower_than_unpaired():
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=400)
+    shared = rng.normal(size=400)
+    good, worse = target + shared, target + 1.1 * shared
+    difference = bootstrap_difference(RMSE, target, good, worse, confidence=0.95)
+    alone = bootstrap(RMSE, target, good, confidence=0.95)
+    assert difference.mean == pytest.approx(0.1 * np.sqrt((shared**2).mean()))
+    assert 0 < difference.low < difference.mean < difference.high  # positive: a smaller error is better
+    assert difference.high - difference.low < 0.2 * (alone.high - alone.low)
+
+
+def test_paired_difference_is_antisymmetric():
+    rng = np.random.default_rng(1)
+    target = rng.integers(2, size=200)
+    one, other = (rng.dirichlet([1, 1], 200) for _ in range(2))
+    forth = bootstrap_difference(METRICS["roc_auc"], target, one, other, confidence=0.9)
+    back = bootstrap_difference(METRICS["roc_auc"], target, other, one, confidence=0.9)
+    assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low))
+
+
+def test_identical_predictions_differ_by_nothing():
+    target, prediction = _right(np.arange(50) < 40)
+    difference = bootstrap_difference(ACCURACY, target, prediction, prediction, confidence=0.95)
+    assert difference == Interval(0.0, 0.0, 0.0)
+
+
+def test_an_interval_that_ends_at_0_ends_there_exactly():
+    """0.3 - (0.1 + 0.2) is not 0, and must not make one model better."""
+    estimates = np.array([0.3]), np.array([0.1 + 0.2])
+    interval = difference_interval(ACCURACY, (0.4, 0.3), estimates, 0.95)
+    assert (interval.low, interval.high) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("right", [0, 30])
+def test_all_right_or_all_wrong_gets_the_exact_binomial_interval(right: int):
+    target, prediction = _right(np.arange(30) < right)
+    exact = stats.binomtest(right, 30).proportion_ci(0.95, method="exact")
+    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95)
+    assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_all_right_in_few_groups_counts_the_groups():
+    target, prediction = _right(np.ones(60, dtype=bool))
+    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95, groups=np.arange(60) % 5)
+    assert interval.low == pytest.approx(0.025 ** (1 / 5))
+
+
+def test_all_positives_found_counts_the_positives():
+    target = np.array([1] * 10 + [0] * 90)
+    interval = bootstrap(METRICS["recall"], target, np.eye(2)[target], confidence=0.95)
+    assert interval.low == pytest.approx(0.025 ** (1 / 10))
+
+
+def test_an_undefined_metric_has_no_interval():
+    target, prediction = np.zeros(20, dtype=int), np.tile([0.9, 0.1], (20, 1))
+    interval = bootstrap(METRICS["roc_auc"], target, prediction, confidence=0.95)
+    assert interval.as_dict() == {"mean": None, "low": None, "high": None}
+
+
+def test_undefined_resamples_are_left_out():
+    """One positive among 10 rows: a third of the resamples have none."""
+    target = np.array([1] + [0] * 9)
+    prediction = np.column_stack([np.linspace(0.9, 0.1, 10), np.linspace(0.1, 0.9, 10)])
+    interval = bootstrap(METRICS["pr_auc"], target, prediction, confidence=0.95)
+    assert 0 < interval.low <= interval.high <= 1
+
+
+def test_percentile_of_known_values():
+    assert percentile(50.0, np.arange(101.0), 0.9) == Interval(50.0, pytest.approx(5.0), pytest.approx(95.0))
+
+
+def test_an_interval_over_seeds_is_cut_at_the_metrics_bounds() -> None:
+    from tasks.evaluation.metrics import METRICS
+
+    wide = over_seeds(np.array([0.9, 1.0]), 0.95)
+    assert wide.high > 1
+    assert wide.within(*METRICS["accuracy"].bounds).high == 1
+    assert wide.within(*METRICS["r2"].bounds).low == wide.low
+    assert METRICS["rmse"].bounds == (0, np.inf)

@@ -1,0 +1,456 @@
+"""The plan: recipes, trials and stacks, worked out before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.experiments import shipped
+from tasks import plan as plan_module
+from tasks.dataset import Dataset
+from tasks.errors import BadInput
+from tasks.plan import (
+    MAX_TRIALS,
+    Plan,
+    Recipe,
+    bind_trial,
+    identifier,
+    lay_out,
+    recipes_of,
+)
+from tasks.spec.load import load_spec, parse_spec
+from tasks.spec.models import Compare, Spec
+from tasks.training.models import MODELS
+
+PARTS = {"train": 100, "val": 25, "test": 25}
+
+
+def spec_of(**parts: Any) -> Spec:
+    return parse_spec({"data": {"source": "wine"}} | parts)
+
+
+def comparing(**compare: Any) -> list[Recipe]:
+    return recipes_of(spec_of(compare=compare))
+
+
+def labels(**compare: Any) -> list[str]:
+    return [recipe.recipe for recipe in comparing(**compare)]
+
+
+def dataset(*, classes: tuple[str, ...] | None = ("a", "b", "c"), images: bool = False, digest: str = "d") -> Dataset:
+    table = pd.DataFrame({"x": np.zeros(150), "y": [f"c{i % 3}" for i in range(150)]})
+    return Dataset(
+        name="made up",
+        table=pd.DataFrame(index=table.index) if images else table,
+        target=np.arange(150) % 3 if classes else np.zeros(150),
+        target_name="z",
+        classes=classes,
+        digest=digest,
+        images=np.zeros((150, 8, 8, 1), np.uint8) if images else None,
+    )
+
+
+def plan_of(spec: Spec | None = None, data: Dataset | None = None, features: tuple[int, ...] = (4,)) -> Plan:
+    return lay_out(spec or spec_of(), data or dataset(), PARTS, features)
+
+
+# --- recipes -------------------------------------------------------------------------------------------------
+
+
+def test_identifiers_are_those_of_every_release() -> None:
+    """A golden value: ids stand in users' folders, so changing how they are made loses what was trained."""
+    assert identifier({"b": [1, 2.5, None, True], "a": "ä"}) == "26d99402c903"
+    (recipe,) = recipes_of(spec_of())
+    assert recipe.recipe_id == "f3d4840d7eee"
+
+
+def test_an_identifier_does_not_depend_on_the_order_of_keys() -> None:
+    forth = {"a": 1, "b": {"c": 2, "d": 3}}
+    back = {"b": {"d": 3, "c": 2}, "a": 1}
+    assert identifier(forth) == identifier(back)
+    assert identifier([1, 2]) != identifier([2, 1])
+
+
+def test_a_recipe_does_not_depend_on_how_it_is_written() -> None:
+    ways: list[dict[str, Any]] = [
+        {"train": {"optimizer": {"adam": {"beta_1": 0.8, "beta_2": 0.9}}, "epochs": 3}},
+        {"train": {"epochs": 3, "optimizer": {"adam": {"beta_2": 0.9, "beta_1": 0.8}}}},
+        {"train": {"epochs": 3, "optimizer": {"kind": "adam", "learning_rate": 0.001, "beta_2": 0.9, "beta_1": 0.8}}},
+        {"train": {"epochs": 3, "learning_rate": 0.001, "optimizer": {"adam": {"beta_2": 0.9, "beta_1": 0.8}}}},
+        {"train": {"epochs": 3}, "compare": {"optimizer": [{"adam": {"beta_1": 0.8, "beta_2": 0.9}}]}},
+        {"train": {"optimizer": {"adam": {"beta_1": 0.8, "beta_2": 0.9}}}, "compare": {"epochs": [3]}},
+        {"name": "other", "train": {"seeds": 2, "epochs": 3, "optimizer": {"adam": {"beta_1": 0.8, "beta_2": 0.9}}}},
+    ]
+    ids = {tuple(recipe.recipe_id for recipe in recipes_of(spec_of(**way))) for way in ways}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("axis", Compare.model_fields)
+def test_every_axis_makes_different_recipes(axis: str) -> None:
+    values: dict[str, list[Any]] = {
+        "optimizer": ["sgd", "adam"],
+        "learning_rate": [0.1, 1],
+        "schedule": ["constant", "cosine"],
+        "regularisation": [{}, {"l2": 0.1}],
+        "clipping": [{}, {"norm": 1.0}],
+        "batch_size": [16, 32],
+        "epochs": [1, 2],
+        "early_stopping": [None, {}],
+        "model": ["linear", "mlp"],
+    }
+    one, other = comparing(**{axis: values[axis]})
+    assert one.recipe_id != other.recipe_id
+    assert one.recipe != other.recipe
+    assert comparing(**{axis: [values[axis][1]]})[0].recipe_id == other.recipe_id
+
+
+def test_every_combination_is_one_recipe_in_the_order_written() -> None:
+    recipes = comparing(optimizer=["sgd", "adam"], schedule=["constant", "cosine"], batch_size=[8, 16, 32])
+    settings = [(recipe.optimizer, recipe.schedule, recipe.settings["batch_size"]) for recipe in recipes]
+    assert settings == list(itertools.product(["sgd", "adam"], ["constant", "cosine"], [8, 16, 32]))
+    assert len({recipe.recipe_id for recipe in recipes}) == 12
+
+
+def test_what_is_written_twice_is_trained_once() -> None:
+    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 0.01}}, {"kind": "sgd"}]) == ["sgd"]
+    assert len(comparing(learning_rate=[1, 1.0], epochs=[2, 2])) == 1
+
+
+def test_the_learning_rate_axis_overrules_the_optimizers_default() -> None:
+    recipes = comparing(optimizer=["sgd", "adam"], learning_rate=[0.1, 0.2])
+    assert [next(iter(recipe.settings["optimizer"].values()))["learning_rate"] for recipe in recipes] == [0.1, 0.2] * 2
+    assert all("learning_rate" not in recipe.settings for recipe in recipes)
+    assert labels(optimizer=["sgd"], learning_rate=[0.1, 0.2]) == ["sgd · learning rate 0.1", "sgd · learning rate 0.2"]
+
+
+@pytest.mark.parametrize("beside", [{"train": {"learning_rate": 0.1}}, {"compare": {"learning_rate": [0.1]}}])
+def test_a_learning_rate_given_twice_is_refused(beside: dict[str, Any]) -> None:
+    compare = {"optimizer": [{"adam": {"learning_rate": 1}}], **beside.get("compare", {})}
+    with pytest.raises(BadInput, match="given twice"):
+        recipes_of(spec_of(train=beside.get("train", {}), compare=compare))
+
+
+def test_labels_say_what_differs() -> None:
+    assert labels() == ["adam"]
+    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 1}}]) == ["sgd", "sgd (learning_rate 1.0)"]
+    assert labels(schedule=["constant", {"cosine": {"warmup": 0.1}}]) == [
+        "adam · constant",
+        "adam · cosine (warmup 0.1)",
+    ]
+    assert labels(regularisation=[{}, {"l1": 0.1, "dropout": 0.5}]) == [
+        "adam · regularisation none",
+        "adam · l1 0.1, dropout 0.5",
+    ]
+    assert labels(clipping=[{}, {"global_norm": 1}]) == ["adam · clipping none", "adam · clipping global norm 1.0"]
+    assert labels(model=["linear", {"mlp": {"hidden": [8]}}]) == ["adam · linear", "adam · mlp (hidden [8])"]
+    assert labels(batch_size=[8, 16], epochs=[1]) == ["adam · batch size 8", "adam · batch size 16"]
+    assert labels(early_stopping=[None, {}, {"restore_best": False}]) == [
+        "adam · early stopping none",
+        "adam · early stopping patience 5",
+        "adam · early stopping patience 5, restore best False",
+    ]
+
+
+strengths = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from([0, 0.1, 0.2]) for name in ("l1", "l2", "dropout", "label_smoothing")}
+)
+stoppings = st.none() | st.fixed_dictionaries(
+    {}, optional={"patience": st.sampled_from([3, 5]), "min_delta": st.just(0.1), "restore_best": st.booleans()}
+)
+optimizers = st.sampled_from(
+    ["sgd", "adam", {"sgd": {"learning_rate": 0.01}}, {"sgd": {"learning_rate": 1}}, {"adam": {"amsgrad": True}}]
+)
+architectures = st.sampled_from(["linear", "mlp", {"mlp": {"hidden": [8]}}, {"kind": "mlp", "activation": "tanh"}])
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "optimizer": st.lists(optimizers, min_size=1, max_size=3),
+            "regularisation": st.lists(strengths, min_size=1, max_size=3),
+            "early_stopping": st.lists(stoppings, min_size=1, max_size=4),
+            "model": st.lists(architectures, min_size=1, max_size=3),
+            "clipping": st.lists(st.sampled_from([{}, {"value": 1.0}, {"norm": 1.0}]), min_size=1, max_size=3),
+        },
+    )
+)
+def test_labels_and_identifiers_tell_every_recipe_apart(compare: dict[str, Any]) -> None:
+    recipes = comparing(**compare)
+    assert len({recipe.recipe for recipe in recipes}) == len(recipes)
+    assert len({recipe.recipe_id for recipe in recipes}) == len(recipes)
+    assert len({json.dumps(recipe.settings, sort_keys=True) for recipe in recipes}) == len(recipes)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_experiments_labels_are_short_and_all_different(name: str) -> None:
+    spec, _ = load_spec(shipped()[name])
+    said = [recipe.recipe for recipe in recipes_of(spec)]
+    assert len(set(said)) == len(said)
+    assert max(map(len, said)) <= 60
+
+
+def test_too_many_trials_are_refused_before_they_are_made() -> None:
+    rates = [0.001 * n for n in range(1, 100)]
+    large = spec_of(train={"seeds": 1000}, compare={"learning_rate": rates, "batch_size": list(range(1, 1000))})
+    with pytest.raises(BadInput) as error:
+        recipes_of(large)
+    assert error.value.got == "98,901,000 trials"
+    just = spec_of(train={"seeds": MAX_TRIALS // 10}, compare={"batch_size": list(range(1, 11))})
+    assert len(recipes_of(just)) == 10
+
+
+# --- trials --------------------------------------------------------------------------------------------------
+
+
+def trial_ids(plan: Plan) -> list[str]:
+    return [trial.trial_id for trial in plan.trials]
+
+
+def test_a_trial_is_a_variant_under_a_seed() -> None:
+    plan = plan_of(spec_of(train={"seeds": 3, "epochs": 7}, compare={"optimizer": ["sgd", "adam"]}))
+    assert [(plan.recipe(trial.recipe_id).optimizer, trial.seed) for trial in plan.trials] == list(
+        itertools.product(["sgd", "adam"], range(3))
+    )
+    assert len(set(trial_ids(plan))) == 6
+    assert {(trial.stage, trial.fold, trial.epochs) for trial in plan.trials} == {("final", None, 7)}
+
+
+def test_a_trial_is_another_one_on_other_data_or_another_split() -> None:
+    split = {"data": {"source": "wine", "split": {"seed": 1}}}
+    share = {"data": {"source": "wine", "split": {"test": 0.3}}}
+    ids = [
+        trial_ids(plan_of()),
+        trial_ids(plan_of(data=dataset(digest="other"))),
+        trial_ids(plan_of(spec_of(**split))),
+        trial_ids(plan_of(spec_of(**share))),
+    ]
+    assert len({each for plan in ids for each in plan}) == sum(map(len, ids))
+
+
+def test_a_trial_is_the_same_whatever_it_is_compared_with_and_measured_by() -> None:
+    alone = trial_ids(plan_of(spec_of(train={"optimizer": "adam", "seeds": 2})))
+    among = plan_of(
+        spec_of(
+            name="other",
+            train={"seeds": 3},
+            compare={"optimizer": ["sgd", "adam", "lion"], "schedule": ["constant", "cosine"]},
+            evaluate={"metric": "f1"},
+            gates=[{"metric": "recall", "at_least": 0.5}],
+        )
+    )
+    assert set(alone) < set(trial_ids(among))
+    assert {stack.stack_id for stack in among.stacks}.isdisjoint(stack.stack_id for stack in plan_of().stacks)
+
+
+def test_a_stacks_records_hold_its_metrics_so_other_metrics_are_another_stack() -> None:
+    def stacks(**evaluate: Any) -> list[str]:
+        return [stack.stack_id for stack in plan_of(spec_of(evaluate=evaluate)).stacks]
+
+    assert stacks() == stacks(metric="accuracy", also=["log_loss"])
+    assert len({*stacks(), *stacks(metric="log_loss", also=["accuracy"]), *stacks(also=["recall"])}) == 3
+
+
+def test_a_bound_trial_holds_what_the_spec_says() -> None:
+    spec = spec_of(
+        train={
+            "optimizer": {"adamw": {"beta_1": 0.8}},
+            "learning_rate": 0.02,
+            "schedule": {"cosine": {"warmup": 0.1}},
+            "regularisation": {"l1": 0.1, "dropout": 0.3, "label_smoothing": 0.2},
+            "clipping": {"norm": 2},
+            "batch_size": 16,
+            "epochs": 4,
+            "early_stopping": {"patience": 3},
+            "seeds": 2,
+        }
+    )
+    plan = plan_of(spec)
+    trial = bind_trial(plan.trials[1], plan.recipes[0])
+    assert (trial.trial_id, trial.seed, trial.epochs, trial.batch_size) == (plan.trials[1].trial_id, 1, 4, 16)
+    assert (trial.learning_rate, trial.optimizer.keras_arguments["beta_1"]) == (0.02, 0.8)
+    assert (trial.penalties.l1, trial.penalties.l2, trial.penalties.dropout) == (0.1, 0.0, 0.3)
+    assert (trial.weight_decay, trial.label_smoothing) == (0.004, 0.2)  # AdamW brings its own decay
+    assert (trial.clip.value, trial.clip.norm) == (None, 2.0)
+    assert trial.stopping is not None
+    assert trial.stopping.patience == 3
+    assert trial.schedule.warmup == 0.1
+
+
+# --- what doesn't fit ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("compare", "classes", "skipped", "reason"),
+    [
+        ({"model": ["mlp", "cnn"]}, ("a", "b"), "adam · cnn", "images"),
+        ({"regularisation": [{}, {"label_smoothing": 0.1}]}, None, "adam · label smoothing 0.1", "classification"),
+        (
+            {"optimizer": ["adam", "adamw"], "regularisation": [{"weight_decay": 0.1}]},
+            ("a", "b"),
+            "adamw",
+            "its own weight decay",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_skipped_with_its_reason(
+    compare: dict[str, Any], classes: tuple[str, ...] | None, skipped: str, reason: str
+) -> None:
+    plan = plan_of(spec_of(compare=compare), dataset(classes=classes))
+    assert len(plan.recipes) == 1
+    (item,) = plan.skipped
+    assert item["recipe"] == skipped
+    assert reason in item["reason"]
+    assert {trial.recipe_id for trial in plan.trials} == {plan.recipes[0].recipe_id}
+
+
+def test_where_nothing_fits_every_reason_is_said() -> None:
+    with pytest.raises(BadInput, match="no recipe fits the data") as error:
+        plan_of(spec_of(compare={"model": ["cnn", {"cnn": {"hidden": []}}]}))
+    assert str(error.value.got).count("images") == 2
+
+
+# --- metrics -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("classes", "evaluate", "gates", "metric", "also"),
+    [
+        (True, {}, [], "accuracy", ["log_loss"]),
+        (True, {}, ["accuracy"], "accuracy", ["log_loss"]),
+        (True, {}, ["recall", "recall"], "accuracy", ["log_loss", "recall"]),
+        (True, {"also": ["f1"]}, ["recall"], "accuracy", ["f1", "recall"]),
+        (True, {"metric": "f1"}, [], "f1", ["accuracy", "log_loss"]),
+        (True, {"metric": "f1", "also": ["f1", "roc_auc"]}, [], "f1", ["roc_auc"]),
+        (False, {}, [], "rmse", []),
+        (False, {"metric": "mae"}, ["r2"], "mae", ["rmse", "r2"]),
+    ],
+)
+def test_what_is_measured(
+    classes: bool, evaluate: dict[str, Any], gates: list[str], metric: str, also: list[str]
+) -> None:
+    spec = spec_of(evaluate=evaluate, gates=[{"metric": name, "at_least": 0.5} for name in gates])
+    plan = plan_of(spec, dataset(classes=("a", "b") if classes else None))
+    assert (plan.metric, plan.also) == (metric, also)
+
+
+@pytest.mark.parametrize(
+    ("parts", "where"),
+    [
+        ({"evaluate": {"metric": "rmse"}}, "evaluate.metric"),
+        ({"evaluate": {"also": ["f1", "mae"]}}, "evaluate.also[1]"),
+        ({"gates": [{"metric": "r2", "at_least": 0.5}]}, "gates[0].metric"),
+    ],
+)
+def test_a_metric_of_the_other_task_is_refused_where_it_stands(parts: dict[str, Any], where: str) -> None:
+    with pytest.raises(BadInput, match="is for regression, this is classification") as error:
+        plan_of(spec_of(**parts))
+    assert error.value.where == where
+
+
+# --- stacks --------------------------------------------------------------------------------------------------
+
+
+def test_each_trial_is_in_one_stack_whose_trials_have_one_shape() -> None:
+    plan = plan_of(
+        spec_of(
+            train={"seeds": 2},
+            compare={
+                "optimizer": ["sgd", "adam"],
+                "schedule": ["constant", "plateau"],
+                "regularisation": [{}, {"l2": 0.1, "dropout": 0.5}],
+                "early_stopping": [None, {}],
+                "batch_size": [16, 32],
+                "model": ["linear", "mlp"],
+            },
+        )
+    )
+    assert sorted(each for stack in plan.stacks for each in stack.trials) == sorted(trial_ids(plan))
+    assert len({stack.stack_id for stack in plan.stacks}) == len(plan.stacks) < len(plan.trials)
+    recipe_of = {trial.trial_id: plan.recipe(trial.recipe_id) for trial in plan.trials}
+    seed_of = {trial.trial_id: trial.seed for trial in plan.trials}
+    for stack in plan.stacks:
+        recipes = {recipe_of[each].recipe_id for each in stack.trials}
+        seeds = {seed_of[each] for each in stack.trials}
+        assert stack.size == len(stack.trials) == len(recipes) * len(seeds), "a rectangle"
+        assert stack.lanes == len(seeds) == 2, "seeds stay together"
+        settings = [recipe_of[each].settings for each in stack.trials]
+        assert len({json.dumps([each[axis] for axis in ("model", "batch_size", "epochs")]) for each in settings}) == 1
+        assert (stack.trainer, stack.why) == ("stack", "")
+
+
+@pytest.mark.parametrize("axis", [{"batch_size": [16, 32]}, {"epochs": [1, 2]}, {"model": ["linear", "mlp"]}])
+def test_trials_of_different_shapes_do_not_share_a_stack(axis: dict[str, Any]) -> None:
+    plan = plan_of(spec_of(compare=axis))
+    assert [stack.size for stack in plan.stacks] == [5, 5]
+
+
+def test_a_stacks_figures_are_those_of_its_trials() -> None:
+    spec = spec_of(model={"mlp": {"hidden": [8]}}, train={"seeds": 3, "epochs": 2, "batch_size": 32})
+    (stack,) = plan_of(spec).stacks
+    assert stack.parameters == (4 + 1) * 8 + (8 + 1) * 3
+    assert stack.steps == 2 * 4  # 100 rows in batches of 32: the last, partial one counts
+    assert (stack.batch_size, stack.size) == (32, 3)
+    assert stack.memory_bytes > 4 * 3 * stack.parameters
+
+
+def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_hidden_layers(model: Any) -> str | None:
+        return "it is deep" if len(model.layers) > 1 else None
+
+    monkeypatch.setattr(plan_module, "why_not", no_hidden_layers)
+    plan = plan_of(spec_of(train={"seeds": 2}, compare={"model": ["linear", "mlp"]}))
+    assert [(stack.trainer, stack.why, stack.size, stack.lanes) for stack in plan.stacks] == [
+        ("stack", "", 2, 2),
+        ("fit", "it is deep", 1, 1),
+        ("fit", "it is deep", 1, 1),
+    ]
+
+
+def test_every_shipped_model_is_stacked() -> None:
+    plan = plan_of(spec_of(compare={"model": list(MODELS)}), dataset(images=True), (8, 8, 1))
+    assert [stack.trainer for stack in plan.stacks] == ["stack"] * len(MODELS)
+
+
+# --- the whole ------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_the_same_every_time_and_is_strict_json() -> None:
+    spec = spec_of(compare={"optimizer": ["sgd", "adam"]}, gates=[{"metric": "f1", "at_least": 0.5}])
+    plan = plan_of(spec)
+    text = json.dumps(plan.as_json(), allow_nan=False)
+    assert text == json.dumps(plan_of(spec).as_json(), allow_nan=False)
+    assert set(json.loads(text)["recipes"][0]) == {
+        "recipe_id",
+        "recipe",
+        "optimizer",
+        "schedule",
+        "variant_id",
+        "params",
+    }
+
+
+def test_the_cost_counts_every_trials_steps() -> None:
+    plan = plan_of(
+        spec_of(train={"seeds": 3, "epochs": 2}, compare={"optimizer": ["sgd", "adam"], "batch_size": [32, 50]})
+    )
+    assert plan.cost["trials"] == 12
+    assert plan.cost["steps"] == 6 * (2 * 4) + 6 * (2 * 2)
+    assert plan.cost["seconds"] >= 0
+
+
+def test_the_data_are_described() -> None:
+    data = plan_of(data=replace(dataset(), notes=("a note",), licence="CC0")).data
+    assert data["columns"] == [{"name": "x", "kind": "number"}, {"name": "y", "kind": "category"}]
+    assert (data["rows"], data["classes"], data["image_shape"]) == (150, ["a", "b", "c"], None)
+    assert (data["notes"], data["licence"]) == (["a note"], "CC0")
+    assert plan_of(data=dataset(images=True), features=(8, 8, 1)).data["image_shape"] == [8, 8, 1]
+    assert plan_of(data=dataset(classes=None)).data["classes"] is None

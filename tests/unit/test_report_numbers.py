@@ -1,0 +1,79 @@
+"""Rounding and units."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.numbers import count, duration, interval, number, places, probability, signed
+
+
+def estimate(mean: float | None, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
+    return {"mean": mean, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (estimate(0.8012, 0.7721, 0.8292), "0.801 [0.772, 0.829]"),
+        (estimate(50123.4, 49800.2, 50450.9), "50,123 [49,800, 50,451]"),
+        (estimate(0.00312, 0.00309, 0.00315), "0.003120 [0.003090, 0.003150]"),
+        (estimate(-0.02, -0.05, 0.01), "−0.020 [−0.050, 0.010]"),
+        (estimate(0.9166), "0.9166"),
+        (estimate(3.0, 3.0, 3.0), "3.000 [3.000, 3.000]"),
+        (estimate(None), "–"),
+        (None, "–"),
+    ],
+)
+def test_interval(given: dict[str, float | None] | None, text: str) -> None:
+    assert interval(given) == text
+
+
+def test_one_column_one_number_of_decimals() -> None:
+    """A recipe that never learns, with next to no interval, does not add digits to all the others."""
+    column = [estimate(0.8, 0.77, 0.83), estimate(0.81, 0.78, 0.84), estimate(0.1, 0.0999999, 0.1000001)]
+    assert places(column) == 3
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=5))
+def test_any_values_can_be_shown(values: list[float]) -> None:
+    decimals = places(estimate(value, value, value) for value in values)
+    assert 0 <= decimals <= 6
+    assert all(number(value, decimals) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (1234.5, 1, "1,234.5"),
+        (-0.0001, 2, "0.00"),
+        (1.23e9, 0, "1.2×10⁹"),
+        (float("inf"), 2, "–"),
+        (-2.0, 0, "−2"),
+    ],
+)
+def test_number(value: float, decimals: int, text: str) -> None:
+    assert number(value, decimals) == text
+
+
+def test_signed_count_probability() -> None:
+    assert [signed(value, 1) for value in (0.5, -0.5, 0.0)] == ["+0.5", "−0.5", "0.0"]
+    assert count(60000) == "60,000"
+    assert [probability(p) for p in (0.00001, 0.0421, None)] == ["< 0.001", "0.042", "–"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (41.2, "41 s"),
+        (59.7, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+        (None, "–"),
+    ],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text

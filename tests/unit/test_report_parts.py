@@ -1,0 +1,208 @@
+"""The report's tables and charts, on a fabricated run."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import figures, tables
+from reports.figures.curves import aggregate
+from reports.figures.place import place
+from reports.figures.predictions import _wilson
+from reports.palette import palette
+from reports.run import Run, read_run
+from tasks.errors import BadInput
+from tests.synthetic_run import HOSTILE, write_synthetic_run
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "binary": {"recipes": 8},
+    "multiclass": {"recipes": 4, "classes": 5},
+    "regression": {"recipes": 6, "task": "regression"},
+    "one recipe, one seed": {"recipes": 1, "seeds": 1},
+    "hostile": {"recipes": 5, "hostile": True},
+    "no gates": {"recipes": 2, "gates": []},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return read_run(write_synthetic_run(tmp_path_factory.mktemp("run"), **SHAPES[request.param]))
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return read_run(write_synthetic_run(tmp_path_factory.mktemp("run"), **SHAPES["binary"]))
+
+
+def all_tables(run: Run) -> dict[str, str]:
+    return {
+        "verdict": tables.verdict(run.verdict, run.plan),
+        "baselines": tables.baselines(run.verdict),
+        "gates": tables.gates(run.verdict),
+        "warnings": tables.warnings(run.verdict),
+        "next": tables.next_steps(run.verdict),
+        "data": tables.data(run.plan),
+        "columns": tables.columns(run.plan),
+        "validation": tables.validation(run.validation),
+        "comparison": tables.comparison(run.verdict, run.plan),
+        "differences": tables.differences(run.verdict),
+        "trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
+        "stacks": tables.stacks(run.plan),
+        "skipped": tables.skipped(run.plan),
+        "reproduce": tables.reproduce(run.plan, run.environment, run.stages, run.spec, "tests"),
+    }
+
+
+def all_charts(run: Run) -> dict[str, Any]:
+    return {
+        **figures.forest(run.verdict, run.plan, run.trials, run.metrics),
+        **{f"Difference, {name}": chart for name, chart in figures.differences(run.verdict).items()},
+        **figures.learning_curves(run.curves, run.trials, run.plan),
+        **figures.predictions(run.predictions, run.verdict, run.plan),
+    }
+
+
+def text(markdown: str) -> str:
+    """What a reader would read."""
+    return html.unescape(re.sub(r"<[^>]+>", " ", markdown))
+
+
+def test_no_table_lets_a_string_of_the_run_through(run: Run) -> None:
+    for name, markdown in all_tables(run).items():
+        assert "{{<" not in markdown, name
+        assert "<script" not in markdown, name
+        assert markdown.count("</table>") == markdown.count("<table "), name
+        assert markdown.count("<!--") == 0, name
+
+
+def test_every_recipe_stands_in_the_comparison_with_its_metrics(run: Run) -> None:
+    shown = text(tables.comparison(run.verdict, run.plan))
+    for recipe in run.verdict["recipes"]:
+        assert recipe["recipe"] in shown
+    assert shown.count("[") >= sum(
+        len(recipe["metrics"]) > 0 for recipe in run.verdict["recipes"] if recipe["seeds"] > 1
+    )
+
+
+def test_every_chart_can_be_drawn(run: Run) -> None:
+    for title, chart in all_charts(run).items():
+        markdown = place(chart, HOSTILE[0])
+        assert "data:image/svg+xml;base64," in markdown, title
+        assert 'alt=""' not in markdown, title
+        body = markdown.split('<script type="application/json">')[1].split("</script>")[0]
+        assert json.loads(body)["width"], title
+        assert "{{<" not in markdown and "<script>alert" not in markdown, title
+
+
+def test_a_run_that_stopped_early_still_has_a_report(tmp_path: Path) -> None:
+    """Blocked by its data: neither tables nor a verdict."""
+    write_synthetic_run(tmp_path, recipes=2)
+    for path in [*tmp_path.glob("*.parquet"), tmp_path / "verdict.json"]:
+        path.unlink()
+    run = read_run(tmp_path)
+    assert "No verdict" in all_tables(run)["verdict"]
+    assert all_charts(run) == {}
+    assert "No trial was trained" in all_tables(run)["trials"]
+    assert "No trial" in figures.tabs({}, empty="No trial")
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"no plan\.json"):
+        read_run(tmp_path)
+
+
+def test_the_verdict_names_the_winner_or_says_that_it_cannot_tell(binary: Run) -> None:
+    verdict = {**binary.verdict, "winner": None}
+    assert "Can't tell" in text(tables.verdict(verdict, binary.plan))
+    leader = next(r for r in verdict["recipes"] if r["recipe_id"] == verdict["leader"])
+    won = text(tables.verdict({**verdict, "winner": verdict["leader"]}, binary.plan))
+    assert f"{leader['recipe']} wins" in won
+    assert verdict["sentence"] in won
+
+
+def test_a_baseline_that_is_better_says_so(binary: Run) -> None:
+    against = [{"name": "gradient boosting", "difference": -0.05, "low": -0.08, "high": -0.02, "answer": "worse"}]
+    shown = text(tables.baselines({**binary.verdict, "against_baselines": against}))
+    assert "network worse by 0.050 [0.020, 0.080]" in shown
+
+
+def test_failed_checks_come_first_and_blocking_ones_before_warnings(binary: Run) -> None:
+    results = [
+        {**binary.validation["results"][0], "success": success, "severity": severity, "message": message}
+        for success, severity, message in (
+            (True, "block", "fine"),
+            (False, "warn", "odd"),
+            (False, "block", "wrong"),
+        )
+    ]
+    shown = text(tables.validation({**binary.validation, "results": results}))
+    assert shown.index("wrong") < shown.index("odd") < shown.index("fine")
+    assert "1 passed, 1 warned, 1 blocked" in shown
+
+
+def test_diverged_trials_come_first_with_their_reason(binary: Run) -> None:
+    shown = text(tables.trials(binary.trials, binary.metrics, "accuracy"))
+    assert shown.index("the loss was not finite in epoch 3") < shown.index("ok")
+
+
+def test_curves_are_means_over_seeds(binary: Run) -> None:
+    over_seeds = aggregate(binary.curves, binary.trials)
+    row = over_seeds[(over_seeds["name"] == "val_loss") & (over_seeds["epoch"] == 7)].iloc[0]
+    trials = binary.trials.loc[binary.trials["recipe"] == row["recipe"], "trial_id"]
+    wanted = (binary.curves["name"] == "val_loss") & (binary.curves["epoch"] == 7)
+    values = binary.curves.loc[wanted & binary.curves["trial_id"].isin(trials), "value"]
+    assert row["mean"] == pytest.approx(values.mean())
+    assert (row["low"], row["high"]) == (values.min(), values.max())
+
+
+def test_one_diverged_seed_is_not_all_of_the_mean(binary: Run) -> None:
+    """Momentum diverged in one seed, SGD at 1 in all: the one is left out, the other is drawn."""
+    losses = aggregate(binary.curves, binary.trials).query("name == 'val_loss'").groupby("recipe")["high"].max()
+    assert losses["momentum"] < 10
+    assert losses["sgd (learning_rate 1)"] > 1000
+
+
+def test_many_epochs_are_thinned_and_keep_both_ends(binary: Run) -> None:
+    trial = binary.trials["trial_id"].iloc[0]
+    curves = (
+        binary.curves.head(0)
+        .reindex(range(1000))
+        .assign(trial_id=trial, name="val_loss", value=1.0, epoch=range(1, 1001))
+    )
+    epochs = aggregate(curves, binary.trials)["epoch"]
+    assert (epochs.min(), epochs.max()) == (1, 1000)
+    assert len(epochs) <= 120
+
+
+def test_the_learning_rate_is_drawn_where_it_changes(binary: Run) -> None:
+    assert "Learning rate" not in figures.learning_curves(binary.curves, binary.trials, binary.plan)
+    changed = binary.curves.copy()
+    rates = changed["name"] == "learning_rate"
+    changed.loc[rates, "value"] /= changed.loc[rates, "epoch"]
+    assert "Learning rate" in figures.learning_curves(changed, binary.trials, binary.plan)
+
+
+def test_the_confusion_matrix_counts_every_test_row(binary: Run) -> None:
+    chart = figures.predictions(binary.predictions, binary.verdict, binary.plan)["Confusion matrix"].to_dict()
+    (cells,) = chart["datasets"].values()
+    assert sum(cell["rows"] for cell in cells) == binary.plan["parts"]["test"]
+    shipped = binary.verdict["shipped"]
+    right = sum(cell["rows"] for cell in cells if cell["actual"] == cell["predicted"])
+    assert right / binary.plan["parts"]["test"] == pytest.approx(shipped["metrics"]["accuracy"]["mean"])
+
+
+def test_wilson_against_its_closed_form() -> None:
+    """Newcombe (1998), table I: 81 of 263."""
+    assert _wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert _wilson(0, 20)[0] == 0.0
+
+
+def test_recipes_keep_their_own_colour_and_dash() -> None:
+    many = palette([f"recipe {i}" for i in range(28)])
+    assert len(set(zip(many.colours, many.dashes, strict=True))) == 28
+    assert palette(["a", "b"]).colours == palette(["a", "b", "c"]).colours[:2]

@@ -1,0 +1,182 @@
+"""A run's folder: nothing is half-written, one process at a time, and the stages are on record."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import BadInput, Locked
+from tasks.run_folder import STAGES, Stages, locked, make_folder, read_json, write_json, write_text
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tasks.run_folder import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process_holding(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path) as holder, pytest.raises(Locked) as error, locked(tmp_path):
+        pass
+    assert error.value.where == str(tmp_path)
+    assert str(error.value.got).startswith(f"process {holder.pid} since ")
+    assert "--run-dir" in str(error.value.remedy)
+
+
+def test_a_refused_process_leaves_the_holders_note(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path) as holder:
+        for _ in range(2):
+            with pytest.raises(Locked, match=f"process {holder.pid}"), locked(tmp_path):
+                pass
+
+
+def test_the_lock_is_free_after_the_holder_is_killed(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with locked(tmp_path):
+            assert (tmp_path / "lock").read_text(encoding="utf-8").startswith(f"process {os.getpid()} since ")
+
+
+def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), locked(tmp_path):
+        raise RuntimeError
+    with locked(tmp_path):
+        pass
+
+
+def test_the_lock_holds_within_one_process_too(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(Locked), locked(tmp_path):
+        pass
+
+
+# --- writing -------------------------------------------------------------------------------------------------
+
+
+def test_text_is_utf8_and_complete(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    assert write_text(path, "größe: 1\n") == path
+    assert path.read_bytes() == "größe: 1\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "x" * 10 + "\udfff"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, text: str) -> None:
+    path = write_text(tmp_path / "a", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, text)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_never_sees_a_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_text(tmp_path / "a", "old")
+    seen = []
+    replace = Path.replace
+
+    def look_then_replace(self: Path, target: Path) -> Path:
+        seen.append((path.read_text(encoding="utf-8"), self.read_text(encoding="utf-8")))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", look_then_replace)
+    write_text(path, "new")
+    assert seen == [("old", "new")]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {"a": [1, -math.inf]}])
+def test_json_is_strict(tmp_path: Path, value: Any) -> None:
+    path = write_json(tmp_path / "a.json", {"old": True})
+    with pytest.raises(ValueError):
+        write_json(path, value)
+    assert read_json(path) == {"old": True}
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    value = {"name": "Größe", "none": None, "numbers": [1, 0.1, 1e-300]}
+    path = write_json(tmp_path / "a.json", value)
+    assert read_json(path) == value
+    assert "Größe" in path.read_text(encoding="utf-8"), "people read it"
+
+
+def test_a_folder_is_made_with_its_parents_and_once(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a" / "b")
+    (folder / "kept").touch()
+    assert make_folder(folder) == folder
+    assert (folder / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="can't be made") as error:
+        make_folder(tmp_path / name)
+    assert error.value.where == str(tmp_path / name)
+
+
+# --- stages --------------------------------------------------------------------------------------------------
+
+
+def test_each_stage_is_on_record_while_it_runs_and_after(tmp_path: Path) -> None:
+    stages = Stages(tmp_path)
+    with stages.running("load"):
+        (record,) = read_json(tmp_path / "stages.json")["stages"].values()
+        assert record["status"] == "running"
+    with pytest.raises(BadInput), stages.running("validate"):
+        raise BadInput("the data are wrong", where="data")
+    records = read_json(tmp_path / "stages.json")["stages"]
+    assert list(records) == ["load", "validate"]
+    assert records["load"]["status"] == "done"
+    assert records["validate"]["status"] == "failed"
+    assert records["validate"]["reason"] == "data: the data are wrong"
+    assert all(record["seconds"] >= 0 and record["started"].endswith("Z") for record in records.values())
+
+
+def test_an_interruption_is_a_failure_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Stages(tmp_path).running("train"):
+        raise KeyboardInterrupt
+    assert read_json(tmp_path / "stages.json")["stages"]["train"]["reason"] == "KeyboardInterrupt"
+
+
+def test_a_run_taken_up_again_keeps_what_was_on_record(tmp_path: Path) -> None:
+    with Stages(tmp_path).running("load"):
+        pass
+    before = read_json(tmp_path / "stages.json")["stages"]["load"]
+    again = Stages(tmp_path)
+    with again.running("train"):
+        pass
+    assert again.records["load"] == before
+    assert list(again.records) == ["load", "train"]
+
+
+def test_the_stages_stand_in_order() -> None:
+    assert STAGES == ("load", "split", "validate", "plan", "train", "evaluate", "judge", "report")

@@ -1,0 +1,403 @@
+"""The verdict, from tables written by hand and from whole fabricated runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import records
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.verdict import OnTest, finite, judge
+from tests.synthetic_run import HOSTILE, write_synthetic_run
+
+ROWS = 250
+CONSTANT_LOSS = 0.69
+
+# One trial: its accuracy on the validation part, on the test part, its validation loss. None: it diverged.
+Trial = tuple[float, float, float] | None
+
+
+def _judged(
+    recipes: dict[str, list[Trial]],
+    *,
+    right: int = 200,
+    baselines: dict[str, int] | None = None,
+    gates: list[dict[str, Any]] | None = None,
+    target: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    also: list[str] | None = None,
+) -> dict[str, Any]:
+    """Final trials get the first `right` test rows right, each baseline its number of the last ones."""
+    trials: list[tuple[Any, ...]] = []
+    metrics: list[tuple[Any, ...]] = []
+    predictions: list[tuple[Any, ...]] = []
+    target = np.arange(ROWS) % 2 if target is None else target
+
+    def predict(trial_id: str, correct: np.ndarray) -> None:
+        likely = np.where(correct, target, 1 - target)
+        for row, (actual, guess) in enumerate(zip(target, likely, strict=True)):
+            for k in (0, 1):
+                value = 0.9 if k == guess else 0.1
+                predictions.append((trial_id, "test", row, float(actual), k, value))
+
+    for name, own in recipes.items():
+        for seed, values in enumerate(own):
+            trial_id = f"{name}/{seed}"
+            status = "diverged" if values is None else "ok"
+            trials.append((trial_id, name, name, name, "constant", "final", seed, status, 0.5))
+            if values is not None:
+                for part, metric, value in zip(
+                    ("val", "test", "val"), ("accuracy", "accuracy", "loss"), values, strict=True
+                ):
+                    metrics.append((trial_id, part, metric, value))
+                predict(trial_id, np.arange(len(target)) < right)
+    for name, number in (baselines or {}).items():
+        trials.append((name, name, name, None, None, "baseline", 0, "ok", 0.1))
+        predict(name, np.arange(len(target)) >= len(target) - number)
+    trial_columns = [
+        "trial_id",
+        "recipe_id",
+        "recipe",
+        "optimizer",
+        "schedule",
+        "stage",
+        "seed",
+        "status",
+        "seconds",
+    ]
+    splits = pd.DataFrame({"row": np.arange(len(target)), "part": "test", "group": groups})
+    plan = {
+        "metric": "accuracy",
+        "also": also or [],
+        "confidence": 0.95,
+        "spec": {"gates": gates or []},
+        "data": {"classes": ["no", "yes"]},
+        "parts": {"train": 500, "val": 250, "test": len(target)},
+        "recipes": [{"recipe_id": n, "recipe": n, "optimizer": n, "schedule": "constant"} for n in recipes],
+    }
+    verdict = judge(
+        plan,
+        records.TRIALS.frame(pd.DataFrame(trials, columns=trial_columns)),
+        records.METRICS.frame(pd.DataFrame(metrics, columns=["trial_id", "part", "metric", "value"])),
+        records.PREDICTIONS.frame(
+            pd.DataFrame(predictions, columns=["trial_id", "part", "row", "target", "class_index", "value"])
+        ),
+        records.SPLITS.frame(splits),
+        constant_loss=CONSTANT_LOSS,
+        resamples=200,
+    )
+    json.dumps(verdict, allow_nan=False)  # strict, whatever the case
+    return verdict
+
+
+def _arm(val: float, test: float, *, seeds: int = 5, loss: float = 0.4) -> list[Trial]:
+    """Seeds that scatter by half a percent around the means."""
+    return [(val + shift, test + shift, loss) for shift in np.linspace(-0.005, 0.005, seeds)]
+
+
+def _noisy(val: float, test: float, seed: int) -> list[Trial]:
+    shifts = np.random.default_rng(seed).normal(0, 0.02, size=5)
+    return [(val + shift, test + shift, 0.4) for shift in shifts - shifts.mean()]
+
+
+def _ranks(verdict: dict[str, Any]) -> list[str]:
+    return [recipe["recipe_id"] for recipe in sorted(verdict["recipes"], key=lambda recipe: recipe["rank"])]
+
+
+def test_a_leader_better_than_each_wins():
+    verdict = _judged({"sgd": _arm(0.6, 0.6), "adam": _noisy(0.9, 0.9, 0), "lion": _noisy(0.7, 0.7, 1)})
+    assert (verdict["winner"], verdict["leader"], verdict["tied"]) == ("adam", "adam", [])
+    assert [c["answer"] for c in verdict["comparisons"]] == ["better", "better"]
+    assert verdict["sentence"].startswith("adam is better than each of the 2 other recipes. Accuracy: 0.9 (")
+    assert _ranks(verdict) == ["adam", "lion", "sgd"]
+
+
+def test_two_that_cannot_be_told_apart_have_no_winner():
+    verdict = _judged({"adam": _noisy(0.90, 0.90, 0), "nadam": _noisy(0.89, 0.89, 1), "sgd": _noisy(0.5, 0.5, 2)})
+    assert (verdict["winner"], verdict["leader"], verdict["tied"]) == (None, "adam", ["nadam"])
+    assert verdict["sentence"].startswith("adam is better than 1 of 2 recipes; it can't be told from nadam.")
+    assert any(step.startswith("To tell adam from nadam, train with about") for step in verdict["next"])
+
+
+def test_the_leader_is_chosen_on_the_validation_part_alone():
+    verdict = _judged({"lucky": _noisy(0.80, 0.95, 0), "solid": _noisy(0.90, 0.70, 1)})
+    assert verdict["leader"] == "solid"
+    assert verdict["winner"] is None
+    assert verdict["comparisons"][0]["answer"] == "worse"
+    assert "on the test part it is worse than lucky" in verdict["sentence"]
+
+
+def test_the_shipped_seed_is_chosen_on_the_validation_part_and_ties_go_to_the_first():
+    trials: list[Trial] = [(0.80, 0.99, 0.4), (0.90, 0.70, 0.4), (0.90, 0.95, 0.4)]
+    verdict = _judged({"adam": trials})
+    assert verdict["shipped"]["trial_id"] == "adam/1"
+    assert verdict["shipped"]["seed"] == 1
+    assert verdict["shipped"]["metrics"]["accuracy"]["mean"] == 0.8  # from its predictions
+
+
+def test_equal_recipes_keep_the_plan_s_order():
+    same = _arm(0.8, 0.8)
+    verdict = _judged({"b": same, "a": same})
+    assert _ranks(verdict) == ["b", "a"]
+    assert verdict["tied"] == ["a"]
+    assert any("no difference" in step for step in verdict["next"])
+
+
+def test_one_recipe_wins_nothing():
+    verdict = _judged({"adam": _arm(0.8, 0.8)})
+    assert (verdict["winner"], verdict["leader"], verdict["comparisons"]) == (None, "adam", [])
+    assert verdict["sentence"].startswith("adam is the only recipe, so nothing was compared.")
+
+
+def test_one_seed_decides_nothing():
+    verdict = _judged({"adam": [(0.9, 0.9, 0.4)], "sgd": [(0.5, 0.5, 0.6)]})
+    assert verdict["winner"] is None
+    assert verdict["tied"] == ["sgd"]
+    assert verdict["recipes"][0]["metrics"]["accuracy"] == {"mean": 0.9, "low": None, "high": None}
+    assert any(warning.startswith("One seed only") for warning in verdict["warnings"])
+    assert any("at least 5 seeds" in step for step in verdict["next"])
+
+
+class TestDiverged:
+    def test_in_some_seeds_is_compared_on_the_rest(self):
+        sgd: list[Trial] = [None, *_noisy(0.5, 0.5, 1)[1:]]
+        verdict = _judged({"adam": _noisy(0.9, 0.9, 0), "sgd": sgd})
+        entry = verdict["recipes"][1]
+        assert (entry["status"], entry["seeds"], entry["note"]) == ("ok", 4, "diverged in 1 of 5 seeds")
+        assert verdict["winner"] == "adam"
+
+    def test_in_every_seed_is_last_and_not_compared(self):
+        verdict = _judged({"sgd": [None] * 5, "adam": _noisy(0.9, 0.9, 0), "lion": _noisy(0.5, 0.5, 1)})
+        assert _ranks(verdict)[-1] == "sgd"
+        entry = verdict["recipes"][-1]
+        assert (entry["status"], entry["seeds"], entry["learned"]) == ("diverged", 0, False)
+        assert entry["note"] == "diverged in all 5 seeds"
+        assert entry["metrics"]["accuracy"] == {"mean": None, "low": None, "high": None}
+        assert [c["recipe_id"] for c in verdict["comparisons"]] == ["lion"]
+        assert verdict["winner"] == "adam"
+        assert "1 of 3 recipes diverged in every seed: sgd." in verdict["warnings"]
+
+    def test_everyone_else_leaves_a_winner(self):
+        verdict = _judged({"sgd": [None] * 5, "adam": _arm(0.9, 0.9)})
+        assert verdict["winner"] == "adam"
+        assert verdict["sentence"].startswith("adam wins: every other recipe diverged.")
+
+    def test_everyone_leaves_nothing_to_ship(self):
+        verdict = _judged({"sgd": [None] * 5}, gates=[_gate(at_least=0.5)])
+        assert (verdict["winner"], verdict["leader"], verdict["shipped"]) == (None, None, None)
+        # a blocking gate must not open because nothing was left to judge
+        assert [gate["answer"] for gate in verdict["gates"]] == ["undecided"]
+        assert verdict["sentence"] == "Every recipe diverged: there is no model to judge."
+        assert any(step.startswith("Lower the learning rate of sgd") for step in verdict["next"])
+
+    def test_the_lucky_survivor_does_not_lead(self):
+        lucky: list[Trial] = [(0.99, 0.99, 0.1), None, None, None, None]
+        assert _judged({"lucky": lucky, "adam": _arm(0.9, 0.9)})["leader"] == "adam"
+        assert _judged({"lucky": lucky})["leader"] == "lucky"
+
+    def test_a_leader_that_diverged_sometimes_is_warned_of(self):
+        verdict = _judged({"adam": [None, *_arm(0.9, 0.9)[1:]], "sgd": _arm(0.5, 0.5)})
+        assert verdict["leader"] == "adam"
+        assert any(w.startswith("The leader, adam, diverged in 1 of 5 seeds") for w in verdict["warnings"])
+
+
+def test_an_undefined_metric_is_left_out_and_nothing_diverged():
+    verdict = _judged({"adam": [(np.nan, np.nan, 0.4), (0.8, 0.7, 0.4)]})
+    assert verdict["shipped"]["trial_id"] == "adam/1"
+    assert verdict["recipes"][0]["metrics"]["accuracy"]["mean"] == 0.7
+    assert (verdict["recipes"][0]["seeds"], verdict["recipes"][0]["note"]) == (2, None)
+
+
+def test_a_metric_undefined_on_the_validation_part_has_no_leader():
+    verdict = _judged({"adam": [(np.nan, 0.9, 0.4)], "sgd": [(np.nan, 0.8, 0.4)]})
+    assert (verdict["leader"], verdict["winner"], verdict["shipped"]) == (None, None, None)
+    assert verdict["comparisons"] == []
+    assert verdict["sentence"] == "Accuracy is undefined on the validation part, so no recipe can lead."
+
+
+def test_what_did_not_learn_is_named_with_both_numbers():
+    verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.6, 0.6, loss=0.71)})
+    assert [recipe["learned"] for recipe in verdict["recipes"]] == [True, False]
+    assert verdict["recipes"][1]["note"] == (
+        "did not learn: its validation loss 0.71 is not below 0.69, that of always predicting the class shares"
+    )
+    assert "1 of 2 recipes did not learn: sgd." in verdict["warnings"]
+    assert any(step.startswith("Raise the learning rate of sgd") for step in verdict["next"])
+
+
+def test_a_loss_equal_to_the_constant_s_is_not_learned():
+    assert not _judged({"sgd": _arm(0.6, 0.6, loss=CONSTANT_LOSS)})["recipes"][0]["learned"]
+
+
+@pytest.mark.parametrize(
+    ("right", "answer", "warning"),
+    [
+        (100, "better", None),
+        (195, "can't tell", "The network does not clearly beat logistic regression: it is ahead by 0.02"),
+        (249, "worse", "The network does not beat logistic regression: it is behind by 0.196"),
+    ],
+)
+def test_against_a_baseline(right: int, answer: str, warning: str | None):
+    """The network is right on 200 of 250 rows."""
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, baselines={"logistic regression": right})
+    (against,) = verdict["against_baselines"]
+    assert against["difference"] == pytest.approx((200 - right) / ROWS)
+    assert against["answer"] == answer
+    said = [w for w in verdict["warnings"] if "logistic regression" in w]
+    assert [w.startswith(str(warning)) for w in said] == ([] if warning is None else [True])
+
+
+def test_level_with_a_baseline_is_not_better():
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, baselines={"majority class": 200})
+    assert verdict["against_baselines"][0]["difference"] == 0.0
+    assert verdict["against_baselines"][0]["answer"] == "can't tell"
+    assert any("does not clearly beat majority class: it is level" in w for w in verdict["warnings"])
+    assert any(step.startswith("Consider majority class instead") for step in verdict["next"])
+
+
+def _gate(**given: float) -> dict[str, Any]:
+    return {"metric": "accuracy", "severity": "block", "at_least": None, "at_most": None} | given
+
+
+@pytest.mark.parametrize(
+    ("threshold", "answer", "step"),
+    [
+        (0.5, "pass", "Ship adam: it passes its gate."),
+        (
+            0.79,
+            "undecided",
+            "Do not ship on this evidence: the gate accuracy at_least 0.79 is undecided. About",
+        ),
+        (0.95, "fail", "Do not ship: the gate accuracy at_least 0.95 fails."),
+    ],
+)
+def test_gates_lead_what_to_do_next(threshold: float, answer: str, step: str):
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=threshold)])
+    assert verdict["gates"][0]["answer"] == answer
+    assert verdict["gates"][0]["estimate"] == 0.8
+    assert verdict["next"][0].startswith(step)
+
+
+def test_a_better_baseline_is_shipped_instead():
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.5)], baselines={"logistic regression": 249})
+    assert verdict["next"][0] == "adam passes its gate, but logistic regression is better."
+    assert verdict["next"][1].startswith("Use logistic regression instead")
+
+
+def test_a_gate_may_use_a_metric_that_is_not_reported():
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.5) | {"metric": "recall"}])
+    assert verdict["gates"][0]["metric"] == "recall"
+    assert verdict["gates"][0]["low"] > 0.5
+    assert list(verdict["recipes"][0]["metrics"]) == ["accuracy"]
+
+
+def test_groups_widen_the_interval():
+    rows = _judged({"adam": _arm(0.8, 0.8)})["shipped"]["metrics"]["accuracy"]
+    groups = np.array([f"group {row // 25}" for row in range(ROWS)])
+    grouped = _judged({"adam": _arm(0.8, 0.8)}, groups=groups)["shipped"]["metrics"]["accuracy"]
+    assert grouped["mean"] == rows["mean"]
+    assert grouped["high"] - grouped["low"] > 2 * (rows["high"] - rows["low"])
+
+
+def test_imbalance_is_warned_of_where_accuracy_decides():
+    verdict = _judged({"adam": _arm(0.9, 0.9)}, target=(np.arange(ROWS) < 20).astype(int))
+    assert any(w.startswith("92% of the test rows are of one class") for w in verdict["warnings"])
+
+
+def test_few_test_rows_are_warned_of():
+    verdict = _judged({"adam": _arm(0.9, 0.9)}, target=np.arange(60) % 2, right=50)
+    assert "The test part has only 60 rows, so its figures are rough." in verdict["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("a", 0), ("a", 1)], "no test predictions of b"),
+        ([("a", 0), ("a", 1), ("b", 0), ("b", 2)], "trial b does not predict"),
+        ([("a", 0), ("a", 1), ("b", 0)], "trial b does not predict"),
+    ],
+)
+def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, int]], message: str):
+    predictions = pd.DataFrame([{"trial_id": t, "part": "test", "row": r, "target": 0, "value": 1} for t, r in rows])
+    splits = records.SPLITS.frame([{"row": r, "part": "test"} for r in range(3)])
+    wanted = {"a": ["rmse"], "b": ["rmse"]}
+    with pytest.raises(ValueError, match=message):
+        OnTest.read(records.PREDICTIONS.frame(predictions), splits, wanted, None, 0.95, 10)
+
+
+def test_finite_leaves_no_nan_and_no_numpy():
+    value = {1: [np.float64("nan"), float("inf"), np.int64(3)], "x": (np.bool_(True), "nan", None, -0.5)}
+    cleaned = finite(value)
+    assert cleaned == {"1": [None, None, 3], "x": [True, "nan", None, -0.5]}
+    assert type(cleaned["1"][2]) is int
+    assert type(cleaned["x"][0]) is bool
+
+
+KEYS = {
+    "": "schema_version metric greater_is_better confidence part winner leader tied sentence recipes "
+    "comparisons baselines against_baselines shipped gates operating_point test_evaluations warnings next",
+    "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
+    "comparisons": "recipe_id recipe difference low high p p_holm effect_size smallest_difference answer",
+    "baselines": "name trial_id metrics",
+    "against_baselines": "name difference low high answer",
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"task": "regression", "recipes": 8},
+        {"recipes": 8, "classes": 4, "groups": True, "hostile": True},
+        {"recipes": 1, "seeds": 1},
+        {"recipes": 2, "seeds": 2, "rows": 60},
+    ],
+    ids=["classes", "regression", "hostile", "smallest", "small"],
+)
+class TestWholeRun:
+    @pytest.fixture
+    def run(self, tmp_path: Path, options: dict[str, Any]) -> Path:
+        return write_synthetic_run(tmp_path / "run", **options)
+
+    def test_keeps_the_contract(self, run: Path):
+        verdict = json.loads((run / "verdict.json").read_text())
+        assert set(verdict) == set(KEYS[""].split())
+        for name in ("recipes", "comparisons", "baselines", "against_baselines"):
+            for entry in verdict[name]:
+                assert set(entry) == set(KEYS[name].split()), name
+        assert set(verdict["shipped"]) == {"trial_id", "recipe_id", "seed", "metrics"}
+        assert [recipe["rank"] for recipe in verdict["recipes"]] == list(range(1, len(verdict["recipes"]) + 1))
+        assert all(text.endswith(".") for text in [verdict["sentence"], *verdict["warnings"], *verdict["next"]])
+
+    def test_agrees_with_itself(self, run: Path):
+        verdict = json.loads((run / "verdict.json").read_text())
+        metric = METRICS[verdict["metric"]]
+        ended = [recipe for recipe in verdict["recipes"] if recipe["status"] == "ok"]
+        means = [metric.sign * recipe["val"][metric.name]["mean"] for recipe in ended]
+        assert means == sorted(means, reverse=True)
+        assert verdict["leader"] == verdict["recipes"][0]["recipe_id"] == verdict["shipped"]["recipe_id"]
+        assert verdict["tied"] == [c["recipe_id"] for c in verdict["comparisons"] if c["answer"] == "can't tell"]
+        for entry in verdict["shipped"]["metrics"].values():
+            assert entry["low"] <= entry["mean"] <= entry["high"]
+
+    def test_repeats(self, run: Path, tmp_path: Path, options: dict[str, Any]):
+        again = write_synthetic_run(tmp_path / "again", **options)
+        assert (again / "verdict.json").read_text() == (run / "verdict.json").read_text()
+
+
+def test_the_fabricated_run_has_what_reports_must_show(tmp_path: Path):
+    run = write_synthetic_run(tmp_path, recipes=8, hostile=True)
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert {recipe["status"] for recipe in verdict["recipes"]} == {"ok", "diverged"}
+    assert any("did not learn" in (recipe["note"] or "") for recipe in verdict["recipes"])
+    assert any("diverged in 1 of 5 seeds" in (recipe["note"] or "") for recipe in verdict["recipes"])
+    assert set(HOSTILE) <= {recipe["recipe"] for recipe in verdict["recipes"]}
+    for name in ("plan", "stages", "environment", "validation"):
+        json.loads((run / f"{name}.json").read_text())
+    for table in records.TABLES.values():
+        assert len(table.read(run))
