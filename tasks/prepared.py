@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.preprocessing import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
+from tasks.training.feed import Resident
 from tasks.training.trial import Arrays
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class Prepared:
         if self.dataset.classes is None:
             target = ((target - mean) / deviation).astype("float32")
         return Arrays(
-            train_inputs=self.features[self.rows[TRAIN]],
-            train_targets=target[self.rows[TRAIN]],
+            train=Resident(self.features[self.rows[TRAIN]], target[self.rows[TRAIN]]),
             val_inputs=self.features[self.rows[VAL]],
             val_targets=target[self.rows[VAL]],
             classes=len(self.dataset.classes) if self.dataset.classes else None,

@@ -18,7 +18,6 @@ from tasks.training.trial import (
     Outcome,
     Progress,
     Trial,
-    batch_order,
     learning_rates,
 )
 
@@ -94,12 +93,10 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
     started = time.monotonic()
     steps = arrays.steps_per_epoch(trial.batch_size)
     rates = learning_rates(trial, steps)
-    shape = arrays.train_inputs.shape[1:]
-    model = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
+    feed = arrays.train
+    model = trial.architecture.build(feed.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
     compile_model(model, trial, rates, arrays.classes)
-    targets = arrays.train_targets
-    if trial.label_smoothing:
-        targets = np.eye(arrays.outputs, dtype="float32")[targets]
+    inputs, targets = np.empty([feed.rows, *feed.shape], feed.dtype), np.empty(feed.rows, feed.target_dtype)
     outcome = Outcome(trial)
     watch = EpochWatch(outcome)
 
@@ -109,10 +106,10 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
 
     for epoch in range(trial.epochs):
         epoch_rates = rates[epoch * steps : (epoch + 1) * steps] * watch.factor
-        order = batch_order(trial.seed, epoch, len(targets))
+        feed.fill(trial.seed, epoch, feed.order(trial.seed, epoch), inputs, targets)
         history = model.fit(
-            arrays.train_inputs[order],
-            targets[order],
+            inputs,
+            np.eye(arrays.outputs, dtype="float32")[targets] if trial.label_smoothing else targets,
             batch_size=trial.batch_size,
             shuffle=False,  # the order is the stack's; a PyDataset would not keep it
             verbose=0,

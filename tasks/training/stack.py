@@ -25,45 +25,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from tasks.training.optimizers import Slots, Update, rounded
-from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forward, layout, recipe_axes
-from tasks.training.trial import (
-    Arrays,
-    EpochWatch,
-    Outcome,
-    Progress,
-    Trial,
-    batch_order,
-    learning_rates,
-    slices,
-)
+from tasks.training.feed import Buffer
+from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
+from tasks.training.stacked_layers import Tensor, describe
+from tasks.training.trial import Arrays, EpochWatch, Outcome, Progress, Trial, learning_rates, slices
 
-CHUNK_BYTES = 128 * 2**20
-"""The most memory that one chunk of permuted inputs may take."""
+CHUNK_BYTES = 24 * 2**20
+"""Of training inputs that are in the program's hands at a time."""
 
 EVALUATION_ROWS = 2048
+"""At most, in one slice of rows that are only scored."""
+
+EVALUATION_BYTES = 32 * 2**20
+"""About what a slice's activations may take."""
 
 _COMPACTION_PAYS = {True: 100_000, False: 10_000}
 """Steps of stopped trials that must be ahead before a stack is compiled anew without them (by whether XLA does it). A
 count and not a measured time, so that a run can be repeated bit for bit."""
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """The recipes `start:stop` follow one update rule."""
-
-    update: Update
-    slots: Slots
-    names: tuple[str, ...]
-    searches: bool
-    start: int
-    stop: int
 
 
 def train_stack(
@@ -81,7 +62,7 @@ def train_stack(
         arrays: What they learn from.
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
-        progress: Told of steps done, between epochs.
+        progress: Told of steps done, between evaluations.
 
     Returns:
         The outcomes in the order of `trials`.
@@ -90,48 +71,52 @@ def train_stack(
 
 
 class _Stack:
-    """One stack's arrays and compiled functions, alive while it trains."""
+    """One stack's arrays, alive while it trains."""
 
     def __init__(self, trials: Sequence[Trial], arrays: Arrays, xla: bool, dtype: str) -> None:
         import tensorflow as tf
 
-        self.trials, self.arrays, self.dtype = list(trials), arrays, tf.as_dtype(dtype)
+        self.trials, self.arrays, self.xla, self.dtype = list(trials), arrays, xla, tf.as_dtype(dtype)
         self.seeds, self.columns = _rectangle(self.trials)
         first = self.trials[0]
-        self.batch_size, self.epochs = first.batch_size, first.epochs
+        self.batch_size = first.batch_size
         self.steps_per_epoch = arrays.steps_per_epoch(self.batch_size)
-        shape = arrays.train_inputs.shape[1:]
+        self.total_steps = first.epochs * self.steps_per_epoch
+        self.interval = first.evaluate_every or self.steps_per_epoch
         dropout = max(trial.penalties.dropout for trial in self.trials)
         template = type(first.penalties)(dropout=dropout)
-        models = [first.architecture.build(shape, arrays.outputs, penalties=template, seed=seed) for seed in self.seeds]
-        self.layers: list[StackedLayer] = layout(models[0])
-        self.axes = recipe_axes(self.layers)
-        self.trainable = [index for one in self.layers for index in one.trainable]
-        self.kernels = [
-            one.trainable[0] for one in self.layers if one.trainable and one.layer.weights[0].name == "kernel"
-        ]
+        build = first.architecture.build
+        models = [build(arrays.train.shape, arrays.outputs, penalties=template, seed=seed) for seed in self.seeds]
+        self.model = models[0]
+        self._take_program()
         self.weights = [
-            self._stacked([model.weights[index].numpy() for model in models], self.axes[index])
-            for index in range(len(models[0].weights))
+            self._stacked([model.weights[index].numpy() for model in models], self.program.axes[index])
+            for index in range(len(self.model.weights))
         ]
-        self.rules = _rules([row[0] for row in self.columns])
-        self.inputs = self._inputs()
-        self.slots = self._first_slots()
-        self.xla = xla
-        self._compile()
+        self.slots = self.program.first_slots(self.weights, self.inputs)
+        self.train_buffers, self.score_buffers = self._buffers(), {}
+        self.step = 0
 
-    def _compile(self) -> None:
+    def _take_program(self) -> None:
+        """The program for the columns as they are, and its inputs."""
         import tensorflow as tf
 
-        self._chunk = tf.function(self._chunk_steps, jit_compile=self.xla, autograph=False)
-        self._score = tf.function(self._score_rows, jit_compile=self.xla, autograph=False)
-        self._outputs = tf.function(self._output_rows, jit_compile=self.xla, autograph=False)
-
-    # -- what is fixed for the stack's life --
-
-    def _per_trial(self, value: Any) -> np.ndarray:
-        """`value(trial)` of each trial as an array `[S, R]`."""
-        return np.array([[value(column[s]) for column in self.columns] for s in range(len(self.seeds))])
+        rules = rules_of([column[0] for column in self.columns])
+        values = hyperparameters(self.columns, rules)
+        structure = Structure(
+            layers=describe(self.model),
+            classes=self.arrays.classes,
+            seeds=len(self.seeds),
+            recipes=len(self.columns),
+            rules=rules,
+            inputs=tuple(values),
+            batch_size=self.batch_size,
+            xla=self.xla,
+            dtype=self.dtype.name,
+        )
+        self.program = program_of(self.model, structure)
+        self.inputs = {name: tf.constant(value, self.dtype) for name, value in values.items()}
+        self.inputs["seeds"] = tf.constant(self.seeds, tf.int32)
 
     def _stacked(self, per_seed: list[np.ndarray], recipe_axis: int) -> Tensor:
         import tensorflow as tf
@@ -139,248 +124,24 @@ class _Stack:
         stacked = np.expand_dims(np.stack(per_seed), recipe_axis)
         return tf.constant(np.repeat(stacked, len(self.columns), recipe_axis), self.dtype)
 
-    def _inputs(self) -> dict[str, Tensor]:
-        """The per-trial numbers that the compiled step takes, `[S, R]` each; only what some trial uses is there."""
-        import tensorflow as tf
+    def _buffers(self) -> tuple[Buffer, Buffer]:
+        """For a chunk of training rows: as many steps as its memory allows, or fewer where that leaves less over."""
+        feed = self.arrays.train
+        span = min(self.interval, self.steps_per_epoch)
+        row_bytes = int(np.prod(feed.shape)) * self.dtype.size * len(self.seeds)
+        most = max(1, min(span, CHUNK_BYTES // max(row_bytes * self.batch_size, 1)))
+        self.chunk_steps = -(-span // -(-span // most))
+        rows = self.chunk_steps * self.batch_size
+        return (
+            Buffer((len(self.seeds), rows, *feed.shape), self._input_dtype(feed.dtype)),
+            Buffer((len(self.seeds), rows), self._input_dtype(feed.target_dtype)),
+        )
 
-        wanted = {
-            "l1": self._per_trial(lambda trial: rounded(trial.penalties.l1)),
-            "l2": self._per_trial(lambda trial: rounded(trial.penalties.l2)),
-            "dropout": self._per_trial(lambda trial: trial.penalties.dropout),
-            "weight_decay": self._per_trial(lambda trial: rounded(trial.weight_decay)),
-            "label_smoothing": self._per_trial(lambda trial: trial.label_smoothing),
-            "clip_value": self._per_trial(lambda trial: trial.clip.value or 0.0),
-            "clip_norm": self._per_trial(lambda trial: trial.clip.norm or 0.0),
-            "clip_global_norm": self._per_trial(lambda trial: trial.clip.global_norm or 0.0),
-        }
-        inputs = {name: value for name, value in wanted.items() if value.any()}
-        for number, rule in enumerate(self.rules):
-            for name in rule.names:
-                inputs[f"{number}.{name}"] = self._per_trial(
-                    lambda trial, name=name: trial.optimizer.inputs.get(name, 0.0)
-                )[:, rule.start : rule.stop]
-        return {name: tf.constant(value, self.dtype) for name, value in inputs.items()}
+    def _input_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Inputs are of the stack's dtype; whole numbers (tokens, classes) stay what they are."""
+        return dtype if np.issubdtype(dtype, np.integer) else np.dtype(self.dtype.name)
 
-    def _rule_inputs(self, number: int, weight: Tensor, axis: int) -> dict[str, Tensor]:
-        return {name: _spread(self.inputs[f"{number}.{name}"], weight, axis) for name in self.rules[number].names}
-
-    def _first_slots(self) -> list[list[tuple[Tensor, ...]]]:
-        """For each rule, for each trainable weight, the rule's state for its part of the weight."""
-        import tensorflow as tf
-
-        return [
-            [
-                rule.slots(tf, part, self._rule_inputs(number, part, self.axes[index]))
-                for index in self.trainable
-                for part in [_columns(self.weights[index], self.axes[index], rule.start, rule.stop)]
-            ]
-            for number, rule in enumerate(self.rules)
-        ]
-
-    # -- the compiled functions --
-
-    def _chunk_steps(
-        self,
-        weights: list,
-        slots: list,
-        x: Tensor,
-        y: Tensor,
-        rates: Tensor,
-        steps: Tensor,
-        first: Tensor,
-        rows: Tensor,
-    ) -> tuple[list, list, Tensor]:
-        """`steps` training steps over a chunk of permuted rows.
-
-        Args:
-            weights, slots: As they stand.
-            x: `[S, chunk rows, ...]`, padded to a fixed size.
-            y: `[S, chunk rows]`.
-            rates: Learning rates `[chunk steps, S, R]`, padded likewise.
-            steps: How many of the chunk's steps to take.
-            first: Steps taken before, for the optimizers' bias correction and dropout.
-            rows: How many of the chunk's rows exist.
-
-        Returns:
-            Weights, slots, and the sum over rows of each trial's loss, `[S, R]`.
-        """
-        import tensorflow as tf
-
-        def body(i: Tensor, weights: list, slots: list, total: Tensor) -> tuple:
-            start = i * self.batch_size
-            batch_x = _batch(x, start, self.batch_size)
-            batch_y = _batch(y, start, self.batch_size)
-            present = tf.minimum(rows - start, self.batch_size)
-            mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
-            weights, slots, loss = self._step(weights, slots, batch_x, batch_y, mask, rates[i], first + i)
-            return i + 1, weights, slots, total + loss * tf.cast(present, self.dtype)
-
-        total = tf.zeros([len(self.seeds), len(self.columns)], self.dtype)
-        state = (tf.constant(0), weights, slots, total)
-        _, weights, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
-        return weights, slots, total
-
-    def _step(
-        self, weights: list, slots: list, x: Tensor, y: Tensor, mask: Tensor, rate: Tensor, step: Tensor
-    ) -> tuple[list, list, Tensor]:
-        import tensorflow as tf
-
-        def uniforms(shape: list[int], layer: int) -> Tensor:
-            # Keyed by seed, layer and step alone. philox, since the default generator differs under XLA.
-            keys = [tf.stack([seed * 1000 + layer, step]) for seed in self.seeds]
-            return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
-
-        context = Context(True, mask, self.inputs.get("dropout"), uniforms)
-        trained = [weights[index] for index in self.trainable]
-        with tf.GradientTape() as tape:
-            tape.watch(trained)
-            outputs, state = forward(self.layers, weights, x, context)
-            losses = self._losses(outputs, y, self.inputs.get("label_smoothing")) * mask
-            loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(mask) + self._penalty(weights)
-            total = tf.reduce_sum(loss)
-        gradients = self._clipped(tape.gradient(total, trained))
-        for rule in self.rules:
-            if rule.searches:
-                gradients = self._proposed(rule, gradients, weights, x, y, context, rate, step, loss)
-
-        new = list(weights)
-        for index, value in state.items():
-            new[index] = value
-        new_slots: list[list[tuple[Tensor, ...]]] = [[] for _ in self.rules]
-        count = tf.cast(step + 1, self.dtype)
-        for place, (index, gradient) in enumerate(zip(self.trainable, gradients, strict=True)):
-            axis, weight = self.axes[index], weights[index]
-            if "weight_decay" in self.inputs:
-                weight -= weight * _spread(self.inputs["weight_decay"], weight, axis) * _spread(rate, weight, axis)
-            parts = []
-            for number, rule in enumerate(self.rules):
-                part = _columns(weight, axis, rule.start, rule.stop)
-                part, own = rule.update(
-                    tf,
-                    part,
-                    _columns(gradient, axis, rule.start, rule.stop),
-                    slots[number][place],
-                    _spread(rate[:, rule.start : rule.stop], part, axis),
-                    count,
-                    self._rule_inputs(number, part, axis),
-                )
-                parts.append(part)
-                new_slots[number].append(own)
-            new[index] = parts[0] if len(parts) == 1 else tf.concat(parts, axis)
-        return new, new_slots, loss
-
-    def _proposed(
-        self,
-        rule: _Rule,
-        gradients: list,
-        weights: list,
-        x: Tensor,
-        y: Tensor,
-        context: Context,
-        rate: Tensor,
-        step: Tensor,
-        loss: Tensor,
-    ) -> list:
-        """Gradients in which the columns of a searching rule hold minus a random direction, or zero where the batch's
-        loss is not lower one learning rate along it."""
-        import tensorflow as tf
-
-        part = slice(rule.start, rule.stop)
-        tried, directions = list(weights), []
-        for index in range(len(weights)):
-            tried[index] = _columns(weights[index], self.axes[index], rule.start, rule.stop)
-        for place, index in enumerate(self.trainable):
-            axis, shape = self.axes[index], list(tried[index].shape)
-            keys = [tf.stack([seed * 1000 + 500 + place, step]) for seed in self.seeds]
-            lone = [*shape[1:axis], *shape[axis + 1 :]]  # one direction a seed, shared by its trials
-            drawn = [tf.random.stateless_normal(lone, key, dtype=self.dtype, alg="philox") for key in keys]
-            direction = tf.expand_dims(tf.stack(drawn), axis)
-            directions.append(direction)
-            tried[index] += direction * _spread(rate[:, part], tried[index], axis)
-        dropout, smoothing = (self.inputs.get(name) for name in ("dropout", "label_smoothing"))
-        own = replace(context, dropout=None if dropout is None else dropout[:, part])
-        outputs, _ = forward(self.layers, tried, x, own)
-        losses = self._losses(outputs, y, None if smoothing is None else smoothing[:, part]) * context.mask
-        there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(context.mask) + self._penalty(tried, part)
-        better = tf.cast(there < loss[:, part], self.dtype)
-        proposals = []
-        for index, gradient, direction in zip(self.trainable, gradients, directions, strict=True):
-            axis = self.axes[index]
-            before = _columns(gradient, axis, 0, rule.start)
-            after = _columns(gradient, axis, rule.stop, len(self.columns))
-            taken = -direction * _spread(better, tried[index], axis)
-            proposals.append(tf.concat([before, taken, after], axis))
-        return proposals
-
-    def _losses(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
-        """Each row's loss, `[S, R, B]`: cross-entropy from logits, with labels smoothed by `[S, R]` or not, or the
-        squared error of the standardised target."""
-        import tensorflow as tf
-
-        if self.arrays.classes is None:
-            return tf.square(outputs[..., 0] - tf.cast(y, self.dtype)[:, None, :])
-        labels = tf.broadcast_to(y[:, None, :], outputs.shape[:3])
-        if smoothing is None:
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
-        smoothing = smoothing[:, :, None, None]
-        hot = tf.one_hot(labels, self.arrays.classes, dtype=self.dtype)
-        return tf.nn.softmax_cross_entropy_with_logits(hot * (1 - smoothing) + smoothing / self.arrays.classes, outputs)
-
-    def _penalty(self, weights: list, part: slice = slice(None)) -> Tensor:
-        """l1 * sum |w| + l2 * sum w^2 over the kernels, `[S, R]`; `weights` are those of the columns `part`."""
-        import tensorflow as tf
-
-        penalty = tf.zeros([len(self.seeds), len(self.columns[part])], self.dtype)
-        for index in self.kernels if {"l1", "l2"} & self.inputs.keys() else []:
-            if "l1" in self.inputs:
-                penalty += self.inputs["l1"][:, part] * _sum_per_trial(tf.abs(weights[index]), self.axes[index])
-            if "l2" in self.inputs:
-                penalty += self.inputs["l2"][:, part] * _sum_per_trial(tf.square(weights[index]), self.axes[index])
-        return penalty
-
-    def _clipped(self, gradients: list) -> list:
-        """Each trial's gradients clipped in its own way; a trial without a limit keeps its gradients bit for bit."""
-        import tensorflow as tf
-
-        axes = [self.axes[index] for index in self.trainable]
-        if "clip_value" in self.inputs:
-            limits = [_spread(self.inputs["clip_value"], g, axis) for g, axis in zip(gradients, axes, strict=True)]
-            gradients = [tf.where(c > 0, tf.clip_by_value(g, -c, c), g) for g, c in zip(gradients, limits, strict=True)]
-        if "clip_norm" in self.inputs:
-            limit = self.inputs["clip_norm"]
-            norms = [tf.sqrt(_sum_per_trial(tf.square(g), axis)) for g, axis in zip(gradients, axes, strict=True)]
-            gradients = [
-                tf.where(_spread(limit, g, axis) > 0, g * _spread(limit / tf.maximum(n, limit), g, axis), g)
-                for g, n, axis in zip(gradients, norms, axes, strict=True)
-            ]
-        if "clip_global_norm" in self.inputs:
-            limit = self.inputs["clip_global_norm"]
-            squares = [_sum_per_trial(tf.square(g), axis) for g, axis in zip(gradients, axes, strict=True)]
-            norm = tf.sqrt(tf.add_n(squares))
-            scale = limit / tf.maximum(norm, limit)
-            gradients = [
-                tf.where(_spread(limit, g, axis) > 0, g * _spread(scale, g, axis), g)
-                for g, axis in zip(gradients, axes, strict=True)
-            ]
-        return gradients
-
-    def _score_rows(self, weights: list, x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Summed loss and summed hits `[S, R]` of one slice of rows, padded; hits are 0 for regression."""
-        import tensorflow as tf
-
-        mask = tf.cast(tf.range(x.shape[1]) < rows, self.dtype)
-        outputs, _ = forward(self.layers, weights, x, Context(training=False))
-        losses = tf.reduce_sum(self._losses(outputs, y, None) * mask, axis=2)
-        if self.arrays.classes is None:
-            return losses, tf.zeros_like(losses)
-        hits = tf.cast(tf.argmax(outputs, axis=-1, output_type=y.dtype) == y[:, None, :], self.dtype)
-        return losses, tf.reduce_sum(hits * mask, axis=2)
-
-    def _output_rows(self, weights: list, x: Tensor) -> Tensor:
-        outputs, _ = forward(self.layers, weights, x, Context(training=False))
-        return outputs
-
-    # -- the loop over epochs --
+    # -- the loop over evaluations --
 
     def train(self, progress: Progress | None) -> list[Outcome]:
         outcomes = {trial.trial_id: Outcome(trial) for trial in self.trials}
@@ -388,17 +149,16 @@ class _Stack:
         self.rates = {trial.trial_id: learning_rates(trial, self.steps_per_epoch) for trial in self.trials}
         self.kept = list(self.weights)
         self.since = time.monotonic()
-        total = self.epochs * self.steps_per_epoch
-        for epoch in range(1, self.epochs + 1):
-            self._epoch(epoch)
-            step = epoch * self.steps_per_epoch
+        while self.step < self.total_steps:
+            self._train_and_evaluate(min(self.step + self.interval, self.total_steps))
             if progress:
-                progress(step, total)
+                progress(self.step, self.total_steps)
             running = [r for r, column in enumerate(self.columns) if any(self._watch(each).running for each in column)]
             if not running:
                 break
             stopped = (len(self.columns) - len(running)) * len(self.seeds)
-            if len(running) <= len(self.columns) / 2 and stopped * (total - step) >= _COMPACTION_PAYS[self.xla]:
+            ahead = stopped * (self.total_steps - self.step)
+            if len(running) <= len(self.columns) / 2 and ahead >= _COMPACTION_PAYS[self.xla]:
                 self._compact(running)
         self._hand_out(range(len(self.columns)))
         return [outcomes[trial.trial_id] for trial in self.trials]
@@ -406,20 +166,20 @@ class _Stack:
     def _watch(self, trial: Trial) -> EpochWatch:
         return self.watches[trial.trial_id]
 
-    def _epoch(self, epoch: int) -> None:
-        """Trains one epoch (from 1), validates, and lets each trial's watch decide."""
-        step = epoch * self.steps_per_epoch
-        span = slice(step - self.steps_per_epoch, step)
-        rates = self._per_trial(lambda trial: self.rates[trial.trial_id][span])  # [S, R, steps]
-        factors = self._per_trial(lambda trial: self._watch(trial).factor)
-        epoch_rates = np.moveaxis(rates * factors[:, :, None], 2, 0)
-        train_loss = self._train_epoch(epoch, span.start, epoch_rates)
-        values = {"train_loss": train_loss, **self._validate(), "learning_rate": epoch_rates[-1]}
+    def _train_and_evaluate(self, stop: int) -> None:
+        """Trains up to step `stop`, validates, and lets each trial's watch decide."""
+        span = slice(self.step, stop)
+        rates = per_trial(self.columns, lambda trial: self.rates[trial.trial_id][span])  # [S, R, steps]
+        factors = per_trial(self.columns, lambda trial: self._watch(trial).factor)
+        step_rates = np.moveaxis(rates * factors[:, :, None], 2, 0)
+        train_loss = self._train(stop, step_rates)
+        values = {"train_loss": train_loss, **self._validate(), "learning_rate": step_rates[-1]}
+        epoch = -(-stop // self.steps_per_epoch)
         keep = np.zeros([len(self.seeds), len(self.columns)], bool)
         for r, column in enumerate(self.columns):
             for s, trial in enumerate(column):
                 own = {name: float(value[s, r]) for name, value in values.items()}
-                keep[s, r] = self._watch(trial).after_epoch(epoch, step, own)
+                keep[s, r] = self._watch(trial).after_epoch(epoch, stop, own)
         self.kept = self._keep(keep)
 
     def _compact(self, running: list[int]) -> None:
@@ -427,85 +187,96 @@ class _Stack:
         import tensorflow as tf
 
         self._hand_out([r for r in range(len(self.columns)) if r not in running])
+        axes, trainable = self.program.axes, self.program.trainable
 
         def chosen(array: Tensor, axis: int, columns: list[int]) -> Tensor:
             return tf.gather(array, columns, axis=axis)
 
-        self.weights = [chosen(each, self.axes[index], running) for index, each in enumerate(self.weights)]
-        self.kept = [chosen(each, self.axes[index], running) for index, each in enumerate(self.kept)]
+        self.weights = [chosen(each, axes[index], running) for index, each in enumerate(self.weights)]
+        self.kept = [chosen(each, axes[index], running) for index, each in enumerate(self.kept)]
         slots = []
-        for number, rule in enumerate(self.rules):
+        for number, rule in enumerate(self.program.rules):
             own = [r - rule.start for r in running if rule.start <= r < rule.stop]
             if own:
                 slots.append(
                     [
-                        tuple(chosen(slot, self.axes[index], own) for slot in each)
-                        for index, each in zip(self.trainable, self.slots[number], strict=True)
+                        tuple(chosen(slot, axes[index], own) for slot in each)
+                        for index, each in zip(trainable, self.slots[number], strict=True)
                     ]
                 )
         self.slots = slots
         self.columns = [self.columns[r] for r in running]
-        self.rules = _rules([column[0] for column in self.columns])
-        self.inputs = self._inputs()
-        self._compile()
+        self._take_program()
 
-    def _train_epoch(self, epoch: int, step: int, rates: np.ndarray) -> np.ndarray:
-        """One epoch; returns the mean training loss of each trial, `[S, R]`."""
+    def _train(self, stop: int, rates: np.ndarray) -> np.ndarray:
+        """Steps from where it stands to `stop`, chunk by chunk; returns each trial's mean loss over the rows, `[S, R]`.
+
+        Args:
+            rates: Learning rates `[steps, S, R]`.
+        """
         import tensorflow as tf
 
-        x, y = self.arrays.train_inputs, self.arrays.train_targets
-        orders = [batch_order(seed, epoch - 1, len(y)) for seed in self.seeds]
-        chunk = self._chunk_steps_that_fit()
-        total = np.zeros([len(self.seeds), len(self.columns)])
-        for start in range(0, self.steps_per_epoch, chunk):
-            steps = min(chunk, self.steps_per_epoch - start)
-            wanted = slice(start * self.batch_size, (start + chunk) * self.batch_size)
-            picked = [order[wanted] for order in orders]
-            self.weights, self.slots, losses = self._chunk(
+        feed, (x, y) = self.arrays.train, self.train_buffers
+        first, total, rows = self.step, np.zeros([len(self.seeds), len(self.columns)]), 0
+        while self.step < stop:
+            epoch, done = divmod(self.step, self.steps_per_epoch)
+            if done == 0:
+                self.orders = [feed.order(seed, epoch) for seed in self.seeds]
+            steps = min(self.chunk_steps, self.steps_per_epoch - done, stop - self.step)
+            wanted = slice(done * self.batch_size, (done + steps) * self.batch_size)
+            for lane, (seed, order) in enumerate(zip(self.seeds, self.orders, strict=True)):
+                picked = order[wanted]
+                feed.fill(seed, epoch, picked, x.array[lane, : len(picked)], y.array[lane, : len(picked)])
+                x.array[lane, len(picked) : steps * self.batch_size] = 0  # an epoch's last batch may be partial
+            own = rates[self.step - first : self.step - first + steps]
+            padded = np.concatenate([own, np.zeros([self.chunk_steps - steps, *own.shape[1:]])])
+            self.weights, self.slots, losses = self.program.chunk(
                 self.weights,
                 self.slots,
-                self._inputs_of(_padded(np.stack([x[rows] for rows in picked]), chunk * self.batch_size)),
-                tf.constant(_padded(np.stack([y[rows] for rows in picked]), chunk * self.batch_size)),
-                tf.constant(_padded(rates[None, start : start + chunk], chunk)[0], self.dtype),
+                self.inputs,
+                x.tensor,
+                y.tensor,
+                tf.constant(padded, self.dtype),
                 tf.constant(steps),
-                tf.constant(step + start),
-                tf.constant(len(picked[0])),
+                tf.constant(self.step),
+                tf.constant(len(picked)),
             )
             total += losses.numpy()
-        return total / len(y)
-
-    def _inputs_of(self, rows: np.ndarray) -> Tensor:
-        """Network inputs in the stack's dtype; whole numbers (tokens) stay what they are."""
-        import tensorflow as tf
-
-        return tf.constant(rows, tf.int32 if np.issubdtype(rows.dtype, np.integer) else self.dtype)
-
-    def _chunk_steps_that_fit(self) -> int:
-        row_bytes = int(np.prod(self.arrays.train_inputs.shape[1:])) * self.dtype.size * len(self.seeds)
-        return max(1, min(self.steps_per_epoch, CHUNK_BYTES // max(row_bytes * self.batch_size, 1)))
+            rows += len(picked)
+            self.step += steps
+        return total / rows
 
     def _validate(self) -> dict[str, np.ndarray]:
         """Validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
         import tensorflow as tf
 
-        x, y = self.arrays.val_inputs, self.arrays.val_targets
-        size = min(len(y), EVALUATION_ROWS)
+        inputs, targets = self.arrays.val_inputs, self.arrays.val_targets
         losses, hits = np.zeros([2, len(self.seeds), len(self.columns)])
-        for part in slices(len(y), size):
-            rows_x = self._inputs_of(_padded(x[None, part], size))
-            loss, hit = self._score(
-                self.weights,
-                rows_x,
-                tf.constant(_padded(y[None, part], size)),
-                tf.constant(part.stop - part.start),
-            )
+        x, y = self._score_buffers(inputs, targets.dtype)
+        for part in slices(len(targets), x.array.shape[1]):
+            rows = part.stop - part.start
+            x.array[0, :rows], y.array[0, :rows] = inputs[part], targets[part]
+            loss, hit, penalty = self.program.score(self.weights, self.inputs, x.tensor, y.tensor, tf.constant(rows))
             losses += loss.numpy()
             hits += hit.numpy()
-        mean = losses / len(y)
-        penalty = self._penalty(self.weights).numpy()
+        mean, penalties = losses / len(targets), penalty.numpy()
         if self.arrays.classes is None:
-            return {"val_loss": mean + penalty, "val_rmse": np.sqrt(mean) * self.arrays.target_scale}
-        return {"val_loss": mean + penalty, "val_accuracy": hits / len(y)}
+            return {"val_loss": mean + penalties, "val_rmse": np.sqrt(mean) * self.arrays.target_scale}
+        return {"val_loss": mean + penalties, "val_accuracy": hits / len(targets)}
+
+    def _score_buffers(self, inputs: np.ndarray, target_dtype: np.dtype) -> tuple[Buffer, Buffer]:
+        """For a slice of rows that are scored, all trials at once: of one size for every part of the data."""
+        if not self.score_buffers:
+            numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
+            fit = EVALUATION_BYTES // (numbers * self.dtype.size * len(self.columns) * len(self.seeds))
+            rows = int(np.clip(fit, 32, EVALUATION_ROWS))
+            longest = max(len(self.arrays.val_targets), *map(len, self.arrays.to_score.values()), 1)
+            rows = min(rows, longest)
+            self.score_buffers = (
+                Buffer((1, rows, *inputs.shape[1:]), self._input_dtype(inputs.dtype)),
+                Buffer((1, rows), self._input_dtype(target_dtype)),
+            )
+        return self.score_buffers
 
     def _keep(self, keep: np.ndarray) -> list:
         """The kept weights, with this epoch's where `keep` `[S, R]`."""
@@ -517,7 +288,7 @@ class _Stack:
             return self.kept
         chosen = tf.constant(keep)
         return [
-            tf.where(_spread(chosen, new, self.axes[index]), new, old)
+            tf.where(spread(chosen, new, self.program.axes[index]), new, old)
             for index, (new, old) in enumerate(zip(self.weights, self.kept, strict=True))
         ]
 
@@ -535,18 +306,19 @@ class _Stack:
                 outcome = self._watch(trial).outcome
                 if outcome.status == "ok":
                     outcome.weights = [
-                        np.take(array[s], r, axis=self.axes[index] - 1) for index, array in enumerate(arrays)
+                        np.take(array[s], r, axis=self.program.axes[index] - 1) for index, array in enumerate(arrays)
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
 
     def _scored(self, weights: list, x: np.ndarray) -> np.ndarray:
         """Outputs `[S, R, rows, outputs]`, float32."""
 
-        size = min(len(x), EVALUATION_ROWS)
+        buffer, _ = self._score_buffers(x, self.arrays.val_targets.dtype)
         parts = []
-        for part in slices(len(x), size):
-            outputs = self._outputs(weights, self._inputs_of(_padded(x[None, part], size)))
-            parts.append(outputs.numpy()[:, :, : part.stop - part.start].astype("float32"))
+        for part in slices(len(x), buffer.array.shape[1]):
+            rows = part.stop - part.start
+            buffer.array[0, :rows] = x[part]
+            parts.append(self.program.outputs(weights, buffer.tensor).numpy()[:, :, :rows].astype("float32"))
         return np.concatenate(parts, axis=2)
 
 
@@ -566,53 +338,3 @@ def _rectangle(trials: Sequence[Trial]) -> tuple[list[int], list[list[Trial]]]:
         raise ValueError("the trials of a stack must be every variant under every seed, once")
     columns = [[own[seed] for seed in seeds] for own in by_variant.values()]
     return seeds, sorted(columns, key=lambda column: column[0].optimizer.update.__name__)
-
-
-def _rules(recipes: Sequence[Trial]) -> list[_Rule]:
-    rules, start = [], 0
-    for _, group in groupby(recipes, key=lambda trial: trial.optimizer.update.__name__):
-        members = [trial.optimizer for trial in group]
-        stop = start + len(members)
-        rules.append(
-            _Rule(members[0].update, members[0].slots, tuple(members[0].inputs), members[0].searches, start, stop)
-        )
-        start = stop
-    return rules
-
-
-def _columns(array: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    """The recipes `start:stop` of a stacked array."""
-    return array[(slice(None),) * axis + (slice(start, stop),)]
-
-
-def _spread(values: Tensor, like: Tensor, axis: int) -> Tensor:
-    """Per-trial values `[S, R]` shaped to broadcast against a stacked array whose `R` is at `axis`."""
-    shape = [1] * len(like.shape)
-    shape[0], shape[axis] = values.shape[0], values.shape[1]
-    import tensorflow as tf
-
-    return tf.reshape(values, shape)
-
-
-def _sum_per_trial(array: Tensor, axis: int) -> Tensor:
-    """Sums over all axes but `S` (0) and `R` (`axis`): `[S, R]`."""
-    import tensorflow as tf
-
-    return tf.reduce_sum(array, [other for other in range(len(array.shape)) if other not in (0, axis)])
-
-
-def _batch(array: Tensor, start: Tensor, size: int) -> Tensor:
-    """Rows `start:start + size` of `[S, rows, ...]`, of static size."""
-    import tensorflow as tf
-
-    rank = len(array.shape)
-    begin = tf.stack([0, start, *[0] * (rank - 2)])
-    return tf.slice(array, begin, [array.shape[0], size, *array.shape[2:]])
-
-
-def _padded(array: np.ndarray, rows: int) -> np.ndarray:
-    """`[lanes, n, ...]` with zeros up to `rows` rows, so that compiled shapes stay the same."""
-    missing = rows - array.shape[1]
-    if not missing:
-        return array
-    return np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * (array.ndim - 2)])

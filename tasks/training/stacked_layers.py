@@ -11,6 +11,7 @@ compares it with the Keras layer.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -291,6 +292,24 @@ def layout(model: keras.Model) -> list[StackedLayer]:
         if layer.weights:
             inputs = OWN
     return result
+
+
+def describe(model: keras.Model) -> str:
+    """What of a network's layers is compiled into a program: all but names, initial weights and what is an input."""
+    left_out = {"name", "seed", "rate"}
+    layers = [
+        [
+            type(layer).__name__,
+            list(layer.input.shape),
+            {
+                key: value
+                for key, value in layer.get_config().items()
+                if key not in left_out and not key.endswith(("_initializer", "_regularizer"))
+            },
+        ]
+        for layer in model.layers
+    ]
+    return json.dumps(layers, sort_keys=True, default=str)
 
 
 def recipe_axes(layers: list[StackedLayer]) -> dict[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tasks.training.feed import Feed
 from tasks.training.models import Architecture, Penalties
 from tasks.training.optimizers import Optimizer
 from tasks.training.schedules import Schedule
@@ -35,7 +36,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Trial:
-    """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches."""
+    """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
+
+    Args:
+        evaluate_every: Steps from one evaluation to the next; None: an epoch. The last step is followed by one anyway.
+    """
 
     trial_id: str
     variant_id: str
@@ -51,6 +56,7 @@ class Trial:
     label_smoothing: float = 0.0
     clip: Clip = Clip()
     stopping: Stopping | None = None
+    evaluate_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,15 @@ class Arrays:
     """Preprocessed inputs and targets.
 
     Args:
-        train_inputs: float32 `[rows, features]` or `[rows, height, width, channels]`.
-        train_targets: int64 class indices `[rows]`, or the standardised value, float32 `[rows]`.
-        val_inputs, val_targets: Likewise.
+        train: The training rows.
+        val_inputs: float32 `[rows, features]` or `[rows, height, width, channels]`, or int32 tokens `[rows, length]`.
+        val_targets: int64 class indices `[rows]`, or the standardised value, float32 `[rows]`.
         classes: Number of classes, or None for regression.
         target_scale: The standard deviation that a standardised target was divided by (1 for classification).
         to_score: Inputs by name whose outputs under the kept weights are wanted; never trained on.
     """
 
-    train_inputs: np.ndarray
-    train_targets: np.ndarray
+    train: Feed
     val_inputs: np.ndarray
     val_targets: np.ndarray
     classes: int | None
@@ -80,7 +85,7 @@ class Arrays:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """The last, partial batch is trained on as well."""
-        return -(-len(self.train_targets) // batch_size)
+        return -(-self.train.rows // batch_size)
 
 
 @dataclass
@@ -106,11 +111,6 @@ class Outcome:
     steps: int = 0
     best_step: int = 0
     seconds: float = 0.0
-
-
-def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the training rows in an epoch (from 0): int64 `[rows]`, a function of seed and epoch only."""
-    return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
 class EpochWatch:

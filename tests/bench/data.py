@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.training.feed import Resident
 from tasks.training.trial import Arrays
 
 LENGTH, VOCABULARY = 60, 8000
@@ -47,8 +48,8 @@ def write(name: str, path: Path) -> None:
     arrays, origin = _arrays(SOURCES[name])
     np.savez(
         path,
-        train_inputs=arrays.train_inputs,
-        train_targets=arrays.train_targets,
+        train_inputs=arrays.train.inputs,
+        train_targets=arrays.train.targets,
         val_inputs=arrays.val_inputs,
         val_targets=arrays.val_targets,
         target_scale=arrays.target_scale,
@@ -60,8 +61,7 @@ def read(name: str, path: Path, rows: int | None = None) -> tuple[Arrays, str]:
     """The arrays, and whether they are `real` or `synthetic`; at most `rows` training rows."""
     with np.load(path) as stored:
         arrays = Arrays(
-            train_inputs=stored["train_inputs"][:rows],
-            train_targets=stored["train_targets"][:rows],
+            train=Resident(stored["train_inputs"][:rows], stored["train_targets"][:rows]),
             val_inputs=stored["val_inputs"],
             val_targets=stored["val_targets"],
             classes=SOURCES[name].classes,
@@ -90,8 +90,7 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> Arrays:
     dataset = load_dataset(data, home=Path("data"))
     arrays = prepare(dataset, split_rows(dataset, data.split)).arrays()
     return Arrays(
-        arrays.train_inputs.reshape(-1, *shape),
-        arrays.train_targets,
+        Resident(arrays.train.inputs.reshape(-1, *shape), arrays.train.targets),
         arrays.val_inputs.reshape(-1, *shape),
         arrays.val_targets,
         arrays.classes,
@@ -114,7 +113,7 @@ def _messages(folder: Path) -> Arrays:
         known = [number.get(word, 1) for word in message[:LENGTH]]
         tokens[row, : len(known)] = known
     target = np.array([label == "spam" for label in labels], np.int64)
-    return Arrays(tokens[:train], target[:train], tokens[train:val], target[train:val], 2)
+    return Arrays(Resident(tokens[:train], target[:train]), tokens[train:val], target[train:val], 2)
 
 
 def _synthetic(source: Source) -> Arrays:
@@ -133,4 +132,4 @@ def _synthetic(source: Source) -> Arrays:
         inputs = 0.3 * centres[kind] + rng.normal(size=(rows, *source.shape)).astype("float32")
     target = kind if source.classes else ((kind - 4.5) / 2.87).astype("float32")
     train = source.rows[0]
-    return Arrays(inputs[:train], target[:train], inputs[train:], target[train:], source.classes)
+    return Arrays(Resident(inputs[:train], target[:train]), inputs[train:], target[train:], source.classes)

@@ -56,7 +56,7 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         "trained": [asdict(one) for one in trained],
         "peak_bytes": _peak_memory(),
         "peak_bytes_before": before,
-        "shape": work.arrays.train_inputs.shape[1:],
+        "shape": work.arrays.train.shape,
         "outputs": work.arrays.outputs,
         "data": job["origin"],
     }

@@ -44,7 +44,7 @@ def profile(work: Work) -> dict[str, Any]:
 
 def counts(work: Work) -> dict[str, Any]:
     """Arithmetic and memory traffic of the whole comparison."""
-    network, shape, outputs = work.workload.network, work.arrays.train_inputs.shape[1:], work.arrays.outputs
+    network, shape, outputs = work.workload.network, work.arrays.train.shape, work.arrays.outputs
     steps = len(work.recipes) * work.epochs * work.steps_per_epoch
     products = network.products(shape, outputs)
     forward = 2 * sum(product.multiplications for product in products)

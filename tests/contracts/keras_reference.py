@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tasks.training.feed import batch_order
 from tasks.training.fit import keras_optimizer
-from tasks.training.trial import Arrays, Trial, batch_order, learning_rates
+from tasks.training.trial import Arrays, Trial, learning_rates
 
 
 @contextmanager
@@ -29,11 +30,11 @@ def keras_losses(trial: Trial, arrays: Arrays, dtype: str) -> np.ndarray:
     """The loss of every step, penalties included, as `Model.fit` computes it; float64 `[steps]`."""
     import tensorflow as tf
 
-    shape = arrays.train_inputs.shape[1:]
+    shape = arrays.train.shape
     start = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed).get_weights()
     steps = arrays.steps_per_epoch(trial.batch_size)
     rates = learning_rates(trial, steps)
-    targets = np.eye(arrays.outputs)[arrays.train_targets] if trial.label_smoothing else arrays.train_targets
+    targets = np.eye(arrays.outputs)[arrays.train.targets] if trial.label_smoothing else arrays.train.targets
     with floatx(dtype):
         function = _loss(trial, arrays)
         model = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
@@ -57,7 +58,7 @@ def keras_losses(trial: Trial, arrays: Arrays, dtype: str) -> np.ndarray:
                 rows = order[batch * trial.batch_size : (batch + 1) * trial.batch_size]
                 # the variable itself, since the setter rounds through float32
                 optimizer._learning_rate.assign(np.asarray(rates[epoch * steps + batch], dtype))
-                x = tf.constant(arrays.train_inputs[rows], dtype)
+                x = tf.constant(arrays.train.inputs[rows], dtype)
                 y = tf.constant(targets[rows], None if targets.ndim == 1 and arrays.classes else dtype)
                 losses.append(float(step(x, y)))
     return np.array(losses)

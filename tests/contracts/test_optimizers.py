@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tasks.training.feed import Resident
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -33,7 +34,7 @@ def arrays_of(*, raw: bool = False) -> Arrays:
     if raw:
         inputs = inputs * np.array([0.01, 0.1, 1, 10, 100, 1000]) + np.array([0, 0, 5, -3, 300, 2000])
     inputs = inputs.astype("float32")
-    return Arrays(inputs, targets.astype("int64"), inputs[:8], targets[:8].astype("int64"), CLASSES)
+    return Arrays(Resident(inputs, targets.astype("int64")), inputs[:8], targets[:8].astype("int64"), CLASSES)
 
 
 def trial_of(name: str, *, steps: int, seed: int = 0, **changes) -> Trial:

@@ -53,18 +53,18 @@ def test_each_row_goes_to_its_part() -> None:
         part: np.flatnonzero(part == SHUFFLED).tolist() for part in ("train", "val", "test")
     }
     arrays = prepared.arrays()
-    np.testing.assert_array_equal(arrays.train_targets, people().target[SHUFFLED == "train"])
+    np.testing.assert_array_equal(arrays.train.targets, people().target[SHUFFLED == "train"])
     np.testing.assert_array_equal(arrays.val_inputs, prepared.features[SHUFFLED == "val"])
     np.testing.assert_array_equal(arrays.to_score["test"], prepared.features[SHUFFLED == "test"])
-    assert (len(arrays.train_inputs), len(arrays.val_targets), len(arrays.to_score["test"])) == (40, 10, 10)
+    assert (len(arrays.train.inputs), len(arrays.val_targets), len(arrays.to_score["test"])) == (40, 10, 10)
 
 
 def test_arrays_are_what_the_trainers_take() -> None:
     arrays = prepare(people(), splits()).arrays()
-    assert (arrays.train_inputs.dtype, arrays.train_targets.dtype) == (np.float32, np.int64)
+    assert (arrays.train.inputs.dtype, arrays.train.targets.dtype) == (np.float32, np.int64)
     assert (arrays.classes, arrays.target_scale) == (3, 1.0)
     arrays = prepare(people(classes=None), splits()).arrays()
-    assert (arrays.train_targets.dtype, arrays.classes) == (np.float32, None)
+    assert (arrays.train.targets.dtype, arrays.classes) == (np.float32, None)
 
 
 @pytest.mark.parametrize("column", ["age", "city"])
@@ -93,7 +93,7 @@ def test_images_keep_their_shape() -> None:
 def test_a_regressions_target_is_standardised_by_its_training_part() -> None:
     data = people(classes=None)
     prepared = prepare(data, splits())
-    targets = prepared.arrays().train_targets
+    targets = prepared.arrays().train.targets
     assert targets.mean() == pytest.approx(0, abs=1e-6)
     assert targets.std() == pytest.approx(1, rel=1e-5)
     far = data.target.copy()

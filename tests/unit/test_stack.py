@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.training import stack as stack_module
+from tasks.training.feed import Resident
 from tasks.training.fit import train_fit
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
@@ -25,9 +26,8 @@ def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) 
         targets, classes = scores[:, 0].astype("float32"), None
     else:
         targets, classes = scores.argmax(1).astype("int64"), 3
-    return Arrays(
-        inputs[:rows], targets[:rows], inputs[rows:], targets[rows:], classes, 2.0, to_score={"val": inputs[rows:]}
-    )
+    train = Resident(inputs[:rows], targets[:rows])
+    return Arrays(train, inputs[rows:], targets[rows:], classes, 2.0, to_score={"val": inputs[rows:]})
 
 
 def trial_of(name: str = "adam", *, seed: int = 0, label: str = "", **changes) -> Trial:
@@ -98,8 +98,9 @@ def test_early_stopping_and_its_best_weights_are_those_of_keras_callbacks() -> N
     """Against `Model.fit` with keras.callbacks.EarlyStopping and ReduceLROnPlateau themselves."""
     import keras
 
+    from tasks.training.feed import batch_order
     from tasks.training.fit import compile_model
-    from tasks.training.trial import batch_order, learning_rates
+    from tasks.training.trial import learning_rates
 
     trial = trial_of(
         "momentum",
@@ -114,8 +115,8 @@ def test_early_stopping_and_its_best_weights_are_those_of_keras_callbacks() -> N
     compile_model(model, trial, learning_rates(trial, 1), 3)
     order = batch_order(0, 0, 150)  # one batch an epoch: any order of its rows gives the same step but for rounding
     history = model.fit(
-        arrays.train_inputs[order],
-        arrays.train_targets[order],
+        arrays.train.inputs[order],
+        arrays.train.targets[order],
         batch_size=150,
         epochs=30,
         shuffle=False,

@@ -37,7 +37,7 @@ def why_not(work: Work) -> str | None:
     """Why the stacked trainer does not take this network, if so."""
     from tasks.training.stacked_layers import why_not
 
-    shape = work.arrays.train_inputs.shape[1:]
+    shape = work.arrays.train.shape
     return why_not(work.workload.network.architecture().build(shape, work.arrays.outputs))
 
 
@@ -60,7 +60,7 @@ def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress |
     from tasks.training.stack import train_stack
 
     first = chosen[0]
-    model = first.architecture.build(arrays.train_inputs.shape[1:], arrays.outputs)
+    model = first.architecture.build(arrays.train.shape, arrays.outputs)
     steps = first.epochs * arrays.steps_per_epoch(first.batch_size)
     rules = [trial.optimizer.update.__name__ for trial in chosen]
     division = divide([[trial] for trial in chosen], rules, work_of(model, first.batch_size, steps), cores())

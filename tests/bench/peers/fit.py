@@ -30,8 +30,8 @@ def fit(work: Work, recipe: Recipe, validation_batch_size: int | None = None, **
     """Builds, compiles and fits one recipe's model; `compiling` goes to `Model.compile`."""
     model, clock = compiled(work, recipe, **compiling), epoch_clock()
     history = model.fit(
-        work.arrays.train_inputs,
-        work.arrays.train_targets,
+        work.arrays.train.inputs,
+        work.arrays.train.targets,
         batch_size=work.workload.batch_size,
         epochs=work.epochs,
         validation_data=(work.arrays.val_inputs, work.arrays.val_targets),
@@ -46,7 +46,7 @@ def compiled(work: Work, recipe: Recipe, **compiling: Any) -> Any:
     """The recipe's Keras model, ready for `fit`."""
     import keras
 
-    shape = work.arrays.train_inputs.shape[1:]
+    shape = work.arrays.train.shape
     model = work.workload.network.architecture().build(shape, work.arrays.outputs)
     bound = OPTIMIZERS[recipe.optimizer]()
     optimizer = getattr(keras.optimizers, bound.keras_class or "")(

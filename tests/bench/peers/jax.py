@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from tasks.training.feed import Resident
 from tests.bench.networks import Cnn, Embedding, Mlp, Network
 from tests.bench.work import Trained, Work, scaled_seconds
 from tests.bench.workloads import Recipe
@@ -63,11 +64,10 @@ def optimizers() -> dict[str, Callable[..., Any]]:
 
 def probe(work: Work) -> dict[str, Any]:
     """Whether all recipes run as one program, or a part of them on each core."""
-    rows = min(len(work.arrays.train_targets), PROBE_STEPS * work.workload.batch_size)
-    arrays = replace(
-        work.arrays, train_inputs=work.arrays.train_inputs[:rows], train_targets=work.arrays.train_targets[:rows]
-    )
-    epochs = work.epochs * len(work.arrays.train_targets) / rows  # as many short ones as make the whole
+    rows = min(len(work.arrays.train.targets), PROBE_STEPS * work.workload.batch_size)
+    train_rows = Resident(work.arrays.train.inputs[:rows], work.arrays.train.targets[:rows])
+    arrays = replace(work.arrays, train=train_rows)
+    epochs = work.epochs * len(work.arrays.train.targets) / rows  # as many short ones as make the whole
 
     def seconds(devices: int) -> float:
         started = time.perf_counter()
@@ -100,8 +100,8 @@ def _train_on(device: jax.Device, work: Work, ordered: list[Recipe]) -> list[Tra
         data = tuple(
             jnp.asarray(array)
             for array in (
-                work.arrays.train_inputs,
-                work.arrays.train_targets.astype(np.float32 if work.arrays.classes is None else np.int32),
+                work.arrays.train.inputs,
+                work.arrays.train.targets.astype(np.float32 if work.arrays.classes is None else np.int32),
                 *_blocks(work.arrays.val_inputs, work.arrays.val_targets),
             )
         )
@@ -147,8 +147,8 @@ def _program(work: Work, ordered: list[Any]) -> tuple[Callable[..., Any], Tree]:
     groups = [(name, list(members)) for name, members in groupby(ordered, key=lambda recipe: recipe.optimizer)]
     makers = [table[name] for name, _ in groups]
     rates = [jnp.array([recipe.learning_rate for recipe in members]) for _, members in groups]
-    rows, size, steps = len(work.arrays.train_targets), work.workload.batch_size, work.steps_per_epoch
-    shape, outputs = work.arrays.train_inputs.shape[1:], work.arrays.outputs
+    rows, size, steps = len(work.arrays.train.targets), work.workload.batch_size, work.steps_per_epoch
+    shape, outputs = work.arrays.train.shape, work.arrays.outputs
     apply = _apply(work.workload.network)
     classify = work.arrays.classes is not None
 

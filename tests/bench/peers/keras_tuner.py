@@ -46,8 +46,8 @@ def train(work: Work) -> list[Trained]:
             overwrite=True,
         )
         tuner.search(
-            work.arrays.train_inputs,
-            work.arrays.train_targets,
+            work.arrays.train.inputs,
+            work.arrays.train.targets,
             batch_size=work.workload.batch_size,
             epochs=work.epochs,
             validation_data=(work.arrays.val_inputs, work.arrays.val_targets),
