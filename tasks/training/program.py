@@ -10,18 +10,26 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tasks.training.optimizers import Slots, Update, rounded
-from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forward, layout, recipe_axes
+from tasks.training.optimizers import Slots as FirstSlots
+from tasks.training.optimizers import Update, rounded
+from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forms, forward, layout
 from tasks.training.trial import Trial
 
 if TYPE_CHECKING:
     import keras
 
+T = TypeVar("T")
+
 Inputs = dict[str, Tensor]
+Parts = list[list[Tensor]]
+"""For each rule, for each trainable weight, the part that belongs to the rule's recipes."""
+Slots = list[list[tuple[Tensor, ...]]]
+"""Likewise the optimizers' state."""
 
 PROGRAMS_KEPT = 8
 """Compiled programs that a process keeps for stacks to come; each takes some megabytes."""
@@ -32,7 +40,7 @@ class Rule:
     """The recipes `start:stop` follow one update rule."""
 
     update: Update
-    slots: Slots
+    slots: FirstSlots
     names: tuple[str, ...]
     searches: bool
     start: int
@@ -62,27 +70,33 @@ class Structure:
 
 
 def hyperparameters(columns: Sequence[Sequence[Trial]], rules: Sequence[Rule]) -> dict[str, np.ndarray]:
-    """The per-trial numbers that a step takes, `[S, R]` each (`[S, recipes of the rule]` for `NUMBER.NAME`); only what
-    some trial uses is there."""
-    wanted = {
-        "l1": per_trial(columns, lambda trial: rounded(trial.penalties.l1)),
-        "l2": per_trial(columns, lambda trial: rounded(trial.penalties.l2)),
-        "dropout": per_trial(columns, lambda trial: trial.penalties.dropout),
-        "weight_decay": per_trial(columns, lambda trial: rounded(trial.weight_decay)),
-        "label_smoothing": per_trial(columns, lambda trial: trial.label_smoothing),
-        "clip_value": per_trial(columns, lambda trial: trial.clip.value or 0.0),
-        "clip_norm": per_trial(columns, lambda trial: trial.clip.norm or 0.0),
-        "clip_global_norm": per_trial(columns, lambda trial: trial.clip.global_norm or 0.0),
+    """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`. What no
+    trial uses is not there."""
+    for_all: dict[str, Callable[[Trial], Any]] = {
+        "l1": lambda trial: rounded(trial.penalties.l1),
+        "l2": lambda trial: rounded(trial.penalties.l2),
+        "dropout": lambda trial: trial.penalties.dropout,
+        "label_smoothing": lambda trial: trial.label_smoothing,
     }
-    inputs = {name: value for name, value in wanted.items() if value.any()}
+    for_rule: dict[str, Callable[[Trial], Any]] = {
+        "weight_decay": lambda trial: rounded(trial.weight_decay),
+        "clip_value": lambda trial: trial.clip.value or 0.0,
+        "clip_norm": lambda trial: trial.clip.norm or 0.0,
+        "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,
+    }
+    inputs = {name: per_trial(columns, value) for name, value in for_all.items()}
     for number, rule in enumerate(rules):
         own = columns[rule.start : rule.stop]
-        for name in rule.names:
-            inputs[f"{number}.{name}"] = per_trial(own, lambda trial, name=name: trial.optimizer.inputs[name])
+        inputs |= {f"{number}.{name}": per_trial(own, value) for name, value in for_rule.items()}
+    inputs = {name: value for name, value in inputs.items() if value.any()}
+    for number, rule in enumerate(rules):
+        bound = [[trial.optimizer.inputs for trial in column] for column in columns[rule.start : rule.stop]]
+        for name in rule.names:  # also where all are 0
+            inputs[f"{number}.{name}"] = per_trial(bound, itemgetter(name))
     return inputs
 
 
-def per_trial(columns: Sequence[Sequence[Trial]], value: Callable[[Trial], Any]) -> np.ndarray:
+def per_trial(columns: Sequence[Sequence[T]], value: Callable[[T], Any]) -> np.ndarray:
     """`value(trial)` of each trial as an array `[S, R, ...]`."""
     return np.array([[value(column[s]) for column in columns] for s in range(len(columns[0]))])
 
@@ -97,6 +111,19 @@ def program_of(model: keras.Model, structure: Structure) -> Program:
         return _PROGRAMS[structure]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
+    rates `[S, R]`, the steps taken before, the hyperparameters."""
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+    rate: Tensor
+    number: Tensor
+    inputs: Inputs
+
+
 class Program:
     """The compiled functions of one structure: `chunk`, `score` and `outputs`, as `_chunk_steps`, `_score_rows` and
     `_output_rows` describe them."""
@@ -107,8 +134,9 @@ class Program:
         self.classes, self.rules, self.batch_size = structure.classes, structure.rules, structure.batch_size
         self.seeds, self.recipes, self.dtype = structure.seeds, structure.recipes, tf.as_dtype(structure.dtype)
         self.layers: list[StackedLayer] = layout(model)
-        self.axes = recipe_axes(self.layers)
+        self.forms = forms(self.layers)
         self.trainable = [index for one in self.layers for index in one.trainable]
+        self.state = [index for one in self.layers for index in one.state]
         self.kernels = [
             one.trainable[0] for one in self.layers if one.trainable and one.layer.weights[0].name == "kernel"
         ]
@@ -117,26 +145,58 @@ class Program:
         self.score = tf.function(self._score_rows, **options)
         self.outputs = tf.function(self._output_rows, **options)
 
-    def first_slots(self, weights: list, inputs: Inputs) -> list[list[tuple[Tensor, ...]]]:
+    def first_slots(self, weights: list, inputs: Inputs) -> Slots:
         """For each rule, for each trainable weight, the rule's state for its part of the weight."""
         import tensorflow as tf
 
         return [
             [
-                rule.slots(tf, part, self._rule_inputs(inputs, number, part, self.axes[index]))
-                for index in self.trainable
-                for part in [columns(weights[index], self.axes[index], rule.start, rule.stop)]
+                rule.slots(tf, part, self._rule_inputs(inputs, number, part, self.axis(index)))
+                for index, part in zip(self.trainable, own, strict=True)
             ]
-            for number, rule in enumerate(self.rules)
+            for number, (rule, own) in enumerate(zip(self.rules, self._apart(weights), strict=True))
         ]
 
-    def _rule_inputs(self, inputs: Inputs, number: int, weight: Tensor, axis: int) -> Inputs:
-        return {name: spread(inputs[f"{number}.{name}"], weight, axis) for name in self.rules[number].names}
+    def axis(self, index: int) -> int:
+        """Where the recipes' axis is in a weight and in its slots."""
+        return self.forms[index].axis
+
+    def _rule_inputs(self, inputs: Inputs, number: int, part: Tensor, axis: int) -> Inputs:
+        return {name: spread(inputs[f"{number}.{name}"], part, axis) for name in self.rules[number].names}
+
+    def _apart(self, weights: list) -> Parts:
+        """The trainable weights divided by rule. Those whose recipes come first are made flat, `[S, recipes, numbers]`:
+        an update is then one loop over memory, whatever the weight's shape."""
+        import tensorflow as tf
+
+        def part(index: int, rule: Rule) -> Tensor:
+            own = columns(weights[index], self.axis(index), rule.start, rule.stop)
+            return tf.reshape(own, [*own.shape[:2], -1]) if self.axis(index) == 1 else own
+
+        return [[part(index, rule) for index in self.trainable] for rule in self.rules]
+
+    def _together(self, parts: Parts, others: list, like: list) -> list:
+        """All weights again, in the order of the model: the trainable ones from their parts, shaped as `like` but for
+        the number of recipes. What is looked up and not multiplied stays in parts, since joining it would copy a table
+        of which a step needs a few rows."""
+        import tensorflow as tf
+
+        weights: list = [None] * (len(self.trainable) + len(others))
+        for place, index in enumerate(self.trainable):
+            own = [part[place] for part in parts]
+            if self.axis(index) == 1:
+                joined = own[0] if len(own) == 1 else tf.concat(own, 1)
+                weights[index] = tf.reshape(joined, [*joined.shape[:2], *like[index].shape[2:]])
+            else:
+                weights[index] = tuple(own)
+        for index, value in zip(self.state, others, strict=True):
+            weights[index] = value
+        return weights
 
     def _chunk_steps(
         self,
         weights: list,
-        slots: list,
+        slots: Slots,
         inputs: Inputs,
         x: Tensor,
         y: Tensor,
@@ -144,7 +204,7 @@ class Program:
         steps: Tensor,
         first: Tensor,
         rows: Tensor,
-    ) -> tuple[list, list, Tensor]:
+    ) -> tuple[list, Slots, Tensor]:
         """`steps` training steps over a chunk of permuted rows.
 
         Args:
@@ -162,112 +222,98 @@ class Program:
         """
         import tensorflow as tf
 
-        def body(i: Tensor, weights: list, slots: list, total: Tensor) -> tuple:
+        def body(i: Tensor, parts: Parts, others: list, slots: Slots, total: Tensor) -> tuple:
             start = i * self.batch_size
             batch_x = _batch(x, start, self.batch_size)
             batch_y = _batch(y, start, self.batch_size)
             present = tf.minimum(rows - start, self.batch_size)
             mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
-            weights, slots, loss = self._step(weights, slots, inputs, batch_x, batch_y, mask, rates[i], first + i)
-            return i + 1, weights, slots, total + loss * tf.cast(present, self.dtype)
+            step = _Step(batch_x, batch_y, mask, rates[i], first + i, inputs)
+            parts, others, slots, loss = self._step(parts, others, slots, step, weights)
+            return i + 1, parts, others, slots, total + loss * tf.cast(present, self.dtype)
 
         total = tf.zeros([self.seeds, self.recipes], self.dtype)
-        state = (tf.constant(0), weights, slots, total)
-        _, weights, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
-        return weights, slots, total
+        state = (tf.constant(0), self._apart(weights), [weights[index] for index in self.state], slots, total)
+        _, parts, others, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
+        ended = self._together(parts, others, weights)
+        for index in self.trainable:
+            if isinstance(ended[index], tuple):
+                ended[index] = tf.concat(ended[index], self.axis(index))
+        return ended, slots, total
 
     def _step(
-        self, weights: list, slots: list, inputs: Inputs, x: Tensor, y: Tensor, mask: Tensor, rate: Tensor, step: Tensor
-    ) -> tuple[list, list, Tensor]:
+        self, parts: Parts, others: list, slots: Slots, step: _Step, like: list
+    ) -> tuple[Parts, list, Slots, Tensor]:
+        """One training step; also each trial's loss before it, `[S, R]`."""
         import tensorflow as tf
+
+        inputs = step.inputs
 
         def uniforms(shape: list[int], layer: int) -> Tensor:
             # Keyed by seed, layer and step alone. philox, since the default generator differs under XLA.
-            keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step]) for s in range(self.seeds)]
+            keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step.number]) for s in range(self.seeds)]
             return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
 
-        context = Context(True, mask, inputs.get("dropout"), uniforms)
-        trained = [weights[index] for index in self.trainable]
+        context = Context(True, step.mask, inputs.get("dropout"), uniforms)
         with tf.GradientTape() as tape:
-            tape.watch(trained)
-            outputs, state = forward(self.layers, weights, x, context)
-            losses = self._losses(outputs, y, inputs.get("label_smoothing")) * mask
-            loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(mask) + self._penalty(weights, inputs)
+            tape.watch(parts)
+            weights = self._together(parts, others, like)
+            outputs, state = forward(self.layers, weights, step.x, context)
+            losses = self._losses(outputs, step.y, inputs.get("label_smoothing")) * step.mask
+            loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs)
             total = tf.reduce_sum(loss)
-        gradients = self._clipped(tape.gradient(total, trained), inputs)
-        for rule in self.rules:
-            if rule.searches:
-                gradients = self._proposed(rule, gradients, weights, inputs, x, y, context, rate, step, loss)
+        gradients = tape.gradient(total, parts)
 
-        new = list(weights)
-        for index, value in state.items():
-            new[index] = value
-        new_slots: list[list[tuple[Tensor, ...]]] = [[] for _ in self.rules]
-        count = tf.cast(step + 1, self.dtype)
-        for place, (index, gradient) in enumerate(zip(self.trainable, gradients, strict=True)):
-            axis, weight = self.axes[index], weights[index]
-            if "weight_decay" in inputs:
-                weight -= weight * spread(inputs["weight_decay"], weight, axis) * spread(rate, weight, axis)
-            parts = []
-            for number, rule in enumerate(self.rules):
-                part = columns(weight, axis, rule.start, rule.stop)
-                part, own = rule.update(
-                    tf,
-                    part,
-                    columns(gradient, axis, rule.start, rule.stop),
-                    slots[number][place],
-                    spread(rate[:, rule.start : rule.stop], part, axis),
-                    count,
-                    self._rule_inputs(inputs, number, part, axis),
-                )
-                parts.append(part)
-                new_slots[number].append(own)
-            new[index] = parts[0] if len(parts) == 1 else tf.concat(parts, axis)
-        return new, new_slots, loss
+        count = tf.cast(step.number + 1, self.dtype)
+        new_parts: Parts = []
+        new_slots: Slots = []
+        for number, rule in enumerate(self.rules):
+            rate = step.rate[:, rule.start : rule.stop]
+            if rule.searches:
+                own_gradients = self._proposed(rule, parts[number], others, step, context, loss, like)
+            else:
+                own_gradients = self._clipped(gradients[number], inputs, number)
+            moved = []
+            for index, part, gradient, own in zip(
+                self.trainable, parts[number], own_gradients, slots[number], strict=True
+            ):
+                axis = self.axis(index)
+                own_rate = spread(rate, part, axis)
+                if f"{number}.weight_decay" in inputs:
+                    part -= part * spread(inputs[f"{number}.weight_decay"], part, axis) * own_rate
+                own_inputs = self._rule_inputs(inputs, number, part, axis)
+                moved.append(rule.update(tf, part, gradient, own, own_rate, count, own_inputs))
+            new_parts.append([part for part, _ in moved])
+            new_slots.append([own for _, own in moved])
+        return new_parts, [state[index] for index in self.state], new_slots, loss
 
     def _proposed(
-        self,
-        rule: Rule,
-        gradients: list,
-        weights: list,
-        inputs: Inputs,
-        x: Tensor,
-        y: Tensor,
-        context: Context,
-        rate: Tensor,
-        step: Tensor,
-        loss: Tensor,
+        self, rule: Rule, parts: list, others: list, step: _Step, context: Context, loss: Tensor, like: list
     ) -> list:
-        """Gradients in which the columns of a searching rule hold minus a random direction, or zero where the batch's
-        loss is not lower one learning rate along it."""
+        """For the parts of a searching rule, minus a random direction, or zero where the batch's loss is not lower one
+        learning rate along it."""
         import tensorflow as tf
 
-        part = slice(rule.start, rule.stop)
-        tried, directions = list(weights), []
-        for index in range(len(weights)):
-            tried[index] = columns(weights[index], self.axes[index], rule.start, rule.stop)
-        for place, index in enumerate(self.trainable):
-            axis, shape = self.axes[index], list(tried[index].shape)
-            keys = [tf.stack([inputs["seeds"][s] * 1000 + 500 + place, step]) for s in range(self.seeds)]
+        inputs, own = step.inputs, slice(rule.start, rule.stop)
+        tried, directions = [], []
+        for place, (index, part) in enumerate(zip(self.trainable, parts, strict=True)):
+            axis, shape = self.axis(index), list(part.shape)
+            keys = [tf.stack([inputs["seeds"][s] * 1000 + 500 + place, step.number]) for s in range(self.seeds)]
             lone = [*shape[1:axis], *shape[axis + 1 :]]  # one direction a seed, shared by its trials
             drawn = [tf.random.stateless_normal(lone, key, dtype=self.dtype, alg="philox") for key in keys]
-            direction = tf.expand_dims(tf.stack(drawn), axis)
-            directions.append(direction)
-            tried[index] += direction * spread(rate[:, part], tried[index], axis)
+            directions.append(tf.expand_dims(tf.stack(drawn), axis))
+            tried.append(part + directions[-1] * spread(step.rate[:, own], part, axis))
+        weights = self._together([tried], [columns(each, 1, rule.start, rule.stop) for each in others], like)
         dropout, smoothing = (inputs.get(name) for name in ("dropout", "label_smoothing"))
-        own = replace(context, dropout=None if dropout is None else dropout[:, part])
-        outputs, _ = forward(self.layers, tried, x, own)
-        losses = self._losses(outputs, y, None if smoothing is None else smoothing[:, part]) * context.mask
-        there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(context.mask) + self._penalty(tried, inputs, part)
-        better = tf.cast(there < loss[:, part], self.dtype)
-        proposals = []
-        for index, gradient, direction in zip(self.trainable, gradients, directions, strict=True):
-            axis = self.axes[index]
-            before = columns(gradient, axis, 0, rule.start)
-            after = columns(gradient, axis, rule.stop, self.recipes)
-            taken = -direction * spread(better, tried[index], axis)
-            proposals.append(tf.concat([before, taken, after], axis))
-        return proposals
+        context = replace(context, dropout=None if dropout is None else dropout[:, own])
+        outputs, _ = forward(self.layers, weights, step.x, context)
+        losses = self._losses(outputs, step.y, None if smoothing is None else smoothing[:, own]) * step.mask
+        there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs, own)
+        better = tf.cast(there < loss[:, own], self.dtype)
+        return [
+            -direction * spread(better, part, self.axis(index))
+            for index, part, direction in zip(self.trainable, parts, directions, strict=True)
+        ]
 
     def _losses(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
         """Each row's loss, `[S, R, B]`: cross-entropy from logits, with labels smoothed by `[S, R]` or not, or the
@@ -290,31 +336,28 @@ class Program:
         penalty = tf.zeros([self.seeds, len(range(self.recipes)[part])], self.dtype)
         for index in self.kernels if {"l1", "l2"} & inputs.keys() else []:
             if "l1" in inputs:
-                penalty += inputs["l1"][:, part] * _sum_per_trial(tf.abs(weights[index]), self.axes[index])
+                penalty += inputs["l1"][:, part] * _sum_per_trial(tf.abs(weights[index]), self.axis(index))
             if "l2" in inputs:
-                penalty += inputs["l2"][:, part] * _sum_per_trial(tf.square(weights[index]), self.axes[index])
+                penalty += inputs["l2"][:, part] * _sum_per_trial(tf.square(weights[index]), self.axis(index))
         return penalty
 
-    def _clipped(self, gradients: list, inputs: Inputs) -> list:
-        """Each trial's gradients clipped in its own way; a trial without a limit keeps its gradients bit for bit."""
+    def _clipped(self, gradients: list, inputs: Inputs, number: int) -> list:
+        """The gradients of a rule's trials, each clipped in its own way; one without a limit keeps its bits."""
         import tensorflow as tf
 
-        axes = [self.axes[index] for index in self.trainable]
-        if "clip_value" in inputs:
-            limits = [spread(inputs["clip_value"], g, axis) for g, axis in zip(gradients, axes, strict=True)]
+        axes = [self.axis(index) for index in self.trainable]
+        if (limit := inputs.get(f"{number}.clip_value")) is not None:
+            limits = [spread(limit, g, axis) for g, axis in zip(gradients, axes, strict=True)]
             gradients = [tf.where(c > 0, tf.clip_by_value(g, -c, c), g) for g, c in zip(gradients, limits, strict=True)]
-        if "clip_norm" in inputs:
-            limit = inputs["clip_norm"]
+        if (limit := inputs.get(f"{number}.clip_norm")) is not None:
             norms = [tf.sqrt(_sum_per_trial(tf.square(g), axis)) for g, axis in zip(gradients, axes, strict=True)]
             gradients = [
                 tf.where(spread(limit, g, axis) > 0, g * spread(limit / tf.maximum(n, limit), g, axis), g)
                 for g, n, axis in zip(gradients, norms, axes, strict=True)
             ]
-        if "clip_global_norm" in inputs:
-            limit = inputs["clip_global_norm"]
+        if (limit := inputs.get(f"{number}.clip_global_norm")) is not None:
             squares = [_sum_per_trial(tf.square(g), axis) for g, axis in zip(gradients, axes, strict=True)]
-            norm = tf.sqrt(tf.add_n(squares))
-            scale = limit / tf.maximum(norm, limit)
+            scale = limit / tf.maximum(tf.sqrt(tf.add_n(squares)), limit)
             gradients = [
                 tf.where(spread(limit, g, axis) > 0, g * spread(scale, g, axis), g)
                 for g, axis in zip(gradients, axes, strict=True)

@@ -90,11 +90,11 @@ class _Stack:
         self.model = models[0]
         self._take_program()
         self.weights = [
-            self._stacked([model.weights[index].numpy() for model in models], self.program.axes[index])
-            for index in range(len(self.model.weights))
+            self._stacked([form.stored(model.weights[index].numpy()) for model in models], form.axis)
+            for index, form in sorted(self.program.forms.items())
         ]
         self.slots = self.program.first_slots(self.weights, self.inputs)
-        self.train_buffers, self.score_buffers = self._buffers(), {}
+        self.train_buffers, self.score_buffers = self._training_buffers(), self._scoring_buffers()
         self.step = 0
 
     def _take_program(self) -> None:
@@ -124,7 +124,7 @@ class _Stack:
         stacked = np.expand_dims(np.stack(per_seed), recipe_axis)
         return tf.constant(np.repeat(stacked, len(self.columns), recipe_axis), self.dtype)
 
-    def _buffers(self) -> tuple[Buffer, Buffer]:
+    def _training_buffers(self) -> tuple[Buffer, Buffer]:
         """For a chunk of training rows: as many steps as its memory allows, or fewer where that leaves less over."""
         feed = self.arrays.train
         span = min(self.interval, self.steps_per_epoch)
@@ -135,6 +135,18 @@ class _Stack:
         return (
             Buffer((len(self.seeds), rows, *feed.shape), self._input_dtype(feed.dtype)),
             Buffer((len(self.seeds), rows), self._input_dtype(feed.target_dtype)),
+        )
+
+    def _scoring_buffers(self) -> tuple[Buffer, Buffer]:
+        """For a slice of rows that are scored, of any part of the data, all trials at once."""
+        parts = [self.arrays.val_inputs, *self.arrays.to_score.values()]
+        numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
+        fit = EVALUATION_BYTES // (numbers * self.dtype.size * len(self.columns) * len(self.seeds))
+        rows = min(int(np.clip(fit, 32, EVALUATION_ROWS)), max(map(len, parts)))
+        feed = self.arrays.train
+        return (
+            Buffer((1, rows, *feed.shape), self._input_dtype(feed.dtype)),
+            Buffer((1, rows), self._input_dtype(feed.target_dtype)),
         )
 
     def _input_dtype(self, dtype: np.dtype) -> np.dtype:
@@ -187,20 +199,20 @@ class _Stack:
         import tensorflow as tf
 
         self._hand_out([r for r in range(len(self.columns)) if r not in running])
-        axes, trainable = self.program.axes, self.program.trainable
+        axis, trainable = self.program.axis, self.program.trainable
 
         def chosen(array: Tensor, axis: int, columns: list[int]) -> Tensor:
             return tf.gather(array, columns, axis=axis)
 
-        self.weights = [chosen(each, axes[index], running) for index, each in enumerate(self.weights)]
-        self.kept = [chosen(each, axes[index], running) for index, each in enumerate(self.kept)]
+        self.weights = [chosen(each, axis(index), running) for index, each in enumerate(self.weights)]
+        self.kept = [chosen(each, axis(index), running) for index, each in enumerate(self.kept)]
         slots = []
         for number, rule in enumerate(self.program.rules):
             own = [r - rule.start for r in running if rule.start <= r < rule.stop]
             if own:
                 slots.append(
                     [
-                        tuple(chosen(slot, axes[index], own) for slot in each)
+                        tuple(chosen(slot, axis(index), own) for slot in each)
                         for index, each in zip(trainable, self.slots[number], strict=True)
                     ]
                 )
@@ -252,7 +264,7 @@ class _Stack:
 
         inputs, targets = self.arrays.val_inputs, self.arrays.val_targets
         losses, hits = np.zeros([2, len(self.seeds), len(self.columns)])
-        x, y = self._score_buffers(inputs, targets.dtype)
+        x, y = self.score_buffers
         for part in slices(len(targets), x.array.shape[1]):
             rows = part.stop - part.start
             x.array[0, :rows], y.array[0, :rows] = inputs[part], targets[part]
@@ -264,20 +276,6 @@ class _Stack:
             return {"val_loss": mean + penalties, "val_rmse": np.sqrt(mean) * self.arrays.target_scale}
         return {"val_loss": mean + penalties, "val_accuracy": hits / len(targets)}
 
-    def _score_buffers(self, inputs: np.ndarray, target_dtype: np.dtype) -> tuple[Buffer, Buffer]:
-        """For a slice of rows that are scored, all trials at once: of one size for every part of the data."""
-        if not self.score_buffers:
-            numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
-            fit = EVALUATION_BYTES // (numbers * self.dtype.size * len(self.columns) * len(self.seeds))
-            rows = int(np.clip(fit, 32, EVALUATION_ROWS))
-            longest = max(len(self.arrays.val_targets), *map(len, self.arrays.to_score.values()), 1)
-            rows = min(rows, longest)
-            self.score_buffers = (
-                Buffer((1, rows, *inputs.shape[1:]), self._input_dtype(inputs.dtype)),
-                Buffer((1, rows), self._input_dtype(target_dtype)),
-            )
-        return self.score_buffers
-
     def _keep(self, keep: np.ndarray) -> list:
         """The kept weights, with this epoch's where `keep` `[S, R]`."""
         import tensorflow as tf
@@ -288,7 +286,7 @@ class _Stack:
             return self.kept
         chosen = tf.constant(keep)
         return [
-            tf.where(spread(chosen, new, self.program.axes[index]), new, old)
+            tf.where(spread(chosen, new, self.program.axis(index)), new, old)
             for index, (new, old) in enumerate(zip(self.weights, self.kept, strict=True))
         ]
 
@@ -306,14 +304,15 @@ class _Stack:
                 outcome = self._watch(trial).outcome
                 if outcome.status == "ok":
                     outcome.weights = [
-                        np.take(array[s], r, axis=self.program.axes[index] - 1) for index, array in enumerate(arrays)
+                        form.restored(np.take(arrays[index][s], r, axis=form.axis - 1), self.model.weights[index].shape)
+                        for index, form in sorted(self.program.forms.items())
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
 
     def _scored(self, weights: list, x: np.ndarray) -> np.ndarray:
         """Outputs `[S, R, rows, outputs]`, float32."""
 
-        buffer, _ = self._score_buffers(x, self.arrays.val_targets.dtype)
+        buffer, _ = self.score_buffers
         parts = []
         for part in slices(len(x), buffer.array.shape[1]):
             rows = part.stop - part.start

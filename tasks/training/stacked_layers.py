@@ -2,8 +2,8 @@
 
 Axes: `S` seeds, `R` recipes (so `S * R` trials), `B` rows of a batch. Inputs are shared by the trials of a seed,
 `[S, B, ...]`, until the first layer with weights; from there each trial has its own, `[S, R, B, ...]`. Weights carry
-`S` and `R` too. The first product's kernel lies as `[S, features, R, units]`: `[S, B, features]` then multiplies the
-kernels of all of a seed's trials in one matrix product.
+`S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all of a seed's trials in one
+matrix product.
 
 To teach the stack another layer, write its function and name its class in `forward_functions`; the contract test
 compares it with the Keras layer.
@@ -16,6 +16,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -75,8 +77,8 @@ def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
 
     kernel = weights[0]
     if one.inputs == SHARED:
-        seeds, features, recipes, units = kernel.shape
-        product = tf.matmul(x, tf.reshape(kernel, [seeds, features, recipes * units]))
+        seeds, recipes, units, features = kernel.shape
+        product = tf.matmul(x, tf.reshape(kernel, [seeds, recipes * units, features]), transpose_b=True)
         product = tf.transpose(tf.reshape(product, [seeds, -1, recipes, units]), [0, 2, 1, 3])
     else:
         product = tf.matmul(x, kernel)
@@ -96,10 +98,11 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
     kernel = weights[0]
     if one.inputs == SHARED:
         lanes, batch = outer  # one lane where all seeds see the same rows
-        seeds, (recipes, filters) = kernel.shape[0], kernel.shape[4:]
+        seeds, recipes, filters, _ = kernel.shape
         product = tf.matmul(
             tf.reshape(patches, [lanes, batch * height * width, features]),
-            tf.reshape(kernel, [seeds, features, recipes * filters]),
+            tf.reshape(kernel, [seeds, recipes * filters, features]),
+            transpose_b=True,
         )
         product = tf.reshape(product, [seeds, batch, height, width, recipes, filters])
         product = tf.transpose(product, [0, 4, 1, 2, 3, 5])
@@ -166,11 +169,12 @@ def _max_pooling(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
 
 
 def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """Rows of the table `[S, tokens, R, units]`: the trials of a seed look the same tokens up together."""
+    """Rows of the table `[S, tokens, R, units]`, which may come in parts along `R`: the trials of a seed look the same
+    tokens up together."""
     import tensorflow as tf
 
-    table = weights[0]
-    rows = tf.gather(table, x, batch_dims=1)  # [S, B, length, R, units]
+    tables = weights[0] if isinstance(weights[0], tuple) else (weights[0],)
+    rows = tf.concat([tf.gather(table, x, batch_dims=1) for table in tables], 3)  # [S, B, length, R, units]
     return tf.transpose(rows, [0, 3, 1, 2, 4]), []
 
 
@@ -312,14 +316,37 @@ def describe(model: keras.Model) -> str:
     return json.dumps(layers, sort_keys=True, default=str)
 
 
-def recipe_axes(layers: list[StackedLayer]) -> dict[int, int]:
-    """Position of each weight to the axis of `R` in its stacked form: before the units for what first meets the shared
-    inputs (a kernel, an embedding's table), else 1."""
-    axes = {index: 1 for one in layers for index in (*one.trainable, *one.state)}
+@dataclass(frozen=True)
+class Form:
+    """How a weight lies in a stack.
+
+    Args:
+        axis: Where `R` is; `S` is first.
+        transposed: The kernel that meets shared inputs lies as `[S, R, units, features]`: each trial's numbers stand
+            together, and all trials' are still one matrix. (The features of a filter are its window and channels.)
+    """
+
+    axis: int = 1
+    transposed: bool = False
+
+    def stored(self, weight: np.ndarray) -> np.ndarray:
+        """A trial's weight as Keras has it, in the order of the stack."""
+        return weight.reshape(-1, weight.shape[-1]).T if self.transposed else weight
+
+    def restored(self, stored: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Back to the shape that Keras has."""
+        return np.ascontiguousarray(stored.T if self.transposed else stored).reshape(shape)
+
+
+def forms(layers: list[StackedLayer]) -> dict[int, Form]:
+    """Position of each weight to its form. An embedding's table keeps the recipes behind the tokens, since the trials
+    of a seed look up the same ones."""
+    result = {index: Form() for one in layers for index in (*one.trainable, *one.state)}
     first = next((one for one in layers if one.trainable), None)
     if first is not None and first.inputs == SHARED:
-        axes[first.trainable[0]] = len(first.layer.weights[0].shape)
-    return axes
+        embedding = type(first.layer).__name__ == "Embedding"
+        result[first.trainable[0]] = Form(axis=2) if embedding else Form(transposed=True)
+    return result
 
 
 def forward(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tasks.training.stacked_layers import Context, forward, forward_functions, layout, recipe_axes, why_not
+from tasks.training.stacked_layers import Context, forms, forward, forward_functions, layout, why_not
 
 SEEDS, RECIPES, ROWS = 2, 3, 4
 
@@ -42,7 +42,7 @@ def test_gives_keras_outputs_gradients_and_state(name: str) -> None:
     x = tf.constant(inputs, tf.int32 if integer else tf.float32)
     model = keras.Sequential([keras.Input(shape, dtype="int32" if integer else "float32"), *make()])
     layers = layout(model)
-    axes = recipe_axes(layers)
+    stored = forms(layers)
     weights = [
         [
             [np.abs(0.3 * rng.normal(size=weight.shape)).astype("float32") for weight in model.weights]
@@ -51,8 +51,8 @@ def test_gives_keras_outputs_gradients_and_state(name: str) -> None:
         for _ in range(SEEDS)
     ]
     stacked = [
-        tf.constant(np.stack([np.stack([row[i] for row in seed], axes[i] - 1) for seed in weights]))
-        for i in range(len(model.weights))
+        tf.constant(np.stack([np.stack([form.stored(row[i]) for row in seed], form.axis - 1) for seed in weights]))
+        for i, form in sorted(stored.items())
     ]
     with tf.GradientTape() as tape:
         tape.watch(stacked)
@@ -70,7 +70,8 @@ def test_gives_keras_outputs_gradients_and_state(name: str) -> None:
                 model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True
             ):
                 index = next(i for i, each in enumerate(model.weights) if each is weight)
-                ours = np.take(tf.convert_to_tensor(gradients[index]).numpy()[s], r, axes[index] - 1)
+                ours = np.take(tf.convert_to_tensor(gradients[index]).numpy()[s], r, stored[index].axis - 1)
+                ours = stored[index].restored(ours, gradient.shape)
                 np.testing.assert_allclose(ours, tf.convert_to_tensor(gradient), rtol=1e-3, atol=1e-4)
             for index, moved in state.items():
                 np.testing.assert_allclose(moved[s, r], model.weights[index], rtol=1e-4, atol=1e-5)
