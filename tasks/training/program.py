@@ -177,21 +177,22 @@ class Program:
 
     def _together(self, parts: Parts, others: list, like: list) -> list:
         """All weights again, in the order of the model: the trainable ones from their parts, shaped as `like` but for
-        the number of recipes. What is looked up and not multiplied stays in parts, since joining it would copy a table
-        of which a step needs a few rows."""
+        the number of recipes. What is taken in parts stays so."""
         import tensorflow as tf
 
         weights: list = [None] * (len(self.trainable) + len(others))
         for place, index in enumerate(self.trainable):
-            own = [part[place] for part in parts]
-            if self.axis(index) == 1:
-                joined = own[0] if len(own) == 1 else tf.concat(own, 1)
-                weights[index] = tf.reshape(joined, [*joined.shape[:2], *like[index].shape[2:]])
-            else:
-                weights[index] = tuple(own)
+            own = [self._shaped(part[place], index, like) for part in parts]
+            in_parts = self.forms[index].in_parts
+            weights[index] = tuple(own) if in_parts else own[0] if len(own) == 1 else tf.concat(own, self.axis(index))
         for index, value in zip(self.state, others, strict=True):
             weights[index] = value
         return weights
+
+    def _shaped(self, part: Tensor, index: int, like: list) -> Tensor:
+        import tensorflow as tf
+
+        return tf.reshape(part, [*part.shape[:2], *like[index].shape[2:]]) if self.axis(index) == 1 else part
 
     def _chunk_steps(
         self,
@@ -336,10 +337,17 @@ class Program:
         penalty = tf.zeros([self.seeds, len(range(self.recipes)[part])], self.dtype)
         for index in self.kernels if {"l1", "l2"} & inputs.keys() else []:
             if "l1" in inputs:
-                penalty += inputs["l1"][:, part] * _sum_per_trial(tf.abs(weights[index]), self.axis(index))
+                penalty += inputs["l1"][:, part] * self._summed(tf.abs, weights[index], index)
             if "l2" in inputs:
-                penalty += inputs["l2"][:, part] * _sum_per_trial(tf.square(weights[index]), self.axis(index))
+                penalty += inputs["l2"][:, part] * self._summed(tf.square, weights[index], index)
         return penalty
+
+    def _summed(self, function: Callable[[Tensor], Tensor], weight: Tensor, index: int) -> Tensor:
+        """The sum of a function over each trial's weight, `[S, R]`."""
+        import tensorflow as tf
+
+        parts = weight if isinstance(weight, tuple) else (weight,)
+        return tf.concat([_sum_per_trial(function(part), self.axis(index)) for part in parts], 1)
 
     def _clipped(self, gradients: list, inputs: Inputs, number: int) -> list:
         """The gradients of a rule's trials, each clipped in its own way; one without a limit keeps its bits."""

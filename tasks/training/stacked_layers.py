@@ -46,6 +46,37 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Form:
+    """How a weight lies in a stack.
+
+    Args:
+        axis: Where `R` is; `S` is first. Where it is 1, each trial's numbers stand together.
+        matrix: A kernel that meets shared inputs, as one matrix: its features are the window and channels of a filter.
+        transposed: Of a matrix, units first.
+        in_parts: A step takes it as the parts that belong to the update rules; joining them would copy it.
+    """
+
+    axis: int = 1
+    matrix: bool = False
+    transposed: bool = False
+    in_parts: bool = False
+
+    def stored(self, weight: np.ndarray) -> np.ndarray:
+        """A trial's weight as Keras has it, in the order of the stack."""
+        matrix = weight.reshape(-1, weight.shape[-1]) if self.matrix else weight
+        return matrix.T if self.transposed else matrix
+
+    def restored(self, stored: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Back to the shape that Keras has."""
+        return np.ascontiguousarray(stored.T if self.transposed else stored).reshape(shape)
+
+
+WIDE = 64
+"""Features from which on a shared kernel is transposed, `[S, R, units, features]`. Then updates run along memory; but
+products with few features are slower so than as `[S, features, R, units]`."""
+
+
+@dataclass(frozen=True)
 class StackedLayer:
     """One layer of the stack.
 
@@ -55,6 +86,7 @@ class StackedLayer:
         inputs: Whether its inputs are `shared` by the trials of a seed or each trial's `own`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
+        kernel: How its first trainable weight lies.
     """
 
     layer: keras.Layer
@@ -62,6 +94,7 @@ class StackedLayer:
     inputs: str
     trainable: tuple[int, ...]
     state: tuple[int, ...]
+    kernel: Form
 
 
 def _flatten(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -77,14 +110,29 @@ def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
 
     kernel = weights[0]
     if one.inputs == SHARED:
-        seeds, recipes, units, features = kernel.shape
-        product = tf.matmul(x, tf.reshape(kernel, [seeds, recipes * units, features]), transpose_b=True)
-        product = tf.transpose(tf.reshape(product, [seeds, -1, recipes, units]), [0, 2, 1, 3])
+        product = _shared_product(x, kernel, one.kernel)
+        product = tf.transpose(product, [0, 2, 1, 3])
     else:
-        product = tf.matmul(x, kernel)
+        kernels = kernel if isinstance(kernel, tuple) else (kernel,)
+        own = tf.split(x, [each.shape[1] for each in kernels], 1)
+        product = tf.concat([tf.matmul(rows, each) for rows, each in zip(own, kernels, strict=True)], 1)
     if one.layer.use_bias:
         product = _with_bias(product, weights[1])
     return one.layer.activation(product), []
+
+
+def _shared_product(x: Tensor, kernel: Tensor, form: Form) -> Tensor:
+    """Rows `[S or 1, n, features]` times the kernels of all trials, in either form: `[S, n, R, units]`."""
+    import tensorflow as tf
+
+    if form.transposed:
+        seeds, recipes, units, features = kernel.shape
+        matrix = [seeds, recipes * units, features]
+    else:
+        seeds, features, recipes, units = kernel.shape
+        matrix = [seeds, features, recipes * units]
+    product = tf.matmul(x, tf.reshape(kernel, matrix), transpose_b=form.transposed)
+    return tf.reshape(product, [seeds, -1, recipes, units])
 
 
 def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -98,13 +146,8 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
     kernel = weights[0]
     if one.inputs == SHARED:
         lanes, batch = outer  # one lane where all seeds see the same rows
-        seeds, recipes, filters, _ = kernel.shape
-        product = tf.matmul(
-            tf.reshape(patches, [lanes, batch * height * width, features]),
-            tf.reshape(kernel, [seeds, recipes * filters, features]),
-            transpose_b=True,
-        )
-        product = tf.reshape(product, [seeds, batch, height, width, recipes, filters])
+        product = _shared_product(tf.reshape(patches, [lanes, batch * height * width, features]), kernel, one.kernel)
+        product = tf.reshape(product, [product.shape[0], batch, height, width, *product.shape[2:]])
         product = tf.transpose(product, [0, 4, 1, 2, 3, 5])
     else:
         seeds, recipes, batch = outer
@@ -292,7 +335,7 @@ def layout(model: keras.Model) -> list[StackedLayer]:
     for index, layer in enumerate(model.layers):
         trainable = tuple(position[id(weight)] for weight in layer.trainable_weights)
         state = tuple(position[id(weight)] for weight in layer.non_trainable_weights if id(weight) in position)
-        result.append(StackedLayer(layer, index, inputs, trainable, state))
+        result.append(StackedLayer(layer, index, inputs, trainable, state, _kernel_form(layer, inputs)))
         if layer.weights:
             inputs = OWN
     return result
@@ -316,37 +359,20 @@ def describe(model: keras.Model) -> str:
     return json.dumps(layers, sort_keys=True, default=str)
 
 
-@dataclass(frozen=True)
-class Form:
-    """How a weight lies in a stack.
-
-    Args:
-        axis: Where `R` is; `S` is first.
-        transposed: The kernel that meets shared inputs lies as `[S, R, units, features]`: each trial's numbers stand
-            together, and all trials' are still one matrix. (The features of a filter are its window and channels.)
-    """
-
-    axis: int = 1
-    transposed: bool = False
-
-    def stored(self, weight: np.ndarray) -> np.ndarray:
-        """A trial's weight as Keras has it, in the order of the stack."""
-        return weight.reshape(-1, weight.shape[-1]).T if self.transposed else weight
-
-    def restored(self, stored: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Back to the shape that Keras has."""
-        return np.ascontiguousarray(stored.T if self.transposed else stored).reshape(shape)
+def _kernel_form(layer: keras.Layer, inputs: str) -> Form:
+    kind = type(layer).__name__
+    if kind == "Embedding":  # the trials of a seed look up the same tokens
+        return Form(axis=2, in_parts=True)
+    if inputs == SHARED and kind in ("Dense", "Conv2D"):
+        transposed = math.prod(layer.weights[0].shape[:-1]) >= WIDE
+        return Form(axis=1 if transposed else 2, matrix=True, transposed=transposed)
+    return Form(in_parts=kind == "Dense")
 
 
 def forms(layers: list[StackedLayer]) -> dict[int, Form]:
-    """Position of each weight to its form. An embedding's table keeps the recipes behind the tokens, since the trials
-    of a seed look up the same ones."""
+    """Position of each weight to its form."""
     result = {index: Form() for one in layers for index in (*one.trainable, *one.state)}
-    first = next((one for one in layers if one.trainable), None)
-    if first is not None and first.inputs == SHARED:
-        embedding = type(first.layer).__name__ == "Embedding"
-        result[first.trainable[0]] = Form(axis=2) if embedding else Form(transposed=True)
-    return result
+    return result | {one.trainable[0]: one.kernel for one in layers if one.trainable}
 
 
 def forward(
