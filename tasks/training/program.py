@@ -17,6 +17,7 @@ import numpy as np
 
 from tasks.training.optimizers import Slots as FirstSlots
 from tasks.training.optimizers import Update, rounded
+from tasks.training.packing import Packing
 from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forms, forward, layout
 from tasks.training.trial import Trial
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Inputs = dict[str, Tensor]
-Parts = list[list[Tensor]]
-"""For each rule, for each trainable weight, the part that belongs to the rule's recipes."""
+Blocks = list[list[Tensor]]
+"""For each rule, its recipes' trainable weights in blocks (`packing`)."""
 Slots = list[list[tuple[Tensor, ...]]]
 """Likewise the optimizers' state."""
 
@@ -70,28 +71,25 @@ class Structure:
 
 
 def hyperparameters(columns: Sequence[Sequence[Trial]], rules: Sequence[Rule]) -> dict[str, np.ndarray]:
-    """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`. What no
-    trial uses is not there."""
-    for_all: dict[str, Callable[[Trial], Any]] = {
+    """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`.
+    A regularisation that no trial uses is not there."""
+    values: dict[str, Callable[[Trial], Any]] = {
         "l1": lambda trial: rounded(trial.penalties.l1),
         "l2": lambda trial: rounded(trial.penalties.l2),
         "dropout": lambda trial: trial.penalties.dropout,
         "label_smoothing": lambda trial: trial.label_smoothing,
-    }
-    for_rule: dict[str, Callable[[Trial], Any]] = {
-        "weight_decay": lambda trial: rounded(trial.weight_decay),
         "clip_value": lambda trial: trial.clip.value or 0.0,
         "clip_norm": lambda trial: trial.clip.norm or 0.0,
         "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,
     }
-    inputs = {name: per_trial(columns, value) for name, value in for_all.items()}
+    inputs = {name: array for name, value in values.items() if (array := per_trial(columns, value)).any()}
     for number, rule in enumerate(rules):
         own = columns[rule.start : rule.stop]
-        inputs |= {f"{number}.{name}": per_trial(own, value) for name, value in for_rule.items()}
-    inputs = {name: value for name, value in inputs.items() if value.any()}
-    for number, rule in enumerate(rules):
-        bound = [[trial.optimizer.inputs for trial in column] for column in columns[rule.start : rule.stop]]
-        for name in rule.names:  # also where all are 0
+        decay = per_trial(own, lambda trial: rounded(trial.weight_decay))
+        if decay.any():
+            inputs[f"{number}.weight_decay"] = decay
+        bound = [[trial.optimizer.inputs for trial in column] for column in own]
+        for name in rule.names:
             inputs[f"{number}.{name}"] = per_trial(bound, itemgetter(name))
     return inputs
 
@@ -137,6 +135,12 @@ class Program:
         self.forms = forms(self.layers)
         self.trainable = [index for one in self.layers for index in one.trainable]
         self.state = [index for one in self.layers for index in one.state]
+        shapes = [self.forms[index].stored(np.empty(model.weights[index].shape)).shape for index in self.trainable]
+        self.packing = Packing(shapes, [self.axis(index) for index in self.trainable])
+        self.block_axes = [self.packing.axis(block) for block in self.packing.blocks]
+        self.in_parts = [
+            len(block) == 1 and self.forms[self.trainable[block[0]]].in_parts for block in self.packing.blocks
+        ]
         self.kernels = [
             one.trainable[0] for one in self.layers if one.trainable and one.layer.weights[0].name == "kernel"
         ]
@@ -146,53 +150,49 @@ class Program:
         self.outputs = tf.function(self._output_rows, **options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
-        """For each rule, for each trainable weight, the rule's state for its part of the weight."""
+        """For each rule, for each block of its recipes' weights, the rule's state."""
         import tensorflow as tf
 
         return [
             [
-                rule.slots(tf, part, self._rule_inputs(inputs, number, part, self.axis(index)))
-                for index, part in zip(self.trainable, own, strict=True)
+                rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis))
+                for block, axis in zip(own, self.block_axes, strict=True)
             ]
-            for number, (rule, own) in enumerate(zip(self.rules, self._apart(weights), strict=True))
+            for number, (rule, own) in enumerate(zip(self.rules, self._divided(weights), strict=True))
         ]
 
     def axis(self, index: int) -> int:
-        """Where the recipes' axis is in a weight and in its slots."""
+        """Where the recipes' axis is in a weight."""
         return self.forms[index].axis
 
-    def _rule_inputs(self, inputs: Inputs, number: int, part: Tensor, axis: int) -> Inputs:
-        return {name: spread(inputs[f"{number}.{name}"], part, axis) for name in self.rules[number].names}
+    def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> Inputs:
+        return {name: spread(inputs[f"{number}.{name}"], block, axis) for name in self.rules[number].names}
 
-    def _apart(self, weights: list) -> Parts:
-        """The trainable weights divided by rule. Those whose recipes come first are made flat, `[S, recipes, numbers]`:
-        an update is then one loop over memory, whatever the weight's shape."""
+    def _divided(self, weights: list) -> Blocks:
+        """The trainable weights packed for updates, and divided by rule."""
+        packed = self.packing.pack([weights[index] for index in self.trainable])
+        return [
+            [columns(block, axis, rule.start, rule.stop) for block, axis in zip(packed, self.block_axes, strict=True)]
+            for rule in self.rules
+        ]
+
+    def _joined(self, blocks: Blocks) -> list[Tensor | tuple[Tensor, ...]]:
+        """Each block of all recipes. What the layers take in parts is not joined."""
         import tensorflow as tf
 
-        def part(index: int, rule: Rule) -> Tensor:
-            own = columns(weights[index], self.axis(index), rule.start, rule.stop)
-            return tf.reshape(own, [*own.shape[:2], -1]) if self.axis(index) == 1 else own
+        return [
+            tuple(parts) if in_parts else parts[0] if len(parts) == 1 else tf.concat(parts, axis)
+            for *parts, in_parts, axis in zip(*blocks, self.in_parts, self.block_axes, strict=True)
+        ]
 
-        return [[part(index, rule) for index in self.trainable] for rule in self.rules]
-
-    def _together(self, parts: Parts, others: list, like: list) -> list:
-        """All weights again, in the order of the model: the trainable ones from their parts, shaped as `like` but for
-        the number of recipes. What is taken in parts stays so."""
-        import tensorflow as tf
-
-        weights: list = [None] * (len(self.trainable) + len(others))
-        for place, index in enumerate(self.trainable):
-            own = [self._shaped(part[place], index, like) for part in parts]
-            in_parts = self.forms[index].in_parts
-            weights[index] = tuple(own) if in_parts else own[0] if len(own) == 1 else tf.concat(own, self.axis(index))
-        for index, value in zip(self.state, others, strict=True):
+    def _weights(self, joined: list, state: list) -> list:
+        """All weights in the order of the model, from the blocks of the trainable ones and the others."""
+        weights: list = [None] * (len(self.trainable) + len(state))
+        for index, value in zip(self.trainable, self.packing.unpack(joined), strict=True):
+            weights[index] = value
+        for index, value in zip(self.state, state, strict=True):
             weights[index] = value
         return weights
-
-    def _shaped(self, part: Tensor, index: int, like: list) -> Tensor:
-        import tensorflow as tf
-
-        return tf.reshape(part, [*part.shape[:2], *like[index].shape[2:]]) if self.axis(index) == 1 else part
 
     def _chunk_steps(
         self,
@@ -223,28 +223,25 @@ class Program:
         """
         import tensorflow as tf
 
-        def body(i: Tensor, parts: Parts, others: list, slots: Slots, total: Tensor) -> tuple:
+        def body(i: Tensor, blocks: Blocks, others: list, slots: Slots, total: Tensor) -> tuple:
             start = i * self.batch_size
             batch_x = _batch(x, start, self.batch_size)
             batch_y = _batch(y, start, self.batch_size)
             present = tf.minimum(rows - start, self.batch_size)
             mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
             step = _Step(batch_x, batch_y, mask, rates[i], first + i, inputs)
-            parts, others, slots, loss = self._step(parts, others, slots, step, weights)
-            return i + 1, parts, others, slots, total + loss * tf.cast(present, self.dtype)
+            blocks, others, slots, loss = self._step(blocks, others, slots, step)
+            return i + 1, blocks, others, slots, total + loss * tf.cast(present, self.dtype)
 
         total = tf.zeros([self.seeds, self.recipes], self.dtype)
-        state = (tf.constant(0), self._apart(weights), [weights[index] for index in self.state], slots, total)
-        _, parts, others, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
-        ended = self._together(parts, others, weights)
-        for index in self.trainable:
-            if isinstance(ended[index], tuple):
-                ended[index] = tf.concat(ended[index], self.axis(index))
-        return ended, slots, total
+        state = (tf.constant(0), self._divided(weights), [weights[index] for index in self.state], slots, total)
+        _, blocks, others, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
+        joined = [
+            tf.concat(parts, axis) for parts, axis in zip(zip(*blocks, strict=True), self.block_axes, strict=True)
+        ]
+        return self._weights(joined, others), slots, total
 
-    def _step(
-        self, parts: Parts, others: list, slots: Slots, step: _Step, like: list
-    ) -> tuple[Parts, list, Slots, Tensor]:
+    def _step(self, blocks: Blocks, others: list, slots: Slots, step: _Step) -> tuple[Blocks, list, Slots, Tensor]:
         """One training step; also each trial's loss before it, `[S, R]`."""
         import tensorflow as tf
 
@@ -256,55 +253,59 @@ class Program:
             return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
 
         context = Context(True, step.mask, inputs.get("dropout"), uniforms)
+        joined = self._joined(blocks)
         with tf.GradientTape() as tape:
-            tape.watch(parts)
-            weights = self._together(parts, others, like)
+            tape.watch(joined)
+            weights = self._weights(joined, others)
             outputs, state = forward(self.layers, weights, step.x, context)
             losses = self._losses(outputs, step.y, inputs.get("label_smoothing")) * step.mask
             loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs)
             total = tf.reduce_sum(loss)
-        gradients = tape.gradient(total, parts)
+        gradients = self._clipped(tape.gradient(total, joined), inputs)
 
         count = tf.cast(step.number + 1, self.dtype)
-        new_parts: Parts = []
+        new_blocks: Blocks = []
         new_slots: Slots = []
         for number, rule in enumerate(self.rules):
             rate = step.rate[:, rule.start : rule.stop]
             if rule.searches:
-                own_gradients = self._proposed(rule, parts[number], others, step, context, loss, like)
+                directions = self._proposed(rule, blocks[number], others, step, context, loss)
             else:
-                own_gradients = self._clipped(gradients[number], inputs, number)
+                directions = [
+                    gradient[number] if isinstance(gradient, tuple) else columns(gradient, axis, rule.start, rule.stop)
+                    for gradient, axis in zip(gradients, self.block_axes, strict=True)
+                ]
             moved = []
-            for index, part, gradient, own in zip(
-                self.trainable, parts[number], own_gradients, slots[number], strict=True
+            for block, axis, direction, own in zip(
+                blocks[number], self.block_axes, directions, slots[number], strict=True
             ):
-                axis = self.axis(index)
-                own_rate = spread(rate, part, axis)
+                own_rate = spread(rate, block, axis)
+                own_inputs = self._rule_inputs(inputs, number, block, axis)
                 if f"{number}.weight_decay" in inputs:
-                    part -= part * spread(inputs[f"{number}.weight_decay"], part, axis) * own_rate
-                own_inputs = self._rule_inputs(inputs, number, part, axis)
-                moved.append(rule.update(tf, part, gradient, own, own_rate, count, own_inputs))
-            new_parts.append([part for part, _ in moved])
+                    block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * own_rate
+                moved.append(rule.update(tf, block, direction, own, own_rate, count, own_inputs))
+            new_blocks.append([block for block, _ in moved])
             new_slots.append([own for _, own in moved])
-        return new_parts, [state[index] for index in self.state], new_slots, loss
+        return new_blocks, [state[index] for index in self.state], new_slots, loss
 
     def _proposed(
-        self, rule: Rule, parts: list, others: list, step: _Step, context: Context, loss: Tensor, like: list
-    ) -> list:
-        """For the parts of a searching rule, minus a random direction, or zero where the batch's loss is not lower one
+        self, rule: Rule, blocks: list, others: list, step: _Step, context: Context, loss: Tensor
+    ) -> list[Tensor]:
+        """For the blocks of a searching rule, minus a random direction, or zero where the batch's loss is not lower one
         learning rate along it."""
         import tensorflow as tf
 
         inputs, own = step.inputs, slice(rule.start, rule.stop)
         tried, directions = [], []
-        for place, (index, part) in enumerate(zip(self.trainable, parts, strict=True)):
-            axis, shape = self.axis(index), list(part.shape)
+        for place, (block, axis) in enumerate(zip(blocks, self.block_axes, strict=True)):
+            shape = list(block.shape)
             keys = [tf.stack([inputs["seeds"][s] * 1000 + 500 + place, step.number]) for s in range(self.seeds)]
             lone = [*shape[1:axis], *shape[axis + 1 :]]  # one direction a seed, shared by its trials
             drawn = [tf.random.stateless_normal(lone, key, dtype=self.dtype, alg="philox") for key in keys]
             directions.append(tf.expand_dims(tf.stack(drawn), axis))
-            tried.append(part + directions[-1] * spread(step.rate[:, own], part, axis))
-        weights = self._together([tried], [columns(each, 1, rule.start, rule.stop) for each in others], like)
+            tried.append(block + directions[-1] * spread(step.rate[:, own], block, axis))
+        state = [columns(each, 1, rule.start, rule.stop) for each in others]
+        weights = self._weights(tried, state)
         dropout, smoothing = (inputs.get(name) for name in ("dropout", "label_smoothing"))
         context = replace(context, dropout=None if dropout is None else dropout[:, own])
         outputs, _ = forward(self.layers, weights, step.x, context)
@@ -312,8 +313,8 @@ class Program:
         there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs, own)
         better = tf.cast(there < loss[:, own], self.dtype)
         return [
-            -direction * spread(better, part, self.axis(index))
-            for index, part, direction in zip(self.trainable, parts, directions, strict=True)
+            -direction * spread(better, block, axis)
+            for block, axis, direction in zip(blocks, self.block_axes, directions, strict=True)
         ]
 
     def _losses(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
@@ -349,28 +350,38 @@ class Program:
         parts = weight if isinstance(weight, tuple) else (weight,)
         return tf.concat([_sum_per_trial(function(part), self.axis(index)) for part in parts], 1)
 
-    def _clipped(self, gradients: list, inputs: Inputs, number: int) -> list:
-        """The gradients of a rule's trials, each clipped in its own way; one without a limit keeps its bits."""
+    def _clipped(self, packed: list, inputs: Inputs) -> list:
+        """Each trial's gradients clipped in its own way; a trial without a limit keeps its gradients bit for bit."""
         import tensorflow as tf
 
-        axes = [self.axis(index) for index in self.trainable]
-        if (limit := inputs.get(f"{number}.clip_value")) is not None:
+        if not {"clip_value", "clip_norm", "clip_global_norm"} & inputs.keys():
+            return packed
+        whole = [
+            tf.concat(each, axis) if isinstance(each, tuple) else each
+            for each, axis in zip(packed, self.block_axes, strict=True)
+        ]
+        gradients, axes = self.packing.unpack(whole), [self.axis(index) for index in self.trainable]
+        if (limit := inputs.get("clip_value")) is not None:
             limits = [spread(limit, g, axis) for g, axis in zip(gradients, axes, strict=True)]
             gradients = [tf.where(c > 0, tf.clip_by_value(g, -c, c), g) for g, c in zip(gradients, limits, strict=True)]
-        if (limit := inputs.get(f"{number}.clip_norm")) is not None:
+        if (limit := inputs.get("clip_norm")) is not None:
             norms = [tf.sqrt(_sum_per_trial(tf.square(g), axis)) for g, axis in zip(gradients, axes, strict=True)]
             gradients = [
                 tf.where(spread(limit, g, axis) > 0, g * spread(limit / tf.maximum(n, limit), g, axis), g)
                 for g, n, axis in zip(gradients, norms, axes, strict=True)
             ]
-        if (limit := inputs.get(f"{number}.clip_global_norm")) is not None:
+        if (limit := inputs.get("clip_global_norm")) is not None:
             squares = [_sum_per_trial(tf.square(g), axis) for g, axis in zip(gradients, axes, strict=True)]
             scale = limit / tf.maximum(tf.sqrt(tf.add_n(squares)), limit)
             gradients = [
                 tf.where(spread(limit, g, axis) > 0, g * spread(scale, g, axis), g)
                 for g, axis in zip(gradients, axes, strict=True)
             ]
-        return gradients
+        clipped = zip(self.packing.pack(gradients), packed, self.block_axes, strict=True)
+        return [
+            tuple(tf.split(block, [part.shape[axis] for part in like], axis)) if isinstance(like, tuple) else block
+            for block, like, axis in clipped
+        ]
 
     def _score_rows(
         self, weights: list, inputs: Inputs, x: Tensor, y: Tensor, rows: Tensor

@@ -199,7 +199,7 @@ class _Stack:
         import tensorflow as tf
 
         self._hand_out([r for r in range(len(self.columns)) if r not in running])
-        axis, trainable = self.program.axis, self.program.trainable
+        axis = self.program.axis
 
         def chosen(array: Tensor, axis: int, columns: list[int]) -> Tensor:
             return tf.gather(array, columns, axis=axis)
@@ -207,13 +207,13 @@ class _Stack:
         self.weights = [chosen(each, axis(index), running) for index, each in enumerate(self.weights)]
         self.kept = [chosen(each, axis(index), running) for index, each in enumerate(self.kept)]
         slots = []
-        for number, rule in enumerate(self.program.rules):
+        for rule, blocks in zip(self.program.rules, self.slots, strict=True):
             own = [r - rule.start for r in running if rule.start <= r < rule.stop]
             if own:
                 slots.append(
                     [
-                        tuple(chosen(slot, axis(index), own) for slot in each)
-                        for index, each in zip(trainable, self.slots[number], strict=True)
+                        tuple(chosen(slot, slot_axis, own) for slot in block)
+                        for block, slot_axis in zip(blocks, self.program.block_axes, strict=True)
                     ]
                 )
         self.slots = slots

@@ -1,0 +1,84 @@
+"""How the trainable weights of a rule's recipes are packed into blocks for an update.
+
+An update rule is elementwise, so it may run over any arrangement of numbers. Each block costs a few kernels to compile
+and to launch, whatever its size: small weights share one. A block whose recipes come first is flat, `[S, recipes,
+numbers]`, so that an update is one loop along memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.training.stacked_layers import Tensor
+
+SMALL = 4096
+"""Numbers of one trial's weight up to which it shares a block: moving them about costs less than another kernel."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The blocks of a network's trainable weights.
+
+    Args:
+        shapes: Of each trainable weight as one trial has it in the stack (`Form.stored`).
+        axes: Where `R` is in each stacked weight, 1 or 2; `S` is first.
+    """
+
+    shapes: Sequence[tuple[int, ...]]
+    axes: Sequence[int]
+
+    @property
+    def blocks(self) -> list[list[int]]:
+        """Places of the weights in each block."""
+        small = [place for place, shape in enumerate(self.shapes) if math.prod(shape) <= SMALL]
+        large = [[place] for place in range(len(self.shapes)) if place not in small]
+        return [*large, small] if small else large
+
+    def axis(self, block: Sequence[int]) -> int:
+        """Where a block's recipes are."""
+        return self.axes[block[0]] if len(block) == 1 else 1
+
+    def pack(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """The blocks of weights `[S, recipes, ...]` (or with recipes at their axis), of any number of recipes."""
+        import tensorflow as tf
+
+        def flat(place: int) -> Tensor:
+            weight = weights[place]
+            if self.axes[place] == 2:
+                weight = tf.transpose(weight, [0, 2, 1, *range(3, len(weight.shape))])
+            return tf.reshape(weight, [*weight.shape[:2], -1])
+
+        def packed(block: list[int]) -> Tensor:
+            if self.axis(block) == 2:
+                return weights[block[0]]
+            return flat(block[0]) if len(block) == 1 else tf.concat([flat(place) for place in block], 2)
+
+        return [packed(block) for block in self.blocks]
+
+    def unpack(self, packed: Sequence[Tensor | tuple[Tensor, ...]]) -> list[Tensor | tuple[Tensor, ...]]:
+        """The weights again, in order. What comes as a tuple of parts along the recipes stays one."""
+        import tensorflow as tf
+
+        weights: list = [None] * len(self.shapes)
+        for block, numbers in zip(self.blocks, packed, strict=True):
+            if isinstance(numbers, tuple):
+                weights[block[0]] = tuple(self._shaped(part, block[0]) for part in numbers)
+            elif len(block) == 1:
+                weights[block[0]] = self._shaped(numbers, block[0])
+            else:
+                sizes = [math.prod(self.shapes[place]) for place in block]
+                for place, part in zip(block, tf.split(numbers, sizes, 2), strict=True):
+                    shape = self.shapes[place]
+                    if self.axes[place] == 1:
+                        weights[place] = tf.reshape(part, [*part.shape[:2], *shape])
+                    else:
+                        first = tf.reshape(part, [*part.shape[:2], *shape])
+                        weights[place] = tf.transpose(first, [0, 2, 1, *range(3, len(first.shape))])
+        return weights
+
+    def _shaped(self, numbers: Tensor, place: int) -> Tensor:
+        import tensorflow as tf
+
+        return numbers if self.axes[place] == 2 else tf.reshape(numbers, [*numbers.shape[:2], *self.shapes[place]])
