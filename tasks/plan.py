@@ -42,7 +42,7 @@ class Recipe:
 
     Args:
         recipe: Readable: what tells it from the other recipes.
-        settings: Axis to value, plain JSON; complete.
+        settings: Axis to value, and what is held still but decides results; plain JSON, complete.
     """
 
     recipe_id: str
