@@ -26,12 +26,14 @@ from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stacked_layers import why_not
-from tasks.training.trial import Clip, Stopping, Trial
+from tasks.training.trial import MEASURED, Clip, Stopping, Target, Trial
 
 SCHEMA_VERSION = 1
 MAX_TRIALS = 5_000
 AXES = tuple(Compare.model_fields)
 """What a recipe consists of, in the order in which labels name it."""
+_HELD_STILL = ("evaluate_every", "stop_at")
+"""What decides a recipe's results as well and is the same for all recipes of a spec."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Recipe:
 
     Args:
         recipe: Readable: what tells it from the other recipes.
-        settings: Axis to value, plain JSON; complete.
+        settings: Axis to value, and what is held still but decides results; plain JSON, complete.
     """
 
     recipe_id: str
@@ -74,6 +76,7 @@ class PlannedStack:
         parameters: Trainable weights of one trial.
         steps: Training steps of one trial.
         batch_size: Rows a step.
+        evaluate_every: Steps from one evaluation to the next, at most all of them.
         memory_bytes: The most it should need, by arithmetic.
     """
 
@@ -87,6 +90,7 @@ class PlannedStack:
     parameters: int
     steps: int
     batch_size: int
+    evaluate_every: int
     memory_bytes: int
 
 
@@ -119,7 +123,8 @@ class Plan:
     def following(self, earlier: dict[str, Any]) -> Plan:
         """This plan with the stacks of an earlier plan.json, where that has the same trials and measures the same.
 
-        Stacks are divided for the machine at hand; whoever goes on with a run keeps the division it was begun with.
+        Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
+        with a run keeps the division and the steps it was begun with.
         """
         same = [{each["trial_id"] for each in earlier["trials"]}, earlier["metric"], earlier["also"]]
         if same != [{each.trial_id for each in self.trials}, self.metric, self.also]:
@@ -158,7 +163,7 @@ def recipes_of(spec: Spec) -> list[Recipe]:
     recipes: dict[str, Recipe] = {}
     for values in itertools.product(*axes):
         chosen = dict(zip(AXES, values, strict=True))
-        settings = _settings(chosen)
+        settings = _settings(chosen) | {name: _plain(getattr(spec.train, name)) for name in _HELD_STILL}
         variant_id = identifier(settings)
         recipe = Recipe(
             recipe_id=variant_id,
@@ -234,6 +239,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
         BadInput: no recipe fits the data, or a metric doesn't fit the task.
     """
     metric, also = _metrics(spec, dataset.task)
+    _check_target(spec, dataset.task)
     recipes, skipped = _fitting(recipes_of(spec), dataset)
     if not recipes:
         reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
@@ -274,6 +280,17 @@ def _metrics(spec: Spec, task: str) -> tuple[str, list[str]]:
     metric = spec.evaluate.metric or default_metrics(task)[0]
     others = [*(spec.evaluate.also or default_metrics(task)), *(gate.metric for gate in spec.gates)]
     return metric, [name for name in dict.fromkeys(others) if name != metric]
+
+
+def _check_target(spec: Spec, task: str) -> None:
+    target = spec.train.stop_at
+    if target and task not in MEASURED[target.metric].tasks:
+        raise BadInput(
+            f"{target.metric} is not measured while training on {task}",
+            where="train.stop_at.metric",
+            got=target.metric,
+            accepted="one of " + ", ".join(name for name, measured in MEASURED.items() if task in measured.tasks),
+        )
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:
@@ -345,12 +362,16 @@ def _parameters(recipe: Recipe, axis: str) -> dict[str, Any]:
     return parameters
 
 
-def bind_trial(planned: PlannedTrial, recipe: Recipe) -> Trial:
-    """The trial as the trainers take it: every name replaced by what it stands for."""
+def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None = None) -> Trial:
+    """The trial as the trainers take it: every name replaced by what it stands for.
+
+    Args:
+        evaluate_every: Steps, as the plan has it for the trial's stack; None: an epoch.
+    """
     settings = recipe.settings
     optimizer = OPTIMIZERS[recipe.optimizer](**_parameters(recipe, "optimizer"))
     (model,) = settings["model"]
-    regularisation, stopping = settings["regularisation"], settings["early_stopping"]
+    regularisation, stopping, target = (settings[name] for name in ("regularisation", "early_stopping", "stop_at"))
     return Trial(
         trial_id=planned.trial_id,
         variant_id=planned.variant_id,
@@ -366,6 +387,8 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe) -> Trial:
         label_smoothing=regularisation["label_smoothing"],
         clip=Clip(**settings["clipping"]),
         stopping=Stopping(**stopping) if stopping else None,
+        evaluate_every=evaluate_every,
+        target=Target(**target) if target else None,
     )
 
 
@@ -388,23 +411,47 @@ def _stacks(
     for group in groups.values():
         bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in group]
         model = bound[0].architecture.build(features, outputs)
-        work = work_of(model, bound[0].batch_size, bound[0].epochs * -(-train_rows // bound[0].batch_size))
+        steps_per_epoch = -(-train_rows // bound[0].batch_size)
+        work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
         why = why_not(model)
         if why:
-            division = Division([[trial] for trial in group], False, len(group) * work.steps * _FIT_STEP_SECONDS)
+            longest = work.steps * _FIT_STEP_SECONDS
+            division = Division([[trial] for trial in group], False, len(group) * longest)
         else:
             columns: dict[str, list[PlannedTrial]] = {}
             for trial in group:
                 columns.setdefault(trial.variant_id, []).append(trial)
             rules = {trial.variant_id: trial.optimizer.update.__name__ for trial in bound}
             division = divide(list(columns.values()), [rules[each] for each in columns], work, cores())
+            longest = max(
+                work.seconds(len(part), len({rules[each.variant_id] for each in part}), xla=division.xla)
+                for part in division.stacks
+            )
+        every = evaluation_steps(recipes[group[0].recipe_id].settings["evaluate_every"], steps_per_epoch, work, longest)
         seconds += division.seconds
-        stacks += [_stack(part, why, division.xla, work, metrics) for part in division.stacks]
+        stacks += [_stack(part, why, division.xla, work, every, metrics) for part in division.stacks]
     return stacks, seconds
 
 
 _FIT_STEP_SECONDS = 2.5e-3
-"""Of one step of `Model.fit` with a small network, for the estimate; no result depends on it."""
+"""Of one step of `Model.fit` with a small network, for the estimate and evaluations counted in seconds."""
+
+
+def evaluation_steps(every: Mapping[str, Any], steps_per_epoch: int, work: Work, seconds: float) -> int:
+    """Steps from one evaluation to the next, at most all of them.
+
+    Trials of equal shapes are evaluated at the same steps, whichever stack they are in, since patience counts
+    evaluations and recipes are to have the same.
+
+    Args:
+        every: `evaluate_every` of the spec.
+        seconds: What the slowest stack of such trials is expected to take.
+    """
+    if every["seconds"]:
+        steps = round(every["seconds"] / (seconds / work.steps))
+    else:
+        steps = every["steps"] or every["epochs"] * steps_per_epoch
+    return max(1, min(steps, work.steps))
 
 
 def work_of(model: Any, batch_size: int, steps: int) -> Work:
@@ -420,12 +467,12 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
 
 
 def _stack(
-    trials: Sequence[PlannedTrial], why: str | None, xla: bool, work: Work, metrics: Sequence[str]
+    trials: Sequence[PlannedTrial], why: str | None, xla: bool, work: Work, every: int, metrics: Sequence[str]
 ) -> PlannedStack:
-    """A stack is identified by all that stands in its records: what was measured, as well as what was trained."""
+    """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids = [trial.trial_id for trial in trials]
     return PlannedStack(
-        stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla}),
+        stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
         trainer="fit" if why else "stack",
         why=why or "",
         xla=xla,
@@ -435,5 +482,6 @@ def _stack(
         parameters=work.parameters,
         steps=work.steps,
         batch_size=work.batch_size,
+        evaluate_every=every,
         memory_bytes=work.trial_bytes * len(ids),
     )

@@ -89,9 +89,9 @@ TRIALS = Table(
         "seed": _int,
         "params": _text,  # JSON, complete: every hyperparameter of the variant
         "status": _text,  # ok, diverged, pruned, skipped, failed
-        "reason": _text,  # why, where status is not ok
+        "reason": _text,  # why, where status is not ok; where it is, the target that was reached and ended the trial
         "trainer": _text,  # stack, fit; sklearn for a baseline
-        "epochs": _int,  # trained
+        "epochs": _int,  # trained, the last one perhaps in part
         "steps": _int,  # trained
         "best_step": _int,  # the step whose weights were kept
         "parameters": _int,  # trainable weights
@@ -116,8 +116,8 @@ CURVES = Table(
     "curves",
     {
         "trial_id": _text,
-        "epoch": _int,  # 1 = after the first epoch
-        "step": _int,
+        "epoch": _int,  # 1 = during or after the first epoch
+        "step": _int,  # from 1; an epoch may hold several evaluations
         "layer": _text,  # null = whole model
         "name": _text,  # train_loss, val_loss, val_accuracy, learning_rate, ...
         "value": _float,

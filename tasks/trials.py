@@ -41,7 +41,7 @@ LOSS = "loss"
 def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | None = None) -> None:
     """Trains every stack whose results are not there yet: stacks side by side, one a core, then what needs `Model.fit`.
 
-    After Ctrl-C, stacks in flight end with their epoch and are lost; finished ones stay.
+    After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
     """
     arrays = prepared.arrays()
     waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
@@ -49,7 +49,10 @@ def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | N
     planned = {trial.trial_id: trial for trial in plan.trials}
 
     def work(stack: PlannedStack) -> None:
-        trials = [bind_trial(planned[each], plan.recipe(planned[each].recipe_id)) for each in stack.trials]
+        trials = [
+            bind_trial(planned[each], plan.recipe(planned[each].recipe_id), stack.evaluate_every)
+            for each in stack.trials
+        ]
 
         def note(step: int, steps: int) -> None:
             board.note(stack, step / steps)
@@ -83,7 +86,7 @@ def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | N
 
 
 class _Stopped(Exception):
-    """Raised inside a stack between epochs, when the run is to end."""
+    """Raised inside a stack after an evaluation, when the run is to end."""
 
 
 class _Board:

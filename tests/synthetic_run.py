@@ -268,6 +268,7 @@ def _plan(
                 "size": len(trials),
                 "parameters": 11_002,
                 "steps": EPOCHS * STEPS_AN_EPOCH,
+                "evaluate_every": STEPS_AN_EPOCH,
                 "memory_bytes": 8_000_000,
             }
         ],

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from reports.figures.encoding import Chart
 
-_POINTS = 120  # epochs drawn at most
+_POINTS = 120  # of a line, at most
 _SPREAD = 20  # a loss that covers more than this factor is drawn on a logarithmic scale
 
 
 def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, Any]) -> dict[str, Chart]:
     """By tab title: validation metric, validation loss, training loss, learning rate if scheduled.
 
-    Each recipe is one line: the mean over its seeds that still train at that epoch, in a band from the lowest
+    Each recipe is one line: the mean over its seeds that still train at that evaluation, in a band from the lowest
     to the highest of them. A click on the legend brings a recipe to the front (shift: several). A recipe that
     diverged leaves the chart at the top.
     """
-    over_seeds = aggregate(curves, trials)
+    over_seeds = aggregate(in_epochs(curves, plan), trials)
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
     wanted = {
         f"val_{plan['metric']}": f"{title(plan['metric'])}, validation",
@@ -42,6 +42,16 @@ def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, 
     return charts
 
 
+def in_epochs(curves: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+    """The curves with `epoch` as the epochs done at each point, whole or not: an epoch may hold several points."""
+    import pandas as pd
+
+    budget = {trial["trial_id"]: trial["epochs"] for trial in plan["trials"]}
+    length = {each: stack["steps"] / budget[each] for stack in plan["stacks"] for each in stack["trials"]}
+    steps = pd.to_numeric(curves["step"]).astype("float64")
+    return curves.assign(epoch=steps / curves["trial_id"].map(length).astype("float64"))
+
+
 def aggregate(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """`recipe, name, epoch, mean, low, high` over the seeds of the final trials; finite values only.
 
@@ -53,16 +63,17 @@ def aggregate(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     finished = final["status"] == "ok"
     final = final.loc[finished | ~final["recipe"].isin(final.loc[finished, "recipe"]), ["trial_id", "recipe"]]
     whole = curves[curves["layer"].isna() & np.isfinite(curves["value"])]
-    whole = whole[whole["epoch"].isin(_thinned(whole["epoch"].unique()))]
     groups = whole.merge(final, on="trial_id").groupby(["recipe", "name", "epoch"], sort=True)["value"]
-    return groups.agg(mean="mean", low="min", high="max").reset_index()
+    lines = groups.agg(mean="mean", low="min", high="max").reset_index()
+    kept = lines.groupby(["recipe", "name"])["epoch"].transform(lambda epochs: epochs.isin(_thinned(epochs)))
+    return lines[kept.astype(bool)].reset_index(drop=True)
 
 
 def _thinned(epochs: Any) -> Any:
-    """The epochs drawn: all, or evenly chosen with the first and the last."""
+    """The points of a line that are drawn: all, or evenly chosen with the first and the last."""
     import numpy as np
 
-    ordered = np.sort(np.asarray(epochs, dtype=np.int64))
+    ordered = np.sort(np.asarray(epochs))
     if len(ordered) <= _POINTS:
         return ordered
     return ordered[np.unique(np.linspace(0, len(ordered) - 1, _POINTS).round().astype(int))]
@@ -101,11 +112,12 @@ def _chart(curve: pd.DataFrame, words: str, plan: dict[str, Any], options: dict[
     )
     scale, logarithmic = alt.Scale(**options), options.get("type") == "log"
     axis = alt.Axis(tickCount=6, format="~g") if logarithmic else alt.Axis()
-    rows = [{**row, "epoch": int(row["epoch"])} for row in curve.drop(columns="name").to_dict("records")]
+    rows = [{**row, "epoch": _short(row["epoch"])} for row in curve.drop(columns="name").to_dict("records")]
     first, last = min(row["epoch"] for row in rows), max(row["epoch"] for row in rows)
     epochs = alt.Scale(domain=[first, last], nice=False, zero=False)
+    ticks = {"tickMinStep": 1} if last - first >= 1 else {}
     base = alt.Chart(inline(rows)).encode(
-        x=alt.X("epoch:Q", title="Epoch", scale=epochs, axis=alt.Axis(tickMinStep=1, grid=False)),
+        x=alt.X("epoch:Q", title="Epoch", scale=epochs, axis=alt.Axis(grid=False, **ticks)),
         color=colour(colours, legend=legend),
     )
     band = base.mark_area(clip=True).encode(
@@ -128,6 +140,11 @@ def _chart(curve: pd.DataFrame, words: str, plan: dict[str, Any], options: dict[
         height=330,
         description=f"{words} by epoch for {len(names)} recipes, mean over seeds",
     )
+
+
+def _short(epochs: float) -> float:
+    """Whole, or to four decimals: a page may hold thousands."""
+    return int(epochs) if epochs == int(epochs) else round(epochs, 4)
 
 
 def _columns(names: list[str]) -> int:

@@ -54,6 +54,7 @@ def stacks(plan: dict[str, Any]) -> str:
         "#At a time",
         "#Weights each",
         "#Steps",
+        "#Evaluated every",
     ]
     head += ["#Memory", "Why"]
     rows = [
@@ -63,6 +64,7 @@ def stacks(plan: dict[str, Any]) -> str:
             count(stack["size"]),
             count(stack["parameters"]),
             count(stack["steps"]),
+            count(stack.get("evaluate_every")),
             f"{stack['memory_bytes'] / 2**20:,.0f} MiB" if stack["memory_bytes"] is not None else MISSING,
             Html(f'<span class="sentence">{safe(stack["why"])}</span>'),
         )

@@ -15,6 +15,7 @@ from tasks.errors import nearest
 from tasks.evaluation.metrics import METRICS
 from tasks.ranges import Count, Fraction, NonNegative, Positive
 from tasks.spec.entries import CheckEntry, ModelEntry, OptimizerEntry, ScheduleEntry, problem
+from tasks.training.trial import MEASURED
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -108,11 +109,54 @@ class Clipping(Frozen):
 
 
 class EarlyStopping(Frozen):
-    """Stops a trial whose validation loss has not fallen by `min_delta` for `patience` epochs, as Keras's callback."""
+    """Stops a trial whose validation loss has not fallen by `min_delta` for `patience` evaluations, as Keras's callback
+    does for epochs."""
 
     patience: Count = 5
     min_delta: NonNegative = 0.0
     restore_best: bool = True
+
+
+class EvaluateEvery(Frozen):
+    """How often the validation part is looked at while training; what acts on it (early stopping, plateaus, a target)
+    counts these evaluations. Exactly one is set."""
+
+    steps: Count | None = None
+    epochs: Count | None = None
+    seconds: Positive | None = Field(None, description="turned into steps by the pace the plan expects")
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        units = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(units) != 1:
+            raise problem(
+                "evaluations are counted in one unit",
+                got=" and ".join(units) or "none",
+                accepted="one of steps, epochs, seconds",
+            )
+        return self
+
+
+class StopAt(Frozen):
+    """Stops a trial whose validation value is at least as good. Accuracy is to rise, loss and rmse are to fall."""
+
+    metric: str
+    value: Positive = Field(description="a share, an rmse in the target's unit, or a loss as in the curves")
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if self.metric not in MEASURED:
+            raise problem(
+                "is not measured while training",
+                got=self.metric,
+                accepted=nearest(self.metric, MEASURED),
+                suffix="metric",
+            )
+        if self.metric == "accuracy" and self.value > 1:
+            raise problem(
+                "can't be reached: accuracy is a share", got=str(self.value), accepted="at most 1", suffix="value"
+            )
+        return self
 
 
 class Train(Frozen):
@@ -126,6 +170,8 @@ class Train(Frozen):
     batch_size: BatchSize = 32
     epochs: Epochs = 20
     early_stopping: EarlyStopping | None = None
+    evaluate_every: EvaluateEvery = EvaluateEvery(epochs=1)
+    stop_at: StopAt | None = None
     seeds: int = Field(5, ge=1, le=1000, description="how many trials of each recipe: initial weights and batch order")
 
 

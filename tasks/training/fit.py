@@ -1,7 +1,8 @@
 """The fallback trainer: one trial at a time through `keras.Model.fit`, with the records of the stacked trainer.
 
 For models that a stack does not understand. The same seed gives the same initial weights and the same order of batches
-as in a stack.
+as in a stack. `Model.fit` is called for the batches between two evaluations, or to an epoch's end: it goes on where it
+stood, so where it is cut changes no weight.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import numpy as np
 
 from tasks.training.trial import (
     Arrays,
-    EpochWatch,
     Outcome,
     Progress,
     Trial,
+    Watch,
     learning_rates,
 )
 
@@ -88,40 +89,25 @@ def _validate(model: keras.Model, arrays: Arrays) -> dict[str, float]:
 
 
 def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outcome:
-    import keras
-
     started = time.monotonic()
-    steps = arrays.steps_per_epoch(trial.batch_size)
-    rates = learning_rates(trial, steps)
-    feed = arrays.train
-    model = trial.architecture.build(feed.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
+    steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
+    total = trial.epochs * steps_per_epoch
+    interval = trial.evaluate_every or steps_per_epoch
+    rates = learning_rates(trial, steps_per_epoch)
+    model = trial.architecture.build(arrays.train.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
     compile_model(model, trial, rates, arrays.classes)
-    inputs, targets = np.empty([feed.rows, *feed.shape], feed.dtype), np.empty(feed.rows, feed.target_dtype)
+    rows = _Rows(trial, arrays)
     outcome = Outcome(trial)
-    watch = EpochWatch(outcome)
-
-    class Rates(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.model.optimizer.learning_rate.assign(epoch_rates[batch])
-
-    for epoch in range(trial.epochs):
-        epoch_rates = rates[epoch * steps : (epoch + 1) * steps] * watch.factor
-        feed.fill(trial.seed, epoch, feed.order(trial.seed, epoch), inputs, targets)
-        history = model.fit(
-            inputs,
-            np.eye(arrays.outputs, dtype="float32")[targets] if trial.label_smoothing else targets,
-            batch_size=trial.batch_size,
-            shuffle=False,  # the order is the stack's; a PyDataset would not keep it
-            verbose=0,
-            callbacks=[Rates()],
-        )
-        step = (epoch + 1) * steps
-        losses = {"train_loss": float(history.history["loss"][0]), **_validate(model, arrays)}
-        if watch.after_epoch(epoch + 1, step, {**losses, "learning_rate": float(epoch_rates[-1])}):
+    watch = Watch(outcome)
+    step = 0
+    while watch.running and step < total:
+        first, step = step, min(step + interval, total)
+        span_rates = rates[first:step] * watch.factor
+        train_loss = _train(model, rows, range(first, step), span_rates)
+        values = {"train_loss": train_loss, **_validate(model, arrays), "learning_rate": float(span_rates[-1])}
+        if watch.after_evaluation(-(-step // steps_per_epoch), step, values):
             outcome.weights = model.get_weights()
         progress(step)
-        if not watch.running:
-            break
     if outcome.status == "ok":
         model.set_weights(outcome.weights)
         outcome.outputs = {name: model.predict(x, batch_size=1024, verbose=0) for name, x in arrays.to_score.items()}
@@ -129,3 +115,51 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
         outcome.weights = None
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+class _Rows:
+    """A trial's training rows in the order of their epochs, in memory that is allocated once."""
+
+    def __init__(self, trial: Trial, arrays: Arrays) -> None:
+        self.feed, self.seed, self.batch_size = arrays.train, trial.seed, trial.batch_size
+        self.steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
+        self._labels = np.eye(arrays.outputs, dtype="float32") if trial.label_smoothing else None
+        self._inputs = np.empty([self.feed.rows, *self.feed.shape], self.feed.dtype)
+        self._targets = np.empty(self.feed.rows, self.feed.target_dtype)
+        self._epoch = -1
+
+    def batches(self, epoch: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets of an epoch's batches `start:stop`, all from 0; valid until the next call."""
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self.feed.order(self.seed, epoch)
+        picked = self._order[start * self.batch_size : stop * self.batch_size]
+        inputs, targets = self._inputs[: len(picked)], self._targets[: len(picked)]
+        self.feed.fill(self.seed, epoch, picked, inputs, targets)
+        return inputs, targets if self._labels is None else self._labels[targets]
+
+
+def _train(model: keras.Model, rows: _Rows, steps: range, rates: np.ndarray) -> float:
+    """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows."""
+    import keras
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate.assign(rates[done + batch])
+
+    loss, seen, done = 0.0, 0, 0
+    while done < len(steps):
+        epoch, start = divmod(steps[done], rows.steps_per_epoch)
+        stop = min(start + len(steps) - done, rows.steps_per_epoch)
+        inputs, targets = rows.batches(epoch, start, stop)
+        history = model.fit(
+            inputs,
+            targets,
+            batch_size=rows.batch_size,
+            shuffle=False,  # the order is the stack's; a PyDataset would not keep it
+            verbose=0,
+            callbacks=[Rates()],
+        )
+        loss += float(history.history["loss"][0]) * len(inputs)
+        seen += len(inputs)
+        done += stop - start
+    return loss / seen

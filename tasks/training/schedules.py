@@ -1,7 +1,7 @@
 """Learning-rate schedules: pure functions from step to a factor of the learning rate, tabulated before training.
 
 A stack takes its learning rates as an array, one a step and trial, so every schedule shares one compiled program. Only
-`plateau` depends on what training finds; it acts between epochs through a further factor.
+`plateau` depends on what training finds; it acts after evaluations through a further factor.
 
 To add one: write a keyword-only factory that returns a `Schedule` and put it in `SCHEDULES`. `warmup` must be among its
 parameters; the contract tests do the rest.
@@ -22,7 +22,8 @@ Factor = Callable[[np.ndarray, int, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Plateau:
-    """As keras.callbacks.ReduceLROnPlateau on the validation loss; `min_factor` is min_lr over the learning rate."""
+    """As keras.callbacks.ReduceLROnPlateau on the validation loss; `patience` and `cooldown` count evaluations, and
+    `min_factor` is min_lr over the learning rate."""
 
     factor: float
     patience: int
@@ -152,7 +153,7 @@ def plateau(
     warmup: Fraction = 0.0,
 ) -> Schedule:
     """Multiplies the learning rate by `factor` when the validation loss has not fallen by `min_delta` for `patience`
-    epochs, as keras.callbacks.ReduceLROnPlateau."""
+    evaluations, as keras.callbacks.ReduceLROnPlateau."""
     rule = Plateau(factor, patience, min_delta, cooldown, min_factor)
     return Schedule(lambda step, steps, epoch: np.ones_like(step), warmup, rule)
 

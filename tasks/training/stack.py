@@ -14,9 +14,10 @@ each step together, and the steps of a chunk run in one `tf.while_loop` inside o
   step slices the gradients by rule, updates each slice with its rule, and puts the weights together again.
 - *Data are arguments*, a chunk of permuted rows at a time (a captured constant would be folded by the compiler for
   minutes). The last batch of an epoch may be partial: its missing rows are masked.
-- *Between epochs* Python looks at the losses: early stopping, plateaus and divergence act through `EpochWatch`. A
-  stopped or diverged trial's lane runs on, unseen: no operation crosses trials, so its numbers touch nobody else's.
-  When half of the recipes have stopped and enough is ahead, the stack is compiled anew without them.
+- *At evaluations*, each epoch or every so many steps, Python looks at the losses: early stopping, targets, plateaus and
+  divergence act through `Watch`. A stopped or diverged trial's lane runs on, unseen: no operation crosses trials, so
+  its numbers touch nobody else's. When half of the recipes have stopped and enough is ahead, the stack is compiled
+  anew without them.
 
 Results do not depend on a trial's neighbours but for the rounding of products of another shape.
 """
@@ -31,7 +32,7 @@ import numpy as np
 from tasks.training.feed import Buffer
 from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
 from tasks.training.stacked_layers import Tensor, describe
-from tasks.training.trial import Arrays, EpochWatch, Outcome, Progress, Trial, learning_rates, slices
+from tasks.training.trial import Arrays, Outcome, Progress, Trial, Watch, learning_rates, slices
 
 CHUNK_BYTES = 24 * 2**20
 """Of training inputs that are in the program's hands at a time."""
@@ -58,7 +59,7 @@ def train_stack(
     """Trains trials of one architecture, batch size and epoch budget together.
 
     Args:
-        trials: A full rectangle: every seed with every variant, in any order.
+        trials: A full rectangle: every seed with every variant, in any order; evaluated at the same steps.
         arrays: What they learn from.
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
@@ -157,7 +158,7 @@ class _Stack:
 
     def train(self, progress: Progress | None) -> list[Outcome]:
         outcomes = {trial.trial_id: Outcome(trial) for trial in self.trials}
-        self.watches = {name: EpochWatch(outcome) for name, outcome in outcomes.items()}
+        self.watches = {name: Watch(outcome) for name, outcome in outcomes.items()}
         self.rates = {trial.trial_id: learning_rates(trial, self.steps_per_epoch) for trial in self.trials}
         self.kept = list(self.weights)
         self.since = time.monotonic()
@@ -175,7 +176,7 @@ class _Stack:
         self._hand_out(range(len(self.columns)))
         return [outcomes[trial.trial_id] for trial in self.trials]
 
-    def _watch(self, trial: Trial) -> EpochWatch:
+    def _watch(self, trial: Trial) -> Watch:
         return self.watches[trial.trial_id]
 
     def _train_and_evaluate(self, stop: int) -> None:
@@ -191,7 +192,7 @@ class _Stack:
         for r, column in enumerate(self.columns):
             for s, trial in enumerate(column):
                 own = {name: float(value[s, r]) for name, value in values.items()}
-                keep[s, r] = self._watch(trial).after_epoch(epoch, stop, own)
+                keep[s, r] = self._watch(trial).after_evaluation(epoch, stop, own)
         self.kept = self._keep(keep)
 
     def _compact(self, running: list[int]) -> None:
@@ -277,7 +278,7 @@ class _Stack:
         return {"val_loss": mean + penalties, "val_accuracy": hits / len(targets)}
 
     def _keep(self, keep: np.ndarray) -> list:
-        """The kept weights, with this epoch's where `keep` `[S, R]`."""
+        """The kept weights, with those just evaluated where `keep` `[S, R]`."""
         import tensorflow as tf
 
         if keep.all():
@@ -325,10 +326,10 @@ def _rectangle(trials: Sequence[Trial]) -> tuple[list[int], list[list[Trial]]]:
     """The seeds, and for each variant its trials in the seeds' order; variants of one update rule side by side.
 
     Raises:
-        ValueError: some variant lacks some seed, or shapes, batch sizes or budgets differ.
+        ValueError: some variant lacks some seed, or batch sizes, budgets or the steps of evaluations differ.
     """
-    if len({(trial.batch_size, trial.epochs) for trial in trials}) != 1:
-        raise ValueError("the trials of a stack must have one batch size and one epoch budget")
+    if len({(trial.batch_size, trial.epochs, trial.evaluate_every) for trial in trials}) != 1:
+        raise ValueError("the trials of a stack must have one batch size, one epoch budget and one evaluate_every")
     seeds = sorted({trial.seed for trial in trials})
     by_variant: dict[str, dict[int, Trial]] = {}
     for trial in trials:

@@ -13,16 +13,50 @@ from tasks.training.optimizers import Optimizer
 from tasks.training.schedules import Schedule
 
 Progress = Callable[[int, int], None]
-"""Called between epochs with (steps done, steps in all) of the stack in flight."""
+"""Called after each evaluation with (steps done, steps in all) of the stack in flight."""
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """Early stopping on the validation loss, as keras.callbacks.EarlyStopping."""
+    """Early stopping on the validation loss, as keras.callbacks.EarlyStopping; `patience` counts evaluations."""
 
     patience: int
     min_delta: float
     restore_best: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What stands in the curves as `val_NAME` after each evaluation.
+
+    Args:
+        tasks: Where it is measured.
+    """
+
+    tasks: tuple[str, ...]
+    greater_is_better: bool
+
+
+MEASURED = {
+    "loss": Measured(("classification", "regression"), False),
+    "accuracy": Measured(("classification",), True),
+    "rmse": Measured(("regression",), False),
+}
+"""Of the validation part, while training: the loss with penalties (of a standardised target in regression), the share
+of rows that are right, the root mean squared error in the target's unit."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A value of something in `MEASURED`; a trial that reaches it stops."""
+
+    metric: str
+    value: float
+
+    def reached(self, values: Mapping[str, float]) -> bool:
+        """Whether an evaluation's values, by their names in the curves, are at least as good."""
+        there = values[f"val_{self.metric}"]
+        return there >= self.value if MEASURED[self.metric].greater_is_better else there <= self.value
 
 
 @dataclass(frozen=True)
@@ -39,7 +73,9 @@ class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
     Args:
-        evaluate_every: Steps from one evaluation to the next; None: an epoch. The last step is followed by one anyway.
+        evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
+            step is followed by one anyway.
+        target: None: the trial goes on however good it is.
     """
 
     trial_id: str
@@ -57,6 +93,7 @@ class Trial:
     clip: Clip = Clip()
     stopping: Stopping | None = None
     evaluate_every: int | None = None
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +130,12 @@ class Outcome:
     """What became of one trial.
 
     Args:
-        status: `ok` or `diverged` (with the reason).
+        status: `ok` or `diverged`.
+        reason: Why it diverged, or which target it reached and when.
         weights: The kept weights in the order of the Keras model's `weights`; None where it diverged.
         outputs: What they give for `Arrays.to_score`: float32 `[rows, outputs]`, logits or standardised values.
-        curves: `(epoch, step, name, value)`, epochs and steps counted from 1.
+        curves: `(epoch, step, name, value)`, a step and name once; epochs and steps counted from 1.
+        epochs: Trained, the last one perhaps in part.
         best_step: The step after which the kept weights stood.
         seconds: Wall clock; a stacked trial's share.
     """
@@ -113,10 +152,11 @@ class Outcome:
     seconds: float = 0.0
 
 
-class EpochWatch:
-    """What acts between epochs, for one trial: early stopping, reduction on plateau, divergence.
+class Watch:
+    """What acts after each evaluation, for one trial: early stopping, a target, reduction on plateau, divergence.
 
-    Both trainers report an epoch's losses here, so they stop, reduce and diverge alike.
+    Both trainers report their evaluations here, so they stop, reduce and diverge alike. Patience counts evaluations, as
+    it does in Keras, where an epoch has one.
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -129,10 +169,13 @@ class EpochWatch:
         self._plateau_waited = 0
         self._cooling = 0
 
-    def after_epoch(self, epoch: int, step: int, values: dict[str, float]) -> bool:
-        """Records an epoch (from 1) and says whether the weights it ended with are to be kept.
+    def after_evaluation(self, epoch: int, step: int, values: dict[str, float]) -> bool:
+        """Records an evaluation and says whether the weights evaluated are to be kept.
 
-        `values` must hold train_loss and val_loss.
+        Args:
+            epoch: In which, or at the end of which, it lies; from 1.
+            step: Steps done.
+            values: train_loss, the mean since the evaluation before; val_loss; what else is to stand in the curves.
         """
         if not self.running:
             return False
@@ -144,7 +187,7 @@ class EpochWatch:
             which = "training" if not np.isfinite(losses[0]) else "validation"
             outcome.status, outcome.reason = (
                 "diverged",
-                f"the {which} loss became non-finite in epoch {epoch}",
+                f"the {which} loss became non-finite by epoch {epoch}",
             )
             self.running = False
             return False
@@ -152,6 +195,10 @@ class EpochWatch:
         keep = self._stopping(losses[1])
         if keep:
             outcome.best_step = step
+        target = outcome.trial.target
+        if target and target.reached(values):
+            outcome.reason = f"reached {target.metric} {target.value:,.12g} at step {step:,}"
+            self.running = False
         return keep
 
     def _stopping(self, loss: float) -> bool:

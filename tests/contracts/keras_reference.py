@@ -26,8 +26,9 @@ def floatx(dtype: str):
         keras.config.set_dtype_policy(before)
 
 
-def keras_losses(trial: Trial, arrays: Arrays, dtype: str) -> np.ndarray:
-    """The loss of every step, penalties included, as `Model.fit` computes it; float64 `[steps]`."""
+def keras_losses(trial: Trial, arrays: Arrays, dtype: str, *, xla: bool = False) -> np.ndarray:
+    """The loss of every step, penalties included, as `Model.fit` computes it with `jit_compile=xla`; float64
+    `[steps]`."""
     import tensorflow as tf
 
     shape = arrays.train.shape
@@ -42,7 +43,7 @@ def keras_losses(trial: Trial, arrays: Arrays, dtype: str) -> np.ndarray:
         optimizer = keras_optimizer(trial, rates)
         optimizer.build(model.trainable_variables)
 
-        @tf.function(jit_compile=False)
+        @tf.function(jit_compile=xla)
         def step(x, y):
             with tf.GradientTape() as tape:
                 loss = function(y, model(x, training=True))

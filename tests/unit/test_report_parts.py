@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from reports import figures, tables
-from reports.figures.curves import aggregate
+from reports.figures.curves import aggregate, in_epochs
 from reports.figures.place import place
 from reports.figures.predictions import _wilson
 from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
+from tasks.records import CURVES
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -177,6 +178,34 @@ def test_many_epochs_are_thinned_and_keep_both_ends(binary: Run) -> None:
     epochs = aggregate(curves, binary.trials)["epoch"]
     assert (epochs.min(), epochs.max()) == (1, 1000)
     assert len(epochs) <= 120
+
+
+def test_several_points_an_epoch_are_drawn_where_they_lie(binary: Run) -> None:
+    (stack,) = binary.plan["stacks"]
+    length = stack["steps"] // binary.plan["trials"][0]["epochs"]
+    steps = [length // 2, length, length + length // 2]
+    trials = binary.trials.query("recipe == @binary.trials.recipe.iloc[0]")["trial_id"]
+    points = [
+        {"trial_id": trial, "epoch": -(-step // length), "step": step, "name": "val_loss", "value": float(step)}
+        for trial in trials
+        for step in steps
+    ]
+    curves = CURVES.frame(points)
+    lines = aggregate(in_epochs(curves, binary.plan), binary.trials)
+    assert lines["epoch"].tolist() == [step / length for step in steps]
+    assert lines["mean"].tolist() == steps, "points of one epoch are not averaged"
+    charts = figures.learning_curves(curves, binary.trials, binary.plan)
+    (rows,) = charts["Loss, validation"].to_dict()["datasets"].values()
+    assert [row["epoch"] for row in rows] == [round(step / length, 4) for step in steps]
+
+
+def test_each_line_is_thinned_by_its_own_points(binary: Run) -> None:
+    """Recipes evaluated at other steps (another batch size, say) keep theirs."""
+    one, other = binary.trials.drop_duplicates("recipe")["trial_id"].iloc[:2]
+    points = [(one, step / 500) for step in range(1, 1001)] + [(other, 1 / 3), (other, 1.0), (other, 1.77)]
+    curves = CURVES.frame([{"trial_id": trial, "name": "val_loss", "value": 1.0} for trial, _ in points])
+    lines = aggregate(curves.assign(epoch=[epoch for _, epoch in points]), binary.trials)
+    assert sorted(lines.groupby("recipe").size()) == [3, 120]
 
 
 def test_the_learning_rate_is_drawn_where_it_changes(binary: Run) -> None:

@@ -476,10 +476,23 @@ axes = {
 }
 
 
+evaluations = st.fixed_dictionaries(
+    {},
+    optional={
+        "evaluate_every": st.sampled_from([{"steps": 500}, {"epochs": 2}, {"seconds": 30}]),
+        "stop_at": st.sampled_from([{"metric": "accuracy", "value": 0.93}, {"metric": "loss", "value": 2}]),
+    },
+)
+
+
 @st.composite
 def written_specs(draw: st.DrawFn) -> dict[str, Any]:
     """Specs as an author may write them: each axis compared, held still, or left out."""
-    spec: dict[str, Any] = {"data": {"source": "wine"}, "train": {"seeds": draw(st.integers(1, 3))}, "compare": {}}
+    spec: dict[str, Any] = {
+        "data": {"source": "wine"},
+        "train": {"seeds": draw(st.integers(1, 3)), **draw(evaluations)},
+        "compare": {},
+    }
     beside = {"optimizer": optimizers, "learning_rate": rates}
     own = beside if draw(st.booleans()) else {"optimizer": tuned}
     for name, values in (own | axes).items():

@@ -219,6 +219,32 @@ def test_a_constant_baselines_metrics_are_known_beforehand(wine: Planned, tables
     assert values_of(tables, trial_id, "test")["accuracy"] == np.mean(target[rows["test"]] == majority)
 
 
+# --- evaluations and targets ---------------------------------------------------------------------------------
+
+
+def test_evaluations_inside_epochs_and_a_target_are_recorded(tmp_path: Path) -> None:
+    spec = CLASSIFICATION | {
+        "train": {"epochs": 6, "seeds": 2, "evaluate_every": {"steps": 3}, "stop_at": {"metric": "loss", "value": 0.6}},
+        "compare": {"optimizer": [{"adam": {"learning_rate": 0.01}}, {"sgd": {"learning_rate": 1e-6}}]},
+    }
+    run = planned(tmp_path, spec)
+    tables = run.tables()
+    curves = tables["curves"]
+    assert not curves.duplicated(["trial_id", "step", "name"]).any()
+    assert set(json.loads((tmp_path / "plan.json").read_text())["stacks"][0]) >= {"evaluate_every"}
+    for row in trained(tables).itertuples():
+        steps = curves.query("trial_id == @row.trial_id and name == 'val_loss'")["step"].tolist()
+        assert steps == [*range(3, row.steps + 1, 3), *([row.steps] if row.steps % 3 else [])]
+        losses = curves.query("trial_id == @row.trial_id and name == 'val_loss'")["value"]
+        assert (row.status, row.best_step) == ("ok", row.steps)
+        if row.optimizer == "adam":
+            assert row.reason == f"reached loss 0.6 at step {row.steps}"
+            assert losses.iloc[-1] <= 0.6 < losses.iloc[:-1].min()
+        else:
+            assert pd.isna(row.reason)
+            assert row.steps == run.plan.stacks[0].steps
+
+
 # --- divergence ----------------------------------------------------------------------------------------------
 
 
@@ -227,7 +253,7 @@ def test_a_trial_that_diverges_ends_alone(diabetes_tables: Tables) -> None:
     for seed in (0, 1):
         lost, kept = recorded.loc[("sgd", seed)], recorded.loc[("adam", seed)]
         assert (lost["status"], kept["status"]) == ("diverged", "ok")
-        assert "loss became non-finite in epoch" in lost["reason"]
+        assert "loss became non-finite by epoch" in lost["reason"]
         assert pd.isna(kept["reason"])
         assert pd.isna(lost["best_step"])
         assert len(diabetes_tables["metrics"].query("trial_id == @lost.trial_id")) == 0
