@@ -15,7 +15,6 @@ _SETTINGS = {
     "GX_ANALYTICS_ENABLED": "false",
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "0",  # oneDNN rounds differently from machine to machine
     "GRPC_VERBOSITY": "ERROR",
 }
 

@@ -18,7 +18,7 @@ import numpy as np
 from tasks.training.optimizers import Slots as FirstSlots
 from tasks.training.optimizers import Update, rounded
 from tasks.training.packing import Packing
-from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forms, forward, layout
+from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forms, forward, groups_work, layout
 from tasks.training.trial import Trial
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ class Program:
         self.kernels = [
             one.trainable[0] for one in self.layers if one.trainable and one.layer.weights[0].name == "kernel"
         ]
+        self.grouped = not structure.xla and groups_work(structure.dtype)
         options = {"jit_compile": structure.xla, "autograph": False}
         self.chunk = tf.function(self._chunk_steps, **options)
         self.score = tf.function(self._score_rows, **options)
@@ -252,7 +253,7 @@ class Program:
             keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step.number]) for s in range(self.seeds)]
             return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
 
-        context = Context(True, step.mask, inputs.get("dropout"), uniforms)
+        context = Context(True, step.mask, inputs.get("dropout"), uniforms, self.grouped)
         joined = self._joined(blocks)
         with tf.GradientTape() as tape:
             tape.watch(joined)
@@ -391,7 +392,7 @@ class Program:
         import tensorflow as tf
 
         mask = tf.cast(tf.range(x.shape[1]) < rows, self.dtype)
-        outputs, _ = forward(self.layers, weights, x, Context(training=False))
+        outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         losses = tf.reduce_sum(self._losses(outputs, y, None) * mask, axis=2)
         if self.classes is None:
             return losses, tf.zeros_like(losses), self._penalty(weights, inputs)
@@ -399,7 +400,7 @@ class Program:
         return losses, tf.reduce_sum(hits * mask, axis=2), self._penalty(weights, inputs)
 
     def _output_rows(self, weights: list, x: Tensor) -> Tensor:
-        outputs, _ = forward(self.layers, weights, x, Context(training=False))
+        outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         return outputs
 
 

@@ -305,7 +305,7 @@ class _Stack:
                 outcome = self._watch(trial).outcome
                 if outcome.status == "ok":
                     outcome.weights = [
-                        form.restored(np.take(arrays[index][s], r, axis=form.axis - 1), self.model.weights[index].shape)
+                        form.restored(np.take(arrays[index][s], r, axis=form.axis - 1))
                         for index, form in sorted(self.program.forms.items())
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}

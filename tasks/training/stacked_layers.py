@@ -1,9 +1,16 @@
 """Keras layers for many trials at once: one function for each layer class that a stack understands.
 
-Axes: `S` seeds, `R` recipes (so `S * R` trials), `B` rows of a batch. Inputs are shared by the trials of a seed,
-`[S, B, ...]`, until the first layer with weights; from there each trial has its own, `[S, R, B, ...]`. Weights carry
-`S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all of a seed's trials in one
-matrix product.
+Axes: `S` seeds, `R` recipes (so `S * R` trials), `B` rows of a batch. What flows between layers is
+
+- *shared* by the trials of a seed, `[S, B, ...]`, until the first layer with weights (one lane, `S = 1`, where all
+  seeds see the same rows);
+- then each trial's *own* rows, `[S, R, B, units]`;
+- or *spatial*, `[B, height, width, S, R, channels]` for images and `[B, length, S, R, channels]` for sequences. The
+  channels of all trials lie side by side: what works channel by channel (pooling, a bias, a convolution in groups)
+  takes them for one wide image.
+
+Weights carry `S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all of a seed's
+trials in one matrix product.
 
 To teach the stack another layer, write its function and name its class in `forward_functions`; the contract test
 compares it with the Keras layer.
@@ -15,6 +22,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
 Tensor = Any
 
-SHARED, OWN = "shared", "own"
+SHARED, OWN, SPATIAL = "shared", "own", "spatial"
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,15 @@ class Context:
         dropout: Rate of each trial, `[S, R]`.
         uniforms: `(shape without S, layer index) -> [S, *shape]`, numbers in `[0, 1)` that depend on seed, step and
             layer only, so that a trial's dropout does not depend on its stack.
+        grouped: One convolution for the groups of all trials, not one after the other. Many times faster where there is
+            code for it, which XLA on a CPU lacks.
     """
 
     training: bool
     mask: Tensor | None = None
     dropout: Tensor | None = None
     uniforms: Callable[[list[int], int], Tensor] | None = None
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,24 +62,21 @@ class Form:
 
     Args:
         axis: Where `R` is; `S` is first. Where it is 1, each trial's numbers stand together.
-        matrix: A kernel that meets shared inputs, as one matrix: its features are the window and channels of a filter.
-        transposed: Of a matrix, units first.
+        transposed: A kernel with its units first.
         in_parts: A step takes it as the parts that belong to the update rules; joining them would copy it.
     """
 
     axis: int = 1
-    matrix: bool = False
     transposed: bool = False
     in_parts: bool = False
 
     def stored(self, weight: np.ndarray) -> np.ndarray:
         """A trial's weight as Keras has it, in the order of the stack."""
-        matrix = weight.reshape(-1, weight.shape[-1]) if self.matrix else weight
-        return matrix.T if self.transposed else matrix
+        return weight.T if self.transposed else weight
 
-    def restored(self, stored: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Back to the shape that Keras has."""
-        return np.ascontiguousarray(stored.T if self.transposed else stored).reshape(shape)
+    def restored(self, stored: np.ndarray) -> np.ndarray:
+        """Back to the order of Keras."""
+        return np.ascontiguousarray(stored.T if self.transposed else stored)
 
 
 WIDE = 64
@@ -83,7 +91,7 @@ class StackedLayer:
     Args:
         layer: The Keras layer it stands for.
         index: Its position in the model.
-        inputs: Whether its inputs are `shared` by the trials of a seed or each trial's `own`.
+        inputs: `shared`, `own` or `spatial`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
         kernel: How its first trainable weight lies.
@@ -100,9 +108,12 @@ class StackedLayer:
 def _flatten(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
     import tensorflow as tf
 
-    if one.inputs == OWN:
-        return tf.reshape(x, [*x.shape[:2], x.shape[2], -1]), []
-    return tf.reshape(x, [x.shape[0], x.shape[1], -1]), []
+    if one.inputs == SHARED:
+        return tf.reshape(x, [x.shape[0], x.shape[1], -1]), []
+    if one.inputs == SPATIAL:
+        rank = len(x.shape)
+        x = tf.transpose(x, [rank - 3, rank - 2, *range(rank - 3), rank - 1])
+    return tf.reshape(x, [*x.shape[:2], x.shape[2], -1]), []
 
 
 def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -136,79 +147,70 @@ def _shared_product(x: Tensor, kernel: Tensor, form: Form) -> Tensor:
 
 
 def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """A convolution as one matrix product over patches (im2col): filters that differ from trial to trial are then
-    columns of one matrix, or matrices of one batched product, where a convolution would run trial after trial."""
+    """One convolution of a wide image, in which each trial's channels meet its filters: a group for each trial, or for
+    each seed where the inputs are shared."""
     import tensorflow as tf
 
-    layer = one.layer
-    patches = _patches(x, layer.kernel_size, layer.strides, layer.padding)
-    *outer, height, width, features = patches.shape
-    kernel = weights[0]
-    if one.inputs == SHARED:
-        lanes, batch = outer  # one lane where all seeds see the same rows
-        product = _shared_product(tf.reshape(patches, [lanes, batch * height * width, features]), kernel, one.kernel)
-        product = tf.reshape(product, [product.shape[0], batch, height, width, *product.shape[2:]])
-        product = tf.transpose(product, [0, 4, 1, 2, 3, 5])
+    layer, kernel = one.layer, weights[0]
+    window, strides = tuple(layer.kernel_size), tuple(layer.strides)
+    if len(window) == 1:  # a sequence is an image one pixel high
+        x = tf.expand_dims(x, 2 if one.inputs == SHARED else 1)
+        kernel = tf.expand_dims(kernel, 2)
+        strides = (1, *strides)
+    seeds, recipes, *_, filters = kernel.shape
+    wide = _wide(x, one.inputs)
+    groups = wide.shape[3] // kernel.shape[4]
+    kernel = tf.reshape(tf.transpose(kernel, [2, 3, 4, 0, 1, 5]), [*kernel.shape[2:5], seeds * recipes * filters])
+    padding = layer.padding.upper()
+    if groups == 1 or context.grouped:
+        product = tf.nn.conv2d(wide, kernel, strides, padding)
     else:
-        seeds, recipes, batch = outer
-        filters = kernel.shape[-1]
-        product = tf.matmul(
-            tf.reshape(patches, [seeds, recipes, batch * height * width, features]),
-            tf.reshape(kernel, [seeds, recipes, features, filters]),
-        )
-        product = tf.reshape(product, [seeds, recipes, batch, height, width, filters])
+        pairs = zip(tf.split(wide, groups, 3), tf.split(kernel, groups, 3), strict=True)
+        product = tf.concat([tf.nn.conv2d(rows, own, strides, padding) for rows, own in pairs], 3)
     if layer.use_bias:
-        product = _with_bias(product, weights[1])
-    return layer.activation(product), []
+        product = tf.nn.bias_add(product, tf.reshape(weights[1], [-1]))
+    space = product.shape[1:3] if len(layer.kernel_size) == 2 else product.shape[2:3]
+    return layer.activation(tf.reshape(product, [product.shape[0], *space, seeds, recipes, filters])), []
 
 
-def _padding(size: int, window: int, stride: int, padding: str) -> tuple[int, int, int]:
-    """Zeros before and after an axis, and its outputs, as TensorFlow counts them."""
-    if padding == "valid":
-        return 0, 0, (size - window) // stride + 1
-    outputs = -(-size // stride)
-    missing = max((outputs - 1) * stride + window - size, 0)
-    return missing // 2, missing - missing // 2, outputs
-
-
-def _windows(x: Tensor, window: tuple[int, int], strides: tuple[int, int], padding: str, fill: float) -> list[Tensor]:
-    """The views of `[..., height, width, channels]` at each place of a window, row by row: `[..., h, w, channels]`."""
+@cache
+def groups_work(dtype: str) -> bool:
+    """Whether compiled functions have convolutions in groups, forth and back, for a dtype. On CPUs they come with oneDNN, for
+    float32 and not under XLA."""
     import tensorflow as tf
 
-    top, bottom, height = _padding(x.shape[-3], window[0], strides[0], padding)
-    left, right, width = _padding(x.shape[-2], window[1], strides[1], padding)
-    if top or bottom or left or right:
-        outer = [[0, 0]] * (len(x.shape) - 3)
-        x = tf.pad(x, [*outer, [top, bottom], [left, right], [0, 0]], constant_values=fill)
-    return [
-        x[
-            ...,
-            row : row + (height - 1) * strides[0] + 1 : strides[0],
-            column : column + (width - 1) * strides[1] + 1 : strides[1],
-            :,
-        ]
-        for row in range(window[0])
-        for column in range(window[1])
-    ]
+    @tf.function(autograph=False)
+    def gradient(kernel: Tensor) -> Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            total = tf.reduce_sum(tf.nn.conv2d(tf.ones([1, 1, 1, 2], dtype), kernel, 1, "SAME"))
+        return tape.gradient(total, kernel)
+
+    try:
+        return bool(tf.reduce_all(gradient(tf.ones([1, 1, 1, 2], dtype)) == 1))
+    except tf.errors.OpError:
+        return False
 
 
-def _patches(x: Tensor, window: tuple[int, int], strides: tuple[int, int], padding: str) -> Tensor:
-    """`[..., h, w, window rows * window columns * channels]`, in the order of a Keras kernel's axes."""
+def _wide(x: Tensor, inputs: str) -> Tensor:
+    """Images as one: `[rows, height, width, channels of all lanes]`."""
     import tensorflow as tf
 
-    return tf.concat(_windows(x, window, strides, padding, 0.0), axis=-1)
+    if inputs == SHARED:
+        x = tf.transpose(x, [1, 2, 3, 0, 4])
+    return tf.reshape(x, [*x.shape[:3], -1])
 
 
 def _max_pooling(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """A chain of maxima: of equal values the first gets the gradient, as in TensorFlow's own pooling."""
     import tensorflow as tf
 
     layer = one.layer
-    views = _windows(x, layer.pool_size, layer.strides, layer.padding, x.dtype.min)
-    result = views[0]
-    for view in views[1:]:
-        result = tf.maximum(result, view)
-    return result, []
+    if one.inputs == SHARED:
+        images = tf.reshape(x, [-1, *x.shape[2:]])
+        pooled = tf.nn.max_pool2d(images, layer.pool_size, layer.strides, layer.padding.upper())
+        return tf.reshape(pooled, [*x.shape[:2], *pooled.shape[1:]]), []
+    pooled = tf.nn.max_pool2d(_wide(x, one.inputs), layer.pool_size, layer.strides, layer.padding.upper())
+    return tf.reshape(pooled, [*pooled.shape[:3], *x.shape[3:]]), []
 
 
 def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -217,18 +219,25 @@ def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Con
     import tensorflow as tf
 
     tables = weights[0] if isinstance(weights[0], tuple) else (weights[0],)
-    rows = tf.concat([tf.gather(table, x, batch_dims=1) for table in tables], 3)  # [S, B, length, R, units]
-    return tf.transpose(rows, [0, 3, 1, 2, 4]), []
+    tokens = tf.broadcast_to(x, [tables[0].shape[0], *x.shape[1:]])
+    rows = tf.concat([tf.gather(table, tokens, batch_dims=1) for table in tables], 3)  # [S, B, length, R, units]
+    return tf.transpose(rows, [1, 2, 0, 3, 4]), []
 
 
 def _average(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
     import tensorflow as tf
 
-    return tf.reduce_mean(x, axis=-2), []
+    return tf.transpose(tf.reduce_mean(x, axis=list(range(1, len(x.shape) - 3))), [1, 2, 0, 3]), []
+
+
+def _maximum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    import tensorflow as tf
+
+    return tf.transpose(tf.reduce_max(x, axis=list(range(1, len(x.shape) - 3))), [1, 2, 0, 3]), []
 
 
 def _with_bias(x: Tensor, bias: Tensor) -> Tensor:
-    """Adds a bias `[S, R, units]` to `[S, R, ..., units]`.
+    """Adds a bias `[S, R, units]` to `[S, R, rows, units]`.
 
     A single trial takes the operation that Keras takes, whose gradient sums rows in another order than a broadcast
     addition's: with it, float32 without XLA is Keras bit for bit.
@@ -238,7 +247,7 @@ def _with_bias(x: Tensor, bias: Tensor) -> Tensor:
     seeds, recipes, units = bias.shape
     if seeds * recipes == 1:
         return tf.nn.bias_add(x, tf.reshape(bias, [units]))
-    return x + tf.reshape(bias, [seeds, recipes, *[1] * (len(x.shape) - 3), units])
+    return x + bias[:, :, None]
 
 
 def _activation(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -250,9 +259,15 @@ def _dropout(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
 
     if not context.training or context.uniforms is None or context.dropout is None:
         return x, []
-    rate = context.dropout[(...,) + (None,) * (len(x.shape) - 2)]
-    kept = context.uniforms(list(x.shape[2:]), one.index)[:, None] >= rate
-    return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), []
+    if one.inputs == SPATIAL:
+        *rows, channels = x.shape[:-3] + x.shape[-1:]
+        drawn = context.uniforms([*rows, channels], one.index)  # [S, B, ..., channels]
+        uniforms = tf.expand_dims(tf.transpose(drawn, [*range(1, len(rows) + 1), 0, len(rows) + 1]), -2)
+        rate = context.dropout[:, :, None]
+    else:
+        uniforms = context.uniforms(list(x.shape[2:]), one.index)[:, None]
+        rate = context.dropout[:, :, None, None]
+    return tf.where(uniforms >= rate, x / (1 - rate), tf.zeros_like(x)), []
 
 
 def _batch_normalisation(
@@ -261,24 +276,24 @@ def _batch_normalisation(
     """Ioffe & Szegedy 2015, with Keras's biased variance and moving averages; rows that do not exist do not count."""
     import tensorflow as tf
 
-    inner = [1] * (len(x.shape) - 3)  # rows, and height and width of images
-    gamma, beta, moving_mean, moving_variance = (
-        tf.reshape(weight, [*weight.shape[:2], *inner, weight.shape[2]]) for weight in weights
-    )
+    spatial = one.inputs == SPATIAL
+    rows = 0 if spatial else 2
+    gamma, beta, moving_mean, moving_variance = (weight if spatial else weight[:, :, None] for weight in weights)
     state: list[Tensor] = []
     if context.training:
-        axes = list(range(2, len(x.shape) - 1))
-        present = tf.ones(x.shape[2], x.dtype) if context.mask is None else context.mask
-        weight = tf.reshape(present, [1, 1, -1, *inner])
-        count = tf.reduce_sum(present) * float(math.prod(x.shape[3:-1]))
-        mean = tf.reduce_sum(x * weight, axis=axes, keepdims=True) / count
-        variance = tf.reduce_sum(tf.square(x - mean) * weight, axis=axes, keepdims=True) / count
+        axes = list(range(len(x.shape) - 3)) if spatial else [2]
+        present = tf.ones(x.shape[rows], x.dtype) if context.mask is None else context.mask
+        weight = tf.reshape(present, [-1 if axis == rows else 1 for axis in range(len(x.shape))])
+        count = tf.reduce_sum(present) * float(math.prod(x.shape[axis] for axis in axes if axis != rows))
+        mean = tf.reduce_sum(x * weight, axis=axes) / count
+        shaped = mean if spatial else mean[:, :, None]
+        variance = tf.reduce_sum(tf.square(x - shaped) * weight, axis=axes) / count
         momentum = one.layer.momentum
-        moved = (
-            moving_mean * momentum + mean * (1 - momentum),
-            moving_variance * momentum + variance * (1 - momentum),
-        )
-        state = [tf.reshape(item, weights[2].shape) for item in moved]
+        state = [
+            weights[2] * momentum + mean * (1 - momentum),
+            weights[3] * momentum + variance * (1 - momentum),
+        ]
+        mean, variance = shaped, variance if spatial else variance[:, :, None]
     else:
         mean, variance = moving_mean, moving_variance
     return (x - mean) * tf.math.rsqrt(variance + one.layer.epsilon) * gamma + beta, state
@@ -289,10 +304,13 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
     from keras import layers
 
     return {
+        layers.Conv1D: _convolution,
         layers.Conv2D: _convolution,
         layers.MaxPooling2D: _max_pooling,
         layers.Embedding: _embedding,
         layers.GlobalAveragePooling1D: _average,
+        layers.GlobalMaxPooling1D: _maximum,
+        layers.GlobalAveragePooling2D: _average,
         layers.Flatten: _flatten,
         layers.Dense: _dense,
         layers.Activation: _activation,
@@ -315,12 +333,16 @@ def why_not(model: keras.Model) -> str | None:
 
 
 def _unusual(layer: keras.Layer) -> str | None:
-    """Why a layer of a known class can't be stacked as it is configured."""
+    """Why a layer of a known class can't be stacked as it is configured, or where it stands."""
     name = type(layer).__name__
+    if name == "Dense" and len(layer.input.shape) != 2:
+        return "its Dense takes inputs that are not flat"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return f"its {name} has channels first"
-    if name == "Conv2D" and (layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1)):
-        return "its Conv2D has groups or dilation"
+    if name in ("Conv1D", "Conv2D") and (layer.groups != 1 or set(layer.dilation_rate) != {1}):
+        return f"its {name} has groups or dilation"
+    if name == "Conv1D" and layer.padding == "causal":
+        return "its Conv1D is causal"
     if name == "Embedding" and layer.mask_zero:
         return "its Embedding masks zeros"
     if name == "BatchNormalization" and not (layer.center and layer.scale):
@@ -336,8 +358,8 @@ def layout(model: keras.Model) -> list[StackedLayer]:
         trainable = tuple(position[id(weight)] for weight in layer.trainable_weights)
         state = tuple(position[id(weight)] for weight in layer.non_trainable_weights if id(weight) in position)
         result.append(StackedLayer(layer, index, inputs, trainable, state, _kernel_form(layer, inputs)))
-        if layer.weights:
-            inputs = OWN
+        if layer.weights or inputs != SHARED:
+            inputs = OWN if len(layer.output.shape) == 2 else SPATIAL
     return result
 
 
@@ -363,9 +385,9 @@ def _kernel_form(layer: keras.Layer, inputs: str) -> Form:
     kind = type(layer).__name__
     if kind == "Embedding":  # the trials of a seed look up the same tokens
         return Form(axis=2, in_parts=True)
-    if inputs == SHARED and kind in ("Dense", "Conv2D"):
-        transposed = math.prod(layer.weights[0].shape[:-1]) >= WIDE
-        return Form(axis=1 if transposed else 2, matrix=True, transposed=transposed)
+    if kind == "Dense" and inputs == SHARED:
+        transposed = layer.weights[0].shape[0] >= WIDE
+        return Form(axis=1 if transposed else 2, transposed=transposed)
     return Form(in_parts=kind == "Dense")
 
 
@@ -378,7 +400,7 @@ def forms(layers: list[StackedLayer]) -> dict[int, Form]:
 def forward(
     layers: list[StackedLayer], weights: list[Tensor], x: Tensor, context: Context
 ) -> tuple[Tensor, dict[int, Tensor]]:
-    """Outputs `[S, R, B, outputs]` and the new state by weight position."""
+    """Outputs, own or spatial, and the new state by weight position."""
     functions = forward_functions()
     new_state: dict[int, Tensor] = {}
     for one in layers:
