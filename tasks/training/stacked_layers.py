@@ -175,8 +175,8 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
 
 @cache
 def groups_work(dtype: str) -> bool:
-    """Whether compiled functions have convolutions in groups, forth and back, for a dtype. On CPUs they come with oneDNN, for
-    float32 and not under XLA."""
+    """Whether compiled functions have convolutions in groups, forth and back, for a dtype. On CPUs they come with
+    oneDNN, for float32 and not under XLA."""
     import tensorflow as tf
 
     @tf.function(autograph=False)
