@@ -1,4 +1,4 @@
-"""Augmenters of images. Each is one Albumentations transform in plain words; the others are had by their own names.
+"""Augmenters of images. Most are one Albumentations transform in plain words; the others are had by their own names.
 
 What a shift or a turn leaves empty is black. Sizes are shares of the image, and noise of its range, so that one policy
 means the same for images of 8 x 8 and of 512 x 512.
@@ -6,6 +6,7 @@ means the same for images of 8 x 8 and of 512 x 512.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.library import library_augmenter
+from tasks.augmentation.seeds import uniforms
 from tasks.ranges import Fraction, NonNegative, Share
 
 Degrees = Annotated[float, Field(ge=0, le=180)]
@@ -31,9 +33,9 @@ def translation(*, share: Fraction = 0.1) -> Augmenter:
 
 def flip(*, axis: Literal["horizontal", "vertical", "both"] = "horizontal", p: Share = 0.5) -> Augmenter:
     """Mirrors the image, with probability p: left and right, top and bottom, or both at once (half a turn)."""
-    name = {"horizontal": "HorizontalFlip", "vertical": "VerticalFlip", "both": "Affine"}[axis]
-    half_a_turn = {"rotate": [180.0, 180.0]} if axis == "both" else {}
-    return library_augmenter("flip", {"axis": axis, "p": p}, name, {**half_a_turn, "p": p})
+    return Augmenter(
+        name="flip", kind="image", parameters={"axis": axis, "p": p}, apply=partial(_flipped, axes=_AXES[axis], p=p)
+    )
 
 
 def scaling(*, share: Fraction = 0.1) -> Augmenter:
@@ -81,6 +83,16 @@ def cutout(*, share: Fraction = 0.25, holes: Annotated[int, Field(ge=1, le=100)]
         hole_width_range=[share, share],
         fill=0,
     )
+
+
+_AXES = {"horizontal": (2,), "vertical": (1,), "both": (1, 2)}
+
+
+def _flipped(images: np.ndarray, seeds: np.ndarray, *, axes: tuple[int, ...], p: float) -> np.ndarray:
+    results = images.copy()
+    chosen = uniforms(seeds, 1)[:, 0] < p
+    results[chosen] = np.flip(images[chosen], axes)
+    return results
 
 
 def _transform(name: str, parameters: dict[str, Any], strength: float, transform: str, **arguments: Any) -> Augmenter:

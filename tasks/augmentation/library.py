@@ -1,9 +1,9 @@
 """Albumentations, behind this one module: its transforms by name, and what applies one to many images.
 
 Albumentations 2.0.8 draws from a NumPy generator and a Python one that each transform carries, and reseeding them as it
-offers to costs a third of a transform's time. Here both are set to an example's seed in about a microsecond. Some noise
-comes from OpenCV's own global generator, which can't be read back; it is one per thread, so transforms run in a thread
-of their own, and the caller's is left as it was.
+offers to costs a third of a transform's time. Here all transforms share two stand-ins that begin anew for each image in
+less than a microsecond. Some noise comes from OpenCV's own generator, which the library seeds before use but which
+can't be read back; it is one per thread, so transforms run in a thread of their own, and the caller's is left as it was.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import multiprocessing
 import os
 import random
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.seeds import uniforms
 from tasks.errors import BadInput
 
-_MASK = (1 << 64) - 1
 _PROBES = 8
 
 
@@ -41,8 +42,8 @@ def names() -> tuple[str, ...]:
             if inspect.isclass(item)
             and issubclass(item, bases)
             and item not in bases
-            and not issubclass(item, library.Lambda)  # takes functions
             and not _volumetric(item)
+            and not any(map(inspect.isfunction, defaults(name).values()))  # it takes functions, or reads further images
         )
     )
 
@@ -78,9 +79,27 @@ def library_augmenter(
         name=name,
         kind="image",
         parameters=parameters,
-        apply=partial(_apply, name=transform_name, arguments=text),
+        apply=partial(_apply, transforms=((transform_name, text),)),
         why_not=partial(_why_not, name=transform_name, arguments=text),
     )
+
+
+def together(steps: Sequence[Augmenter]) -> tuple[Augmenter, ...]:
+    """The same steps, neighbouring transforms of the library made one, so that an image is seeded and copied once."""
+    joined: list[Augmenter] = []
+    for step in steps:
+        if joined and _transforms(joined[-1]) and _transforms(step):
+            before = joined.pop()
+            both = partial(_apply, transforms=_transforms(before) + _transforms(step))
+            step = Augmenter(f"{before.name} + {step.name}", "image", {}, both)
+        joined.append(step)
+    return tuple(joined)
+
+
+def _transforms(step: Augmenter) -> tuple[tuple[str, str], ...]:
+    """The library's transforms that a step consists of, each with its arguments; none where it is no such step."""
+    apply: Any = step.apply
+    return apply.keywords["transforms"] if isinstance(apply, partial) and apply.func is _apply else ()
 
 
 def _albumentations() -> ModuleType:
@@ -108,70 +127,84 @@ def _made(name: str, arguments: Mapping[str, Any]) -> Any:
         return getattr(_albumentations(), name)(**arguments)
 
 
-def _apply(images: np.ndarray, seeds: np.ndarray, *, name: str, arguments: str) -> np.ndarray:
-    changing = _made(name, json.loads(arguments))
+def _apply(images: np.ndarray, seeds: np.ndarray, *, transforms: tuple[tuple[str, str], ...]) -> np.ndarray:
+    made = [_made(name, json.loads(arguments)) for name, arguments in transforms]
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as thread:
         warnings.simplefilter("ignore")  # once an image; `_why_not` listened
-        return thread.submit(_changed, changing, images, seeds).result()
+        return thread.submit(_changed, made, images, seeds).result()
 
 
-def _changed(changing: Any, images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    import cv2
-
-    bits, python = np.random.PCG64(0), _Seeded()
-    changing.set_random_state(np.random.Generator(bits), python)
-    results = images.copy()
-    for result, seed in zip(results, seeds.tolist(), strict=True):
-        bits.state = _pcg_state(seed)
-        python.begin(seed)
-        cv2.setRNGSeed(seed & 0x7FFFFFFF)
-        changed = changing(image=result)["image"]
-        if changed.shape != result.shape:
+def _changed(transforms: Sequence[Any], images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    generator, python = _Generator(), _Random()
+    for transform in transforms:
+        transform.set_random_state(generator, python)
+    results = np.empty_like(images)
+    shape = images.shape[1:]
+    for place, (seed, numbers) in enumerate(zip(seeds.tolist(), uniforms(seeds, _AHEAD).tolist(), strict=True)):
+        generator.begin(seed)
+        python.begin(numbers, generator)
+        image = images[place].copy()  # some transforms work in place
+        for transform in transforms:
+            image = transform(image=image)["image"]
+        if image.shape != shape:
             raise BadInput(
-                f"{type(changing).__name__} changes an image's size",
+                "the transforms change an image's size",
                 where="augmentation",
-                got=f"{changed.shape} from {result.shape}",
-                remedy="take it out, or resize the images before training",
+                got=f"{_size(image.shape)} from {_size(shape)}",
+                remedy="take out what resizes",
             )
-        result[...] = changed
+        results[place] = image
     if images.dtype != np.uint8:
         np.clip(results, 0, 1, out=results)
     return results
 
 
-def _pcg_state(seed: int) -> Any:
-    state = seed << 64 | (seed * 0xD1342543DE82EF95 & _MASK)
-    return {
-        "bit_generator": "PCG64",
-        "state": {"state": state, "inc": 0x5851F42D4C957F2D14057B7EF767814F},
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
+_AHEAD = 24
+"""Numbers drawn ahead for each image: more than most policies take."""
 
 
-class _Seeded(random.Random):
-    """`random.Random` over SplitMix64: as good for augmentation as the Mersenne twister, and begun in no time."""
+class _Generator:
+    """`np.random.Generator` that costs nothing where nothing is drawn: it is seeded when it is first used."""
 
-    _state = 0
+    def __init__(self) -> None:
+        self._bits = np.random.PCG64(0)
+        self._generator = np.random.Generator(self._bits)
+        self._seed: int | None = None
 
     def begin(self, seed: int) -> None:
-        self._state = seed
-        self.gauss_next = None
+        self._seed = seed
 
-    def _next(self) -> int:
-        self._state = state = (self._state + 0x9E3779B97F4A7C15) & _MASK
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-        return state ^ (state >> 31)
+    def __getattr__(self, name: str) -> Any:
+        if self._seed is not None:
+            state = self._bits.state
+            state["state"]["state"] = self._seed * _PCG_SPREAD & _128_BITS
+            state["has_uint32"] = 0
+            self._bits.state = state
+            self._seed = None
+        return getattr(self._generator, name)
 
-    def random(self) -> float:
-        return (self._next() >> 11) * 2.0**-53
+
+_128_BITS = (1 << 128) - 1
+_PCG_SPREAD = 0xDA942042E4DD58B5D1342543DE82EF95  # odd, so that different seeds are different states
+
+
+class _Random(random.Random):
+    """`random.Random` that begins with numbers drawn beforehand for many images at once, which is cheaper than to seed
+    a Mersenne twister, and to draw from it."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.gauss_next: float | None = None
+
+    def begin(self, numbers: Iterable[float], then: _Generator) -> None:
+        self.gauss_next = None  # a number that it had left over
+        self.random = chain(numbers, iter(lambda: then.random(), None)).__next__  # type: ignore[method-assign]
 
     def getrandbits(self, k: int) -> int:
         bits = 0
-        for _ in range(-(-k // 64)):
-            bits = bits << 64 | self._next()
-        return bits >> (-k % 64)
+        for _ in range(-(-k // 52)):
+            bits = bits << 52 | int(self.random() * 2**52)  # exact: `uniforms` has 52 bits
+        return bits >> (-k % 52)
 
 
 def _why_not(facts: Facts, *, name: str, arguments: str) -> str | None:
@@ -200,6 +233,8 @@ def _why_not(facts: Facts, *, name: str, arguments: str) -> str | None:
 
 
 def _first_sentence(error: object) -> str:
+    if isinstance(error, KeyError):
+        return f"it needs {error} beside the image"
     text = " ".join(str(error).split()) or type(error).__name__
     return text.split(". ")[0].split(" You can ")[0].rstrip(".")[:200]
 
