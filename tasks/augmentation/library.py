@@ -3,7 +3,7 @@
 Albumentations 2.0.8 draws from a NumPy generator and a Python one that each transform carries, and reseeding them as it
 offers to costs a third of a transform's time. Here all transforms share two stand-ins that begin anew for each image in
 less than a microsecond. Some noise comes from OpenCV's own generator, which the library seeds before use but which
-can't be read back; it is one per thread, so transforms run in a thread of their own, and the caller's is left as it was.
+can't be read back; there is one a thread, so transforms run in a thread of their own, and the caller's stays as it was.
 """
 
 from __future__ import annotations
