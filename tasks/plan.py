@@ -192,6 +192,8 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
+    if plain["augmentation"] is None:  # so that a recipe without any is identified as before there was any
+        del plain["augmentation"]
     return {**plain, "optimizer": _plain(optimizer)}
 
 
@@ -319,7 +321,7 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
         return "label smoothing is for classification, and this is regression"
     if regularisation["weight_decay"] and OPTIMIZERS[recipe.optimizer](**_parameters(recipe, "optimizer")).weight_decay:
         return f"{recipe.optimizer} brings its own weight decay: set it there"
-    policy = policy_of(recipe.settings["augmentation"])
+    policy = policy_of(recipe.settings.get("augmentation"))
     return policy.why_not(_facts(dataset)) if policy else None
 
 

@@ -191,7 +191,7 @@ def _check(value: Any) -> Check:
     return Check(name=name, parameters=parameters, severity=severity or "warn")
 
 
-def augmenter_entry(value: Any) -> Entry:
+def _augmenter(value: Any) -> Entry:
     """An augmenter of this project's, or an Albumentations transform with its own arguments."""
     own = {**AUGMENTERS, **MIXERS}
     named = value.get("kind", next(iter(value), None)) if isinstance(value, dict) else value
@@ -218,21 +218,37 @@ def augmenter_entry(value: Any) -> Entry:
     return Entry(name=name, parameters=bound, given=frozenset(parameters))
 
 
+def augmenters(value: Any) -> list[Entry]:
+    """The short forms of an augmentation: an augmenter's name, or a mapping from names to parameters, in order."""
+    if not isinstance(value, dict) or "kind" in value:
+        return [_augmenter(value)]
+    return [_augmenter_under(name, given) for name, given in value.items()]
+
+
+def _augmenter_under(name: str, given: Any) -> Entry:
+    try:
+        return _augmenter({name: given})
+    except PydanticCustomError as error:
+        facts = dict(error.context or {})
+        suffix = ".".join(part for part in (str(name), facts.pop("suffix")) if part)
+        raise problem(suffix=suffix, **facts) from None
+
+
 def _refused(name: str, error: ValueError) -> PydanticCustomError:
     """What Albumentations says of a wrong argument."""
     if not isinstance(error.__cause__, ValidationError):
-        return problem(f"{name} refuses its parameters", got=" ".join(str(error).split())[:200])
+        return problem(f"{name} refuses its parameters: {' '.join(str(error).split())[:200]}")
     first = error.__cause__.errors()[0]
     suffix = dotted(first["loc"][:1])
-    if not suffix:
-        return problem(f"{name} refuses its parameters", got=first["msg"].removeprefix("Value error, "))
     text, accepted = worded(first)
-    given = error.__cause__.errors()[0]["input"]
-    return problem(text, got=repr(given), accepted=accepted.removeprefix("Value error, "), suffix=suffix)
+    accepted = accepted.removeprefix("Value error, ")
+    if not suffix:
+        return problem(f"{name} refuses its parameters: {accepted}")
+    return problem(text, got=repr(first["input"]), accepted=accepted, suffix=suffix)
 
 
 OptimizerEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="optimizer", table=OPTIMIZERS))]
 ScheduleEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="schedule", table=SCHEDULES))]
 ModelEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="model", table=MODELS))]
-AugmenterEntry = Annotated[Entry, BeforeValidator(augmenter_entry)]
+AugmenterEntry = Annotated[Entry, BeforeValidator(_augmenter)]
 CheckEntry = Annotated[Check, BeforeValidator(_check)]

@@ -15,7 +15,15 @@ from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.metrics import METRICS
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
-from tasks.spec.entries import AugmenterEntry, CheckEntry, ModelEntry, OptimizerEntry, ScheduleEntry, problem
+from tasks.spec.entries import (
+    AugmenterEntry,
+    CheckEntry,
+    ModelEntry,
+    OptimizerEntry,
+    ScheduleEntry,
+    augmenters,
+    problem,
+)
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -119,7 +127,7 @@ class EarlyStopping(Frozen):
 class Augmentation(Frozen):
     """Augmenters in order, for the training part alone. Short forms: `none`, a name, `{name: parameters, ...}`."""
 
-    steps: list[AugmenterEntry] = Field(min_length=1)
+    steps: list[AugmenterEntry] = Field(min_length=1, description="a list of augmenters")
     times: Count | None = Field(
         None, description="copies of each example beside the original; None: a fresh version every epoch in its place"
     )
@@ -148,10 +156,10 @@ def _augmentation(value: Any) -> Any:
     """The short forms written out."""
     if value is None or value == "none":
         return None
-    if isinstance(value, str):
-        return {"steps": [value]}
-    if isinstance(value, dict) and value and not set(value) & set(Augmentation.model_fields):
-        return {"steps": [value] if "kind" in value else [{name: given} for name, given in value.items()]}
+    if isinstance(value, str) or (
+        isinstance(value, dict) and value and not set(value) & set(Augmentation.model_fields)
+    ):
+        return {"steps": augmenters(value)}
     return value
 
 

@@ -129,7 +129,8 @@ def test_strength_0_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", by_name())
 def test_albumentations_by_name(name: str) -> None:
     made = library.transform(name, {})
-    json.dumps(made.parameters)
+    again = library.transform(name, json.loads(json.dumps(made.parameters)))
+    assert again.parameters == made.parameters
     for values in examples("image"):
         if made.why_not(facts_of("image", values)) is None:
             check(made, values)
