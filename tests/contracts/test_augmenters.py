@@ -62,11 +62,12 @@ CASES = [
 ]
 
 
-def by_name() -> list[str]:
+def by_name() -> list[Any]:
     needed = inspect.Parameter.empty
     more = ("CropAndPad", "LongestMaxSize", "SmallestMaxSize")  # want one argument out of several
+    slow = ("Superpixels",)
     return [
-        name
+        pytest.param(name, marks=pytest.mark.slow) if name in slow else name
         for name in library.names()
         if name not in more and not any(value is needed for value in library.defaults(name).values())
     ]

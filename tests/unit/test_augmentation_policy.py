@@ -25,6 +25,21 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+PARENT = """
+import os, time
+from tasks.augmentation.policy import workers
+
+def pid(_):
+    time.sleep(0.1)
+    return os.getpid()
+
+if __name__ == "__main__":
+    with workers(2) as run:
+        print(*set(run(pid, range(8))), flush=True)
+        time.sleep(600)
+"""
+
+
 def digits(count: int = 40, largest: int = 16) -> np.ndarray:
     return np.random.default_rng(0).integers(0, largest + 1, (count, 8, 8, 1)).astype(np.uint8)
 
@@ -100,6 +115,21 @@ def test_copies_are_the_versions_one_after_the_other_and_progress_is_told() -> N
     assert told == [(CHUNK, total), (len(values), total), (len(values) + CHUNK, total), (total, total)]
 
 
+def test_chunks_of_large_images_are_small_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, rows = digits(), np.arange(40)
+    made, told = policy(values), []
+    whole = augment(made, values, rows, 0, 0)
+    monkeypatch.setattr("tasks.augmentation.policy.CHUNK_BYTES", 16 * 64)
+    pieces = augment(made, values, rows, 0, 0, progress=lambda done, total: told.append(done))
+    assert told == [16, 32, 40]
+    np.testing.assert_array_equal(pieces, whole)
+
+
+def test_no_examples_stay_none() -> None:
+    values = digits()
+    assert augment(policy(values), values[:0], np.arange(0), 0, 0).shape == (0, 8, 8, 1)
+
+
 def test_two_processes_give_the_same_bytes_and_are_gone_afterwards() -> None:
     values, rows = digits(3 * CHUNK), np.arange(3 * CHUNK)
     made = policy(values)
@@ -111,15 +141,7 @@ def test_two_processes_give_the_same_bytes_and_are_gone_afterwards() -> None:
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
-    script.write_text(
-        "import os, time\n"
-        "from tasks.augmentation.policy import workers\n"
-        "if __name__ == '__main__':\n"
-        "    with workers(2) as run:\n"
-        "        print(*set(run(pid, range(8))), flush=True)\n"
-        "        time.sleep(600)\n"
-    )
-    script.write_text(script.read_text().replace("pid,", "_pid,").replace("if __name__", PID + "if __name__"))
+    script.write_text(PARENT)
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(root)}
@@ -131,9 +153,6 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "a worker outlived its parent"
         time.sleep(0.1)
-
-
-PID = "def _pid(_):\n    time.sleep(0.1)\n    return os.getpid()\n\n"
 
 
 def test_a_table_is_changed_in_units_of_its_columns_and_missing_values_stay_missing() -> None:
