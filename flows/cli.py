@@ -34,7 +34,7 @@ HomeOption = Annotated[
 ]
 
 
-Kind = Literal["runs", "experiments", "datasets", "models", "optimizers", "schedules", "metrics"]
+Kind = Literal["runs", "experiments", "datasets", "models", "optimizers", "schedules", "augmenters", "metrics"]
 
 
 @app.command()

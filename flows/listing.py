@@ -17,6 +17,7 @@ def lines(kind: str, home: Path) -> Iterator[str]:
         "datasets": _datasets,
         "models": lambda: _factories(_table("models")),
         "optimizers": lambda: _factories(_table("optimizers")),
+        "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
         "metrics": _metrics,
     }[kind]()
@@ -51,6 +52,8 @@ def _metrics() -> Iterator[str]:
 
 
 def _table(name: str) -> dict[str, Callable[..., Any]]:
+    from tasks.augmentation.mixup import MIXERS
+    from tasks.augmentation.table import AUGMENTERS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -59,6 +62,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "models": {**MODELS},
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
+        "augmenters": {**AUGMENTERS, **MIXERS},
     }
     return tables[name]
 

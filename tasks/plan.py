@@ -16,11 +16,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.augmentation.augmenter import Facts
+from tasks.augmentation.policy import policy_of
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
 from tasks.spec.entries import Entry
-from tasks.spec.models import Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
+from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
 from tasks.stacking import Division, Work, cores, divide
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
@@ -195,6 +197,8 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
+    if plain["augmentation"] is None:  # so that a recipe without any is identified as before there was any
+        del plain["augmentation"]
     return {**plain, "optimizer": _plain(optimizer)}
 
 
@@ -212,7 +216,7 @@ def _label(chosen: Mapping[str, Any], compared: Sequence[str]) -> str:
 
 
 def _part(axis: str, value: Any) -> str:
-    if isinstance(value, Entry):
+    if isinstance(value, Entry | Augmentation):
         return str(value)
     kind = axis.replace("_", " ")
     if isinstance(value, EarlyStopping):
@@ -334,7 +338,15 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
         return "label smoothing is for classification, and this is regression"
     if regularisation["weight_decay"] and OPTIMIZERS[recipe.optimizer](**_parameters(recipe, "optimizer")).weight_decay:
         return f"{recipe.optimizer} brings its own weight decay: set it there"
-    return None
+    policy = policy_of(recipe.settings.get("augmentation"))
+    return policy.why_not(_facts(dataset)) if policy else None
+
+
+def _facts(dataset: Dataset) -> Facts:
+    """What augmenters are told of the data."""
+    if dataset.images is not None:
+        return Facts("image", dataset.images.shape[1:], dataset.images.dtype.name)
+    return Facts("table", (len(dataset.numbers),), "float64")
 
 
 def _planned(recipe: Recipe, seed: int, data_key: str) -> PlannedTrial:

@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model, model_serializer
 from pydantic_core import PydanticCustomError
 
+from tasks.augmentation import library
+from tasks.augmentation.mixup import MIXERS
+from tasks.augmentation.table import AUGMENTERS
 from tasks.errors import nearest
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
@@ -188,7 +191,64 @@ def _check(value: Any) -> Check:
     return Check(name=name, parameters=parameters, severity=severity or "warn")
 
 
+def _augmenter(value: Any) -> Entry:
+    """An augmenter of this project's, or an Albumentations transform with its own arguments."""
+    own = {**AUGMENTERS, **MIXERS}
+    named = value.get("kind", next(iter(value), None)) if isinstance(value, dict) else value
+    if isinstance(value, Entry) or (isinstance(named, str) and named in own):
+        return _entry(value, kind="augmenter", table=own)
+    # Only here, since Albumentations takes half a second to load.
+    name, parameters = _name_and_parameters(value, "augmenter", {**own, **dict.fromkeys(library.names())})
+    defaults = library.defaults(name)
+    unknown = [key for key in parameters if key not in defaults]
+    if unknown:
+        raise problem(
+            f"{name} has no parameter {unknown[0]}",
+            got=f"{unknown[0]}: {parameters[unknown[0]]!r}",
+            accepted=nearest(str(unknown[0]), defaults),
+            suffix=str(unknown[0]),
+        )
+    missing = [key for key, default in defaults.items() if default is inspect.Parameter.empty and key not in parameters]
+    if missing:
+        raise problem(f"{name} lacks {missing[0]}", accepted=", ".join(defaults), suffix=missing[0])
+    try:
+        bound = library.transform(name, parameters).parameters
+    except ValueError as error:
+        raise _refused(name, error) from None
+    return Entry(name=name, parameters=bound, given=frozenset(parameters))
+
+
+def augmenters(value: Any) -> list[Entry]:
+    """The short forms of an augmentation: an augmenter's name, or a mapping from names to parameters, in order."""
+    if not isinstance(value, dict) or "kind" in value:
+        return [_augmenter(value)]
+    return [_augmenter_under(name, given) for name, given in value.items()]
+
+
+def _augmenter_under(name: str, given: Any) -> Entry:
+    try:
+        return _augmenter({name: given})
+    except PydanticCustomError as error:
+        facts = dict(error.context or {})
+        suffix = ".".join(part for part in (str(name), facts.pop("suffix")) if part)
+        raise problem(suffix=suffix, **facts) from None
+
+
+def _refused(name: str, error: ValueError) -> PydanticCustomError:
+    """What Albumentations says of a wrong argument."""
+    if not isinstance(error.__cause__, ValidationError):
+        return problem(f"{name} refuses its parameters: {' '.join(str(error).split())[:200]}")
+    first = error.__cause__.errors()[0]
+    suffix = dotted(first["loc"][:1])
+    text, accepted = worded(first)
+    accepted = accepted.removeprefix("Value error, ")
+    if not suffix:
+        return problem(f"{name} refuses its parameters: {accepted}")
+    return problem(text, got=repr(first["input"]), accepted=accepted, suffix=suffix)
+
+
 OptimizerEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="optimizer", table=OPTIMIZERS))]
 ScheduleEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="schedule", table=SCHEDULES))]
 ModelEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="model", table=MODELS))]
+AugmenterEntry = Annotated[Entry, BeforeValidator(_augmenter)]
 CheckEntry = Annotated[Check, BeforeValidator(_check)]

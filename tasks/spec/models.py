@@ -9,12 +9,21 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.metrics import METRICS
-from tasks.ranges import Count, Fraction, NonNegative, Positive
-from tasks.spec.entries import CheckEntry, ModelEntry, OptimizerEntry, ScheduleEntry, problem
+from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
+from tasks.spec.entries import (
+    AugmenterEntry,
+    CheckEntry,
+    ModelEntry,
+    OptimizerEntry,
+    ScheduleEntry,
+    augmenters,
+    problem,
+)
 from tasks.training.trial import MEASURED
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
@@ -159,6 +168,48 @@ class StopAt(Frozen):
         return self
 
 
+class Augmentation(Frozen):
+    """Augmenters in order, for the training part alone. Short forms: `none`, a name, `{name: parameters, ...}`."""
+
+    steps: list[AugmenterEntry] = Field(min_length=1, description="a list of augmenters")
+    times: Count | None = Field(
+        None, description="copies of each example beside the original; None: a fresh version every epoch in its place"
+    )
+    seed: Whole = Field(0, description="of the policy; a trial's own seed is added to it")
+
+    @model_validator(mode="after")
+    def _mixing_comes_last(self) -> Self:
+        mixers = [place for place, step in enumerate(self.steps) if step.name in MIXERS]
+        if mixers and mixers[0] != len(self.steps) - 1:
+            name = self.steps[mixers[0]].name
+            raise problem(f"{name} mixes what the others made, so it comes last", suffix=f"steps[{mixers[0]}]")
+        if mixers and self.times is not None:
+            name = self.steps[-1].name
+            raise problem(
+                f"{name} mixes anew every epoch, so it takes no copies", got=f"times: {self.times}", suffix="times"
+            )
+        return self
+
+    def __str__(self) -> str:
+        """`rotation (degrees 10.0) + flip, 2 copies`."""
+        said = " + ".join(str(step) for step in self.steps)
+        return said if self.times is None else f"{said}, {self.times} {'copy' if self.times == 1 else 'copies'}"
+
+
+def _augmentation(value: Any) -> Any:
+    """The short forms written out."""
+    if value is None or value == "none":
+        return None
+    if isinstance(value, str) or (
+        isinstance(value, dict) and value and not set(value) & set(Augmentation.model_fields)
+    ):
+        return {"steps": augmenters(value)}
+    return value
+
+
+AugmentationEntry = Annotated[Augmentation | None, BeforeValidator(_augmentation)]
+
+
 class Train(Frozen):
     """What is held still: the same for every recipe, unless `compare` names it."""
 
@@ -167,6 +218,7 @@ class Train(Frozen):
     schedule: ScheduleEntry = Field(default="constant", validate_default=True)
     regularisation: Regularisation = Regularisation()
     clipping: Clipping = Clipping()
+    augmentation: AugmentationEntry = None
     batch_size: BatchSize = 32
     epochs: Epochs = 20
     early_stopping: EarlyStopping | None = None
@@ -183,6 +235,7 @@ class Compare(Frozen):
     schedule: list[ScheduleEntry] | None = Field(None, min_length=1)
     regularisation: list[Regularisation] | None = Field(None, min_length=1)
     clipping: list[Clipping] | None = Field(None, min_length=1)
+    augmentation: list[AugmentationEntry] | None = Field(None, min_length=1)
     batch_size: list[BatchSize] | None = Field(None, min_length=1)
     epochs: list[Epochs] | None = Field(None, min_length=1)
     early_stopping: list[EarlyStopping | None] | None = Field(None, min_length=1)

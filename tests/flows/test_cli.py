@@ -17,6 +17,8 @@ import pytest
 
 from flows.cli import Kind, main
 from flows.experiments import shipped
+from tasks.augmentation.mixup import MIXERS
+from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.evaluation.metrics import METRICS
 from tasks.run_folder import locked, read_json
@@ -140,6 +142,7 @@ LISTED = {
     "models": MODELS,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
+    "augmenters": {**AUGMENTERS, **MIXERS},
     "metrics": METRICS,
 }
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticCustomError
 
+from tasks.augmentation.mixup import MIXERS
+from tasks.augmentation.table import AUGMENTERS
 from tasks.errors import BadInput
 from tasks.ranges import Fraction, Positive
 from tasks.spec.entries import Check, Entry, bind, dotted
@@ -19,7 +21,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.validation.checks import CHECKS
 
-FACTORIES = {**OPTIMIZERS, **SCHEDULES, **MODELS}
+FACTORIES = {**OPTIMIZERS, **SCHEDULES, **MODELS, **AUGMENTERS, **MIXERS}
 
 
 def factory(*, rate: Positive = 0.5, share: Fraction = 0.0, widths: list[int] = [4], name: str | None = None) -> None:  # noqa: B006
@@ -115,6 +117,44 @@ def spec_with(**train: Any) -> Spec:
 def test_an_entry_is_a_name_or_a_name_with_its_parameters(written: object) -> None:
     entry = spec_with(optimizer=written).train.optimizer
     assert (entry.name, entry.parameters) == ("momentum", {"learning_rate": 0.01, "momentum": 0.9})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"flip": None, "noise": {"std": 0.2}},
+        {"steps": ["flip", {"noise": {"std": 0.2}}]},
+        {"steps": [{"kind": "flip"}, {"kind": "noise", "std": 0.2}], "times": None, "seed": 0},
+    ],
+)
+def test_an_augmentation_has_short_forms(written: object) -> None:
+    augmentation = spec_with(augmentation=written).train.augmentation
+    assert augmentation is not None
+    assert [step.parameters for step in augmentation.steps] == [{"axis": "horizontal", "p": 0.5}, {"std": 0.2}]
+    assert str(augmentation) == "flip + noise (std 0.2)"
+    assert spec_with(augmentation="flip") == spec_with(augmentation={"kind": "flip"})
+    assert spec_with(augmentation="none").train.augmentation is spec_with(augmentation=None).train.augmentation is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        3,
+        "",
+        [],
+        ["flip"],
+        {},
+        {"flip": 3},
+        {3: {}},
+        {"steps": "flip"},
+        {"steps": [[]]},
+        {"kind": []},
+        {"steps": [None]},
+    ],
+)
+def test_what_is_no_augmentation_is_refused(written: object) -> None:
+    with pytest.raises(BadInput, match="augmentation"):
+        spec_with(augmentation=written)
 
 
 def test_an_entry_reads_as_its_author_wrote_it() -> None:

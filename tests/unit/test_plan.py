@@ -105,6 +105,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "schedule": ["constant", "cosine"],
         "regularisation": [{}, {"l2": 0.1}],
         "clipping": [{}, {"norm": 1.0}],
+        "augmentation": [None, "gaussian_noise"],
         "batch_size": [16, 32],
         "epochs": [1, 2],
         "early_stopping": [None, {}],
@@ -155,6 +156,13 @@ def test_labels_say_what_differs() -> None:
     ]
     assert labels(clipping=[{}, {"global_norm": 1}]) == ["adam · clipping none", "adam · clipping global norm 1.0"]
     assert labels(model=["linear", {"mlp": {"hidden": [8]}}]) == ["adam · linear", "adam · mlp (hidden [8])"]
+    noise: dict[str, Any] = {"gaussian_noise": {"std": 0.2}}
+    assert labels(augmentation=["none", noise, {**noise, "mixup": {}}, {"steps": ["rotation"], "times": 2}]) == [
+        "adam · augmentation none",
+        "adam · gaussian_noise (std 0.2)",
+        "adam · gaussian_noise (std 0.2) + mixup",
+        "adam · rotation, 2 copies",
+    ]
     assert labels(batch_size=[8, 16], epochs=[1]) == ["adam · batch size 8", "adam · batch size 16"]
     assert labels(early_stopping=[None, {}, {"restore_best": False}]) == [
         "adam · early stopping none",
@@ -296,6 +304,12 @@ def test_a_bound_trial_holds_what_the_spec_says() -> None:
     ("compare", "classes", "skipped", "reason"),
     [
         ({"model": ["mlp", "cnn"]}, ("a", "b"), "adam · cnn", "images"),
+        (
+            {"augmentation": ["none", "flip"]},
+            ("a", "b"),
+            "adam · flip",
+            "flip is for images, and these data are a table",
+        ),
         ({"regularisation": [{}, {"label_smoothing": 0.1}]}, None, "adam · label smoothing 0.1", "classification"),
         (
             {"optimizer": ["adam", "adamw"], "regularisation": [{"weight_decay": 0.1}]},

@@ -468,6 +468,16 @@ patience = {"patience": st.integers(1, 9), "restore_best": st.booleans()}
 axes = {
     "schedule": schedules,
     "regularisation": regularisations,
+    "augmentation": st.sampled_from(
+        [
+            None,
+            "none",
+            "flip",
+            {"rotation": {"degrees": 5}, "mixup": None},
+            {"steps": ["noise"], "times": 2, "seed": 1},
+            {"GaussNoise": {"p": 1}},
+        ]
+    ),
     "clipping": st.sampled_from([{}, {"value": 1.0}, {"norm": 0.5}, {"global_norm": 2.0}]),
     "batch_size": st.integers(1, 512),
     "epochs": st.integers(1, 50),

@@ -1,0 +1,107 @@
+"""Augmented copies on disk, found again by all that decides them.
+
+A file is the SHA-256 of its content, then the content: an array as NumPy writes it, or texts as JSON. What does not
+match its digest is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from tasks.augmentation.augmenter import Values
+from tasks.augmentation.policy import Map, Policy, Progress, copies
+
+_DIGEST = 32
+_PACKAGES = ("albumentations", "albucore", "opencv-python-headless", "nlpaug", "nltk", "librosa", "numpy", "scipy")
+
+
+def cached_copies(
+    policy: Policy,
+    values: Values,
+    rows: np.ndarray,
+    seed: int,
+    *,
+    home: Path,
+    digest: str,
+    run: Map = map,
+    progress: Progress | None = None,
+) -> Values:
+    """As `copies`, but made only once: later calls read them from `home/cache/augmented`.
+
+    Args:
+        policy: After `learned` on these very values.
+        values: The training part, whole.
+        rows: Its rows in the data set.
+        digest: Of the data set.
+    """
+    path = home / "cache" / "augmented" / key(policy, rows, seed, digest)
+    found = _read(path)
+    if found is not None:
+        return found
+    made = copies(policy, values, rows, seed, run=run, progress=progress)
+    with suppress(OSError):  # a full disk costs the reuse, not the run
+        _write(path, made)
+    return made
+
+
+def key(policy: Policy, rows: np.ndarray, seed: int, digest: str) -> str:
+    """SHA-256 (hex) of data, part, policy, seed, the libraries' versions and the text of this package's modules."""
+    facts = {
+        "data": digest,
+        "rows": hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest(),
+        "policy": policy.document,
+        "seed": seed,
+        "versions": {name: version(name) for name in _PACKAGES},
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(module.read_bytes() for module in modules)).hexdigest()
+
+
+def _read(path: Path) -> Values | None:
+    """The file's content, or None where it isn't there or isn't whole."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    payload = content[_DIGEST:]
+    if hashlib.sha256(payload).digest() != content[:_DIGEST]:
+        return None
+    if payload.startswith(b"["):
+        return json.loads(payload)
+    return np.load(io.BytesIO(payload), allow_pickle=False)
+
+
+def _write(path: Path, values: Values) -> None:
+    """Under a temporary name, then renamed: whoever reads sees all of it or nothing."""
+    if isinstance(values, np.ndarray):
+        buffer = io.BytesIO()
+        np.save(buffer, values, allow_pickle=False)
+        payload = buffer.getvalue()
+    else:
+        payload = json.dumps(values).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(payload).digest())
+            file.write(payload)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

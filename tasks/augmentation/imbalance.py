@@ -1,0 +1,44 @@
+"""Answers to classes of unequal size: weights for the loss, or rows drawn more than once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def class_weights(target: np.ndarray, classes: int) -> np.ndarray:
+    """Weights that make every class count alike: rows / (classes * rows of the class), as scikit-learn's `balanced`.
+
+    Args:
+        target: Class indices of the training part `[rows]`.
+        classes: How many there are.
+
+    Returns:
+        float64 `[classes]`, whose mean over the rows is 1; 0 for a class without rows.
+    """
+    counts = np.bincount(target, minlength=classes)
+    present = counts > 0
+    return np.where(present, len(target) / (present.sum() * np.maximum(counts, 1)), 0.0)
+
+
+def resample(target: np.ndarray, seed: int) -> np.ndarray:
+    """Row positions in which every class that occurs has as many rows as the largest.
+
+    Each row stands in it at least once; a smaller class's rows are repeated whole as often as they fit, and a sample
+    without replacement fills the rest, so that no row counts much more than another of its class.
+
+    Args:
+        target: Class indices of the training part `[rows]`.
+        seed: Of the sample.
+
+    Returns:
+        int64, sorted: positions in `target`.
+    """
+    generator = np.random.default_rng([0x1BA1A, seed])
+    counts = np.bincount(target)
+    most = counts.max(initial=0)
+    chosen = [np.zeros(0, np.int64)]
+    for each in np.flatnonzero(counts):
+        rows = np.flatnonzero(target == each)
+        chosen += [rows] * (most // len(rows))
+        chosen.append(generator.choice(rows, most % len(rows), replace=False))
+    return np.sort(np.concatenate(chosen))

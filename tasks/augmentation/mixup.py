@@ -1,0 +1,85 @@
+"""mixup: training on convex combinations of two examples and of their targets (Zhang et al. 2018, "mixup: Beyond
+Empirical Risk Minimization", equation 1).
+
+It takes preprocessed inputs, whatever the data were, and it changes targets too; so it is not an `Augmenter` but a
+`Mixer`, and comes last in a policy. For cross-entropy and for squared error over a standardised value
+
+    loss(mixed target) = weight * loss(target_a) + (1 - weight) * loss(target_b)    (+ a constant for squared error)
+
+so a trainer needs no soft labels: two losses with the row's weights, or, with the same expected gradient, the single
+target that `drawn_targets` picks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tasks.augmentation.seeds import uniforms
+from tasks.ranges import Positive
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Examples mixed in pairs.
+
+    Args:
+        inputs: float32 `[n, ...]`, `weight * own + (1 - weight) * partner's`.
+        target_a: The example's own target `[n]`, of the dtype given.
+        target_b: Its partner's.
+        weight: Of `target_a`: float32 `[n]` in [0, 1].
+    """
+
+    inputs: np.ndarray
+    target_a: np.ndarray
+    target_b: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """One way of mixing training examples with one another.
+
+    Args:
+        mix: `(inputs, targets, seeds uint64 [n]) -> Mixed`; the partners come from the same arrays.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    mix: Callable[[np.ndarray, np.ndarray, np.ndarray], Mixed]
+
+
+def mixup(*, alpha: Positive = 0.2) -> Mixer:
+    """Mixes each example with another of the training part; the weight is drawn from Beta(alpha, alpha)."""
+    return Mixer("mixup", {"alpha": alpha}, partial(mix, alpha=alpha))
+
+
+def mix(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: float) -> Mixed:
+    """Each example mixed with a partner drawn uniformly from all of them (itself included, as in the paper).
+
+    Args:
+        inputs: float32 `[n, ...]`, preprocessed.
+        targets: `[n]`, classes or values.
+        seeds: uint64 `[n]`; partner and weight of a row depend on its own seed, and on n, alone.
+    """
+    from scipy.special import betaincinv
+
+    drawn = uniforms(seeds, 2)
+    weight = betaincinv(alpha, alpha, drawn[:, 0]).astype(np.float32)
+    partner = (drawn[:, 1] * len(inputs)).astype(np.int64)
+    share = weight.reshape(-1, *[1] * (inputs.ndim - 1))
+    mixed = share * inputs + (np.float32(1) - share) * inputs[partner]
+    return Mixed(mixed.astype(inputs.dtype, copy=False), targets, targets[partner], weight)
+
+
+def drawn_targets(mixed: Mixed, seeds: np.ndarray) -> np.ndarray:
+    """One hard target a row, `target_a` with probability `weight`: the loss's gradient has the mixed target's mean."""
+    own = uniforms(seeds, 3)[:, 2] < mixed.weight  # the third number: the first two made the weight and the partner
+    return np.where(own, mixed.target_a, mixed.target_b)
+
+
+MIXERS: dict[str, Callable[..., Mixer]] = {"mixup": mixup}

@@ -1,0 +1,225 @@
+"""A policy: augmenters one after the other, and when they act.
+
+Either every epoch sees each training example in a fresh version, in place of the original; or a number of changed
+copies, made once, stand beside the originals. What becomes of an example depends on itself, its row in the data set,
+the policy, the policy's and the trial's seed, and the number of the epoch or copy, and on nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from tasks.augmentation.augmenter import Augmenter, Facts, Values
+from tasks.augmentation.library import together
+from tasks.augmentation.mixup import Mixer
+from tasks.augmentation.seeds import example_seeds
+from tasks.augmentation.table import augmenter
+
+Progress = Callable[[int, int], None]
+"""Called with (examples done, examples in all) after each chunk."""
+
+Map = Callable[..., Iterator[Any]]
+"""`map`, or one like it that does the work elsewhere; results in order."""
+
+CHUNK = 512
+"""Examples worked on at a time, at most: 10 ms of work for small images, 3 s for the slowest changes of sound."""
+
+CHUNK_BYTES = 1 << 21
+"""Fewer of large examples, so that a chunk stays in the cache on its way from process to process."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Augmenters in order, all for one kind of data.
+
+    Args:
+        mixer: What mixes the preprocessed examples of an epoch afterwards, or None.
+        times: Changed copies of each example beside the original; None: a fresh version every epoch in its place.
+        seed: The policy's own.
+        document: What it was made from, plain JSON, complete.
+        white: The largest value of the training part's images, once learned; None: not images, or not learned yet.
+    """
+
+    steps: tuple[Augmenter, ...]
+    mixer: Mixer | None
+    times: int | None
+    seed: int
+    document: Mapping[str, Any]
+    white: float | None = None
+
+    def why_not(self, facts: Facts) -> str | None:
+        """Why these data can't be augmented so, or None."""
+        for step in self.steps:
+            if step.kind != facts.kind:
+                return f"{step.name} is for {_PLURALS[step.kind]}, and these data are {_DATA[facts.kind]}"
+            reason = step.why_not(facts)
+            if reason:
+                return f"{step.name} {reason}"
+        if self.mixer and facts.kind == "text":
+            return f"{self.mixer.name} mixes numbers, and these data are texts"
+        return None
+
+    def learned(self, values: Values) -> Policy:
+        """This policy with what its augmenters need to know of the training part, as `augment` takes it."""
+        steps = together([step.learn(values) if step.learn else step for step in self.steps])
+        images = any(step.kind == "image" for step in steps)
+        return replace(self, steps=steps, white=(float(values.max()) or 1.0) if images else None)
+
+
+_PLURALS = {"image": "images", "text": "texts", "audio": "sound", "table": "tables"}
+_DATA = {"image": "images", "text": "texts", "audio": "sound", "table": "a table"}
+
+
+def policy_of(document: Mapping[str, Any] | None) -> Policy | None:
+    """The policy of a recipe's settings: `{steps: [{name: parameters}, ...], times, seed}` with every parameter."""
+    if document is None:
+        return None
+    made = [augmenter(name, parameters) for step in document["steps"] for name, parameters in step.items()]
+    return Policy(
+        steps=tuple(step for step in made if isinstance(step, Augmenter)),
+        mixer=next((step for step in made if isinstance(step, Mixer)), None),
+        times=document["times"],
+        seed=document["seed"],
+        document=document,
+    )
+
+
+def augment(
+    policy: Policy,
+    values: Values,
+    rows: np.ndarray,
+    seed: int,
+    copy: int,
+    *,
+    run: Map = map,
+    progress: Progress | None = None,
+) -> Values:
+    """One changed version of each example.
+
+    Args:
+        policy: After `learned`.
+        values: Raw examples as in `Values`; images may have any largest value, which is taken as white.
+        rows: Each example's row in the data set `[n]`.
+        seed: The trial's.
+        copy: Which version: the epoch or the copy, from 0.
+        run: From `workers`; the result does not depend on it.
+
+    Returns:
+        As `values`: same number, shape, dtype and range.
+    """
+    size = _chunk_size(values)
+    starts = range(0, len(values), size)
+    chunks = ((values[start : start + size], rows[start : start + size]) for start in starts)
+    parts = []
+    done = 0
+    for part in run(partial(_chunk, pickle.dumps(policy), seed, copy), chunks):
+        parts.append(part)
+        done += len(part)
+        if progress:
+            progress(done, len(values))
+    return _joined(parts) if parts else values
+
+
+def copies(
+    policy: Policy,
+    values: Values,
+    rows: np.ndarray,
+    seed: int,
+    *,
+    run: Map = map,
+    progress: Progress | None = None,
+) -> Values:
+    """The copies of a policy with `times`, without the originals: the first of each example, then the second."""
+    times = policy.times or 0
+    total = times * len(values)
+
+    def moved(copy: int) -> Progress | None:
+        return progress and (lambda done, _: progress(copy * len(values) + done, total))
+
+    return _joined([augment(policy, values, rows, seed, copy, run=run, progress=moved(copy)) for copy in range(times)])
+
+
+@contextmanager
+def workers(processes: int) -> Iterator[Map]:
+    """A `map` over so many worker processes, started once and kept until the end; with one process the plain `map`.
+
+    Workers are fresh interpreters (TensorFlow does not survive a fork). They end with this process, however it ends.
+    """
+    if processes == 1:
+        yield map
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_the_parent)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_the_parent() -> None:
+    """A killed parent leaves its workers waiting for work for ever, since each holds the queue's other end too."""
+    import multiprocessing
+    import os
+    import threading
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _chunk_size(values: Values) -> int:
+    if not isinstance(values, np.ndarray) or not values.size:
+        return CHUNK
+    return min(max(CHUNK_BYTES // values[0].nbytes, 1), CHUNK)
+
+
+@lru_cache(maxsize=1)
+def _loaded(pickled: bytes) -> Policy:
+    return pickle.loads(pickled)
+
+
+def _chunk(pickled: bytes, seed: int, copy: int, chunk: tuple[Values, np.ndarray]) -> Values:
+    policy = _loaded(pickled)
+    values, rows = chunk
+    if policy.white is not None:
+        values = _stretched(values, policy.white)
+    for place, step in enumerate(policy.steps):
+        values = step.apply(values, example_seeds((policy.seed, seed, place), copy, rows))
+    if policy.white is not None:
+        values = _unstretched(values, policy.white)
+    return values
+
+
+def _stretched(images: np.ndarray, white: float) -> np.ndarray:
+    """Images in the range that augmenters take: `white` becomes 255, or 1 for float32. For uint8 it can be undone."""
+    if images.dtype == np.uint8:
+        table = np.minimum(np.rint(np.arange(256) * (255 / white)), 255).astype(np.uint8)
+        return images if white == 255 else table[images]
+    return np.clip(images / np.float32(white), 0, 1)
+
+
+def _unstretched(images: np.ndarray, white: float) -> np.ndarray:
+    if images.dtype == np.uint8:
+        table = np.rint(np.arange(256) * (white / 255)).astype(np.uint8)
+        return images if white == 255 else table[images]
+    return images * np.float32(white)
+
+
+def _joined(parts: Sequence[Values]) -> Values:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [item for part in parts for item in part]
