@@ -4,15 +4,15 @@ More trials in a stack share its compilation and the cost of each step; fewer ke
 processor's cache, and several stacks keep several cores busy, as a stack's small operations alone can't. Trials whose
 optimizers follow one rule lie side by side, because each rule in a stack lengthens its compilation.
 
-The model's figures were measured on a two-core machine (`make bench` shows how far they are off here). They decide how
-long a run takes, and through rounding the last digits of its results; so the division is written to plan.json, and
-whoever goes on with a run follows the plan, not the model.
+The model's figures were measured on a two-core machine; a short probe (`training.probe`) says how this machine
+compares with it on the network at hand. They decide how long a run takes, and through rounding the last digits of its
+results; so the division is written to plan.json, and whoever goes on with a run follows the plan, not the probe.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -31,6 +31,17 @@ def cores() -> int:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How many times as long as the model says a machine takes, compiling and stepping."""
+
+    compiling: float = 1.0
+    stepping: float = 1.0
+
+
+AS_MODELLED = {True: Pace(), False: Pace()}
+
+
+@dataclass(frozen=True)
 class Work:
     """What one trial of a stack does.
 
@@ -40,6 +51,7 @@ class Work:
         activations: Numbers that a row makes on its way through the network.
         batch_size: Rows a step.
         steps: Training steps.
+        spatial: With convolutions, for which XLA has slow code on a CPU.
     """
 
     parameters: int
@@ -47,26 +59,35 @@ class Work:
     activations: int
     batch_size: int
     steps: int
+    spatial: bool = False
 
     @property
     def trial_bytes(self) -> int:
         """float32: weights, kept weights, gradient and up to three moments, and the activations forth and back."""
         return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size) + 1
 
-    def seconds(self, trials: int, rules: int, *, xla: bool) -> float:
-        """A stack's time on one core, compiling included.
+    def compile_seconds(self, rules: int, *, xla: bool) -> float:
+        """Of one core, for a stack with so many update rules."""
+        if xla:
+            return 0.6 + 0.3 * rules + (1.5 if self.spatial else 0)
+        return 0.15 + 0.07 * rules
 
-        Args:
-            trials: In the stack.
-            rules: Different update rules among them.
-        """
+    def step_seconds(self, trials: int, rules: int, *, xla: bool) -> float:
+        """Of one core, for one step of all of a stack's trials."""
         megabytes = trials * 16 * self.parameters / 1e6  # weights, gradient, two moments
         out_of_cache = 1 + min(0.02 * megabytes, 0.65)
         flops = 3 * self.flops * self.batch_size  # forward, and twice that backward
-        step = trials * (12e-6 + flops / 1.5e11 + 5e-10 * self.parameters) * out_of_cache
-        if xla:
-            return 0.6 + 0.35 * rules + self.steps * step
-        return 0.15 + 0.07 * rules + self.steps * (45e-6 * rules + 2.1 * step)
+        memory = 3e-10 * self.parameters
+        if self.spatial:
+            overhead = 2e-5 if xla else 1.5e-4 + 4.5e-5 * rules
+            return overhead + trials * (flops / (2.5e10 if xla else 1e11) + memory) * out_of_cache
+        step = trials * (5e-6 + flops / 1.7e11 + memory) * out_of_cache
+        return step if xla else 4.5e-5 * rules + 2.1 * step
+
+    def seconds(self, trials: int, rules: int, *, xla: bool, pace: Pace = AS_MODELLED[True]) -> float:
+        """A stack's time on one core, compiling included."""
+        compiling = pace.compiling * self.compile_seconds(rules, xla=xla)
+        return compiling + self.steps * pace.stepping * self.step_seconds(trials, rules, xla=xla)
 
 
 @dataclass(frozen=True)
@@ -84,7 +105,13 @@ class Division(Generic[T]):
     seconds: float
 
 
-def divide(columns: Sequence[Sequence[T]], rules: Sequence[str], work: Work, cores: int) -> Division[T]:
+def divide(
+    columns: Sequence[Sequence[T]],
+    rules: Sequence[str],
+    work: Work,
+    cores: int,
+    paces: Mapping[bool, Pace] = AS_MODELLED,
+) -> Division[T]:
     """Divides trials of equal shapes into stacks.
 
     Args:
@@ -92,13 +119,14 @@ def divide(columns: Sequence[Sequence[T]], rules: Sequence[str], work: Work, cor
         rules: Each variant's update rule.
         work: What one trial does.
         cores: How many stacks run side by side.
+        paces: The machine's, with and without XLA.
     """
     order = sorted(range(len(columns)), key=lambda index: (rules[index], index))
     seeds = len(columns[0])
     limit = max(1, min(MAX_TRIALS, MAX_BYTES // cores // work.trial_bytes))
     if seeds > limit:
         lone = [list(columns[index][start : start + limit]) for index in order for start in range(0, seeds, limit)]
-        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, cores)
+        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, cores, paces)
     fewest = -(-len(columns) // (limit // seeds))
     options = []
     for count in range(fewest, max(fewest, min(len(columns), 8 * cores)) + 1):
@@ -106,13 +134,17 @@ def divide(columns: Sequence[Sequence[T]], rules: Sequence[str], work: Work, cor
         stacks = [[trial for index in part for trial in columns[index]] for part in parts]
         sizes = [(len(part) * seeds, len({rules[index] for index in part})) for part in parts]
         options.append((stacks, sizes))
-    return _cheapest(options, work, cores)
+    return _cheapest(options, work, cores, paces)
 
 
-def _cheapest(options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]], work: Work, cores: int) -> Division[T]:
+def _cheapest(
+    options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]], work: Work, cores: int, paces: Mapping[bool, Pace]
+) -> Division[T]:
     """Of the divisions (stacks, with the trials and rules of each) the one that ends first; of equals the first."""
     divisions = [
-        Division(stacks, xla, _makespan(sizes, work, cores, xla)) for stacks, sizes in options for xla in (True, False)
+        Division(stacks, xla, _makespan(sizes, work, cores, xla, paces[xla]))
+        for stacks, sizes in options
+        for xla in (True, False)
     ]
     return min(divisions, key=lambda division: division.seconds)
 
@@ -123,9 +155,9 @@ def _even(order: Sequence[int], count: int) -> list[Sequence[int]]:
     return [order[start:stop] for start, stop in pairwise(bounds) if stop > start]
 
 
-def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool) -> float:
+def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool, pace: Pace) -> float:
     """Seconds until the last stack is done, the longest started first."""
     free = [0.0] * cores
-    for seconds in sorted((work.seconds(trials, rules, xla=xla) for trials, rules in sizes), reverse=True):
+    for seconds in sorted((work.seconds(trials, rules, xla=xla, pace=pace) for trials, rules in sizes), reverse=True):
         free[free.index(min(free))] += seconds
     return max(free)

@@ -1,0 +1,72 @@
+"""How fast this machine trains a network: a few steps of a small stack on made-up rows, with XLA and without."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tasks.training.feed import Resident
+from tasks.training.stack import train_stack
+from tasks.training.trial import Arrays, Trial
+
+TRIALS = 4
+"""In the probe's stack; all of one optimizer, since each update rule lengthens compiling."""
+
+STEPS = 24
+SPANS = 4
+"""Of so many steps each: the first is compiled before it runs, and the shortest of the others is the pace."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the probe found.
+
+    Args:
+        trials: In its stack.
+        compile_seconds: Of one core, tracing included.
+        step_seconds: Of one core, for a step of all trials.
+    """
+
+    trials: int
+    compile_seconds: float
+    step_seconds: float
+
+
+def measure(trial: Trial, shape: tuple[int, ...], classes: int | None, *, tokens: int | None, xla: bool) -> Measured:
+    """Times a stack of `TRIALS` copies of a trial.
+
+    Processor time is taken, not the clock's: what else the machine is doing then matters less, and the model counts in
+    seconds of a core.
+
+    Args:
+        shape: Of one row's inputs.
+        classes: None for regression.
+        tokens: Number of tokens where the inputs are token numbers.
+    """
+    rng = np.random.default_rng(0)
+    rows = STEPS * trial.batch_size
+    inputs = rng.integers(0, tokens, (rows, *shape), np.int32) if tokens else rng.normal(size=(rows, *shape))
+    targets = rng.integers(0, classes, rows) if classes else rng.normal(size=rows).astype("float32")
+    held_back = inputs[:1] if tokens else inputs[:1].astype("float32")
+    train = Resident(inputs if tokens else inputs.astype("float32"), targets)
+    arrays = Arrays(train, held_back, targets[:1], classes)
+    copies = [
+        replace(
+            trial,
+            trial_id=str(copy),
+            variant_id=str(copy),
+            seed=0,
+            epochs=SPANS,
+            evaluate_every=None,
+            target=None,
+            stopping=None,
+        )
+        for copy in range(TRIALS)
+    ]
+    marks = [time.process_time()]
+    train_stack(copies, arrays, xla=xla, progress=lambda step, steps: marks.append(time.process_time()))
+    first, *others = np.diff(marks)
+    span = min(others) if others else first  # a stack ends early where all trials diverge or stop
+    return Measured(TRIALS, max(first - span, 0.0), span / STEPS)
