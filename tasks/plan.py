@@ -25,7 +25,9 @@ from tasks.stacking import Division, Work, cores, divide
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
+from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
 from tasks.training.stacked_layers import why_not
+from tasks.training.streaming import CACHED_WINDOWS, shuffle_policy, window_bytes
 from tasks.training.trial import Clip, Stopping, Trial
 
 SCHEMA_VERSION = 1
@@ -74,7 +76,8 @@ class PlannedStack:
         parameters: Trainable weights of one trial.
         steps: Training steps of one trial.
         batch_size: Rows a step.
-        memory_bytes: The most it should need, by arithmetic.
+        memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
+            streamed data the windows that are shuffled.
     """
 
     stack_id: str
@@ -245,6 +248,8 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     trials = [_planned(recipe, seed, key) for recipe in recipes for seed in range(spec.train.seeds)]
     by_id = {recipe.recipe_id: recipe for recipe in recipes}
     stacks, seconds = _stacks(trials, by_id, features, len(dataset.classes or (0,)), parts["train"], [metric, *also])
+    if dataset.streamed is not None:
+        stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
     return Plan(
         experiment=spec.name,
@@ -254,7 +259,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=_described(dataset),
+        data=_described(dataset) | _held(dataset, parts, features),
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
@@ -292,6 +297,42 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         ],
         "image_shape": list(dataset.images.shape[1:]) if dataset.images is not None else None,
     }
+
+
+def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> dict[str, Any]:
+    """How the rows are held and shuffled.
+
+    `memory_bytes` is by arithmetic what the data take beside the stacks: target, part and place of every row, and of
+    the rows in memory the raw and the preprocessed inputs, which are there as a whole and once or twice by parts.
+    """
+    held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
+    raw = 8 * len(dataset.table.columns) if dataset.images is None else dataset.images[:1].nbytes
+    copies = 3 if dataset.streamed is None else 2
+    return {
+        "streamed": dataset.streamed is not None,
+        "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
+        "memory_bytes": held * (raw + copies * 4 * math.prod(features)) + 64 * dataset.rows,
+    }
+
+
+def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list[PlannedStack]:
+    """The stacks with the memory of the windows that each holds.
+
+    Raises:
+        BadInput: one goes through `Model.fit`, which takes whole epochs.
+    """
+    unfit = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
+    if unfit is not None:
+        raise BadInput(
+            "a model that can't be stacked can't be trained on streamed data",
+            where="model",
+            got=unfit,
+            remedy="choose another model, or let the data be in memory (data.memory, data.rows)",
+        )
+    windows = window_bytes(math.prod(features))
+    return [
+        replace(stack, memory_bytes=stack.memory_bytes + windows * min(stack.lanes, CACHED_WINDOWS)) for stack in stacks
+    ]
 
 
 def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], list[dict[str, str]]]:
@@ -435,5 +476,5 @@ def _stack(
         parameters=work.parameters,
         steps=work.steps,
         batch_size=work.batch_size,
-        memory_bytes=work.trial_bytes * len(ids),
+        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES,
     )

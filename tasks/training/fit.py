@@ -106,7 +106,7 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
 
     for epoch in range(trial.epochs):
         epoch_rates = rates[epoch * steps : (epoch + 1) * steps] * watch.factor
-        feed.fill(trial.seed, epoch, feed.order(trial.seed, epoch), inputs, targets)
+        feed.fill(trial.seed, epoch, feed.order(trial.seed, epoch)[:], inputs, targets)
         history = model.fit(
             inputs,
             np.eye(arrays.outputs, dtype="float32")[targets] if trial.label_smoothing else targets,

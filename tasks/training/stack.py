@@ -31,7 +31,7 @@ import numpy as np
 from tasks.training.feed import Buffer
 from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
 from tasks.training.stacked_layers import Tensor, describe
-from tasks.training.trial import Arrays, EpochWatch, Outcome, Progress, Trial, learning_rates, slices
+from tasks.training.trial import Arrays, EpochWatch, Outcome, Progress, Rows, Trial, learning_rates, slices
 
 CHUNK_BYTES = 24 * 2**20
 """Of training inputs that are in the program's hands at a time."""
@@ -264,7 +264,7 @@ class _Stack:
             return {"val_loss": mean + penalties, "val_rmse": np.sqrt(mean) * self.arrays.target_scale}
         return {"val_loss": mean + penalties, "val_accuracy": hits / len(targets)}
 
-    def _score_buffers(self, inputs: np.ndarray, target_dtype: np.dtype) -> tuple[Buffer, Buffer]:
+    def _score_buffers(self, inputs: Rows, target_dtype: np.dtype) -> tuple[Buffer, Buffer]:
         """For a slice of rows that are scored, all trials at once: of one size for every part of the data."""
         if not self.score_buffers:
             numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
@@ -310,7 +310,7 @@ class _Stack:
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
 
-    def _scored(self, weights: list, x: np.ndarray) -> np.ndarray:
+    def _scored(self, weights: list, x: Rows) -> np.ndarray:
         """Outputs `[S, R, rows, outputs]`, float32."""
 
         buffer, _ = self._score_buffers(x, self.arrays.val_targets.dtype)
