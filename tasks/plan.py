@@ -247,7 +247,11 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     key = identifier({"data": dataset.digest, "split": split, "features": list(dataset.table.columns)})
     trials = [_planned(recipe, seed, key) for recipe in recipes for seed in range(spec.train.seeds)]
     by_id = {recipe.recipe_id: recipe for recipe in recipes}
-    stacks, seconds = _stacks(trials, by_id, features, len(dataset.classes or (0,)), parts["train"], [metric, *also])
+    scored = sum(parts.values())
+    if dataset.streamed is not None:
+        scored += len(dataset.streamed.sample) - parts["train"]
+    outputs = len(dataset.classes or (0,))
+    stacks, seconds = _stacks(trials, by_id, features, outputs, parts["train"], scored, [metric, *also])
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -302,8 +306,8 @@ def _described(dataset: Dataset) -> dict[str, Any]:
 def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> dict[str, Any]:
     """How the rows are held and shuffled.
 
-    `memory_bytes` is by arithmetic what the data take beside the stacks: target, part and place of every row, and of
-    the rows in memory the raw and the preprocessed inputs, which are there as a whole and once or twice by parts.
+    `memory_bytes` is about what the data take beside the stacks: some numbers for every row, and of the rows in memory
+    the raw and the preprocessed inputs, the latter as a whole and once or twice by parts.
     """
     held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
     raw = 8 * len(dataset.table.columns) if dataset.images is None else dataset.images[:1].nbytes
@@ -311,8 +315,12 @@ def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...])
     return {
         "streamed": dataset.streamed is not None,
         "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
-        "memory_bytes": held * (raw + copies * 4 * math.prod(features)) + 64 * dataset.rows,
+        "memory_bytes": held * (raw + copies * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
     }
+
+
+_ROW_BYTES = 150
+"""Of each row whatever its width, measured: its target and part in several forms while the rows are divided."""
 
 
 def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list[PlannedStack]:
@@ -416,6 +424,7 @@ def _stacks(
     features: tuple[int, ...],
     outputs: int,
     train_rows: int,
+    scored_rows: int,
     metrics: Sequence[str],
 ) -> tuple[list[PlannedStack], float]:
     """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; and the seconds expected."""
@@ -430,6 +439,7 @@ def _stacks(
         bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in group]
         model = bound[0].architecture.build(features, outputs)
         work = work_of(model, bound[0].batch_size, bound[0].epochs * -(-train_rows // bound[0].batch_size))
+        work = replace(work, answers=scored_rows * outputs)
         why = why_not(model)
         if why:
             division = Division([[trial] for trial in group], False, len(group) * work.steps * _FIT_STEP_SECONDS)

@@ -40,6 +40,7 @@ class Work:
         activations: Numbers that a row makes on its way through the network.
         batch_size: Rows a step.
         steps: Training steps.
+        answers: Numbers that the scored rows of all parts get.
     """
 
     parameters: int
@@ -47,11 +48,13 @@ class Work:
     activations: int
     batch_size: int
     steps: int
+    answers: int = 0
 
     @property
     def trial_bytes(self) -> int:
-        """float32: weights, kept weights, gradient and up to three moments, and the activations forth and back."""
-        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size) + 1
+        """float32: weights, kept weights, gradient and up to three moments, the activations forth and back, and the
+        answers in pieces and put together."""
+        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
 
     def seconds(self, trials: int, rules: int, *, xla: bool) -> float:
         """A stack's time on one core, compiling included.

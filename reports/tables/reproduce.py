@@ -42,7 +42,7 @@ def _facts(plan: dict[str, Any], environment: dict[str, Any], renderer: str) -> 
 
 
 def _shuffle(data: dict[str, Any]) -> str | None:
-    if not data.get("shuffle"):
+    if "shuffle" not in data:  # a plan of an earlier version
         return None
     whole = data["shuffle"] == "whole"
     how = "all training rows anew in every epoch" if whole else f"in every epoch by {data['shuffle']}, in random order"

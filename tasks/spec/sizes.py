@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from tasks.spec.entries import problem
 
@@ -19,15 +19,18 @@ LEAST = 1_000_000
 
 
 def bytes_of(value: Any) -> Any:
-    """`2 GB`, `500 MiB` as a number of bytes; other values than texts are left to the field's type."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Za-z]+)", value.strip())
-    units = {unit.lower(): size for unit, size in _UNITS.items()}
-    if not match or match[2].lower() not in units:
-        raise problem("is no size", got=repr(value), accepted="a number of bytes, or one with a unit: 500 MB, 2 GB")
-    return int(float(match[1]) * units[match[2].lower()])
+    """`2 GB`, `500 MiB` as a number of bytes; what is neither a text nor a number is left to the field's type."""
+    size = value
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Za-z]+)", value.strip())
+        units = {unit.lower(): factor for unit, factor in _UNITS.items()}
+        if not match or match[2].lower() not in units:
+            raise problem("is no size", got=repr(value), accepted="a number of bytes, or one with a unit: 500 MB, 2 GB")
+        size = int(float(match[1]) * units[match[2].lower()])
+    if isinstance(size, int) and not isinstance(size, bool) and size < LEAST:
+        raise problem("is too small", got=str(value), accepted="at least 1 MB")
+    return size
 
 
-Size = Annotated[int, BeforeValidator(bytes_of), Field(ge=LEAST)]
-"""Bytes; written as a number, or with a unit (kB, MB, GB, TB; KiB, MiB, GiB, TiB)."""
+Size = Annotated[int, BeforeValidator(bytes_of)]
+"""Bytes, at least `LEAST`; written as a number, or with a unit (kB, MB, GB, TB; KiB, MiB, GiB, TiB)."""
