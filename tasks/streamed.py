@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Columns, Dataset, RawColumns
-from tasks.errors import BadInput
+from tasks.errors import BadInput, Locked
 from tasks.preprocessing import fit_preprocessor, preprocess
+from tasks.run_folder import locked
 from tasks.training.streaming import BlockWriter, StoredRows, block_rows
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def stored_parts(
         temporary = streamed.cache / f".{folder.name}.{os.getpid()}"
         try:
             temporary.mkdir(parents=True)
-            _write(streamed.raw, preprocessor, features.shape[1], rows, target, temporary, progress)
+            with locked(temporary):
+                _sweep(streamed.cache)
+                _write(streamed.raw, preprocessor, features.shape[1], rows, target, temporary, progress)
+            (temporary / "lock").unlink()
             if not folder.exists():  # else another process was faster, with the same rows
                 temporary.rename(folder)
         except OSError as error:
@@ -92,6 +96,13 @@ def stored_parts(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return {part: StoredRows(folder / f"{part}.parquet") for part in rows}
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what processes left that were killed while they wrote: the system freed their locks."""
+    for left in cache.glob(".*"):
+        with suppress(Locked), locked(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _key(digest: str, features: np.ndarray, rows: Mapping[str, np.ndarray], target: np.ndarray) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.plan import lay_out
 from tasks.prepared import Prepared, prepare
+from tasks.run_folder import locked
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Data
 from tasks.training import streaming
@@ -197,14 +197,18 @@ def test_a_broken_writing_leaves_nothing(folder: Path, tmp_path: Path, monkeypat
     assert told[-1] == (ready.dataset.rows, ready.dataset.rows) and len(list(cache.iterdir())) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_can_not_be_written_is_said(folder: Path, tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_swept_away(folder: Path, tmp_path: Path) -> None:
     ready = prepared(folder)
     assert ready.dataset.streamed is not None
-    tmp_path.chmod(0o500)
-    dataset = replace(ready.dataset, streamed=replace(ready.dataset.streamed, cache=tmp_path / "cache"))
-    with pytest.raises(BadInput, match="can't be written"):
+    dataset = replace(ready.dataset, streamed=replace(ready.dataset.streamed, cache=tmp_path))
+    (tmp_path / ".left.1").mkdir()
+    (tmp_path / ".left.1" / "train.parquet").touch()
+    (tmp_path / ".busy.2").mkdir()
+    with locked(tmp_path / ".busy.2"):
         replace(ready, dataset=dataset).arrays()
+    (kept,) = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert [path.name for path in tmp_path.glob(".*")] == [".busy.2"]
+    assert {path.name for path in kept.iterdir()} == {"train.parquet", "val.parquet", "test.parquet"}
 
 
 def test_a_file_in_the_cache_s_place_is_said(folder: Path, tmp_path: Path) -> None:
