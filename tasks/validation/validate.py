@@ -53,12 +53,9 @@ def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry
     held, held_splits = dataset.in_memory(splits)
     if held is not dataset:
         _refuse_counts(checks)
+    results = [*_written(held, checks), *_compared(dataset, splits, checks)]
     stated = {(entry.name, entry.parameters.get("column")) for entry in checks}
-    results = [
-        *_written(held, checks),
-        *_compared(dataset, splits, checks),
-        *infer(held, held_splits, stated, learned=dataset.target[rows_in(splits, TRAIN)]),
-    ]
+    results += infer(held, held_splits, stated, learned=dataset.target[rows_in(splits, TRAIN)])
     failed = {result["severity"] for result in results if not result["success"]}
     return {
         "schema_version": SCHEMA_VERSION,
