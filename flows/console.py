@@ -228,6 +228,8 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     predicted = f"{plan['task']} of {escape(data['target'])}"
     console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
+    where = "streamed from disk" if data["streamed"] else "in memory"
+    console.print(f"rows {where}, about {data['memory_bytes'] / 1e6:,.0f} MB; shuffled {_shuffled(data['shuffle'])}")
     for note in data["notes"]:
         console.print(f"note: {escape(note)}")
     for result in validation["results"]:
@@ -251,6 +253,10 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     reused = _reused(plan, home)
     console.print(f"reused: {reused or 'nothing'}")
     console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+
+
+def _shuffled(policy: str) -> str:
+    return "as a whole in every epoch" if policy == "whole" else f"in every epoch by {policy}"
 
 
 def _reused(plan: dict[str, Any], home: Path) -> str:

@@ -1,13 +1,50 @@
-"""One data set in memory: raw columns or images, and what is to be predicted."""
+"""One data set: raw columns or images, and what is to be predicted; in memory, or streamed from disk."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 TRAIN, VAL, TEST = "train", "val", "test"
+
+
+class Columns(Protocol):
+    """Raw columns that are not in memory together. What is said of `Dataset.table`'s columns holds for these."""
+
+    @property
+    def columns(self) -> list[str]: ...
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """A whole column."""
+        ...
+
+
+class RawColumns(Columns, Protocol):
+    """Columns whose rows can be read piece by piece, too."""
+
+    def chunks(self) -> Iterator[pd.DataFrame]:
+        """All rows in order, some at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Where the rows are that are too many to be in memory together.
+
+    Args:
+        raw: All rows, on disk.
+        sample: Positions of the rows that `Dataset.table` holds, int64, ascending: a random sample of each part.
+        cache: The folder in which preprocessed rows may be kept.
+    """
+
+    raw: RawColumns
+    sample: np.ndarray
+    cache: Path
 
 
 @dataclass(frozen=True)
@@ -17,7 +54,8 @@ class Dataset:
     Args:
         name: The catalogue's name, or the file's.
         table: Raw feature columns `[rows, columns]`, numbers as float64 (NaN = missing), booleans as float64 0/1,
-            categories as `str` (None = missing). Without columns where the inputs are images.
+            categories as `str` (None = missing). Without columns where the inputs are images. Of streamed data only a
+            sample of the rows (`streamed.sample`).
         target: Class index (int64, position in `classes`) or the value (float64). Shape `[rows]`, never missing.
         target_name: The target's column name.
         classes: Class names in order, or None for regression.
@@ -29,6 +67,7 @@ class Dataset:
         source: Where it came from: an address or a path, for the report.
         licence: As its source states it.
         notes: What the reader did or noticed ("2 rows without target left out").
+        streamed: Where all rows are, if not in `table`.
     """
 
     name: str
@@ -44,6 +83,7 @@ class Dataset:
     source: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    streamed: Streamed | None = None
 
     @property
     def rows(self) -> int:
@@ -63,3 +103,21 @@ class Dataset:
     def categories(self) -> list[str]:
         """Names of the category columns, in order."""
         return [name for name in self.table.columns if name not in set(self.numbers)]
+
+    def in_memory(self, splits: pd.DataFrame) -> tuple[Dataset, pd.DataFrame]:
+        """The rows that `table` holds as a data set of their own, with their part of `splits`; else what was given.
+
+        Args:
+            splits: Columns of records.SPLITS, one row for each of the data set's, in its order.
+        """
+        if self.streamed is None:
+            return self, splits
+        sample = self.streamed.sample
+        held = replace(
+            self,
+            target=self.target[sample],
+            given_part=None if self.given_part is None else self.given_part[sample],
+            extras=self.extras.iloc[sample].reset_index(drop=True),
+            streamed=None,
+        )
+        return held, splits.iloc[sample].reset_index(drop=True).assign(row=np.arange(len(sample)))

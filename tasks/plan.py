@@ -27,7 +27,9 @@ from tasks.stacking import Division, Work, cores, divide
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
+from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
 from tasks.training.stacked_layers import why_not
+from tasks.training.streaming import CACHED_WINDOWS, shuffle_policy, window_bytes
 from tasks.training.trial import MEASURED, Clip, Stopping, Target, Trial
 
 SCHEMA_VERSION = 1
@@ -79,7 +81,8 @@ class PlannedStack:
         steps: Training steps of one trial.
         batch_size: Rows a step.
         evaluate_every: Steps from one evaluation to the next, at most all of them.
-        memory_bytes: The most it should need, by arithmetic.
+        memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
+            streamed data the windows that are shuffled.
     """
 
     stack_id: str
@@ -254,7 +257,13 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     key = identifier({"data": dataset.digest, "split": split, "features": list(dataset.table.columns)})
     trials = [_planned(recipe, seed, key) for recipe in recipes for seed in range(spec.train.seeds)]
     by_id = {recipe.recipe_id: recipe for recipe in recipes}
-    stacks, seconds = _stacks(trials, by_id, features, len(dataset.classes or (0,)), parts["train"], [metric, *also])
+    scored = sum(parts.values())
+    if dataset.streamed is not None:
+        scored += len(dataset.streamed.sample) - parts["train"]
+    outputs = len(dataset.classes or (0,))
+    stacks, seconds = _stacks(trials, by_id, features, outputs, parts["train"], scored, [metric, *also])
+    if dataset.streamed is not None:
+        stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
     return Plan(
         experiment=spec.name,
@@ -264,7 +273,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=_described(dataset),
+        data=_described(dataset) | _held(dataset, parts, features),
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
@@ -313,6 +322,46 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         ],
         "image_shape": list(dataset.images.shape[1:]) if dataset.images is not None else None,
     }
+
+
+def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> dict[str, Any]:
+    """How the rows are held and shuffled.
+
+    `memory_bytes` is about what the data take beside the stacks: some numbers for every row, and of the rows in memory
+    the raw and the preprocessed inputs, the latter as a whole and once or twice by parts.
+    """
+    held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
+    raw = 8 * len(dataset.table.columns) if dataset.images is None else dataset.images[:1].nbytes
+    copies = 3 if dataset.streamed is None else 2
+    return {
+        "streamed": dataset.streamed is not None,
+        "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
+        "memory_bytes": held * (raw + copies * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
+    }
+
+
+_ROW_BYTES = 150
+"""Of each row whatever its width, measured: its target and part in several forms while the rows are divided."""
+
+
+def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list[PlannedStack]:
+    """The stacks with the memory of the windows that each holds.
+
+    Raises:
+        BadInput: one goes through `Model.fit`, which takes whole epochs.
+    """
+    unfit = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
+    if unfit is not None:
+        raise BadInput(
+            "a model that can't be stacked can't be trained on streamed data",
+            where="model",
+            got=unfit,
+            remedy="choose another model, or let the data be in memory (data.memory, data.rows)",
+        )
+    windows = window_bytes(math.prod(features))
+    return [
+        replace(stack, memory_bytes=stack.memory_bytes + windows * min(stack.lanes, CACHED_WINDOWS)) for stack in stacks
+    ]
 
 
 def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], list[dict[str, str]]]:
@@ -410,6 +459,7 @@ def _stacks(
     features: tuple[int, ...],
     outputs: int,
     train_rows: int,
+    scored_rows: int,
     metrics: Sequence[str],
 ) -> tuple[list[PlannedStack], float]:
     """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; and the seconds expected."""
@@ -425,6 +475,7 @@ def _stacks(
         model = bound[0].architecture.build(features, outputs)
         steps_per_epoch = -(-train_rows // bound[0].batch_size)
         work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
+        work = replace(work, answers=scored_rows * outputs)
         why = why_not(model)
         if why:
             longest = work.steps * _FIT_STEP_SECONDS
@@ -495,5 +546,5 @@ def _stack(
         steps=work.steps,
         batch_size=work.batch_size,
         evaluate_every=every,
-        memory_bytes=work.trial_bytes * len(ids),
+        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES,
     )

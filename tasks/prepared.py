@@ -10,7 +10,9 @@ import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.preprocessing import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
+from tasks.streamed import Rows, learn, stored_parts
 from tasks.training.feed import Resident
+from tasks.training.streaming import StreamedRows
 from tasks.training.trial import Arrays
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ class Prepared:
 
     Args:
         preprocessor: From raw columns to features, learned from the training part.
-        features: float32 `[rows, features]` or `[rows, height, width, channels]`.
-        rows: Row positions of each part, int64.
+        features: Of the rows in memory, float32 `[rows, features]` or `[rows, height, width, channels]`.
+        rows: Row positions of each part, int64, ascending.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
     """
 
@@ -34,11 +36,38 @@ class Prepared:
     rows: dict[str, np.ndarray]
     target_scale: tuple[float, float]
 
-    def arrays(self) -> Arrays:
+    @property
+    def scored(self) -> dict[str, np.ndarray]:
+        """Row positions of each part by which its metrics are computed: all, but of streamed training rows a sample."""
+        streamed = self.dataset.streamed
+        return (
+            self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
+        )
+
+    def arrays(self, progress: Rows | None = None) -> Arrays:
+        """What the trainers take.
+
+        Args:
+            progress: Told how far the writing of streamed rows is, where it is needed.
+
+        Raises:
+            BadInput: streamed rows can't be written.
+        """
         mean, deviation = self.target_scale
         target = self.dataset.target
         if self.dataset.classes is None:
             target = ((target - mean) / deviation).astype("float32")
+        if self.dataset.streamed is not None:
+            stored = stored_parts(self.dataset, self.preprocessor, self.features, self.rows, target, progress)
+            held = np.searchsorted(self.dataset.streamed.sample, self.scored[TRAIN])
+            return Arrays(
+                train=StreamedRows(stored[TRAIN]),
+                val_inputs=stored[VAL],
+                val_targets=target[self.rows[VAL]],
+                classes=len(self.dataset.classes) if self.dataset.classes else None,
+                target_scale=deviation,
+                to_score={**stored, TRAIN: self.features[held]},
+            )
         return Arrays(
             train=Resident(self.features[self.rows[TRAIN]], target[self.rows[TRAIN]]),
             val_inputs=self.features[self.rows[VAL]],
@@ -59,8 +88,9 @@ class Prepared:
         return powers / powers.sum(axis=1, keepdims=True)
 
     def loss(self, part: str, outputs: np.ndarray) -> float:
-        """The mean loss over a part without penalties: cross-entropy in nats, or the standardised squared error."""
-        outputs, target = outputs.astype(np.float64), self.dataset.target[self.rows[part]]
+        """The mean loss over a part's scored rows without penalties: cross-entropy in nats, or the standardised squared
+        error."""
+        outputs, target = outputs.astype(np.float64), self.dataset.target[self.scored[part]]
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return float(np.mean(np.square(outputs[:, 0] - (target - mean) / deviation)))
@@ -70,13 +100,15 @@ class Prepared:
 
 
 def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
-    """Learns the preprocessing from the training part and applies it to all rows."""
+    """Learns the preprocessing from the training part and applies it to all rows in memory."""
     rows = {
         part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
         for part in (TRAIN, VAL, TEST)
     }
     raw = dataset.table if dataset.images is None else dataset.images
-    if dataset.images is None:
+    if dataset.streamed is not None:
+        preprocessor = learn(dataset.streamed.raw, rows[TRAIN])
+    elif dataset.images is None:
         preprocessor = fit_preprocessor(dataset.table.iloc[rows[TRAIN]])
     else:
         preprocessor = fit_image_preprocessor(dataset.images[rows[TRAIN]])

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tasks.dataset import Columns
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class Category:
     values: tuple[str, ...]
 
 
-def fit_preprocessor(table: pd.DataFrame) -> keras.Model:
+def fit_preprocessor(table: pd.DataFrame | Columns) -> keras.Model:
     """Learns the preprocessing of a table's raw columns.
 
     Args:
-        table: The training part's rows of `Dataset.table`. The order of its columns does not matter.
+        table: The training part's rows of `Dataset.table`. The order of its columns does not matter, and no more than
+            one of them is asked for at a time.
 
     Returns:
         A model from raw columns, as `raw_inputs` makes them, to float32 `[rows, features]`, finite whatever
@@ -91,12 +93,11 @@ def feature_names(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def learn_columns(table: pd.DataFrame) -> tuple[list[Number], list[Category]]:
+def learn_columns(table: pd.DataFrame | Columns) -> tuple[list[Number], list[Category]]:
     """What `fit_preprocessor` learns from the training rows, each list sorted by name."""
-    numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in sorted(table.columns)}
-    numbers = [_learn_number(name, table[name]) for name, is_number in numeric.items() if is_number]
-    categories = [_learn_category(name, table[name]) for name, is_number in numeric.items() if not is_number]
-    return numbers, categories
+    learned = [_learn(name, table[name]) for name in sorted(table.columns)]
+    numbers = [column for column in learned if isinstance(column, Number)]
+    return numbers, [column for column in learned if isinstance(column, Category)]
 
 
 def fit_image_preprocessor(images: np.ndarray) -> keras.Model:
@@ -175,6 +176,10 @@ def target_scale(target: np.ndarray) -> tuple[float, float]:
     """
     values = np.asarray(target, np.float64)
     return float(values.mean()), _deviation(values) or 1.0
+
+
+def _learn(name: str, column: pd.Series) -> Number | Category:
+    return (_learn_number if pd.api.types.is_numeric_dtype(column) else _learn_category)(name, column)
 
 
 def _learn_number(name: str, column: pd.Series) -> Number:

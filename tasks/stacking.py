@@ -52,6 +52,7 @@ class Work:
         batch_size: Rows a step.
         steps: Training steps.
         spatial: With convolutions, for which XLA has slow code on a CPU.
+        answers: Numbers that the scored rows of all parts get.
     """
 
     parameters: int
@@ -60,11 +61,13 @@ class Work:
     batch_size: int
     steps: int
     spatial: bool = False
+    answers: int = 0
 
     @property
     def trial_bytes(self) -> int:
-        """float32: weights, kept weights, gradient and up to three moments, and the activations forth and back."""
-        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size) + 1
+        """float32: weights, kept weights, gradient and up to three moments, the activations forth and back, and the
+        answers in pieces and put together."""
+        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
 
     def compile_seconds(self, rules: int, *, xla: bool) -> float:
         """Of one core, for a stack with so many update rules."""

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, VAL
-from tasks.evaluation.baselines import fit_baselines
+from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.evaluation.metrics import METRICS
 from tasks.plan import Plan, PlannedStack, PlannedTrial, bind_trial, identifier
 from tasks.prepared import Prepared
@@ -43,7 +43,12 @@ def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | N
 
     After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
     """
-    arrays = prepared.arrays()
+
+    def writing(done: int, rows: int) -> None:
+        if progress:
+            progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)
+
+    arrays = prepared.arrays(writing)
     waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
     board = _Board(plan, waiting)
     planned = {trial.trial_id: trial for trial in plan.trials}
@@ -124,6 +129,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         prepared.rows,
         classes=dataset.classes,
         table=dataset.table if dataset.images is None else None,
+        streamed=OnDisk(dataset.streamed.sample, prepared.arrays().to_score) if dataset.streamed else None,
     )
     trials, metrics, predictions = [], [], []
     for baseline in baselines:
@@ -242,7 +248,7 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, pla
 def _metric_rows(
     trial_id: str, part: str, prediction: np.ndarray, plan: Plan, prepared: Prepared
 ) -> list[dict[str, Any]]:
-    target = prepared.dataset.target[prepared.rows[part]]
+    target = prepared.dataset.target[prepared.scored[part]]
     return [
         _metric_row(trial_id, part, name, METRICS[name].function(target, prediction), len(target))
         for name in (plan.metric, *plan.also)

@@ -248,6 +248,9 @@ def _plan(
             "source": "fabricated from a seed",
             "licence": "CC0",
             "notes": ["2 rows without target left out", *(HOSTILE if hostile else ())],
+            "streamed": False,
+            "shuffle": "whole",
+            "memory_bytes": 1_000_000,
             "columns": [
                 {"name": columns[0], "kind": "number"},
                 {"name": columns[1], "kind": "number"},
@@ -411,7 +414,13 @@ def _validation(hostile: bool) -> dict[str, Any]:
         "observed": "none",
         "message": "No row stands in two parts.",
     }
-    return {"schema_version": 1, "outcome": "warned", "seconds": 0.4, "results": [passed, warned, whole]}
+    return {
+        "schema_version": 1,
+        "outcome": "warned",
+        "seconds": 0.4,
+        "sampled": None,
+        "results": [passed, warned, whole],
+    }
 
 
 _ENVIRONMENT = {

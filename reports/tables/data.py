@@ -52,6 +52,8 @@ def validation(validation: dict[str, Any]) -> str:
         f"{count(sum(r['severity'] == 'warn' for r in failed))} warned, "
         f"{count(sum(r['severity'] == 'block' for r in failed))} blocked."
     )
+    if validation.get("sampled"):
+        said += f" Inputs were checked on a random sample of {count(validation['sampled'])} rows."
     html = f"<p>{safe(said)}</p>"
     if failed:
         html += _results(failed, "Checks that failed")

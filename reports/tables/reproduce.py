@@ -32,12 +32,21 @@ def _facts(plan: dict[str, Any], environment: dict[str, Any], renderer: str) -> 
         "Set on the command line": ", ".join(environment.get("overrides", [])),
         "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
         "Data digest": Html(f"<code>{safe(plan['data']['digest'])}</code>"),
+        "Shuffle": _shuffle(plan["data"]),
         "Started": environment.get("started"),
         "Python": environment.get("python"),
         "Machine": f"{environment.get('platform', '')}, {count(environment.get('cpus'))} CPUs",
         "Code": f"{git['commit']}{' with uncommitted changes' if git.get('changed') else ''}" if git else None,
         "Report made by": renderer,
     }
+
+
+def _shuffle(data: dict[str, Any]) -> str | None:
+    if "shuffle" not in data:  # a plan of an earlier version
+        return None
+    whole = data["shuffle"] == "whole"
+    how = "all training rows anew in every epoch" if whole else f"in every epoch by {data['shuffle']}, in random order"
+    return f"{how}, by seed and epoch; rows {'streamed from disk' if data['streamed'] else 'in memory'}"
 
 
 def _listing(summary: str, text: str, *, opened: bool = False) -> Html:

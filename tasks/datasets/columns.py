@@ -111,12 +111,15 @@ def as_target(
         task = "classification" if numbers is None or column.dtype == bool or few else "regression"
     if task == "regression":
         return _quantity(column, numbers, where), None
+    # Labels are made of the distinct values only: one for each row would take more memory than the whole target.
     if numbers is None or column.dtype == bool:
-        labels = column.astype(str)
-        order = sorted(labels.unique())
+        codes, values = pd.factorize(column)
+        labels = [str(value) for value in values]
+        order = sorted(set(labels))
     else:
-        labels = numbers.map(lambda value: str(int(value)) if whole else repr(value))
-        order = sorted(labels.unique(), key=float)
+        codes, values = pd.factorize(numbers)
+        labels = [str(int(value)) if whole else repr(float(value)) for value in values]
+        order = sorted(set(labels), key=float)
     if len(order) > MAX_CLASSES_OF_INTEGERS and len(order) > len(column) / 2:
         raise BadInput(
             "almost every row has a class of its own",
@@ -127,7 +130,9 @@ def as_target(
     if names is not None:
         order = [label for label in names if label in set(order)]
     index = {label: i for i, label in enumerate(order)}
-    return labels.map(index).to_numpy(np.int64), tuple(names[label] if names else label for label in order)
+    return np.array([index[label] for label in labels], np.int64)[codes], tuple(
+        names[label] if names else label for label in order
+    )
 
 
 def seconds(column: pd.Series, where: str) -> pd.Series:

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def content_digest(
-    table: pd.DataFrame,
-    target: np.ndarray,
-    target_name: str,
-    classes: tuple[str, ...] | None,
-    images: np.ndarray | None,
-    given_part: np.ndarray | None,
-    extras: pd.DataFrame,
-) -> str:
-    """SHA-256 (hex) of names, order and values of the inputs, the target, and what steers the split.
+class ContentDigest:
+    """SHA-256 of names, order and values of the inputs, the target, and what steers the split.
 
-    Numbers enter as little-endian bytes (every NaN alike), texts as JSON; each behind its name and length.
+    Numbers enter as little-endian bytes (every NaN alike), texts as JSON; each behind its name and length. Inputs are
+    added one by one, so that no two need to be in memory together.
     """
-    digest = hashlib.sha256()
 
-    def add(name: str, content: bytes) -> None:
-        digest.update(f"{name} {len(content)}\n".encode())
-        digest.update(content)
+    def __init__(self) -> None:
+        self._digest: Any = hashlib.sha256()
 
-    for kind, frame in (("input", table), ("extra", extras)):
-        for name in frame.columns:
-            add(f"{kind} {json.dumps(name)}", _content(frame[name]))
-    add(f"target {json.dumps([target_name, classes])}", _bytes(target))
-    if images is not None:
-        add(f"images {list(images.shape)} {images.dtype.name}", _bytes(images))
-    if given_part is not None:
-        add("given part", "\n".join(given_part).encode())
-    return digest.hexdigest()
+    def add_column(self, kind: str, name: str, column: pd.Series) -> None:
+        """Adds a whole column: an `input`, or an `extra` that steers the split."""
+        self._add(f"{kind} {json.dumps(name)}", _content(column))
+
+    def finish(
+        self,
+        target: np.ndarray,
+        target_name: str,
+        classes: tuple[str, ...] | None,
+        images: np.ndarray | None,
+        given_part: np.ndarray | None,
+        extras: pd.DataFrame,
+    ) -> str:
+        """Adds what is not an input column, and gives the digest (hex)."""
+        for name in extras.columns:
+            self.add_column("extra", name, extras[name])
+        self._add(f"target {json.dumps([target_name, classes])}", _bytes(target))
+        if images is not None:
+            self._add(f"images {list(images.shape)} {images.dtype.name}", _bytes(images))
+        if given_part is not None:
+            self._add("given part", "\n".join(given_part).encode())
+        return self._digest.hexdigest()
+
+    def _add(self, name: str, content: bytes) -> None:
+        self._digest.update(f"{name} {len(content)}\n".encode())
+        self._digest.update(content)
 
 
 def _content(column: pd.Series) -> bytes:

@@ -1,4 +1,4 @@
-"""From the spec's `data` to a data set in memory: find the source, read it, tell inputs from the target."""
+"""From the spec's `data` to a data set: find the source, read it, tell inputs from the target."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from tasks.datasets.bundled import read_bundled
 from tasks.datasets.catalogue import CATALOGUE, Entry
 from tasks.datasets.columns import as_input, as_target, seconds
 from tasks.datasets.delimited import read_delimited
-from tasks.datasets.digest import content_digest
+from tasks.datasets.digest import ContentDigest
 from tasks.datasets.fetch import Progress, fetch
 from tasks.datasets.idx import find_idx, read_idx_files
-from tasks.datasets.parquet import read_parquet
+from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
+from tasks.datasets.streamed import decide, stream
 from tasks.errors import BadInput, nearest
 from tasks.spec.models import Data, Read
 
-_KINDS = "a file in .csv, .tsv, .csv.gz, .tsv.gz or .parquet, or a folder of the four IDX files"
+_KINDS = "a file in .csv, .tsv, .csv.gz, .tsv.gz or .parquet, or a folder of Parquet files or of the four IDX files"
 _TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _LABEL = "label"  # the only column beside images
 
@@ -36,14 +37,14 @@ class _Source:
     shown: str
     entry: Entry
     address: str
-    frame: pd.DataFrame
+    frame: pd.DataFrame | ParquetTable
     images: np.ndarray | None = None
     given_part: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
 def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, base: Path | None = None) -> Dataset:
-    """The data set that a spec describes.
+    """The data set that a spec describes, in memory; Parquet that would need more of it than `data.memory` is streamed.
 
     The source is a name of the catalogue, else a path relative to `base`, else to the current folder.
 
@@ -68,31 +69,38 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         notes.append(f"{int((~labelled).sum()):,} rows without {target_name} left out")
     if not labelled.any():
         raise BadInput("the target has no value in any row", where=f"{source.shown}, column {target_name}")
-    frame = frame[labelled]
+    frame = frame.take(np.flatnonzero(labelled))
     own_target = target_name == (entry.target or _LABEL)
     target_where = f"{source.shown}, column {target_name}"
     target, classes = as_target(frame[target_name], target_where, data.task, entry.names if own_target else None)
 
-    table, input_notes = _inputs(frame, data, source, target_name, steering)
-    notes += input_notes
-    extras = frame[steering].reset_index(drop=True)
-    images = None if source.images is None else source.images[labelled]
-    given_part = None if source.given_part is None else source.given_part[labelled]
-    return Dataset(
+    dataset = Dataset(
         name=source.name,
-        table=table.reset_index(drop=True),
+        table=pd.DataFrame(),
         target=target,
         target_name=target_name,
         classes=classes,
-        digest=content_digest(table, target, target_name, classes, images, given_part, extras),
-        images=images,
-        given_part=given_part,
-        extras=extras,
+        digest="",
+        images=None if source.images is None else source.images[labelled],
+        given_part=None if source.given_part is None else source.given_part[labelled],
+        extras=pd.DataFrame({name: frame[name] for name in steering}, index=frame.index).reset_index(drop=True),
         group=entry.group if entry.group in steering else None,
         source=source.address,
         licence=entry.licence,
-        notes=(*notes, *entry.notes),
     )
+    chosen = _chosen(frame.columns, data, target_name, steering)
+    sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
+    digest = ContentDigest()
+    table, input_notes = _inputs(frame, chosen, data, source, digest, None if sampling is None else sampling.rows)
+    dataset = replace(
+        dataset,
+        table=table,
+        digest=digest.finish(target, target_name, classes, dataset.images, dataset.given_part, dataset.extras),
+        notes=(*notes, *input_notes, *entry.notes),
+    )
+    if sampling is not None and isinstance(frame, ParquetTable):
+        return stream(dataset, frame, sampling, home / "cache" / "streamed")
+    return dataset
 
 
 def _read(data: Data, home: Path, progress: Progress | None, base: Path | None) -> _Source:
@@ -100,15 +108,16 @@ def _read(data: Data, home: Path, progress: Progress | None, base: Path | None) 
         return _read_entry(data, CATALOGUE[data.source], home, progress)
     path = _path(data.source, base)
     name = data.source.rstrip("/").rpartition("/")[2]
+    if path.name.lower().endswith(".parquet") or (path.is_dir() and holds_parquet(path)):
+        _refuse_read(data, "Parquet")
+        table, notes = open_parquet(path, data.source)
+        return _Source(name, data.source, Entry(), data.source, table, notes=notes)
+    _refuse_memory(data)
     if path.is_dir():
         _refuse_read(data, "a folder of IDX files")
         files = find_idx(path, data.source)
         images, labels, part = read_idx_files([(file, f"{data.source.rstrip('/')}/{file.name}") for file in files])
         return _Source(name, data.source, Entry(), data.source, pd.DataFrame({_LABEL: labels}), images, part)
-    if path.name.lower().endswith(".parquet"):
-        _refuse_read(data, "Parquet")
-        frame, notes = read_parquet(path, data.source)
-        return _Source(name, data.source, Entry(), data.source, frame, notes=notes)
     if path.name.lower().endswith(_TEXT_ENDINGS):
         frame, notes = _without_row_numbers(read_delimited(path, data.read, data.source))
         return _Source(name, data.source, Entry(), data.source, frame, notes=notes)
@@ -138,6 +147,7 @@ def _path(source: str, base: Path | None) -> Path:
 
 def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None) -> _Source:
     _refuse_read(data, "a data set of the catalogue: how it is read is known")
+    _refuse_memory(data)
     name = data.source
     if entry.bundled:
         frame, images = read_bundled(entry.bundled, entry.target)
@@ -162,6 +172,16 @@ def _refuse_read(data: Data, what: str) -> None:
         raise BadInput(f"has no effect on {what}", where="data.read", remedy="take it out")
 
 
+def _refuse_memory(data: Data) -> None:
+    if data.memory is not None:
+        raise BadInput(
+            "has no effect here: only Parquet is streamed",
+            where="data.memory",
+            got=f"data.source: {data.source}",
+            remedy="write the data as Parquet, or take data.memory out",
+        )
+
+
 def _without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Drops the nameless first column that pandas and R write when they save row numbers."""
     numbers = np.arange(len(frame) + 1).astype(str)
@@ -179,7 +199,7 @@ def _sampled(source: _Source, data: Data) -> _Source:
     chosen = np.sort(np.random.default_rng(data.split.seed).choice(rows, data.rows, replace=False))
     return replace(
         source,
-        frame=source.frame.iloc[chosen],
+        frame=source.frame.take(chosen),
         images=None if source.images is None else source.images[chosen],
         given_part=None if source.given_part is None else source.given_part[chosen],
         notes=(*source.notes, f"a random sample of {data.rows:,} of its {rows:,} rows"),
@@ -229,16 +249,32 @@ def _check_names(data: Data, source: _Source, target_name: str) -> None:
             raise BadInput("names the target", where=where, got=name, remedy="take it out, or choose another target")
 
 
+def _chosen(columns: Iterable[str], data: Data, target_name: str, steering: list[str]) -> list[str]:
+    """The columns that are to be inputs, in the source's order."""
+    others = (target_name, *data.drop, *steering)
+    if data.features is not None:
+        return [name for name in columns if name in data.features]
+    return [name for name in columns if name not in others]
+
+
 def _inputs(
-    frame: pd.DataFrame, data: Data, source: _Source, target_name: str, steering: list[str]
+    frame: pd.DataFrame | ParquetTable,
+    chosen: list[str],
+    data: Data,
+    source: _Source,
+    digest: ContentDigest,
+    sample: np.ndarray | None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The columns a model gets, in the source's order, and notes on those left out or read unexpectedly."""
+    """The columns a model gets, and notes on those left out or read unexpectedly.
+
+    One column after the other is read whole, which decides how it is read, and enters the digest.
+
+    Args:
+        sample: Positions of the rows that are kept; None: all.
+    """
     notes, columns = [], {}
     leave_out = source.entry.leave_out
-    for name in frame.columns:
-        chosen = name in data.features if data.features is not None else name not in (*data.drop, *steering)
-        if name == target_name or not chosen:
-            continue
+    for name in chosen:
         if name in leave_out and data.features is None:
             notes.append(f"{name} left out: it {leave_out[name]}")
             continue
@@ -248,7 +284,8 @@ def _inputs(
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {note}", where="data.features", got=name)
         if column is not None:
-            columns[name] = column
+            digest.add_column("input", name, column)
+            columns[name] = column if sample is None else column.iloc[sample]
         if note:
             notes.append(f"{name} {note}" + (": left out" if column is None else ""))
     if not columns and source.images is None:
@@ -258,7 +295,8 @@ def _inputs(
             got="; ".join(notes) or f"its columns: {', '.join(frame.columns)}",
             remedy="see data.drop and data.features",
         )
-    return pd.DataFrame(columns, index=frame.index), notes
+    index = frame.index if sample is None else frame.index[sample]
+    return pd.DataFrame(columns, index=index).reset_index(drop=True), notes
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

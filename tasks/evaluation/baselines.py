@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ _LINEAR_PRODUCTS = 2e10  # rows * features^2 of the singular value decomposition
 _BOOSTING_CELLS = 3e7  # rows * columns * outputs of one round
 _BOOSTING_TREES = 2_000
 
+_ANSWERED_ROWS = 16_384  # of streamed rows, at a time
 _MAX_BOOSTING_CATEGORIES = 254  # HistGradientBoosting bins a category into 255 values
 _LEAST_SHARE = 1e-7  # as keras.config.epsilon(): a class absent from the training part costs 16 nats, not infinity
 
@@ -60,28 +61,34 @@ def fit_baselines(
     classes: Sequence[str] | None,
     table: pd.DataFrame | None = None,
     seed: int = 0,
+    streamed: OnDisk | None = None,
 ) -> list[Baseline]:
     """Trains every baseline that fits the data.
 
     Args:
-        features: Preprocessed inputs of all rows, float32 `[rows, ...]`; images are flattened.
+        features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`; images are flattened.
         target: As `Dataset.target`.
         parts: Row positions of `train`, `val` and `test`.
         classes: Class names in order, or None for regression.
-        table: The raw columns, for gradient boosting; None for images.
+        table: The raw columns, for gradient boosting; None for images. Of streamed rows boosting gets the features.
         seed: Of the sampled rows and of gradient boosting's own validation rows.
+        streamed: Where the other rows are, if `features` are of some rows only.
 
     Returns:
         The constant answer, the linear model, and gradient boosting where there is a table. The constant
         alone where the training part holds one class only: there is nothing to learn then.
     """
-    fit = _Fit(target, parts, classes, seed)
+    fit = _Fit(target, parts, classes, seed, streamed)
     baselines = [fit.constant()]
     if classes is not None and len(np.unique(target[parts[TRAIN]])) < 2:
         return baselines
     baselines.append(fit.linear(features.reshape(len(features), -1)))
-    if table is not None:
-        baselines.append(fit.boosting(table))
+    if streamed is not None:
+        baselines.append(fit.boosting(features, *fit.boosting_rows(features.shape[1]), categorical=None))
+    elif table is not None:
+        rows, note = fit.boosting_rows(table.shape[1])
+        inputs, categorical = _boosting_inputs(table, rows)
+        baselines.append(fit.boosting(inputs, rows, note, categorical=categorical))
     return baselines
 
 
@@ -100,6 +107,26 @@ def constant_loss(target_train: np.ndarray, target_val: np.ndarray, classes: Seq
     return float(-np.mean(np.log(shares)[target_val]))
 
 
+class Rows(Protocol):
+    """Preprocessed inputs that are read in consecutive slices."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """Rows that are too many to be in memory together.
+
+    Args:
+        sample: Positions of the rows that are, int64, ascending.
+        parts: Preprocessed inputs of `val` and `test`.
+    """
+
+    sample: np.ndarray
+    parts: Mapping[str, Rows]
+
+
 @dataclass(frozen=True)
 class _Fit:
     """What all fits share."""
@@ -108,6 +135,7 @@ class _Fit:
     parts: Mapping[str, np.ndarray]
     classes: Sequence[str] | None
     seed: int
+    streamed: OnDisk | None
 
     @property
     def outputs(self) -> int:
@@ -134,11 +162,14 @@ class _Fit:
         model = LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
         return self._trained("logistic regression", model, features, rows, note)
 
-    def boosting(self, table: pd.DataFrame) -> Baseline:
+    def boosting_rows(self, width: int) -> tuple[np.ndarray, str | None]:
+        return self._sampled(_BOOSTING_CELLS / (width * self.outputs))
+
+    def boosting(
+        self, inputs: np.ndarray, rows: np.ndarray, note: str | None, *, categorical: list[bool] | None
+    ) -> Baseline:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        rows, note = self._sampled(_BOOSTING_CELLS / (table.shape[1] * self.outputs))
-        inputs, categorical = _boosting_inputs(table, rows)
         # Early stopping sets a stratified tenth of the rows aside, which a class of one row can't be part of.
         common = self.classes is None or np.unique(self.target[rows], return_counts=True)[1].min() >= 20
         estimator = HistGradientBoostingRegressor if self.classes is None else HistGradientBoostingClassifier
@@ -159,8 +190,9 @@ class _Fit:
         # One thread: boosting's threads wait busily, up to 20 times its work where others hold the cores.
         with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model.fit(inputs[rows].astype(precision, copy=False), self.target[rows])
-        val, test = (self._answer(model, inputs[self.parts[part]]) for part in (VAL, TEST))
+            held = rows if self.streamed is None else np.searchsorted(self.streamed.sample, rows)
+            model.fit(inputs[held].astype(precision, copy=False), self.target[rows])
+        val, test = (self._answers(model, inputs, part) for part in (VAL, TEST))
         seconds = time.perf_counter() - started
         notes = [text for text in (note, _not_converged(caught, model)) if text]
         return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None)
@@ -168,14 +200,26 @@ class _Fit:
     def _sampled(self, max_rows: float) -> tuple[np.ndarray, str | None]:
         """The rows to train on: all, or a seeded sample that holds a row of every class."""
         train = self.parts[TRAIN]
+        if self.streamed is not None:
+            train = np.intersect1d(train, self.streamed.sample)
         if len(train) <= max_rows:
-            return train, None
+            return train, None if self.streamed is None else self._said(train)
         order = np.random.default_rng(self.seed).permutation(train)
         sample = order[: int(max_rows)]
         if self.classes is not None:
             _, first = np.unique(self.target[order], return_index=True)
             sample = np.union1d(sample, order[first])
-        return np.sort(sample), f"trained on a random {len(sample):,} of {len(train):,} training rows"
+        return np.sort(sample), self._said(sample)
+
+    def _said(self, sample: np.ndarray) -> str:
+        return f"trained on a random {len(sample):,} of {len(self.parts[TRAIN]):,} training rows"
+
+    def _answers(self, model: Any, inputs: np.ndarray, part: str) -> np.ndarray:
+        if self.streamed is None:
+            return self._answer(model, inputs[self.parts[part]])
+        rows = self.streamed.parts[part]
+        starts = range(0, len(rows), _ANSWERED_ROWS)
+        return np.concatenate([self._answer(model, rows[start : start + _ANSWERED_ROWS]) for start in starts])
 
     def _answer(self, model: Any, inputs: np.ndarray) -> np.ndarray:
         if self.classes is None:

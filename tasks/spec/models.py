@@ -24,6 +24,7 @@ from tasks.spec.entries import (
     augmenters,
     problem,
 )
+from tasks.spec.sizes import Size
 from tasks.training.trial import MEASURED
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
@@ -75,12 +76,17 @@ class Split(Frozen):
 class Data(Frozen):
     """Where the data come from, what is predicted, what is checked."""
 
-    source: str = Field(description="a catalogue name, a file (.csv, .tsv, .parquet), or a folder of IDX files")
+    source: str = Field(
+        description="a catalogue name, a file (.csv, .tsv, .parquet), or a folder of Parquet or IDX files"
+    )
     target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
     task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
     features: list[str] | None = Field(None, description="the only columns used as inputs; None: all")
     drop: list[str] = Field(default=[], description="columns not used as inputs")
     rows: Count | None = Field(None, description="use a seeded random sample of so many rows")
+    memory: Size | None = Field(
+        None, description="Parquet that decoded needs more is streamed; None: a quarter of the machine's, at most 4 GB"
+    )
     read: Read = Read()
     split: Split = Split()
     checks: list[CheckEntry] = Field(default=[], description="Great Expectations, or this project's checks, by name")

@@ -12,6 +12,13 @@ ALIGNMENT = 64
 """Bytes; TensorFlow reads memory of others only where it starts at a multiple of this."""
 
 
+class Order(Protocol):
+    """Row positions that are read in consecutive slices: an int64 array, or what stands in for one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
 class Feed(Protocol):
     """Training rows. Both trainers take every epoch's order and rows from here.
 
@@ -31,7 +38,7 @@ class Feed(Protocol):
     @property
     def target_dtype(self) -> np.dtype: ...
 
-    def order(self, seed: int, epoch: int) -> np.ndarray:
+    def order(self, seed: int, epoch: int) -> Order:
         """The order of the rows in an epoch (from 0): int64 `[rows]`, a function of seed and epoch only."""
         ...
 

@@ -32,7 +32,7 @@ import numpy as np
 from tasks.training.feed import Buffer
 from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
 from tasks.training.stacked_layers import Tensor, describe
-from tasks.training.trial import Arrays, Outcome, Progress, Trial, Watch, learning_rates, slices
+from tasks.training.trial import Arrays, Outcome, Progress, Rows, Trial, Watch, learning_rates, slices
 
 CHUNK_BYTES = 24 * 2**20
 """Of training inputs that are in the program's hands at a time."""
@@ -310,7 +310,7 @@ class _Stack:
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
 
-    def _scored(self, weights: list, x: np.ndarray) -> np.ndarray:
+    def _scored(self, weights: list, x: Rows) -> np.ndarray:
         """Outputs `[S, R, rows, outputs]`, float32."""
 
         buffer, _ = self.score_buffers

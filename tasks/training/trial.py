@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -96,6 +97,17 @@ class Trial:
     target: Target | None = None
 
 
+class Rows(Protocol):
+    """Inputs of rows that are read in consecutive slices: an array, or what stands in for one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Arrays:
     """Preprocessed inputs and targets.
@@ -110,11 +122,11 @@ class Arrays:
     """
 
     train: Feed
-    val_inputs: np.ndarray
+    val_inputs: Rows
     val_targets: np.ndarray
     classes: int | None
     target_scale: float = 1.0
-    to_score: Mapping[str, np.ndarray] = field(default_factory=dict)
+    to_score: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:

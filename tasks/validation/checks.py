@@ -21,21 +21,26 @@ from tasks.validation.parts import capped_target, missing_class, too_few_rows
 
 @dataclass(frozen=True)
 class Check:
-    """A check and what a failure means, unless the spec says otherwise."""
+    """A check and what a failure means, unless the spec says otherwise.
+
+    Args:
+        inputs: Whether it looks at input columns. What doesn't is judged on every row of streamed data, too.
+    """
 
     function: Callable[..., Finding | None]
     severity: Severity
+    inputs: bool = True
 
 
 CHECKS: dict[str, Check] = {
     "target_leak": Check(target_leak, "block"),
-    "shared_groups": Check(shared_groups, "block"),
+    "shared_groups": Check(shared_groups, "block", inputs=False),
     "shared_rows": Check(shared_rows, "warn"),
-    "missing_class": Check(missing_class, "block"),
-    "too_few_rows": Check(too_few_rows, "warn"),
+    "missing_class": Check(missing_class, "block", inputs=False),
+    "too_few_rows": Check(too_few_rows, "warn", inputs=False),
     "infinite_value": Check(infinite_value, "block"),
     "constant_column": Check(constant_column, "warn"),
     "identifier_column": Check(identifier_column, "warn"),
     "unequal_scales": Check(unequal_scales, "warn"),
-    "capped_target": Check(capped_target, "warn"),
+    "capped_target": Check(capped_target, "warn", inputs=False),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
@@ -20,17 +21,22 @@ WIDE = 100
 
 
 def infer(
-    dataset: Dataset, splits: pd.DataFrame, stated: Collection[tuple[str, str | None]] = ()
+    dataset: Dataset,
+    splits: pd.DataFrame,
+    stated: Collection[tuple[str, str | None]] = (),
+    *,
+    learned: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Results of the inferred suite, as in validation.json.
 
     Args:
         stated: (expectation, column) pairs of the spec. Where one of that name would be inferred for that
             input column, the spec's stands alone.
+        learned: The target of all training rows, where the data set is but a sample.
     """
     left_out = {pair for pair in stated if pair[1] in dataset.table.columns}
     results = []
-    for frame, suite in _suites(dataset, splits):
+    for frame, suite in _suites(dataset, splits, learned):
         wanted = [item for item in suite if (item.expectation.name, item.column) not in left_out]
         outcomes = run(frame, [item.expectation for item in wanted])
         results += [
@@ -40,7 +46,7 @@ def infer(
     return results
 
 
-def _suites(dataset: Dataset, splits: pd.DataFrame) -> Iterator[Suite]:
+def _suites(dataset: Dataset, splits: pd.DataFrame, learned: np.ndarray | None) -> Iterator[Suite]:
     table, train, held = dataset.table, rows_in(splits, TRAIN), rows_in(splits, VAL, TEST)
     if len(table.columns) > WIDE:
         yield of_wide_table(table, train, held)
@@ -51,4 +57,5 @@ def _suites(dataset: Dataset, splits: pd.DataFrame) -> Iterator[Suite]:
         yield of_images(dataset.images, train, held)
     yield of_rows(dataset)
     if dataset.classes is not None:
-        yield of_classes(dataset.classes, dataset.target[train], dataset.target_name)
+        target = dataset.target[train] if learned is None else learned
+        yield of_classes(dataset.classes, target, dataset.target_name)

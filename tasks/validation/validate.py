@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from tasks.dataset import Dataset
+from tasks.dataset import TRAIN, Dataset
+from tasks.errors import BadInput
 from tasks.records import SCHEMA_VERSION
 from tasks.validation.checks import CHECKS
 from tasks.validation.finding import Severity
 from tasks.validation.infer import infer
+from tasks.validation.rows import rows_in
 from tasks.validation.suite import Expectation
 from tasks.validation.written import findings
 
@@ -33,28 +35,33 @@ def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry
 
     The spec's expectations come first, then the checks that guard the comparison, then the inferred suite. An
     entry that names one of `CHECKS` stands in place of that check with its defaults; an expectation stands in
-    place of an inferred one of the same name and column.
+    place of an inferred one of the same name and column. Of streamed data the inputs are checked on the sample that
+    is in memory, everything else on every row.
 
     Args:
         splits: Columns `row` and `part`, and `group` (null without groups), as records.SPLITS.
 
     Returns:
-        `outcome` is `blocked` where a `block` check failed, `warned` where another did, else `passed`.
+        `outcome` is `blocked` where a `block` check failed, `warned` where another did, else `passed`. `sampled` is
+        the number of rows on which the inputs were checked where that is not all of them, else None.
 
     Raises:
-        BadInput: an entry names a column that is not there, or has a wrong parameter; `where` is its path.
+        BadInput: an entry names a column that is not there, has a wrong parameter, or asks of streamed data what a
+            sample can't tell; `where` is its path.
     """
     started = time.monotonic()
-    results = [
-        *_written(dataset, checks),
-        *_compared(dataset, splits, checks),
-        *infer(dataset, splits, stated={(entry.name, entry.parameters.get("column")) for entry in checks}),
-    ]
+    held, held_splits = dataset.in_memory(splits)
+    if held is not dataset:
+        _refuse_counts(checks)
+    results = [*_written(held, checks), *_compared(dataset, splits, checks)]
+    stated = {(entry.name, entry.parameters.get("column")) for entry in checks}
+    results += infer(held, held_splits, stated, learned=dataset.target[rows_in(splits, TRAIN)])
     failed = {result["severity"] for result in results if not result["success"]}
     return {
         "schema_version": SCHEMA_VERSION,
         "outcome": "blocked" if "block" in failed else "warned" if failed else "passed",
         "seconds": round(time.monotonic() - started, 3),
+        "sampled": held.rows if held is not dataset else None,
         "results": results,
     }
 
@@ -77,6 +84,26 @@ def outcome_table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: ("blocks", "warns", "passed").index(row["answer"]))
 
 
+def _refuse_counts(checks: Sequence[CheckEntry]) -> None:
+    """Refuses expectations about the number of rows, or what grows with it: a sample can't answer them."""
+    for index, entry in enumerate(checks):
+        if entry.name in _COUNTS:
+            raise BadInput(
+                "can't be told from a sample, and these data are streamed: their inputs are checked on one",
+                where=f"data.checks[{index}]",
+                got=entry.name,
+                remedy="take the check out, or allow more memory (data.memory)",
+            )
+
+
+_COUNTS = {
+    "expect_table_row_count_to_equal",
+    "expect_table_row_count_to_be_between",
+    "expect_column_sum_to_be_between",
+    "expect_column_unique_value_count_to_be_between",
+}
+
+
 def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[dict[str, Any]]:
     entries = {f"data.checks[{i}]": entry for i, entry in enumerate(checks) if entry.name not in CHECKS}
     found = findings(dataset, {path: Expectation(entry.name, entry.parameters) for path, entry in entries.items()})
@@ -87,11 +114,13 @@ def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[dict[str, A
 
 
 def _compared(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry]) -> list[dict[str, Any]]:
+    held, held_splits = dataset.in_memory(splits)
     results = []
     for name, check in CHECKS.items():
         asked = [(entry.parameters, entry.severity) for entry in checks if entry.name == name]
         for parameters, severity in asked or [({}, check.severity)]:
-            finding = check.function(dataset, splits, **parameters)
+            looked_at = (held, held_splits) if check.inputs else (dataset, splits)
+            finding = check.function(*looked_at, **parameters)
             if finding is not None:
                 results.append(finding.result(name, "spec" if asked else "comparison", severity))
     return results

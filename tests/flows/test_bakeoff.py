@@ -27,7 +27,7 @@ FOLDERS = {"model", "previews", "checkpoints"}
 KEYS = {
     "plan.json": "schema_version experiment description spec task metric also confidence data parts recipes trials "
     "stacks skipped cost",
-    "validation.json": "schema_version outcome seconds results",
+    "validation.json": "schema_version outcome seconds sampled results",
     "verdict.json": "schema_version metric greater_is_better confidence part winner leader tied sentence recipes "
     "comparisons baselines against_baselines shipped gates operating_point test_evaluations warnings next",
     "environment.json": "python platform cpus versions command git started",

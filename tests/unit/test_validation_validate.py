@@ -72,7 +72,7 @@ def written(result: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_result_keeps_the_contract_of_validation_json(dataset, splits):
     result = validate(dataset, splits)
 
-    assert result.keys() == {"schema_version", "outcome", "seconds", "results"}
+    assert result.keys() == {"schema_version", "outcome", "seconds", "sampled", "results"}
     assert result["outcome"] == "passed"
     assert {entry["origin"] for entry in result["results"]} == {"inferred", "comparison"}
     for entry in result["results"]:

@@ -1,0 +1,147 @@
+"""Data too large for memory: when they are streamed, which rows are held nevertheless, and how the others are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, TRAIN, VAL, Dataset, Streamed
+from tasks.datasets.columns import as_input
+from tasks.datasets.parquet import ParquetTable
+from tasks.datasets.splits import split_rows
+from tasks.spec.models import Data
+
+MOST_MEMORY = 4_000_000_000
+"""Bytes that decoded data may take where the spec says nothing, or a quarter of the machine's if that is less. Not a
+share of the *free* memory: two runs of one spec would shuffle differently."""
+VALUE_BYTES = 8
+SAMPLE_ROWS = 200_000
+LEAST_SAMPLE_ROWS = 1_000
+_SHARES = {TRAIN: 0.5, VAL: 0.25, TEST: 0.25}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """That data are streamed, and which of their rows are held in memory.
+
+    Args:
+        rows: Positions, int64, ascending.
+        notes: What a reader of the results must know of it.
+    """
+
+    rows: np.ndarray
+    notes: tuple[str, ...]
+
+
+def default_memory() -> int:
+    """Bytes that decoded data may take on this machine, or in this container."""
+    total = MOST_MEMORY * 4
+    with suppress(OSError, ValueError):
+        total = min(total, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # "max" where the container has no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return total // 4
+
+
+def decide(dataset: Dataset, frame: ParquetTable, inputs: list[str], data: Data) -> Sampling | None:
+    """Whether data are streamed: then with the rows that are held, else None.
+
+    Args:
+        dataset: Without inputs yet, complete otherwise.
+        frame: Where its columns are.
+        inputs: Names of the columns that may become inputs.
+
+    Raises:
+        BadInput: the data can't be split as the spec says.
+    """
+    width = VALUE_BYTES * (len(inputs) + len(dataset.extras.columns) + 1)
+    allowed = default_memory() if data.memory is None else data.memory
+    if dataset.rows * width <= allowed:
+        return None
+    parts = split_rows(dataset, data.split)["part"].to_numpy(str)
+    size = int(np.clip(allowed // width, LEAST_SAMPLE_ROWS, SAMPLE_ROWS))
+    rows = sample_rows(parts, dataset.target if dataset.classes else None, size, data.split.seed)
+    listed = ", ".join(f"{(parts[rows] == part).sum():,} of {(parts == part).sum():,} {part}" for part in _SHARES)
+    notes = (
+        f"streamed from disk: in memory it would take about {_shown(dataset.rows * width)}, and {_shown(allowed)} are "
+        "allowed (data.memory)",
+        f"inputs are validated on a random sample of the rows ({listed}); its training rows are what the baselines "
+        "learn from, and stand for the training part in its metrics",
+        "preprocessing is learned from every training row, and the target is checked on every row",
+    )
+    return Sampling(rows, notes)
+
+
+def sample_rows(parts: np.ndarray, target: np.ndarray | None, size: int, seed: int) -> np.ndarray:
+    """Positions of a random sample: half of it training rows, a quarter each of validation and test rows, or all that
+    a part has; and in each part a row of every class that it has. Int64, ascending.
+
+    Args:
+        parts: The part of each row.
+        target: Class indices, or None for regression.
+        size: Rows in all, but for those of rare classes.
+    """
+    rng = np.random.default_rng([seed, len(parts)])
+    chosen = []
+    for part, share in _SHARES.items():
+        order = rng.permutation(np.flatnonzero(parts == part))
+        chosen.append(order[: max(1, int(share * size))])
+        if target is not None:
+            _, first = np.unique(target[order], return_index=True)
+            chosen.append(order[first])
+    return np.unique(np.concatenate(chosen))
+
+
+def stream(dataset: Dataset, frame: ParquetTable, sampling: Sampling, cache: Path) -> Dataset:
+    """The data set whose table holds the sample, with its other rows on disk."""
+    numbers = set(dataset.numbers)
+    raw = OnDisk(frame, {name: name in numbers for name in dataset.table.columns})
+    return replace(dataset, streamed=Streamed(raw, sampling.rows, cache), notes=(*sampling.notes, *dataset.notes))
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A `dataset.RawColumns` in Parquet.
+
+    Args:
+        numeric: The inputs in order: whether as numbers or as categories.
+    """
+
+    frame: ParquetTable
+    numeric: dict[str, bool]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.numeric)
+
+    def __getitem__(self, name: str) -> pd.Series:
+        return _as_decided(self.frame[name], self.numeric[name])
+
+    def chunks(self) -> Iterator[pd.DataFrame]:
+        for chunk in self.frame.chunks(self.columns):
+            yield pd.DataFrame({name: _as_decided(chunk[name], kind) for name, kind in self.numeric.items()})
+
+
+def _as_decided(column: pd.Series, numeric: bool) -> pd.Series:
+    """A column, or a piece of it, in the kind that the whole column was given by `as_input`."""
+    if not numeric:
+        return column
+    if column.dtype != object:
+        return column.astype(np.float64)
+    # Texts that are all numbers, or all of one pair of truth values: so are those of a piece, unless it has none.
+    numbers, _ = as_input(column, "")
+    return pd.Series(np.nan, column.index) if numbers is None else numbers
+
+
+def _shown(size: float) -> str:
+    """`1.5 GB`, `20 MB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
