@@ -23,9 +23,10 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
 from tasks.spec.entries import Entry
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
-from tasks.stacking import Division, Work, cores, divide
+from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.probe import measure, probe_seconds
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
 from tasks.training.stacked_layers import why_not
@@ -117,6 +118,7 @@ class Plan:
     stacks: list[PlannedStack]
     skipped: list[dict[str, str]]
     cost: dict[str, Any]
+    probe: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def as_json(self) -> dict[str, Any]:
@@ -134,7 +136,12 @@ class Plan:
         same = [{each["trial_id"] for each in earlier["trials"]}, earlier["metric"], earlier["also"]]
         if same != [{each.trial_id for each in self.trials}, self.metric, self.also]:
             return self
-        return replace(self, stacks=[PlannedStack(**each) for each in earlier["stacks"]], cost=earlier["cost"])
+        return replace(
+            self,
+            stacks=[PlannedStack(**each) for each in earlier["stacks"]],
+            cost=earlier["cost"],
+            probe=earlier["probe"],
+        )
 
     def recipe(self, recipe_id: str) -> Recipe:
         return next(recipe for recipe in self.recipes if recipe.recipe_id == recipe_id)
@@ -260,8 +267,8 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     scored = sum(parts.values())
     if dataset.streamed is not None:
         scored += len(dataset.streamed.sample) - parts["train"]
-    outputs = len(dataset.classes or (0,))
-    stacks, seconds = _stacks(trials, by_id, features, outputs, parts["train"], scored, [metric, *also])
+    classes = len(dataset.classes) if dataset.classes else None
+    stacks, seconds, probe = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also])
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -279,6 +286,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
         trials=trials,
         stacks=stacks,
         skipped=skipped,
+        probe=probe,
         cost={"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)},
     )
 
@@ -457,43 +465,117 @@ def _stacks(
     trials: Sequence[PlannedTrial],
     recipes: Mapping[str, Recipe],
     features: tuple[int, ...],
-    outputs: int,
+    classes: int | None,
     train_rows: int,
     scored_rows: int,
     metrics: Sequence[str],
-) -> tuple[list[PlannedStack], float]:
-    """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; and the seconds expected."""
-    groups: dict[str, list[PlannedTrial]] = {}
+) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
+    """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; the seconds expected; and what
+    the probe found, where one was worth its time."""
+    by_shape: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
         settings = recipes[trial.recipe_id].settings
         shape = {name: settings[name] for name in ("model", "batch_size", "epochs")}
-        groups.setdefault(identifier(shape), []).append(trial)
+        by_shape.setdefault(identifier(shape), []).append(trial)
+    groups = [_group(each, recipes, features, classes, train_rows, scored_rows) for each in by_shape.values()]
+    paces, probe = _paces(groups, features)
     stacks: list[PlannedStack] = []
     seconds = 0.0
-    for group in groups.values():
-        bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in group]
-        model = bound[0].architecture.build(features, outputs)
-        steps_per_epoch = -(-train_rows // bound[0].batch_size)
-        work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
-        work = replace(work, answers=scored_rows * outputs)
-        why = why_not(model)
-        if why:
-            longest = work.steps * _FIT_STEP_SECONDS
-            division = Division([[trial] for trial in group], False, len(group) * longest)
-        else:
-            columns: dict[str, list[PlannedTrial]] = {}
-            for trial in group:
-                columns.setdefault(trial.variant_id, []).append(trial)
-            rules = {trial.variant_id: trial.optimizer.update.__name__ for trial in bound}
-            division = divide(list(columns.values()), [rules[each] for each in columns], work, cores())
-            longest = max(
-                work.seconds(len(part), len({rules[each.variant_id] for each in part}), xla=division.xla)
-                for part in division.stacks
-            )
-        every = evaluation_steps(recipes[group[0].recipe_id].settings["evaluate_every"], steps_per_epoch, work, longest)
+    for group in groups:
+        division, longest = group.divided(paces)
+        settings = recipes[group.trials[0].recipe_id].settings
+        every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
         seconds += division.seconds
-        stacks += [_stack(part, why, division.xla, work, every, metrics) for part in division.stacks]
-    return stacks, seconds
+        stacks += [_stack(part, group.why, division.xla, group.work, every, metrics) for part in division.stacks]
+    return stacks, seconds, probe
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Trials of equal shapes.
+
+    Args:
+        first: One of them, bound.
+        rules: Update rule by variant.
+        tokens: How many there are, where the inputs are token numbers.
+    """
+
+    trials: list[PlannedTrial]
+    first: Trial
+    rules: dict[str, str]
+    why: str | None
+    work: Work
+    steps_per_epoch: int
+    classes: int | None
+    tokens: int | None
+
+    def divided(self, paces: Mapping[bool, Pace]) -> tuple[Division[PlannedTrial], float]:
+        """The stacks, and the seconds that the longest is expected to take."""
+        if self.why:
+            longest = self.work.steps * _FIT_STEP_SECONDS
+            return Division([[trial] for trial in self.trials], False, len(self.trials) * longest), longest
+        columns: dict[str, list[PlannedTrial]] = {}
+        for trial in self.trials:
+            columns.setdefault(trial.variant_id, []).append(trial)
+        division = divide(list(columns.values()), [self.rules[each] for each in columns], self.work, cores(), paces)
+        return division, max(
+            self.work.seconds(
+                len(part),
+                len({self.rules[each.variant_id] for each in part}),
+                xla=division.xla,
+                pace=paces[division.xla],
+            )
+            for part in division.stacks
+        )
+
+
+def _group(
+    trials: list[PlannedTrial],
+    recipes: Mapping[str, Recipe],
+    features: tuple[int, ...],
+    classes: int | None,
+    train_rows: int,
+    scored_rows: int,
+) -> _Group:
+    bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in trials]
+    outputs = classes or 1
+    model = bound[0].architecture.build(features, outputs)
+    steps_per_epoch = -(-train_rows // bound[0].batch_size)
+    work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
+    return _Group(
+        trials=trials,
+        first=bound[0],
+        rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
+        why=why_not(model),
+        work=replace(work, answers=scored_rows * outputs),
+        steps_per_epoch=steps_per_epoch,
+        classes=classes,
+        tokens=getattr(model.layers[0], "input_dim", None),
+    )
+
+
+PROBE_SHARE = 0.1
+"""Of the time that the trials are expected to take: what a probe may take at most. Shorter runs go by the model."""
+
+
+def _paces(groups: Sequence[_Group], features: tuple[int, ...]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
+    """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
+    stacked = [(group.divided(AS_MODELLED)[0].seconds, group) for group in groups if not group.why]
+    if not stacked:
+        return AS_MODELLED, None
+    _, group = max(stacked, key=lambda each: each[0])
+    pays = PROBE_SHARE * sum(seconds for seconds, _ in stacked)
+    if sum(probe_seconds(group.work, xla=xla) for xla in (True, False)) > pays:
+        return AS_MODELLED, None
+    paces, found = {}, {}
+    for xla, name in ((True, "xla"), (False, "graph")):
+        measured = measure(group.first, features, group.classes, tokens=group.tokens, xla=xla)
+        paces[xla] = Pace(
+            measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
+            measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),
+        )
+        found[name] = asdict(measured) | {"pace": asdict(paces[xla])}
+    return paces, found
 
 
 _FIT_STEP_SECONDS = 2.5e-3
@@ -526,7 +608,9 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
         for kernel in layer.trainable_weights[:1]:
             if len(kernel.shape) > 1 and layer.input.dtype.startswith("float"):
                 flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
-    return Work(sum(math.prod(each.shape) for each in model.trainable_weights), flops, activations, batch_size, steps)
+    parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
+    spatial = any("conv" in type(layer).__name__.lower() for layer in model.layers)
+    return Work(parameters, flops, activations, batch_size, steps, spatial)
 
 
 def _stack(
