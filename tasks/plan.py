@@ -24,9 +24,9 @@ from tasks.evaluation.metrics import check_metric, default_metrics
 from tasks.spec.entries import Entry
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
 from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
+from tasks.training import probe
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
-from tasks.training.probe import measure, probe_seconds
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
 from tasks.training.stacked_layers import why_not
@@ -268,7 +268,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     if dataset.streamed is not None:
         scored += len(dataset.streamed.sample) - parts["train"]
     classes = len(dataset.classes) if dataset.classes else None
-    stacks, seconds, probe = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also])
+    stacks, seconds, probed = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also])
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -286,7 +286,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
         trials=trials,
         stacks=stacks,
         skipped=skipped,
-        probe=probe,
+        probe=probed,
         cost={"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)},
     )
 
@@ -470,15 +470,15 @@ def _stacks(
     scored_rows: int,
     metrics: Sequence[str],
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
-    """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; the seconds expected; and what
-    the probe found, where one was worth its time."""
+    """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; the seconds expected; and
+    what the probe found, where one was worth its time."""
     by_shape: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
         settings = recipes[trial.recipe_id].settings
         shape = {name: settings[name] for name in ("model", "batch_size", "epochs")}
         by_shape.setdefault(identifier(shape), []).append(trial)
     groups = [_group(each, recipes, features, classes, train_rows, scored_rows) for each in by_shape.values()]
-    paces, probe = _paces(groups, features)
+    paces, probed = _paces(groups, features)
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for group in groups:
@@ -487,7 +487,7 @@ def _stacks(
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
         seconds += division.seconds
         stacks += [_stack(part, group.why, division.xla, group.work, every, metrics) for part in division.stacks]
-    return stacks, seconds, probe
+    return stacks, seconds, probed
 
 
 @dataclass(frozen=True)
@@ -558,6 +558,12 @@ PROBE_SHARE = 0.1
 """Of the time that the trials are expected to take: what a probe may take at most. Shorter runs go by the model."""
 
 
+def _probe_seconds(work: Work, xla: bool) -> float:
+    """Of one core, by the model."""
+    steps = probe.STEPS * probe.SPANS
+    return work.compile_seconds(1, xla=xla) + steps * work.step_seconds(probe.TRIALS, 1, xla=xla)
+
+
 def _paces(groups: Sequence[_Group], features: tuple[int, ...]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
     """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
     stacked = [(group.divided(AS_MODELLED)[0].seconds, group) for group in groups if not group.why]
@@ -565,11 +571,11 @@ def _paces(groups: Sequence[_Group], features: tuple[int, ...]) -> tuple[Mapping
         return AS_MODELLED, None
     _, group = max(stacked, key=lambda each: each[0])
     pays = PROBE_SHARE * sum(seconds for seconds, _ in stacked)
-    if sum(probe_seconds(group.work, xla=xla) for xla in (True, False)) > pays:
+    if sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
         return AS_MODELLED, None
     paces, found = {}, {}
     for xla, name in ((True, "xla"), (False, "graph")):
-        measured = measure(group.first, features, group.classes, tokens=group.tokens, xla=xla)
+        measured = probe.measure(group.first, features, group.classes, tokens=group.tokens, xla=xla)
         paces[xla] = Pace(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
             measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),
