@@ -120,7 +120,9 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         dataset.target,
         prepared.rows,
         classes=dataset.classes,
-        table=dataset.table if dataset.images is None else None,
+        kind=dataset.kind,
+        tokens=dataset.tokens,
+        table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
     )
     trials, metrics, predictions = [], [], []
     for baseline in baselines:

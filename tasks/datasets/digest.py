@@ -17,6 +17,10 @@ def content_digest(
     images: np.ndarray | None,
     given_part: np.ndarray | None,
     extras: pd.DataFrame,
+    texts: pd.Series | None = None,
+    tokens: str = "",
+    sounds: np.ndarray | None = None,
+    rate: int | None = None,
 ) -> str:
     """SHA-256 (hex) of names, order and values of the inputs, the target, and what steers the split.
 
@@ -34,6 +38,10 @@ def content_digest(
     add(f"target {json.dumps([target_name, classes])}", _bytes(target))
     if images is not None:
         add(f"images {list(images.shape)} {images.dtype.name}", _bytes(images))
+    if texts is not None:
+        add(f"text {json.dumps(texts.name)} {tokens}", _content(texts))
+    if sounds is not None:
+        add(f"sounds {list(sounds.shape)} {sounds.dtype.name} {rate}", _bytes(sounds))
     if given_part is not None:
         add("given part", "\n".join(given_part).encode())
     return digest.hexdigest()

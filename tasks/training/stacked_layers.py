@@ -85,15 +85,50 @@ def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
 
 
 def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    layer = one.layer
+    product = _convolved(one.inputs, weights[0], x, layer.kernel_size, layer.strides, layer.padding)
+    if layer.use_bias:
+        product = _with_bias(product, weights[1])
+    return layer.activation(product), []
+
+
+def _convolution_1d(
+    one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
+) -> tuple[Tensor, list[Tensor]]:
+    """A convolution over rows of an image that is one pixel high."""
+    import tensorflow as tf
+
+    layer, kernel = one.layer, weights[0]
+    before_window = len(kernel.shape) - (4 if one.inputs == SHARED else 3)  # [..., window, channels, (R,) filters]
+    product = _convolved(
+        one.inputs,
+        tf.expand_dims(kernel, before_window),
+        tf.expand_dims(x, -3),
+        (1, *layer.kernel_size),
+        (1, *layer.strides),
+        layer.padding,
+    )
+    product = tf.squeeze(product, -3)
+    if layer.use_bias:
+        product = _with_bias(product, weights[1])
+    return layer.activation(product), []
+
+
+def _convolved(
+    inputs: str,
+    kernel: Tensor,
+    x: Tensor,
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+) -> Tensor:
     """A convolution as one matrix product over patches (im2col): filters that differ from trial to trial are then
     columns of one matrix, or matrices of one batched product, where a convolution would run trial after trial."""
     import tensorflow as tf
 
-    layer = one.layer
-    patches = _patches(x, layer.kernel_size, layer.strides, layer.padding)
+    patches = _patches(x, window, strides, padding)
     *outer, height, width, features = patches.shape
-    kernel = weights[0]
-    if one.inputs == SHARED:
+    if inputs == SHARED:
         lanes, batch = outer  # one lane where all seeds see the same rows
         seeds, (recipes, filters) = kernel.shape[0], kernel.shape[4:]
         product = tf.matmul(
@@ -101,18 +136,14 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
             tf.reshape(kernel, [seeds, features, recipes * filters]),
         )
         product = tf.reshape(product, [seeds, batch, height, width, recipes, filters])
-        product = tf.transpose(product, [0, 4, 1, 2, 3, 5])
-    else:
-        seeds, recipes, batch = outer
-        filters = kernel.shape[-1]
-        product = tf.matmul(
-            tf.reshape(patches, [seeds, recipes, batch * height * width, features]),
-            tf.reshape(kernel, [seeds, recipes, features, filters]),
-        )
-        product = tf.reshape(product, [seeds, recipes, batch, height, width, filters])
-    if layer.use_bias:
-        product = _with_bias(product, weights[1])
-    return layer.activation(product), []
+        return tf.transpose(product, [0, 4, 1, 2, 3, 5])
+    seeds, recipes, batch = outer
+    filters = kernel.shape[-1]
+    product = tf.matmul(
+        tf.reshape(patches, [seeds, recipes, batch * height * width, features]),
+        tf.reshape(kernel, [seeds, recipes, features, filters]),
+    )
+    return tf.reshape(product, [seeds, recipes, batch, height, width, filters])
 
 
 def _padding(size: int, window: int, stride: int, padding: str) -> tuple[int, int, int]:
@@ -169,7 +200,8 @@ def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Con
     import tensorflow as tf
 
     table = weights[0]
-    rows = tf.gather(table, x, batch_dims=1)  # [S, B, length, R, units]
+    tokens = tf.broadcast_to(x, [table.shape[0], *x.shape[1:]])  # one lane where all seeds see the same rows
+    rows = tf.gather(table, tokens, batch_dims=1)  # [S, B, length, R, units]
     return tf.transpose(rows, [0, 3, 1, 2, 4]), []
 
 
@@ -177,6 +209,12 @@ def _average(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
     import tensorflow as tf
 
     return tf.reduce_mean(x, axis=-2), []
+
+
+def _maximum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    import tensorflow as tf
+
+    return tf.reduce_max(x, axis=-2), []
 
 
 def _with_bias(x: Tensor, bias: Tensor) -> Tensor:
@@ -244,7 +282,9 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
         layers.Conv2D: _convolution,
         layers.MaxPooling2D: _max_pooling,
         layers.Embedding: _embedding,
+        layers.Conv1D: _convolution_1d,
         layers.GlobalAveragePooling1D: _average,
+        layers.GlobalMaxPooling1D: _maximum,
         layers.Flatten: _flatten,
         layers.Dense: _dense,
         layers.Activation: _activation,
@@ -271,8 +311,10 @@ def _unusual(layer: keras.Layer) -> str | None:
     name = type(layer).__name__
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return f"its {name} has channels first"
-    if name == "Conv2D" and (layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1)):
-        return "its Conv2D has groups or dilation"
+    if name in ("Conv1D", "Conv2D") and (layer.groups != 1 or set(layer.dilation_rate) != {1}):
+        return f"its {name} has groups or dilation"
+    if name == "Conv1D" and layer.padding == "causal":
+        return "its Conv1D has causal padding"
     if name == "Embedding" and layer.mask_zero:
         return "its Embedding masks zeros"
     if name == "BatchNormalization" and not (layer.center and layer.scale):

@@ -58,7 +58,7 @@ class Arrays:
     """Preprocessed inputs and targets.
 
     Args:
-        train_inputs: float32 `[rows, features]` or `[rows, height, width, channels]`.
+        train_inputs: float32 `[rows, features]` or `[rows, height, width, channels]`, or int32 tokens `[rows, length]`.
         train_targets: int64 class indices `[rows]`, or the standardised value, float32 `[rows]`.
         val_inputs, val_targets: Likewise.
         classes: Number of classes, or None for regression.

@@ -26,6 +26,9 @@ def cases() -> dict[str, tuple[tuple[int, ...], Callable[[], list]]]:
         "pooling, overlapping": ((8, 8, 2), lambda: [k.MaxPooling2D(3, strides=2), k.Conv2D(2, 2), k.MaxPooling2D(2)]),
         "normalised images": ((5, 5, 1), lambda: [k.Conv2D(3, 2), k.BatchNormalization(), k.MaxPooling2D(2)]),
         "embedding": ((6,), lambda: [k.Embedding(11, 4), k.GlobalAveragePooling1D(), k.Dense(2)]),
+        "embedding, convolution": ((6,), lambda: [k.Embedding(11, 4), k.Conv1D(3, 3, padding="same", activation="relu"),
+                                                  k.Conv1D(2, 2, strides=2), k.GlobalMaxPooling1D(), k.Dense(2)]),
+        "convolution in a line": ((7, 3), lambda: [k.Conv1D(4, 3), k.GlobalMaxPooling1D()]),
         "flatten first": ((3, 2), lambda: [k.Flatten(), k.Dense(2), k.Dropout(0.5)]),
     }  # fmt: skip
 
@@ -37,7 +40,7 @@ def test_gives_keras_outputs_gradients_and_state(name: str) -> None:
 
     shape, make = cases()[name]
     rng = np.random.default_rng(1)
-    integer = name == "embedding"
+    integer = name.startswith("embedding")
     inputs = rng.integers(0, 11, (SEEDS, ROWS, *shape)) if integer else rng.normal(size=(SEEDS, ROWS, *shape))
     x = tf.constant(inputs, tf.int32 if integer else tf.float32)
     model = keras.Sequential([keras.Input(shape, dtype="int32" if integer else "float32"), *make()])
@@ -91,6 +94,7 @@ def test_what_is_not_understood_is_said() -> None:
 
     assert "GRU" in reason(k.Embedding(5, 3), k.GRU(2))
     assert "dilation" in reason(k.Conv2D(2, 2, dilation_rate=2))
+    assert "causal" in reason(k.Embedding(5, 3), k.Conv1D(2, 2, padding="causal"))
     assert "masks zeros" in reason(k.Embedding(5, 3, mask_zero=True), k.GlobalAveragePooling1D())
     assert why_not(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
 
