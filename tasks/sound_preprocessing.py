@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 BANDS = 40
-WINDOW_SECONDS = 0.032
+WINDOW_SECONDS = 0.064
 """Length of a frame, rounded to a power of two of samples; frames overlap by half."""
 
 _FEWEST_SAMPLES = 64
