@@ -431,7 +431,7 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
         shape = layer.output.shape[1:]
         activations += math.prod(shape)
         for kernel in layer.trainable_weights[:1]:
-            if len(kernel.shape) > 1 and layer.input.dtype.startswith("float"):
+            if len(kernel.shape) > 1 and not hasattr(layer, "embeddings"):  # which are looked up, not multiplied
                 flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
     return Work(sum(math.prod(each.shape) for each in model.trainable_weights), flops, activations, batch_size, steps)
 

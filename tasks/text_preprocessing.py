@@ -1,4 +1,4 @@
-"""Texts as numbers of their words, or of their trigrams: a vocabulary learned from the training part, inside the saved model."""
+"""Texts as numbers of their words or trigrams: a vocabulary from the training part, inside the saved model."""
 
 from __future__ import annotations
 

@@ -104,11 +104,11 @@ def _read_path(data: Data, path: Path) -> Source:
     if name.endswith(".npz"):
         _refuse_read(data, "NumPy archives")
         x, labels, given = read_npz(path, data.source)
-        frame = pd.DataFrame({LABEL: labels.astype(object) if labels.dtype.kind == "U" else labels})
+        frame = pd.DataFrame({LABEL: pd.Series(labels, dtype=object if labels.dtype.kind == "U" else labels.dtype)})
         if x.ndim == 4:
             return replace(unread, frame=frame, images=x, given_part=given)
         columns = pd.DataFrame(x, columns=[f"x{i}" for i in range(1, x.shape[1] + 1)])
-        return replace(unread, frame=columns.join(frame), given_part=given)
+        return replace(unread, entry=Entry(target=LABEL), frame=columns.join(frame), given_part=given)
     if name.endswith(".parquet"):
         _refuse_read(data, "Parquet")
         frame, notes = read_parquet(path, data.source)

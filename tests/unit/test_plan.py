@@ -415,9 +415,37 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
     ]
 
 
-def test_every_shipped_model_is_stacked() -> None:
-    plan = plan_of(spec_of(compare={"model": list(MODELS)}), dataset(images=True), (8, 8, 1))
-    assert [stack.trainer for stack in plan.stacks] == ["stack"] * len(MODELS)
+KINDS: dict[str, tuple[Dataset, tuple[int, ...]]] = {
+    "table": (dataset(), (4,)),
+    "image": (dataset(images=True), (8, 8, 1)),
+    "text": (replace(dataset(images=True), images=None, texts=pd.Series(["a b"] * 150, name="t")), (6,)),
+    "audio": (
+        replace(dataset(images=True), images=None, sounds=np.zeros((150, 80), np.float32), rate=8_000),
+        (8, 10, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
+    data, features = KINDS[kind]
+    assert data.kind == kind
+    plan = plan_of(spec_of(compare={"model": list(MODELS)}), data, features)
+    fitted = {plan.recipe(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
+    assert fitted == ({"gru"} if kind == "text" else set())
+    assert len(plan.recipes) + len(plan.skipped) == len(MODELS) and len(plan.recipes) >= 2
+    assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item["reason"] for item in plan.skipped)
+
+
+def recipes_by(plan: Plan, trainer: str) -> set[str]:
+    trials = {name for stack in plan.stacks if stack.trainer == trainer for name in stack.trials}
+    return {trial.recipe_id for trial in plan.trials if trial.trial_id in trials}
+
+
+@pytest.mark.parametrize(("kind", "model"), [("table", "mlp"), ("image", "cnn"), ("text", "text"), ("audio", "audio")])
+def test_a_spec_that_names_no_model_gets_the_one_for_its_data(kind: str, model: str) -> None:
+    data, features = KINDS[kind]
+    assert list(plan_of(spec_of(), data, features).recipes[0].settings["model"]) == [model]
 
 
 # --- the whole ------------------------------------------------------------------------------------------------
