@@ -3,9 +3,9 @@
 To add one: write a keyword-only factory (its signature is the schema, its first line the summary) that returns an
 `Augmenter`, and put it in `AUGMENTERS` (table.py). The contract tests do the rest.
 
-Its functions are module-level ones, or `functools.partial` of such, so that an augmenter can be pickled: worker processes
-get it that way. What is heavy (a library, a compiled transform, a dictionary) is imported and made inside them, once a
-process.
+Its functions are module-level ones, or `functools.partial` of such, so that an augmenter can be pickled: worker
+processes get it that way. What is heavy (a library, a compiled transform, a dictionary) is imported and made inside
+them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Values = Any
 Apply = Callable[[Values, np.ndarray], Values]
 """`(values, seeds uint64 [n]) -> values`: as many examples of the same shape, dtype and range, in the same order.
 
-Each result depends on its example and its seed alone, so that any division into chunks and processes gives the same. What
-it is given stays as it is, and so do the global generators (`seeds.global_generators_kept`)."""
+Each result depends on its example and its seed alone, so that any division into chunks and processes gives the same.
+What it is given stays as it is, and so do the global generators (`seeds.global_generators_kept`)."""
 
 
 @dataclass(frozen=True)
