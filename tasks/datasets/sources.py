@@ -149,7 +149,7 @@ def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None)
         frame, pictures = read_bundled(entry.bundled, entry.target)
         return replace(unread, address=f"scikit-learn: sklearn.datasets.{entry.bundled}", frame=frame, images=pictures)
     paths = [fetch(file, home / "cache" / "datasets" / name, progress) for file in entry.files]
-    unread = replace(unread, address=", ".join((*file.addresses, file.made)[0] for file in entry.files))
+    unread = replace(unread, address=", ".join((*file.addresses, f"made by: {file.made}")[0] for file in entry.files))
     if entry.form == "idx":
         pictures, labels, part = read_idx_files([(path, path.name) for path in paths])
         return replace(unread, frame=pd.DataFrame({LABEL: labels}), images=pictures, given_part=part)

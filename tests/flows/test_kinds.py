@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_a_whole_run(
     rows = raw.iloc[:5] if isinstance(raw, pd.DataFrame) else raw[:5]
     assert np.isfinite(predict(one.folder / "model", rows)).all()
     assert read_json(one.folder / "model" / "signature.json")["classes"] == list(dataset.classes or ())
-    report = " ".join(stages.report(one.run).path.read_text(encoding="utf-8").split())
+    report = " ".join(html.unescape(stages.report(one.run).path.read_text(encoding="utf-8")).split())
     said = {
         "image": "6 × 6 × 3 images",
         "text": "texts: my message",
