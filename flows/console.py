@@ -224,8 +224,12 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     console.print("[bold]spec[/] (every default filled in)")
     typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
     data, parts = plan["data"], plan["parts"]
-    shape = data["image_shape"]
-    inputs = f"images {'x'.join(map(str, shape))}" if shape else f"{len(data['columns'])} columns"
+    inputs = {
+        "table": lambda: f"{len(data['columns'])} columns",
+        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
+        "text": lambda: f"texts in {escape(data['text'])}",
+        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
+    }[data["kind"]]()
     predicted = f"{plan['task']} of {escape(data['target'])}"
     console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))

@@ -128,7 +128,9 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         dataset.target,
         prepared.rows,
         classes=dataset.classes,
-        table=dataset.table if dataset.images is None else None,
+        kind=dataset.kind,
+        tokens=dataset.tokens,
+        table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
         streamed=OnDisk(dataset.streamed.sample, prepared.arrays().to_score) if dataset.streamed else None,
     )
     trials, metrics, predictions = [], [], []
