@@ -70,10 +70,13 @@ def resample(
         statistics: Functions of weights `[resamples, rows]` (see `Metric.resampled`), all over the same rows.
         rows: How many rows there are.
         groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are drawn together: they
-            are not independent, and as independent rows they would make the interval too narrow.
+            are not independent, and as independent rows they would make the interval too narrow. One group says
+            nothing of how groups differ: all values are NaN then, and there is no interval.
         resamples: How often to draw.
         seed: Of the draws; equal arguments give equal values.
     """
+    if groups is not None and len(np.unique(groups)) == 1:
+        return {key: np.full(resamples, np.nan) for key in statistics}
     chunks: dict[Key, list[Array]] = {key: [] for key in statistics}
     for weights in _weights(rows, groups, resamples, np.random.default_rng(seed)):
         for key, statistic in statistics.items():

@@ -85,6 +85,13 @@ def test_clustered_bootstrap_covers_where_the_plain_one_does_not():
     assert covered["clustered"] / 200 > 0.88
 
 
+def test_one_group_alone_has_no_interval():
+    target, prediction = _right(np.arange(20) % 3 > 0)
+    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95, groups=np.full(20, "lucas"))
+    assert (interval.low, interval.high) == (None, None)
+    assert interval.mean == pytest.approx(13 / 20)
+
+
 def test_groups_of_one_row_are_rows():
     target, prediction = _right(np.random.default_rng(0).random(80) < 0.7)
     names = np.array([f"row {i:03d}" for i in range(80)])
