@@ -90,6 +90,16 @@ def read_source(data: Data, home: Path, progress: Progress | None, base: Path | 
     return source
 
 
+def check_source(data: Data, base: Path | None) -> None:
+    """Whether the source is there at all: a name of the catalogue, or a path.
+
+    Raises:
+        BadInput: neither.
+    """
+    if data.source not in CATALOGUE:
+        _path(data.source, base)
+
+
 def _read_path(data: Data, path: Path) -> Source:
     shown = data.source.rstrip("/")
     unread = Source(shown.rpartition("/")[2], data.source, Entry(), data.source, pd.DataFrame())
