@@ -229,7 +229,7 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
 
 
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
-    train_trials(laid_out, prepared, run.folder, progress)
+    train_trials(laid_out, prepared, run.folder, run.home, progress)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

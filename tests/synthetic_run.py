@@ -270,7 +270,9 @@ def _plan(
                 "lanes": len(trials),
                 "size": len(trials),
                 "parameters": 11_002,
+                "rows": int((world.parts == "train").sum()),
                 "steps": EPOCHS * STEPS_AN_EPOCH,
+                "augmentation_seconds": 0.0,
                 "evaluate_every": STEPS_AN_EPOCH,
                 "memory_bytes": 8_000_000,
             }
