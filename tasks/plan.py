@@ -655,7 +655,7 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
         shape = layer.output.shape[1:]
         activations += math.prod(shape)
         for kernel in layer.trainable_weights[:1]:
-            if len(kernel.shape) > 1 and layer.input.dtype.startswith("float"):
+            if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # which looks up, not multiplies
                 flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
     parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
     spatial = any("conv" in type(layer).__name__.lower() for layer in model.layers)

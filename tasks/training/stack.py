@@ -2,24 +2,32 @@
 
 What costs time when small networks are compared with a loop of `Model.fit` is not arithmetic but everything around it:
 a Python call, a graph launch and a handful of tiny kernels for each step of each trial. Here the trials of a stack take
-each step together, and the steps of a chunk run in one `tf.while_loop` inside one XLA program:
+each step together, and the steps of a chunk run in one loop inside one compiled function. From the outside in:
 
-- *Axes.* A stack is a rectangle of `S` seeds times `R` recipes. Each weight becomes an array with these two axes
-  (`stacked_layers`). Trials of one seed share initial weights, batches and dropout's random numbers, which makes their
-  comparison paired, and lets the first layer multiply a batch by the kernels of all recipes at once.
-- *Hyperparameters are inputs*, one value a trial: learning rates (`[steps, S, R]`, so every schedule is the
-  same program), the optimizers' numbers, penalties, dropout rates, clipping, label smoothing. Nothing is recompiled
-  for another value.
-- *Optimizers differ inside a stack.* Recipes are ordered so that those with the same update rule lie side by side; a
-  step slices the gradients by rule, updates each slice with its rule, and puts the weights together again.
-- *Data are arguments*, a chunk of permuted rows at a time (a captured constant would be folded by the compiler for
-  minutes). The last batch of an epoch may be partial: its missing rows are masked.
-- *At evaluations*, each epoch or every so many steps, Python looks at the losses: early stopping, targets, plateaus and
-  divergence act through `Watch`. A stopped or diverged trial's lane runs on, unseen: no operation crosses trials, so
-  its numbers touch nobody else's. When half of the recipes have stopped and enough is ahead, the stack is compiled
-  anew without them.
+1. *The plan* divides trials of one architecture, batch size and budget into stacks (`tasks.stacking`), and says for
+   each whether XLA compiles it. Two stacks on two cores run side by side, since one seldom fills more than one core.
+2. *Axes.* A stack is a rectangle of `S` seeds times `R` recipes. Each weight of the Keras model that defines the
+   network becomes an array with these two axes (`stacked_layers`). Trials of one seed share initial weights, batches
+   and dropout's random numbers: that pairs their comparison, and lets the first layer multiply a batch by the kernels
+   of all recipes in one matrix product. Convolutions lay the channels of all trials side by side and run in groups.
+3. *The program* (`program`) depends on shapes and on update rules only. Hyperparameters are inputs, one value a trial:
+   learning rates (`[steps, S, R]`, so every schedule is the same program), the optimizers' numbers, penalties, dropout
+   rates, clipping, label smoothing. Nothing is compiled anew for another value, and stacks of equal structure share a
+   program.
+4. *Optimizers differ inside a stack.* Recipes with the same update rule (`optimizers`) lie side by side. Each rule
+   keeps its recipes' weights and moments to itself, in flat blocks (`packing`), so that an update is one loop along
+   memory; the layers see the blocks joined, or in parts where joining would copy much.
+5. *Rows are arguments* (`feed`), a chunk at a time, through memory that is allocated once: from an array, from Parquet
+   on disk, or augmented on the way. A captured constant would be folded by the compiler for minutes, and fresh memory
+   for each chunk would take longer than the training. An epoch's last batch may be partial: missing rows are masked.
+6. *Between evaluations* Python looks at the losses: early stopping, plateaus, targets and divergence act through
+   `Watch`, as Keras's callbacks would. A stopped or diverged trial's lane runs on, unseen: no operation crosses trials,
+   so its numbers touch nobody else's. When half of the recipes have stopped and enough is ahead, the stack goes on in a
+   smaller program without them.
 
-Results do not depend on a trial's neighbours but for the rounding of products of another shape.
+A trial's results do not depend on its neighbours but for the rounding of products of another shape; given the plan,
+they are the same bit for bit. In float32, alone and without XLA they are those of Keras bit for bit
+(`tests/contracts/test_optimizers.py` says what is held, and how tightly).
 """
 
 from __future__ import annotations
