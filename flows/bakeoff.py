@@ -8,7 +8,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.environment import home_folder, quieten
+from flows.environment import home_folder, load_tensorflow, quieten
 from flows.experiments import find
 from tasks import stages, steps
 from tasks.errors import BadInput
@@ -79,6 +79,7 @@ def bakeoff(request: RunRequest) -> str:
 
 
 def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:
+    load_tensorflow()
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
     if not skip_validation:

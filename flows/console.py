@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from flows.environment import load_tensorflow
 from tasks.errors import Blocked
 from tasks.run_folder import Stage, make_folder, read_json
 from tasks.spec.models import Spec
@@ -103,8 +104,7 @@ def run_with_progress(
         failed = ""
         try:
             with api(home) as ready:
-                import tensorflow  # noqa: F401 - loads while the API starts
-
+                load_tensorflow()  # while the API starts
                 ready()
                 bar.hear("start", "done", 1.0)
                 folder = Path(bakeoff(request))
@@ -195,6 +195,7 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
     try:
         with Bar(Console(stderr=True)) as bar:
             bar.hear("load", "reading the data", None)
+            load_tensorflow()
             run = stages.open_run(spec, text, overrides, base, home, folder)
             dataset = stages.load(
                 run, lambda done, total: bar.hear("load", f"{done / 1e6:.1f} MB", done / (total or done))
@@ -223,8 +224,12 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     console.print("[bold]spec[/] (every default filled in)")
     typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
     data, parts = plan["data"], plan["parts"]
-    shape = data["image_shape"]
-    inputs = f"images {'x'.join(map(str, shape))}" if shape else f"{len(data['columns'])} columns"
+    inputs = {
+        "table": lambda: f"{len(data['columns'])} columns",
+        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
+        "text": lambda: f"texts in {escape(data['text'])}",
+        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
+    }[data["kind"]]()
     predicted = f"{plan['task']} of {escape(data['target'])}"
     console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SETTINGS = {
@@ -17,6 +20,32 @@ _SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "GRPC_VERBOSITY": "ERROR",
 }
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its greeting ("oneDNN custom operations are on"), which its C++ part writes to file
+    descriptor 2 before it reads any setting. What Python writes meanwhile is shown."""
+    with _descriptor_muted():
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def _descriptor_muted() -> Iterator[None]:
+    python = sys.stderr
+    try:
+        shows_python = python.fileno() == 2
+    except (OSError, AttributeError, ValueError):
+        shows_python = False
+    python.flush()
+    with open(os.devnull, "w") as nothing, os.fdopen(os.dup(2), "w", buffering=1) as shown:
+        os.dup2(nothing.fileno(), 2)
+        if shows_python:
+            sys.stderr = shown
+        try:
+            yield
+        finally:
+            os.dup2(shown.fileno(), 2)
+            sys.stderr = python
 
 
 def home_folder() -> Path:

@@ -25,7 +25,7 @@ import numpy as np
 
 from tasks.augmentation.augmenter import Values
 from tasks.augmentation.cache import cached_copies
-from tasks.augmentation.examples import examples
+from tasks.augmentation.examples import examples, raw_rows
 from tasks.augmentation.mixup import drawn_targets
 from tasks.augmentation.pieces import piece_bounds
 from tasks.augmentation.policy import Map, Policy, Progress, augment, workers
@@ -124,13 +124,7 @@ class Versions:
         return self._preprocessed(values, np.tile(rows, self.policy.times or 0))
 
     def _preprocessed(self, values: Values, rows: np.ndarray) -> np.ndarray:
-        """Features of changed examples; of a table the categories are the rows' own."""
-        dataset = self.prepared.dataset
-        if dataset.images is not None:
-            return preprocess(self.prepared.preprocessor, values)
-        table = dataset.table.iloc[rows].reset_index(drop=True)
-        table[dataset.numbers] = values
-        return preprocess(self.prepared.preprocessor, table)
+        return preprocess(self.prepared.preprocessor, raw_rows(self.prepared.dataset, values, rows))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One data set: raw columns or images, and what is to be predicted; in memory, or streamed from disk."""
+"""One data set: raw columns, images, texts or sounds, and what is to be predicted; in memory, or streamed from disk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 TRAIN, VAL, TEST = "train", "val", "test"
+TABLE, IMAGE, TEXT, AUDIO = "table", "image", "text", "audio"
+"""What a data set's inputs are."""
 
 
 class Columns(Protocol):
@@ -54,13 +56,17 @@ class Dataset:
     Args:
         name: The catalogue's name, or the file's.
         table: Raw feature columns `[rows, columns]`, numbers as float64 (NaN = missing), booleans as float64 0/1,
-            categories as `str` (None = missing). Without columns where the inputs are images. Of streamed data only a
-            sample of the rows (`streamed.sample`).
+            categories as `str` (None = missing). Without columns where the inputs are images, texts or sounds. Of
+            streamed data only a sample of the rows (`streamed.sample`).
         target: Class index (int64, position in `classes`) or the value (float64). Shape `[rows]`, never missing.
         target_name: The target's column name.
         classes: Class names in order, or None for regression.
         digest: SHA-256 (hex) of the content that decides results: inputs, target, column names and order.
-        images: `[rows, height, width, channels]`, uint8 or float32, or None for tables.
+        images: `[rows, height, width, channels]`, uint8 or float32, or None.
+        texts: `str`, never missing or blank, dtype object, called as their column is, or None.
+        tokens: What texts are divided into for a model: `words` or `trigrams`.
+        sounds: `[rows, samples]`, float32 in [-1, 1], padded with zeros at their ends, or None.
+        rate: Samples a second, where there are sounds.
         given_part: `train`, `val` or `test` of each row where the source comes already split, else None.
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
@@ -77,6 +83,10 @@ class Dataset:
     classes: tuple[str, ...] | None
     digest: str
     images: np.ndarray | None = None
+    texts: pd.Series | None = None
+    tokens: str = "words"
+    sounds: np.ndarray | None = None
+    rate: int | None = None
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
     group: str | None = None
@@ -88,6 +98,19 @@ class Dataset:
     @property
     def rows(self) -> int:
         return len(self.target)
+
+    @property
+    def kind(self) -> str:
+        """`image`, `text`, `audio` or `table`."""
+        kinds = {IMAGE: self.images, TEXT: self.texts, AUDIO: self.sounds}
+        return next((kind for kind, inputs in kinds.items() if inputs is not None), TABLE)
+
+    @property
+    def raw(self) -> pd.DataFrame | np.ndarray:
+        """The inputs as a preprocessor takes them: the table, images or sounds; texts as a table of one column."""
+        if self.texts is not None:
+            return self.texts.to_frame()
+        return next((inputs for inputs in (self.images, self.sounds) if inputs is not None), self.table)
 
     @property
     def task(self) -> str:

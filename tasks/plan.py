@@ -20,14 +20,14 @@ from pydantic import BaseModel
 from tasks.augmentation.examples import examples, facts
 from tasks.augmentation.pieces import held_bytes
 from tasks.augmentation.policy import example_seconds, policy_of
-from tasks.dataset import Dataset
+from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
-from tasks.spec.entries import Entry
+from tasks.spec.entries import Entry, bind
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
 from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
 from tasks.training import probe
-from tasks.training.models import MODELS, Penalties
+from tasks.training.models import DEFAULT_MODELS, MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
@@ -159,13 +159,16 @@ def identifier(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def recipes_of(spec: Spec) -> list[Recipe]:
+def recipes_of(spec: Spec, kind: str = TABLE) -> list[Recipe]:
     """Every combination of what is compared, in the order written, each once.
+
+    Args:
+        kind: Of the data; it decides which model is meant where the spec names none.
 
     Raises:
         BadInput: a learning rate is given both on the optimizer and beside it, or there are too many trials.
     """
-    axes = [getattr(spec.compare, axis) or [_held_still(spec, axis)] for axis in AXES]
+    axes = [getattr(spec.compare, axis) or [_held_still(spec, axis, kind)] for axis in AXES]
     count = spec.train.seeds
     for values in axes:
         count *= len(values)
@@ -195,8 +198,11 @@ def recipes_of(spec: Spec) -> list[Recipe]:
     return list(recipes.values())
 
 
-def _held_still(spec: Spec, axis: str) -> Any:
-    return spec.model if axis == "model" else getattr(spec.train, axis)
+def _held_still(spec: Spec, axis: str, kind: str) -> Any:
+    if axis != "model":
+        return getattr(spec.train, axis)
+    name = DEFAULT_MODELS[kind]
+    return spec.model or Entry(name=name, parameters=bind(MODELS[name], name, {}))
 
 
 def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,7 +266,7 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     """
     metric, also = _metrics(spec, dataset.task)
     _check_target(spec, dataset.task)
-    recipes, skipped = _fitting(recipes_of(spec), dataset)
+    recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
     if not recipes:
         reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
         raise BadInput(
@@ -335,7 +341,12 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         "columns": [
             {"name": str(name), "kind": "number" if name in numbers else "category"} for name in dataset.table.columns
         ],
+        "kind": dataset.kind,
         "image_shape": list(dataset.images.shape[1:]) if dataset.images is not None else None,
+        "text": None if dataset.texts is None else str(dataset.texts.name),
+        "sound": None
+        if dataset.sounds is None or dataset.rate is None
+        else {"rate": dataset.rate, "seconds": dataset.sounds.shape[1] / dataset.rate},
     }
 
 
@@ -346,7 +357,13 @@ def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...])
     the raw and the preprocessed inputs, the latter as a whole and once or twice by parts.
     """
     held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
-    raw = 8 * len(dataset.table.columns) if dataset.images is None else dataset.images[:1].nbytes
+    inputs = dataset.raw
+    if isinstance(inputs, np.ndarray):
+        raw = inputs[:1].nbytes
+    elif dataset.texts is not None:
+        raw = int(inputs.memory_usage(index=False, deep=True).sum()) // dataset.rows
+    else:
+        raw = 8 * len(inputs.columns)
     copies = 3 if dataset.streamed is None else 2
     return {
         "streamed": dataset.streamed is not None,
@@ -391,11 +408,17 @@ def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe],
     return fitting, skipped
 
 
+_INPUTS = {TABLE: "a table", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}
+
+
 def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
     regularisation = recipe.settings["regularisation"]
     (model, _), *_ = recipe.settings["model"].items()
-    if model == "cnn" and dataset.images is None:
-        return "cnn takes images, and these data are a table"
+    takes = MODELS[model](**recipe.settings["model"][model]).takes
+    if dataset.kind not in takes:
+        return (
+            f"{model} takes {' or '.join(_INPUTS[kind] for kind in takes)}, and these data are {_INPUTS[dataset.kind]}"
+        )
     if regularisation["dropout"] and not recipe.settings["model"][model].get("hidden"):
         return f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
     if regularisation["label_smoothing"] and dataset.task == "regression":

@@ -10,7 +10,9 @@ import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.preprocessing import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
+from tasks.sound_preprocessing import fit_sound_preprocessor
 from tasks.streamed import Rows, learn, stored_parts
+from tasks.text_preprocessing import fit_text_preprocessor
 from tasks.training.feed import Resident
 from tasks.training.streaming import StreamedRows
 from tasks.training.trial import Arrays
@@ -25,7 +27,7 @@ class Prepared:
 
     Args:
         preprocessor: From raw columns to features, learned from the training part.
-        features: Of the rows in memory, float32 `[rows, features]` or `[rows, height, width, channels]`.
+        features: Of the rows in memory, as `preprocess` gives them.
         rows: Row positions of each part, int64, ascending.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
     """
@@ -110,12 +112,18 @@ def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
         part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
         for part in (TRAIN, VAL, TEST)
     }
-    raw = dataset.table if dataset.images is None else dataset.images
-    if dataset.streamed is not None:
-        preprocessor = learn(dataset.streamed.raw, rows[TRAIN])
-    elif dataset.images is None:
-        preprocessor = fit_preprocessor(dataset.table.iloc[rows[TRAIN]])
-    else:
-        preprocessor = fit_image_preprocessor(dataset.images[rows[TRAIN]])
+    preprocessor = _fit_preprocessor(dataset, rows[TRAIN])
     scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
-    return Prepared(dataset, preprocessor, preprocess(preprocessor, raw), rows, scale)
+    return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale)
+
+
+def _fit_preprocessor(dataset: Dataset, train: np.ndarray) -> keras.Model:
+    if dataset.streamed is not None:
+        return learn(dataset.streamed.raw, train)
+    if dataset.images is not None:
+        return fit_image_preprocessor(dataset.images[train])
+    if dataset.texts is not None:
+        return fit_text_preprocessor(dataset.texts.iloc[train], dataset.tokens)
+    if dataset.sounds is not None and dataset.rate is not None:
+        return fit_sound_preprocessor(dataset.sounds[train], dataset.rate)
+    return fit_preprocessor(dataset.table.iloc[train])

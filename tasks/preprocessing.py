@@ -2,7 +2,7 @@
 
 Numbers are imputed with the training median, standardised with the training mean and standard deviation, and
 flagged where they were missing. Categories are one-hot over the training part's values, with one bucket for
-the rest.
+the rest. Texts and sounds have modules of their own (`text_preprocessing`, `sound_preprocessing`).
 
 The models hold built-in layers and operations only: `keras.saving.load_model` reads them without this
 project. Constants stand in their graphs as float64 NumPy arrays: Keras rounds Python numbers and layers'
@@ -35,7 +35,11 @@ MAX_CATEGORIES = 1_000
 _MAX_STANDARDISED = 1e6
 _MAX_RAW = float(np.finfo(np.float32).max)
 
-IMAGE = "image"
+_NUMBERS_AT_ONCE = 2**23
+"""How many numbers a model gets at once: spectrograms take many times the memory of their sounds."""
+
+IMAGE, SOUND = "image", "sound"
+_ARRAYS = {4: IMAGE, 2: SOUND}
 
 
 @dataclass(frozen=True)
@@ -122,25 +126,27 @@ def raw_inputs(rows: pd.DataFrame | np.ndarray) -> dict[str, np.ndarray]:
     """The inputs of a preprocessor, and of an exported model, by name.
 
     Args:
-        rows: Raw columns as in `Dataset.table`, or images as in `Dataset.images`.
+        rows: As `Dataset.raw`.
 
     Returns:
         For tables one array `[rows, 1]` a column, called `input_name(column)`: numbers as float64 with NaN
-        where a value is missing, categories as text with "" where it is missing. For images one array, called
-        `image`.
+        where a value is missing, categories and free text as text with "" where it is missing. For images and
+        sounds one array, called `image` or `sound`.
     """
     if isinstance(rows, np.ndarray):
-        return {IMAGE: rows}
+        return {_ARRAYS[rows.ndim]: rows}
     return {input_name(name): _raw_column(rows[name])[:, None] for name in rows.columns}
 
 
 def preprocess(preprocessor: keras.Model, rows: pd.DataFrame | np.ndarray, batch: int = 8192) -> np.ndarray:
-    """The features of raw rows: float32 `[rows, features]`, or `[rows, height, width, channels]` for images.
+    """The features of raw rows: float32 `[rows, features]`, `[rows, height, width, channels]` for images,
+    `[rows, frames, bands, 1]` for sounds; int32 `[rows, length]` for texts.
 
     Args:
-        preprocessor: From `fit_preprocessor` or `fit_image_preprocessor`.
-        rows: Raw columns (those the preprocessor does not know are ignored), or images.
-        batch: How many rows are worked on at once; the result does not depend on it.
+        preprocessor: From `fit_preprocessor`, `fit_image_preprocessor`, `fit_text_preprocessor` or
+            `fit_sound_preprocessor`.
+        rows: As `Dataset.raw`; columns that the preprocessor does not know are ignored.
+        batch: How many rows are worked on at once, at most; the result does not depend on it.
     """
     return apply(preprocessor, raw_inputs(rows), batch)
 
@@ -154,6 +160,7 @@ def apply(model: keras.Model, inputs: Mapping[str, np.ndarray], batch: int = 819
 
     known = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
     rows = len(next(iter(known.values())))
+    batch = max(1, min(batch, _NUMBERS_AT_ONCE // max(sum(array[:1].size for array in known.values()), 1)))
     starts = range(0, max(rows, 1), batch)
     outputs = [model({k: v[start : start + batch] for k, v in known.items()}, training=False) for start in starts]
     return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])

@@ -283,10 +283,11 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
         prepared.preprocessor,
         network,
         run.folder / "model",
-        columns=list(dataset.table.columns),
+        columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
         target_name=dataset.target_name,
         classes=dataset.classes,
         target_scale=prepared.target_scale,
+        rate=dataset.rate,
     )
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from tasks.augmentation.policy import policy_of
 from tasks.augmented import Makers, augmented, makers
-from tasks.dataset import TEST, VAL
+from tasks.dataset import TABLE, TEST, VAL
 from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.evaluation.metrics import METRICS
 from tasks.plan import Plan, PlannedStack, PlannedTrial, bind_trial, identifier
@@ -61,7 +61,7 @@ _PROCESSES_PAY = 10.0
 def _processes(prepared: Prepared, waiting: Sequence[PlannedStack]) -> int:
     """How many processes make augmented rows; 1: this one alone."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
-    return cores() if pays and prepared.dataset.images is not None else 1
+    return cores() if pays and prepared.dataset.kind != TABLE else 1
 
 
 def _train(
@@ -169,7 +169,9 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         dataset.target,
         prepared.rows,
         classes=dataset.classes,
-        table=dataset.table if dataset.images is None else None,
+        kind=dataset.kind,
+        tokens=dataset.tokens,
+        table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
         streamed=OnDisk(dataset.streamed.sample, prepared.arrays().to_score) if dataset.streamed else None,
     )
     trials, metrics, predictions = [], [], []

@@ -15,13 +15,12 @@ def data(plan: dict[str, Any]) -> str:
     """The facts of the data set, and what its reader noticed."""
     about, parts = plan["data"], plan["parts"]
     classes = about["classes"]
-    shape = about["image_shape"]
     pairs = {
         "Data": about["name"],
         "Rows": f"{count(about['rows'])} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
         "Target": about["target"],
         "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,
-        "Inputs": " × ".join(map(str, shape)) + " images" if shape else f"{len(about['columns'])} columns",
+        "Inputs": _inputs(about),
         "Source": about["source"],
         "Licence": about["licence"],
         "Digest": Html(f"<code>{safe(about['digest'])}</code>"),
@@ -31,7 +30,7 @@ def data(plan: dict[str, Any]) -> str:
 
 
 def columns(plan: dict[str, Any]) -> str:
-    """The input columns and their kinds, folded away. Nothing for images."""
+    """The input columns and their kinds, folded away. Nothing where there are none."""
     listed = plan["data"]["columns"]
     if not listed:
         return ""
@@ -60,6 +59,16 @@ def validation(validation: dict[str, Any]) -> str:
     if passed:
         html += fold(f"{count(len(passed))} checks passed", _results(passed, "Checks that passed"))
     return raw(html)
+
+
+def _inputs(about: dict[str, Any]) -> str:
+    if about["kind"] == "image":
+        return " × ".join(map(str, about["image_shape"])) + " images"
+    if about["kind"] == "text":
+        return f"texts: {about['text']}"
+    if about["kind"] == "audio":
+        return f"sounds of {about['sound']['seconds']:.2f} s, {count(about['sound']['rate'])} samples a second"
+    return f"{len(about['columns'])} columns"
 
 
 def _results(results: list[dict[str, Any]], caption: str) -> Html:

@@ -8,6 +8,8 @@ from typing import Any
 from tasks.augmentation import image, library, tabular
 from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.mixup import MIXERS, Mixer
+from tasks.augmentation.sound import SOUND_AUGMENTERS
+from tasks.augmentation.text import TEXT_AUGMENTERS
 
 AUGMENTERS: dict[str, Callable[..., Augmenter]] = {
     "rotation": image.rotation,
@@ -19,6 +21,8 @@ AUGMENTERS: dict[str, Callable[..., Augmenter]] = {
     "noise": image.noise,
     "blur": image.blur,
     "cutout": image.cutout,
+    **TEXT_AUGMENTERS,
+    **SOUND_AUGMENTERS,
     "gaussian_noise": tabular.gaussian_noise,
 }
 

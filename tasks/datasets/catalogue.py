@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tasks.spec.models import Read
 
 NOT_STATED = "not stated"
+SAME_TEXT = "same text"
+"""As an entry's `group`: texts that differ in case, punctuation and blanks only stay in one part."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class File:
         addresses: Where it can be had, in the order they are tried.
         part: `train` or `test` where the set comes in parts.
         instead: The same rows in another file, taken where it is found but not downloaded.
+        made: For a file without addresses: the one command that makes it from a public source.
     """
 
     name: str
@@ -31,6 +35,7 @@ class File:
     addresses: tuple[str, ...] = ()
     part: str | None = None
     instead: tuple[File, ...] = ()
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,11 @@ class Entry:
         licence: As its source states it.
         files: What is read, in order. Empty for a bundled set.
         bundled: The scikit-learn function that holds it (`load_digits`).
-        images: The files are IDX images and labels, not tables.
+        form: What the files are: tables, IDX images and labels, sprites (32 x 32 pixels a row) and then their labels,
+            or one archive of WAV files (clips).
+        text: The column of free text that is the only input.
+        clip_names: Regular expression for the clips' paths; its groups are columns, `label` among them.
+        test_clips: Column and values that make the official test part of the clips.
         read: How its tables are read.
         target: What is predicted unless the spec says otherwise.
         names: Target value to class name, in the order of the classes; None: the values themselves, sorted.
@@ -60,7 +69,10 @@ class Entry:
     licence: str = NOT_STATED
     files: tuple[File, ...] = ()
     bundled: str | None = None
-    images: bool = False
+    form: Literal["tables", "idx", "sprites", "clips"] = "tables"
+    text: str | None = None
+    clip_names: str = ""
+    test_clips: tuple[str, tuple[str, ...]] = ("", ())
     read: Read = field(default_factory=Read)
     target: str | None = None
     names: Mapping[str, str] | None = None
@@ -144,13 +156,18 @@ def _fashion(name: str, digest: str, part: str) -> File:
     return File(name, digest, addresses, part)
 
 
+def _cifar(name: str, sha256: str, instead: tuple[File, ...] = ()) -> File:
+    address = _github("larrabeew/covnetJS", "0d2866f3c12431c9044d3f275a588c12dc785926", f"demo/cifar10/{name}")
+    return File(name, f"sha256:{sha256}", (address,), instead=instead)
+
+
 CATALOGUE: dict[str, Entry] = {
     "digits": Entry(
         summary="1,797 handwritten digits, 8x8 pixels; bundled with scikit-learn",
         origin="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), its test part",
         licence="not stated in scikit-learn's copy (scikit-learn itself: BSD-3-Clause)",
         bundled="load_digits",
-        images=True,
+        form="idx",
         notes=("pixels run from 0 to 16, not to 255",),
     ),
     "breast-cancer": Entry(
@@ -268,7 +285,7 @@ CATALOGUE: dict[str, Entry] = {
                 "test",
             ),
         ),
-        images=True,
+        form="idx",
     ),
     "fashion-mnist": Entry(
         summary="60,000 + 10,000 pictures of clothes, 28x28 pixels, 10 classes",
@@ -288,7 +305,7 @@ CATALOGUE: dict[str, Entry] = {
                 "test",
             ),
         ),
-        images=True,
+        form="idx",
         names={
             str(label): name
             for label, name in enumerate(
@@ -401,5 +418,80 @@ CATALOGUE: dict[str, Entry] = {
         leave_out={"key": "is a hash of year and month"},
         group="key",
         notes=("every birth stands twice, exact and as known without ultrasound: split by key, never by row",),
+    ),
+    "sms-spam": Entry(
+        summary="5,574 text messages, spam (13%); copies stay in one part",
+        origin="Almeida, Gomez Hidalgo and Yamakami 2011, SMS Spam Collection v.1 (ACM DocEng)",
+        licence="own terms: free, without warranty; copyright Almeida and Hidalgo, please cite",
+        files=(
+            File(
+                "SMSSpamCollection",
+                "sha256:7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d",
+                (
+                    _github(
+                        "ia4legos/MachineLearning",
+                        "4287de2d8a05727f41bb949f2bd187e8becc7e3e",
+                        "data/SMSSpamCollection",
+                    ),
+                ),
+            ),
+        ),
+        read=Read(header=False, columns=["label", "message"], separator="\t", quoting="none"),
+        target="label",
+        text="message",
+        group=SAME_TEXT,
+        notes=("403 messages are exact copies of others; texts hold phone numbers and coarse language",),
+    ),
+    "spoken-digits": Entry(
+        summary="3,000 recordings of spoken digits, 6 speakers, 8 kHz",
+        origin="Jackson et al., Free Spoken Digit Dataset",
+        licence="CC BY-SA 4.0",
+        files=(
+            File(
+                "recordings.tar.gz",
+                "sha256:2d178c1fd9c2a4522b8dcc3c360c6c86bdfd4e1904a9d1f4bc79ce603d24cbf2",
+                made="git clone https://github.com/Jakobovski/free-spoken-digit-dataset && "
+                "git -C free-spoken-digit-dataset archive --format=tar 26eb9aaf76e81b692f806f9140c2d2777410d7a1 "
+                "recordings | gzip -9 -n > recordings.tar.gz",
+            ),
+        ),
+        form="clips",
+        clip_names=r"(?P<label>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)\.wav$",
+        test_clips=("take", ("0", "1", "2", "3", "4")),
+        notes=("the official test part holds the same six speakers; data.split.group: speaker holds speakers out",),
+    ),
+    "cifar-small": Entry(
+        summary="2,000 photographs of 10 classes, 32x32 pixels in colour",
+        origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images: the first 2,000 images",
+        licence="not stated (as sprites in convnetjs, MIT)",
+        files=(
+            _cifar("cifar10_batch_0.png", "0614720d69293a033786d5fe2924c4e9a9b48874f19ca4627c4662a864ee9f2d"),
+            _cifar("cifar10_batch_1.png", "2927e26ea68602e34a7424826b76b7336ce36b8f6bcc2e9fce0c05568ff6b4c1"),
+            _cifar(
+                "cifar10_labels.js",
+                "f8e4cced3cb4ac08bc842380ad30f904622d1faea630a0c7e1a18bf29e39d845",
+                instead=(
+                    File("labels.csv", "sha256:08276a58208d78557649d2ee0a499c80a97920110a6dc514f4b4f964d10b592f"),
+                ),
+            ),
+        ),
+        form="sprites",
+        names={
+            str(label): name
+            for label, name in enumerate(
+                [
+                    "airplane",
+                    "automobile",
+                    "bird",
+                    "cat",
+                    "deer",
+                    "dog",
+                    "frog",
+                    "horse",
+                    "ship",
+                    "truck",
+                ]
+            )
+        },
     ),
 }

@@ -19,7 +19,9 @@ from tasks.spec.models import Read
 _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
 
-def read_delimited(path: Path, read: Read, shown: str) -> pd.DataFrame:
+def read_delimited(
+    path: Path, read: Read, shown: str, *, text: str | None = None, keep_undecodable: bool = False
+) -> pd.DataFrame:
     """The file's columns as stripped `str`, None where a value is missing. dtype object.
 
     Quoting is that of RFC 4180, or none. Every row has as many fields as the first; blank lines are skipped.
@@ -28,6 +30,8 @@ def read_delimited(path: Path, read: Read, shown: str) -> pd.DataFrame:
         path: A text file in UTF-8 (also with a byte order mark), plain, gzip, or the only file of a zip.
         read: How it is written. Without a separator: tabs for a name in .tsv or .tsv.gz, else commas.
         shown: The file's name as the user knows it, for messages.
+        text: A column of free text: only an empty value is missing there, since "NA" may be what someone wrote.
+        keep_undecodable: Read rows that are not UTF-8 nevertheless; `undecodable` finds them.
 
     Raises:
         BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
@@ -40,7 +44,7 @@ def read_delimited(path: Path, read: Read, shown: str) -> pd.DataFrame:
             got=repr(separator),
             accepted='as ";" or "\\t"',
         )
-    rows = _rows(_text(path, shown), separator, read, shown)
+    rows = _rows(_text(path, shown, keep_undecodable), separator, read, shown)
     first = next(rows, None)
     if first is None:
         raise BadInput("the file is empty", where=shown)
@@ -56,13 +60,23 @@ def read_delimited(path: Path, read: Read, shown: str) -> pd.DataFrame:
         raise BadInput("has a header but no rows", where=shown)
     return pd.DataFrame(
         {
-            name: _column(values, frozenset(read.missing))
+            name: _column(values, frozenset([""] if name == text else read.missing))
             for name, values in zip(names, zip(*body, strict=True), strict=True)
         }
     )
 
 
-def _text(path: Path, shown: str) -> str:
+def undecodable(frame: pd.DataFrame) -> np.ndarray:
+    """Which rows of a frame of texts were not UTF-8 in the file: bool `[rows]`."""
+    return np.array([any(map(_escaped, row)) for row in frame.itertuples(index=False)], bool)
+
+
+def _escaped(value: str | None) -> bool:
+    """Whether a value holds bytes that stand for no character."""
+    return value is not None and not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value)
+
+
+def _text(path: Path, shown: str, keep_undecodable: bool) -> str:
     try:
         content = _unpacked(path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
@@ -70,6 +84,8 @@ def _text(path: Path, shown: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if keep_undecodable and b"\n" in content[: error.start]:  # the first line may hold the names
+            return content.decode("utf-8-sig", "surrogateescape")
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(
             "is not UTF-8 text",

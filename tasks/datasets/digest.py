@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.dataset import Dataset
+
 
 class ContentDigest:
     """SHA-256 of names, order and values of the inputs, the target, and what steers the split.
@@ -24,23 +26,20 @@ class ContentDigest:
         """Adds a whole column: an `input`, or an `extra` that steers the split."""
         self._add(f"{kind} {json.dumps(name)}", _content(column))
 
-    def finish(
-        self,
-        target: np.ndarray,
-        target_name: str,
-        classes: tuple[str, ...] | None,
-        images: np.ndarray | None,
-        given_part: np.ndarray | None,
-        extras: pd.DataFrame,
-    ) -> str:
-        """Adds what is not an input column, and gives the digest (hex)."""
-        for name in extras.columns:
-            self.add_column("extra", name, extras[name])
-        self._add(f"target {json.dumps([target_name, classes])}", _bytes(target))
+    def finish(self, dataset: Dataset) -> str:
+        """Adds all that is not in the data set's table, and gives the digest (hex)."""
+        for name in dataset.extras.columns:
+            self.add_column("extra", name, dataset.extras[name])
+        self._add(f"target {json.dumps([dataset.target_name, dataset.classes])}", _bytes(dataset.target))
+        images, texts, sounds = dataset.images, dataset.texts, dataset.sounds
         if images is not None:
             self._add(f"images {list(images.shape)} {images.dtype.name}", _bytes(images))
-        if given_part is not None:
-            self._add("given part", "\n".join(given_part).encode())
+        if texts is not None:
+            self._add(f"text {json.dumps(texts.name)} {dataset.tokens}", _content(texts))
+        if sounds is not None:
+            self._add(f"sounds {list(sounds.shape)} {sounds.dtype.name} {dataset.rate}", _bytes(sounds))
+        if dataset.given_part is not None:
+            self._add("given part", "\n".join(dataset.given_part).encode())
         return self._digest.hexdigest()
 
     def _add(self, name: str, content: bytes) -> None:

@@ -78,7 +78,8 @@ def _download(file: File, cache: Path, progress: Progress | None, strangers: lis
         where="data.source",
         got="; ".join(failures) or "no address is known",
         accepted=f"a file with {file.digest.replace(':', ' ')}",
-        remedy=f"put {file.name} into a folder and name that folder in the environment variable BAKEOFF_DATA",
+        remedy=(f"make it with: {file.made}; then " if file.made else "")
+        + f"put {file.name} into a folder and name that folder in the environment variable BAKEOFF_DATA",
     )
 
 

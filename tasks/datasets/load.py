@@ -1,46 +1,26 @@
-"""From the spec's `data` to a data set: find the source, read it, tell inputs from the target."""
+"""From the spec's `data` to a data set: read the source, tell inputs from the target."""
 
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset
-from tasks.datasets.bundled import read_bundled
-from tasks.datasets.catalogue import CATALOGUE, Entry
-from tasks.datasets.columns import as_input, as_target, seconds
-from tasks.datasets.delimited import read_delimited
+from tasks.datasets.columns import as_input, as_target
 from tasks.datasets.digest import ContentDigest
-from tasks.datasets.fetch import Progress, fetch
-from tasks.datasets.idx import find_idx, read_idx_files
-from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
+from tasks.datasets.faults import Fault, settle
+from tasks.datasets.fetch import Progress
+from tasks.datasets.parquet import ParquetTable
+from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
 from tasks.errors import BadInput, nearest
-from tasks.spec.models import Data, Read
-
-_KINDS = "a file in .csv, .tsv, .csv.gz, .tsv.gz or .parquet, or a folder of Parquet files or of the four IDX files"
-_TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-_LABEL = "label"  # the only column beside images
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What was read, before any column is interpreted. The frame's index counts the source's rows from 0."""
-
-    name: str
-    shown: str
-    entry: Entry
-    address: str
-    frame: pd.DataFrame | ParquetTable
-    images: np.ndarray | None = None
-    given_part: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
+from tasks.spec.models import Data
+from tasks.text_preprocessing import WORDS
 
 
 def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, base: Path | None = None) -> Dataset:
@@ -57,157 +37,112 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
     Raises:
         BadInput: the source, or what the spec says of it, is wrong; the message says where.
     """
-    source = _sampled(_read(data, home, progress, base), data)
-    entry, notes = source.entry, list(source.notes)
-    target_name = _target_name(data, source)
+    source = _sampled(read_source(data, home, progress, base), data)
+    target_name, text = _target_name(data, source), _text_name(data, source)
     steering = _steering(data, source)
     _check_names(data, source, target_name)
+    _check_text(data, text)
+    source, notes = _usable(source, data, target_name, text)
 
-    frame = source.frame
-    labelled = frame[target_name].notna().to_numpy()
-    if not labelled.all():
-        notes.append(f"{int((~labelled).sum()):,} rows without {target_name} left out")
-    if not labelled.any():
-        raise BadInput("the target has no value in any row", where=f"{source.shown}, column {target_name}")
-    frame = frame.take(np.flatnonzero(labelled))
-    own_target = target_name == (entry.target or _LABEL)
+    entry, frame = source.entry, source.frame
+    own_target = target_name == (entry.target or LABEL)
     target_where = f"{source.shown}, column {target_name}"
     target, classes = as_target(frame[target_name], target_where, data.task, entry.names if own_target else None)
-
     dataset = Dataset(
         name=source.name,
-        table=pd.DataFrame(),
+        table=pd.DataFrame(index=range(len(target))),
         target=target,
         target_name=target_name,
         classes=classes,
         digest="",
-        images=None if source.images is None else source.images[labelled],
-        given_part=None if source.given_part is None else source.given_part[labelled],
+        images=source.images,
+        texts=None if text is None else frame[text].reset_index(drop=True).rename(text),
+        tokens=data.tokens or WORDS,
+        sounds=source.sounds,
+        rate=source.rate,
+        given_part=source.given_part,
         extras=pd.DataFrame({name: frame[name] for name in steering}, index=frame.index).reset_index(drop=True),
         group=entry.group if entry.group in steering else None,
         source=source.address,
         licence=entry.licence,
+        notes=(*notes, *entry.notes),
     )
+    if text is not None or source.media is not None:
+        return replace(dataset, digest=ContentDigest().finish(dataset))
+
     chosen = _chosen(frame.columns, data, target_name, steering)
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
     digest = ContentDigest()
     table, input_notes = _inputs(frame, chosen, data, source, digest, None if sampling is None else sampling.rows)
-    dataset = replace(
-        dataset,
-        table=table,
-        digest=digest.finish(target, target_name, classes, dataset.images, dataset.given_part, dataset.extras),
-        notes=(*notes, *input_notes, *entry.notes),
-    )
+    dataset = replace(dataset, table=table, digest=digest.finish(dataset), notes=(*notes, *input_notes, *entry.notes))
     if sampling is not None and isinstance(frame, ParquetTable):
         return stream(dataset, frame, sampling, home / "cache" / "streamed")
     return dataset
 
 
-def _read(data: Data, home: Path, progress: Progress | None, base: Path | None) -> _Source:
-    if data.source in CATALOGUE:
-        return _read_entry(data, CATALOGUE[data.source], home, progress)
-    path = _path(data.source, base)
-    name = data.source.rstrip("/").rpartition("/")[2]
-    if path.name.lower().endswith(".parquet") or (path.is_dir() and holds_parquet(path)):
-        _refuse_read(data, "Parquet")
-        table, notes = open_parquet(path, data.source)
-        return _Source(name, data.source, Entry(), data.source, table, notes=notes)
-    _refuse_memory(data)
-    if path.is_dir():
-        _refuse_read(data, "a folder of IDX files")
-        files = find_idx(path, data.source)
-        images, labels, part = read_idx_files([(file, f"{data.source.rstrip('/')}/{file.name}") for file in files])
-        return _Source(name, data.source, Entry(), data.source, pd.DataFrame({_LABEL: labels}), images, part)
-    if path.name.lower().endswith(_TEXT_ENDINGS):
-        frame, notes = _without_row_numbers(read_delimited(path, data.read, data.source))
-        return _Source(name, data.source, Entry(), data.source, frame, notes=notes)
-    raise BadInput("files of this kind are not read", where="data.source", got=data.source, accepted=_KINDS)
+def _usable(source: Source, data: Data, target_name: str, text: str | None) -> tuple[Source, list[str]]:
+    """The rows with a target and, where texts are the inputs, a text; and notes on all that was noticed so far.
+
+    Raises:
+        BadInput: no row has a target, or texts are blank and the spec does not say to skip them.
+    """
+    notes = list(source.notes)
+    labelled = source.frame[target_name].notna().to_numpy()
+    if not labelled.any():
+        raise BadInput("the target has no value in any row", where=f"{source.shown}, column {target_name}")
+    if not labelled.all():
+        notes.append(f"{int((~labelled).sum()):,} rows without {target_name} left out")
+    source = source.of_rows(labelled)
+    if text is None:
+        return source, notes
+    where = f"{source.shown}, column {text}"
+    column = source.frame[text]
+    present = column.dropna()
+    if not present.map(lambda value: isinstance(value, str)).all():
+        raise BadInput("holds no text", where=where, got=str(present.iloc[0]), remedy="name a column of texts")
+    written = column.notna().to_numpy() & column.fillna("").str.strip().ne("").to_numpy(bool)
+    faults = [Fault(f"row {row + 1}", "is blank") for row in source.frame.index[~written]]
+    notes += settle(faults, len(column), "texts", where, data.unreadable)
+    return source.of_rows(written), notes
 
 
-def _path(source: str, base: Path | None) -> Path:
-    """The existing path that `source` means: beside the spec, else in the current folder."""
-    paths = [folder / Path(source).expanduser() for folder in (base, Path()) if folder is not None]
-    for path in paths:
-        if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, also False where the name can't be one
-            return path
-    if "/" not in source and "." not in source:
-        accepted = f"{nearest(source, CATALOGUE)}; or {_KINDS}"
-        raise BadInput("no such data set", where="data.source", got=source, accepted=accepted)
-    folders = [path.parent for path in paths if os.path.isdir(path.parent)]  # noqa: PTH112
-    beside = {file.name for folder in folders for file in folder.iterdir()}
-    close = difflib.get_close_matches(paths[0].name, sorted(beside), n=1)
-    raise BadInput(
-        "no such file or folder",
-        where="data.source",
-        got=source,
-        accepted=f"did you mean {close[0]}? {_KINDS}" if close else _KINDS,
-        remedy="paths start at the spec's folder, or at the current one",
-    )
-
-
-def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None) -> _Source:
-    _refuse_read(data, "a data set of the catalogue: how it is read is known")
-    _refuse_memory(data)
-    name = data.source
-    if entry.bundled:
-        frame, images = read_bundled(entry.bundled, entry.target)
-        return _Source(name, name, entry, f"scikit-learn: sklearn.datasets.{entry.bundled}", frame, images)
-    paths = [fetch(file, home / "cache" / "datasets" / name, progress) for file in entry.files]
-    address = ", ".join(file.addresses[0] for file in entry.files)
-    if entry.images:
-        images, labels, part = read_idx_files([(path, path.name) for path in paths])
-        return _Source(name, name, entry, address, pd.DataFrame({_LABEL: labels}), images, part)
-    frames = [read_delimited(path, entry.read, path.name).rename(columns=entry.rename) for path in paths]
-    parts = [np.repeat(file.part or "", len(frame)) for file, frame in zip(entry.files, frames, strict=True)]
-    frame = pd.concat(frames, ignore_index=True)
-    changes = {column: seconds(frame[column], f"{name}, column {column}") for column in entry.clock}
-    if entry.target_suffix and entry.target:
-        changes[entry.target] = frame[entry.target].str.removesuffix(entry.target_suffix).astype(object)
-    given_part = np.concatenate(parts) if entry.files[0].part else None
-    return _Source(name, name, entry, address, frame.assign(**changes), given_part=given_part)
-
-
-def _refuse_read(data: Data, what: str) -> None:
-    if data.read != Read():
-        raise BadInput(f"has no effect on {what}", where="data.read", remedy="take it out")
-
-
-def _refuse_memory(data: Data) -> None:
-    if data.memory is not None:
+def _check_text(data: Data, text: str | None) -> None:
+    """What the spec says of texts has an effect, and nothing that they leave none to."""
+    if text is None and data.tokens is not None:
+        raise BadInput("has no effect: no column is read as text", where="data.tokens", remedy="name it in data.text")
+    if text is not None and data.memory is not None:
         raise BadInput(
-            "has no effect here: only Parquet is streamed",
+            "has no effect on texts: they are held in memory",
             where="data.memory",
-            got=f"data.source: {data.source}",
-            remedy="write the data as Parquet, or take data.memory out",
+            got=f"data.text: {text}",
+            remedy="take it out; data.rows uses a sample",
         )
 
 
-def _without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Drops the nameless first column that pandas and R write when they save row numbers."""
-    numbers = np.arange(len(frame) + 1).astype(str)
-    first = frame.columns[0]
-    if first == "unnamed_1" and any(list(frame[first]) == list(numbers[i : i + len(frame)]) for i in (0, 1)):
-        return frame.drop(columns=first), ("the nameless first column holds row numbers: left out",)
-    return frame, ()
+def _text_name(data: Data, source: Source) -> str | None:
+    """The column of free text that is the only input: the spec's, else the catalogue's unless columns are named."""
+    if data.text is None:
+        return source.entry.text if data.features is None else None
+    if source.media is not None:
+        raise BadInput(f"has no effect on {source.media}", where="data.text", got=data.text, remedy="take it out")
+    if data.text not in source.frame.columns:
+        accepted = _nearest_column(data.text, source.frame.columns)
+        raise BadInput(f"{source.shown} has no such column", where="data.text", got=data.text, accepted=accepted)
+    return data.text
 
 
-def _sampled(source: _Source, data: Data) -> _Source:
+def _sampled(source: Source, data: Data) -> Source:
     """A seeded random sample of `data.rows` rows, in the source's order."""
     rows = len(source.frame)
     if data.rows is None or data.rows >= rows:
         return source
     chosen = np.sort(np.random.default_rng(data.split.seed).choice(rows, data.rows, replace=False))
-    return replace(
-        source,
-        frame=source.frame.take(chosen),
-        images=None if source.images is None else source.images[chosen],
-        given_part=None if source.given_part is None else source.given_part[chosen],
-        notes=(*source.notes, f"a random sample of {data.rows:,} of its {rows:,} rows"),
-    )
+    sampled = source.of_rows(chosen)
+    return replace(sampled, notes=(*source.notes, f"a random sample of {data.rows:,} of its {rows:,} rows"))
 
 
-def _target_name(data: Data, source: _Source) -> str:
-    own = _LABEL if source.images is not None else source.entry.target
+def _target_name(data: Data, source: Source) -> str:
+    own = LABEL if source.media is not None else source.entry.target
     name = data.target or own
     if name is None:
         raise BadInput(
@@ -222,13 +157,13 @@ def _target_name(data: Data, source: _Source) -> str:
     return name
 
 
-def _steering(data: Data, source: _Source) -> list[str]:
+def _steering(data: Data, source: Source) -> list[str]:
     """The columns that steer the split: the spec's, else the catalogue's."""
     ways = [name for name in (data.split.group, data.split.time, data.split.given) if name is not None]
     return ways or ([source.entry.group] if source.entry.group else [])
 
 
-def _check_names(data: Data, source: _Source, target_name: str) -> None:
+def _check_names(data: Data, source: Source, target_name: str) -> None:
     """Every column that the spec names exists and is used for one thing.
 
     Raises:
@@ -240,8 +175,10 @@ def _check_names(data: Data, source: _Source, target_name: str) -> None:
     ways = {"group": split.group, "time": split.time, "given": split.given}
     named += [(f"data.split.{way}", name) for way, name in ways.items() if name is not None]
     for where, name in named:
-        if source.images is not None:
-            raise BadInput("has no effect on images: they have no columns", where=where, got=name, remedy="take it out")
+        inputs = where in ("data.features", "data.drop")
+        if source.media is not None and (inputs or list(source.frame.columns) == [LABEL]):
+            problem = f"has no effect on {source.media}: they have no columns"
+            raise BadInput(problem, where=where, got=name, remedy="take it out")
         if name not in source.frame.columns:
             accepted = _nearest_column(name, source.frame.columns)
             raise BadInput(f"{source.shown} has no such column", where=where, got=name, accepted=accepted)
@@ -261,7 +198,7 @@ def _inputs(
     frame: pd.DataFrame | ParquetTable,
     chosen: list[str],
     data: Data,
-    source: _Source,
+    source: Source,
     digest: ContentDigest,
     sample: np.ndarray | None,
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -288,7 +225,7 @@ def _inputs(
             columns[name] = column if sample is None else column.iloc[sample]
         if note:
             notes.append(f"{name} {note}" + (": left out" if column is None else ""))
-    if not columns and source.images is None:
+    if not columns:
         raise BadInput(
             "no column is left as an input",
             where=source.shown,

@@ -10,13 +10,15 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import TEST, TRAIN, VAL
+from tasks.dataset import AUDIO, TABLE, TEST, TEXT, TRAIN, VAL
 from tasks.preprocessing import target_scale
+from tasks.text_preprocessing import WORDS, tokens_of
 
 # Measured on two cores: each of these budgets is about 10 s.
 _LOGISTIC_ITERATIONS = 100
@@ -35,7 +37,8 @@ class Baseline:
     """One baseline's answers, as a trial of stage `baseline` and trainer `sklearn`.
 
     Args:
-        name: `majority class`, `mean`, `logistic regression`, `linear regression` or `gradient boosting`.
+        name: `majority class`, `mean`, `logistic regression`, `linear regression` (of texts and sounds with what they
+            are given: `TF-IDF, logistic regression`) or `gradient boosting`.
         val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or
         values
             `[rows]` in the target's unit.
@@ -59,6 +62,8 @@ def fit_baselines(
     parts: Mapping[str, np.ndarray],
     *,
     classes: Sequence[str] | None,
+    kind: str = TABLE,
+    tokens: str = WORDS,
     table: pd.DataFrame | None = None,
     seed: int = 0,
     streamed: OnDisk | None = None,
@@ -66,11 +71,15 @@ def fit_baselines(
     """Trains every baseline that fits the data.
 
     Args:
-        features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`; images are flattened.
+        features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`; images are flattened,
+            of spectrograms `[rows, frames, bands, 1]` mean and deviation of each band count.
         target: As `Dataset.target`.
         parts: Row positions of `train`, `val` and `test`.
         classes: Class names in order, or None for regression.
-        table: The raw columns, for gradient boosting; None for images. Of streamed rows boosting gets the features.
+        kind: Of the data, as `Dataset.kind`.
+        tokens: What texts are divided into, as `Dataset.tokens`.
+        table: The raw columns, for gradient boosting, or the one column of texts; None for images and sounds. Of
+            streamed rows boosting gets the features.
         seed: Of the sampled rows and of gradient boosting's own validation rows.
         streamed: Where the other rows are, if `features` are of some rows only.
 
@@ -82,6 +91,12 @@ def fit_baselines(
     baselines = [fit.constant()]
     if classes is not None and len(np.unique(target[parts[TRAIN]])) < 2:
         return baselines
+    if kind == TEXT and table is not None:
+        return [*baselines, fit.of_texts(table.iloc[:, 0], tokens)]
+    if kind == AUDIO:
+        spectra = features[..., 0]
+        statistics = np.concatenate([spectra.mean(axis=1), spectra.std(axis=1)], axis=1)
+        return [*baselines, fit.linear(statistics, "log-mel statistics, ")]
     baselines.append(fit.linear(features.reshape(len(features), -1)))
     if streamed is not None:
         baselines.append(fit.boosting(features, *fit.boosting_rows(features.shape[1]), categorical=None))
@@ -151,16 +166,33 @@ class _Fit:
         val, test = (np.broadcast_to(answer, (len(self.parts[part]), *answer.shape)) for part in (VAL, TEST))
         return Baseline(name, val, test, 0.0, {})
 
-    def linear(self, features: np.ndarray) -> Baseline:
+    def linear(self, features: np.ndarray, given: str = "") -> Baseline:
+        """A linear model; `given` says what it gets, where that is not what the network gets."""
         from sklearn.linear_model import LinearRegression, LogisticRegression
 
         width = features.shape[1]
         if self.classes is None:
             rows, note = self._sampled(_LINEAR_PRODUCTS / width**2)
-            return self._trained("linear regression", LinearRegression(), features, rows, note)
+            return self._trained(f"{given}linear regression", LinearRegression(), features, rows, note)
         rows, note = self._sampled(_LOGISTIC_PRODUCTS / (width * self.outputs))
         model = LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
-        return self._trained("logistic regression", model, features, rows, note)
+        return self._trained(f"{given}logistic regression", model, features, rows, note)
+
+    def of_texts(self, texts: pd.Series, tokens: str) -> Baseline:
+        """A linear model of the tokens' TF-IDF; they are those that the network gets."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        divide = partial(tokens_of, tokens=tokens)
+        weights = TfidfVectorizer(tokenizer=divide, token_pattern=None, lowercase=False, sublinear_tf=True)
+        weights.fit(texts.iloc[self.parts[TRAIN]])
+        inputs = weights.transform(texts)
+        rows, note = self._sampled(_LOGISTIC_PRODUCTS / max(inputs.nnz / len(texts) * self.outputs, 1))
+        if self.classes is None:
+            return self._trained("TF-IDF, ridge regression", Ridge(), inputs, rows, note)
+        # Rows of length 1 are small numbers: the default penalty would hold their weights too far back.
+        model = LogisticRegression(C=10, max_iter=_LOGISTIC_ITERATIONS)
+        return self._trained("TF-IDF, logistic regression", model, inputs, rows, note)
 
     def boosting_rows(self, width: int) -> tuple[np.ndarray, str | None]:
         return self._sampled(_BOOSTING_CELLS / (width * self.outputs))
@@ -181,7 +213,7 @@ class _Fit:
         )
         return self._trained("gradient boosting", model, inputs, rows, note)
 
-    def _trained(self, name: str, model: Any, inputs: np.ndarray, rows: np.ndarray, note: str | None) -> Baseline:
+    def _trained(self, name: str, model: Any, inputs: Any, rows: np.ndarray, note: str | None) -> Baseline:
         from threadpoolctl import threadpool_limits
 
         started = time.perf_counter()
@@ -221,10 +253,10 @@ class _Fit:
         starts = range(0, len(rows), _ANSWERED_ROWS)
         return np.concatenate([self._answer(model, rows[start : start + _ANSWERED_ROWS]) for start in starts])
 
-    def _answer(self, model: Any, inputs: np.ndarray) -> np.ndarray:
+    def _answer(self, model: Any, inputs: Any) -> np.ndarray:
         if self.classes is None:
             return model.predict(inputs).astype(np.float64)
-        probabilities = np.zeros((len(inputs), len(self.classes)))
+        probabilities = np.zeros((inputs.shape[0], len(self.classes)))
         probabilities[:, model.classes_] = model.predict_proba(inputs)  # classes absent from training stay 0
         return probabilities
 

@@ -77,15 +77,26 @@ class Data(Frozen):
     """Where the data come from, what is predicted, what is checked."""
 
     source: str = Field(
-        description="a catalogue name, a file (.csv, .tsv, .parquet), or a folder of Parquet or IDX files"
+        description="a catalogue name, a file (.csv, .tsv, .parquet, .npz), a folder of Parquet or IDX files, or one "
+        "with a folder of images or WAV files for each class"
     )
     target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
     task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
+    text: str | None = Field(None, description="the column of free text that is the only input")
+    tokens: Literal["words", "trigrams"] | None = Field(
+        None, description="what texts are divided into: words (None), or every three neighbouring characters"
+    )
     features: list[str] | None = Field(None, description="the only columns used as inputs; None: all")
     drop: list[str] = Field(default=[], description="columns not used as inputs")
     rows: Count | None = Field(None, description="use a seeded random sample of so many rows")
     memory: Size | None = Field(
         None, description="Parquet that decoded needs more is streamed; None: a quarter of the machine's, at most 4 GB"
+    )
+    seconds: Positive | None = Field(
+        None, description="length to which sounds are cut or padded with silence; None: the longest one's"
+    )
+    unreadable: Literal["block", "skip"] = Field(
+        "block", description="inputs that can't be used (broken files, blank texts): refuse the data, or leave them out"
     )
     read: Read = Read()
     split: Split = Split()
@@ -95,6 +106,11 @@ class Data(Frozen):
     def _one_choice(self) -> Self:
         if self.features is not None and self.drop:
             raise problem("features and drop exclude each other", got="both", accepted="one of them", suffix="drop")
+        if self.text is not None and (self.features is not None or self.drop):
+            suffix = "drop" if self.drop else "features"
+            raise problem("has no effect beside text, which is the only input", suffix=suffix, remedy="take it out")
+        if self.text is not None and self.text == self.target:
+            raise problem("names the target", got=self.text, suffix="text", remedy="choose another column")
         return self
 
 
@@ -293,7 +309,7 @@ class Spec(Frozen):
     name: str = "experiment"
     description: str = ""
     data: Data = Field(description="a mapping with source, and target for a file")
-    model: ModelEntry = Field(default={"kind": "mlp"}, validate_default=True)
+    model: ModelEntry | None = Field(None, description="None: mlp for a table, cnn for images, text, audio by the data")
     train: Train = Train()
     compare: Compare = Compare()
     evaluate: Evaluate = Evaluate()

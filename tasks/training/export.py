@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.errors import BadInput
-from tasks.preprocessing import IMAGE, apply, input_name, raw_inputs
+from tasks.preprocessing import apply, input_name, raw_inputs
 from tasks.run_folder import read_json, write_json
 
 if TYPE_CHECKING:
@@ -39,19 +39,21 @@ def export_model(
     target_name: str,
     classes: Sequence[str] | None,
     target_scale: tuple[float, float] = (0.0, 1.0),
+    rate: int | None = None,
 ) -> Path:
     """Writes preprocessor, network and output as one model, with its signature.
 
     Args:
-        preprocessor: From `fit_preprocessor` or `fit_image_preprocessor`.
-        network: From float32 features (or images) to logits `[rows, classes]`, or to the standardised target
+        preprocessor: As `Prepared.preprocessor`.
+        network: From its features to logits `[rows, classes]`, or to the standardised target
             `[rows, 1]`.
         folder: Made where it is missing. What stood there is replaced.
-        columns: Raw column names in the table's order; empty for images.
+        columns: Raw column names in the table's order, or that of the texts; empty for images and sounds.
         target_name: What is predicted.
         classes: Class names in order, or None for regression.
         target_scale: Mean and deviation of a regression's target (`target_scale`): the answer is
             mean + deviation * output.
+        rate: Of sounds, samples a second.
 
     Returns:
         The path of `model.keras`: from `raw_inputs(...)` to probabilities, float32 `[rows, classes]`, or to
@@ -69,7 +71,7 @@ def export_model(
     temporary = folder / f".{os.getpid()}.{MODEL}"  # Keras wants the ending
     try:
         model.save(temporary)
-        signature = _signature(model, columns, target_name, classes, _sha256(temporary))
+        signature = _signature(model, columns, target_name, classes, rate, _sha256(temporary))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -105,7 +107,7 @@ def predict(folder: Path, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
 
     Args:
         folder: Where `export_model` wrote.
-        rows: A table with the training table's columns (others are ignored, in any order), or images.
+        rows: A table with the training table's columns (others are ignored, in any order), images, or sounds.
 
     Returns:
         Class probabilities, float32 `[rows, classes]`, or values in the target's unit, float64 `[rows]`.
@@ -115,7 +117,7 @@ def predict(folder: Path, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
     """
     model, signature = load_exported(folder)
     inputs = signature["inputs"]
-    checked = _checked_images(rows, inputs[0]) if inputs[0]["kind"] == IMAGE else _checked_table(rows, inputs)
+    checked = _checked_array(rows, inputs[0]) if "shape" in inputs[0] else _checked_table(rows, inputs)
     output = apply(model, raw_inputs(checked))
     return output if signature["classes"] else output[:, 0]
 
@@ -125,7 +127,7 @@ def _head(network: keras.Model, classification: bool, target_scale: tuple[float,
     import keras
     from keras import ops
 
-    features = keras.Input(network.input_shape[1:], dtype="float32", name="predict.features")
+    features = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype, name="predict.features")
     output = network(features)
     if classification:
         return keras.Model(features, keras.layers.Softmax(name="predict.softmax")(output), name="predict.head")
@@ -134,7 +136,12 @@ def _head(network: keras.Model, classification: bool, target_scale: tuple[float,
 
 
 def _signature(
-    model: keras.Model, columns: Sequence[str], target_name: str, classes: Sequence[str] | None, sha256: str
+    model: keras.Model,
+    columns: Sequence[str],
+    target_name: str,
+    classes: Sequence[str] | None,
+    rate: int | None,
+    sha256: str,
 ) -> dict[str, Any]:
     tensors = {tensor.name: tensor for tensor in model.inputs}
     inputs: list[dict[str, Any]]
@@ -144,14 +151,15 @@ def _signature(
             for name in columns
         ]
     else:
-        image = tensors[IMAGE]
+        (array,) = tensors.values()
         inputs = [
             {
-                "name": IMAGE,
-                "input": IMAGE,
-                "kind": IMAGE,
-                "dtype": image.dtype,
-                "shape": list(image.shape[1:]),
+                "name": array.name,
+                "input": array.name,
+                "kind": array.name,
+                "dtype": array.dtype,
+                "shape": list(array.shape[1:]),
+                **({"rate": rate} if rate else {}),
             }
         ]
     return {
@@ -200,18 +208,19 @@ def _read_signature(folder: Path) -> dict[str, Any]:
     return signature
 
 
-def _checked_images(rows: pd.DataFrame | np.ndarray, image: dict[str, Any]) -> np.ndarray:
-    accepted = f"{tuple(image['shape'])}, {image['dtype']}"
+def _checked_array(rows: pd.DataFrame | np.ndarray, array: dict[str, Any]) -> np.ndarray:
+    """Images or sounds of the shape that the model was trained on."""
+    accepted = f"{tuple(array['shape'])}, {array['dtype']}"
     got = f"{rows.shape[1:]}, {rows.dtype}" if isinstance(rows, np.ndarray) else "a table"
     if not isinstance(rows, np.ndarray) or got != accepted:
-        raise BadInput("the model takes images of one shape and dtype", got=got, accepted=accepted)
+        raise BadInput(f"the model takes {array['kind']}s of one shape and dtype", got=got, accepted=accepted)
     return rows
 
 
 def _checked_table(rows: pd.DataFrame | np.ndarray, inputs: list[dict[str, Any]]) -> pd.DataFrame:
     names = [column["name"] for column in inputs]
     if not isinstance(rows, pd.DataFrame):
-        raise BadInput("the model takes a table", got="images", accepted="columns " + ", ".join(names))
+        raise BadInput("the model takes a table", got="an array", accepted="columns " + ", ".join(names))
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise BadInput(

@@ -1,8 +1,8 @@
 """Models: keyword-only factories of architectures, and the Keras models they build.
 
-A network takes preprocessed float32 inputs and returns logits `[rows, classes]` (two logits for two classes) or, for
-regression, one value `[rows, 1]` on the standardised target. Its Keras model is the definition: the stacked trainer
-reads its layers, the fit trainer trains it, the export wraps it.
+A network takes preprocessed inputs, float32 (of texts int32, the words' numbers), and returns logits `[rows, classes]`
+(two logits for two classes) or, for regression, one value `[rows, 1]` on the standardised target. Its Keras model is
+the definition: the stacked trainer reads its layers, the fit trainer trains it, the export wraps it.
 
 To add one: write a keyword-only factory that returns an `Architecture` and put it in `MODELS`.
 """
@@ -10,10 +10,13 @@ To add one: write a keyword-only factory that returns an `Architecture` and put 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
+
+from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT
+from tasks.text_preprocessing import MAX_TOKENS
 
 if TYPE_CHECKING:
     import keras
@@ -43,12 +46,12 @@ class Architecture:
         layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them. The same seed
             gives the same initial weights.
         initialisation: Of the output layer too.
-        images: True where inputs must be images `[height, width, channels]`; otherwise they are flattened.
+        takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
     """
 
     layers: Callable[[Penalties, int], Sequence[keras.Layer]]
     initialisation: str
-    images: bool = False
+    takes: tuple[str, ...] = (TABLE, IMAGE, AUDIO)
 
     def build(
         self, input_shape: tuple[int, ...], outputs: int, *, penalties: Penalties = Penalties(), seed: int = 0
@@ -56,14 +59,14 @@ class Architecture:
         """The Keras model: `input_shape` without the rows' axis; `outputs` logits or one value."""
         import keras
 
-        flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and not self.images else []
+        inputs = keras.Input(input_shape, dtype="int32" if TEXT in self.takes else "float32")
+        flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and TABLE in self.takes else []
         output = _dense(outputs, self.initialisation, penalties, [seed, 10_000])
-        return keras.Sequential([keras.Input(input_shape), *flatten, *self.layers(penalties, seed), output])
+        return keras.Sequential([inputs, *flatten, *self.layers(penalties, seed), output])
 
 
 def _initialiser(name: str, seed: Sequence[int]) -> Any:
     import keras
-    import numpy as np
 
     classes = {
         "glorot_uniform": keras.initializers.GlorotUniform,
@@ -71,7 +74,13 @@ def _initialiser(name: str, seed: Sequence[int]) -> Any:
         "he_uniform": keras.initializers.HeUniform,
         "he_normal": keras.initializers.HeNormal,
     }
-    return classes[name](seed=int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1)
+    return classes[name](seed=_seed(seed))
+
+
+def _seed(numbers: Sequence[int]) -> int:
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1
 
 
 def _regulariser(penalties: Penalties) -> Any:
@@ -138,7 +147,7 @@ def cnn(
     initialisation: Initialisation = "he_normal",
     batch_normalisation: bool = False,
 ) -> Architecture:
-    """Convolutions (same padding), each followed by max pooling, then fully connected layers. Images only."""
+    """Convolutions (same padding), each followed by max pooling, then fully connected layers. Images and sounds."""
 
     def layers(penalties: Penalties, seed: int) -> list[Any]:
         import keras
@@ -166,7 +175,112 @@ def cnn(
         )
         return [*result, keras.layers.Flatten(), *dense.layers(penalties, seed + 1_000_003)]
 
-    return Architecture(layers, initialisation, images=True)
+    return Architecture(layers, initialisation, takes=(IMAGE, AUDIO))
 
 
-MODELS: dict[str, Callable[..., Architecture]] = {"linear": linear, "mlp": mlp, "cnn": cnn}
+def audio(
+    *,
+    filters: Filters = [8, 16],  # noqa: B006
+    kernel_size: Window = 3,
+    pool_size: Window = 2,
+    hidden: Widths = [32],  # noqa: B006
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+    batch_normalisation: bool = True,
+) -> Architecture:
+    """A small cnn over the log-mel spectrogram of a sound."""
+    convolutions = cnn(
+        filters=filters,
+        kernel_size=kernel_size,
+        pool_size=pool_size,
+        hidden=hidden,
+        activation=activation,
+        initialisation=initialisation,
+        batch_normalisation=batch_normalisation,
+    )
+    return replace(convolutions, takes=(AUDIO,))
+
+
+def text(
+    *,
+    units: Width = 32,
+    convolution: Window | None = None,
+    filters: Width = 64,
+    pooling: Literal["average", "max"] = "average",
+    hidden: Widths = [32],  # noqa: B006
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+) -> Architecture:
+    """An embedding of `units` a word, perhaps a convolution over so many words, pooled over the text, then fully
+    connected layers (Kim 2014; Joulin et al. 2016)."""
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        result: list[Any] = [_embedding(units, seed)]
+        if convolution:
+            result.append(
+                keras.layers.Conv1D(
+                    filters,
+                    convolution,
+                    padding="same",
+                    activation=activation,
+                    kernel_initializer=_initialiser(initialisation, [seed, 1]),
+                    kernel_regularizer=_regulariser(penalties),
+                )
+            )
+        # Over all places, those behind the last word too: a mean over the words alone is 0/0 where there are none.
+        pools = {"average": keras.layers.GlobalAveragePooling1D, "max": keras.layers.GlobalMaxPooling1D}
+        dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
+        return [*result, pools[pooling](), *dense.layers(penalties, seed + 1_000_003)]
+
+    return Architecture(layers, initialisation, takes=(TEXT,))
+
+
+def gru(
+    *,
+    units: Width = 32,
+    state: Width = 32,
+    hidden: Widths = [],  # noqa: B006
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+) -> Architecture:
+    """An embedding of `units` a word, read word by word by a gated recurrent unit (Cho et al. 2014) with `state`
+    numbers of memory. Trained by `Model.fit`."""
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        numbers = _seed([seed, 2])
+        reader = keras.layers.GRU(
+            state,
+            kernel_initializer=_initialiser("glorot_uniform", [seed, 1]),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=numbers),
+            kernel_regularizer=_regulariser(penalties),
+        )
+        dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
+        return [_embedding(units, seed, mask=True), reader, *dense.layers(penalties, seed + 1_000_003)]
+
+    return Architecture(layers, initialisation, takes=(TEXT,))
+
+
+def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:
+    """One row for each number that `fit_text_preprocessor` gives, drawn as Keras does. Masked, a recurrent layer
+    ends with the last word, and without words keeps its first state, zero."""
+    import keras
+
+    drawn = keras.initializers.RandomUniform(-0.05, 0.05, seed=_seed([seed, 0]))
+    return keras.layers.Embedding(MAX_TOKENS, units, embeddings_initializer=drawn, mask_zero=mask)
+
+
+MODELS: dict[str, Callable[..., Architecture]] = {
+    "linear": linear,
+    "mlp": mlp,
+    "cnn": cnn,
+    "text": text,
+    "gru": gru,
+    "audio": audio,
+}
+
+DEFAULT_MODELS = {TABLE: "mlp", IMAGE: "cnn", TEXT: "text", AUDIO: "audio"}
+"""The model of each kind of data where the spec names none."""

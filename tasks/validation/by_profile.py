@@ -1,9 +1,11 @@
-"""What is expected of wide tables and of images, through a profile: one row a column, or one an image.
+"""What is expected of wide tables, images, texts and sounds, through a profile: one row a column, or one an input.
 
 Thousands of expectations would take minutes, and nobody would read them.
 """
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,12 @@ from tasks.validation.inferred import MISSING, UNSEEN, Inferred, Suite, bounds, 
 from tasks.validation.suite import Expectation
 from tasks.validation.wording import listing, of, shown
 
+STRANGE = 0.5
+"""Share of a text's words that training has not seen, above which the text is strange."""
+CLIPPED = 0.01
+"""Share of a sound's samples at full scale above which it is clipped."""
+
+_FULL_SCALE = 0.999
 _DTYPES = ["float64", "str"]
 _BETWEEN = "expect_column_values_to_be_between"
 
@@ -97,6 +105,79 @@ def of_images(images: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
     ]
 
 
+def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray) -> Suite:
+    """Length of the texts, and how much of those to be judged is written in words that training never sees."""
+    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    lengths = np.array([len(each) for each in words], np.float64)
+    vocabulary = {word for row in train for word in words[row]}
+    unknown, judged = np.full(len(texts), np.nan), np.full(len(texts), np.nan)
+    for row in held:
+        unknown[row] = sum(word not in vocabulary for word in words[row]) / max(len(words[row]), 1)
+        judged[row] = lengths[row]
+    _, high = bounds(lengths[train]) or (0.0, 0.0)
+    profile = pd.DataFrame({"words": lengths, "judged": judged, "unknown": unknown})
+    return profile, [
+        _of_inputs(
+            {"column": "words", "min_value": 1},
+            "texts",
+            "hold no word, only signs",
+            remedy="the model sees them all alike; take them out if they say nothing",
+        ),
+        _of_inputs(
+            {"column": "judged", "max_value": high},
+            "texts",
+            f"of the validation and test parts are far longer than any that training sees (above {shown(high)} words)",
+            remedy="look at these texts: training should see such ones too",
+        ),
+        Inferred(
+            Expectation(_BETWEEN, {"column": "unknown", "max_value": STRANGE, "mostly": 1 - MISSING}),
+            severity="warn",
+            expected=f"training sees half of the words of each validation and test text, but for {MISSING:.0%} of them",
+            observed=lambda outcome: of(outcome.unexpected or 0, outcome.rows or 0, "texts"),
+            passed="Training sees most words of all or nearly all texts in the validation and test parts.",
+            failed=lambda outcome: (
+                f"{of(outcome.unexpected or 0, outcome.rows or 0, 'texts')} of the validation and test parts are "
+                "written mostly in words that training never sees."
+            ),
+            remedy="look at these texts: another language or subject? Or more training data",
+        ),
+    ]
+
+
+def of_sounds(sounds: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
+    """Silent and clipped sounds, and loudness. `sounds`: `[rows, samples]` in [-1, 1]."""
+    peak = np.abs(sounds).max(axis=1).astype(np.float64)
+    clipped = (np.abs(sounds) >= _FULL_SCALE).mean(axis=1)
+    sounding = np.maximum((sounds != 0).sum(axis=1), 1)  # without the silence that pads
+    power = np.square(sounds, dtype=np.float64).sum(axis=1) / sounding
+    loudness = 10 * np.log10(np.maximum(power, 1e-12))
+    low, high = bounds(loudness[train]) or (-120.0, 0.0)
+    judged = np.full(len(sounds), np.nan)
+    judged[held] = loudness[held]
+    profile = pd.DataFrame({"peak": peak, "clipped": clipped, "loudness": judged})
+    return profile, [
+        _of_inputs(
+            {"column": "peak", "min_value": 0, "strict_min": True},
+            "sounds",
+            "are silent: every sample is zero",
+            remedy="take them out of the data",
+        ),
+        _of_inputs(
+            {"column": "clipped", "max_value": CLIPPED},
+            "sounds",
+            f"are clipped: more than {CLIPPED:.0%} of their samples stand at full scale",
+            remedy="record them with less gain",
+        ),
+        _of_inputs(
+            {"column": "loudness", "min_value": low, "max_value": high},
+            "sounds",
+            "of the validation and test parts are far louder or softer than any that training hears "
+            f"(not within {shown(round(low, 1))} and {shown(round(high, 1))} dB of full scale)",
+            remedy="look at these sounds: training should hear such ones too",
+        ),
+    ]
+
+
 def _is_new(train: pd.Series, held: pd.Series) -> bool:
     """Whether held values lie beyond training's bounds, or too many in categories it has not seen."""
     if not pd.api.types.is_numeric_dtype(train):
@@ -120,12 +201,16 @@ def _of_columns(
 
 
 def _of_images(parameters: dict[str, object], what: str, *, remedy: str) -> Inferred:
+    return _of_inputs(parameters, "images", what, remedy=remedy)
+
+
+def _of_inputs(parameters: dict[str, object], inputs: str, what: str, *, remedy: str) -> Inferred:
     return Inferred(
         Expectation(_BETWEEN, parameters),
         severity="warn",
-        expected=f"no images {what}",
+        expected=f"no {inputs} {what}",
         observed=values,
-        passed=f"No images {what}.",
-        failed=lambda outcome: f"{of(outcome.unexpected or 0, outcome.rows or 0, 'images')} {what}.",
+        passed=f"No {inputs} {what}.",
+        failed=lambda outcome: f"{of(outcome.unexpected or 0, outcome.rows or 0, inputs)} {what}.",
         remedy=remedy,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.validation.by_case import of_classes, of_rows
 from tasks.validation.by_column import of_all_rows, of_held_rows
-from tasks.validation.by_profile import of_images, of_wide_table
+from tasks.validation.by_profile import of_images, of_sounds, of_texts, of_wide_table
 from tasks.validation.inferred import Suite
 from tasks.validation.rows import rows_in
 from tasks.validation.suite import run
@@ -55,6 +55,10 @@ def _suites(dataset: Dataset, splits: pd.DataFrame, learned: np.ndarray | None) 
         yield table.iloc[held], list(of_held_rows(table.iloc[train]))
     if dataset.images is not None:
         yield of_images(dataset.images, train, held)
+    if dataset.texts is not None:
+        yield of_texts(dataset.texts, train, held)
+    if dataset.sounds is not None:
+        yield of_sounds(dataset.sounds, train, held)
     yield of_rows(dataset)
     if dataset.classes is not None:
         target = dataset.target[train] if learned is None else learned

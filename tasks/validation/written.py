@@ -22,7 +22,7 @@ _ABOUT_THE_COLUMNS = {
 
 
 def raw_table(dataset: Dataset) -> pd.DataFrame:
-    """All columns that an expectation can name: inputs, target (class names, or their numbers), extras."""
+    """All columns that an expectation can name: inputs (texts too), target (class names, or their numbers), extras."""
     target: pd.Series
     if dataset.classes is None:
         target = pd.Series(dataset.target)
@@ -32,6 +32,8 @@ def raw_table(dataset: Dataset) -> pd.DataFrame:
         target = (labels if numbers.isna().any() else numbers).iloc[dataset.target]
     columns = {name: dataset.table[name] for name in dataset.table.columns}
     columns[dataset.target_name] = target
+    if dataset.texts is not None:
+        columns[str(dataset.texts.name)] = dataset.texts
     columns |= {name: dataset.extras[name] for name in dataset.extras.columns if name not in columns}
     return pd.DataFrame({name: column.array for name, column in columns.items()})
 

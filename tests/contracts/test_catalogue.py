@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.dataset import Dataset
@@ -25,14 +26,15 @@ FROM_FILES = sorted(set(CATALOGUE) - set(BUNDLED))
 def test_an_entry_says_what_it_is_and_whose(entry: Entry) -> None:
     assert entry.summary and "\n" not in entry.summary and entry.origin and entry.licence
     assert bool(entry.files) != bool(entry.bundled)
-    assert entry.images or entry.target
+    assert entry.form != "tables" or entry.target
 
 
 @pytest.mark.parametrize("name", FROM_FILES)
 def test_every_file_has_addresses_a_digest_and_stands_in_the_readme(name: str) -> None:
     readme = README.read_text(encoding="utf-8")
     for file in CATALOGUE[name].files:
-        assert file.addresses and all(re.fullmatch(r"https?://[^\s]+", address) for address in file.addresses)
+        assert bool(file.addresses) != bool(file.made)
+        assert all(re.fullmatch(r"https?://[^\s]+", address) for address in file.addresses)
         for form in (file, *file.instead):
             assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", form.digest)
             assert form.name in readme and form.digest.partition(":")[2] in readme
@@ -129,3 +131,38 @@ def test_german_credit_names_its_classes(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="german-credit"), home=tmp_path)
     assert dataset.classes == ("good", "bad") and list(np.bincount(dataset.target)) == [700, 300]
     assert len(dataset.numbers) == 7 and len(dataset.categories) == 13
+
+
+@needs_files
+def test_copies_of_a_message_stay_in_one_part(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="sms-spam"), home=tmp_path)
+    assert dataset.kind == "text" and dataset.texts is not None and dataset.rows == 5_574
+    assert dataset.classes == ("ham", "spam") and dataset.target.sum() == 747
+    parts = split_rows(dataset, Split())["part"].to_numpy()
+    plain = dataset.texts.str.lower().str.replace(r"[^a-z0-9]+", " ", regex=True).str.strip()
+    assert (pd.Series(parts).groupby(plain).nunique() == 1).all()
+
+
+@needs_files
+def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="spoken-digits", seconds=1), home=tmp_path)
+    assert dataset.kind == "audio" and dataset.rate == 8_000
+    assert dataset.sounds is not None and dataset.sounds.shape == (3_000, 8_000)
+    parts = split_rows(dataset, Split())["part"]
+    assert list(np.bincount(dataset.target[parts == "test"])) == [30] * 10
+    speakers = Split(group="speaker")
+    dataset = load_dataset(Data(source="spoken-digits", seconds=1, split=speakers), home=tmp_path)
+    parts = split_rows(dataset, speakers)
+    assert parts.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 4, "val": 1}
+
+
+@needs_files
+def test_cifar_small_begins_with_a_frog(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="cifar-small"), home=tmp_path)
+    assert dataset.images is not None and dataset.images.shape == (2_000, 32, 32, 3)
+    assert dataset.classes is not None and [dataset.classes[i] for i in dataset.target[:3]] == [
+        "frog",
+        "truck",
+        "truck",
+    ]
+    assert list(dataset.images[0, 0, 0]) == [59, 62, 63]  # as in the original: red, green, blue

@@ -105,6 +105,7 @@ def test_what_is_not_understood_is_said() -> None:
 
     assert "GRU" in reason(k.Embedding(5, 3), k.GRU(2))
     assert "dilation" in reason(k.Conv2D(2, 2, dilation_rate=2))
+    assert "causal" in reason(k.Embedding(5, 3), k.Conv1D(2, 2, padding="causal"))
     assert "masks zeros" in reason(k.Embedding(5, 3, mask_zero=True), k.GlobalAveragePooling1D())
     assert why_not(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
 

@@ -175,3 +175,36 @@ def test_the_constant_loss_of_a_regression_is_in_units_of_the_standardised_targe
     train = np.array([10.0, 20.0, 30.0])
     assert constant_loss(train, train, None) == pytest.approx(1.0)
     assert constant_loss(train, np.array([20 + np.sqrt(200 / 3) * 2]), None) == pytest.approx(4.0)
+
+
+def test_texts_get_a_linear_model_of_their_tfidf():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    words = np.array([["see", "you", "home"], ["win", "cash", "now"]])
+    target = np.arange(300) % 2
+    texts = pd.Series([" ".join(rng.choice(words[label], 4)) + f" {rng.integers(9)}" for label in target], name="text")
+    features = np.zeros((300, 3), np.int32)
+    options = {"classes": ("ham", "spam"), "kind": "text", "table": texts.to_frame()}
+    found = by_name(fit_baselines(features, target, PARTS, **options))
+    assert list(found) == ["majority class", "TF-IDF, logistic regression"]
+    reference = TfidfVectorizer(token_pattern=r"\S+", sublinear_tf=True).fit(texts[:200])
+    model = LogisticRegression(C=10).fit(reference.transform(texts[:200]), target[:200])
+    expected = model.predict_proba(reference.transform(texts[250:]))
+    np.testing.assert_allclose(found["TF-IDF, logistic regression"].test, expected, atol=1e-4)
+
+    numbers = by_name(
+        fit_baselines(features, 10.0 * target, PARTS, **options | {"classes": None, "tokens": "trigrams"})
+    )
+    assert list(numbers) == ["mean", "TF-IDF, ridge regression"]
+    assert np.abs(numbers["TF-IDF, ridge regression"].test - 10.0 * target[250:]).max() < 2
+
+
+def test_sounds_get_a_linear_model_of_each_bands_mean_and_deviation():
+    rng = np.random.default_rng(0)
+    target = np.arange(300) % 2
+    spectra = rng.normal(size=(300, 20, 5, 1)) * (1 + 2 * target[:, None, None, None])  # told by the deviation alone
+    found = by_name(fit_baselines(spectra.astype(np.float32), target, PARTS, classes=("soft", "loud"), kind="audio"))
+    answer = found["log-mel statistics, logistic regression"]
+    assert (answer.test.argmax(axis=1) == target[250:]).all()

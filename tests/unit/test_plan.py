@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from flows.experiments import shipped
 from tasks import plan as plan_module
 from tasks import stacking
+from tasks.augmentation import wordnet
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.plan import (
@@ -469,9 +471,66 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
     ]
 
 
-def test_every_shipped_model_is_stacked() -> None:
-    plan = plan_of(spec_of(compare={"model": list(MODELS)}), dataset(images=True), (8, 8, 1))
-    assert [stack.trainer for stack in plan.stacks] == ["stack"] * len(MODELS)
+KINDS: dict[str, tuple[Dataset, tuple[int, ...]]] = {
+    "table": (dataset(), (4,)),
+    "image": (dataset(images=True), (8, 8, 1)),
+    "text": (replace(dataset(images=True), images=None, texts=pd.Series(["a b"] * 150, name="t")), (6,)),
+    "audio": (
+        replace(dataset(images=True), images=None, sounds=np.zeros((150, 80), np.float32), rate=8_000),
+        (8, 10, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
+    data, features = KINDS[kind]
+    assert data.kind == kind
+    plan = plan_of(spec_of(compare={"model": list(MODELS)}), data, features)
+    fitted = {plan.recipe(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
+    assert fitted == ({"gru"} if kind == "text" else set())
+    assert len(plan.recipes) + len(plan.skipped) == len(MODELS) and len(plan.recipes) >= 2
+    assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item["reason"] for item in plan.skipped)
+
+
+def test_the_memory_of_the_data_counts_their_raw_inputs() -> None:
+    held = {kind: plan_of(None, data, features).data["memory_bytes"] for kind, (data, features) in KINDS.items()}
+    rest = {kind: 150 * (150 + 3 * 4 * math.prod(features)) for kind, (_, features) in KINDS.items()}
+    raw = {kind: (held[kind] - rest[kind]) / 150 for kind in KINDS}
+    assert raw["table"] == 2 * 8 and raw["image"] == 8 * 8 and raw["audio"] == 80 * 4
+    assert raw["text"] >= len("a b")
+
+
+def recipes_by(plan: Plan, trainer: str) -> set[str]:
+    trials = {name for stack in plan.stacks if stack.trainer == trainer for name in stack.trials}
+    return {trial.recipe_id for trial in plan.trials if trial.trial_id in trials}
+
+
+@pytest.mark.parametrize(("kind", "model"), [("table", "mlp"), ("image", "cnn"), ("text", "text"), ("audio", "audio")])
+def test_a_spec_that_names_no_model_gets_the_one_for_its_data(kind: str, model: str) -> None:
+    data, features = KINDS[kind]
+    assert list(plan_of(spec_of(), data, features).recipes[0].settings["model"]) == [model]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "accepted"),
+    [("table", "gaussian_noise", "mixup"), ("image", "flip", "mixup"), ("text", "keyboard", "word_insertion"),
+     ("audio", "pitch", "mixup")],
+)  # fmt: skip
+def test_augmenters_are_told_the_kind_of_the_data(kind: str, fits: str, accepted: str) -> None:
+    data, features = KINDS[kind]
+    names = ["gaussian_noise", "flip", "keyboard", "pitch"]
+    plan = plan_of(spec_of(compare={"augmentation": [*names, accepted]}), data, features)
+    assert [recipe.settings["augmentation"]["steps"][0].popitem()[0] for recipe in plan.recipes] == [fits, accepted]
+    assert len(plan.skipped) == 3
+
+
+def test_synonyms_without_wordnet_are_skipped_with_a_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wordnet, "folder", lambda: None)
+    data, features = KINDS["text"]
+    plan = plan_of(spec_of(compare={"augmentation": [None, "synonyms"]}), data, features)
+    (skipped,) = plan.skipped
+    assert "synonyms" in skipped["recipe"] and "apt-get install wordnet-base" in skipped["reason"]
 
 
 # --- evaluations and targets ---------------------------------------------------------------------------------

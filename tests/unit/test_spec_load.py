@@ -428,9 +428,7 @@ def fields_of(model: type[BaseModel], value: dict[str, Any], path: str = "") -> 
 def test_every_default_is_visible() -> None:
     written = as_written(parse_spec(SHORTEST))
     assert list(fields_of(Spec, written)) == []
-    assert written["model"] == {
-        "mlp": {"hidden": [100], "activation": "relu", "initialisation": "he_normal", "batch_normalisation": False}
-    }
+    assert written["model"] is None, "it depends on the data's kind"
     assert written["train"]["optimizer"]["adam"]["beta_2"] == 0.999
     assert written["data"]["split"]["validation"] == 0.2
 

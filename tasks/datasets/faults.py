@@ -1,0 +1,60 @@
+"""Inputs that can't be used: counted, named, and refused or left out, as the spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Literal, NamedTuple, TypeVar
+
+from tasks.errors import BadInput
+
+T = TypeVar("T", bound=Hashable)
+
+Unreadable = Literal["block", "skip"]
+"""What `data.unreadable` may say."""
+
+_NAMED = 5
+
+
+class Unusable(Exception):
+    """One input can't be used; the message says why, as in `is no image`."""
+
+
+class Fault(NamedTuple):
+    """An input that can't be used: its file or row, and why."""
+
+    name: str
+    why: str
+
+
+def settle(faults: Sequence[Fault], of: int, what: str, shown: str, unreadable: Unreadable) -> tuple[str, ...]:
+    """What is noted about inputs that are left out; nothing where there are none.
+
+    Args:
+        faults: In the order of the inputs.
+        of: How many inputs there are in all.
+        what: They are, in the plural: `images`.
+        shown: Where they lie.
+
+    Raises:
+        BadInput: there are faults and the spec does not say to skip them, or nothing else is left.
+    """
+    if not faults:
+        return ()
+    named = "; ".join(f"{name} {why}" for name, why in faults[:_NAMED])
+    more = f"; and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
+    if unreadable == "skip" and len(faults) < of:
+        return (f"{len(faults):,} of {of:,} {what} left out, as data.unreadable says: {named}{more}",)
+    raise BadInput(
+        f"{len(faults):,} of {of:,} {what} can't be used",
+        where=shown,
+        got=named + more,
+        remedy="mend or remove them, or leave them out with data.unreadable: skip" if len(faults) < of else None,
+    )
+
+
+def commonest(values: Sequence[T]) -> T:
+    """The value that occurs most often; of equally common ones the first to come."""
+    counts: dict[T, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return max(counts, key=lambda value: counts[value])

@@ -1,0 +1,92 @@
+"""Image files as one array: equal sizes and modes, or it is said which files differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tasks.datasets.faults import Fault, Unusable, commonest
+from tasks.errors import BadInput
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+_MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+
+def read_images(contents: Iterable[tuple[str, bytes]]) -> tuple[list[str], np.ndarray, list[Fault]]:
+    """Decodes image files; those of another size or mode than most are faults, like those that are no images.
+
+    Args:
+        contents: Path and content of each file.
+
+    Returns:
+        The usable files' paths, sorted; their images, uint8 `[n, height, width, channels]` (1 grey, 3 RGB, 4 RGBA);
+        the faults, sorted by path.
+    """
+    images: dict[str, np.ndarray] = {}
+    faults: list[Fault] = []
+    for path, content in contents:
+        try:
+            images[path] = decode_image(content)
+        except Unusable as error:
+            faults.append(Fault(path, str(error)))
+    if not images:
+        return [], np.zeros((0, 0, 0, 0), np.uint8), sorted(faults)
+    paths = sorted(images)
+    shape = commonest([images[path].shape for path in paths])
+    faults += [Fault(path, _other(images[path].shape, shape)) for path in paths if images[path].shape != shape]
+    usable = [path for path in paths if images[path].shape == shape]
+    return usable, np.stack([images[path] for path in usable]), sorted(faults)
+
+
+def decode_image(content: bytes) -> np.ndarray:
+    """One image file (PNG, JPEG, BMP) as uint8 `[height, width, channels]`, colours in the order RGB.
+
+    Raises:
+        Unusable: it is empty, no image, cut short, or has more than 8 bits a channel.
+    """
+    import cv2
+    from cv2.utils import logging
+
+    if not content:
+        raise Unusable("is empty")
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what is wrong is said here
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
+    finally:
+        logging.setLogLevel(level)
+    if image is None:
+        raise Unusable("is no image, or cut short")
+    if image.dtype != np.uint8:
+        raise Unusable(f"has {8 * image.dtype.itemsize} bits a channel, not 8")
+    if image.ndim == 2:
+        return image[:, :, None]
+    return np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
+
+
+def read_sprites(contents: Sequence[tuple[str, bytes]], side: int) -> np.ndarray:
+    """Files in which each row of pixels is one square image, read row by row: uint8 `[n, side, side, 3]`.
+
+    Raises:
+        BadInput: a file is no such sprite.
+    """
+    sprites = []
+    for shown, content in contents:
+        try:
+            sprite = decode_image(content)
+        except Unusable as error:
+            raise BadInput(str(error), where=shown) from None
+        if sprite.shape[1:] != (side * side, 3):
+            size = " x ".join(map(str, sprite.shape))
+            raise BadInput("is no sprite", where=shown, got=size, accepted=f"n x {side * side} x 3")
+        sprites.append(sprite.reshape(-1, side, side, 3))
+    return np.concatenate(sprites)
+
+
+def _other(got: tuple[int, ...], usual: tuple[int, ...]) -> str:
+    if got[:2] != usual[:2]:
+        return f"is {got[1]} x {got[0]} pixels, not {usual[1]} x {usual[0]} as most are"
+    return f"is {_MODES[got[2]]}, not {_MODES[usual[2]]} as most are"
