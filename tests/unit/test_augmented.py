@@ -70,6 +70,29 @@ def people() -> Prepared:
     return prepare(Dataset("people", table, np.arange(ROWS) % 3, "answer", ("a", "b", "c"), "digest"), splits())
 
 
+def messages() -> Prepared:
+    rng = np.random.default_rng(0)
+    words = ["see", "you", "soon", "at", "home", "now", "win", "cash"]
+    texts = pd.Series([" ".join(rng.choice(words, 6)) for _ in range(ROWS)], name="my message", dtype=object)
+    data = Dataset("messages", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
+    return prepare(replace(data, texts=texts), splits())
+
+
+def clips() -> Prepared:
+    sounds = np.random.default_rng(0).normal(0, 0.1, (ROWS, 400)).astype(np.float32)
+    data = Dataset("clips", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
+    return prepare(replace(data, sounds=sounds, rate=2000), splits())
+
+
+SWAPPED: dict[str, Any] = TURNED | {"steps": [{"word_swap": {}}]}
+LOUDER: dict[str, Any] = TURNED | {"steps": [{"loudness": {}}]}
+KINDS = pytest.mark.parametrize(
+    ("prepare_data", "document"),
+    [(pictures, TURNED), (people, NOISY), (messages, SWAPPED), (clips, LOUDER)],
+    ids=["image", "table", "text", "audio"],
+)
+
+
 @pytest.fixture(scope="module")
 def making() -> Iterator[Makers]:
     with makers(2, 1) as made:
@@ -92,7 +115,7 @@ def fed(
 
 def taken(feed: Feed, seed: int, epoch: int, cuts: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """An epoch's inputs and targets in their order, taken in consecutive chunks."""
-    inputs = np.full([feed.rows, *feed.shape], np.nan, np.float32)
+    inputs = np.full([feed.rows, *feed.shape], -1, feed.dtype)
     targets = np.zeros(feed.rows, feed.target_dtype)
     order = feed.order(seed, epoch)
     for start, stop in zip([0, *cuts], [*cuts, feed.rows], strict=True):
@@ -235,7 +258,7 @@ def test_pieces_cover_an_epoch_evenly(rows: int, row_bytes: int) -> None:
 # --- copies beside the originals -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("prepare_data", "document"), [(pictures, TURNED), (people, NOISY)])
+@KINDS
 def test_copies_stand_beside_the_originals(prepare_data: Any, document: Any, tmp_path: Path, making: Makers) -> None:
     prepared = prepare_data()
     arrays = fed(prepared, document, making, tmp_path, times=2)
@@ -277,7 +300,7 @@ def test_copies_are_made_once_for_all_runs(tmp_path: Path, making: Makers, monke
 # --- the other parts -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("prepare_data", "document"), [(pictures, TURNED), (people, NOISY)])
+@KINDS
 @pytest.mark.parametrize("times", [None, 2])
 def test_no_other_part_is_touched(
     prepare_data: Any,
