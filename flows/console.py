@@ -250,7 +250,8 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
         why = f" ({escape(stack['why'])})" if stack["why"] else ""
         console.print(
             f"  {stack['stack_id']}  {stack['trainer']}{why}: {stack['size']} trials x {stack['steps']:,} steps, "
-            f"{stack['parameters']:,} weights each, evaluated every {stack['evaluate_every']:,} steps, "
+            f"{stack['parameters']:,} weights each, {stack['rows']:,} rows an epoch, "
+            f"evaluated every {stack['evaluate_every']:,} steps, "
             f"at most {stack['memory_bytes'] / 1e6:,.0f} MB"
         )
     if len(plan["stacks"]) > 20:

@@ -52,6 +52,11 @@ def badge(kind: str, text: str) -> Html:
     return Html(f'<span class="badge-{kind}">{safe(text)}</span>')
 
 
+def answer(text: str) -> Html:
+    """A comparison's answer as a badge."""
+    return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
+
+
 def gate_answer(gate: Mapping[str, Any]) -> Html:
     """A gate's answer as a badge, and its sentence."""
     kinds = {"pass": "good", "fail": "bad", "undecided": "open"}

@@ -54,6 +54,16 @@ def interval(estimate: Mapping[str, Any] | None, decimals: int | None = None) ->
     return f"{mean} [{number(estimate['low'], decimals)}, {number(estimate['high'], decimals)}]"
 
 
+def signed_interval(estimate: Mapping[str, Any], decimals: int) -> str:
+    """As `interval`, with a plus sign in front of a mean above zero."""
+    text = interval(estimate, decimals)
+    return (
+        text
+        if text == MISSING
+        else f"{signed(estimate['mean'], decimals)}{text.removeprefix(number(estimate['mean'], decimals))}"
+    )
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     return number(value, 0)

@@ -22,6 +22,8 @@ class Run:
         folder: Where they were read.
         spec: The text of `spec.yaml`.
         plan, validation, verdict, environment, stages: The JSON files of these names.
+        previews: `previews/augmentation.json`.
+        pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions: The tables of `tasks.records`.
     """
 
@@ -32,6 +34,8 @@ class Run:
     verdict: dict[str, Any]
     environment: dict[str, Any]
     stages: dict[str, Any]
+    previews: dict[str, Any]
+    pictures: dict[str, bytes]
     trials: pd.DataFrame
     metrics: pd.DataFrame
     curves: pd.DataFrame
@@ -60,6 +64,8 @@ def read_run(folder: Path | str) -> Run:
         verdict=_document(folder, "verdict"),
         environment=_document(folder, "environment"),
         stages=_document(folder, "stages"),
+        previews=_document(folder / "previews", "augmentation"),
+        pictures={path.name: path.read_bytes() for path in sorted((folder / "previews").glob("*.png"))},
         trials=_table(folder, "trials"),
         metrics=_table(folder, "metrics"),
         curves=_table(folder, "curves"),

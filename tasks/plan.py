@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from tasks.augmentation.augmenter import Facts
-from tasks.augmentation.policy import policy_of
+from tasks.augmentation.examples import examples, facts
+from tasks.augmentation.pieces import held_bytes
+from tasks.augmentation.policy import example_seconds, policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
@@ -80,8 +81,10 @@ class PlannedStack:
         lanes: Number of seeds; each lane of the stack sees batches of its own.
         size: Number of trials.
         parameters: Trainable weights of one trial.
+        rows: Of an epoch, augmented copies included.
         steps: Training steps of one trial.
         batch_size: Rows a step.
+        augmentation_seconds: Expected of one core, to augment what all its seeds see.
         evaluate_every: Steps from one evaluation to the next, at most all of them.
         memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
             streamed data the windows that are shuffled.
@@ -95,8 +98,10 @@ class PlannedStack:
     lanes: int
     size: int
     parameters: int
+    rows: int
     steps: int
     batch_size: int
+    augmentation_seconds: float
     evaluate_every: int
     memory_bytes: int
 
@@ -275,7 +280,8 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     if dataset.streamed is not None:
         scored += len(dataset.streamed.sample) - parts["train"]
     classes = len(dataset.classes) if dataset.classes else None
-    stacks, seconds, probed = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also])
+    each = _augmentation_seconds(recipes, dataset)
+    stacks, seconds, probed = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also], each)
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -420,18 +426,9 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
     if regularisation["weight_decay"] and OPTIMIZERS[recipe.optimizer](**_parameters(recipe, "optimizer")).weight_decay:
         return f"{recipe.optimizer} brings its own weight decay: set it there"
     policy = policy_of(recipe.settings.get("augmentation"))
-    return policy.why_not(_facts(dataset)) if policy else None
-
-
-def _facts(dataset: Dataset) -> Facts:
-    """What augmenters are told of the data."""
-    if dataset.images is not None:
-        return Facts("image", dataset.images.shape[1:], dataset.images.dtype.name)
-    if dataset.texts is not None:
-        return Facts("text", (), "str")
-    if dataset.sounds is not None:
-        return Facts("audio", dataset.sounds.shape[1:], dataset.sounds.dtype.name, dataset.rate)
-    return Facts("table", (len(dataset.numbers),), "float64")
+    if policy and dataset.streamed is not None:
+        return "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
+    return policy.why_not(facts(dataset)) if policy else None
 
 
 def _planned(recipe: Recipe, seed: int, data_key: str) -> PlannedTrial:
@@ -497,15 +494,19 @@ def _stacks(
     train_rows: int,
     scored_rows: int,
     metrics: Sequence[str],
+    augmentation_seconds: Mapping[str, float],
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
-    """Trials of equal shapes together (see `stacking`), what can't be stacked one by one; the seconds expected; and
-    what the probe found, where one was worth its time."""
+    """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one; the seconds
+    expected; and what the probe found, where one was worth its time."""
     by_shape: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
         settings = recipes[trial.recipe_id].settings
-        shape = {name: settings[name] for name in ("model", "batch_size", "epochs")}
+        shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
         by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [_group(each, recipes, features, classes, train_rows, scored_rows) for each in by_shape.values()]
+    groups = [
+        _group(each, recipes, features, classes, train_rows, scored_rows, augmentation_seconds)
+        for each in by_shape.values()
+    ]
     paces, probed = _paces(groups, features)
     stacks: list[PlannedStack] = []
     seconds = 0.0
@@ -513,18 +514,22 @@ def _stacks(
         division, longest = group.divided(paces)
         settings = recipes[group.trials[0].recipe_id].settings
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
-        seconds += division.seconds
-        stacks += [_stack(part, group.why, division.xla, group.work, every, metrics) for part in division.stacks]
+        seconds += group.seconds(division)
+        stacks += [_stack(part, group, division.xla, every, metrics) for part in division.stacks]
     return stacks, seconds, probed
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Trials of equal shapes.
+    """Trials of equal shapes and rows.
 
     Args:
         first: One of them, bound.
         rules: Update rule by variant.
+        rows: Of an epoch.
+        lane_bytes: Memory that the augmented rows of one seed take in a stack.
+        augmentation: Seconds of one core for what one seed sees.
+        once: Whether augmented rows are made once for all stacks, not in each.
         tokens: How many there are, where the inputs are token numbers.
     """
 
@@ -533,7 +538,11 @@ class _Group:
     rules: dict[str, str]
     why: str | None
     work: Work
+    rows: int
     steps_per_epoch: int
+    lane_bytes: int
+    augmentation: float
+    once: bool
     classes: int | None
     tokens: int | None
 
@@ -545,7 +554,12 @@ class _Group:
         columns: dict[str, list[PlannedTrial]] = {}
         for trial in self.trials:
             columns.setdefault(trial.variant_id, []).append(trial)
-        division = divide(list(columns.values()), [self.rules[each] for each in columns], self.work, cores(), paces)
+        # Each stack makes its own rows, on the cores that no stack trains on.
+        divisions = [
+            divide(list(columns.values()), [self.rules[each] for each in columns], self.work, side_by_side, paces)
+            for side_by_side in ([1, cores()] if self.augmentation else [cores()])
+        ]
+        division = min(divisions, key=self.seconds)
         return division, max(
             self.work.seconds(
                 len(part),
@@ -556,6 +570,19 @@ class _Group:
             for part in division.stacks
         )
 
+    def seconds(self, division: Division[PlannedTrial]) -> float:
+        """Expected of a division, augmentation included."""
+        if self.once:
+            return division.seconds + self.augmentation * _lanes(self.trials) / cores()
+        making = self.augmentation * sum(map(_lanes, division.stacks))
+        busy = 1 if self.why else min(len(division.stacks), cores())
+        return max(division.seconds, (division.seconds * busy + making) / cores())
+
+
+def _lanes(trials: Sequence[PlannedTrial]) -> int:
+    """Trials of one seed see the same rows."""
+    return len({trial.seed for trial in trials})
+
 
 def _group(
     trials: list[PlannedTrial],
@@ -564,11 +591,18 @@ def _group(
     classes: int | None,
     train_rows: int,
     scored_rows: int,
+    augmentation_seconds: Mapping[str, float],
 ) -> _Group:
     bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in trials]
     outputs = classes or 1
     model = bound[0].architecture.build(features, outputs)
-    steps_per_epoch = -(-train_rows // bound[0].batch_size)
+    augmentation = recipes[trials[0].recipe_id].settings.get("augmentation")
+    times = augmentation["times"] if augmentation else None
+    rows = train_rows * (1 + (times or 0))
+    versions = times or (bound[0].epochs if augmentation else 0)
+    row_bytes = 4 * math.prod(features)
+    ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _lanes(trials)) if augmentation else 0
+    steps_per_epoch = -(-rows // bound[0].batch_size)
     work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
     return _Group(
         trials=trials,
@@ -576,7 +610,11 @@ def _group(
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=why_not(model),
         work=replace(work, answers=scored_rows * outputs),
+        rows=rows,
         steps_per_epoch=steps_per_epoch,
+        lane_bytes=(rows - train_rows) * row_bytes if times else ahead,
+        augmentation=augmentation_seconds[trials[0].recipe_id] * train_rows * versions,
+        once=times is not None,
         classes=classes,
         tokens=getattr(model.layers[0], "input_dim", None),
     )
@@ -647,22 +685,41 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
     return Work(parameters, flops, activations, batch_size, steps, spatial)
 
 
+def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset) -> dict[str, float]:
+    """By recipe, what augmenting one example takes one core; 0 without augmentation."""
+    few = examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
+    taken: dict[str, float] = {}
+    for recipe in recipes:
+        document = recipe.settings.get("augmentation")
+        policy = policy_of(document)
+        if policy and identifier(document) not in taken:
+            taken[identifier(document)] = example_seconds(policy, few)
+    documents = {recipe.recipe_id: recipe.settings.get("augmentation") for recipe in recipes}
+    return {name: taken[identifier(document)] if document else 0.0 for name, document in documents.items()}
+
+
+_EXAMPLES_TRIED = 64
+
+
 def _stack(
-    trials: Sequence[PlannedTrial], why: str | None, xla: bool, work: Work, every: int, metrics: Sequence[str]
+    trials: Sequence[PlannedTrial], group: _Group, xla: bool, every: int, metrics: Sequence[str]
 ) -> PlannedStack:
     """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
-    ids = [trial.trial_id for trial in trials]
+    ids, work = [trial.trial_id for trial in trials], group.work
+    lanes = _lanes(trials)
     return PlannedStack(
         stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
-        trainer="fit" if why else "stack",
-        why=why or "",
+        trainer="fit" if group.why else "stack",
+        why=group.why or "",
         xla=xla,
         trials=ids,
-        lanes=len({trial.seed for trial in trials}),
+        lanes=lanes,
         size=len(ids),
         parameters=work.parameters,
+        rows=group.rows,
         steps=work.steps,
         batch_size=work.batch_size,
+        augmentation_seconds=round(group.augmentation * lanes, 3),
         evaluate_every=every,
-        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES,
+        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.lane_bytes * lanes,
     )

@@ -46,6 +46,14 @@ class Prepared:
             self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
         )
 
+    @property
+    def targets(self) -> np.ndarray:
+        """Of all rows, as they are trained on: int64 class indices, or the standardised value, float32."""
+        if self.dataset.classes is not None:
+            return self.dataset.target
+        mean, deviation = self.target_scale
+        return ((self.dataset.target - mean) / deviation).astype("float32")
+
     def arrays(self, progress: Rows | None = None) -> Arrays:
         """What the trainers take.
 
@@ -55,10 +63,7 @@ class Prepared:
         Raises:
             BadInput: streamed rows can't be written.
         """
-        mean, deviation = self.target_scale
-        target = self.dataset.target
-        if self.dataset.classes is None:
-            target = ((target - mean) / deviation).astype("float32")
+        target, (_, deviation) = self.targets, self.target_scale
         if self.dataset.streamed is not None:
             stored = stored_parts(self.dataset, self.preprocessor, self.features, self.rows, target, progress)
             held = np.searchsorted(self.dataset.streamed.sample, self.scored[TRAIN])

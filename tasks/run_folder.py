@@ -32,10 +32,15 @@ def make_folder(folder: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes `text` under a temporary name, then renames it: readers see all of it or what was there before."""
+    """As `write_bytes`, in UTF-8."""
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Writes under a temporary name, then renames: readers see all of it or what was there before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
 from tasks.plan import Plan, bind_trial, lay_out
 from tasks.prepared import Prepared, prepare
+from tasks.previews import write_previews
 from tasks.records import SPLITS
 from tasks.run_folder import Stage, Stages, read_json, write_json, write_text
 from tasks.spec.models import Spec, as_written
@@ -229,7 +230,9 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
 
 
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
-    train_trials(laid_out, prepared, run.folder, progress)
+    """Writes `previews/` too: what augmentation makes of some training rows."""
+    write_previews(laid_out, prepared, run.folder / "previews")
+    train_trials(laid_out, prepared, run.folder, run.home, progress)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

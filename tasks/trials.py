@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import TEST, VAL
+from tasks.augmentation.policy import policy_of
+from tasks.augmented import Makers, augmented, makers
+from tasks.dataset import TABLE, TEST, VAL
 from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.evaluation.metrics import METRICS
 from tasks.plan import Plan, PlannedStack, PlannedTrial, bind_trial, identifier
@@ -38,18 +40,45 @@ LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
 
-def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | None = None) -> None:
+def train(plan: Plan, prepared: Prepared, run: Path, home: Path, progress: StackProgress | None = None) -> None:
     """Trains every stack whose results are not there yet: stacks side by side, one a core, then what needs `Model.fit`.
 
     After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
+
+    Args:
+        run: The run's folder.
+        home: Where augmented copies are kept for other runs.
     """
+    waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
+    with makers(cores(), _processes(prepared, waiting)) as making:
+        _train(plan, prepared, run, home, waiting, making, progress)
+
+
+_PROCESSES_PAY = 10.0
+"""Seconds of augmentation ahead; starting processes takes some, and tables are changed as fast as they travel."""
+
+
+def _processes(prepared: Prepared, waiting: Sequence[PlannedStack]) -> int:
+    """How many processes make augmented rows; 1: this one alone."""
+    pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
+    return cores() if pays and prepared.dataset.kind != TABLE else 1
+
+
+def _train(
+    plan: Plan,
+    prepared: Prepared,
+    run: Path,
+    home: Path,
+    waiting: Sequence[PlannedStack],
+    making: Makers,
+    progress: StackProgress | None,
+) -> None:
 
     def writing(done: int, rows: int) -> None:
         if progress:
             progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)
 
     arrays = prepared.arrays(writing)
-    waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
     board = _Board(plan, waiting)
     planned = {trial.trial_id: trial for trial in plan.trials}
 
@@ -62,10 +91,17 @@ def train(plan: Plan, prepared: Prepared, run: Path, progress: StackProgress | N
         def note(step: int, steps: int) -> None:
             board.note(stack, step / steps)
 
+        def copied(done: int, total: int) -> None:
+            board.note(stack, 0.0)
+            board.doing = f"augmented {done:,} of {total:,} copies" if done < total else ""
+
+        policy = policy_of(plan.recipe(planned[stack.trials[0]].recipe_id).settings.get("augmentation"))
+        seeds = sorted({trial.seed for trial in trials})
+        own = augmented(prepared, arrays, policy, seeds, home=home, makers=making, progress=copied)
         if stack.trainer == "stack":
-            outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
+            outcomes = train_stack(trials, own, xla=stack.xla, progress=note)
         else:
-            outcomes = train_fit(trials, arrays, progress=note)
+            outcomes = train_fit(trials, own, progress=note)
         _record(run, stack, outcomes, plan, prepared)
         board.note(stack, 1.0)
 
@@ -95,12 +131,16 @@ class _Stopped(Exception):
 
 
 class _Board:
-    """How far each stack is: written by the threads that train, read by the one that shows progress."""
+    """How far each stack is: written by the threads that train, read by the one that shows progress.
+
+    `doing` is what is done before a stack can train, or empty.
+    """
 
     def __init__(self, plan: Plan, waiting: Sequence[PlannedStack]) -> None:
         self._steps = {stack.stack_id: stack.steps * stack.size for stack in plan.stacks}
         self._shares = dict.fromkeys(self._steps, 1.0) | {stack.stack_id: 0.0 for stack in waiting}
         self._stopping = False
+        self.doing = ""
 
     def note(self, stack: PlannedStack, share: float) -> None:
         if self._stopping:
@@ -114,7 +154,8 @@ class _Board:
         if progress:
             done = sum(round(self._steps[name] * share) for name, share in self._shares.items())
             finished = sum(share == 1.0 for share in self._shares.values())
-            progress(f"{finished} of {len(self._shares)} stacks trained", done, sum(self._steps.values()))
+            said = self.doing or f"{finished} of {len(self._shares)} stacks trained"
+            progress(said, done, sum(self._steps.values()))
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:

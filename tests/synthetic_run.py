@@ -76,6 +76,7 @@ def write_synthetic_run(
     classes: int = 2,
     groups: bool = False,
     hostile: bool = False,
+    augmented: bool = False,
     gates: list[dict[str, Any]] | None = None,
     seed: int = 0,
 ) -> Path:
@@ -93,6 +94,7 @@ def write_synthetic_run(
         classes: For classification.
         groups: Whether rows come in groups of 4.
         hostile: Whether names, classes, columns and notes try to break out of HTML, Markdown and Quarto.
+        augmented: Whether the second recipe is the first one with augmentation of texts, with previews.
         gates: As in a spec; None: one that passes and one that is undecided.
         seed: Of everything random; equal arguments give equal files.
     """
@@ -103,6 +105,10 @@ def write_synthetic_run(
     rng = np.random.default_rng(seed)
     world = _world(task, rows, classes, rng)
     plan = _plan(world, recipes, seeds, classes, hostile, gates)
+    if augmented:
+        plan["recipes"][1]["params"] = plan["recipes"][0]["params"] | {"augmentation": {"steps": [{"crop": {}}]}}
+        (folder / "previews").mkdir()
+        write_json(folder / "previews" / "augmentation.json", _previews(hostile))
     trials, metrics, curves, predictions = [], [], [], []
     for number, trial in enumerate(plan["trials"]):
         recipe_number, own_seed = divmod(number, seeds)
@@ -273,7 +279,9 @@ def _plan(
                 "lanes": len(trials),
                 "size": len(trials),
                 "parameters": 11_002,
+                "rows": int((world.parts == "train").sum()),
                 "steps": EPOCHS * STEPS_AN_EPOCH,
+                "augmentation_seconds": 0.0,
                 "evaluate_every": STEPS_AN_EPOCH,
                 "memory_bytes": 8_000_000,
             }
@@ -381,6 +389,13 @@ def _predicted(trial_id: str, world: _World, prediction: np.ndarray) -> pd.DataF
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _previews(hostile: bool) -> dict[str, Any]:
+    texts = HOSTILE if hostile else ("one two three", "four five")
+    shown = [{"before": text, "after": [f"{text} six", text[::-1]]} for text in texts]
+    policies = [{"name": texts[0], "times": times, "versions": 2, "examples": shown} for times in (None, 2)]
+    return {"schema_version": 1, "kind": "text", "policies": policies}
 
 
 def _validation(hostile: bool) -> dict[str, Any]:

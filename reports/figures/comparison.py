@@ -125,11 +125,19 @@ def differences(verdict: dict[str, Any]) -> dict[str, Chart]:
     }
     found = [entry for entry in verdict.get("comparisons", []) if entry["difference"] is not None]
     close = [entry for entry in found if entry["recipe_id"] in learned]
-    charts = {"All recipes": _differences(found, verdict)} if found else {}
-    return charts | ({"Those that learned": _differences(close, verdict)} if 1 <= len(close) < len(found) else {})
+    charts = {"All recipes": _differences(found, verdict["metric"], "the leader")} if found else {}
+    some = 1 <= len(close) < len(found)
+    return charts | ({"Those that learned": _differences(close, verdict["metric"], "the leader")} if some else {})
 
 
-def _differences(found: list[dict[str, Any]], verdict: dict[str, Any]) -> Chart:
+def effects(verdict: dict[str, Any]) -> dict[str, Chart]:
+    """Each augmented recipe minus its twin, paired over seeds: right of zero, augmentation is better."""
+    found = [entry for entry in verdict.get("augmentation", []) if entry["difference"] is not None]
+    return {"Augmentation": _differences(found, verdict["metric"], "augmentation")} if found else {}
+
+
+def _differences(found: list[dict[str, Any]], metric: str, who: str) -> Chart:
+    """Differences with intervals; `who` is better right of zero."""
     import altair as alt
 
     ordered = sorted(found, key=lambda entry: entry["difference"])
@@ -146,10 +154,12 @@ def _differences(found: list[dict[str, Any]], verdict: dict[str, Any]) -> Chart:
         }
         for entry in ordered
     ]
-    name = phrase(verdict["metric"])
+    name = phrase(metric)
     answers = alt.Scale(domain=["better", "can't tell", "worse"], range=[BETTER, OPEN, WORSE])
     paint = alt.Color(
-        "answer:N", scale=answers, legend=alt.Legend(title="The leader is", orient="top", titleOrient="left")
+        "answer:N",
+        scale=answers,
+        legend=alt.Legend(title=f"{who[0].upper()}{who[1:]} is", orient="top", titleOrient="left"),
     )
     base = alt.Chart(inline(rows)).encode(
         y=alt.Y("recipe:N", sort=[row["recipe"] for row in rows], title=None),
@@ -163,7 +173,7 @@ def _differences(found: list[dict[str, Any]], verdict: dict[str, Any]) -> Chart:
     )
     x = alt.X(
         "difference:Q",
-        title=f"Difference in {name} (right of 0: the leader is better)",
+        title=f"Difference in {name} (right of 0: {who} is better)",
         scale=alt.Scale(padding=14, nice=False),
         axis=alt.Axis(tickCount=8),
     )
@@ -172,7 +182,7 @@ def _differences(found: list[dict[str, Any]], verdict: dict[str, Any]) -> Chart:
     return alt.layer(zero, rules, base.mark_point(filled=True, size=80, opacity=1).encode(x=x)).properties(
         width="container",
         height=_ROW * len(rows),
-        description=f"Difference in {name} between the leader and {len(rows)} other recipes, with intervals",
+        description=f"Difference in {name} with intervals, {len(rows)} recipes: right of 0, {who} is better",
     )
 
 

@@ -1,5 +1,6 @@
 """The report's tables and texts: each function takes the run's dicts or frames and returns Markdown."""
 
+from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences
 from reports.tables.data import columns, data, validation
 from reports.tables.reproduce import reproduce
@@ -12,8 +13,10 @@ __all__ = [
     "comparison",
     "data",
     "differences",
+    "effects",
     "gates",
     "next_steps",
+    "previews",
     "reproduce",
     "skipped",
     "stacks",

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import badge, raw, table
+from reports.markup import answer, badge, raw, table
 from reports.metric_names import measured, phrase, title
-from reports.numbers import MISSING, count, duration, interval, number, places, probability, signed
+from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
 from reports.palette import palette
-
-_ANSWERS = {"better": "good", "worse": "bad", "can't tell": "open"}
 
 
 def comparison(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
@@ -54,8 +52,8 @@ def differences(verdict: dict[str, Any]) -> str:
     rows = [
         (
             entry["recipe"],
-            badge(_ANSWERS[entry["answer"]], entry["answer"]),
-            _signed_interval(estimate, decimals),
+            answer(entry["answer"]),
+            signed_interval(estimate, decimals),
             probability(entry["p_holm"]),
             signed(entry["effect_size"], 1),
             number(entry["smallest_difference"], decimals),
@@ -98,10 +96,3 @@ def _stacked(interval: str) -> Html:
     """The mean above its bounds, so that more metrics fit beside each other."""
     mean, _, bounds = interval.partition(" ")
     return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))
-
-
-def _signed_interval(estimate: dict[str, Any], decimals: int) -> str:
-    text = interval(estimate, decimals)
-    if text == MISSING:
-        return text
-    return text.replace(number(estimate["mean"], decimals), signed(estimate["mean"], decimals), 1)

@@ -53,6 +53,7 @@ def stacks(plan: dict[str, Any]) -> str:
         "#Trials",
         "#At a time",
         "#Weights each",
+        "#Rows an epoch",
         "#Steps",
         "#Evaluated every",
     ]
@@ -63,6 +64,7 @@ def stacks(plan: dict[str, Any]) -> str:
             count(len(stack["trials"])),
             count(stack["size"]),
             count(stack["parameters"]),
+            count(stack.get("rows")),
             count(stack["steps"]),
             count(stack.get("evaluate_every")),
             f"{stack['memory_bytes'] / 2**20:,.0f} MiB" if stack["memory_bytes"] is not None else MISSING,

@@ -18,6 +18,7 @@ from tasks.dataset import TEST, VAL
 from tasks.evaluation import advice, gates
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.arms import Arm, ranked, read_arms
+from tasks.evaluation.augmentation import effects
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, metric_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
@@ -65,7 +66,9 @@ def judge(
     arms = ranked(read_arms(plan["recipes"], trials, metrics), metric)
     leader = arms[0] if arms and arms[0].by_seed(VAL, metric.name) else None
     rivals = [arm for arm in arms[1:] if arm.ended] if leader else []
-    comparisons = _compare(leader, rivals, metric, confidence, plan["parts"][TEST]) if leader else {}
+    resolution = 1 / plan["parts"][TEST] if metric.share else 0.0
+    comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
+    augmentation = effects(plan["recipes"], arms, metric, confidence=confidence, resolution=resolution)
 
     shipped = leader.best_trial(metric) if leader else None
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
@@ -109,6 +112,7 @@ def judge(
             "sentence": advice.sentence(findings),
             "recipes": [_recipe(arm, rank, findings, reported) for rank, arm in enumerate(arms, start=1)],
             "comparisons": [_comparison(arm, comparisons[arm.id]) for arm in rivals],
+            "augmentation": [_effect(*each) for each in augmentation],
             "baselines": [
                 {"name": name, "trial_id": trial, "metrics": test.intervals(trial)} for name, trial in baselines.items()
             ],
@@ -210,14 +214,14 @@ def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _compare(
-    leader: Arm, rivals: Sequence[Arm], metric: Metric, confidence: float, test_rows: int
+    leader: Arm, rivals: Sequence[Arm], metric: Metric, confidence: float, resolution: float
 ) -> dict[str, Comparison]:
     return compare_with_each(
         leader.by_seed(TEST, metric.name),
         {arm.id: arm.by_seed(TEST, metric.name) for arm in rivals},
         sign=metric.sign,
         confidence=confidence,
-        resolution=1 / test_rows if metric.share else 0.0,
+        resolution=resolution,
     )
 
 
@@ -258,6 +262,10 @@ def _comparison(arm: Arm, found: Comparison) -> Json:
         "smallest_difference": found.smallest_difference,
         "answer": found.answer,
     }
+
+
+def _effect(augmented: Arm, against: Arm, found: Comparison) -> Json:
+    return {**_comparison(augmented, found), "against_id": against.id, "against": against.name, "pairs": found.pairs}
 
 
 def _against(name: str, difference: Interval) -> Json:

@@ -206,9 +206,24 @@ def test_check_shows_spec_data_and_plan_and_leaves_nothing_behind(
         "  sgd · weight decay 0.1",
         "skipped       adamw · weight decay 0.1: adamw brings its own weight decay: set it there",
         "trials 6 in ",
-        " trials x 28 steps, 139 weights each, evaluated every 4 steps, at most ",
+        " trials x 28 steps, 139 weights each, 114 rows an epoch, evaluated every 4 steps, at most ",
         "reused: nothing",
         "estimated training time: about ",
+    ):
+        assert said in output
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_check_shows_how_rows_are_augmented(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policies = "compare.augmentation=[none, gaussian_noise, {steps: [gaussian_noise], times: 2}, flip]"
+    assert exit_code("check", SMALL, "--home", home, "--set", policies) == 0
+    output = capsys.readouterr().out
+    for said in (
+        "augmentation none",
+        "gaussian_noise, 2 copies",
+        "flip: flip is for images, and these data are a table",
+        " 114 rows an epoch, ",
+        " 342 rows an epoch, ",
     ):
         assert said in output
 

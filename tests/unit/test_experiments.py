@@ -35,7 +35,7 @@ def rate_of(recipe: Recipe) -> float:
 
 
 def test_the_promised_experiments_are_shipped() -> None:
-    assert {"digits", "titanic", "shot-log", "mnist-mlp", "births"} <= set(NAMES)
+    assert {"digits", "titanic", "shot-log", "mnist-mlp", "births", "mnist-augment"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,6 +69,18 @@ def test_mnist_is_asked_of_a_small_network() -> None:
     assert [optimizer for optimizer, _ in asked("mnist-mlp")] == ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
     assert spec_of("mnist-mlp").model.parameters["hidden"] == [10]
     assert spec_of("mnist-mlp").gates[0].at_least == 0.92
+
+
+def test_augmentation_is_asked_of_a_small_sample_with_pairs_of_seeds() -> None:
+    spec = spec_of("mnist-augment")
+    without, with_ = recipes_of(spec)
+    assert "augmentation" not in without.settings
+    assert {**with_.settings, "augmentation": None} == {**without.settings, "augmentation": None}
+    assert [name for step in with_.settings["augmentation"]["steps"] for name in step] == ["rotation", "translation"]
+    assert spec.train.seeds >= 5
+    assert (spec.data.rows or 0) * (1 - (spec.data.split.test or 0)) * (
+        1 - spec.data.split.validation
+    ) == pytest.approx(1000)
 
 
 def test_births_are_asked_of_a_linear_model_too() -> None:

@@ -422,6 +422,42 @@ def test_a_stacks_figures_are_those_of_its_trials() -> None:
     assert stack.memory_bytes > 4 * 3 * stack.parameters
 
 
+def test_a_stacks_trials_see_the_same_rows() -> None:
+    noise = {"steps": ["gaussian_noise"]}
+    policies = ["none", noise, {**noise, "times": 2}]
+    plan = plan_of(spec_of(compare={"augmentation": policies, "optimizer": ["sgd", "adam"]}, train={"epochs": 4}))
+    found = {}
+    for stack in plan.stacks:
+        recipes = {each.recipe_id for each in plan.trials if each.trial_id in stack.trials}
+        (policy,) = {json.dumps(plan.recipe(each).settings.get("augmentation")) for each in recipes}
+        found[policy] = (stack.rows, stack.steps, stack.augmentation_seconds > 0)
+    assert list(found.values()) == [(100, 4 * 4, False), (100, 4 * 4, True), (300, 4 * 10, True)]
+
+
+def test_costly_augmentation_is_done_once_for_a_larger_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are new every epoch are made in each stack, so where they cost more than training there is one."""
+    monkeypatch.setattr(plan_module, "cores", lambda: 4)
+    compare = {"optimizer": ["sgd", "momentum", "rmsprop", "adam"]}
+    spec = spec_of(compare=compare, train={"augmentation": "gaussian_noise", "epochs": 2000})
+    counts, seconds = [], []
+    for each in (1e-9, 1e-2):
+        monkeypatch.setattr(plan_module, "example_seconds", lambda policy, values, each=each: each)
+        plan = plan_of(spec)
+        counts.append(len(plan.stacks))
+        seconds.append(plan.cost["seconds"])
+    assert counts[0] > counts[1] == 1
+    assert seconds[1] == pytest.approx(100 * 2000 * 5 * 1e-2 / 4, rel=0.2)
+    assert sum(stack.augmentation_seconds for stack in plan.stacks) == pytest.approx(100 * 2000 * 5 * 1e-2)
+
+
+def test_the_memory_of_copies_is_in_the_plan() -> None:
+    noise = {"steps": ["gaussian_noise"], "times": 7}
+    (without,), (stack,) = (
+        plan_of(spec_of(train={"augmentation": policy}), features=(1000,)).stacks for policy in (None, noise)
+    )
+    assert stack.memory_bytes - without.memory_bytes == 5 * 7 * 100 * 1000 * 4
+
+
 def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_hidden_layers(model: Any) -> str | None:
         return "it is deep" if len(model.layers) > 1 else None

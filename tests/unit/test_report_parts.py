@@ -26,6 +26,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "regression": {"recipes": 6, "task": "regression"},
     "one recipe, one seed": {"recipes": 1, "seeds": 1},
     "hostile": {"recipes": 5, "hostile": True},
+    "augmented": {"recipes": 5, "hostile": True, "augmented": True},
     "no gates": {"recipes": 2, "gates": []},
 }
 
@@ -52,6 +53,8 @@ def all_tables(run: Run) -> dict[str, str]:
         "validation": tables.validation(run.validation),
         "comparison": tables.comparison(run.verdict, run.plan),
         "differences": tables.differences(run.verdict),
+        "effects": tables.effects(run.verdict),
+        "previews": tables.previews(run.previews, run.pictures),
         "trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
         "stacks": tables.stacks(run.plan),
         "skipped": tables.skipped(run.plan),
@@ -63,6 +66,7 @@ def all_charts(run: Run) -> dict[str, Any]:
     return {
         **figures.forest(run.verdict, run.plan, run.trials, run.metrics),
         **{f"Difference, {name}": chart for name, chart in figures.differences(run.verdict).items()},
+        **figures.effects(run.verdict),
         **figures.learning_curves(run.curves, run.trials, run.plan),
         **figures.predictions(run.predictions, run.verdict, run.plan),
     }
@@ -235,3 +239,40 @@ def test_recipes_keep_their_own_colour_and_dash() -> None:
     many = palette([f"recipe {i}" for i in range(28)])
     assert len(set(zip(many.colours, many.dashes, strict=True))) == 28
     assert palette(["a", "b"]).colours == palette(["a", "b", "c"]).colours[:2]
+
+
+# --- augmentation --------------------------------------------------------------------------------------------
+
+
+def test_the_effect_of_augmentation_is_shown_with_its_interval(tmp_path: Path) -> None:
+    run = read_run(write_synthetic_run(tmp_path, recipes=3, augmented=True))
+    (entry,) = run.verdict["augmentation"]
+    assert (entry["recipe_id"], entry["against_id"]) == ("recipe-1", "recipe-0")
+    shown = text(tables.effects(run.verdict))
+    assert entry["recipe"] in shown and entry["against"] in shown and entry["answer"] in shown
+    assert re.search(r"\d \[\S*\d, \S*\d\]", shown)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("a b c", "a x c", "a <del>b</del> <mark>x</mark> c"),
+        ("a b", "a b", "a b"),
+        ("a", "a b", "a <mark>b</mark>"),
+        ("a b", "b", "<del>a</del> b"),
+        ("<b>", "{{<", "<del>&#60;b&#62;</del> <mark>&#123;&#123;&#60;</mark>"),
+    ],
+)
+def test_words_that_change_are_marked(before: str, after: str, shown: str) -> None:
+    assert tables.augmentation.marked(before, after) == shown
+
+
+def test_previews_of_images_and_tables() -> None:
+    picture = {"kind": "image", "policies": [{"name": "flip", "times": 1, "versions": 1, "picture": "a.png"}]}
+    assert 'src="data:image/png;base64,cG5n"' in tables.previews(picture, {"a.png": b"png"})
+    assert "1 copy beside each example" in text(tables.previews(picture, {"a.png": b"png"}))
+    assert "The picture is missing" in tables.previews(picture, {})
+    rows = {"columns": ["age", "fare"], "examples": [{"before": [30.0, None], "after": [[30.52, None]]}]}
+    shown = text(tables.previews({"kind": "table", "policies": [{"name": "n", "times": None, **rows}]}, {}))
+    assert "age" in shown and "30.00 → 30.52" in shown and "every epoch" in shown
+    assert "No recipe augments" in tables.previews({}, {})

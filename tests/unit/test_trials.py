@@ -471,3 +471,30 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
     widths = [run.prepared.features.shape[1], 3, 4, 5, 6, 7, 8, 3]
     shapes = [shape for width, units in pairwise(widths) for shape in ((width, units), (units,))]
     assert [weight.shape for weight in weights] == shapes
+
+
+# --- augmentation --------------------------------------------------------------------------------------------
+
+
+def test_augmented_trials_stand_beside_the_others_and_repeat(tmp_path: Path) -> None:
+    turned = {"steps": [{"rotation": {"degrees": 20.0}}]}
+    spec: dict[str, Any] = {
+        "data": {"source": "digits", "rows": 200},
+        "model": "linear",
+        "train": {"epochs": 2, "seeds": 2},
+        "compare": {"augmentation": ["none", turned, {**turned, "times": 2}]},
+    }
+    run = planned(tmp_path / "one", spec)
+    tables = run.tables()
+    steps = dict(zip(trained(tables)["recipe"], trained(tables)["steps"], strict=True))
+    assert list(steps.values()) == [2 * 4, 2 * 4, 2 * 12]
+    assert len(list((run.run.home / "cache" / "augmented").iterdir())) == 2
+    losses = trained(tables).merge(of_metric(tables, "loss", "train"), on="trial_id")
+    assert losses["value"].is_unique and losses["value"].notna().all()
+    again = planned(tmp_path / "other", spec).tables()
+    np.testing.assert_array_equal(of_metric(again, "loss", "test")["value"], of_metric(tables, "loss", "test")["value"])
+
+
+def of_metric(tables: Tables, name: str, part: str) -> pd.DataFrame:
+    frame = tables["metrics"].merge(trained(tables)[["trial_id"]], on="trial_id")
+    return frame[(frame["metric"] == name) & (frame["part"] == part)].sort_values("trial_id")

@@ -78,7 +78,9 @@ def _judged(
         "spec": {"gates": gates or []},
         "data": {"classes": ["no", "yes"]},
         "parts": {"train": 500, "val": 250, "test": len(target)},
-        "recipes": [{"recipe_id": n, "recipe": n, "optimizer": n, "schedule": "constant"} for n in recipes],
+        "recipes": [
+            {"recipe_id": n, "recipe": n, "optimizer": n, "schedule": "constant", "params": {}} for n in recipes
+        ],
     }
     verdict = judge(
         plan,
@@ -340,9 +342,11 @@ def test_finite_leaves_no_nan_and_no_numpy():
 
 KEYS = {
     "": "schema_version metric greater_is_better confidence part winner leader tied sentence recipes "
-    "comparisons baselines against_baselines shipped gates operating_point test_evaluations warnings next",
+    "comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations warnings next",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
     "comparisons": "recipe_id recipe difference low high p p_holm effect_size smallest_difference answer",
+    "augmentation": "recipe_id recipe against_id against pairs difference low high p p_holm effect_size "
+    "smallest_difference answer",
     "baselines": "name trial_id metrics",
     "against_baselines": "name difference low high answer",
 }
@@ -367,7 +371,7 @@ class TestWholeRun:
     def test_keeps_the_contract(self, run: Path):
         verdict = json.loads((run / "verdict.json").read_text())
         assert set(verdict) == set(KEYS[""].split())
-        for name in ("recipes", "comparisons", "baselines", "against_baselines"):
+        for name in ("recipes", "comparisons", "augmentation", "baselines", "against_baselines"):
             for entry in verdict[name]:
                 assert set(entry) == set(KEYS[name].split()), name
         assert set(verdict["shipped"]) == {"trial_id", "recipe_id", "seed", "metrics"}

@@ -1,0 +1,64 @@
+"""What augmentation did to the metric: recipes that differ in nothing else, paired by seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.dataset import TEST
+from tasks.evaluation.arms import Arm, BySeed
+from tasks.evaluation.comparison import Comparison, compare_with_each
+from tasks.evaluation.metrics import Metric
+
+
+def pairs(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """`(recipe_id, recipe_id of what it is held against)` for each recipe with augmentation that has a twin.
+
+    The twin differs in augmentation alone: the recipe without any, else the first of those that have some.
+
+    Args:
+        recipes: plan.json's.
+    """
+    twins: dict[str, list[dict[str, Any]]] = {}
+    for recipe in recipes:
+        rest = {name: value for name, value in recipe["params"].items() if name != "augmentation"}
+        twins.setdefault(json.dumps(rest, sort_keys=True), []).append(recipe)
+    found = []
+    for group in twins.values():
+        if any("augmentation" in each["params"] for each in group):
+            first = min(group, key=lambda each: "augmentation" in each["params"])
+            found += [(each["recipe_id"], first["recipe_id"]) for each in group if each is not first]
+    return found
+
+
+def effects(
+    recipes: Sequence[dict[str, Any]],
+    arms: Sequence[Arm],
+    metric: Metric,
+    *,
+    confidence: float,
+    resolution: float,
+) -> list[tuple[Arm, Arm, Comparison]]:
+    """Each pair with its comparison on the test part: a positive difference says that augmentation is better.
+
+    The answers are Holm's over all of them together.
+
+    Args:
+        recipes: plan.json's.
+        arms: Of these recipes, in any order.
+        resolution: As `compare_with_each` has it.
+    """
+    by_id = {arm.id: arm for arm in arms}
+    chosen = [(by_id[one], by_id[other]) for one, other in pairs(recipes)]
+    lost = {one.id: _lost(one.by_seed(TEST, metric.name), other.by_seed(TEST, metric.name)) for one, other in chosen}
+    seeds = {seed for values in lost.values() for seed in values}
+    # With zero as the leader, the differences of all pairs go through one correction.
+    found = compare_with_each(
+        dict.fromkeys(seeds, 0.0), lost, sign=metric.sign, confidence=confidence, resolution=resolution
+    )
+    return [(one, other, found[one.id]) for one, other in chosen]
+
+
+def _lost(with_: BySeed, without: BySeed) -> BySeed:
+    return {seed: without[seed] - with_[seed] for seed in with_.keys() & without.keys()}
