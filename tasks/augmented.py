@@ -26,6 +26,7 @@ import numpy as np
 from tasks.augmentation.augmenter import Values
 from tasks.augmentation.cache import cached_copies
 from tasks.augmentation.examples import examples, raw_rows
+from tasks.augmentation.imbalance import resample
 from tasks.augmentation.mixup import drawn_targets
 from tasks.augmentation.pieces import piece_bounds
 from tasks.augmentation.policy import Map, Policy, Progress, augment, workers
@@ -86,22 +87,26 @@ class Versions:
         values = examples(prepared.dataset, prepared.rows[TRAIN])
         return cls(prepared, policy.learned(values), prepared.targets[prepared.rows[TRAIN]])
 
-    def fresh(self, seed: int, epoch: int, positions: np.ndarray, run: Map = map) -> tuple[np.ndarray, np.ndarray]:
+    def fresh(
+        self, seed: int, epoch: int, positions: np.ndarray, repeats: np.ndarray | int = 0, run: Map = map
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Preprocessed inputs `[n, ...]` and targets `[n]` of an epoch's versions of some training rows.
 
         Args:
             positions: In the training part, int64 `[n]`; mixup takes partners from these.
+            repeats: How many times the epoch has the row already; each time it is changed as if it were another row.
         """
         rows, targets = self.prepared.rows[TRAIN][positions], self.targets[positions]
+        drawn_as = rows + repeats * self.prepared.dataset.rows
         inputs = self.prepared.features[rows]
         if self.policy.steps:
             values = examples(self.prepared.dataset, rows)
-            inputs = self._preprocessed(augment(self.policy, values, rows, seed, epoch, run=run), rows)
+            inputs = self._preprocessed(augment(self.policy, values, drawn_as, seed, epoch, run=run), rows)
         mixer = self.policy.mixer
         if mixer is None:
             return inputs, targets
         place = len(self.policy.document["steps"])  # no step's own
-        seeds = example_seeds((self.policy.seed, seed, place), epoch, rows)
+        seeds = example_seeds((self.policy.seed, seed, place), epoch, drawn_as)
         mixed = mixer.mix(inputs, targets, seeds)
         if self.prepared.dataset.classes is None:
             values = mixed.weight * mixed.target_a + (1 - mixed.weight) * mixed.target_b
@@ -134,15 +139,22 @@ class Held:
     Args:
         originals: The training rows.
         copies: Inputs of each seed's copies, `[times * rows, ...]`.
+        times: Copies of each row.
+        chosen: Of each seed, the training rows that are there, int64 `[n]`, some repeated; None: each once.
     """
 
     originals: Resident
     copies: Mapping[int, np.ndarray]
     times: int
+    chosen: Mapping[int, np.ndarray] | None = None
 
     @property
     def rows(self) -> int:
-        return self.originals.rows * (self.times + 1)
+        return self._chosen_rows * (self.times + 1)
+
+    @property
+    def _chosen_rows(self) -> int:
+        return self.originals.rows if self.chosen is None else len(next(iter(self.chosen.values())))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -160,11 +172,14 @@ class Held:
         return batch_order(seed, epoch, self.rows)
 
     def fill(self, seed: int, epoch: int, picked: np.ndarray, inputs: np.ndarray, targets: np.ndarray) -> None:
-        rows = self.originals.rows
-        copied = picked >= rows
-        inputs[~copied] = self.originals.inputs[picked[~copied]]
-        inputs[copied] = self.copies[seed][picked[copied] - rows]
-        targets[:] = self.originals.targets[picked % rows]
+        copy, rows = np.divmod(picked, self._chosen_rows)
+        rows = rows if self.chosen is None else self.chosen[seed][rows]
+        original = copy == 0
+        inputs[original] = self.originals.inputs[rows[original]]
+        if not original.all():
+            copied = (copy[~original] - 1) * self.originals.rows + rows[~original]
+            inputs[~original] = self.copies[seed][copied]
+        targets[:] = self.originals.targets[rows]
 
 
 Piece = tuple[int, int]
@@ -187,15 +202,20 @@ class Fresh:
     An epoch's order is cut into pieces of equal size. Whoever takes rows finds theirs made if they come in the epoch's
     order: as many rows as were taken are made ahead, into the next epoch. It serves one thread, which may train
     several seeds.
+
+    Args:
+        chosen: Of each seed, the training rows that are there, int64 `[n]`, ascending, some repeated; None: each once.
+            A repeated row gets a version of its own each time.
     """
 
     versions: Versions
     makers: Makers
+    chosen: Mapping[int, np.ndarray] | None = None
     _ahead: dict[int, _Ahead] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
-        return len(self.versions.targets)
+        return len(self.versions.targets if self.chosen is None else next(iter(self.chosen.values())))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -253,7 +273,11 @@ class Fresh:
     def _make(self, seed: int, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
         epoch, number = piece
         positions = self.order(seed, epoch)[self._bounds[number] : self._bounds[number + 1]]
-        return self.versions.fresh(seed, epoch, positions, self.makers.run)
+        if self.chosen is None:
+            return self.versions.fresh(seed, epoch, positions, run=self.makers.run)
+        chosen = self.chosen[seed]
+        times_before = (np.arange(len(chosen)) - np.searchsorted(chosen, chosen))[positions]
+        return self.versions.fresh(seed, epoch, chosen[positions], times_before, self.makers.run)
 
 
 def augmented(
@@ -262,24 +286,29 @@ def augmented(
     policy: Policy | None,
     seeds: Sequence[int],
     *,
+    resampled: bool = False,
     home: Path,
     makers: Makers,
     progress: Progress | None = None,
 ) -> Arrays:
-    """The arrays with the training rows as the policy has them; what is not trained on stays as it is.
+    """The arrays with the training rows resampled and as the policy has them; what is not trained on stays as it is.
 
     Args:
         arrays: Of `prepared`, in memory.
         seeds: Of the trials that will learn from them.
+        resampled: Whether rows of smaller classes are repeated until each class has as many as the largest.
         home: Holds `cache/augmented`.
         progress: Told of copies made, over all seeds.
     """
-    if policy is None:
+    if policy is None and not resampled:
         return arrays
+    assert isinstance(arrays.train, Resident)
+    chosen = {seed: resample(arrays.train.targets, seed) for seed in seeds} if resampled else None
+    if policy is None:
+        return replace(arrays, train=Held(arrays.train, {}, 0, chosen))
     versions = Versions.of(prepared, policy)
     if policy.times is None:
-        return replace(arrays, train=Fresh(versions, makers))
-    assert isinstance(arrays.train, Resident)
+        return replace(arrays, train=Fresh(versions, makers, chosen))
     total = len(seeds) * policy.times * arrays.train.rows
 
     def copies(place: int, seed: int) -> np.ndarray:
@@ -289,7 +318,7 @@ def augmented(
             return versions.copies(seed, home, makers.run, note)
 
     held = {seed: copies(place, seed) for place, seed in enumerate(seeds)}
-    return replace(arrays, train=Held(arrays.train, held, policy.times))
+    return replace(arrays, train=Held(arrays.train, held, policy.times, chosen))
 
 
 _MAKING = threading.Lock()

@@ -219,8 +219,9 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
-    if plain["augmentation"] is None:  # so that a recipe without any is identified as before there was any
-        del plain["augmentation"]
+    for axis, nothing in (("augmentation", None), ("imbalance", "none")):
+        if plain[axis] == nothing:  # so that a recipe without it is identified as before there was any
+            del plain[axis]
     return {**plain, "optimizer": _plain(optimizer)}
 
 
@@ -254,12 +255,20 @@ def _listed(value: BaseModel, names: Sequence[str]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {getattr(value, name)}" for name in names) or "none"
 
 
-def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> Plan:
+def lay_out(
+    spec: Spec,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    features: tuple[int, ...],
+    *,
+    resampled: int | None = None,
+) -> Plan:
     """The whole plan.
 
     Args:
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
+        resampled: Rows of train once its classes are made equal; None: they are.
 
     Raises:
         BadInput: no recipe fits the data, or a metric doesn't fit the task.
@@ -279,9 +288,15 @@ def lay_out(spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tu
     scored = sum(parts.values())
     if dataset.streamed is not None:
         scored += len(dataset.streamed.sample) - parts["train"]
-    classes = len(dataset.classes) if dataset.classes else None
-    each = _augmentation_seconds(recipes, dataset)
-    stacks, seconds, probed = _stacks(trials, by_id, features, classes, parts["train"], scored, [metric, *also], each)
+    rows = _Rows(
+        features=features,
+        classes=len(dataset.classes) if dataset.classes else None,
+        train=parts["train"],
+        resampled=parts["train"] if resampled is None else resampled,
+        scored=scored,
+        augmentation_seconds=_augmentation_seconds(recipes, dataset),
+    )
+    stacks, seconds, probed = _stacks(trials, by_id, rows, [metric, *also])
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -425,6 +440,11 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
         return "label smoothing is for classification, and this is regression"
     if regularisation["weight_decay"] and OPTIMIZERS[recipe.optimizer](**_parameters(recipe, "optimizer")).weight_decay:
         return f"{recipe.optimizer} brings its own weight decay: set it there"
+    imbalance = recipe.settings.get("imbalance")
+    if imbalance and dataset.task == "regression":
+        return f"imbalance {imbalance} is for classes, and this is regression"
+    if imbalance == "resample" and dataset.streamed is not None:
+        return "streamed rows are not resampled: use class_weight"
     policy = policy_of(recipe.settings.get("augmentation"))
     if policy and dataset.streamed is not None:
         return "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
@@ -483,18 +503,33 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None
         stopping=Stopping(**stopping) if stopping else None,
         evaluate_every=evaluate_every,
         target=Target(**target) if target else None,
+        class_weights=settings.get("imbalance") == "class_weight",
     )
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """What the data are to the trainers.
+
+    Args:
+        features: Shape of one preprocessed row.
+        classes: None for regression.
+        train: How many rows are trained on.
+        resampled: The same once classes are made equal.
+        scored: Of all parts.
+        augmentation_seconds: By recipe, of one core for one row.
+    """
+
+    features: tuple[int, ...]
+    classes: int | None
+    train: int
+    resampled: int
+    scored: int
+    augmentation_seconds: Mapping[str, float]
+
+
 def _stacks(
-    trials: Sequence[PlannedTrial],
-    recipes: Mapping[str, Recipe],
-    features: tuple[int, ...],
-    classes: int | None,
-    train_rows: int,
-    scored_rows: int,
-    metrics: Sequence[str],
-    augmentation_seconds: Mapping[str, float],
+    trials: Sequence[PlannedTrial], recipes: Mapping[str, Recipe], rows: _Rows, metrics: Sequence[str]
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
     """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one; the seconds
     expected; and what the probe found, where one was worth its time."""
@@ -502,12 +537,10 @@ def _stacks(
     for trial in trials:
         settings = recipes[trial.recipe_id].settings
         shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
+        shape["resampled"] = settings.get("imbalance") == "resample"
         by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [
-        _group(each, recipes, features, classes, train_rows, scored_rows, augmentation_seconds)
-        for each in by_shape.values()
-    ]
-    paces, probed = _paces(groups, features)
+    groups = [_group(each, recipes, rows) for each in by_shape.values()]
+    paces, probed = _paces(groups, rows.features)
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for group in groups:
@@ -584,23 +617,17 @@ def _lanes(trials: Sequence[PlannedTrial]) -> int:
     return len({trial.seed for trial in trials})
 
 
-def _group(
-    trials: list[PlannedTrial],
-    recipes: Mapping[str, Recipe],
-    features: tuple[int, ...],
-    classes: int | None,
-    train_rows: int,
-    scored_rows: int,
-    augmentation_seconds: Mapping[str, float],
-) -> _Group:
+def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Rows) -> _Group:
     bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in trials]
-    outputs = classes or 1
-    model = bound[0].architecture.build(features, outputs)
-    augmentation = recipes[trials[0].recipe_id].settings.get("augmentation")
+    outputs = data.classes or 1
+    model = bound[0].architecture.build(data.features, outputs)
+    recipe = recipes[trials[0].recipe_id]
+    augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None
-    rows = train_rows * (1 + (times or 0))
-    versions = times or (bound[0].epochs if augmentation else 0)
-    row_bytes = 4 * math.prod(features)
+    originals = data.resampled if recipe.settings.get("imbalance") == "resample" else data.train
+    rows = originals * (1 + (times or 0))
+    versions = originals * bound[0].epochs if times is None else data.train * times
+    row_bytes = 4 * math.prod(data.features)
     ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _lanes(trials)) if augmentation else 0
     steps_per_epoch = -(-rows // bound[0].batch_size)
     work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
@@ -609,13 +636,13 @@ def _group(
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=why_not(model),
-        work=replace(work, answers=scored_rows * outputs),
+        work=replace(work, answers=data.scored * outputs),
         rows=rows,
         steps_per_epoch=steps_per_epoch,
-        lane_bytes=(rows - train_rows) * row_bytes if times else ahead,
-        augmentation=augmentation_seconds[trials[0].recipe_id] * train_rows * versions,
+        lane_bytes=ahead if times is None else data.train * times * row_bytes,
+        augmentation=data.augmentation_seconds[recipe.recipe_id] * versions,
         once=times is not None,
-        classes=classes,
+        classes=data.classes,
         tokens=getattr(model.layers[0], "input_dim", None),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.preprocessing import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
 from tasks.sound_preprocessing import fit_sound_preprocessor
@@ -54,6 +55,12 @@ class Prepared:
         mean, deviation = self.target_scale
         return ((self.dataset.target - mean) / deviation).astype("float32")
 
+    @property
+    def class_weights(self) -> np.ndarray | None:
+        """What makes every class of the training part count alike `[classes]`; None for regression."""
+        classes = self.dataset.classes
+        return class_weights(self.dataset.target[self.rows[TRAIN]], len(classes)) if classes else None
+
     def arrays(self, progress: Rows | None = None) -> Arrays:
         """What the trainers take.
 
@@ -73,6 +80,7 @@ class Prepared:
                 val_targets=target[self.rows[VAL]],
                 classes=len(self.dataset.classes) if self.dataset.classes else None,
                 target_scale=deviation,
+                class_weights=self.class_weights,
                 to_score={**stored, TRAIN: self.features[held]},
             )
         return Arrays(
@@ -81,6 +89,7 @@ class Prepared:
             val_targets=target[self.rows[VAL]],
             classes=len(self.dataset.classes) if self.dataset.classes else None,
             target_scale=deviation,
+            class_weights=self.class_weights,
             to_score={part: self.features[rows] for part, rows in self.rows.items()},
         )
 

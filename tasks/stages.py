@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from reports.render import Rendered, render
+from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
 from tasks.plan import Plan, bind_trial, lay_out
@@ -221,7 +222,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks."""
     prepared = prepare(dataset, splits)
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
-    laid_out = lay_out(run.spec, dataset, parts, prepared.features.shape[1:])
+    resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
+    laid_out = lay_out(run.spec, dataset, parts, prepared.features.shape[1:], resampled=resampled)
     path = run.folder / "plan.json"
     if path.exists():
         laid_out = laid_out.following(read_json(path))

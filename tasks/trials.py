@@ -95,9 +95,17 @@ def _train(
             board.note(stack, 0.0)
             board.doing = f"augmented {done:,} of {total:,} copies" if done < total else ""
 
-        policy = policy_of(plan.recipe(planned[stack.trials[0]].recipe_id).settings.get("augmentation"))
-        seeds = sorted({trial.seed for trial in trials})
-        own = augmented(prepared, arrays, policy, seeds, home=home, makers=making, progress=copied)
+        settings = plan.recipe(planned[stack.trials[0]].recipe_id).settings
+        own = augmented(
+            prepared,
+            arrays,
+            policy_of(settings.get("augmentation")),
+            sorted({trial.seed for trial in trials}),
+            resampled=settings.get("imbalance") == "resample",
+            home=home,
+            makers=making,
+            progress=copied,
+        )
         if stack.trainer == "stack":
             outcomes = train_stack(trials, own, xla=stack.xla, progress=note)
         else:

@@ -20,6 +20,12 @@ def class_weights(target: np.ndarray, classes: int) -> np.ndarray:
     return np.where(present, len(target) / (present.sum() * np.maximum(counts, 1)), 0.0)
 
 
+def resampled_rows(target: np.ndarray) -> int:
+    """How many positions `resample` gives, whatever the seed."""
+    counts = np.bincount(target)
+    return int(counts.max(initial=0) * (counts > 0).sum())
+
+
 def resample(target: np.ndarray, seed: int) -> np.ndarray:
     """Row positions in which every class that occurs has as many rows as the largest.
 

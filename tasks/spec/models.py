@@ -232,6 +232,11 @@ def _augmentation(value: Any) -> Any:
 AugmentationEntry = Annotated[Augmentation | None, BeforeValidator(_augmentation)]
 
 
+Imbalance = Literal["none", "class_weight", "resample"]
+"""What is done about classes of unequal size: nothing; each row's loss times a weight that makes every class count
+alike; or rows of smaller classes repeated until each class has as many as the largest."""
+
+
 class Train(Frozen):
     """What is held still: the same for every recipe, unless `compare` names it."""
 
@@ -241,6 +246,7 @@ class Train(Frozen):
     regularisation: Regularisation = Regularisation()
     clipping: Clipping = Clipping()
     augmentation: AugmentationEntry = None
+    imbalance: Imbalance = Field("none", description="classification only, the training part alone")
     batch_size: BatchSize = 32
     epochs: Epochs = 20
     early_stopping: EarlyStopping | None = None
@@ -258,6 +264,7 @@ class Compare(Frozen):
     regularisation: list[Regularisation] | None = Field(None, min_length=1)
     clipping: list[Clipping] | None = Field(None, min_length=1)
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1)
+    imbalance: list[Imbalance] | None = Field(None, min_length=1)
     batch_size: list[BatchSize] | None = Field(None, min_length=1)
     epochs: list[Epochs] | None = Field(None, min_length=1)
     early_stopping: list[EarlyStopping | None] | None = Field(None, min_length=1)

@@ -97,13 +97,17 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
     model = trial.architecture.build(arrays.train.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
     compile_model(model, trial, rates, arrays.classes)
     rows = _Rows(trial, arrays)
+    weights = None
+    if trial.class_weights:
+        assert arrays.class_weights is not None
+        weights = dict(enumerate(arrays.class_weights.tolist()))
     outcome = Outcome(trial)
     watch = Watch(outcome)
     step = 0
     while watch.running and step < total:
         first, step = step, min(step + interval, total)
         span_rates = rates[first:step] * watch.factor
-        train_loss = _train(model, rows, range(first, step), span_rates)
+        train_loss = _train(model, rows, range(first, step), span_rates, weights)
         values = {"train_loss": train_loss, **_validate(model, arrays), "learning_rate": float(span_rates[-1])}
         if watch.after_evaluation(-(-step // steps_per_epoch), step, values):
             outcome.weights = model.get_weights()
@@ -138,7 +142,9 @@ class _Rows:
         return inputs, targets if self._labels is None else self._labels[targets]
 
 
-def _train(model: keras.Model, rows: _Rows, steps: range, rates: np.ndarray) -> float:
+def _train(
+    model: keras.Model, rows: _Rows, steps: range, rates: np.ndarray, class_weights: dict[int, float] | None
+) -> float:
     """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows."""
     import keras
 
@@ -157,6 +163,7 @@ def _train(model: keras.Model, rows: _Rows, steps: range, rates: np.ndarray) -> 
             batch_size=rows.batch_size,
             shuffle=False,  # the order is the stack's; a PyDataset would not keep it
             verbose=0,
+            class_weight=class_weights,
             callbacks=[Rates()],
         )
         loss += float(history.history["loss"][0]) * len(inputs)

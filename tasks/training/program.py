@@ -70,9 +70,11 @@ class Structure:
     dtype: str
 
 
-def hyperparameters(columns: Sequence[Sequence[Trial]], rules: Sequence[Rule]) -> dict[str, np.ndarray]:
-    """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`.
-    A regularisation that no trial uses is not there."""
+def hyperparameters(
+    columns: Sequence[Sequence[Trial]], rules: Sequence[Rule], class_weights: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`, and
+    `class_weights`, `[S, R, classes]`. A regularisation that no trial uses is not there, nor are weights."""
     values: dict[str, Callable[[Trial], Any]] = {
         "l1": lambda trial: rounded(trial.penalties.l1),
         "l2": lambda trial: rounded(trial.penalties.l2),
@@ -83,6 +85,11 @@ def hyperparameters(columns: Sequence[Sequence[Trial]], rules: Sequence[Rule]) -
         "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,
     }
     inputs = {name: array for name, value in values.items() if (array := per_trial(columns, value)).any()}
+    if any(trial.class_weights for column in columns for trial in column):
+        assert class_weights is not None
+        inputs["class_weights"] = per_trial(
+            columns, lambda trial: class_weights if trial.class_weights else np.ones_like(class_weights)
+        )
     for number, rule in enumerate(rules):
         own = columns[rule.start : rule.stop]
         decay = per_trial(own, lambda trial: rounded(trial.weight_decay))
@@ -259,7 +266,7 @@ class Program:
             tape.watch(joined)
             weights = self._weights(joined, others)
             outputs, state = forward(self.layers, weights, step.x, context)
-            losses = self._losses(outputs, step.y, inputs.get("label_smoothing")) * step.mask
+            losses = self._training_losses(outputs, step) * step.mask
             loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs)
             total = tf.reduce_sum(loss)
         gradients = self._clipped(tape.gradient(total, joined), inputs)
@@ -307,16 +314,25 @@ class Program:
             tried.append(block + directions[-1] * spread(step.rate[:, own], block, axis))
         state = [columns(each, 1, rule.start, rule.stop) for each in others]
         weights = self._weights(tried, state)
-        dropout, smoothing = (inputs.get(name) for name in ("dropout", "label_smoothing"))
+        dropout = inputs.get("dropout")
         context = replace(context, dropout=None if dropout is None else dropout[:, own])
         outputs, _ = forward(self.layers, weights, step.x, context)
-        losses = self._losses(outputs, step.y, None if smoothing is None else smoothing[:, own]) * step.mask
+        losses = self._training_losses(outputs, step, own) * step.mask
         there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs, own)
         better = tf.cast(there < loss[:, own], self.dtype)
         return [
             -direction * spread(better, block, axis)
             for block, axis, direction in zip(blocks, self.block_axes, directions, strict=True)
         ]
+
+    def _training_losses(self, outputs: Tensor, step: _Step, part: slice = slice(None)) -> Tensor:
+        """Each row's loss as it is trained on, `[S, R, B]`, smoothed and weighted; `outputs` are those of the columns
+        `part`."""
+        import tensorflow as tf
+
+        smoothing, weights = (step.inputs.get(name) for name in ("label_smoothing", "class_weights"))
+        losses = self._losses(outputs, step.y, None if smoothing is None else smoothing[:, part])
+        return losses if weights is None else losses * tf.gather(weights[:, part], step.y, axis=2, batch_dims=1)
 
     def _losses(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
         """Each row's loss, `[S, R, B]`: cross-entropy from logits, with labels smoothed by `[S, R]` or not, or the

@@ -111,7 +111,7 @@ class _Stack:
         import tensorflow as tf
 
         rules = rules_of([column[0] for column in self.columns])
-        values = hyperparameters(self.columns, rules)
+        values = hyperparameters(self.columns, rules, self.arrays.class_weights)
         structure = Structure(
             layers=describe(self.model),
             classes=self.arrays.classes,

@@ -77,6 +77,7 @@ class Trial:
         evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
             step is followed by one anyway.
         target: None: the trial goes on however good it is.
+        class_weights: Whether each training row's loss is multiplied by its class's weight (`Arrays.class_weights`).
     """
 
     trial_id: str
@@ -95,6 +96,7 @@ class Trial:
     stopping: Stopping | None = None
     evaluate_every: int | None = None
     target: Target | None = None
+    class_weights: bool = False
 
 
 class Rows(Protocol):
@@ -118,6 +120,8 @@ class Arrays:
         val_targets: int64 class indices `[rows]`, or the standardised value, float32 `[rows]`.
         classes: Number of classes, or None for regression.
         target_scale: The standard deviation that a standardised target was divided by (1 for classification).
+        class_weights: `[classes]`, what trials with class weights multiply a training row's loss by, as `Model.fit`'s
+            `class_weight`: a batch's loss is the sum over its rows, divided by their number. None for regression.
         to_score: Inputs by name whose outputs under the kept weights are wanted; never trained on.
     """
 
@@ -126,6 +130,7 @@ class Arrays:
     val_targets: np.ndarray
     classes: int | None
     target_scale: float = 1.0
+    class_weights: np.ndarray | None = None
     to_score: Mapping[str, Rows] = field(default_factory=dict)
 
     @property

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from tasks import augmented as augmented_module
 from tasks.augmentation import cache, pieces
+from tasks.augmentation.imbalance import resampled_rows
 from tasks.augmentation.pieces import held_bytes, piece_bounds
 from tasks.augmentation.policy import Policy, augment, policy_of
 from tasks.augmented import Fresh, Held, Makers, Versions, augmented, makers
@@ -106,11 +107,16 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fed(
-    prepared: Prepared, document: dict[str, Any], making: Makers, home: Path = Path("nowhere"), **changes: Any
+    prepared: Prepared,
+    document: dict[str, Any] | None,
+    making: Makers,
+    home: Path = Path("nowhere"),
+    *,
+    resampled: bool = False,
+    **changes: Any,
 ) -> Arrays:
-    return augmented(
-        prepared, prepared.arrays(), policy(document, **changes), [0, 1], home=home, makers=making, progress=None
-    )
+    own = policy(document, **changes) if document else None
+    return augmented(prepared, prepared.arrays(), own, [0, 1], resampled=resampled, home=home, makers=making)
 
 
 def taken(feed: Feed, seed: int, epoch: int, cuts: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -332,14 +338,50 @@ def test_no_other_part_is_touched(
     assert not {row // 5 for row in made} & (groups[VAL] | groups[TEST])
 
 
+# --- classes of unequal size -----------------------------------------------------------------------------------
+
+
+def unequal() -> Prepared:
+    """Pictures of which one class has most."""
+    prepared = pictures()
+    target = np.where(np.arange(ROWS) % 8 < 6, 0, np.arange(ROWS) % 8 - 5)
+    return prepare(replace(prepared.dataset, target=target), splits())
+
+
+@pytest.mark.parametrize("changes", [None, {}, {"times": 2}, {"steps": [MIXED]}], ids=str)
+def test_resampling_gives_every_class_as_many_rows(
+    changes: dict[str, Any] | None, tmp_path: Path, making: Makers
+) -> None:
+    prepared = unequal()
+    counts = np.bincount(prepared.dataset.target[prepared.rows[TRAIN]])
+    document = None if changes is None else TURNED
+    arrays = fed(prepared, document, making, tmp_path, resampled=True, **(changes or {}))
+    copies = 1 + (changes or {}).get("times", 0)
+    assert arrays.train.rows == resampled_rows(prepared.dataset.target[prepared.rows[TRAIN]]) * copies
+    assert arrays.train.rows == 3 * counts.max() * copies
+    inputs, targets = taken(arrays.train, 1, 0, [20, 100])
+    assert same(taken(arrays.train, 1, 0, []), (inputs, targets))
+    if changes != {"steps": [MIXED]}:
+        assert np.bincount(targets).tolist() == [counts.max() * copies] * 3
+    if changes is None:
+        originals = {row.tobytes(): target for row, target in zip(prepared.features, prepared.targets, strict=True)}
+        assert [originals[row.tobytes()] for row in inputs] == targets.tolist()
+    if changes == {}:
+        assert len({row.tobytes() for row in inputs}) == len(inputs)  # a repeated row is changed anew
+
+
 # --- training --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"times": 2}, {"steps": [*TURNED["steps"], MIXED]}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"times": 2}, {"steps": [*TURNED["steps"], MIXED]}, {"times": 1, "resampled": True}],
+    ids=["fresh", "copies", "mixed", "resampled"],
+)
 def test_a_stack_trains_as_model_fit_does_on_augmented_rows(
     changes: dict[str, Any], tmp_path: Path, making: Makers
 ) -> None:
-    prepared = pictures()
+    prepared = unequal()
     network = MODELS["mlp"](hidden=[6])
     trials = [trial_of(name, seed=seed, epochs=3, architecture=network) for name in ("sgd", "adam") for seed in (0, 1)]
     stacked = train_stack(trials, fed(prepared, TURNED, making, tmp_path, **changes))

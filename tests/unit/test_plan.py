@@ -108,6 +108,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "regularisation": [{}, {"l2": 0.1}],
         "clipping": [{}, {"norm": 1.0}],
         "augmentation": [None, "gaussian_noise"],
+        "imbalance": ["none", "resample"],
         "batch_size": [16, 32],
         "epochs": [1, 2],
         "early_stopping": [None, {}],
@@ -312,6 +313,7 @@ def test_a_bound_trial_holds_what_the_spec_says() -> None:
             "adam · flip",
             "flip is for images, and these data are a table",
         ),
+        ({"imbalance": ["none", "class_weight"]}, None, "adam · imbalance class_weight", "is for classes, and this"),
         ({"regularisation": [{}, {"label_smoothing": 0.1}]}, None, "adam · label smoothing 0.1", "classification"),
         (
             {"optimizer": ["adam", "adamw"], "regularisation": [{"weight_decay": 0.1}]},
@@ -432,6 +434,17 @@ def test_a_stacks_trials_see_the_same_rows() -> None:
         (policy,) = {json.dumps(plan.recipe(each).settings.get("augmentation")) for each in recipes}
         found[policy] = (stack.rows, stack.steps, stack.augmentation_seconds > 0)
     assert list(found.values()) == [(100, 4 * 4, False), (100, 4 * 4, True), (300, 4 * 10, True)]
+
+
+def test_resampled_rows_are_in_a_stack_of_their_own_and_weighted_ones_beside_the_others() -> None:
+    spec = spec_of(compare={"imbalance": ["none", "class_weight", "resample"]}, train={"epochs": 2})
+    plan = lay_out(spec, dataset(), PARTS, (4,), resampled=180)
+    sizes: dict[tuple[int, int], int] = {}
+    for stack in plan.stacks:
+        sizes[stack.rows, stack.steps] = sizes.get((stack.rows, stack.steps), 0) + stack.size
+    assert sizes == {(100, 8): 10, (180, 12): 5}
+    weighted = [bind_trial(each, plan.recipe(each.recipe_id)).class_weights for each in plan.trials]
+    assert sum(weighted) == 5
 
 
 def test_costly_augmentation_is_done_once_for_a_larger_stack(monkeypatch: pytest.MonkeyPatch) -> None:

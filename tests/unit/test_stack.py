@@ -27,7 +27,8 @@ def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) 
     else:
         targets, classes = scores.argmax(1).astype("int64"), 3
     train = Resident(inputs[:rows], targets[:rows])
-    return Arrays(train, inputs[rows:], targets[rows:], classes, 2.0, to_score={"val": inputs[rows:]})
+    weights = np.array([0.4, 1.0, 2.5]) if classes else None
+    return Arrays(train, inputs[rows:], targets[rows:], classes, 2.0, weights, to_score={"val": inputs[rows:]})
 
 
 def trial_of(name: str = "adam", *, seed: int = 0, label: str = "", **changes) -> Trial:
@@ -75,6 +76,8 @@ CASES = {
     "cosine": {"schedule": SCHEDULES["cosine"](warmup=0.2)},
     "clipped": {"clip": Clip(norm=0.1)},
     "smoothed": {"label_smoothing": 0.2},
+    "weighted": {"class_weights": True},
+    "weighted and smoothed": {"class_weights": True, "label_smoothing": 0.2},
 }
 
 
@@ -84,6 +87,22 @@ def test_a_stack_trains_as_model_fit_does(case: str) -> None:
     arrays = arrays_of()
     for ours, theirs in zip(train_stack(trials, arrays), train_fit(trials, arrays), strict=True):
         assert_same(ours, theirs, 2e-5)
+
+
+def test_class_weights_are_those_of_keras_for_each_trial_by_itself() -> None:
+    """One step by hand; beside it a trial without weights, and one that searches at random."""
+    arrays = arrays_of()
+    whole = {"epochs": 1, "batch_size": 150, "learning_rate": 0.1}
+    trials = [trial_of("sgd", class_weights=True, label="w", **whole), trial_of("sgd", **whole)]
+    trials.append(trial_of("random_search", class_weights=True, **whole))
+    weighted, plain, searched = train_stack(trials, arrays)
+    targets, weights = arrays.train.targets, arrays.class_weights
+    model = trials[0].architecture.build((5,), 3, seed=0)
+    logits = model.predict(arrays.train.inputs, verbose=0).astype(np.float64)
+    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(150), targets]
+    assert curve(plain, "train_loss")[0] == pytest.approx(losses.mean(), rel=1e-5)
+    for each in (weighted, searched):
+        assert curve(each, "train_loss")[0] == pytest.approx((losses * weights[targets]).mean(), rel=1e-5)
 
 
 def test_regression_trains_as_model_fit_does() -> None:

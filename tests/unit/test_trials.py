@@ -495,6 +495,22 @@ def test_augmented_trials_stand_beside_the_others_and_repeat(tmp_path: Path) -> 
     np.testing.assert_array_equal(of_metric(again, "loss", "test")["value"], of_metric(tables, "loss", "test")["value"])
 
 
+def test_answers_to_imbalance_are_trained_beside_each_other(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {
+        "data": {"source": "wine"},
+        "model": "linear",
+        "train": {"epochs": 2, "seeds": 2},
+        "compare": {"imbalance": ["none", "class_weight", "resample"]},
+    }
+    run = planned(tmp_path, spec)
+    tables = run.tables()
+    counts = np.bincount(run.prepared.dataset.target[run.prepared.rows["train"]])
+    rows = {stack.stack_id: stack.rows for stack in run.plan.stacks}
+    assert set(rows.values()) == {counts.sum(), 3 * counts.max()}
+    losses = of_metric(tables, "loss", "val")
+    assert losses["value"].is_unique and len(losses) == 6
+
+
 def of_metric(tables: Tables, name: str, part: str) -> pd.DataFrame:
     frame = tables["metrics"].merge(trained(tables)[["trial_id"]], on="trial_id")
     return frame[(frame["metric"] == name) & (frame["part"] == part)].sort_values("trial_id")
