@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
-from tasks.errors import BadInput
+from tasks.errors import BadInput, nearest
 from tasks.records import SPLITS
 from tasks.spec.models import Split
 
@@ -124,11 +126,30 @@ def _by_group(groups: np.ndarray, split: Split, rng: np.random.Generator) -> np.
             remedy="choose another column, or split without groups",
         )
     parts = np.full(len(groups), TRAIN, dtype="<U5")
-    test = _draw_groups(groups, _test_share(split), later_parts=2, rng=rng)
+    if split.hold_out is None:
+        test = _draw_groups(groups, _test_share(split), later_parts=2, rng=rng)
+    else:
+        test = _held_out(groups, split.hold_out)
     parts[test] = TEST
     rest = np.flatnonzero(~test)
     parts[rest[_draw_groups(groups[rest], _validation_share(split), later_parts=1, rng=rng)]] = VAL
     return parts
+
+
+def _held_out(groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    known = np.unique(groups)
+    for index, name in enumerate(names):
+        if name not in known:
+            raise BadInput(
+                "no such group", where=f"data.split.hold_out[{index}]", got=name, accepted=nearest(name, known.tolist())
+            )
+    if len(known) - len(set(names)) < 2:
+        raise BadInput(
+            "two groups at least must be left to train and to validate",
+            where="data.split.hold_out",
+            got=f"{len(set(names))} of {len(known)} groups",
+        )
+    return np.isin(groups, names)
 
 
 def _draw_groups(groups: np.ndarray, share: float, later_parts: int, rng: np.random.Generator) -> np.ndarray:

@@ -57,6 +57,9 @@ class Split(Frozen):
         None, description="keep the classes' shares in each part; None: yes, for classes divided at random"
     )
     group: str | None = Field(None, description="rows with one value in this column stay in one part")
+    hold_out: list[str] | None = Field(
+        None, min_length=1, description="the values of group whose rows are the test part; None: drawn"
+    )
     time: str | None = Field(None, description="split in the order of this column: the latest rows are the test part")
     given: str | None = Field(None, description="a column that holds train, val or test for each row")
     seed: int = Field(0, ge=0)
@@ -68,6 +71,12 @@ class Split(Frozen):
             raise problem("group, time and given exclude each other", got=" and ".join(ways), accepted="one of them")
         if self.stratify and ways:
             raise problem(f"stratify has no effect on a split by {ways[0]}", got="stratify: true", suffix="stratify")
+        if self.hold_out is not None and self.group is None:
+            raise problem("hold_out names groups, and the split is not by group", suffix="hold_out", remedy="set group")
+        if self.hold_out is not None and self.test is not None:
+            raise problem(
+                "test has no effect where hold_out names the test part", got=f"test: {self.test}", suffix="test"
+            )
         if self.given is not None and self.test is not None:
             raise problem("test has no effect where the parts are given", got=f"test: {self.test}", suffix="test")
         return self
