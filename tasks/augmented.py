@@ -314,8 +314,8 @@ def augmented(
     def copies(place: int, seed: int) -> np.ndarray:
         before = place * total // len(seeds)
         note = progress and (lambda done, _: progress(before + done, total))
-        with _MAKING:
-            return versions.copies(seed, home, makers.run, note)
+        with _MAKING:  # in a maker's thread: what it starts must be deaf to Ctrl-C
+            return makers.threads.submit(versions.copies, seed, home, makers.run, note).result()
 
     held = {seed: copies(place, seed) for place, seed in enumerate(seeds)}
     return replace(arrays, train=Held(arrays.train, held, policy.times, chosen))

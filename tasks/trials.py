@@ -93,7 +93,7 @@ def _train(
 
         def copied(done: int, total: int) -> None:
             board.note(stack, 0.0)
-            board.doing = f"augmented {done:,} of {total:,} copies" if done < total else ""
+            board.doing = f"augmented {done:,} of {total:,} copies"
 
         settings = plan.recipe(planned[stack.trials[0]].recipe_id).settings
         own = augmented(
@@ -106,6 +106,7 @@ def _train(
             makers=making,
             progress=copied,
         )
+        board.doing = ""
         if stack.trainer == "stack":
             outcomes = train_stack(trials, own, xla=stack.xla, progress=note)
         else:
@@ -127,10 +128,14 @@ def _train(
             board.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    for stack in waiting:
-        if stack.trainer == "fit":  # Keras's own state is one for all threads, so these go one by one
-            board.show(progress)
-            work(stack)
+    try:
+        for stack in waiting:
+            if stack.trainer == "fit":  # Keras's own state is one for all threads, so these go one by one
+                board.show(progress)
+                work(stack)
+    except BaseException:
+        board.stop()  # which ends the making of copies, too
+        raise
     board.show(progress)
 
 

@@ -403,7 +403,6 @@ def test_nothing_is_learned_from_other_parts_by_the_policy() -> None:
 # --- its end ---------------------------------------------------------------------------------------------------
 
 PARENT = """
-import time
 import numpy as np
 from tasks.augmentation.policy import augment, policy_of
 from tasks.augmented import makers
