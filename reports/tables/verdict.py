@@ -64,8 +64,9 @@ def _scope(verdict: dict[str, Any], plan: dict[str, Any]) -> Html:
     seeds = {recipe["seeds"] for recipe in verdict["recipes"]}
     trained = f"{'up to ' if len(seeds) > 1 else ''}{max(seeds, default=0)}"
     rows = plan.get("parts", {}).get(verdict["part"])
+    recipes = f"{len(verdict['recipes'])} recipe{'' if len(verdict['recipes']) == 1 else 's'}"
     return safe(
-        f"{len(verdict['recipes'])} recipes, {trained} seeds each, judged by {phrase(verdict['metric'])} on "
+        f"{recipes}, {trained} seeds each, judged by {phrase(verdict['metric'])} on "
         f"{count(rows)} {verdict['part']} rows. Brackets hold {verdict['confidence']:.0%} intervals."
     )
 

@@ -139,7 +139,7 @@ def warnings(found: Findings) -> list[str]:
     said, title = [], inside(found.metric.title)
     for name, difference in found.against.items():
         if difference.low is None or difference.high is None:
-            said.append(f"Whether the network beats {name} can't be told: {title} is undefined for one of them.")
+            said.append(f"Whether the network beats {name} can't be told: their difference in {title} has no interval.")
         elif difference.low <= 0:
             clearly = "" if difference.high < 0 else " clearly"
             said.append(
