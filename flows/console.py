@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ def show_result(folder: Path) -> None:
     """The verdict in a terminal's width, and the report's path as the last line."""
     verdict, console = read_json(folder / "verdict.json"), Console(highlight=False)
     first = verdict["metric"]
-    others = [name for name in (verdict["recipes"] or verdict["baselines"])[0]["metrics"] if name != first]
+    others = _that_fit(
+        [name for name in (verdict["recipes"] or verdict["baselines"])[0]["metrics"] if name != first], console.width
+    )
     confidence = f"{100 * verdict['confidence']:g}%"
     table = Table(box=box.SIMPLE_HEAD, title=f"Test part, means with {confidence} intervals", title_justify="left")
     table.add_column("", justify="right")
@@ -146,6 +149,17 @@ def show_result(folder: Path) -> None:
         console.print(f"[yellow]note[/]  {escape(warning)}")
     console.print(f"[bold]{escape(verdict['sentence'])}[/]")
     typer.echo(str(folder / "report.html"))
+
+
+def _that_fit(names: Sequence[str], width: int) -> list[str]:
+    """The first of the metrics that leave the recipes' names some room; the report has them all."""
+    room = width - _NAMES_AND_FIRST
+    taken = list(accumulate(max(len(name), 8) + _GAP for name in names))
+    return [name for name, so_far in zip(names, taken, strict=True) if so_far <= room]
+
+
+_NAMES_AND_FIRST, _GAP = 55, 3
+"""Characters of rank, name and the deciding metric with its interval; and of the space before a column."""
 
 
 def _name(recipe: dict[str, Any]) -> str:
