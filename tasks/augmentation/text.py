@@ -92,7 +92,11 @@ def _by_nlpaug(name: str, parameters: dict[str, Any], library_name: str, **argum
 def _made(library_name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
     from nlpaug.augmenter import char, word
 
-    made = getattr(char if hasattr(char, library_name) else word, library_name)(**dict(arguments))
+    made = getattr(char if hasattr(char, library_name) else word, library_name)(
+        tokenizer=str.split,  # its own takes punctuation off words, and puts it back with blanks
+        reverse_tokenizer=" ".join,
+        **dict(arguments),
+    )
     if library_name == "SpellingAug":  # its lists were made of sets, whose order is another in each process
         made.model.dict = {correct: sorted(wrong) for correct, wrong in made.model.dict.items()}
     return made
