@@ -118,14 +118,15 @@ def augment(
     size = _chunk_size(values)
     starts = range(0, len(values), size)
     chunks = ((values[start : start + size], rows[start : start + size]) for start in starts)
-    parts = []
+    # Written where it belongs as it comes: to join all parts at the end would touch as much fresh memory again.
+    results: Values = [""] * len(values) if isinstance(values, list) else np.empty_like(values)
     done = 0
     for part in run(partial(_chunk, pickle.dumps(policy), seed, copy), chunks):
-        parts.append(part)
+        results[done : done + len(part)] = part
         done += len(part)
         if progress:
             progress(done, len(values))
-    return _joined(parts) if parts else values
+    return results
 
 
 def copies(
