@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 from tasks.errors import BadInput
 
 T = TypeVar("T", bound=Hashable)
+Decoded = TypeVar("Decoded")
 
 Unreadable = Literal["block", "skip"]
 """What `data.unreadable` may say."""
@@ -24,6 +25,20 @@ class Fault(NamedTuple):
 
     name: str
     why: str
+
+
+def decoded(
+    contents: Iterable[tuple[str, bytes]], decode: Callable[[bytes], Decoded]
+) -> tuple[dict[str, Decoded], list[Fault]]:
+    """What `decode` makes of each file's content, by path; and the files of which it says `Unusable`."""
+    usable: dict[str, Decoded] = {}
+    faults: list[Fault] = []
+    for path, content in contents:
+        try:
+            usable[path] = decode(content)
+        except Unusable as error:
+            faults.append(Fault(path, str(error)))
+    return usable, faults
 
 
 def settle(faults: Sequence[Fault], of: int, what: str, shown: str, unreadable: Unreadable) -> tuple[str, ...]:

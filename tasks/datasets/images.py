@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tasks.datasets.faults import Fault, Unusable, commonest
+from tasks.datasets.faults import Fault, Unusable, commonest, decoded
 from tasks.errors import BadInput
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
@@ -23,13 +23,7 @@ def read_images(contents: Iterable[tuple[str, bytes]]) -> tuple[list[str], np.nd
         The usable files' paths, sorted; their images, uint8 `[n, height, width, channels]` (1 grey, 3 RGB, 4 RGBA);
         the faults, sorted by path.
     """
-    images: dict[str, np.ndarray] = {}
-    faults: list[Fault] = []
-    for path, content in contents:
-        try:
-            images[path] = decode_image(content)
-        except Unusable as error:
-            faults.append(Fault(path, str(error)))
+    images, faults = decoded(contents, decode_image)
     if not images:
         return [], np.zeros((0, 0, 0, 0), np.uint8), sorted(faults)
     paths = sorted(images)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tasks.datasets.faults import Fault, Unusable, commonest
+from tasks.datasets.faults import Fault, Unusable, commonest, decoded
 from tasks.errors import BadInput
 
 ENDINGS = (".wav",)
@@ -27,13 +27,7 @@ def read_sounds(
         The usable files' paths, sorted; their samples, float32 in [-1, 1] `[samples]`; the rate (1/s); the faults,
         sorted by path.
     """
-    sounds: dict[str, tuple[np.ndarray, int]] = {}
-    faults: list[Fault] = []
-    for path, content in contents:
-        try:
-            sounds[path] = decode_sound(content)
-        except Unusable as error:
-            faults.append(Fault(path, str(error)))
+    sounds, faults = decoded(contents, decode_sound)
     if not sounds:
         return [], [], 0, sorted(faults)
     paths = sorted(sounds)

@@ -45,9 +45,7 @@ class Packing:
         import tensorflow as tf
 
         def flat(place: int) -> Tensor:
-            weight = weights[place]
-            if self.axes[place] == 2:
-                weight = tf.transpose(weight, [0, 2, 1, *range(3, len(weight.shape))])
+            weight = self._swapped(weights[place], place)
             return tf.reshape(weight, [*weight.shape[:2], -1])
 
         def packed(block: list[int]) -> Tensor:
@@ -64,21 +62,23 @@ class Packing:
         weights: list = [None] * len(self.shapes)
         for block, numbers in zip(self.blocks, packed, strict=True):
             if isinstance(numbers, tuple):
-                weights[block[0]] = tuple(self._shaped(part, block[0]) for part in numbers)
-            elif len(block) == 1:
-                weights[block[0]] = self._shaped(numbers, block[0])
+                weights[block[0]] = tuple(self._shaped(part, block, block[0]) for part in numbers)
             else:
                 sizes = [math.prod(self.shapes[place]) for place in block]
-                for place, part in zip(block, tf.split(numbers, sizes, 2), strict=True):
-                    shape = self.shapes[place]
-                    if self.axes[place] == 1:
-                        weights[place] = tf.reshape(part, [*part.shape[:2], *shape])
-                    else:
-                        first = tf.reshape(part, [*part.shape[:2], *shape])
-                        weights[place] = tf.transpose(first, [0, 2, 1, *range(3, len(first.shape))])
+                parts = [numbers] if len(block) == 1 else tf.split(numbers, sizes, 2)
+                for place, part in zip(block, parts, strict=True):
+                    weights[place] = self._shaped(part, block, place)
         return weights
 
-    def _shaped(self, numbers: Tensor, place: int) -> Tensor:
+    def _shaped(self, numbers: Tensor, block: Sequence[int], place: int) -> Tensor:
         import tensorflow as tf
 
-        return numbers if self.axes[place] == 2 else tf.reshape(numbers, [*numbers.shape[:2], *self.shapes[place]])
+        if self.axis(block) == 2:  # never made flat
+            return numbers
+        return self._swapped(tf.reshape(numbers, [*numbers.shape[:2], *self.shapes[place]]), place)
+
+    def _swapped(self, weight: Tensor, place: int) -> Tensor:
+        """With recipes first where they were second, and the other way round."""
+        import tensorflow as tf
+
+        return weight if self.axes[place] == 1 else tf.transpose(weight, [0, 2, 1, *range(3, len(weight.shape))])

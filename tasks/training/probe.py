@@ -47,11 +47,12 @@ def measure(trial: Trial, shape: tuple[int, ...], classes: int | None, *, tokens
     """
     rng = np.random.default_rng(0)
     rows = STEPS * trial.batch_size
-    inputs = rng.integers(0, tokens, (rows, *shape), np.int32) if tokens else rng.normal(size=(rows, *shape))
+    if tokens:
+        inputs = rng.integers(0, tokens, (rows, *shape), np.int32)
+    else:
+        inputs = rng.normal(size=(rows, *shape)).astype("float32")
     targets = rng.integers(0, classes, rows) if classes else rng.normal(size=rows).astype("float32")
-    held_back = inputs[:1] if tokens else inputs[:1].astype("float32")
-    train = Resident(inputs if tokens else inputs.astype("float32"), targets)
-    arrays = Arrays(train, held_back, targets[:1], classes)
+    arrays = Arrays(Resident(inputs, targets), inputs[:1], targets[:1], classes)
     copies = [
         replace(
             trial,
