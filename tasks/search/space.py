@@ -1,0 +1,112 @@
+"""What is searched: dimensions with ranges or choices, some of them only where others have certain values.
+
+A *setting* is one point: a value for each dimension that is active in it. A space keeps parents before those that
+depend on them, so a setting can be drawn in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Setting = dict[str, Any]
+"""Name to value, plain JSON, for each dimension that is active."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included.
+
+    Args:
+        log: Drawn evenly on a logarithmic scale; `low` is then above zero.
+        integer: Whole numbers only.
+        step: From `low` in such steps; None: any number between. Not on a logarithmic scale.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+    step: float | None = None
+
+    def points(self) -> list[float] | None:
+        """Every value in order, or None where there are too many to count."""
+        if self.step is None and not (self.integer and not self.log):
+            return None
+        step = self.step or 1
+        count = math.floor((self.high - self.low) / step + 1e-9) + 1
+        return [self.low + index * step for index in range(count)]
+
+    def place(self, value: float) -> float:
+        """Where a value lies, 0 at `low` and 1 at `high`, on the range's scale."""
+        if self.high == self.low:
+            return 0.5
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A list of plain JSON values, of which one is chosen; their order means nothing."""
+
+    values: tuple[Any, ...]
+
+    def points(self) -> list[Any]:
+        return list(self.values)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched hyperparameter.
+
+    Args:
+        name: As the spec names it.
+        when: Active only where each of these dimensions, which come before it, is active and has one of these values.
+        shapes: Trials that differ in it can't share a stack.
+        owned: The range is the optimizer's own, not the author's.
+    """
+
+    name: str
+    over: Range | Choices
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    shapes: bool = False
+    owned: bool = False
+
+    def active(self, setting: Setting) -> bool:
+        return all(name in setting and setting[name] in values for name, values in self.when.items())
+
+
+Space = tuple[Dimension, ...]
+
+
+def grid(space: Space) -> Iterator[Setting]:
+    """Every setting once, the last dimension fastest.
+
+    Raises:
+        ValueError: a range has no points.
+    """
+    return _extended({}, space)
+
+
+def _extended(setting: Setting, rest: Sequence[Dimension]) -> Iterator[Setting]:
+    if not rest:
+        yield setting
+        return
+    dimension, *others = rest
+    if not dimension.active(setting):
+        yield from _extended(setting, others)
+        return
+    points = dimension.over.points()
+    if points is None:
+        raise ValueError(f"{dimension.name} has no list of points")
+    for value in points:
+        yield from _extended({**setting, dimension.name: value}, others)
+
+
+def size(space: Space) -> float:
+    """How many settings there are at most, conditions apart; infinite where a range has no points."""
+    counts = [dimension.over.points() for dimension in space]
+    return math.inf if None in counts else math.prod(len(points) for points in counts if points is not None)
