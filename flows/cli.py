@@ -108,7 +108,7 @@ def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path
     """The spec, checked as far as it can be without its data; its text; and the folder it stands in."""
     from flows.experiments import find
     from tasks.datasets.sources import check_source
-    from tasks.plan import recipes_of
+    from tasks.recipes import recipes_of
     from tasks.spec.load import load_spec
 
     path = find(experiment)

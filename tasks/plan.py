@@ -1,21 +1,15 @@
-"""The plan: the spec resolved before anything is trained.
-
-`recipes_of` needs no data: it multiplies out what is compared and binds every parameter. `lay_out` adds what depends on
-the data: which recipes don't fit (with the reason), trials, stacks, cost.
+"""The plan: the recipes (`tasks.recipes`) resolved for the data before anything is trained: which don't fit (with the
+reason), trials, stacks, cost.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
 from tasks.augmentation.examples import examples, facts
 from tasks.augmentation.pieces import held_bytes
@@ -23,11 +17,11 @@ from tasks.augmentation.policy import example_seconds, policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
-from tasks.spec.entries import Entry, bind
-from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
+from tasks.recipes import Recipe, identifier, recipes_of
+from tasks.spec.models import Spec, as_written
 from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
 from tasks.training import probe
-from tasks.training.models import DEFAULT_MODELS, MODELS, Penalties
+from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
@@ -36,28 +30,6 @@ from tasks.training.streaming import CACHED_WINDOWS, shuffle_policy, window_byte
 from tasks.training.trial import MEASURED, Clip, Stopping, Target, Trial
 
 SCHEMA_VERSION = 1
-MAX_TRIALS = 5_000
-AXES = tuple(Compare.model_fields)
-"""What a recipe consists of, in the order in which labels name it."""
-_HELD_STILL = ("evaluate_every", "stop_at")
-"""What decides a recipe's results as well and is the same for all recipes of a spec."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One arm of the comparison, every hyperparameter bound.
-
-    Args:
-        recipe: Readable: what tells it from the other recipes.
-        settings: Axis to value, and what is held still but decides results; plain JSON, complete.
-    """
-
-    recipe_id: str
-    recipe: str
-    optimizer: str
-    schedule: str
-    variant_id: str
-    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -151,108 +123,6 @@ class Plan:
 
     def recipe(self, recipe_id: str) -> Recipe:
         return next(recipe for recipe in self.recipes if recipe.recipe_id == recipe_id)
-
-
-def identifier(value: Any) -> str:
-    """The first 12 hex digits of the SHA-256 of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def recipes_of(spec: Spec, kind: str = TABLE) -> list[Recipe]:
-    """Every combination of what is compared, in the order written, each once.
-
-    Args:
-        kind: Of the data; it decides which model is meant where the spec names none.
-
-    Raises:
-        BadInput: a learning rate is given both on the optimizer and beside it, or there are too many trials.
-    """
-    axes = [getattr(spec.compare, axis) or [_held_still(spec, axis, kind)] for axis in AXES]
-    count = spec.train.seeds
-    for values in axes:
-        count *= len(values)
-    if count > MAX_TRIALS:
-        raise BadInput(
-            "the comparison is too large",
-            where="compare",
-            got=f"{count:,} trials",
-            accepted=f"at most {MAX_TRIALS:,}",
-            remedy="compare fewer values or use fewer seeds",
-        )
-    compared = [axis for axis in AXES if len(getattr(spec.compare, axis) or []) > 1]
-    recipes: dict[str, Recipe] = {}
-    for values in itertools.product(*axes):
-        chosen = dict(zip(AXES, values, strict=True))
-        settings = _settings(chosen) | {name: _plain(getattr(spec.train, name)) for name in _HELD_STILL}
-        variant_id = identifier(settings)
-        recipe = Recipe(
-            recipe_id=variant_id,
-            recipe=_label(chosen, compared),
-            optimizer=chosen["optimizer"].name,
-            schedule=chosen["schedule"].name,
-            variant_id=variant_id,
-            settings=settings,
-        )
-        recipes.setdefault(variant_id, recipe)
-    return list(recipes.values())
-
-
-def _held_still(spec: Spec, axis: str, kind: str) -> Any:
-    if axis != "model":
-        return getattr(spec.train, axis)
-    name = DEFAULT_MODELS[kind]
-    return spec.model or Entry(name=name, parameters=bind(MODELS[name], name, {}))
-
-
-def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe as plain values; the learning rate stands once, with the optimizer."""
-    optimizer: Entry = chosen["optimizer"]
-    rate = chosen["learning_rate"]
-    if rate is not None:
-        if "learning_rate" in optimizer.given:
-            raise BadInput(
-                f"{optimizer.name}'s learning rate is given twice",
-                where="train.learning_rate or compare.learning_rate",
-                got=f"{optimizer.parameters['learning_rate']} with the optimizer and {rate} beside it",
-                remedy="keep one of them",
-            )
-        optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
-    plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
-    for axis, nothing in (("augmentation", None), ("imbalance", "none")):
-        if plain[axis] == nothing:  # so that a recipe without it is identified as before there was any
-            del plain[axis]
-    return {**plain, "optimizer": _plain(optimizer)}
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-
-
-def _label(chosen: Mapping[str, Any], compared: Sequence[str]) -> str:
-    """`adam · cosine (warmup 0.1) · batch size 64`: the optimizer, and whatever else is compared."""
-    parts = [str(chosen["optimizer"])]
-    for axis in compared:
-        if axis != "optimizer":
-            parts.append(_part(axis, chosen[axis]))
-    return " · ".join(parts)
-
-
-def _part(axis: str, value: Any) -> str:
-    if isinstance(value, Entry | Augmentation):
-        return str(value)
-    kind = axis.replace("_", " ")
-    if isinstance(value, EarlyStopping):
-        said = [name for name in type(value).model_fields if name == "patience" or name in value.model_fields_set]
-        return f"{kind} {_listed(value, said)}"
-    if isinstance(value, Regularisation | Clipping):
-        said = [name for name, item in value if item]
-        return _listed(value, said) if isinstance(value, Regularisation) and said else f"{kind} {_listed(value, said)}"
-    return f"{kind} {'none' if value is None else value}"
-
-
-def _listed(value: BaseModel, names: Sequence[str]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(value, name)}" for name in names) or "none"
 
 
 def lay_out(

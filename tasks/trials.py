@@ -23,8 +23,9 @@ from tasks.augmented import Makers, augmented, makers
 from tasks.dataset import TABLE, TEST, VAL
 from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import Plan, PlannedStack, PlannedTrial, bind_trial, identifier
+from tasks.plan import Plan, PlannedStack, PlannedTrial, bind_trial
 from tasks.prepared import Prepared
+from tasks.recipes import identifier
 from tasks.records import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records import METRICS as METRICS_TABLE
 from tasks.stacking import cores

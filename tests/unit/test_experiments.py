@@ -10,7 +10,7 @@ import pytest
 from flows.experiments import find, shipped
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.errors import BadInput
-from tasks.plan import Recipe, recipes_of
+from tasks.recipes import Recipe, recipes_of
 from tasks.spec.load import load_spec
 from tasks.spec.models import Spec
 

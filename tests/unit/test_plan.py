@@ -20,16 +20,8 @@ from tasks import stacking
 from tasks.augmentation import wordnet
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
-from tasks.plan import (
-    MAX_TRIALS,
-    Plan,
-    Recipe,
-    bind_trial,
-    evaluation_steps,
-    identifier,
-    lay_out,
-    recipes_of,
-)
+from tasks.plan import Plan, bind_trial, evaluation_steps, lay_out
+from tasks.recipes import MAX_TRIALS, Recipe, identifier, recipes_of
 from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
 from tasks.stacking import Work

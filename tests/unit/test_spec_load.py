@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from flows.experiments import shipped
 from tasks.errors import BadInput, Several
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import recipes_of
+from tasks.recipes import recipes_of
 from tasks.spec.load import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, load_spec, override, parse_spec, read_yaml
 from tasks.spec.models import Frozen, Spec, as_written
 from tasks.training.optimizers import OPTIMIZERS
