@@ -87,6 +87,8 @@ def recipes_of(spec: Spec, kind: str = TABLE) -> list[Recipe]:
 
 
 def _held_still(spec: Spec, axis: str, kind: str) -> Any:
+    if axis == "method":
+        return None
     if axis != "model":
         return getattr(spec.train, axis)
     name = DEFAULT_MODELS[kind]
@@ -107,7 +109,7 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
-    for axis, nothing in (("augmentation", None), ("imbalance", "none")):
+    for axis, nothing in (("augmentation", None), ("imbalance", "none"), ("method", None)):
         if plain[axis] == nothing:  # so that a recipe without it is identified as before there was any
             del plain[axis]
     return {**plain, "optimizer": _plain(optimizer)}
@@ -128,6 +130,8 @@ def _label(chosen: Mapping[str, Any], compared: Sequence[str]) -> str:
 
 def _part(axis: str, value: Any) -> str:
     if isinstance(value, Entry | Augmentation):
+        return str(value)
+    if axis == "method":
         return str(value)
     kind = axis.replace("_", " ")
     if isinstance(value, EarlyStopping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -236,12 +236,15 @@ def _shown(value: Any) -> str:
 def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
     """The spec's model that stands at a path of pydantic's error."""
     model: Any = Spec
+    keyed = False
     for part in loc:
-        if isinstance(part, int):
+        if isinstance(part, int) or keyed:  # a place in a list, or an author's own name
+            keyed = False
             continue
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
             return None
-        model = _model_in(model.model_fields[part].annotation)
+        annotation = model.model_fields[part].annotation
+        model, keyed = _model_in(annotation), get_origin(annotation) is dict
     return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 

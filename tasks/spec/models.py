@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
@@ -24,17 +24,13 @@ from tasks.spec.entries import (
     augmenters,
     problem,
 )
+from tasks.spec.frozen import Frozen
 from tasks.spec.sizes import Size
+from tasks.spec.tune import Method, Tune
 from tasks.training.trial import MEASURED
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-class Frozen(BaseModel):
-    """A part of the spec: immutable, strict about types, closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Read(Frozen):
@@ -278,6 +274,7 @@ class Compare(Frozen):
     epochs: list[Epochs] | None = Field(None, min_length=1)
     early_stopping: list[EarlyStopping | None] | None = Field(None, min_length=1)
     model: list[ModelEntry] | None = Field(None, min_length=1)
+    method: list[Method] | None = Field(None, min_length=1, description="of the search: a recipe for each")
 
 
 class Evaluate(Frozen):
@@ -328,6 +325,7 @@ class Spec(Frozen):
     model: ModelEntry | None = Field(None, description="None: mlp for a table, cnn for images, text, audio by the data")
     train: Train = Train()
     compare: Compare = Compare()
+    tune: Tune | None = Field(None, description="None: nothing is searched, every recipe is trained as it stands")
     evaluate: Evaluate = Evaluate()
     gates: list[Gate] = []
 
@@ -340,6 +338,14 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
+        if self.compare.method and self.tune is None:
+            raise problem("compares searches, and nothing is tuned", suffix="compare.method", remedy="add tune")
+        if self.compare.method and self.tune and "method" in self.tune.model_fields_set:
+            raise problem(
+                "is compared and held still (tune.method) at once: the latter would be unused",
+                suffix="compare.method",
+                remedy="take tune.method or compare.method out",
+            )
         for name in compared(self):
             if name in self.train.model_fields_set or name in self.model_fields_set:
                 fixed = name if name in self.model_fields_set else f"train.{name}"
@@ -370,7 +376,8 @@ def as_written(spec: Spec) -> dict[str, Any]:
     """
     written = spec.model_dump(mode="json")
     for name in compared(spec):
-        (written if name in written else written["train"]).pop(name, None)
+        for part in (written, written["train"], written["tune"] or {}):
+            part.pop(name, None)
     rates = written["compare"]["learning_rate"] or written["train"].get("learning_rate")
     for entry in written["compare"]["optimizer"] or [written["train"].get("optimizer")]:
         for parameters in entry.values() if rates else ():

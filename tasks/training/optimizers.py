@@ -340,3 +340,5 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "lion": lion,
     "random_search": random_search,
 }
+
+LEARNING_RATES: dict[str, tuple[float, float]] = dict.fromkeys(OPTIMIZERS, (1e-05, 1.0))

@@ -1,0 +1,163 @@
+"""Where a searched hyperparameter stands in a recipe's settings, and how a value is put there.
+
+A name means a place: `batch_size`, `epochs`; what an optimizer, a schedule, a model or `regularisation` has, by its own
+name where only one has it (`beta_1`, `dropout`, `activation`), else with the part before it (`schedule.decay_rate`,
+`clipping.norm`); with a name of a table before it (`adam.beta_1`, `rotation.degrees`) only where that is used. `layers`
+and `width` make hidden layers of one width.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from tasks.errors import BadInput
+from tasks.search.space import Setting
+from tasks.spec.entries import ScheduleEntry, bind, schema_of, worded
+from tasks.spec.models import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
+from tasks.training.models import MODELS
+from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.schedules import SCHEDULES
+
+Settings = dict[str, Any]
+"""A recipe's, plain JSON."""
+
+Place = tuple[str | int, ...]
+
+TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "model": MODELS}
+GROUPS: dict[str, type[BaseModel]] = {
+    "regularisation": Regularisation,
+    "clipping": Clipping,
+    "early_stopping": EarlyStopping,
+}
+WHOLE = ("schedule", "imbalance", "augmentation", "batch_size", "epochs")
+"""What may be searched as a whole. Optimizers and models are compared: each is owed a budget of its own."""
+HIDDEN = ("layers", "width")
+
+
+def place_of(name: str, settings: Settings) -> Place | None:
+    """Where `name` stands in a recipe's settings, or None where the recipe lacks it."""
+    first, *rest = name.split(".")
+    (optimizer,), (schedule,), (model,) = (settings[part] for part in TABLES)
+    used = {"optimizer": optimizer, "schedule": schedule, "model": model}
+    if not rest:
+        if first in WHOLE:
+            return (first,)
+        if first in HIDDEN and "hidden" in settings["model"][model]:
+            return ("model", model, first)
+        if first in Regularisation.model_fields:
+            return ("regularisation", first)
+        owners = [part for part, entry in used.items() if first in settings[part][entry]]
+        return (owners[0], used[owners[0]], first) if owners else None
+    if len(rest) == 1 and first in GROUPS:
+        held = settings[first]
+        return (first, rest[0]) if held is not None and rest[0] in GROUPS[first].model_fields else None
+    part = next((part for part, entry in used.items() if first in (part, entry)), None)
+    if part and len(rest) == 1:
+        if part == "model" and rest[0] in HIDDEN and "hidden" in settings["model"][model]:
+            return ("model", model, rest[0])
+        return (part, used[part], rest[0]) if rest[0] in settings[part][used[part]] else None
+    return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.get("augmentation"))
+
+
+def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | None) -> Place | None:
+    if augmentation is None:
+        return None
+    if len(path) == 1 and path[0] in ("times",):
+        return ("augmentation", path[0])
+    for index, step in enumerate(augmentation["steps"]):
+        ((kind, parameters),) = step.items()
+        if len(path) == 2 and kind == path[0] and path[1] in parameters:
+            return ("augmentation", "steps", index, kind, path[1])
+    return None
+
+
+def with_setting(settings: Settings, setting: Setting) -> Settings:
+    """A recipe's settings with the values of a setting in their places; whole parts first, then what stands in them."""
+    result = copy.deepcopy(settings)
+    for name in sorted(setting, key=lambda name: name not in WHOLE):
+        place = place_of(name, result)
+        if place is None:
+            raise ValueError(f"{name} is not in {sorted(result)}")
+        _put(result, place, setting[name])
+    for axis, nothing in (("augmentation", None), ("imbalance", "none")):
+        if result.get(axis, nothing) == nothing:  # as a recipe without it is identified
+            result.pop(axis, None)
+    return result
+
+
+def _put(settings: Settings, place: Place, value: Any) -> None:
+    *way, last = place
+    held: Any = settings
+    for part in way:
+        held = held[part]
+    if last in HIDDEN and place[0] == "model":
+        hidden = held["hidden"]
+        layers, width = (value, (hidden or [1])[0]) if last == "layers" else (len(hidden), value)
+        held["hidden"] = [width] * layers
+    else:
+        held[last] = value
+
+
+def check_settings(settings: Settings) -> None:
+    """Checks values that a search put in.
+
+    Raises:
+        PydanticCustomError, ValidationError: one is out of its range, of the wrong type, or excluded by another.
+    """
+    for part, table in TABLES.items():
+        ((name, parameters),) = settings[part].items()
+        bind(table[name], name, parameters)
+    for part, model in GROUPS.items():
+        if settings[part] is not None:
+            model.model_validate(settings[part])
+    for part in ("batch_size", "epochs", "augmentation"):
+        if part in settings:
+            _ITEMS[part].validate_python(settings[part], strict=part != "augmentation")
+
+
+_ITEMS: dict[str, TypeAdapter] = {
+    "batch_size": TypeAdapter(BatchSize),
+    "epochs": TypeAdapter(Epochs),
+    "schedule": TypeAdapter(ScheduleEntry),
+    "imbalance": TypeAdapter(Imbalance),
+    "augmentation": TypeAdapter(AugmentationEntry),
+}
+
+
+def whole_value(axis: str, value: Any, where: str) -> Any:
+    """A choice of a whole part as plain JSON."""
+    try:
+        found = _ITEMS[axis].validate_python(value, strict=axis not in ("schedule", "augmentation"))
+    except ValidationError as error:
+        raise refused(error, where) from None
+    return found.model_dump(mode="json") if hasattr(found, "model_dump") else found
+
+
+def refused(error: ValidationError | PydanticCustomError, where: str) -> BadInput:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        if first["type"] == "bakeoff":
+            facts = first["ctx"]
+        else:
+            text, accepted = worded(first)
+            facts = {"text": text, "got": repr(first["input"]), "accepted": accepted, "remedy": ""}
+    else:
+        facts = dict(error.context or {})
+    named = {key: facts.get(key) or None for key in ("got", "accepted", "remedy")}
+    return BadInput(facts["text"], where=where, **named)
+
+
+def takes_integers(place: Place, settings: Settings) -> bool:
+    """Whether the values at a place are whole numbers."""
+    if place[-1] in (*HIDDEN, "batch_size", "epochs", "times", "patience"):
+        return True
+    if place[0] not in TABLES:
+        return False
+    field = schema_of(TABLES[str(place[0])][str(place[1])]).model_fields[str(place[2])]
+    kinds = [field.annotation, *get_args(field.annotation)]
+    return int in kinds and float not in kinds

@@ -1,0 +1,351 @@
+"""From the spec's `tune.space` to what is searched in each recipe, and mistakes in it said with their path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from tasks.errors import BadInput, nearest
+from tasks.search.space import Choices, Dimension, Range, Space
+from tasks.spec.models import Clipping, Regularisation
+from tasks.spec.places import (
+    HIDDEN,
+    TABLES,
+    WHOLE,
+    Place,
+    Settings,
+    check_settings,
+    place_of,
+    refused,
+    takes_integers,
+    whole_value,
+    with_setting,
+)
+from tasks.spec.tune import Searched, Tune
+from tasks.training.optimizers import LEARNING_RATES
+
+_SHAPES = ("batch_size", "epochs", "augmentation", "imbalance", "model")
+"""Trials that differ in these can't share a stack."""
+
+
+def spaces(tune: Tune, recipes: Sequence[tuple[str, Settings]], compared: Iterable[str]) -> list[Space]:
+    """What is searched in each recipe.
+
+    Args:
+        recipes: Label and settings of each.
+        compared: The axes that make the recipes differ: they can't be searched as well.
+
+    Raises:
+        BadInput: with the path under `tune.space`.
+    """
+    searched = dict(tune.space) or {"learning_rate": Searched()}
+    for name in searched:
+        _check_name(name, recipes, compared, searched)
+    order = _in_order(searched)
+    _check_conditions(order, searched)
+    result = [_space({name: searched[name] for name in order}, settings) for _, settings in recipes]
+    for (label, _), space in zip(recipes, result, strict=True):
+        if not space:
+            raise BadInput(
+                "nothing is searched in a recipe that is compared",
+                where="tune.space",
+                got=label,
+                remedy="add something that it has, such as learning_rate",
+            )
+    return result
+
+
+def _where(name: str, part: str = "") -> str:
+    return f"tune.space.{name}" + (f".{part}" if part else "")
+
+
+def _check_name(
+    name: str, recipes: Sequence[tuple[str, Settings]], compared: Iterable[str], searched: Mapping[str, Searched]
+) -> None:
+    head = name.split(".")[0]
+    if head in ("optimizer", "model") and "." not in name:
+        raise BadInput(
+            f"the {head} is compared, not searched",
+            where=_where(name),
+            remedy=f"list the {head}s under compare: each then gets a search of its own",
+        )
+    if name in compared or (name == "learning_rate" and "learning_rate" in compared):
+        raise BadInput("is compared and searched at once", where=_where(name), remedy=f"take it or compare.{name} out")
+    if not any(place_of(name, each) for _, settings in recipes for each in _alternatives(searched, settings)):
+        raise BadInput("no recipe has it", where=_where(name), got=name, accepted=nearest(name, _names(recipes)))
+
+
+def _names(recipes: Sequence[tuple[str, Settings]]) -> set[str]:
+    """What may be searched in the recipes, by its shortest name."""
+    names = {"batch_size", "epochs", "schedule", *Regularisation.model_fields}
+    names |= {f"clipping.{field}" for field in Clipping.model_fields}
+    for _, settings in recipes:
+        for part in TABLES:
+            ((_, parameters),) = settings[part].items()
+            names |= parameters.keys()
+            if "hidden" in parameters:
+                names |= set(HIDDEN)
+    return names
+
+
+def _alternatives(searched: Mapping[str, Searched], settings: Settings) -> list[Settings]:
+    """A recipe's settings with each choice of what is searched as a whole."""
+    result = [settings]
+    for axis in WHOLE:
+        for choice in (searched[axis].choices or []) if axis in searched else []:
+            plain = whole_value(axis, choice, _where(axis))
+            result += [{**each, axis: plain} for each in list(result)]
+    return result
+
+
+def _in_order(searched: Mapping[str, Searched]) -> list[str]:
+    """The names with those they depend on before them; else as written.
+
+    Raises:
+        BadInput: they depend on each other in a circle.
+    """
+    order: list[str] = []
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        if name in way:
+            circle = " -> ".join([*way[way.index(name) :], name])
+            raise BadInput("the conditions go in a circle", where=_where(name, "when"), got=circle)
+        for parent in _parents(name, searched):
+            visit(parent, (*way, name))
+        if name not in order:
+            order.append(name)
+
+    for name in searched:
+        visit(name, ())
+    return order
+
+
+def _parents(name: str, searched: Mapping[str, Searched]) -> list[str]:
+    """What must be known first: what `when` names, and the schedule where what is searched may stand in it."""
+    return [parent for parent in searched[name].when if parent in searched]
+
+
+def _accepted(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _check_conditions(order: Sequence[str], searched: Mapping[str, Searched]) -> None:
+    """Refuses conditions that can't hold.
+
+    Raises:
+        BadInput: one names what is not searched, or values that it never has.
+    """
+    must: dict[str, dict[str, list[Any]]] = {}
+    for name in order:
+        own: dict[str, list[Any]] = {}
+        for parent, value in searched[name].when.items():
+            where = _where(name, f"when.{parent}")
+            if parent not in (*searched, *TABLES):
+                raise BadInput(
+                    "is not searched", where=where, got=parent, accepted=nearest(parent, [*searched, *TABLES])
+                )
+            wanted = list(_accepted(value))
+            if not wanted:
+                raise BadInput("has no values", where=where, got="[]", accepted="a value, or a list of values")
+            for each in wanted:
+                _check_possible(parent, each, searched, where)
+            conditions = [(parent, wanted), *((key, values) for key, values in must.get(parent, {}).items())]
+            for key, values in conditions:
+                both = [each for each in own.get(key, values) if each in values]
+                if not both:
+                    raise BadInput(
+                        "the conditions contradict each other: it would never be searched",
+                        where=_where(name, "when"),
+                        got=f"{key} must be {_or(own[key])} and {_or(values)}",
+                        remedy="change one of them",
+                    )
+                own[key] = both
+        must[name] = own
+
+
+def _or(values: Sequence[Any]) -> str:
+    return " or ".join(map(str, values))
+
+
+def _check_possible(parent: str, value: Any, searched: Mapping[str, Searched], where: str) -> None:
+    if parent not in searched:  # a part that is compared or held still: it depends on the recipe
+        if value not in TABLES[parent]:
+            raise BadInput(
+                f"unknown {parent}", where=where, got=repr(value), accepted=nearest(str(value), TABLES[parent])
+            )
+        return
+    over = searched[parent]
+    if over.choices is not None:
+        names = [
+            *over.choices,
+            *(next(iter(each)) for each in over.choices if isinstance(each, dict) and len(each) == 1),
+        ]
+        if value not in names:
+            raise BadInput("is not among the choices", where=where, got=repr(value), accepted=_or(over.choices))
+    elif over.low is None or over.high is None:
+        raise BadInput("has no values to name: its range is the optimizer's own", where=where, got=repr(value))
+    elif not isinstance(value, int | float) or not over.low <= value <= over.high:
+        raise BadInput("lies outside the range", where=where, got=repr(value), accepted=f"{over.low} to {over.high}")
+
+
+def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
+    """What of the searched names one recipe has, under the conditions that depend on the search alone."""
+    dimensions: list[Dimension] = []
+    (optimizer,) = settings["optimizer"]
+    for name, over in searched.items():
+        if _shadowed(name, searched, settings):
+            continue
+        when = _conditions(over, searched, settings)
+        if when is None or any(parent not in {each.name for each in dimensions} for parent in when):
+            continue
+        having = [each for each in _alternatives(searched, settings) if place_of(name, each)]
+        if not having:
+            continue
+        if len(having) < len(_alternatives(searched, settings)) and "schedule" in searched and name != "schedule":
+            when = {"schedule": _unique(each["schedule"] for each in having)} | when
+        place = place_of(name, having[0])
+        assert place is not None
+        dimension = Dimension(
+            name=name,
+            over=_over(name, over, place, having[0], optimizer),
+            when=when,
+            shapes=place[0] in _SHAPES and not _kept_in_shape(place),
+            owned=over.own,
+        )
+        _check_values(dimension, having[0])
+        dimensions.append(dimension)
+    return tuple(dimensions)
+
+
+def _kept_in_shape(place: Place) -> bool:
+    """Initial weights are arguments of a stack's program; so are narrower layers."""
+    return place[0] == "model" and place[-1] in ("initialisation", "width")
+
+
+def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple({json.dumps(value, sort_keys=True): value for value in values}.values())
+
+
+def _shadowed(name: str, searched: Mapping[str, Searched], settings: Settings) -> bool:
+    """Whether a more particular name (`adam.beta_1` for `beta_1`) means the same place in this recipe."""
+    place = place_of(name, settings)
+    longer = [other for other in searched if other != name and other.count(".") > name.count(".")]
+    return place is not None and any(place_of(other, settings) == place for other in longer)
+
+
+def _conditions(
+    over: Searched, searched: Mapping[str, Searched], settings: Settings
+) -> dict[str, tuple[Any, ...]] | None:
+    """The conditions in values of the search; None where the recipe itself does not meet them."""
+    when: dict[str, tuple[Any, ...]] = {}
+    for parent, value in over.when.items():
+        wanted = _accepted(value)
+        if parent in searched:
+            choices = [_plain_choice(parent, each) for each in searched[parent].choices or []]
+            named = [each for each in choices if isinstance(each, dict) and next(iter(each), None) in wanted]
+            when[parent] = tuple(named) or wanted
+        elif next(iter(settings[parent])) not in wanted:
+            return None
+    return when
+
+
+def _plain_choice(name: str, value: Any) -> Any:
+    return whole_value(name, value, _where(name)) if name in WHOLE else value
+
+
+def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer: str) -> Range | Choices:
+    if over.low is None and over.choices is None:
+        if place[-1] != "learning_rate" or place[0] != "optimizer":
+            raise BadInput(
+                "has no range of its own", where=_where(name), got="auto", accepted="low and high, or a list of choices"
+            )
+        return Range(*LEARNING_RATES[optimizer], log=True)
+    if over.choices is not None:
+        return Choices(tuple(_plain_choice(name, value) for value in over.choices))
+    integer = takes_integers(place, settings)
+    assert over.low is not None and over.high is not None
+    for end, value in (("low", over.low), ("high", over.high)):
+        if integer and not isinstance(value, int):
+            raise BadInput("is of the wrong type", where=_where(name, end), got=repr(value), accepted="a whole number")
+    return Range(over.low, over.high, log=over.scale == "log", integer=integer, step=over.step)
+
+
+def _check_values(dimension: Dimension, settings: Settings) -> None:
+    """Tries the ends, or each choice, in the recipe.
+
+    Raises:
+        BadInput: the recipe can't take one.
+    """
+    over = dimension.over
+    tried = (
+        [(f"choices[{index}]", value) for index, value in enumerate(over.values)]
+        if isinstance(over, Choices)
+        else [("low", over.low), ("high", over.high)]
+    )
+    for part, value in tried:
+        where = _where(dimension.name, part)
+        most = _MOST.get(dimension.name.split(".")[-1])
+        if most and (not isinstance(value, int) or not 1 <= value <= most):
+            accepted = f"a whole number from 1 to {most:,}"
+            raise BadInput("is out of range", where=where, got=repr(value), accepted=accepted)
+        try:
+            check_settings(with_setting(settings, {dimension.name: value}))
+        except (PydanticCustomError, ValidationError) as error:
+            raise refused(error, where) from None
+
+
+_MOST = {"layers": 32, "width": 65_536}
+
+
+def as_json(space: Space) -> list[dict[str, Any]]:
+    """The space as in plan.json."""
+    result = []
+    for dimension in space:
+        over = dimension.over
+        if isinstance(over, Range):
+            described: dict[str, Any] = {
+                "low": over.low,
+                "high": over.high,
+                "log": over.log,
+                "integer": over.integer,
+                "step": over.step,
+            }
+        else:
+            described = {"choices": list(over.values)}
+        when = {name: list(values) for name, values in dimension.when.items()}
+        result.append({"name": dimension.name, **described, "when": when, "owned": dimension.owned})
+    return result
+
+
+def on_a_grid(space: Space) -> Space:
+    """The space with points only: of a logarithmic range its ends and the powers of ten between them.
+
+    Raises:
+        BadInput: a linear range of numbers has no step.
+    """
+    return tuple(replace(each, over=_points(each)) for each in space)
+
+
+def _points(dimension: Dimension) -> Range | Choices:
+    over = dimension.over
+    if not isinstance(over, Range) or over.points() is not None:
+        return over
+    if not over.log:
+        raise BadInput(
+            "a grid needs points",
+            where=_where(dimension.name),
+            got=f"{over.low} to {over.high}",
+            remedy="give a step, or list the choices",
+        )
+    values, power = {float(over.low), float(over.high)}, -30
+    while power < 30:
+        if over.low < 10.0**power < over.high:
+            values.add(float(f"1e{power}"))
+        power += 1
+    points = sorted(values)
+    return Choices(tuple(int(value) for value in points) if over.integer else tuple(points))

@@ -1,0 +1,119 @@
+"""The spec's `tune`: how a fair search is done for each compared recipe, and over what."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tasks.ranges import Count, Positive, Whole
+from tasks.spec.entries import problem
+from tasks.spec.frozen import Frozen
+
+Method = Literal["grid", "random", "quasi-random", "tpe", "two-stage", "successive-halving", "gradient"]
+
+
+def _number(value: Any) -> Any:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
+    ):
+        raise problem("is not a finite number", got=repr(value), accepted="a number")
+    return value
+
+
+Number = Annotated[Any, BeforeValidator(_number)]
+"""A whole number stays one: it says that whole numbers are searched."""
+
+
+class Searched(Frozen):
+    """The values of one hyperparameter: a range, or choices. Short forms: a list of choices; `auto`, the optimizer's
+    own range of learning rates."""
+
+    low: Number | None = None
+    high: Number | None = None
+    scale: Literal["linear", "log"] = "linear"
+    step: Positive | None = Field(None, description="from low in such steps; None: any number between")
+    choices: list[Any] | None = Field(None, min_length=1)
+    when: dict[str, Any] = Field(
+        default={}, description="searched only where these others have the given value, or one of a list of values"
+    )
+
+    @property
+    def own(self) -> bool:
+        """Whether the range is the optimizer's."""
+        return self.low is None and self.choices is None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        ends = [name for name in ("low", "high") if getattr(self, name) is not None]
+        if self.choices is not None and (ends or self.model_fields_set & {"scale", "step"}):
+            raise problem("has both a range and choices", accepted="low and high, or choices", suffix="choices")
+        if len(ends) == 1:
+            raise problem("a range has two ends", got=f"only {ends[0]}", accepted="low and high")
+        if self.low is not None and self.high is not None:
+            self._check_range(self.low, self.high)
+        elif self.choices is None and self.model_fields_set - {"when"}:
+            given = sorted(self.model_fields_set - {"when"})
+            if any(getattr(self, name) not in (None, "linear") for name in given):
+                raise problem("a range has two ends", got=f"only {', '.join(given)}", accepted="low and high")
+        seen: list[Any] = []
+        for index, value in enumerate(self.choices or []):
+            if value in seen and type(value) is type(seen[seen.index(value)]):
+                raise problem("stands twice", got=repr(value), suffix=f"choices[{index}]", remedy="keep one of them")
+            seen.append(value)
+        return self
+
+    def _check_range(self, low: float, high: float) -> None:
+        if not low < high:  # not a number, too
+            raise problem("the range is empty", got=f"low {low}, high {high}", accepted="low below high", suffix="low")
+        if self.scale == "log" and low <= 0:
+            raise problem(
+                "a logarithmic scale has no zero",
+                got=f"low {low}",
+                accepted="low above 0",
+                suffix="low",
+                remedy="raise low, or use scale: linear",
+            )
+        if self.step is not None and self.scale == "log":
+            raise problem(
+                "steps are for a linear scale",
+                got=f"step {self.step}",
+                suffix="step",
+                remedy="take step out, or list the choices",
+            )
+        if self.step is not None and self.step > high - low:
+            raise problem(
+                "the step is longer than the range",
+                got=f"step {self.step}",
+                accepted=f"at most {high - low:g}",
+                suffix="step",
+            )
+
+
+def _searched(value: Any) -> Any:
+    """The short forms written out."""
+    if value == "auto":
+        return {}
+    if isinstance(value, list):
+        return {"choices": value}
+    if isinstance(value, str | int | float):
+        raise problem("is no range", got=repr(value), accepted="{low, high, scale}, a list of choices, or auto")
+    return value
+
+
+class Tune(Frozen):
+    """Each recipe is searched with the same number of settings and epochs; the best of each is trained again on fresh
+    seeds, and only that is compared."""
+
+    method: Method = "random"
+    trials: Count | None = Field(None, description="settings tried for each recipe; None: 20, or every point of a grid")
+    seeds: Annotated[int, Field(ge=1, le=100)] = Field(1, description="under which each setting is trained")
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None, description="of cross-validation over the rows that are not test rows; None: the validation part decides"
+    )
+    cost: Literal["seconds"] | None = Field(None, description="beside the metric: what is best at each cost is shown")
+    seed: Whole = Field(0, description="of the search: which settings are drawn")
+    space: dict[str, Annotated[Searched, BeforeValidator(_searched)]] = Field(
+        default={}, description="hyperparameter to its range or choices; empty: each optimizer's own learning rates"
+    )
