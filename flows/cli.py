@@ -109,11 +109,12 @@ def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path
     from flows.experiments import find
     from tasks.datasets.sources import check_source
     from tasks.recipes import recipes_of
+    from tasks.searches import searches_of
     from tasks.spec.load import load_spec
 
     path = find(experiment)
     spec, text = load_spec(path, overrides)
-    recipes_of(spec)
+    searches_of(spec, recipes_of(spec))
     check_source(spec.data, path.parent)
     return spec, text, path.parent
 

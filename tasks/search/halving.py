@@ -1,0 +1,41 @@
+"""Successive halving: many settings begin, the worse leave at rungs, the rest go on (Jamieson & Talwalkar 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KEPT = 3
+"""Of so many settings one goes on at each rung (eta)."""
+MOST_RUNGS = 4
+
+
+@dataclass(frozen=True)
+class Rung:
+    """`settings` train until `epochs` epochs are done, counted from their beginning."""
+
+    settings: int
+    epochs: int
+
+
+def rungs(trials: int, epochs: int) -> list[Rung]:
+    """The rungs that spend as many epochs as `trials` settings trained for `epochs` each would.
+
+    The last rung is the full training. Who goes on is not begun anew, so a rung costs the epochs since the one before.
+    """
+    count = 1
+    while count < MOST_RUNGS and KEPT**count <= epochs:
+        count += 1
+    ends = [-(-epochs // KEPT ** (count - 1 - index)) for index in range(count)]
+    begun = trials
+    while _epochs(_rungs(begun + 1, ends)) <= trials * epochs:
+        begun += 1
+    return _rungs(begun, ends)
+
+
+def _rungs(begun: int, ends: list[int]) -> list[Rung]:
+    return [Rung(max(1, begun // KEPT**index), end) for index, end in enumerate(ends)]
+
+
+def _epochs(ladder: list[Rung]) -> int:
+    before = [0, *(rung.epochs for rung in ladder)]
+    return sum(rung.settings * (rung.epochs - start) for rung, start in zip(ladder, before, strict=False))
