@@ -36,7 +36,7 @@ def spec_of(**parts: Any) -> Spec:
 
 
 def comparing(**compare: Any) -> list[Recipe]:
-    return recipes_of(spec_of(compare=compare))
+    return recipes_of(spec_of(compare=compare, tune={} if "method" in compare else None))
 
 
 def labels(**compare: Any) -> list[str]:
@@ -105,6 +105,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "epochs": [1, 2],
         "early_stopping": [None, {}],
         "model": ["linear", "mlp"],
+        "method": ["random", "tpe"],
     }
     one, other = comparing(**{axis: values[axis]})
     assert one.recipe_id != other.recipe_id
