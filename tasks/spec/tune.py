@@ -47,16 +47,14 @@ class Searched(Frozen):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         ends = [name for name in ("low", "high") if getattr(self, name) is not None]
-        if self.choices is not None and (ends or self.model_fields_set & {"scale", "step"}):
+        if self.choices is not None and (ends or self.step is not None or self.scale != "linear"):
             raise problem("has both a range and choices", accepted="low and high, or choices", suffix="choices")
         if len(ends) == 1:
             raise problem("a range has two ends", got=f"only {ends[0]}", accepted="low and high")
         if self.low is not None and self.high is not None:
             self._check_range(self.low, self.high)
-        elif self.choices is None and self.model_fields_set - {"when"}:
-            given = sorted(self.model_fields_set - {"when"})
-            if any(getattr(self, name) not in (None, "linear") for name in given):
-                raise problem("a range has two ends", got=f"only {', '.join(given)}", accepted="low and high")
+        elif self.choices is None and (self.step is not None or self.scale != "linear"):
+            raise problem("a range has two ends", got="none", accepted="low and high")
         seen: list[Any] = []
         for index, value in enumerate(self.choices or []):
             if value in seen and type(value) is type(seen[seen.index(value)]):

@@ -17,12 +17,11 @@ def test_rungs(trials: int, epochs: int) -> None:
     assert ladder[-1].epochs == epochs
     assert ladder[0].settings >= trials
     assert [rung.epochs for rung in ladder] == sorted({rung.epochs for rung in ladder})
-    assert all(
-        late.settings == max(1, early.settings // KEPT) or late.settings <= early.settings / 2
-        for early, late in zip(ladder, ladder[1:], strict=False)
-    )
+    begun = ladder[0].settings
+    assert [rung.settings for rung in ladder] == [max(1, begun // KEPT**index) for index in range(len(ladder))]
     assert spent(ladder) <= max(trials * epochs, spent(rungs(1, epochs)))
 
 
-def test_one_setting_more_would_cost_too_much() -> None:
-    assert rungs(20, 27) == [Rung(160, 1), Rung(53, 3), Rung(17, 9), Rung(5, 27)]
+def test_as_many_begin_as_the_budget_allows() -> None:
+    assert rungs(20, 27) == [Rung(188, 1), Rung(62, 3), Rung(20, 9), Rung(6, 27)]
+    assert 188 * 1 + 62 * 2 + 20 * 6 + 6 * 18 == 20 * 27
