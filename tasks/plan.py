@@ -50,7 +50,7 @@ class PlannedStack:
     Args:
         trainer: `stack`, or `fit` where `why` says what can't be stacked.
         xla: Whether XLA compiles the stack's program.
-        lanes: Number of seeds; each lane of the stack sees batches of its own.
+        lanes: Number of seeds, each counted once for each of its folds; each lane of the stack sees batches of its own.
         size: Number of trials.
         parameters: Trainable weights of one trial.
         rows: Of an epoch, augmented copies included.
@@ -158,7 +158,7 @@ def lay_out(
     scored = sum(parts.values())
     if dataset.streamed is not None:
         scored += len(dataset.streamed.sample) - parts["train"]
-    rows = _Rows(
+    own = _Rows(
         features=features,
         classes=len(dataset.classes) if dataset.classes else None,
         train=parts["train"],
@@ -166,7 +166,7 @@ def lay_out(
         scored=scored,
         augmentation_seconds=_augmentation_seconds(recipes, dataset),
     )
-    stacks, seconds, probed = _stacks(trials, by_id, rows, [metric, *also])
+    stacks, seconds, probed = _stacks(trials, by_id, {None: own}, [metric, *also])
     if dataset.streamed is not None:
         stacks = _streamed(stacks, features)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -239,7 +239,7 @@ def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...])
     """How the rows are held and shuffled.
 
     `memory_bytes` is about what the data take beside the stacks: some numbers for every row, and of the rows in memory
-    the raw and the preprocessed inputs, the latter as a whole and once or twice by parts.
+    the raw and the preprocessed inputs, the latter as a whole and by parts.
     """
     held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
     inputs = dataset.raw
@@ -249,11 +249,10 @@ def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...])
         raw = int(inputs.memory_usage(index=False, deep=True).sum()) // dataset.rows
     else:
         raw = 8 * len(inputs.columns)
-    copies = 3 if dataset.streamed is None else 2
     return {
         "streamed": dataset.streamed is not None,
         "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
-        "memory_bytes": held * (raw + copies * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
+        "memory_bytes": held * (raw + 2 * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
     }
 
 
@@ -360,6 +359,7 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None
         trial_id=planned.trial_id,
         variant_id=planned.variant_id,
         seed=planned.seed,
+        fold=planned.fold,
         epochs=planned.epochs,
         batch_size=settings["batch_size"],
         architecture=MODELS[model](**settings["model"][model]),
@@ -379,7 +379,7 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the data are to the trainers.
+    """What the data, or those of one fold, are to the trainers.
 
     Args:
         features: Shape of one preprocessed row.
@@ -399,18 +399,26 @@ class _Rows:
 
 
 def _stacks(
-    trials: Sequence[PlannedTrial], recipes: Mapping[str, Recipe], rows: _Rows, metrics: Sequence[str]
+    trials: Sequence[PlannedTrial],
+    recipes: Mapping[str, Recipe],
+    rows: Mapping[int | None, _Rows],
+    metrics: Sequence[str],
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
     """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one; the seconds
-    expected; and what the probe found, where one was worth its time."""
+    expected; and what the probe found, where one was worth its time.
+
+    Args:
+        rows: By fold; those of trials that are of none under None.
+    """
     by_shape: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
-        settings = recipes[trial.recipe_id].settings
+        settings, own = recipes[trial.recipe_id].settings, rows[trial.fold]
         shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
         shape["resampled"] = settings.get("imbalance") == "resample"
+        shape["rows"] = [own.features, own.train, own.scored, own.resampled if shape["resampled"] else None]
         by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [_group(each, recipes, rows) for each in by_shape.values()]
-    paces, probed = _paces(groups, rows.features)
+    groups = [_group(each, recipes, rows[each[0].fold]) for each in by_shape.values()]
+    paces, probed = _paces(groups)
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for group in groups:
@@ -429,9 +437,10 @@ class _Group:
     Args:
         first: One of them, bound.
         rules: Update rule by variant.
+        features: Shape of one preprocessed row.
         rows: Of an epoch.
-        lane_bytes: Memory that the augmented rows of one seed take in a stack.
-        augmentation: Seconds of one core for what one seed sees.
+        lane_bytes: Memory that the augmented rows of one lane take in a stack.
+        augmentation: Seconds of one core for what one lane sees.
         once: Whether augmented rows are made once for all stacks, not in each.
         tokens: How many there are, where the inputs are token numbers.
     """
@@ -441,6 +450,7 @@ class _Group:
     rules: dict[str, str]
     why: str | None
     work: Work
+    features: tuple[int, ...]
     rows: int
     steps_per_epoch: int
     lane_bytes: int
@@ -483,8 +493,8 @@ class _Group:
 
 
 def _lanes(trials: Sequence[PlannedTrial]) -> int:
-    """Trials of one seed see the same rows."""
-    return len({trial.seed for trial in trials})
+    """Trials of one seed, and of one fold, see the same rows."""
+    return len({(trial.seed, trial.fold) for trial in trials})
 
 
 def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Rows) -> _Group:
@@ -507,6 +517,7 @@ def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Row
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=why_not(model),
         work=replace(work, answers=data.scored * outputs),
+        features=data.features,
         rows=rows,
         steps_per_epoch=steps_per_epoch,
         lane_bytes=ahead if times is None else data.train * times * row_bytes,
@@ -527,7 +538,7 @@ def _probe_seconds(work: Work, xla: bool) -> float:
     return work.compile_seconds(1, xla=xla) + steps * work.step_seconds(probe.TRIALS, 1, xla=xla)
 
 
-def _paces(groups: Sequence[_Group], features: tuple[int, ...]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
+def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
     """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
     stacked = [(group.divided(AS_MODELLED)[0].seconds, group) for group in groups if not group.why]
     if not stacked:
@@ -538,7 +549,7 @@ def _paces(groups: Sequence[_Group], features: tuple[int, ...]) -> tuple[Mapping
         return AS_MODELLED, None
     paces, found = {}, {}
     for xla, name in ((True, "xla"), (False, "graph")):
-        measured = probe.measure(group.first, features, group.classes, tokens=group.tokens, xla=xla)
+        measured = probe.measure(group.first, group.features, group.classes, tokens=group.tokens, xla=xla)
         paces[xla] = Pace(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
             measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),

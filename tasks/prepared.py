@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,7 @@ class Prepared:
     Args:
         preprocessor: From raw columns to features, learned from the training part.
         features: Of the rows in memory, as `preprocess` gives them.
-        rows: Row positions of each part, int64, ascending.
+        rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
     """
 
@@ -83,14 +83,15 @@ class Prepared:
                 class_weights=self.class_weights,
                 to_score={**stored, TRAIN: self.features[held]},
             )
+        inputs = {part: self.features[rows] for part, rows in self.rows.items()}
         return Arrays(
-            train=Resident(self.features[self.rows[TRAIN]], target[self.rows[TRAIN]]),
-            val_inputs=self.features[self.rows[VAL]],
+            train=Resident(inputs[TRAIN], target[self.rows[TRAIN]]),
+            val_inputs=inputs[VAL],
             val_targets=target[self.rows[VAL]],
             classes=len(self.dataset.classes) if self.dataset.classes else None,
             target_scale=deviation,
             class_weights=self.class_weights,
-            to_score={part: self.features[rows] for part, rows in self.rows.items()},
+            to_score=inputs,
         )
 
     def prediction(self, outputs: np.ndarray) -> np.ndarray:
@@ -121,6 +122,33 @@ def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
         part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
         for part in (TRAIN, VAL, TEST)
     }
+    return _prepared(dataset, rows)
+
+
+def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False) -> dict[int, Prepared]:
+    """By fold, the data with what that fold validates as val rows and what it trains on as train rows, and no others.
+
+    As with `prepare`, everything is learned from the training rows: those of the fold. So folds may differ in their
+    features, and in how many there are. Where a fold's features are another's (images have the same largest value), it
+    is the same memory.
+
+    Args:
+        splits: With folds, from `fold_rows`.
+        forward: Whether the folds are blocks in time, and each trains on what comes before it only.
+    """
+    row, fold = splits["row"].to_numpy(np.int64), splits["fold"].to_numpy(np.float64, na_value=np.nan)
+    learnable = (splits["part"] != TEST).to_numpy(bool)
+    prepared: dict[int, Prepared] = {}
+    for number in range(int(np.nanmax(fold)) + 1):
+        earlier = np.isnan(fold) | (fold < number)
+        trained_on = learnable & (earlier if forward else fold != number)
+        own = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]})
+        same = (each.features for each in prepared.values() if np.array_equal(each.features, own.features))
+        prepared[number] = replace(own, features=next(same, own.features))
+    return prepared
+
+
+def _prepared(dataset: Dataset, rows: dict[str, np.ndarray]) -> Prepared:
     preprocessor = _fit_preprocessor(dataset, rows[TRAIN])
     scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
     return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale)

@@ -118,7 +118,7 @@ def divide(
     """Divides trials of equal shapes into stacks.
 
     Args:
-        columns: The trials of each variant, one a seed; each variant has as many.
+        columns: The trials of each variant, one a seed and fold; each variant has as many.
         rules: Each variant's update rule.
         work: What one trial does.
         cores: How many stacks run side by side.

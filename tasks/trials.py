@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
@@ -36,38 +36,48 @@ from tasks.training.trial import Outcome
 StackProgress = Callable[[str, int, int], None]
 """Told (what is being done, training steps done, steps in all) over the whole plan, steps counted per trial."""
 
+PreparedByFold = Mapping[int | None, Prepared]
+
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
 
-def train(plan: Plan, prepared: Prepared, run: Path, home: Path, progress: StackProgress | None = None) -> None:
+def train(
+    plan: Plan,
+    prepared: Prepared | PreparedByFold,
+    run: Path,
+    home: Path,
+    progress: StackProgress | None = None,
+) -> None:
     """Trains every stack whose results are not there yet: stacks side by side, one a core, then what needs `Model.fit`.
 
     After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
 
     Args:
+        prepared: What the trials learn from; of trials in folds, by fold.
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
     """
     waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
-    with makers(cores(), _processes(prepared, waiting)) as making:
-        _train(plan, prepared, run, home, waiting, making, progress)
+    by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
+    with makers(cores(), _processes(by_fold, waiting)) as making:
+        _train(plan, by_fold, run, home, waiting, making, progress)
 
 
 _PROCESSES_PAY = 10.0
 """Seconds of augmentation ahead; starting processes takes some, and tables are changed as fast as they travel."""
 
 
-def _processes(prepared: Prepared, waiting: Sequence[PlannedStack]) -> int:
+def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int:
     """How many processes make augmented rows; 1: this one alone."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
-    return cores() if pays and prepared.dataset.kind != TABLE else 1
+    return cores() if pays and all(each.dataset.kind != TABLE for each in prepared.values()) else 1
 
 
 def _train(
     plan: Plan,
-    prepared: Prepared,
+    prepared: PreparedByFold,
     run: Path,
     home: Path,
     waiting: Sequence[PlannedStack],
@@ -79,9 +89,10 @@ def _train(
         if progress:
             progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)
 
-    arrays = prepared.arrays(writing)
     board = _Board(plan, waiting)
     planned = {trial.trial_id: trial for trial in plan.trials}
+    folds = dict.fromkeys(planned[each].fold for stack in waiting for each in stack.trials)
+    arrays = {fold: prepared[fold].arrays(writing) for fold in folds}
 
     def work(stack: PlannedStack) -> None:
         trials = [
@@ -97,16 +108,19 @@ def _train(
             board.doing = f"augmented {done:,} of {total:,} copies"
 
         settings = plan.recipe(planned[stack.trials[0]].recipe_id).settings
-        own = augmented(
-            prepared,
-            arrays,
-            policy_of(settings.get("augmentation")),
-            sorted({trial.seed for trial in trials}),
-            resampled=settings.get("imbalance") == "resample",
-            home=home,
-            makers=making,
-            progress=copied,
-        )
+        own = {
+            fold: augmented(
+                prepared[fold],
+                arrays[fold],
+                policy_of(settings.get("augmentation")),
+                sorted({trial.seed for trial in trials if trial.fold == fold}),
+                resampled=settings.get("imbalance") == "resample",
+                home=home,
+                makers=making,
+                progress=copied,
+            )
+            for fold in dict.fromkeys(trial.fold for trial in trials)
+        }
         board.doing = ""
         if stack.trainer == "stack":
             outcomes = train_stack(trials, own, xla=stack.xla, progress=note)
@@ -249,7 +263,7 @@ def _folder(run: Path, name: str) -> Path:
     return run / "checkpoints" / name
 
 
-def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: Plan, prepared: Prepared) -> None:
+def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: Plan, prepared: PreparedByFold) -> None:
     planned = {trial.trial_id: trial for trial in plan.trials}
     trials = [_trial_row(outcome, planned[outcome.trial.trial_id], stack, plan) for outcome in outcomes]
     curves = [
@@ -259,13 +273,14 @@ def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: P
     ]
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
+        trial_id, own = outcome.trial.trial_id, prepared[outcome.trial.fold]
         for part, outputs in outcome.outputs.items():
-            trial_id = outcome.trial.trial_id
-            metrics += _metric_rows(trial_id, part, prepared.prediction(outputs), plan, prepared)
-            metrics.append(_metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)))
+            metrics += _metric_rows(trial_id, part, own.prediction(outputs), plan, own)
+            metrics.append(_metric_row(trial_id, part, LOSS, own.loss(part, outputs), len(outputs)))
     predictions = [
-        _prediction_rows(outcome.trial.trial_id, part, prepared.prediction(outcome.outputs[part]), prepared)
+        _prediction_rows(outcome.trial.trial_id, part, own.prediction(outcome.outputs[part]), own)
         for outcome in _finalists(outcomes, metrics, planned, plan)
+        for own in [prepared[outcome.trial.fold]]
         for part in (VAL, TEST)
     ]
     weights = {
@@ -335,16 +350,18 @@ def _finalists(
     planned: dict[str, PlannedTrial],
     plan: Plan,
 ) -> list[Outcome]:
-    """Of each recipe the trial that would be shipped: the best by the deciding metric on the validation part."""
+    """Of each recipe the trial that would be shipped: the best by the deciding metric on the validation part. Trials
+    of a search are not shipped."""
     sign = METRICS[plan.metric].sign
     scores = {
         row["trial_id"]: sign * row["value"] for row in metrics if (row["part"], row["metric"]) == (VAL, plan.metric)
     }
     best: dict[str, Outcome] = {}
     for outcome in sorted(outcomes, key=lambda each: each.trial.seed):
-        if outcome.status != "ok" or not np.isfinite(scores[outcome.trial.trial_id]):
+        trial = planned[outcome.trial.trial_id]
+        if trial.stage != "final" or outcome.status != "ok" or not np.isfinite(scores[trial.trial_id]):
             continue
-        recipe = planned[outcome.trial.trial_id].recipe_id
+        recipe = trial.recipe_id
         if recipe not in best or scores[outcome.trial.trial_id] > scores[best[recipe].trial.trial_id]:
             best[recipe] = outcome
     return list(best.values())

@@ -1,4 +1,5 @@
-"""Which rows train, which choose (val), which judge (test): seeded, disjoint, and together all rows."""
+"""Which rows train, which choose (val), which judge (test): seeded, disjoint, and together all rows. And folds: which
+of the rows that don't judge choose in turn."""
 
 from __future__ import annotations
 
@@ -47,6 +48,114 @@ def split_rows(dataset: Dataset, split: Split) -> pd.DataFrame:
     return SPLITS.frame(pd.DataFrame({"row": np.arange(dataset.rows), "part": parts, "group": groups}))
 
 
+_FOLDS = 0xF01D
+"""So that folds and parts of one seed are drawn apart."""
+
+
+def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) -> pd.DataFrame:
+    """The splits with `fold`: in which of `folds` folds, from 0, a row that is not of the test part is validated.
+
+    Every fold validates its own rows. By time they are consecutive blocks of `folds + 1`, as even as equal times allow,
+    and a fold trains on all blocks before its own; so the first block is validated in none. Otherwise a fold trains on
+    all rows but its own:
+
+    - Where the splits have groups, whole groups, so that the folds' sizes are as even as can easily be found.
+    - Else at random, within classes where the split is stratified: of each class as many rows in every fold, but for
+      one.
+
+    Folds of equally many rows can be trained in one stack. So at random all folds are made equal, and by group where
+    that takes no more: at most `folds - 1` rows are left over, which are trained on in every fold and validated in
+    none.
+
+    Args:
+        splits: From `split_rows`. The parts stay; `fold` is null for test rows and for those that are left over.
+        folds: At least 2.
+        split: The seed, and whether by time or stratified.
+
+    Raises:
+        BadInput: there are fewer rows, groups, times, or rows of a class than folds need; or the rows are streamed.
+    """
+    if dataset.streamed is not None:
+        raise BadInput(
+            "streamed data are not cross-validated",
+            where="tune.folds",
+            got=str(folds),
+            remedy="use the validation part: take tune.folds out; or hold the data in memory (data.memory, data.rows)",
+        )
+    rows = np.flatnonzero((splits["part"] != TEST).to_numpy(bool))
+    rng = np.random.default_rng([_FOLDS, split.seed])
+    if split.time is not None:
+        own = _blocks_in_time(_times(dataset, split.time)[rows], folds)
+    elif splits["group"].notna().any():
+        own = _folds_of_groups(splits["group"].iloc[rows].to_numpy(str), folds, rng)
+    else:
+        own = _folds_at_random(_labels(dataset, split)[rows], dataset.classes, folds, rng)
+    fold = pd.array([None] * len(splits), "Int64")
+    fold[rows] = pd.array(own, "Int64")
+    fold[rows[own < 0]] = None
+    return SPLITS.frame(splits.assign(fold=fold))
+
+
+def _folds_at_random(
+    labels: np.ndarray, classes: tuple[str, ...] | None, folds: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The fold of each row, or -1. Rows are dealt class by class, the largest class last, so that what is left over is
+    of that one."""
+    names, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if counts.min() < folds:
+        lone = classes is None or len(names) == 1
+        raise _too_many(
+            folds,
+            "rows" if lone else "rows in a class",
+            f"{len(labels):,} rows" if lone else f"{counts.min()} rows of class {classes[names[counts.argmin()]]}",  # type: ignore[index]
+            "" if lone else "; or don't stratify: data.split.stratify: false",
+        )
+    shuffled = rng.permutation(len(labels))
+    order = shuffled[np.lexsort((members[shuffled], counts[members[shuffled]]))]
+    dealt = len(order) // folds * folds
+    fold = np.full(len(labels), -1)
+    fold[order[:dealt]] = np.arange(dealt) % folds
+    return fold
+
+
+def _folds_of_groups(groups: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each row, or -1: the largest group first, each to the fold that is smallest by then (Graham 1969). It
+    does not depend on the rows' order."""
+    names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < folds:
+        raise _too_many(folds, "groups", f"{len(names)} groups to train and to validate")
+    order = rng.permutation(len(names))
+    of_group, sizes = np.empty(len(names), np.int64), np.zeros(folds, np.int64)
+    for group in order[np.argsort(-counts[order], kind="stable")]:
+        of_group[group] = sizes.argmin()
+        sizes[of_group[group]] += counts[group]
+    too_many = sizes - sizes.min()
+    spare = [np.flatnonzero((of_group == fold) & (counts == too_many[fold]))[:1] for fold in np.flatnonzero(too_many)]
+    if too_many.sum() < folds and all(map(len, spare)):
+        of_group[[int(group) for (group,) in spare]] = -1
+    return of_group[members]
+
+
+def _blocks_in_time(times: np.ndarray, folds: int) -> np.ndarray:
+    """The fold of each row, -1 in the first block; rows of one time stay together."""
+    instants, counts = np.unique(times, return_counts=True)
+    blocks = folds + 1
+    if len(instants) < blocks:
+        raise _too_many(folds, "times", f"{len(instants)} distinct times, and {folds} folds in time need {blocks}")
+    before = np.cumsum(counts)
+    ends: list[int] = []  # the last instant of each block but the last
+    for block in range(1, blocks):
+        first, last = len(ends) and ends[-1] + 1, len(instants) - 1 - (blocks - block)
+        ends.append(first + _nearest_cut(before[first : last + 1], block * len(times) / blocks))
+    return np.searchsorted(ends, np.searchsorted(instants, times)) - 1
+
+
+def _too_many(folds: int, than: str, got: str, otherwise: str = "") -> BadInput:
+    return BadInput(
+        f"more folds than {than}", where="tune.folds", got=f"{folds} folds, {got}", remedy=f"use fewer folds{otherwise}"
+    )
+
+
 def _test_share(split: Split) -> float:
     return _share("test", DEFAULT_TEST_SHARE if split.test is None else split.test)
 
@@ -62,9 +171,10 @@ def _share(name: str, share: float) -> float:
 
 
 def _strata(dataset: Dataset, split: Split) -> np.ndarray:
-    """The class of each row where the split keeps the classes' shares, else zeros."""
+    """As `_labels`, each class with two rows at least."""
+    labels = _labels(dataset, split)
     if dataset.classes is None or split.stratify is False:
-        return np.zeros(dataset.rows, np.int64)
+        return labels
     counts = np.bincount(dataset.target, minlength=len(dataset.classes))
     if (counts == 1).any():
         alone = [name for name, count in zip(dataset.classes, counts, strict=True) if count == 1]
@@ -74,7 +184,13 @@ def _strata(dataset: Dataset, split: Split) -> np.ndarray:
             got=", ".join(alone),
             remedy="leave these rows out or add more, or set data.split.stratify: false",
         )
-    return dataset.target
+    return labels
+
+
+def _labels(dataset: Dataset, split: Split) -> np.ndarray:
+    """The class of each row where the split keeps the classes' shares, else zeros."""
+    stratified = dataset.classes is not None and split.stratify is not False
+    return dataset.target if stratified else np.zeros(dataset.rows, np.int64)
 
 
 def _at_random(strata: np.ndarray, split: Split, rng: np.random.Generator) -> np.ndarray:
@@ -202,9 +318,7 @@ def _with_validation(
     if groups is not None:
         val = _draw_groups(groups[train], _validation_share(split), later_parts=1, rng=rng)
     else:
-        stratified = dataset.classes is not None and split.stratify is not False
-        strata = dataset.target[train] if stratified else np.zeros(len(train), np.int64)
-        val = _draw(strata, _validation_share(split), later_parts=1, rng=rng)
+        val = _draw(_labels(dataset, split)[train], _validation_share(split), later_parts=1, rng=rng)
     parts[train[val]] = VAL
     return parts
 

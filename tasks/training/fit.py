@@ -15,10 +15,12 @@ import numpy as np
 
 from tasks.training.trial import (
     Arrays,
+    ArraysByFold,
     Outcome,
     Progress,
     Trial,
     Watch,
+    by_fold,
     learning_rates,
 )
 
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def train_fit(trials: Sequence[Trial], arrays: Arrays, *, progress: Progress | None = None) -> list[Outcome]:
+def train_fit(
+    trials: Sequence[Trial], arrays: Arrays | ArraysByFold, *, progress: Progress | None = None
+) -> list[Outcome]:
     """Trains each trial by `Model.fit`; arguments and outcomes as in `train_stack`."""
-    total = sum(trial.epochs * arrays.steps_per_epoch(trial.batch_size) for trial in trials)
+    own = by_fold(arrays, trials)
+    total = sum(trial.epochs * own[trial.fold].steps_per_epoch(trial.batch_size) for trial in trials)
     outcomes: list[Outcome] = []
     done = 0
     for trial in trials:
@@ -37,8 +42,8 @@ def train_fit(trials: Sequence[Trial], arrays: Arrays, *, progress: Progress | N
             if progress:
                 progress(before + step, total)
 
-        outcomes.append(_fit(trial, arrays, report))
-        done += trial.epochs * arrays.steps_per_epoch(trial.batch_size)
+        outcomes.append(_fit(trial, own[trial.fold], report))
+        done += trial.epochs * own[trial.fold].steps_per_epoch(trial.batch_size)
     return outcomes
 
 

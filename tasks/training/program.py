@@ -55,7 +55,7 @@ class Structure:
     Args:
         layers: The network, as `stacked_layers.describe` puts it.
         classes: None for regression.
-        seeds, recipes: The stack's rectangle.
+        seeds, recipes: The stack's rectangle; a seed counts once for each of its folds.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
     """
 
@@ -71,10 +71,11 @@ class Structure:
 
 
 def hyperparameters(
-    columns: Sequence[Sequence[Trial]], rules: Sequence[Rule], class_weights: np.ndarray | None = None
+    columns: Sequence[Sequence[Trial]], rules: Sequence[Rule], class_weights: Sequence[np.ndarray | None]
 ) -> dict[str, np.ndarray]:
     """The per-trial numbers that a step takes: `NAME`, `[S, R]`, or `NUMBER.NAME`, `[S, recipes of the rule]`, and
-    `class_weights`, `[S, R, classes]`. A regularisation that no trial uses is not there, nor are weights."""
+    `class_weights`, `[S, R, classes]`, from those of each lane. A regularisation that no trial uses is not there, nor
+    are weights."""
     values: dict[str, Callable[[Trial], Any]] = {
         "l1": lambda trial: rounded(trial.penalties.l1),
         "l2": lambda trial: rounded(trial.penalties.l2),
@@ -86,9 +87,11 @@ def hyperparameters(
     }
     inputs = {name: array for name, value in values.items() if (array := per_trial(columns, value)).any()}
     if any(trial.class_weights for column in columns for trial in column):
-        assert class_weights is not None
-        inputs["class_weights"] = per_trial(
-            columns, lambda trial: class_weights if trial.class_weights else np.ones_like(class_weights)
+        inputs["class_weights"] = np.array(
+            [
+                [own if column[lane].class_weights else np.ones_like(own) for column in columns]
+                for lane, own in enumerate(class_weights)
+            ]
         )
     for number, rule in enumerate(rules):
         own = columns[rule.start : rule.stop]

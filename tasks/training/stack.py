@@ -10,6 +10,7 @@ each step together, and the steps of a chunk run in one loop inside one compiled
    network becomes an array with these two axes (`stacked_layers`). Trials of one seed share initial weights, batches
    and dropout's random numbers: that pairs their comparison, and lets the first layer multiply a batch by the kernels
    of all recipes in one matrix product. Convolutions lay the channels of all trials side by side and run in groups.
+   In cross-validation `S` counts *lanes*: each seed once for each fold, whose rows are its own.
 3. *The program* (`program`) depends on shapes and on update rules only. Hyperparameters are inputs, one value a trial:
    learning rates (`[steps, S, R]`, so every schedule is the same program), the optimizers' numbers, penalties, dropout
    rates, clipping, label smoothing. Nothing is compiled anew for another value, and stacks of equal structure share a
@@ -40,7 +41,18 @@ import numpy as np
 from tasks.training.feed import Buffer
 from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
 from tasks.training.stacked_layers import Tensor, describe
-from tasks.training.trial import Arrays, Outcome, Progress, Rows, Trial, Watch, learning_rates, slices
+from tasks.training.trial import (
+    Arrays,
+    ArraysByFold,
+    Outcome,
+    Progress,
+    Rows,
+    Trial,
+    Watch,
+    by_fold,
+    learning_rates,
+    slices,
+)
 
 CHUNK_BYTES = 24 * 2**20
 """Of training inputs that are in the program's hands at a time."""
@@ -58,7 +70,7 @@ count and not a measured time, so that a run can be repeated bit for bit."""
 
 def train_stack(
     trials: Sequence[Trial],
-    arrays: Arrays,
+    arrays: Arrays | ArraysByFold,
     *,
     xla: bool = True,
     dtype: str = "float32",
@@ -67,8 +79,8 @@ def train_stack(
     """Trains trials of one architecture, batch size and epoch budget together.
 
     Args:
-        trials: A full rectangle: every seed with every variant, in any order; evaluated at the same steps.
-        arrays: What they learn from.
+        trials: A full rectangle: every seed (and fold) with every variant, in any order; evaluated at the same steps.
+        arrays: What they learn from. Those of different folds have equally many rows, of equal shape.
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
         progress: Told of steps done, between evaluations.
@@ -82,20 +94,28 @@ def train_stack(
 class _Stack:
     """One stack's arrays, alive while it trains."""
 
-    def __init__(self, trials: Sequence[Trial], arrays: Arrays, xla: bool, dtype: str) -> None:
+    def __init__(self, trials: Sequence[Trial], arrays: Arrays | ArraysByFold, xla: bool, dtype: str) -> None:
         import tensorflow as tf
 
-        self.trials, self.arrays, self.xla, self.dtype = list(trials), arrays, xla, tf.as_dtype(dtype)
-        self.seeds, self.columns = _rectangle(self.trials)
+        self.trials, self.xla, self.dtype = list(trials), xla, tf.as_dtype(dtype)
+        lanes, self.columns = _rectangle(self.trials)
+        self.seeds = [seed for seed, _ in lanes]
+        own = by_fold(arrays, self.trials)
+        _check_alike(list(own.values()))
+        self.lanes = [own[fold] for _, fold in lanes]
+        self.arrays = self.lanes[0]  # for what they have in common
+        self.views = self.lanes if len(own) > 1 else self.lanes[:1]  # of rows that all see, one lane is scored
         first = self.trials[0]
         self.batch_size = first.batch_size
-        self.steps_per_epoch = arrays.steps_per_epoch(self.batch_size)
+        self.steps_per_epoch = self.arrays.steps_per_epoch(self.batch_size)
         self.total_steps = first.epochs * self.steps_per_epoch
         self.interval = first.evaluate_every or self.steps_per_epoch
         dropout = max(trial.penalties.dropout for trial in self.trials)
         template = type(first.penalties)(dropout=dropout)
         build = first.architecture.build
-        models = [build(arrays.train.shape, arrays.outputs, penalties=template, seed=seed) for seed in self.seeds]
+        shape, outputs = self.arrays.train.shape, self.arrays.outputs
+        built = {seed: build(shape, outputs, penalties=template, seed=seed) for seed in dict.fromkeys(self.seeds)}
+        models = [built[seed] for seed in self.seeds]
         self.model = models[0]
         self._take_program()
         self.weights = [
@@ -111,7 +131,7 @@ class _Stack:
         import tensorflow as tf
 
         rules = rules_of([column[0] for column in self.columns])
-        values = hyperparameters(self.columns, rules, self.arrays.class_weights)
+        values = hyperparameters(self.columns, rules, [each.class_weights for each in self.lanes])
         structure = Structure(
             layers=describe(self.model),
             classes=self.arrays.classes,
@@ -149,13 +169,16 @@ class _Stack:
     def _scoring_buffers(self) -> tuple[Buffer, Buffer]:
         """For a slice of rows that are scored, of any part of the data, all trials at once."""
         parts = [self.arrays.val_inputs, *self.arrays.to_score.values()]
+        feed, lanes = self.arrays.train, len(self.views)
         numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
-        fit = EVALUATION_BYTES // (numbers * self.dtype.size * len(self.columns) * len(self.seeds))
+        numbers *= len(self.columns) * len(self.seeds)
+        if lanes > 1:  # one lane's inputs are few beside all trials' activations
+            numbers += lanes * int(np.prod(feed.shape))
+        fit = EVALUATION_BYTES // (numbers * self.dtype.size)
         rows = min(int(np.clip(fit, 32, EVALUATION_ROWS)), max(map(len, parts)))
-        feed = self.arrays.train
         return (
-            Buffer((1, rows, *feed.shape), self._input_dtype(feed.dtype)),
-            Buffer((1, rows), self._input_dtype(feed.target_dtype)),
+            Buffer((lanes, rows, *feed.shape), self._input_dtype(feed.dtype)),
+            Buffer((lanes, rows), self._input_dtype(feed.target_dtype)),
         )
 
     def _input_dtype(self, dtype: np.dtype) -> np.dtype:
@@ -237,15 +260,15 @@ class _Stack:
         """
         import tensorflow as tf
 
-        feed, (x, y) = self.arrays.train, self.train_buffers
+        feeds, (x, y) = [each.train for each in self.lanes], self.train_buffers
         first, total, rows = self.step, np.zeros([len(self.seeds), len(self.columns)]), 0
         while self.step < stop:
             epoch, done = divmod(self.step, self.steps_per_epoch)
             if done == 0:
-                self.orders = [feed.order(seed, epoch) for seed in self.seeds]
+                self.orders = [feed.order(seed, epoch) for feed, seed in zip(feeds, self.seeds, strict=True)]
             steps = min(self.chunk_steps, self.steps_per_epoch - done, stop - self.step)
             wanted = slice(done * self.batch_size, (done + steps) * self.batch_size)
-            for lane, (seed, order) in enumerate(zip(self.seeds, self.orders, strict=True)):
+            for lane, (feed, seed, order) in enumerate(zip(feeds, self.seeds, self.orders, strict=True)):
                 picked = order[wanted]
                 feed.fill(seed, epoch, picked, x.array[lane, : len(picked)], y.array[lane, : len(picked)])
                 x.array[lane, len(picked) : steps * self.batch_size] = 0  # an epoch's last batch may be partial
@@ -271,19 +294,21 @@ class _Stack:
         """Validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
         import tensorflow as tf
 
-        inputs, targets = self.arrays.val_inputs, self.arrays.val_targets
         losses, hits = np.zeros([2, len(self.seeds), len(self.columns)])
         x, y = self.score_buffers
-        for part in slices(len(targets), x.array.shape[1]):
+        validated = len(self.arrays.val_targets)
+        for part in slices(validated, x.array.shape[1]):
             rows = part.stop - part.start
-            x.array[0, :rows], y.array[0, :rows] = inputs[part], targets[part]
+            for lane, view in enumerate(self.views):
+                x.array[lane, :rows], y.array[lane, :rows] = view.val_inputs[part], view.val_targets[part]
             loss, hit, penalty = self.program.score(self.weights, self.inputs, x.tensor, y.tensor, tf.constant(rows))
             losses += loss.numpy()
             hits += hit.numpy()
-        mean, penalties = losses / len(targets), penalty.numpy()
+        mean, penalties = losses / validated, penalty.numpy()
         if self.arrays.classes is None:
-            return {"val_loss": mean + penalties, "val_rmse": np.sqrt(mean) * self.arrays.target_scale}
-        return {"val_loss": mean + penalties, "val_accuracy": hits / len(targets)}
+            scales = np.array([each.target_scale for each in self.lanes])
+            return {"val_loss": mean + penalties, "val_rmse": np.sqrt(mean) * scales[:, None]}
+        return {"val_loss": mean + penalties, "val_accuracy": hits / validated}
 
     def _keep(self, keep: np.ndarray) -> list:
         """The kept weights, with those just evaluated where `keep` `[S, R]`."""
@@ -301,7 +326,9 @@ class _Stack:
 
     def _hand_out(self, columns: Sequence[int]) -> None:
         """Completes the outcomes of these columns, and charges the time since the last call to all that were there."""
-        outputs = {name: self._scored(self.kept, x) for name, x in self.arrays.to_score.items()}
+        outputs = {
+            name: self._scored(self.kept, [view.to_score[name] for view in self.views]) for name in self.arrays.to_score
+        }
         arrays = [weight.numpy() for weight in self.kept]
         now = time.monotonic()
         for column in self.columns:
@@ -318,31 +345,53 @@ class _Stack:
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
 
-    def _scored(self, weights: list, x: Rows) -> np.ndarray:
-        """Outputs `[S, R, rows, outputs]`, float32."""
-
+    def _scored(self, weights: list, views: Sequence[Rows]) -> np.ndarray:
+        """Outputs `[S, R, rows, outputs]`, float32, of the rows that each lane sees, or all."""
         buffer, _ = self.score_buffers
         parts = []
-        for part in slices(len(x), buffer.array.shape[1]):
+        for part in slices(len(views[0]), buffer.array.shape[1]):
             rows = part.stop - part.start
-            buffer.array[0, :rows] = x[part]
+            for lane, x in enumerate(views):
+                buffer.array[lane, :rows] = x[part]
             parts.append(self.program.outputs(weights, buffer.tensor).numpy()[:, :, :rows].astype("float32"))
         return np.concatenate(parts, axis=2)
 
 
-def _rectangle(trials: Sequence[Trial]) -> tuple[list[int], list[list[Trial]]]:
-    """The seeds, and for each variant its trials in the seeds' order; variants of one update rule side by side.
+def _check_alike(folds: Sequence[Arrays]) -> None:
+    """Whether folds can share a program.
 
     Raises:
-        ValueError: some variant lacks some seed, or batch sizes, budgets or the steps of evaluations differ.
+        ValueError: they differ in how many rows they train on or score, or in what a row is.
+    """
+
+    def facts(one: Arrays) -> tuple:
+        train = one.train
+        scored = {name: len(rows) for name, rows in one.to_score.items()}
+        return train.rows, train.shape, train.dtype, train.target_dtype, one.classes, len(one.val_targets), scored
+
+    if any(facts(each) != facts(folds[0]) for each in folds[1:]):
+        raise ValueError("the folds of a stack must have equally many rows in each part, of one shape")
+
+
+Lane = tuple[int, int | None]
+"""Seed and fold."""
+
+
+def _rectangle(trials: Sequence[Trial]) -> tuple[list[Lane], list[list[Trial]]]:
+    """The lanes, and for each variant its trials in the lanes' order; variants of one update rule side by side.
+
+    Raises:
+        ValueError: some variant lacks some lane, or batch sizes, budgets or the steps of evaluations differ.
     """
     if len({(trial.batch_size, trial.epochs, trial.evaluate_every) for trial in trials}) != 1:
         raise ValueError("the trials of a stack must have one batch size, one epoch budget and one evaluate_every")
-    seeds = sorted({trial.seed for trial in trials})
-    by_variant: dict[str, dict[int, Trial]] = {}
+    by_variant: dict[str, dict[Lane, Trial]] = {}
     for trial in trials:
-        by_variant.setdefault(trial.variant_id, {})[trial.seed] = trial
-    if any(sorted(own) != seeds for own in by_variant.values()) or len(by_variant) * len(seeds) != len(trials):
-        raise ValueError("the trials of a stack must be every variant under every seed, once")
-    columns = [[own[seed] for seed in seeds] for own in by_variant.values()]
-    return seeds, sorted(columns, key=lambda column: column[0].optimizer.update.__name__)
+        by_variant.setdefault(trial.variant_id, {})[trial.seed, trial.fold] = trial
+    lanes = sorted(
+        {(trial.seed, trial.fold) for trial in trials}, key=lambda lane: (lane[0], -1 if lane[1] is None else lane[1])
+    )
+    if any(own.keys() != set(lanes) for own in by_variant.values()) or len(by_variant) * len(lanes) != len(trials):
+        raise ValueError("the trials of a stack must be every variant under every seed and fold, once")
+    columns = [[own[lane] for lane in lanes] for own in by_variant.values()]
+    return lanes, sorted(columns, key=lambda column: column[0].optimizer.update.__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -74,6 +74,7 @@ class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
     Args:
+        fold: In which of the folds of a cross-validation; it says which `Arrays` the trial learns from.
         evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
             step is followed by one anyway.
         target: None: the trial goes on however good it is.
@@ -97,6 +98,7 @@ class Trial:
     evaluate_every: int | None = None
     target: Target | None = None
     class_weights: bool = False
+    fold: int | None = None
 
 
 class Rows(Protocol):
@@ -140,6 +142,15 @@ class Arrays:
     def steps_per_epoch(self, batch_size: int) -> int:
         """The last, partial batch is trained on as well."""
         return -(-self.train.rows // batch_size)
+
+
+ArraysByFold = Mapping[int | None, Arrays]
+
+
+def by_fold(arrays: Arrays | ArraysByFold, trials: Sequence[Trial]) -> dict[int | None, Arrays]:
+    """The arrays of the trials' folds; those that are given alone are for trials of no fold."""
+    given: ArraysByFold = {None: arrays} if isinstance(arrays, Arrays) else arrays
+    return {fold: given[fold] for fold in dict.fromkeys(trial.fold for trial in trials)}
 
 
 @dataclass
