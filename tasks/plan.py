@@ -16,8 +16,9 @@ from tasks.augmentation.pieces import held_bytes
 from tasks.augmentation.policy import example_seconds, policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
-from tasks.evaluation.metrics import check_metric, default_metrics
+from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.recipes import Recipe, identifier, recipes_of
+from tasks.searches import Search, searches_of
 from tasks.spec.models import Spec, as_written
 from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
 from tasks.training import probe
@@ -97,6 +98,7 @@ class Plan:
     skipped: list[dict[str, str]]
     cost: dict[str, Any]
     probe: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def as_json(self) -> dict[str, Any]:
@@ -121,8 +123,9 @@ class Plan:
             probe=earlier["probe"],
         )
 
-    def recipe(self, recipe_id: str) -> Recipe:
-        return next(recipe for recipe in self.recipes if recipe.recipe_id == recipe_id)
+    def variant(self, variant_id: str) -> Recipe:
+        """The recipe with its values bound."""
+        return next(recipe for recipe in self.recipes if recipe.variant_id == variant_id)
 
 
 def lay_out(
@@ -132,44 +135,37 @@ def lay_out(
     features: tuple[int, ...],
     *,
     resampled: int | None = None,
+    chosen: Sequence[Recipe] | None = None,
 ) -> Plan:
-    """The whole plan.
+    """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
+    recipes as they stand.
 
     Args:
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
+        chosen: The recipes with what a search chose for each.
 
     Raises:
-        BadInput: no recipe fits the data, or a metric doesn't fit the task.
+        BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     metric, also = _metrics(spec, dataset.task)
     _check_target(spec, dataset.task)
     recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
+    searches = searches_of(spec, recipes)
     if not recipes:
         reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
         raise BadInput(
             "no recipe fits the data", where="compare", got=reasons, remedy="change the model or the recipes"
         )
-    split = spec.data.split.model_dump(mode="json")
-    key = identifier({"data": dataset.digest, "split": split, "features": list(dataset.table.columns)})
-    trials = [_planned(recipe, seed, key) for recipe in recipes for seed in range(spec.train.seeds)]
-    by_id = {recipe.recipe_id: recipe for recipe in recipes}
-    scored = sum(parts.values())
-    if dataset.streamed is not None:
-        scored += len(dataset.streamed.sample) - parts["train"]
-    own = _Rows(
-        features=features,
-        classes=len(dataset.classes) if dataset.classes else None,
-        train=parts["train"],
-        resampled=parts["train"] if resampled is None else resampled,
-        scored=scored,
-        augmentation_seconds=_augmentation_seconds(recipes, dataset),
-    )
-    stacks, seconds, probed = _stacks(trials, by_id, {None: own}, [metric, *also])
-    if dataset.streamed is not None:
-        stacks = _streamed(stacks, features)
+    recipes = list(chosen or recipes)
+    ground = Ground(dataset, {None: Rows.of(dataset, parts, features, resampled)}, (metric, *also))
+    trials = [planned(recipe, seed, ground.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
+    stacks, seconds, probed = ground.stacks(trials, recipes)
     steps = sum(stack.steps * stack.size for stack in stacks)
+    cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
+    if searches and chosen is None:
+        trials, stacks, probed = [], [], None
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -185,8 +181,26 @@ def lay_out(
         stacks=stacks,
         skipped=skipped,
         probe=probed,
-        cost={"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)},
+        cost=cost,
+        search=_search(spec, searches, metric) if searches else None,
     )
+
+
+def _search(spec: Spec, searches: Sequence[Search], metric: str) -> dict[str, Any]:
+    """What is searched, as in plan.json."""
+    assert spec.tune is not None
+    methods = dict.fromkeys(search.method for search in searches)
+    return {
+        "method": ", ".join(methods),
+        "trials": spec.tune.trials or max(search.trials for search in searches),
+        "seeds": spec.tune.seeds,
+        "folds": spec.tune.folds,
+        "metric": metric,
+        "greater_is_better": METRICS[metric].greater_is_better,
+        "cost": spec.tune.cost,
+        "recipes": [search.as_json() for search in searches],
+        "stacks": [],
+    }
 
 
 def _metrics(spec: Spec, task: str) -> tuple[str, list[str]]:
@@ -320,12 +334,13 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
     return policy.why_not(facts(dataset)) if policy else None
 
 
-def _planned(recipe: Recipe, seed: int, data_key: str) -> PlannedTrial:
+def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", fold: int | None = None) -> PlannedTrial:
+    """One trial of a recipe with its values bound; `data_key` is that of the ground it stands on."""
     facts = {
         "variant": recipe.variant_id,
         "seed": seed,
-        "fold": None,
-        "stage": "final",
+        "fold": fold,
+        "stage": stage,
         "epochs": recipe.settings["epochs"],
         "data": data_key,
     }
@@ -333,9 +348,9 @@ def _planned(recipe: Recipe, seed: int, data_key: str) -> PlannedTrial:
         trial_id=identifier(facts),
         recipe_id=recipe.recipe_id,
         variant_id=recipe.variant_id,
-        stage="final",
+        stage=stage,
         seed=seed,
-        fold=None,
+        fold=fold,
         epochs=recipe.settings["epochs"],
     )
 
@@ -378,7 +393,7 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """What the data, or those of one fold, are to the trainers.
 
     Args:
@@ -387,7 +402,6 @@ class _Rows:
         train: How many rows are trained on.
         resampled: The same once classes are made equal.
         scored: Of all parts.
-        augmentation_seconds: By recipe, of one core for one row.
     """
 
     features: tuple[int, ...]
@@ -395,39 +409,90 @@ class _Rows:
     train: int
     resampled: int
     scored: int
-    augmentation_seconds: Mapping[str, float]
+
+    @classmethod
+    def of(cls, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], resampled: int | None) -> Rows:
+        """As `lay_out` takes them."""
+        scored = sum(parts.values())
+        if dataset.streamed is not None:
+            scored += len(dataset.streamed.sample) - parts["train"]
+        classes = len(dataset.classes) if dataset.classes else None
+        return cls(features, classes, parts["train"], parts["train"] if resampled is None else resampled, scored)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What trials are planned on.
+
+    Args:
+        rows: By fold; those of trials that are of none under None.
+        metrics: What is measured of each trial.
+    """
+
+    dataset: Dataset
+    rows: Mapping[int | None, Rows]
+    metrics: tuple[str, ...]
+
+    def key(self, spec: Spec) -> str:
+        """What of the data decides a trial's results."""
+        split = spec.data.split.model_dump(mode="json")
+        return identifier({"data": self.dataset.digest, "split": split, "features": list(self.dataset.table.columns)})
+
+    def stacks(
+        self, trials: Sequence[PlannedTrial], variants: Sequence[Recipe], *, probed: bool = True
+    ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
+        """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
+        its time.
+
+        Args:
+            probed: Whether a probe may be asked for the machine's pace. Without, the division follows from the trials
+                and the number of cores alone.
+
+        Raises:
+            BadInput: a trial of streamed data can't be stacked.
+        """
+        seconds = _augmentation_seconds(variants, self.dataset)
+        by_id = {variant.variant_id: variant for variant in variants}
+        stacks, expected, found = _stacks(trials, by_id, self.rows, self.metrics, seconds, probed)
+        if self.dataset.streamed is not None:
+            stacks = _streamed(stacks, self.rows[None].features)
+        return stacks, expected, found
 
 
 def _stacks(
     trials: Sequence[PlannedTrial],
-    recipes: Mapping[str, Recipe],
-    rows: Mapping[int | None, _Rows],
+    variants: Mapping[str, Recipe],
+    rows: Mapping[int | None, Rows],
     metrics: Sequence[str],
+    augmentation_seconds: Mapping[str, float],
+    probed: bool,
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
-    """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one; the seconds
-    expected; and what the probe found, where one was worth its time.
+    """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one.
 
     Args:
-        rows: By fold; those of trials that are of none under None.
+        augmentation_seconds: By variant, of one core for one row.
     """
     by_shape: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
-        settings, own = recipes[trial.recipe_id].settings, rows[trial.fold]
+        settings, own = variants[trial.variant_id].settings, rows[trial.fold]
         shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
         shape["resampled"] = settings.get("imbalance") == "resample"
         shape["rows"] = [own.features, own.train, own.scored, own.resampled if shape["resampled"] else None]
         by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [_group(each, recipes, rows[each[0].fold]) for each in by_shape.values()]
-    paces, probed = _paces(groups)
+    groups = [
+        _group(each, variants, rows[each[0].fold], augmentation_seconds[each[0].variant_id])
+        for each in by_shape.values()
+    ]
+    paces, found = _paces(groups) if probed else (AS_MODELLED, None)
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for group in groups:
         division, longest = group.divided(paces)
-        settings = recipes[group.trials[0].recipe_id].settings
+        settings = variants[group.trials[0].variant_id].settings
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
         seconds += group.seconds(division)
         stacks += [_stack(part, group, division.xla, every, metrics) for part in division.stacks]
-    return stacks, seconds, probed
+    return stacks, seconds, found
 
 
 @dataclass(frozen=True)
@@ -497,11 +562,13 @@ def _lanes(trials: Sequence[PlannedTrial]) -> int:
     return len({(trial.seed, trial.fold) for trial in trials})
 
 
-def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Rows) -> _Group:
-    bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in trials]
+def _group(
+    trials: list[PlannedTrial], variants: Mapping[str, Recipe], data: Rows, augmentation_seconds: float
+) -> _Group:
+    bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
     outputs = data.classes or 1
     model = bound[0].architecture.build(data.features, outputs)
-    recipe = recipes[trials[0].recipe_id]
+    recipe = variants[trials[0].variant_id]
     augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None
     originals = data.resampled if recipe.settings.get("imbalance") == "resample" else data.train
@@ -521,7 +588,7 @@ def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Row
         rows=rows,
         steps_per_epoch=steps_per_epoch,
         lane_bytes=ahead if times is None else data.train * times * row_bytes,
-        augmentation=data.augmentation_seconds[recipe.recipe_id] * versions,
+        augmentation=augmentation_seconds * versions,
         once=times is not None,
         classes=data.classes,
         tokens=getattr(model.layers[0], "input_dim", None),
@@ -594,7 +661,7 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
 
 
 def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset) -> dict[str, float]:
-    """By recipe, what augmenting one example takes one core; 0 without augmentation."""
+    """By variant, what augmenting one example takes one core; 0 without augmentation."""
     few = examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
     taken: dict[str, float] = {}
     for recipe in recipes:
@@ -602,7 +669,7 @@ def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset) -> dict[s
         policy = policy_of(document)
         if policy and identifier(document) not in taken:
             taken[identifier(document)] = example_seconds(policy, few)
-    documents = {recipe.recipe_id: recipe.settings.get("augmentation") for recipe in recipes}
+    documents = {recipe.variant_id: recipe.settings.get("augmentation") for recipe in recipes}
     return {name: taken[identifier(document)] if document else 0.0 for name, document in documents.items()}
 
 

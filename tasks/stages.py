@@ -276,7 +276,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
     from tasks.training.export import export_model
 
     planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
-    trial = bind_trial(planned, laid_out.recipe(planned.recipe_id))
+    trial = bind_trial(planned, laid_out.variant(planned.variant_id))
     dataset = prepared.dataset
     outputs = len(dataset.classes) if dataset.classes else 1
     network = trial.architecture.build(prepared.features.shape[1:], outputs, penalties=trial.penalties, seed=trial.seed)

@@ -96,7 +96,7 @@ def _train(
 
     def work(stack: PlannedStack) -> None:
         trials = [
-            bind_trial(planned[each], plan.recipe(planned[each].recipe_id), stack.evaluate_every)
+            bind_trial(planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every)
             for each in stack.trials
         ]
 
@@ -107,7 +107,7 @@ def _train(
             board.note(stack, 0.0)
             board.doing = f"augmented {done:,} of {total:,} copies"
 
-        settings = plan.recipe(planned[stack.trials[0]].recipe_id).settings
+        settings = plan.variant(planned[stack.trials[0]].variant_id).settings
         own = {
             fold: augmented(
                 prepared[fold],
@@ -298,7 +298,7 @@ def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: P
 
 
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, plan: Plan) -> dict[str, Any]:
-    recipe = plan.recipe(planned.recipe_id)
+    recipe = plan.variant(planned.variant_id)
     return {
         **{key: value for key, value in asdict(planned).items() if key != "epochs"},
         "recipe": recipe.recipe,

@@ -94,7 +94,7 @@ def train(source):
     prepared = prepare(dataset, split_rows(dataset, spec.data.split))
     parts = {part: len(rows) for part, rows in prepared.rows.items()}
     plan = lay_out(spec, dataset, parts, prepared.features.shape[1:])
-    trials = [bind_trial(each, plan.recipe(each.recipe_id)) for each in plan.trials]
+    trials = [bind_trial(each, plan.variant(each.variant_id)) for each in plan.trials]
     outcomes = train_stack(trials, prepared.arrays())
     assert all(outcome.status == "ok" for outcome in outcomes)
     return plan.data["streamed"], dataset.rows

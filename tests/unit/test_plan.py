@@ -225,7 +225,7 @@ def trial_ids(plan: Plan) -> list[str]:
 
 def test_a_trial_is_a_variant_under_a_seed() -> None:
     plan = plan_of(spec_of(train={"seeds": 3, "epochs": 7}, compare={"optimizer": ["sgd", "adam"]}))
-    assert [(plan.recipe(trial.recipe_id).optimizer, trial.seed) for trial in plan.trials] == list(
+    assert [(plan.variant(trial.variant_id).optimizer, trial.seed) for trial in plan.trials] == list(
         itertools.product(["sgd", "adam"], range(3))
     )
     assert len(set(trial_ids(plan))) == 6
@@ -390,7 +390,7 @@ def test_each_trial_is_in_one_stack_whose_trials_have_one_shape() -> None:
     )
     assert sorted(each for stack in plan.stacks for each in stack.trials) == sorted(trial_ids(plan))
     assert len({stack.stack_id for stack in plan.stacks}) == len(plan.stacks) < len(plan.trials)
-    recipe_of = {trial.trial_id: plan.recipe(trial.recipe_id) for trial in plan.trials}
+    recipe_of = {trial.trial_id: plan.variant(trial.variant_id) for trial in plan.trials}
     seed_of = {trial.trial_id: trial.seed for trial in plan.trials}
     for stack in plan.stacks:
         recipes = {recipe_of[each].recipe_id for each in stack.trials}
@@ -424,7 +424,7 @@ def test_a_stacks_trials_see_the_same_rows() -> None:
     found = {}
     for stack in plan.stacks:
         recipes = {each.recipe_id for each in plan.trials if each.trial_id in stack.trials}
-        (policy,) = {json.dumps(plan.recipe(each).settings.get("augmentation")) for each in recipes}
+        (policy,) = {json.dumps(plan.variant(each).settings.get("augmentation")) for each in recipes}
         found[policy] = (stack.rows, stack.steps, stack.augmentation_seconds > 0)
     assert list(found.values()) == [(100, 4 * 4, False), (100, 4 * 4, True), (300, 4 * 10, True)]
 
@@ -436,7 +436,7 @@ def test_resampled_rows_are_in_a_stack_of_their_own_and_weighted_ones_beside_the
     for stack in plan.stacks:
         sizes[stack.rows, stack.steps] = sizes.get((stack.rows, stack.steps), 0) + stack.size
     assert sizes == {(100, 8): 10, (180, 12): 5}
-    weighted = [bind_trial(each, plan.recipe(each.recipe_id)).class_weights for each in plan.trials]
+    weighted = [bind_trial(each, plan.variant(each.variant_id)).class_weights for each in plan.trials]
     assert sum(weighted) == 5
 
 
@@ -493,7 +493,7 @@ def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
     data, features = KINDS[kind]
     assert data.kind == kind
     plan = plan_of(spec_of(compare={"model": list(MODELS)}), data, features)
-    fitted = {plan.recipe(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
+    fitted = {plan.variant(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
     assert fitted == ({"gru"} if kind == "text" else set())
     assert len(plan.recipes) + len(plan.skipped) == len(MODELS) and len(plan.recipes) >= 2
     assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item["reason"] for item in plan.skipped)
@@ -568,7 +568,7 @@ def test_the_plan_holds_when_each_stack_is_evaluated_and_binds_it() -> None:
     assert [stack.evaluate_every for stack in plan.stacks] == [20, 4]
     stack = plan.stacks[0]
     trial = next(each for each in plan.trials if each.trial_id == stack.trials[0])
-    bound = bind_trial(trial, plan.recipe(trial.recipe_id), stack.evaluate_every)
+    bound = bind_trial(trial, plan.variant(trial.variant_id), stack.evaluate_every)
     assert (bound.evaluate_every, bound.target) == (20, Target("accuracy", 0.9))
 
 

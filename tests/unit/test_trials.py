@@ -97,7 +97,7 @@ def test_every_planned_trial_is_recorded_once_with_what_it_was(wine: Planned, ta
         assert (recorded.loc[stack.trials, "stack_id"] == stack.stack_id).all()
         assert (recorded.loc[stack.trials, "parameters"] == stack.parameters).all()
     for trial in wine.plan.trials:
-        row, recipe = recorded.loc[trial.trial_id], wine.plan.recipe(trial.recipe_id)
+        row, recipe = recorded.loc[trial.trial_id], wine.plan.variant(trial.variant_id)
         assert (row["seed"], row["variant_id"], row["recipe"]) == (trial.seed, trial.variant_id, recipe.recipe)
         assert json.loads(row["params"]) == recipe.settings
         assert (row["status"], row["trainer"], row["stage"]) == ("ok", "stack", "final")
