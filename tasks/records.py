@@ -146,4 +146,23 @@ SPLITS = Table(
     },
 )
 
-TABLES = {table.name: table for table in (TRIALS, METRICS, CURVES, PREDICTIONS, SPLITS)}
+SETTINGS = Table(  # one row a setting that the search tried, in the order asked; no rows without a search
+    "settings",
+    {
+        "recipe_id": _text,
+        "recipe": _text,
+        "method": _text,  # what asked for it: grid, random, quasi-random, tpe, successive-halving, gradient
+        "number": _int,  # order within the recipe, from 0
+        "batch": _int,  # settings of one batch are asked for before any of them is told
+        "variant_id": _text,
+        "values": _text,  # JSON: searched name to value, only what is active
+        "status": _text,  # ok, diverged, pruned
+        "score": _float,  # mean over seeds and folds of the deciding metric on val, in its own unit; null: diverged
+        "spread": _float,  # standard deviation over seeds and folds (n - 1); null for a single one
+        "rung": _int,  # the last one reached; null without rungs
+        "epochs": _float,  # trained, summed over seeds and folds
+        "seconds": _float,  # likewise
+    },
+)
+
+TABLES = {table.name: table for table in (TRIALS, METRICS, CURVES, PREDICTIONS, SPLITS, SETTINGS)}

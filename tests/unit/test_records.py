@@ -46,6 +46,22 @@ COLUMNS = {
     "curves": ["trial_id", "epoch", "step", "layer", "name", "value", "schema_version"],
     "predictions": ["trial_id", "part", "row", "target", "class_index", "value", "schema_version"],
     "splits": ["row", "part", "fold", "group", "schema_version"],
+    "settings": [
+        "recipe_id",
+        "recipe",
+        "method",
+        "number",
+        "batch",
+        "variant_id",
+        "values",
+        "status",
+        "score",
+        "spread",
+        "rung",
+        "epochs",
+        "seconds",
+        "schema_version",
+    ],
 }
 
 values: dict[pa.DataType, st.SearchStrategy[Any]] = {

@@ -1,0 +1,116 @@
+"""Optimizers that contain others: tuned well enough, they can't be worse. Where they are, the search was too small.
+
+After Choi et al. (2020), "On Empirical Comparisons of Optimizers for Deep Learning", whose hierarchy is one of update
+rules: a rule contains another if some setting of it is, or approaches, the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.evaluation.tried import Tried
+from tasks.search.space import Choices, Dimension, Space
+
+
+@dataclass(frozen=True)
+class Inclusion:
+    """`outer` is `inner` where `parameter` takes `value`.
+
+    Args:
+        parameter: Of `outer`; it must have been searched.
+        value: Where it must be able to go: down to it, or up to it where the inclusion is approximate.
+        exact: False where it holds in the limit of large values only.
+        learning_rate: What `outer` needs for each unit of the learning rate of `inner`, there.
+        renamed: What `inner` calls a hyperparameter, to what `outer` calls it. These must have been searched in both.
+        why: The reason.
+    """
+
+    outer: str
+    inner: str
+    parameter: str
+    value: float
+    exact: bool
+    why: str
+    learning_rate: float = 1.0
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+# Not here: Nadam contains neither Adam nor Nesterov, since Keras's schedule moves its beta_1. Adamax and Lion keep a
+# norm or a sign whatever their parameters, Adadelta a ratio. For the inclusions in the limit, epsilon or the
+# accumulator must reach 1, against which the squared gradients of a network that learns are small.
+INCLUSIONS: tuple[Inclusion, ...] = (
+    Inclusion("momentum", "sgd", "momentum", 0.0, True, "m = -lr * g with momentum 0"),
+    Inclusion("nesterov", "sgd", "momentum", 0.0, True, "w -= lr * g with momentum 0"),
+    Inclusion("adamw", "adam", "weight_decay", 0.0, True, "Adam's step follows a decay of 0"),
+    Inclusion("rmsprop", "sgd", "epsilon", 1.0, False, "lr * g / sqrt(v + epsilon) nears lr / sqrt(epsilon) * g"),
+    Inclusion(
+        "rmsprop",
+        "momentum",
+        "epsilon",
+        1.0,
+        False,
+        "with momentum on its step, lr * g / sqrt(v + epsilon) nears lr / sqrt(epsilon) * g",
+        renamed={"momentum": "momentum"},
+    ),
+    Inclusion("adagrad", "sgd", "initial_accumulator_value", 1.0, False, "lr * g / sqrt(a) nears a constant times g"),
+    Inclusion(
+        "adam",
+        "momentum",
+        "epsilon",
+        1.0,
+        False,
+        "m / (sqrt(v) + epsilon) nears m / epsilon, and m is momentum's times 1 - beta_1",
+        learning_rate=10.0,  # at beta_1 0.9
+        renamed={"momentum": "beta_1"},
+    ),
+)
+
+
+def reachable(inclusion: Inclusion, space: Space, inner: Tried) -> bool:
+    """Whether the outer optimizer's search could have come to the inner one's best setting.
+
+    Its parameter's range must reach the value, and every value of `inner` must lie within the range of the dimension
+    that takes it; the learning rate, and what is renamed, must be among them. Where the inner optimizer's learning rate
+    was not searched, nothing says what it was, so the answer is no.
+
+    Args:
+        space: The outer optimizer's.
+        inner: The inner optimizer's best setting.
+    """
+    over = {dimension.name: dimension for dimension in space}
+    parameter = over.get(inclusion.parameter)
+    if parameter is None or not _reaches(parameter, inclusion):
+        return False
+    if not {"learning_rate", *inclusion.renamed} <= inner.values.keys():
+        return False
+    for name, value in inner.values.items():
+        dimension = over.get(inclusion.renamed.get(name, name))
+        wanted = value * inclusion.learning_rate if name == "learning_rate" else value
+        if dimension is None or not _covers(dimension, wanted):
+            return False
+    return True
+
+
+def noise(outer: Tried, inner: Tried) -> float | None:
+    """What two settings that are equally good may differ by, in the metric's unit: the standard deviation, over seeds
+    and folds, of the difference of one training each. None where a setting was trained once only."""
+    if outer.spread is None or inner.spread is None:
+        return None
+    return math.hypot(outer.spread, inner.spread)
+
+
+def _reaches(dimension: Dimension, inclusion: Inclusion) -> bool:
+    if isinstance(dimension.over, Choices):
+        ends = [value for value in dimension.over.values if isinstance(value, int | float)]
+        low, high = (min(ends), max(ends)) if ends else (math.inf, -math.inf)
+    else:
+        low, high = dimension.over.low, dimension.over.high
+    return low <= inclusion.value if inclusion.exact else high >= inclusion.value
+
+
+def _covers(dimension: Dimension, value: object) -> bool:
+    if isinstance(dimension.over, Choices):
+        return value in dimension.over.values
+    return isinstance(value, int | float) and dimension.over.low <= value <= dimension.over.high

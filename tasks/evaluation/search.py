@@ -1,0 +1,280 @@
+"""What the hyperparameter search found, whether it was large enough, and what decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.evaluation import wording
+from tasks.evaluation.containment import INCLUSIONS, noise, reachable
+from tasks.evaluation.expected_best import BestByBudget, expected_best, running_best
+from tasks.evaluation.importance import importances
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.sensitivity import sensitivity, tolerance
+from tasks.evaluation.tried import ADAPTIVE, DIVERGED, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.search.space import Choices, Dimension, Space
+
+Json = dict[str, Any]
+
+_TOP = 10
+_EDGE = 0.05  # of a range, on its own scale
+_FEW_CHOICES = 3  # of two numbers, one is always the smallest
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """One recipe's search.
+
+    Args:
+        entry: Its entry in plan.json's `search`.
+    """
+
+    entry: Json
+    space: Space
+    tried: list[Tried]
+    ranked: list[Tried]
+
+    @property
+    def id(self) -> str:
+        return str(self.entry["recipe_id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["recipe"])
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """What is compared besides the optimizer, which a recipe's name begins with; and the method."""
+        return (str(self.entry["method"]), *self.name.split(" · ")[1:])
+
+
+def judge_search(search: Json, settings: pd.DataFrame) -> Json:
+    """verdict.json's `search`.
+
+    By recipe: the best setting and the ten best, those at an edge of their range, the best score against the number of
+    settings (`expected_best`; the running best for adaptive methods), each hyperparameter's importance, the share of
+    the learning rate's range that is good enough. Over recipes: optimizers that ended worse than one they contain, and
+    where cost was asked the settings that no other beats in both score and seconds.
+
+    Args:
+        search: plan.json's `search`, not null.
+        settings: Table `settings`.
+
+    Returns:
+        Strict JSON. `warnings` holds a full sentence for each thing that weakens the comparison.
+    """
+    sign = 1 if search["greater_is_better"] else -1
+    tried = read_settings(settings)
+    recipes = [_read(entry, tried.get(str(entry["recipe_id"]), []), sign) for entry in search["recipes"]]
+    by_recipe = {recipe.id: recipe.tried for recipe in recipes}
+    slack = tolerance(by_recipe, sign)
+    every = np.concatenate([scores(recipe.tried) for recipe in recipes]) if recipes else np.empty(0)
+    floor = float(sign * min(sign * every)) if len(every) else None
+    described = [_describe(recipe, sign, slack, floor) for recipe in recipes]
+    contained = _containments(recipes, search, sign)
+    return {
+        "metric": search["metric"],
+        "greater_is_better": search["greater_is_better"],
+        "runs": search["seeds"] * (search["folds"] or 1),
+        "tolerance": slack,
+        "recipes": described,
+        "containments": contained,
+        "pareto": _pareto(recipes, sign) if search["cost"] == "seconds" else None,
+        "warnings": _warnings(recipes, described, contained),
+    }
+
+
+def _read(entry: Json, tried: list[Tried], sign: int) -> _Recipe:
+    return _Recipe(entry, read_space(entry["space"]), tried, ranked(tried, sign))
+
+
+def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | None) -> Json:
+    best = recipe.ranked[0] if recipe.ranked else None
+    found = importances(recipe.space, recipe.tried, sign)
+    forgiven = None if slack is None else sensitivity(recipe.space, recipe.tried, sign, slack)
+    return {
+        **{name: recipe.entry[name] for name in ("recipe_id", "recipe", "optimizer", "method")},
+        "settings": len(recipe.tried),
+        "diverged": sum(each.status == DIVERGED for each in recipe.tried),
+        "pruned": sum(each.status == PRUNED for each in recipe.tried),
+        "epochs": sum(each.epochs for each in recipe.tried),
+        "seconds": sum(each.seconds for each in recipe.tried),
+        "best": _setting(best) if best else None,
+        "top": [_setting(each) for each in recipe.ranked[:_TOP]],
+        "edges": _edges(recipe.space, best) if best else [],
+        "curve": _curve(recipe, sign, floor),
+        "importance": [asdict(each) for each in found] if found is not None else None,
+        "learning_rate": asdict(forgiven) if forgiven else None,
+    }
+
+
+def _setting(tried: Tried) -> Json:
+    return {name: getattr(tried, name) for name in ("number", "variant_id", "values", "score", "spread", "seconds")}
+
+
+def _curve(recipe: _Recipe, sign: int, floor: float | None) -> Json | None:
+    """Where the order means nothing, a diverged setting counts as the worst of the whole search (`floor`)."""
+    if not recipe.ranked or floor is None:
+        return None
+    if recipe.entry["method"] in ADAPTIVE:
+        return _points("running", running_best([each.score if each.ended else None for each in recipe.tried], sign))
+    known = np.array([each.score if each.ended else floor for each in recipe.tried], dtype=np.float64)
+    return _points("expected", expected_best(known, sign))
+
+
+def _points(kind: str, curve: BestByBudget) -> Json:
+    return {"kind": kind, **asdict(curve)}
+
+
+def _edges(space: Space, best: Tried) -> list[Json]:
+    found = []
+    for dimension in space:
+        if dimension.name in best.values and (side := edge(dimension, best.values[dimension.name])):
+            end = _end(dimension, side)
+            found.append(
+                {
+                    "name": dimension.name,
+                    "value": best.values[dimension.name],
+                    "side": side,
+                    "end": end,
+                    "owned": dimension.owned,
+                    "remedy": f"widen {dimension.name} {'above' if side == 'high' else 'below'} {wording.number(end)}",
+                }
+            )
+    return found
+
+
+def edge(dimension: Dimension, value: Any) -> str | None:
+    """`low` or `high` where `value` lies so near that end that better ones may lie beyond, else None.
+
+    Near is within 5% of the range on its own scale; of whole numbers and steps, the first or last; of three or more
+    numeric choices, the smallest or largest. Zero, and 1 of whole numbers, are natural ends: nothing lies beyond.
+    """
+    over = dimension.over
+    if isinstance(over, Choices):
+        if len(over.values) < _FEW_CHOICES or not all(_numeric(each) for each in over.values):
+            return None
+        near_low, near_high = value == min(over.values), value == max(over.values)
+        natural = min(over.values) == 0
+    else:
+        if over.low == over.high:
+            return None
+        points = over.points()
+        if points is not None and len(points) < _FEW_CHOICES:
+            return None
+        if over.integer or points is not None:
+            near_low, near_high = value <= over.low, value >= (points[-1] if points else over.high)
+        else:
+            place = over.place(value)
+            near_low, near_high = place <= _EDGE, place >= 1 - _EDGE
+        natural = over.low == 0 or (over.integer and over.low == 1)
+    if near_low and not natural:
+        return "low"
+    return "high" if near_high else None
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _end(dimension: Dimension, side: str) -> float:
+    over = dimension.over
+    ends = (min(over.values), max(over.values)) if isinstance(over, Choices) else (over.low, over.high)
+    return float(ends[0] if side == "low" else ends[1])
+
+
+def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[Json]:
+    """Each pair of recipes whose optimizers stand in `INCLUSIONS` and that differ in nothing else that is compared."""
+    found = []
+    for inclusion in INCLUSIONS:
+        for outer in recipes:
+            for inner in recipes:
+                names = (outer.entry["optimizer"], inner.entry["optimizer"])
+                if names != (inclusion.outer, inclusion.inner) or outer.rest != inner.rest:
+                    continue
+                if not outer.ranked or not inner.ranked:
+                    continue
+                if not reachable(inclusion, outer.space, inner.ranked[0]):
+                    continue
+                difference = sign * ((outer.ranked[0].score or 0.0) - (inner.ranked[0].score or 0.0))
+                allowed = noise(outer.ranked[0], inner.ranked[0])
+                too_small = allowed is not None and difference < -allowed
+                found.append(
+                    {
+                        "outer_id": outer.id,
+                        "outer": outer.name,
+                        "inner_id": inner.id,
+                        "inner": inner.name,
+                        "exact": inclusion.exact,
+                        "why": inclusion.why,
+                        "difference": difference,
+                        "noise": allowed,
+                        "too_small": too_small,
+                        "sentence": _too_small(outer, inner, search, inclusion.exact) if too_small else None,
+                    }
+                )
+    return found
+
+
+def _too_small(outer: _Recipe, inner: _Recipe, search: Json, exact: bool) -> str:
+    name = search["metric"]
+    metric = wording.inside(METRICS[name].title if name in METRICS else name)
+    ended = [wording.number(each.ranked[0].score or 0.0) for each in (outer, inner)]
+    contains = "contains" if exact else "can come close to"
+    return (
+        f"The search was too small: {outer.name} ended at {metric} {ended[0]}, {inner.name}, which it {contains}, at "
+        f"{ended[1]}. Try more settings, or a narrower range."
+    )
+
+
+def _pareto(recipes: Sequence[_Recipe], sign: int) -> list[str]:
+    """Variants that no other setting beats in score without taking longer, the fastest first."""
+    front: list[str] = []
+    best = -np.inf
+    every = [each for recipe in recipes for each in recipe.ranked]
+    for each in sorted(every, key=lambda each: (each.seconds, -sign * (each.score or 0.0))):
+        if sign * (each.score or 0.0) > best:
+            best = sign * (each.score or 0.0)
+            front.append(each.variant_id)
+    return front
+
+
+def _warnings(recipes: Sequence[_Recipe], described: Sequence[Json], contained: Sequence[Json]) -> list[str]:
+    said = [entry["sentence"] for entry in contained if entry["sentence"]]
+    for recipe, found in zip(recipes, described, strict=True):
+        if found["best"] is None:
+            said.append(f"{recipe.name}: none of its {found['settings']} settings ended well, so none could be chosen.")
+        elif 2 * found["diverged"] >= found["settings"]:
+            said.append(
+                f"{recipe.name}: {found['diverged']} of its {found['settings']} settings diverged, so few were really "
+                "compared; a lower learning rate would help."
+            )
+        if found["edges"]:
+            said.append(_at_edges(recipe.name, found["edges"]))
+    counts = {recipe.name: len(recipe.tried) for recipe in recipes}
+    if len(set(counts.values())) > 1:
+        fewest, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
+        said.append(
+            f"The budgets differ: {fewest} tried {counts[fewest]} settings, {most} {counts[most]}. "
+            "Their best scores can't be compared."
+        )
+    return said
+
+
+def _at_edges(name: str, edges: Sequence[Mapping[str, Any]]) -> str:
+    """`adam: the best learning_rate, 0.098, lies at the upper end of its range: widen learning_rate above 0.1.`"""
+    parts = [
+        f"the best {each['name']}, {wording.number(each['value'])}, lies at the {_SIDES[each['side']]} end of "
+        f"{_OWNERS[each['owned']]} range"
+        for each in edges
+    ]
+    remedies = wording.listing([each["remedy"] for each in edges], most=len(edges))
+    return f"{name}: {wording.listing(parts, most=len(parts))}: {remedies}."
+
+
+_SIDES = {"low": "lower", "high": "upper"}
+_OWNERS = {True: "the optimizer's own", False: "its"}

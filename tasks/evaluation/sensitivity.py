@@ -1,0 +1,101 @@
+"""How much of the learning rate's range is good enough: what an optimizer forgives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.evaluation.tried import Tried, ranked, scores
+from tasks.search.space import Choices, Dimension, Range, Space
+
+LEARNING_RATE = "learning_rate"
+
+_SLACK = 0.1
+_LEAST = 3  # different learning rates
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Of one recipe to its learning rate.
+
+    Args:
+        low, high: The range searched.
+        share: Of that range on a logarithmic scale, in `[0, 1]`: where settings score within the tolerance.
+        decades: The same as a width: 1 = a factor of ten.
+        good_low, good_high: The lowest and the highest learning rate within the tolerance.
+    """
+
+    low: float
+    high: float
+    share: float
+    decades: float
+    good_low: float
+    good_high: float
+
+
+def tolerance(by_recipe: Mapping[str, Sequence[Tried]], sign: int) -> float | None:
+    """How far below its best a recipe is still good enough, in the metric's unit; one number for all recipes.
+
+    A tenth of the way from the best score of the search to its median, and no less than the noise: the median over
+    recipes of the best setting's spread. None where nothing ended.
+    """
+    best = [ranked(tried, sign)[0] for tried in by_recipe.values() if ranked(tried, sign)]
+    if not best:
+        return None
+    every = sign * np.concatenate([scores(tried) for tried in by_recipe.values()])
+    spreads = [each.spread for each in best if each.spread is not None]
+    noise = float(np.median(spreads)) if spreads else 0.0
+    return max(_SLACK * float(every.max() - np.median(every)), noise)
+
+
+def sensitivity(space: Space, tried: Sequence[Tried], sign: int, tolerance: float) -> Sensitivity | None:
+    """The share of the range whose settings score within `tolerance` of the recipe's best.
+
+    Each learning rate tried stands for the part of the range that is nearer to it than to any other, on a logarithmic
+    scale, and for its best setting where it was tried more than once. Where other hyperparameters were searched too,
+    this is a lower bound: a setting may be poor for another one's sake. Diverged and pruned settings are not good.
+
+    Returns:
+        None where the learning rate was not searched, fewer than three values of it were tried, or nothing ended.
+    """
+    bounds = next((_bounds(each) for each in space if each.name == LEARNING_RATE), None)
+    best = ranked(tried, sign)[:1]
+    if bounds is None or not best or best[0].score is None:
+        return None
+    good_from = sign * best[0].score - tolerance
+    good: dict[float, bool] = {}
+    for each in tried:
+        if LEARNING_RATE in each.values:
+            rate = float(each.values[LEARNING_RATE])
+            fine = each.ended and each.score is not None and sign * each.score >= good_from
+            good[rate] = good.get(rate, False) or fine
+    if len(good) < _LEAST or not any(good.values()):
+        return None
+    low, high = bounds
+    rates = sorted(good)
+    logs = np.log10(rates)
+    edges = np.concatenate([[math.log10(low)], (logs[1:] + logs[:-1]) / 2, [math.log10(high)]])
+    width = float(sum(w for w, rate in zip(np.diff(edges), rates, strict=True) if good[rate]))
+    return Sensitivity(
+        low=low,
+        high=high,
+        share=width / (math.log10(high) - math.log10(low)),
+        decades=width,
+        good_low=min(rate for rate in rates if good[rate]),
+        good_high=max(rate for rate in rates if good[rate]),
+    )
+
+
+def _bounds(dimension: Dimension) -> tuple[float, float] | None:
+    """The ends of the range or of the choices; None where a logarithmic scale has none."""
+    over = dimension.over
+    if isinstance(over, Range):
+        low, high = over.low, over.high
+    elif isinstance(over, Choices) and all(isinstance(value, int | float) for value in over.values):
+        low, high = min(over.values), max(over.values)
+    else:
+        return None
+    return (float(low), float(high)) if 0 < low < high else None

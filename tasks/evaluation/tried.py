@@ -1,0 +1,119 @@
+"""The settings that a search tried, and what it tried them from: plan.json's `search` and table `settings`, read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.search.space import Choices, Dimension, Range, Setting, Space
+
+OK, DIVERGED, PRUNED = "ok", "diverged", "pruned"
+ADAPTIVE = frozenset({"tpe", "two-stage", "successive-halving", "gradient"})
+"""Methods that choose a setting by what earlier ones scored, or stop it early."""
+
+_REACH = 3.0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting of one recipe.
+
+    Args:
+        number: Order within the recipe, from 0.
+        values: Of the dimensions that are active.
+        status: `ok`, `diverged` or `pruned`.
+        score: Mean over seeds and folds, in the metric's own unit; None where it diverged. A pruned setting's is
+            that of its last rung.
+        spread: Standard deviation over seeds and folds (n - 1); None for a single one.
+        epochs, seconds: Summed over seeds and folds.
+    """
+
+    number: int
+    variant_id: str
+    values: Setting
+    status: str
+    score: float | None
+    spread: float | None
+    epochs: float
+    seconds: float
+
+    @property
+    def ended(self) -> bool:
+        """Whether its score is that of a whole training."""
+        return self.status == OK and self.score is not None
+
+
+def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:
+    """Table `settings` by `recipe_id`, in the order asked."""
+    tried: dict[str, list[Tried]] = {}
+    for row in settings.sort_values("number", kind="stable").to_dict("records"):
+        tried.setdefault(str(row["recipe_id"]), []).append(
+            Tried(
+                number=int(row["number"]),
+                variant_id=str(row["variant_id"]),
+                values=json.loads(row["values"]),
+                status=str(row["status"]),
+                score=_number(row["score"]),
+                spread=_number(row["spread"]),
+                epochs=_number(row["epochs"]) or 0.0,
+                seconds=_number(row["seconds"]) or 0.0,
+            )
+        )
+    return tried
+
+
+def read_space(entries: Sequence[dict[str, Any]]) -> Space:
+    """The `space` of a recipe in plan.json's `search`."""
+    return tuple(
+        Dimension(
+            name=entry["name"],
+            over=Choices(tuple(entry["choices"]))
+            if "choices" in entry
+            else Range(
+                entry["low"],
+                entry["high"],
+                log=bool(entry.get("log")),
+                integer=bool(entry.get("integer")),
+                step=entry.get("step"),
+            ),
+            when={name: tuple(values) for name, values in (entry.get("when") or {}).items()},
+            owned=bool(entry.get("owned")),
+        )
+        for entry in entries
+    )
+
+
+def ranked(tried: Sequence[Tried], sign: int) -> list[Tried]:
+    """Those that ended, best first; among equals the one asked for first."""
+    return sorted((each for each in tried if each.ended), key=lambda each: (-sign * (each.score or 0.0), each.number))
+
+
+def scores(tried: Sequence[Tried]) -> np.ndarray:
+    """`[ended]`, in the metric's own unit."""
+    return np.array([each.score for each in tried if each.ended], dtype=np.float64)
+
+
+def worst_told_apart(found: np.ndarray, sign: int) -> float:
+    """The score beyond which worse ones count alike: three times as far below the median as the best is above it.
+
+    One setting on the verge of divergence would else be all of a variance, and of a chart. Where half of the settings
+    are as good as the best, the lower quartile takes its place.
+
+    Args:
+        found: `[n]`, n >= 1, in the metric's own unit.
+        sign: 1 where greater is better, else -1.
+    """
+    up = sign * found
+    median = float(np.median(up))
+    reach = _REACH * max(float(up.max()) - median, median - float(np.quantile(up, 0.25)))
+    return sign * max(float(up.min()), median - reach)
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) or not math.isfinite(value) else float(value)
