@@ -99,22 +99,26 @@ def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) 
 def _folds_at_random(
     labels: np.ndarray, classes: tuple[str, ...] | None, folds: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The fold of each row, or -1. Rows are dealt class by class, the largest class last, so that what is left over is
-    of that one."""
+    """The fold of each row, or -1. Rows are dealt class by class, like cards; those too many are of the largest class.
+    So each class is in each fold."""
     names, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.min() < folds:
         lone = classes is None or len(names) == 1
         raise _too_many(
             folds,
             "rows" if lone else "rows in a class",
-            f"{len(labels):,} rows" if lone else f"{counts.min()} rows of class {classes[names[counts.argmin()]]}",  # type: ignore[index]
+            f"{counts.min()} rows" if lone else f"{counts.min()} rows of class {classes[names[counts.argmin()]]}",  # type: ignore[index]
             "" if lone else "; or don't stratify: data.split.stratify: false",
         )
     shuffled = rng.permutation(len(labels))
-    order = shuffled[np.lexsort((members[shuffled], counts[members[shuffled]]))]
-    dealt = len(order) // folds * folds
+    by_class = shuffled[np.argsort(members[shuffled], kind="stable")]
+    dealt = counts.copy()
+    for _ in range(len(labels) % folds):
+        dealt[dealt.argmax()] -= 1
+    place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)  # among those of its class
+    chosen = by_class[place < np.repeat(dealt, counts)]
     fold = np.full(len(labels), -1)
-    fold[order[:dealt]] = np.arange(dealt) % folds
+    fold[chosen] = np.arange(len(chosen)) % folds
     return fold
 
 
@@ -123,7 +127,7 @@ def _folds_of_groups(groups: np.ndarray, folds: int, rng: np.random.Generator) -
     does not depend on the rows' order."""
     names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
-        raise _too_many(folds, "groups", f"{len(names)} groups to train and to validate")
+        raise _too_many(folds, "groups", f"{len(names)} groups")
     order = rng.permutation(len(names))
     of_group, sizes = np.empty(len(names), np.int64), np.zeros(folds, np.int64)
     for group in order[np.argsort(-counts[order], kind="stable")]:
@@ -141,7 +145,7 @@ def _blocks_in_time(times: np.ndarray, folds: int) -> np.ndarray:
     instants, counts = np.unique(times, return_counts=True)
     blocks = folds + 1
     if len(instants) < blocks:
-        raise _too_many(folds, "times", f"{len(instants)} distinct times, and {folds} folds in time need {blocks}")
+        raise _too_many(folds, "times", f"{len(instants)} distinct times", f" ({folds} in time need {blocks} times)")
     before = np.cumsum(counts)
     ends: list[int] = []  # the last instant of each block but the last
     for block in range(1, blocks):
@@ -152,7 +156,10 @@ def _blocks_in_time(times: np.ndarray, folds: int) -> np.ndarray:
 
 def _too_many(folds: int, than: str, got: str, otherwise: str = "") -> BadInput:
     return BadInput(
-        f"more folds than {than}", where="tune.folds", got=f"{folds} folds, {got}", remedy=f"use fewer folds{otherwise}"
+        f"more folds than {than}",
+        where="tune.folds",
+        got=f"{folds} folds, {got} outside the test part",
+        remedy=f"use fewer folds{otherwise}",
     )
 
 
