@@ -47,11 +47,13 @@ class Architecture:
             gives the same initial weights.
         initialisation: Of the output layer too.
         takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
+        hidden: Units of its hidden Dense layers. Architectures equal but for these numbers may share a stack.
     """
 
     layers: Callable[[Penalties, int], Sequence[keras.Layer]]
     initialisation: str
     takes: tuple[str, ...] = (TABLE, IMAGE, AUDIO)
+    hidden: tuple[int, ...] = ()
 
     def build(
         self, input_shape: tuple[int, ...], outputs: int, *, penalties: Penalties = Penalties(), seed: int = 0
@@ -134,7 +136,7 @@ def mlp(
             result += _after(activation, batch_normalisation, penalties, seed * 100 + index)
         return result
 
-    return Architecture(layers, initialisation)
+    return Architecture(layers, initialisation, hidden=tuple(hidden))
 
 
 def cnn(
@@ -175,7 +177,7 @@ def cnn(
         )
         return [*result, keras.layers.Flatten(), *dense.layers(penalties, seed + 1_000_003)]
 
-    return Architecture(layers, initialisation, takes=(IMAGE, AUDIO))
+    return Architecture(layers, initialisation, takes=(IMAGE, AUDIO), hidden=tuple(hidden))
 
 
 def audio(
@@ -234,7 +236,7 @@ def text(
         dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
         return [*result, pools[pooling](), *dense.layers(penalties, seed + 1_000_003)]
 
-    return Architecture(layers, initialisation, takes=(TEXT,))
+    return Architecture(layers, initialisation, takes=(TEXT,), hidden=tuple(hidden))
 
 
 def gru(
@@ -261,7 +263,7 @@ def gru(
         dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
         return [_embedding(units, seed, mask=True), reader, *dense.layers(penalties, seed + 1_000_003)]
 
-    return Architecture(layers, initialisation, takes=(TEXT,))
+    return Architecture(layers, initialisation, takes=(TEXT,), hidden=tuple(hidden))
 
 
 def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:

@@ -6,6 +6,7 @@ are arguments. So stacks of equal structure share one, and its compilation (`pro
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Inputs = dict[str, Tensor]
+Shapes = tuple[tuple[int, ...], ...]
 Blocks = list[list[Tensor]]
 """For each rule, its recipes' trainable weights in blocks (`packing`)."""
 Slots = list[list[tuple[Tensor, ...]]]
@@ -57,6 +59,8 @@ class Structure:
         classes: None for regression.
         seeds, recipes: The stack's rectangle; a seed counts once for each of its folds.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
+        own_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its own
+            network, for which its directions are drawn. Else empty: widths are inputs.
     """
 
     layers: str
@@ -68,6 +72,7 @@ class Structure:
     batch_size: int
     xla: bool
     dtype: str
+    own_shapes: tuple[Shapes, ...] = ()
 
 
 def hyperparameters(
@@ -145,8 +150,9 @@ class Program:
         self.forms = forms(self.layers)
         self.trainable = [index for one in self.layers for index in one.trainable]
         self.state = [index for one in self.layers for index in one.state]
-        shapes = [self.forms[index].stored(np.empty(model.weights[index].shape)).shape for index in self.trainable]
-        self.packing = Packing(shapes, [self.axis(index) for index in self.trainable])
+        self.axes = [self.axis(index) for index in self.trainable]
+        self.packing = Packing(trainable_shapes(model), self.axes)
+        self.own_packings = [Packing(shapes, self.axes) for shapes in structure.own_shapes]
         self.block_axes = [self.packing.axis(block) for block in self.packing.blocks]
         self.in_parts = [
             len(block) == 1 and self.forms[self.trainable[block[0]]].in_parts for block in self.packing.blocks
@@ -221,7 +227,8 @@ class Program:
 
         Args:
             weights, slots: As they stand.
-            inputs: The hyperparameters (see `hyperparameters`) and `seeds`, int32 `[S]`.
+            inputs: The hyperparameters (see `hyperparameters`), `seeds`, int32 `[S]`, and where hidden layers are
+                padded `widths`, int32 `[R, hidden layers]`.
             x: `[S, chunk rows, ...]`, padded to a fixed size.
             y: `[S, chunk rows]`.
             rates: Learning rates `[chunk steps, S, R]`, padded likewise.
@@ -263,7 +270,7 @@ class Program:
             keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step.number]) for s in range(self.seeds)]
             return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
 
-        context = Context(True, step.mask, inputs.get("dropout"), uniforms, self.grouped)
+        context = Context(True, step.mask, inputs.get("dropout"), uniforms, self.grouped, inputs.get("widths"))
         joined = self._joined(blocks)
         with tf.GradientTape() as tape:
             tape.watch(joined)
@@ -307,18 +314,19 @@ class Program:
         import tensorflow as tf
 
         inputs, own = step.inputs, slice(rule.start, rule.stop)
-        tried, directions = [], []
-        for place, (block, axis) in enumerate(zip(blocks, self.block_axes, strict=True)):
-            shape = list(block.shape)
-            keys = [tf.stack([inputs["seeds"][s] * 1000 + 500 + place, step.number]) for s in range(self.seeds)]
-            lone = [*shape[1:axis], *shape[axis + 1 :]]  # one direction a seed, shared by its trials
-            drawn = [tf.random.stateless_normal(lone, key, dtype=self.dtype, alg="philox") for key in keys]
-            directions.append(tf.expand_dims(tf.stack(drawn), axis))
-            tried.append(block + directions[-1] * spread(step.rate[:, own], block, axis))
+        directions = self._directions(rule, step)
+        tried = [
+            block + direction * spread(step.rate[:, own], block, axis)
+            for block, direction, axis in zip(blocks, directions, self.block_axes, strict=True)
+        ]
         state = [columns(each, 1, rule.start, rule.stop) for each in others]
         weights = self._weights(tried, state)
-        dropout = inputs.get("dropout")
-        context = replace(context, dropout=None if dropout is None else dropout[:, own])
+        dropout, widths = inputs.get("dropout"), inputs.get("widths")
+        context = replace(
+            context,
+            dropout=None if dropout is None else dropout[:, own],
+            widths=None if widths is None else widths[own],
+        )
         outputs, _ = forward(self.layers, weights, step.x, context)
         losses = self._training_losses(outputs, step, own) * step.mask
         there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self._penalty(weights, inputs, own)
@@ -327,6 +335,43 @@ class Program:
             -direction * spread(better, block, axis)
             for block, axis, direction in zip(blocks, self.block_axes, directions, strict=True)
         ]
+
+    def _directions(self, rule: Rule, step: _Step) -> list[Tensor]:
+        """Of each block a normal direction, one a seed, shared by its trials (`R` is 1). Where hidden layers are
+        padded, one for each network's own weights, and zero elsewhere."""
+        import tensorflow as tf
+
+        if not self.own_packings:
+            return self._drawn(self.packing, step)
+        packings = self.own_packings[rule.start : rule.stop]
+        drawn: list[tuple[Packing, list[Tensor]]] = []
+        for packing in packings:
+            if all(packing != other for other, _ in drawn):
+                weights = packing.unpack(self._drawn(packing, step))
+                drawn.append((packing, [self._padded(each, place) for place, each in enumerate(weights)]))
+        of_each = [next(padded for other, padded in drawn if other == packing) for packing in packings]
+        return self.packing.pack([tf.concat(each, axis) for *each, axis in zip(*of_each, self.axes, strict=True)])
+
+    def _drawn(self, packing: Packing, step: _Step) -> list[Tensor]:
+        import tensorflow as tf
+
+        directions = []
+        for place, block in enumerate(packing.blocks):
+            axis, shapes = packing.axis(block), [packing.shapes[each] for each in block]
+            shape = shapes[0] if axis == 2 else (sum(map(math.prod, shapes)),)
+            keys = [tf.stack([step.inputs["seeds"][s] * 1000 + 500 + place, step.number]) for s in range(self.seeds)]
+            drawn = [tf.random.stateless_normal(shape, key, dtype=self.dtype, alg="philox") for key in keys]
+            directions.append(tf.expand_dims(tf.stack(drawn), axis))
+        return directions
+
+    def _padded(self, weight: Tensor, place: int) -> Tensor:
+        """A trainable weight `[S, 1, ...]` of a narrower network, with zeros up to the shape it has in this one."""
+        import tensorflow as tf
+
+        wide = list(self.packing.shapes[place])
+        wide.insert(self.axes[place] - 1, 1)
+        missing = [most - own for most, own in zip(wide, weight.shape[1:], strict=True)]
+        return tf.pad(weight, [[0, 0], *([0, each] for each in missing)])
 
     def _training_losses(self, outputs: Tensor, step: _Step, part: slice = slice(None)) -> Tensor:
         """Each row's loss as it is trained on, `[S, R, B]`, smoothed and weighted; `outputs` are those of the columns
@@ -425,6 +470,15 @@ class Program:
 
 _PROGRAMS: dict[Structure, Program] = {}
 _PROGRAMS_LOCK = threading.Lock()
+
+
+def trainable_shapes(model: keras.Model) -> Shapes:
+    """Of each trainable weight as one trial has it in a stack, in the order of the layers."""
+    layers = layout(model)
+    stored = forms(layers)
+    return tuple(
+        stored[index].stored(np.empty(model.weights[index].shape)).shape for one in layers for index in one.trainable
+    )
 
 
 def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:

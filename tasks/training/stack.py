@@ -14,7 +14,7 @@ each step together, and the steps of a chunk run in one loop inside one compiled
 3. *The program* (`program`) depends on shapes and on update rules only. Hyperparameters are inputs, one value a trial:
    learning rates (`[steps, S, R]`, so every schedule is the same program), the optimizers' numbers, penalties, dropout
    rates, clipping, label smoothing. Nothing is compiled anew for another value, and stacks of equal structure share a
-   program.
+   program. Widths are inputs as well: narrower networks are padded to the widest one's shapes (`stacked_layers`).
 4. *Optimizers differ inside a stack.* Recipes with the same update rule (`optimizers`) lie side by side. Each rule
    keeps its recipes' weights and moments to itself, in flat blocks (`packing`), so that an update is one loop along
    memory; the layers see the blocks joined, or in parts where joining would copy much.
@@ -34,13 +34,23 @@ they are the same bit for bit. In float32, alone and without XLA they are those 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.training.feed import Buffer
-from tasks.training.program import Structure, hyperparameters, per_trial, program_of, rules_of, spread
-from tasks.training.stacked_layers import Tensor, describe
+from tasks.training.models import Architecture, Penalties
+from tasks.training.program import (
+    Structure,
+    hyperparameters,
+    per_trial,
+    program_of,
+    rules_of,
+    spread,
+    trainable_shapes,
+)
+from tasks.training.stacked_layers import Tensor, describe, joinable, widest
 from tasks.training.trial import (
     Arrays,
     ArraysByFold,
@@ -53,6 +63,12 @@ from tasks.training.trial import (
     learning_rates,
     slices,
 )
+
+if TYPE_CHECKING:
+    import keras
+
+Widths = tuple[int, ...]
+"""Units of the hidden Dense layers."""
 
 CHUNK_BYTES = 24 * 2**20
 """Of training inputs that are in the program's hands at a time."""
@@ -80,6 +96,7 @@ def train_stack(
 
     Args:
         trials: A full rectangle: every seed (and fold) with every variant, in any order; evaluated at the same steps.
+            Their architectures are equal but for `Architecture.hidden`.
         arrays: What they learn from. Those of different folds have equally many rows, of equal shape.
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
@@ -112,19 +129,34 @@ class _Stack:
         self.interval = first.evaluate_every or self.steps_per_epoch
         dropout = max(trial.penalties.dropout for trial in self.trials)
         template = type(first.penalties)(dropout=dropout)
-        build = first.architecture.build
-        shape, outputs = self.arrays.train.shape, self.arrays.outputs
-        built = {seed: build(shape, outputs, penalties=template, seed=seed) for seed in dict.fromkeys(self.seeds)}
-        models = [built[seed] for seed in self.seeds]
-        self.model = models[0]
+        models = {
+            architecture.hidden: self._models(architecture, template) for architecture in _architectures(self.columns)
+        }
+        self._join({hidden: own[0] for hidden, own in models.items()})
         self._take_program()
-        self.weights = [
-            self._stacked([form.stored(model.weights[index].numpy()) for model in models], form.axis)
-            for index, form in sorted(self.program.forms.items())
-        ]
+        self.weights = self._first_weights(models)
         self.slots = self.program.first_slots(self.weights, self.inputs)
         self.train_buffers, self.score_buffers = self._training_buffers(), self._scoring_buffers()
         self.step = 0
+
+    def _join(self, models: Mapping[Widths, keras.Model]) -> None:
+        """Takes the widest network for all, and the shapes of each trial's own weights."""
+        reason = joinable(list(models.values()))
+        if reason is not None:
+            raise ValueError(f"the networks of a stack must be joinable: {reason}")
+        self.model = widest(list(models.values()))
+        self.shapes = {hidden: [weight.shape for weight in model.weights] for hidden, model in models.items()}
+        self.trainable_shapes = {hidden: trainable_shapes(model) for hidden, model in models.items()}
+        self.widths = tuple(map(max, zip(*models, strict=True)))
+
+    def _models(self, architecture: Architecture, penalties: Penalties) -> list[keras.Model]:
+        """One for each lane; folds of one seed begin alike."""
+        shape, outputs = self.arrays.train.shape, self.arrays.outputs
+        built = {
+            seed: architecture.build(shape, outputs, penalties=penalties, seed=seed)
+            for seed in dict.fromkeys(self.seeds)
+        }
+        return [built[seed] for seed in self.seeds]
 
     def _take_program(self) -> None:
         """The program for the columns as they are, and its inputs."""
@@ -132,26 +164,49 @@ class _Stack:
 
         rules = rules_of([column[0] for column in self.columns])
         values = hyperparameters(self.columns, rules, [each.class_weights for each in self.lanes])
+        widths = [column[0].architecture.hidden for column in self.columns]
+        padded = any(each != self.widths for each in widths)
+        searching = padded and any(rule.searches for rule in rules)
         structure = Structure(
             layers=describe(self.model),
             classes=self.arrays.classes,
             seeds=len(self.seeds),
             recipes=len(self.columns),
             rules=rules,
-            inputs=tuple(values),
+            inputs=(*values, *(["widths"] if padded else [])),
             batch_size=self.batch_size,
             xla=self.xla,
             dtype=self.dtype.name,
+            own_shapes=tuple(self.trainable_shapes[each] for each in widths) if searching else (),
         )
         self.program = program_of(self.model, structure)
         self.inputs = {name: tf.constant(value, self.dtype) for name, value in values.items()}
         self.inputs["seeds"] = tf.constant(self.seeds, tf.int32)
+        if padded:
+            self.inputs["widths"] = tf.constant(widths, tf.int32)
 
-    def _stacked(self, per_seed: list[np.ndarray], recipe_axis: int) -> Tensor:
+    def _first_weights(self, models: Mapping[Widths, Sequence[keras.Model]]) -> list[Tensor]:
+        """Each trial's initial weights in the leading corner, zeros around them.
+
+        Args:
+            models: Of each width, one model a seed.
+        """
         import tensorflow as tf
 
-        stacked = np.expand_dims(np.stack(per_seed), recipe_axis)
-        return tf.constant(np.repeat(stacked, len(self.columns), recipe_axis), self.dtype)
+        columns = {
+            hidden: [r for r, column in enumerate(self.columns) if column[0].architecture.hidden == hidden]
+            for hidden in models
+        }
+        weights = []
+        for index, form in sorted(self.program.forms.items()):
+            shape = form.stored(np.empty(self.model.weights[index].shape)).shape
+            stacked = np.zeros([len(self.seeds), len(self.columns), *shape], self.dtype.name)
+            for hidden, own in models.items():
+                for s, model in enumerate(own):
+                    weight = form.stored(model.weights[index].numpy())
+                    stacked[s][columns[hidden], *_corner(weight.shape)] = weight
+            weights.append(tf.constant(np.moveaxis(stacked, 1, form.axis), self.dtype))
+        return weights
 
     def _training_buffers(self) -> tuple[Buffer, Buffer]:
         """For a chunk of training rows: as many steps as its memory allows, or fewer where that leaves less over."""
@@ -339,8 +394,11 @@ class _Stack:
             for s, trial in enumerate(self.columns[r]):
                 outcome = self._watch(trial).outcome
                 if outcome.status == "ok":
+                    own = self.shapes[trial.architecture.hidden]
                     outcome.weights = [
-                        form.restored(np.take(arrays[index][s], r, axis=form.axis - 1))
+                        np.ascontiguousarray(
+                            form.restored(np.take(arrays[index][s], r, axis=form.axis - 1))[_corner(own[index])]
+                        )
                         for index, form in sorted(self.program.forms.items())
                     ]
                     outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
@@ -355,6 +413,16 @@ class _Stack:
                 buffer.array[lane, :rows] = x[part]
             parts.append(self.program.outputs(weights, buffer.tensor).numpy()[:, :, :rows].astype("float32"))
         return np.concatenate(parts, axis=2)
+
+
+def _architectures(columns: Sequence[Sequence[Trial]]) -> list[Architecture]:
+    """One of each width."""
+    return list({column[0].architecture.hidden: column[0].architecture for column in columns}.values())
+
+
+def _corner(shape: Sequence[int]) -> tuple[slice, ...]:
+    """The leading part of a weight, of another trial's shape or its own."""
+    return tuple(slice(0, size) for size in shape)
 
 
 def _check_alike(folds: Sequence[Arrays]) -> None:

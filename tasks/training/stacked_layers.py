@@ -12,6 +12,11 @@ Axes: `S` seeds, `R` recipes (so `S * R` trials), `B` rows of a batch. What flow
 Weights carry `S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all of a seed's
 trials in one matrix product.
 
+Trials whose hidden Dense layers differ in their units share a stack too (`joinable`): weights have the widest trial's
+shape, a narrower trial's stand in the leading corner, and the rest is zero and stays so. What a padded unit gives, such
+as a sigmoid's 0.5, is masked before the next product; with that its gradients are zero, and every update rule leaves a
+zero weight with a zero gradient alone.
+
 To teach the stack another layer, write its function and name its class in `forward_functions`; the contract test
 compares it with the Keras layer.
 """
@@ -20,12 +25,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+
+from tasks.training.models import Activation
 
 if TYPE_CHECKING:
     import keras
@@ -47,6 +54,7 @@ class Context:
             layer only, so that a trial's dropout does not depend on its stack.
         grouped: One convolution for the groups of all trials, not one after the other. Many times faster where there is
             code for it, which XLA on a CPU lacks.
+        widths: Units of each recipe's hidden Dense layers, int32 `[R, hidden layers]`, where some are padded.
     """
 
     training: bool
@@ -54,6 +62,7 @@ class Context:
     dropout: Tensor | None = None
     uniforms: Callable[[list[int], int], Tensor] | None = None
     grouped: bool = False
+    widths: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class StackedLayer:
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
         kernel: How its first trainable weight lies.
+        after: Which Dense layer it takes the units of, counted from 0; None before the first.
     """
 
     layer: keras.Layer
@@ -103,6 +113,7 @@ class StackedLayer:
     trainable: tuple[int, ...]
     state: tuple[int, ...]
     kernel: Form
+    after: int | None = None
 
 
 def _flatten(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -120,6 +131,9 @@ def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
     import tensorflow as tf
 
     kernel = weights[0]
+    if context.widths is not None and one.after is not None:
+        there = tf.range(x.shape[-1]) < context.widths[:, one.after, None]  # [R, units]
+        x = x * tf.cast(there, x.dtype)[:, None]
     if one.inputs == SHARED:
         product = _shared_product(x, kernel, one.kernel)
         product = tf.transpose(product, [0, 2, 1, 3])
@@ -266,8 +280,25 @@ def _dropout(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
         rate = context.dropout[:, :, None]
     else:
         uniforms = context.uniforms(list(x.shape[2:]), one.index)[:, None]
+        if context.widths is not None and one.after is not None:
+            uniforms = _as_narrow(uniforms, context.widths[:, one.after])
         rate = context.dropout[:, :, None, None]
     return tf.where(uniforms >= rate, x / (1 - rate), tf.zeros_like(x)), []
+
+
+def _as_narrow(uniforms: Tensor, widths: Tensor) -> Tensor:
+    """Of numbers drawn for a wide layer, `[S, 1, B, units]`, those that each recipe would draw for its own width:
+    `[S, R, B, units]`, the first `widths` (`[R]`) units of each row.
+
+    The generator counts: of one key, fewer numbers are the first of more. So row `b` of a narrow layer begins at its
+    own `b * width`, whatever was drawn behind.
+    """
+    import tensorflow as tf
+
+    seeds, _, rows, units = uniforms.shape
+    unit = tf.minimum(tf.range(units), widths[:, None] - 1)  # [R, units]; what padded units get is of no matter
+    index = tf.range(rows)[:, None] * widths[:, None, None] + unit[:, None]
+    return tf.gather(tf.reshape(uniforms, [seeds, rows * units]), index, axis=1)
 
 
 def _batch_normalisation(
@@ -353,11 +384,13 @@ def _unusual(layer: keras.Layer) -> str | None:
 def layout(model: keras.Model) -> list[StackedLayer]:
     """The model's layers as a stack sees them."""
     position = {id(weight): index for index, weight in enumerate(model.weights)}
-    inputs, result = SHARED, []
+    inputs, result, after = SHARED, [], None
     for index, layer in enumerate(model.layers):
         trainable = tuple(position[id(weight)] for weight in layer.trainable_weights)
         state = tuple(position[id(weight)] for weight in layer.non_trainable_weights if id(weight) in position)
-        result.append(StackedLayer(layer, index, inputs, trainable, state, _kernel_form(layer, inputs)))
+        result.append(StackedLayer(layer, index, inputs, trainable, state, _kernel_form(layer, inputs), after))
+        if type(layer).__name__ == "Dense":
+            after = 0 if after is None else after + 1
         if layer.weights or inputs != SHARED:
             inputs = OWN if len(layer.output.shape) == 2 else SPATIAL
     return result
@@ -365,20 +398,67 @@ def layout(model: keras.Model) -> list[StackedLayer]:
 
 def describe(model: keras.Model) -> str:
     """What of a network's layers is compiled into a program: all but names, initial weights and what is an input."""
-    left_out = {"name", "seed", "rate"}
-    layers = [
-        [
-            type(layer).__name__,
-            list(layer.input.shape),
-            {
-                key: value
-                for key, value in layer.get_config().items()
-                if key not in left_out and not key.endswith(("_initializer", "_regularizer"))
-            },
-        ]
-        for layer in model.layers
-    ]
+    layers = [[type(layer).__name__, list(layer.input.shape), _compiled_in(layer)] for layer in model.layers]
     return json.dumps(layers, sort_keys=True, default=str)
+
+
+def _compiled_in(layer: keras.Layer) -> dict[str, Any]:
+    left_out = {"name", "seed", "rate"}
+    return {
+        key: value
+        for key, value in layer.get_config().items()
+        if key not in left_out and not key.endswith(("_initializer", "_regularizer"))
+    }
+
+
+def joinable(models: Sequence[keras.Model]) -> str | None:
+    """Why models that can be stacked each by itself can't share a stack, in words; None where they can: they are equal
+    but for the units of hidden Dense layers, behind which each unit goes its own way up to the next Dense."""
+    if len(set(map(describe, models))) == 1:
+        return None
+    if len(set(map(_but_widths, models))) > 1:
+        return "their layers differ in more than the units of hidden Dense layers"
+    for one in layout(models[0])[:-1]:
+        layer, name, config = one.layer, type(one.layer).__name__, one.layer.get_config()
+        if one.after is None and name != "Dense":
+            continue
+        if name not in ("Dense", "Activation", "Dropout", "BatchNormalization"):
+            return f"a {name} stands behind a Dense"
+        if name == "BatchNormalization" and layer.axis not in (-1, 1):
+            return "a BatchNormalization is not over units"
+        if config.get("activation", "linear") not in get_args(Activation):
+            return f"the activation {config['activation']} mixes units"
+    return None
+
+
+def _but_widths(model: keras.Model) -> str:
+    """`describe` without the units of Dense layers that aren't the output."""
+    layers: list[Any] = [list(model.output_shape)]
+    for one in layout(model):
+        compiled = _compiled_in(one.layer)
+        if type(one.layer).__name__ == "Dense" and one.layer is not model.layers[-1]:
+            del compiled["units"]
+        shape = list(one.layer.input.shape) if one.after is None else None
+        layers.append([type(one.layer).__name__, shape, compiled])
+    return json.dumps(layers, sort_keys=True, default=str)
+
+
+def widest(models: Sequence[keras.Model]) -> keras.Model:
+    """The model with the most units of each layer of joinable models: one of them, or another like them."""
+    import keras
+
+    units = [
+        max(getattr(layer, "units", 0) for layer in same) for same in zip(*(m.layers for m in models), strict=True)
+    ]
+    for model in models:
+        if [getattr(layer, "units", 0) for layer in model.layers] == units:
+            return model
+    layers = [
+        type(layer).from_config(layer.get_config() | ({"units": most} if most else {}))
+        for layer, most in zip(models[0].layers, units, strict=True)
+    ]
+    (inputs,) = models[0].inputs
+    return keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype), *layers])
 
 
 def _kernel_form(layer: keras.Layer, inputs: str) -> Form:
