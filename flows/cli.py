@@ -34,7 +34,9 @@ HomeOption = Annotated[
 ]
 
 
-Kind = Literal["runs", "experiments", "datasets", "models", "optimizers", "schedules", "augmenters", "metrics"]
+Kind = Literal[
+    "runs", "experiments", "datasets", "models", "optimizers", "schedules", "augmenters", "searchers", "metrics"
+]
 
 
 @app.command()

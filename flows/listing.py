@@ -19,6 +19,7 @@ def lines(kind: str, home: Path) -> Iterator[str]:
         "optimizers": lambda: _factories(_table("optimizers")),
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
+        "searchers": _searchers,
         "metrics": _metrics,
     }[kind]()
 
@@ -41,6 +42,13 @@ def _datasets() -> Iterator[str]:
 
     for name, entry in CATALOGUE.items():
         yield f"{name:<20} {entry.summary} (licence: {entry.licence})"
+
+
+def _searchers() -> Iterator[str]:
+    from tasks.search.methods import METHODS
+
+    for name, method in METHODS.items():
+        yield f"{name:<14} {method.summary}"
 
 
 def _metrics() -> Iterator[str]:

@@ -22,6 +22,7 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.evaluation.metrics import METRICS
 from tasks.run_folder import locked, read_json
+from tasks.search.methods import METHODS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -143,6 +144,7 @@ LISTED = {
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "augmenters": {**AUGMENTERS, **MIXERS},
+    "searchers": METHODS,
     "metrics": METRICS,
 }
 

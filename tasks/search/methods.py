@@ -1,0 +1,14 @@
+"""The table of search methods. Each asks for settings in batches and is told how they did (`told.py`)."""
+
+from __future__ import annotations
+
+from tasks.search import sequences, tpe, two_stage
+from tasks.search.told import Method
+
+METHODS: dict[str, Method] = {
+    "grid": sequences.GRID,
+    "random": sequences.RANDOM,
+    "quasi-random": sequences.QUASI_RANDOM,
+    "tpe": tpe.TPE,
+    "two-stage": two_stage.TWO_STAGE,
+}

@@ -1,0 +1,122 @@
+"""The settings of a space: whether one lies in it, how many there are, and each by its number."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.search.space import Choices, Range, Setting, Space
+
+
+def key(value: Any) -> str:
+    """Canonical JSON: equal for equal settings or values, and apart for `1`, `1.0` and `true`."""
+    return json.dumps(value, sort_keys=True)
+
+
+def values(over: Range | Choices) -> Sequence[Any] | None:
+    """Every value in order, whole numbers as `int`; None where a range is continuous.
+
+    Other than `points`, it knows the whole numbers of a logarithmic range too.
+    """
+    if isinstance(over, Range) and over.integer:
+        return range(math.ceil(over.low), math.floor(over.high) + 1, round(over.step or 1))
+    return over.points()
+
+
+def inside(space: Space, setting: Setting) -> bool:
+    """Whether a setting is a point of a space: for each active dimension a value that may be drawn, and no other."""
+    active = {dimension.name: dimension for dimension in space if dimension.active(setting)}
+    return active.keys() == setting.keys() and all(_holds(active[name].over, setting[name]) for name in active)
+
+
+def _holds(over: Range | Choices, value: Any) -> bool:
+    if isinstance(over, Choices):
+        return key(value) in map(key, over.values)
+    points = values(over)
+    if points is None:
+        return over.low <= value <= over.high
+    place = round((value - points[0]) / (over.step or 1))
+    return 0 <= place < len(points) and math.isclose(value, points[place], abs_tol=1e-9 * (over.step or 1))
+
+
+def shape(space: Space, setting: Setting) -> Setting:
+    """What of a setting decides whether trials fit in a stack: dimensions with `shapes`, and those they hang on."""
+    wanted: set[str] = set()
+    for dimension in reversed(space):
+        if dimension.shapes or dimension.name in wanted:
+            wanted |= {dimension.name, *dimension.when}
+    return {name: value for name, value in setting.items() if name in wanted}
+
+
+class Settings:
+    """The settings of a space without continuous ranges, conditions applied, numbered from 0 in the order of `grid`.
+
+    They are counted, not listed, and remembered is only what later conditions hang on: a space of many millions costs
+    no more than a small one.
+
+    Raises:
+        ValueError: a range is continuous.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._values = [_listed(dimension.name, dimension.over) for dimension in space]
+        self._watched = [{name for later in space[place:] for name in later.when} for place in range(len(space) + 1)]
+        self._counts: dict[tuple[int, str], int] = {}
+        self.number = self._count(0, {})
+
+    def __getitem__(self, number: int) -> Setting:
+        setting: Setting = {}
+        for place, dimension in enumerate(self._space):
+            if not dimension.active(setting):
+                continue
+            own = self._values[place]
+            if dimension.name not in self._watched[place + 1]:  # as many settings follow each value
+                chosen, number = divmod(number, self._count(place + 1, {**setting, dimension.name: own[0]}))
+                setting[dimension.name] = own[chosen]
+                continue
+            for value in own:
+                extended = {**setting, dimension.name: value}
+                below = self._count(place + 1, extended)
+                if number < below:
+                    setting = extended
+                    break
+                number -= below
+        return setting
+
+    def _count(self, place: int, setting: Setting) -> int:
+        """How many settings begin with `setting`, which has values for the dimensions before `place`."""
+        if place == len(self._space):
+            return 1
+        known = (place, key({name: setting[name] for name in setting.keys() & self._watched[place]}))
+        if known not in self._counts:
+            self._counts[known] = self._counted(place, setting)
+        return self._counts[known]
+
+    def _counted(self, place: int, setting: Setting) -> int:
+        dimension, own = self._space[place], self._values[place]
+        if not dimension.active(setting):
+            return self._count(place + 1, setting)
+        if dimension.name not in self._watched[place + 1]:
+            return len(own) * self._count(place + 1, {**setting, dimension.name: own[0]})
+        return sum(self._count(place + 1, {**setting, dimension.name: value}) for value in own)
+
+
+def _listed(name: str, over: Range | Choices) -> Sequence[Any]:
+    points = values(over)
+    if points is None:
+        raise ValueError(f"{name} has no list of points")
+    return points
+
+
+def numbered(space: Space) -> Settings | None:
+    """The settings by number, or None where a range is continuous."""
+    return None if any(values(dimension.over) is None for dimension in space) else Settings(space)
+
+
+def possible(space: Space, trials: int) -> int:
+    """`trials`, or the number of settings where there are fewer."""
+    settings = numbered(space)
+    return trials if settings is None else min(trials, settings.number)

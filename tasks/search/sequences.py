@@ -1,0 +1,79 @@
+"""Methods that learn nothing: their settings are a sequence fixed by space and seed, of which a batch is the next part.
+
+A batch has at most `LARGEST` settings all the same, so that a kill loses little.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from tasks.search.asking import drawn, drawn_whole, new, quiet, sampler_seed, study_of, whole_study
+from tasks.search.points import Settings, key, possible, shape
+from tasks.search.space import Setting, Space
+from tasks.search.told import Method, Told, even_batches
+
+LARGEST = 64
+
+
+def batches(space: Space, trials: int) -> list[int]:
+    return even_batches(possible(space, trials), LARGEST)
+
+
+def grid_settings(space: Space, number: int, trials: int, seed: int) -> list[Setting]:
+    """The first `number` points of the grid: all of them in order, or a sample of `trials` without repeats, drawn
+    evenly; those of equal shape stand together, so that stacks are full.
+
+    Optuna's own GridSampler is not asked: it knows no conditions (what is inactive would be tried at every value), no
+    lists as values, and holds every point in memory.
+
+    Raises:
+        ValueError: a range has no points.
+    """
+    for dimension in space:
+        if dimension.over.points() is None:
+            raise ValueError(f"{dimension.name} has no list of points")
+    settings = Settings(space)
+    places = random.Random(sampler_seed(seed, 0)).sample(range(settings.number), min(trials, settings.number))
+    chosen = [settings[place] for place in sorted(places)]
+    shapes = {key(shape(space, setting)): None for setting in chosen}
+    order = {text: place for place, text in enumerate(shapes)}
+    return sorted(chosen, key=lambda setting: order[key(shape(space, setting))])[:number]
+
+
+def random_settings(space: Space, number: int, trials: int, seed: int) -> list[Setting]:
+    """The first `number` settings of Optuna's RandomSampler, without repeats as long as `new` can tell."""
+    from optuna.samplers import RandomSampler
+
+    with quiet():
+        study, seen = study_of(space, (), RandomSampler(sampler_seed(seed, 0))), set[str]()
+        return [new(lambda: drawn(study, space), space, seen, seed) for _ in range(number)]
+
+
+def quasi_random_settings(space: Space, number: int, trials: int, seed: int) -> list[Setting]:
+    """The first `number` settings of Optuna's QMCSampler: Sobol points, scrambled (Owen 1998), without repeats.
+
+    QMCSampler knows no conditions, and draws the first setting of a study at random. So every dimension has a
+    coordinate of its own in each point, read where the dimension is active and passed over elsewhere, and the study
+    begins with a setting that shows the sampler the whole space. Choices share their coordinate evenly.
+    """
+    from optuna.samplers import QMCSampler
+
+    with quiet():
+        sampler = QMCSampler(qmc_type="sobol", scramble=True, seed=sampler_seed(seed, 0))
+        study, seen = whole_study(space, sampler), set[str]()
+        return [new(lambda: drawn_whole(study, space), space, seen, seed) for _ in range(number)]
+
+
+def _asking(settings: Callable[[Space, int, int, int], list[Setting]]) -> Callable[..., list[Setting]]:
+    def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+        return settings(space, len(told) + count, trials, seed)[len(told) :]
+
+    return ask
+
+
+GRID = Method("every combination of listed values, or a sample of them", batches, _asking(grid_settings))
+RANDOM = Method("values drawn evenly on each range's scale", batches, _asking(random_settings))
+QUASI_RANDOM = Method(
+    "a scrambled Sobol sequence: like random, but spread evenly over the space", batches, _asking(quasi_random_settings)
+)

@@ -1,0 +1,64 @@
+"""Tree-structured Parzen estimators (Bergstra et al. 2011, Watanabe 2023) through Optuna, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.search.asking import canonical, coded, drawn, new, quiet, sampler_seed, study_of
+from tasks.search.points import inside, key, possible, shape
+from tasks.search.space import Setting, Space
+from tasks.search.told import Method, Told, even_batches
+
+BATCH = 8
+"""Settings in a batch, at most. A batch is chosen without knowing how its own settings do, which costs evaluations;
+smaller ones would leave stacks empty and have the search wait more often."""
+
+GROUP = 4
+"""Settings of equal shape in a batch, so that they fit a stack."""
+
+STARTUP = 4
+"""As long as fewer settings are known, TPE draws at random: the first batch is random, and no other one."""
+
+
+def batches(space: Space, trials: int) -> list[int]:
+    return even_batches(possible(space, trials), BATCH)
+
+
+def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+    return settings(space, space, told, count, seed)
+
+
+def settings(
+    space: Space, within: Space, told: Sequence[Told], count: int, seed: int, group: int = GROUP
+) -> list[Setting]:
+    """The next `count` settings.
+
+    Every `group` of them has one shape: its first is asked freely, the others with the dimensions held that decide the
+    shape. Settings asked but not yet told count as bad ones (`constant_liar`), so that a batch does not crowd.
+
+    Args:
+        space: The whole space, from which a setting is taken where too few are left `within`.
+        within: The part of it that is searched; what was told outside of it is passed over.
+    """
+    from optuna.samplers import PartialFixedSampler, TPESampler
+
+    with quiet():
+        sampler = TPESampler(
+            seed=sampler_seed(seed, len(told)),
+            n_startup_trials=STARTUP,
+            multivariate=True,
+            group=any(dimension.when for dimension in within),
+            constant_liar=True,
+        )
+        study = study_of(within, [each for each in told if inside(within, each.setting)], sampler)
+        seen = {key(each.setting) for each in told}
+        asked: list[Setting] = []
+        for place in range(count):
+            leader = asked[place - place % group] if place % group else {}
+            held = coded(within, shape(within, leader))
+            study.sampler = PartialFixedSampler(held, sampler) if held else sampler
+            asked.append(new(lambda: canonical(space, drawn(study, within)), space, seen, seed))
+        return asked
+
+
+TPE = Method(f"tree-structured Parzen estimators, told of the results after every {BATCH} settings", batches, ask)

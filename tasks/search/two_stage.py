@@ -1,0 +1,93 @@
+"""Two stages: the whole space at random, then a narrowed one by TPE."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tasks.search import sequences, tpe
+from tasks.search.points import key, possible, values
+from tasks.search.space import Choices, Dimension, Range, Setting, Space
+from tasks.search.told import Method, Told, even_batches
+
+EDGE = 0.05
+"""A best setting this near to the end of a range, as a share of it, keeps that end."""
+
+
+def first_stage(space: Space, trials: int) -> int:
+    """How many settings are drawn from the whole space: half of them, rounded up."""
+    return math.ceil(possible(space, trials) / 2)
+
+
+def batches(space: Space, trials: int) -> list[int]:
+    first = first_stage(space, trials)
+    rest = possible(space, trials) - first
+    return [*even_batches(first, sequences.LARGEST), *even_batches(rest, tpe.BATCH)]
+
+
+def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+    first = first_stage(space, trials)
+    if len(told) < first:
+        return sequences.RANDOM.ask(space, told, count, trials, seed)
+    return tpe.settings(space, narrowed(space, told[:first]), told, count, seed)
+
+
+def narrowed(space: Space, told: Sequence[Told]) -> Space:
+    """The part of a space where the best settings lie.
+
+    A range is cut to the span of the best settings, widened on both sides by a quarter of that span and at least a
+    twentieth of the range, all on the range's own scale; choices keep the values that the best settings have.
+
+    The best settings are the best quarter, but two at least and five at most (of a hundred settings a quarter spans
+    nearly everything), and all that are as good as the last of these; what diverged is never among them. An end of
+    a range stays where the very best setting is within a twentieth of it. What fewer than two of the best have a
+    value for stays as it is.
+    """
+    finished = sorted((each for each in told if each.score is not None), key=_badness)
+    if len(finished) < 2:
+        return space
+    last = finished[min(max(2, math.ceil(len(finished) / 4)), 5) - 1]
+    best = [each.setting for each in finished if _badness(each) <= _badness(last)]
+    return tuple(_cut(each, [setting[each.name] for setting in best if each.name in setting]) for each in space)
+
+
+def _badness(told: Told) -> float:
+    return math.inf if told.score is None else -told.score
+
+
+def _cut(dimension: Dimension, best: list[Any]) -> Dimension:
+    """A dimension narrowed to its values among the best settings, the best one's first."""
+    if len(best) < 2:
+        return dimension
+    over = dimension.over
+    if isinstance(over, Choices):
+        kept = {key(value) for value in best}
+        return replace(dimension, over=Choices(tuple(value for value in over.values if key(value) in kept)))
+    return replace(dimension, over=_cut_range(over, best))
+
+
+def _cut_range(over: Range, best: list[float]) -> Range:
+    places = [over.place(value) for value in best]
+    margin = max((max(places) - min(places)) / 4, EDGE)
+    low, high = min(places) - margin, max(places) + margin
+    low = 0.0 if places[0] <= EDGE else max(low, 0.0)
+    high = 1.0 if places[0] >= 1 - EDGE else min(high, 1.0)
+    points = values(over)
+    if points is None:
+        return replace(over, low=_at(over, low), high=_at(over, high))
+    kept = [point for point in points if low - 1e-9 <= over.place(point) <= high + 1e-9]
+    return replace(over, low=kept[0], high=kept[-1])
+
+
+def _at(over: Range, place: float) -> float:
+    """The value at a place, 0 at `low` and 1 at `high`, on the range's scale."""
+    if place in (0.0, 1.0):
+        return over.high if place else over.low
+    if over.log:
+        return over.low * (over.high / over.low) ** place
+    return over.low + place * (over.high - over.low)
+
+
+TWO_STAGE = Method("half at random, then TPE in the part of the space where the best of those lie", batches, ask)
