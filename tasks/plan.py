@@ -59,6 +59,7 @@ class PlannedStack:
         batch_size: Rows a step.
         augmentation_seconds: Expected of one core, to augment what all its seeds see.
         evaluate_every: Steps from one evaluation to the next, at most all of them.
+        search: `successive-halving` or `gradient` where trials of a search are not simply trained to their end.
         memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
             streamed data the windows that are shuffled.
     """
@@ -77,6 +78,7 @@ class PlannedStack:
     augmentation_seconds: float
     evaluate_every: int
     memory_bytes: int
+    search: str = ""
 
 
 @dataclass(frozen=True)

@@ -167,20 +167,27 @@ def _refuse_for_rungs(recipe: Recipe, space: Space) -> None:
         )
 
 
-CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "label_smoothing", "beta_1", "beta_2", "rho")
+CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "beta_1", "beta_2", "rho")
 """What a validation loss is differentiated by."""
 
 
 def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
     for dimension in space:
-        place = place_of(dimension.name, recipe.settings)
-        if place is None or place[-1] not in CONTINUOUS or not isinstance(dimension.over, Range):
+        place, over = place_of(dimension.name, recipe.settings), dimension.over
+        if place is None or place[-1] not in CONTINUOUS or not isinstance(over, Range):
             raise BadInput(
                 "a gradient search goes along ranges of numbers that the loss can be differentiated by",
                 where=f"tune.space.{dimension.name}",
                 got=dimension.name,
                 accepted="ranges of " + ", ".join(CONTINUOUS),
                 remedy="take it out, or use another method",
+            )
+        if over.low <= 0:
+            raise BadInput(
+                "a gradient search goes by factors, which never reach 0",
+                where=f"tune.space.{dimension.name}.low",
+                got=f"{over.low}",
+                accepted="above 0",
             )
 
 

@@ -1,6 +1,6 @@
 """The stages of a run in order, as plain functions over a run folder. Each is one Prefect task (see `steps`).
 
-load -> split -> validate -> plan -> train -> evaluate -> judge -> report
+load -> split -> validate -> plan -> search (where something is tuned) -> train -> evaluate -> judge -> report
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,18 @@ from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
-from tasks.plan import Plan, bind_trial, lay_out
-from tasks.prepared import Prepared, prepare
+from tasks.plan import Ground, Plan, Rows, bind_trial, lay_out
+from tasks.prepared import Prepared, prepare, prepare_folds
 from tasks.previews import write_previews
-from tasks.records import SPLITS
+from tasks.recipes import Recipe
+from tasks.records import SETTINGS, SPLITS
 from tasks.run_folder import Stage, Stages, read_json, write_json, write_text
+from tasks.searches import searches_of
 from tasks.spec.models import Spec, as_written
 from tasks.trials import StackProgress, collect, kept_weights, train_baselines
 from tasks.trials import train as train_trials
+from tasks.tuning import Tuning
+from tasks.winner import winner_spec
 
 Bytes = Callable[[int, int | None], None]
 
@@ -183,9 +187,12 @@ def load(run: Run, progress: Bytes | None = None) -> Dataset:
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
-    from tasks.datasets.splits import split_rows
+    from tasks.datasets.splits import fold_rows, split_rows
 
+    tune = run.spec.tune
     splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
+    if tune and tune.folds:
+        splits = fold_rows(dataset, splits, tune.folds, run.spec.data.split)
     SPLITS.write(splits, run.folder)
     return splits
 
@@ -219,16 +226,85 @@ def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]
 
 
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared]:
-    """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks."""
+    """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
+    tuned, the plan is complete when the search is done."""
     prepared = prepare(dataset, splits)
-    parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
-    resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
-    laid_out = lay_out(run.spec, dataset, parts, prepared.features.shape[1:], resampled=resampled)
+    laid_out = _laid_out(run, prepared)
     path = run.folder / "plan.json"
-    if path.exists():
+    if laid_out.search:
+        tuning, _ = _tuning(run, laid_out, prepared, splits)
+        laid_out = replace(laid_out, cost=_with_search(laid_out.cost, tuning))
+    elif path.exists():
         laid_out = laid_out.following(read_json(path))
-    write_json(path, laid_out.as_json())
+    if not (laid_out.search and path.exists()):
+        write_json(path, laid_out.as_json())
     return laid_out, prepared
+
+
+def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None) -> Plan:
+    parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
+    features = prepared.features.shape[1:]
+    return lay_out(run.spec, prepared.dataset, parts, features, resampled=_resampled(prepared), chosen=chosen)
+
+
+def _resampled(prepared: Prepared) -> int | None:
+    dataset = prepared.dataset
+    return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
+
+
+def _with_search(cost: dict[str, Any], tuning: Tuning) -> dict[str, Any]:
+    """The expected cost of a plan, its search included."""
+    wave, seconds = tuning.first_wave()
+    return cost | {
+        "seconds": round(cost["seconds"] + seconds, 1),
+        "search": {
+            "trials": tuning.trials,
+            "seconds": round(seconds, 1),
+            "first_wave": [asdict(stack) for stack in wave.stacks],
+        },
+    }
+
+
+def _tuning(
+    run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame
+) -> tuple[Tuning, dict[int | None, Prepared]]:
+    """The search, and what it learns from: the folds, or the run's own parts."""
+    tune, dataset = run.spec.tune, prepared.dataset
+    assert tune is not None
+    by_fold: dict[int | None, Prepared] = {None: prepared}
+    if tune.folds:
+        by_fold = dict(prepare_folds(dataset, splits, forward=run.spec.data.split.time is not None))
+    rows = {
+        fold: Rows.of(
+            dataset,
+            {part: len(positions) for part, positions in own.rows.items()},
+            own.features.shape[1:],
+            _resampled(own),
+        )
+        for fold, own in by_fold.items()
+    }
+    ground = Ground(dataset, rows, (laid_out.metric, *laid_out.also))
+    searches = searches_of(run.spec, laid_out.recipes)
+    return Tuning(laid_out, searches, ground, ground.key(run.spec), tune, run.folder), by_fold
+
+
+def search(
+    run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame, progress: StackProgress | None = None
+) -> Plan:
+    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
+    tuning, by_fold = _tuning(run, laid_out, prepared, splits)
+
+    def train(wave: Plan, report: StackProgress | None) -> None:
+        train_trials(wave, by_fold, run.folder, run.home, report)
+
+    found = tuning.search(train, progress)
+    SETTINGS.write(found.settings, run.folder)
+    path = run.folder / "plan.json"
+    complete = _laid_out(run, prepared, found.recipes).following(read_json(path))
+    assert complete.search is not None
+    complete = replace(complete, search=complete.search | {"stacks": found.stacks})
+    write_json(path, complete.as_json())
+    return complete
 
 
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
@@ -261,6 +337,8 @@ def judge(
         test_evaluations=_test_evaluations(run.folder),
     )
     if verdict["shipped"]:
+        leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict["leader"])
+        write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
         _ship(run, laid_out, prepared, verdict["shipped"]["trial_id"])
     write_json(run.folder / "verdict.json", verdict)
     return verdict

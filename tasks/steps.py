@@ -115,6 +115,18 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
 
 
 @_stage
+def search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Plan:
+    with _running(run, "search") as say:
+        artifact = _ProgressArtifact("search", f"{laid_out.cost['search']['trials']} trials of {laid_out.experiment}")
+
+        def report(what: str, done: int, total: int) -> None:
+            say(what, done / total)
+            artifact.update(done / total)
+
+        return stages.search(run, laid_out, prepared, splits, report)
+
+
+@_stage
 def train(run: Run, laid_out: Plan, prepared: Prepared) -> None:
     with _running(run, "train") as say:
         artifact = _ProgressArtifact("training", f"{laid_out.cost['trials']} trials of {laid_out.experiment}")

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def train(
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
     """
-    waiting = [stack for stack in plan.stacks if not _folder(run, stack.stack_id).exists()]
+    waiting = [stack for stack in plan.stacks if not folder_of(run, stack.stack_id).exists()]
     by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
     with makers(cores(), _processes(by_fold, waiting)) as making:
         _train(plan, by_fold, run, home, waiting, making, progress)
@@ -93,6 +93,8 @@ def _train(
     planned = {trial.trial_id: trial for trial in plan.trials}
     folds = dict.fromkeys(planned[each].fold for stack in waiting for each in stack.trials)
     arrays = {fold: prepared[fold].arrays(writing) for fold in folds}
+    if all(trial.stage == "search" for trial in plan.trials):  # which the validation part alone decides
+        arrays = {fold: replace(own, to_score={VAL: own.to_score[VAL]}) for fold, own in arrays.items()}
 
     def work(stack: PlannedStack) -> None:
         trials = [
@@ -188,7 +190,7 @@ class _Board:
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
     """Trains what every figure is compared with, and records it as trials of stage `baseline`."""
-    folder = _folder(run, _baselines(plan))
+    folder = folder_of(run, _baselines(plan))
     if folder.exists():
         return
     dataset = prepared.dataset
@@ -237,7 +239,9 @@ def _data(plan: Plan) -> dict[str, Any]:
 
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     """Puts the stacks' records together into the run's tables, writes them, and returns them by name."""
-    folders = [_folder(run, stack.stack_id) for stack in plan.stacks] + [_folder(run, _baselines(plan))]
+    searched = plan.search["stacks"] if plan.search else []
+    names = [stack["stack_id"] for stack in searched] + [stack.stack_id for stack in plan.stacks] + [_baselines(plan)]
+    folders = [folder_of(run, name) for name in names]
     tables = {}
     for table in RECORDED:
         frames = [frame for folder in folders if len(frame := table.read(folder))]
@@ -250,7 +254,7 @@ def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
 def kept_weights(plan: Plan, run: Path, trial_id: str) -> list[np.ndarray]:
     """The weights that a finished trial kept, in the order of its Keras model's `weights`."""
     stack = next(stack for stack in plan.stacks if trial_id in stack.trials)
-    with np.load(_folder(run, stack.stack_id) / "weights.npz", allow_pickle=False) as arrays:
+    with np.load(folder_of(run, stack.stack_id) / "weights.npz", allow_pickle=False) as arrays:
         names = sorted((name for name in arrays.files if name.startswith(f"{trial_id}/")), key=_number)
         return [arrays[name] for name in names]
 
@@ -259,7 +263,8 @@ def _number(name: str) -> int:
     return int(name.rpartition("/")[2])
 
 
-def _folder(run: Path, name: str) -> Path:
+def folder_of(run: Path, name: str) -> Path:
+    """Where the records of a stack lie, once it is done."""
     return run / "checkpoints" / name
 
 
@@ -286,6 +291,7 @@ def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: P
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
+        if planned[outcome.trial.trial_id].stage == "final"
         for index, weight in enumerate(outcome.weights or [])
     }
     tables = {
@@ -294,7 +300,7 @@ def _record(run: Path, stack: PlannedStack, outcomes: Sequence[Outcome], plan: P
         CURVES: curves,
         PREDICTIONS: pd.concat(predictions) if predictions else [],
     }
-    _write_folder(_folder(run, stack.stack_id), tables, weights)
+    _write_folder(folder_of(run, stack.stack_id), tables, weights)
 
 
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, plan: Plan) -> dict[str, Any]:

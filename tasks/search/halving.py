@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from tasks.search import sequences
+from tasks.search.space import Setting, Space
+from tasks.search.told import Method, Told
 
 KEPT = 3
 """Of so many settings one goes on at each rung (eta)."""
@@ -39,3 +44,17 @@ def _rungs(begun: int, ends: list[int]) -> list[Rung]:
 def _epochs(ladder: list[Rung]) -> int:
     before = [0, *(rung.epochs for rung in ladder)]
     return sum(rung.settings * (rung.epochs - start) for rung, start in zip(ladder, before, strict=False))
+
+
+def _all_at_once(space: Space, trials: int) -> list[int]:
+    return [trials]
+
+
+def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+    """Random settings; what tells this method from `random` is how they are trained."""
+    return sequences.RANDOM.ask(space, told, count, trials, seed)
+
+
+SUCCESSIVE_HALVING = Method(
+    "many random settings begin, the best third of them goes on at each rung", _all_at_once, ask
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.search import sequences, tpe, two_stage
+from tasks.search import descent, halving, sequences, tpe, two_stage
 from tasks.search.told import Method
 
 METHODS: dict[str, Method] = {
@@ -11,4 +11,6 @@ METHODS: dict[str, Method] = {
     "quasi-random": sequences.QUASI_RANDOM,
     "tpe": tpe.TPE,
     "two-stage": two_stage.TWO_STAGE,
+    "successive-halving": halving.SUCCESSIVE_HALVING,
+    "gradient": descent.GRADIENT,
 }

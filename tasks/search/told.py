@@ -14,11 +14,13 @@ class Told:
 
     Args:
         score: Greater is better; None: it diverged.
-        gradients: Of the validation loss with respect to each dimension, where they were computed.
+        loss: Of the validation rows, where `gradients` are known; None: it diverged, or they are not.
+        gradients: Of that loss, by the name of what it was differentiated by.
     """
 
     setting: Setting
     score: float | None
+    loss: float | None = None
     gradients: Mapping[str, float] = field(default_factory=dict)
 
 

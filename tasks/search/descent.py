@@ -1,0 +1,60 @@
+"""Gradient search: from a few starting points, along the derivatives of the validation loss (`gradient`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tasks.search import gradient, sequences
+from tasks.search.space import Range, Setting, Space
+from tasks.search.told import Method, Told
+
+STEPS = 5
+"""Settings of one descent, at least where there are trials for more than one."""
+STARTS = 8
+"""Descents side by side, at most."""
+
+
+def starts(trials: int) -> int:
+    return max(1, min(STARTS, trials // STEPS))
+
+
+def batches(space: Space, trials: int) -> list[int]:
+    """A step of every descent is one batch."""
+    side_by_side = starts(trials)
+    full, rest = divmod(trials, side_by_side)
+    return [side_by_side] * full + ([rest] if rest else [])
+
+
+def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+    """Quasi-random starting points, then each descent's next setting."""
+    side_by_side = starts(trials)
+    if not told:
+        return sequences.QUASI_RANDOM.ask(space, told, count, trials, seed)
+    return [_next(space, told[start::side_by_side]) for start in range(count)]
+
+
+def _next(space: Space, told: Sequence[Told]) -> Setting:
+    names = {_followed(dimension.name): dimension.name for dimension in space}
+    bounds = {
+        _followed(dimension.name): (dimension.over.low, dimension.over.high)
+        for dimension in space
+        if isinstance(dimension.over, Range)
+    }
+    history = [
+        gradient.Tried(
+            {_followed(name): value for name, value in each.setting.items()},
+            math.inf if each.loss is None else each.loss,
+            each.gradients,
+        )
+        for each in told
+    ]
+    return {names[name]: value for name, value in gradient.next_setting(history, bounds).items()}
+
+
+def _followed(name: str) -> str:
+    """What the trainer calls a dimension: `adam.beta_1` is `beta_1`."""
+    return name.rpartition(".")[2]
+
+
+GRADIENT = Method("descents along hypergradients, from quasi-random starting points", batches, ask)
