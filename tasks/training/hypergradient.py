@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     import keras
 
 LEARNING_RATE = "learning_rate"
-REGULARISATION = ("l1", "l2", "weight_decay", "label_smoothing")
-"""What else of a trial moves its loss smoothly."""
+REGULARISATION = ("l1", "l2", "weight_decay")
 EXACT, ONE_MINUS = "exact_", "one_minus_"
-"""How an optimizer names inputs that it computes from a parameter: the parameter itself unrounded, and what is left of it
-to 1."""
+"""How optimizers name inputs that they compute from a parameter: itself unrounded, and what is left of it to 1."""
 
 
 def possible(trial: Trial, model: keras.Model) -> str | None:
@@ -42,13 +40,21 @@ def possible(trial: Trial, model: keras.Model) -> str | None:
     return why_not(model)
 
 
+def compiles(model: keras.Model) -> bool:
+    """Whether XLA can: it has no second derivative of max pooling in two dimensions."""
+    from keras import layers
+
+    return not any(isinstance(layer, layers.MaxPooling2D) for layer in model.layers)
+
+
 def values(trial: Trial) -> dict[str, float]:
     """The hyperparameters that a trial's validation loss has derivatives by, with their values.
 
     These are the learning rate, `REGULARISATION` and the parameters of the optimizer (momentum, beta_1, epsilon ...),
-    where they are not zero: what no trial uses is left out of a program. Not dropout, whose mask jumps with its rate.
+    where they are not zero: what no trial uses is left out of a program. Not dropout, whose mask jumps with its rate,
+    nor label smoothing, since the gradient of TensorFlow's cross-entropy has no derivative by its labels.
     """
-    regularisation = (trial.penalties.l1, trial.penalties.l2, trial.weight_decay, trial.label_smoothing)
+    regularisation = (trial.penalties.l1, trial.penalties.l2, trial.weight_decay)
     found = {
         LEARNING_RATE: trial.learning_rate,
         **dict(zip(REGULARISATION, regularisation, strict=True)),
@@ -73,6 +79,7 @@ def hypergradients(
     Args:
         trials: A full rectangle as in `train_stack`, all of them `possible`.
         names: Of hyperparameters. A trial has derivatives by those that it has (`values`).
+        xla: Compile with XLA where it `compiles`.
 
     Returns:
         In the order of `trials`, the outcome (weights are those of the last step), and by name the derivative of the
@@ -95,7 +102,8 @@ def hypergradients(
         for trial in trials
         for name in [name for name in names if name in values(trial)] or [""]
     }
-    stack = Stack(list(columns.values()), arrays, xla, dtype)
+    model = trials[0].architecture.build(arrays.train.shape, arrays.outputs)
+    stack = Stack(list(columns.values()), arrays, xla and compiles(model), dtype)
     followed = {column.trial_id: name for (_, name), column in columns.items()}
     stack.runs = tangents = _Tangents(stack, followed)
     outcomes = dict(zip(columns, stack.train(progress), strict=True))

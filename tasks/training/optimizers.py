@@ -402,3 +402,28 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd_hd": sgd_hd,
     "adam_hd": adam_hd,
 }
+
+LEARNING_RATES: dict[str, tuple[float, float]] = {
+    "sgd": (1e-4, 1.0),
+    "momentum": (1e-4, 1.0),
+    "nesterov": (1e-4, 1.0),
+    "adagrad": (1e-4, 1.0),
+    "adadelta": (1e-4, 10.0),
+    "rmsprop": (1e-5, 0.1),
+    "adam": (1e-5, 0.1),
+    "adamw": (1e-5, 0.1),
+    "adamax": (1e-5, 0.1),
+    "nadam": (1e-5, 0.1),
+    "lion": (1e-6, 0.01),
+    "random_search": (1e-4, 1.0),
+    "sgd_hd": (1e-4, 1.0),
+    "adam_hd": (1e-5, 0.1),
+}
+"""Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
+
+Schmidt et al. (2021, "Descending through a Crowded Valley") draw it from 1e-4 to 1 for every optimizer. Whatever they
+have there keeps that range where a step is as large as the gradient. Where each weight's step is about the learning
+rate itself (Adam and its kin), 1 throws weights of the order of 0.1 about, and good values reach below 1e-4: the same
+four decades, one lower. Lion's step is the learning rate exactly, and its authors advise 3 to 10 times less than for
+AdamW (Chen et al. 2023, section 5): another decade. Adadelta's learning rate is 1 in its paper, so its range goes past.
+"""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -275,6 +277,7 @@ class Program:
         """
         import tensorflow as tf
 
+        _differentiate_updates_of_slices()
         zero, nest = tf.UnconnectedGradients.ZERO, tf.nest
         moved = {name: inputs[name] for name in directions}
 
@@ -284,8 +287,8 @@ class Program:
             along = nest.flatten((tangent, rate_directions[i], directions))
             step, present = self._numbered(i, x, y, rate, first, rows, inputs, _Smooth())
             with tf.autodiff.ForwardAccumulator(primals, along) as forward_mode:
-                *after, loss = self._step(*state, step)
-            state = tuple(after)
+                blocks, others, slots, loss = self._step(state[0], state[1], state[2], step)
+            state = (blocks, others, slots)
             tangent = nest.map_structure(lambda value: forward_mode.jvp(value, unconnected_gradients=zero), state)
             return i + 1, state, tangent, total + loss * present
 
@@ -525,6 +528,22 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
         rules.append(Rule(one.update, one.slots, names, one.searches, one.summed, start, stop))
         start = stop
     return tuple(rules)
+
+
+@cache
+def _differentiate_updates_of_slices() -> None:
+    """Gives `XlaDynamicUpdateSlice` the gradient that TensorFlow lacks: under XLA the gradient of a slice is one, and
+    forward mode takes gradients of gradients."""
+    import tensorflow as tf
+    from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+
+    def gradient(operation: tf.Operation, above: Tensor) -> tuple:
+        _, update, start = operation.inputs
+        hole = gen_xla_ops.xla_dynamic_update_slice(above, tf.zeros_like(update), start)
+        return hole, tf.slice(above, start, update.shape), None
+
+    with suppress(KeyError):  # a later TensorFlow may have it
+        tf.RegisterGradient("XlaDynamicUpdateSlice")(gradient)
 
 
 class _Smooth:

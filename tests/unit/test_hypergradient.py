@@ -31,11 +31,12 @@ def smooth(name: str, *, label: str = "", parameters: dict[str, float] | None = 
     return trial_of(name, label=label, optimizer=optimizer, **{**defaults, **changes})
 
 
-def loss_of(outcome: Outcome) -> float:
+def loss_of(outcome: Outcome, arrays: Arrays) -> float:
     """The last validation loss without penalties; float64."""
     ((*_, value),) = [point for point in outcome.curves if point[1:3] == (outcome.steps, "val_loss")]
     penalties = outcome.trial.penalties
-    kernels = [weight for weight in outcome.weights or [] if weight.ndim > 1]
+    tables = arrays.train.dtype == np.int32  # an embedding comes first, and is not penalised
+    kernels = [weight for weight in (outcome.weights or [])[tables:] if weight.ndim > 1]
     return value - sum(penalties.l1 * np.abs(each).sum() + penalties.l2 * np.square(each).sum() for each in kernels)
 
 
@@ -44,7 +45,7 @@ def moved(trial: Trial, name: str, value: float) -> Trial:
     label = dict.fromkeys(("trial_id", "variant_id"), f"{trial.trial_id} {name} {value}")
     if name in ("l1", "l2"):
         return replace(trial, penalties=replace(trial.penalties, **{name: value}), **label)
-    if name in ("learning_rate", "weight_decay", "label_smoothing"):
+    if name in ("learning_rate", "weight_decay"):
         return replace(trial, **{name: value}, **label)
     inputs = dict(trial.optimizer.inputs)
     inputs[name] = value
@@ -72,12 +73,14 @@ def assert_differences_agree(
         for name in own
         for k in (-2, -1, 1, 2)
     ]
-    losses = iter(np.reshape([loss_of(each) for each in train_stack(points, arrays, dtype="float64", **how)], [-1, 4]))
+    losses = iter(
+        np.reshape([loss_of(each, arrays) for each in train_stack(points, arrays, dtype="float64", **how)], [-1, 4])
+    )
     for (outcome, gradients), (trial, own) in zip(found, cases.values(), strict=True):
         assert outcome.status == "ok"
         for name in own:
             expected = next(losses) @ np.array([1, -8, 8, -1]) / (12 * values(trial)[name] * STEP)
-            assert gradients[name] == pytest.approx(expected, rel=rtol), (outcome.trial.trial_id, name)
+            assert gradients[name] == pytest.approx(expected, rel=rtol, abs=1e-9), (outcome.trial.trial_id, name)
 
 
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
@@ -108,7 +111,7 @@ def test_other_hyperparameters_and_what_else_a_step_does() -> None:
         "adagrad": (smooth("adagrad", parameters={"initial_accumulator_value": 0.125}), ["initial_accumulator_value"]),
         "decay": (smooth("adamw", weight_decay=small), ["weight_decay", "learning_rate"]),
         "l1": (smooth("momentum", penalties=Penalties(l1=2.0**-10)), ["l1"]),
-        "smoothing": (smooth("momentum", label_smoothing=small), ["label_smoothing"]),
+        "smoothing": (smooth("momentum", label_smoothing=small), ["learning_rate"]),
         "schedule": (smooth("sgd", schedule=SCHEDULES["cosine"](warmup=0.2)), ["learning_rate"]),
         "clipped": (smooth("sgd", clip=Clip(norm=0.1)), ["learning_rate", "l2"]),
         "weighted": (smooth("sgd", class_weights=True), ["learning_rate", "l2"]),
@@ -119,20 +122,25 @@ def test_other_hyperparameters_and_what_else_a_step_does() -> None:
 
 NETWORKS = {
     "normalised": ("classification", MODELS["mlp"](hidden=[8], activation="tanh", batch_normalisation=True)),
+    "wide": ("classification", MODELS["mlp"](hidden=[70, 70], activation="tanh")),
+    "regression": ("regression", SMOOTH),
     "convolutions": ("images", MODELS["cnn"](filters=[2, 3], hidden=[4], activation="tanh", batch_normalisation=True)),
     "tokens": ("tokens", MODELS["text"](units=4, hidden=[3], activation="tanh")),
     "sequences": ("tokens", MODELS["text"](units=4, convolution=3, filters=3, pooling="max", hidden=[])),
-    "regression": ("regression", SMOOTH),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_of_a_stack_has_them(name: str, xla: bool) -> None:
     kind, architecture = NETWORKS[name]
-    trial = smooth("momentum", architecture=architecture, epochs=2)
+    cases = {
+        rule: (smooth(rule, architecture=architecture, epochs=2), ["learning_rate", "l2"])
+        for rule in ("momentum", "sgd")
+    }
     arrays = arrays_of(kind) if kind in ("classification", "regression") else unlike_tables(kind)
-    assert_differences_agree({name: (trial, ["learning_rate", "l2"])}, arrays, 1e-5, xla=xla)
+    assert_differences_agree(cases, arrays, 1e-5, xla=xla)
 
 
 def unlike_tables(kind: str) -> Arrays:
@@ -161,25 +169,23 @@ def test_ridge_regression_has_the_derivative_of_its_closed_form() -> None:
         architecture=MODELS["linear"](),
         penalties=Penalties(l2=l2),
         learning_rate=0.1,
-        epochs=300,
-        evaluate_every=300,
+        epochs=600,
+        evaluate_every=600,
         batch_size=len(y),
     )
     ((outcome, gradients),) = hypergradients([trial], arrays, ["l2", "learning_rate"], dtype="float64")
-    np.testing.assert_allclose(outcome.weights[0][:, 0], w, rtol=1e-5)
+    np.testing.assert_allclose(outcome.weights[0][:, 0], w, rtol=1e-6)
     assert gradients["l2"] == pytest.approx(expected, rel=1e-6)
     assert abs(gradients["learning_rate"]) < 1e-6, "at the minimum the way there has been forgotten"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_trials_are_those_of_the_ordinary_stack(dtype: str) -> None:
-    """Two seeds, dropout, a schedule; alone in their columns, so that the products have the same shapes."""
+def test_the_trials_are_those_of_the_ordinary_stack() -> None:
+    """float32, bit for bit: two seeds, dropout, a schedule; of one hyperparameter, so products have the same shapes."""
     common = {"penalties": Penalties(l2=0.01, dropout=0.3), "schedule": SCHEDULES["cosine"](warmup=0.1)}
     trials = [trial_of("adam", seed=seed, **common) for seed in (0, 1)]
-    ordinary = train_stack(trials, arrays_of(), dtype=dtype, xla=False)
-    for (ours, gradients), theirs in zip(
-        hypergradients(trials, arrays_of(), ["learning_rate"], dtype=dtype, xla=False), ordinary, strict=True
-    ):
+    ordinary = train_stack(trials, arrays_of(), xla=False)
+    found = hypergradients(trials, arrays_of(), ["learning_rate"], xla=False)
+    for (ours, gradients), theirs in zip(found, ordinary, strict=True):
         assert ours.trial is theirs.trial and ours.curves == theirs.curves
         for weight, same in zip(ours.weights or [], theirs.weights or [], strict=True):
             np.testing.assert_array_equal(weight, same)
@@ -191,14 +197,14 @@ def test_nothing_stops_early_and_a_column_that_is_always_zero_does_no_harm() -> 
     arrays = arrays_of()
     arrays.train.inputs[:, 2] = 0  # so the gradient of its weights, and Adam's second moment, is zero
     stops = {"stopping": Stopping(1, 10.0, True), "target": Target("loss", 100.0)}
-    ((outcome, gradients),) = hypergradients([trial_of("adam", **stops)], arrays, ["learning_rate"])
+    ((outcome, gradients),) = hypergradients([trial_of("adam", **stops)], arrays, ["learning_rate"], xla=False)
     assert outcome.epochs == 5 and np.isfinite(gradients["learning_rate"])
 
 
 def test_a_trial_that_diverges_has_none_and_harms_nobody() -> None:
     wild, tame = trial_of("sgd", label="wild", learning_rate=1e300), trial_of("sgd", penalties=Penalties(l2=0.01))
-    (alone,) = hypergradients([tame], arrays_of(), ["learning_rate", "l2"], dtype="float64")
-    together = hypergradients([wild, tame], arrays_of(), ["learning_rate", "l2"], dtype="float64")
+    (alone,) = hypergradients([tame], arrays_of(), ["learning_rate", "l2"], dtype="float64", xla=False)
+    together = hypergradients([wild, tame], arrays_of(), ["learning_rate", "l2"], dtype="float64", xla=False)
     assert together[0][0].status == "diverged" and np.isnan(together[0][1]["learning_rate"])
     assert set(together[0][1]) == {"learning_rate"}, "it has no l2"
     assert together[1][1] == pytest.approx(alone[1], rel=1e-9)

@@ -1,0 +1,1 @@
+"""Hyperparameter search: what is searched, and which settings are tried next. Knows nothing of training."""
