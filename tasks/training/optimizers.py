@@ -32,6 +32,9 @@ dtype; `learning_rate` and every entry of `p` broadcast against the weight."""
 Slots = Callable[..., tuple[Array, ...]]
 """`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
 
+Summed = Callable[[Array, tuple[Array, ...]], Array]
+"""`(gradient, slots) -> numbers` of the weight's shape."""
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -47,6 +50,8 @@ class Optimizer:
         weight_decay: Decoupled weight decay of its own (AdamW), or 0.
         searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
             lower there, else zero.
+        summed: What the update needs the sum of, over all weights of a trial: it sees that sum as `p["total"]`, and the
+            trial's learning rate before any schedule as `p["learning_rate"]`.
     """
 
     update: Update
@@ -57,6 +62,7 @@ class Optimizer:
     keras_arguments: Mapping[str, Any] = field(default_factory=dict)
     weight_decay: float = 0.0
     searches: bool = False
+    summed: Summed | None = None
 
 
 def rounded(value: float) -> float:
@@ -326,6 +332,60 @@ def random_search(*, learning_rate: Positive = 0.01) -> Optimizer:
     return Optimizer(_random_search, _no_slots, {}, learning_rate, None, searches=True)
 
 
+def _along_last_step(g, slots):
+    return g * slots[0]
+
+
+def _learned_slots(xp, w, p):
+    return (xp.zeros_like(w), xp.zeros_like(p["hyper_rate"]))
+
+
+def _sgd_hd(xp, w, g, slots, lr, t, p):
+    _, learned = slots
+    learned = learned + p["hyper_rate"] * p["total"]
+    direction = g * (lr / p["learning_rate"])
+    return w - direction * (p["learning_rate"] + learned), (direction, learned)
+
+
+def sgd_hd(*, learning_rate: Positive = 0.01, hyper_rate: NonNegative = 0.001) -> Optimizer:
+    """SGD whose learning rate descends its own hypergradient (Baydin et al. 2018, algorithm 4):
+    `lr += hyper_rate * g . g_before; w -= lr * g`. One learning rate for all weights; `learning_rate` is its start.
+
+    The paper's hyper_rate is 0.001 for its two MNIST networks; 0 is plain SGD. A schedule's factor multiplies the
+    learned rate, and so is part of the step that the hypergradient is taken of. No Keras twin.
+    """
+    return Optimizer(_sgd_hd, _learned_slots, {"hyper_rate": hyper_rate}, learning_rate, None, summed=_along_last_step)
+
+
+def _adam_hd(xp, w, g, slots, lr, t, p):
+    _, learned, m, v = slots
+    learned = learned + p["hyper_rate"] * p["total"]
+    m, v, alpha = _adam_moments(xp, g, m, v, lr / p["learning_rate"], t, p)
+    direction = m * alpha / (xp.sqrt(v) + p["epsilon"])
+    return w - direction * (p["learning_rate"] + learned), (direction, learned, m, v)
+
+
+def _adam_hd_slots(xp, w, p):
+    return (*_learned_slots(xp, w, p), *_two_slots(xp, w, p))
+
+
+def adam_hd(
+    *,
+    learning_rate: Positive = 0.001,
+    hyper_rate: NonNegative = 1e-7,
+    beta_1: Fraction = 0.9,
+    beta_2: Fraction = 0.999,
+    epsilon: Positive = 1e-7,
+) -> Optimizer:
+    """Adam whose learning rate descends its own hypergradient (Baydin et al. 2018, algorithm 5):
+    `lr += hyper_rate * g . s_before; w -= lr * s` with Adam's step `s`. `learning_rate` is its start.
+
+    The paper's hyper_rate is 1e-7 for its two MNIST networks; 0 is Adam. Schedules as in `sgd_hd`. No Keras twin.
+    """
+    inputs = {"hyper_rate": hyper_rate, **_adam_inputs(beta_1, beta_2, epsilon)}
+    return Optimizer(_adam_hd, _adam_hd_slots, inputs, learning_rate, None, summed=_along_last_step)
+
+
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": sgd,
     "momentum": momentum,
@@ -339,6 +399,31 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "nadam": nadam,
     "lion": lion,
     "random_search": random_search,
+    "sgd_hd": sgd_hd,
+    "adam_hd": adam_hd,
 }
 
-LEARNING_RATES: dict[str, tuple[float, float]] = dict.fromkeys(OPTIMIZERS, (1e-05, 1.0))
+LEARNING_RATES: dict[str, tuple[float, float]] = {
+    "sgd": (1e-4, 1.0),
+    "momentum": (1e-4, 1.0),
+    "nesterov": (1e-4, 1.0),
+    "adagrad": (1e-4, 1.0),
+    "adadelta": (1e-4, 10.0),
+    "rmsprop": (1e-5, 0.1),
+    "adam": (1e-5, 0.1),
+    "adamw": (1e-5, 0.1),
+    "adamax": (1e-5, 0.1),
+    "nadam": (1e-5, 0.1),
+    "lion": (1e-6, 0.01),
+    "random_search": (1e-4, 1.0),
+    "sgd_hd": (1e-4, 1.0),
+    "adam_hd": (1e-5, 0.1),
+}
+"""Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
+
+Schmidt et al. (2021, "Descending through a Crowded Valley") draw it from 1e-4 to 1 for every optimizer. Whatever they
+have there keeps that range where a step is as large as the gradient. Where each weight's step is about the learning
+rate itself (Adam and its kin), 1 throws weights of the order of 0.1 about, and good values reach below 1e-4: the same
+four decades, one lower. Lion's step is the learning rate exactly, and its authors advise 3 to 10 times less than for
+AdamW (Chen et al. 2023, section 5): another decade. Adadelta's learning rate is 1 in its paper, so its range goes past.
+"""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from tasks.training.optimizers import Slots as FirstSlots
-from tasks.training.optimizers import Update, rounded
+from tasks.training.optimizers import Summed, Update, rounded
 from tasks.training.packing import Packing
 from tasks.training.stacked_layers import Context, StackedLayer, Tensor, forms, forward, groups_work, layout
 from tasks.training.trial import Trial
@@ -46,6 +48,7 @@ class Rule:
     slots: FirstSlots
     names: tuple[str, ...]
     searches: bool
+    summed: Summed | None
     start: int
     stop: int
 
@@ -103,7 +106,9 @@ def hyperparameters(
         decay = per_trial(own, lambda trial: rounded(trial.weight_decay))
         if decay.any():
             inputs[f"{number}.weight_decay"] = decay
-        bound = [[trial.optimizer.inputs for trial in column] for column in own]
+        bound = [
+            [{**trial.optimizer.inputs, "learning_rate": trial.learning_rate} for trial in column] for column in own
+        ]
         for name in rule.names:
             inputs[f"{number}.{name}"] = per_trial(bound, itemgetter(name))
     return inputs
@@ -127,7 +132,7 @@ def program_of(model: keras.Model, structure: Structure) -> Program:
 @dataclass(frozen=True)
 class _Step:
     """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
-    rates `[S, R]`, the steps taken before, the hyperparameters."""
+    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates."""
 
     x: Tensor
     y: Tensor
@@ -135,11 +140,12 @@ class _Step:
     rate: Tensor
     number: Tensor
     inputs: Inputs
+    namespace: Any
 
 
 class Program:
     """The compiled functions of one structure: `chunk`, `score` and `outputs`, as `_chunk_steps`, `_score_rows` and
-    `_output_rows` describe them."""
+    `_output_rows` describe them; with tangents (`hypergradient`) `chunk_tangents` and `score_tangents`."""
 
     def __init__(self, model: keras.Model, structure: Structure) -> None:
         import tensorflow as tf
@@ -165,6 +171,8 @@ class Program:
         self.chunk = tf.function(self._chunk_steps, **options)
         self.score = tf.function(self._score_rows, **options)
         self.outputs = tf.function(self._output_rows, **options)
+        self.chunk_tangents = tf.function(self._chunk_tangents, **options)
+        self.score_tangents = tf.function(self._score_tangents, **options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
         """For each rule, for each block of its recipes' weights, the rule's state."""
@@ -242,22 +250,88 @@ class Program:
         import tensorflow as tf
 
         def body(i: Tensor, blocks: Blocks, others: list, slots: Slots, total: Tensor) -> tuple:
-            start = i * self.batch_size
-            batch_x = _batch(x, start, self.batch_size)
-            batch_y = _batch(y, start, self.batch_size)
-            present = tf.minimum(rows - start, self.batch_size)
-            mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
-            step = _Step(batch_x, batch_y, mask, rates[i], first + i, inputs)
+            step, present = self._numbered(i, x, y, rates[i], first, rows, inputs, tf)
             blocks, others, slots, loss = self._step(blocks, others, slots, step)
-            return i + 1, blocks, others, slots, total + loss * tf.cast(present, self.dtype)
+            return i + 1, blocks, others, slots, total + loss * present
 
         total = tf.zeros([self.seeds, self.recipes], self.dtype)
         state = (tf.constant(0), self._divided(weights), [weights[index] for index in self.state], slots, total)
         _, blocks, others, slots, total = tf.while_loop(lambda i, *_: i < steps, body, state)
+        return self._whole(blocks, others), slots, total
+
+    def _chunk_tangents(
+        self,
+        weights: list,
+        slots: Slots,
+        tangents: tuple[list, Slots],
+        inputs: Inputs,
+        directions: Inputs,
+        x: Tensor,
+        y: Tensor,
+        rates: Tensor,
+        rate_directions: Tensor,
+        steps: Tensor,
+        first: Tensor,
+        rows: Tensor,
+    ) -> tuple[list, Slots, tuple[list, Slots], Tensor]:
+        """As `_chunk_steps`, and each trial's derivative of weights and slots along a direction of its own through its
+        hyperparameters (Franceschi et al. 2017, section 3.2: `Z = A Z + B` is the tangent of a step).
+
+        Args:
+            tangents: Of weights and slots as they stand.
+            directions: Of the inputs by name; one that is not there does not move.
+            rate_directions: Of the learning rates, `[chunk steps, S, R]`.
+
+        Returns:
+            Weights, slots, their tangents, and the sum over rows of each trial's loss.
+        """
+        import tensorflow as tf
+
+        _differentiate_updates_of_slices()
+        zero, nest = tf.UnconnectedGradients.ZERO, tf.nest
+        moved = {name: inputs[name] for name in directions}
+
+        def body(i: Tensor, state: tuple, tangent: tuple, total: Tensor) -> tuple:
+            rate = rates[i]
+            primals = nest.flatten((state, rate, moved))
+            along = nest.flatten((tangent, rate_directions[i], directions))
+            step, present = self._numbered(i, x, y, rate, first, rows, inputs, _Smooth())
+            with tf.autodiff.ForwardAccumulator(primals, along) as forward_mode:
+                blocks, others, slots, loss = self._step(state[0], state[1], state[2], step)
+            state = (blocks, others, slots)
+            tangent = nest.map_structure(lambda value: forward_mode.jvp(value, unconnected_gradients=zero), state)
+            return i + 1, state, tangent, total + loss * present
+
+        def divided(weights: list, slots: Slots) -> tuple:
+            return self._divided(weights), [weights[index] for index in self.state], slots
+
+        total = tf.zeros([self.seeds, self.recipes], self.dtype)
+        start = (tf.constant(0), divided(weights, slots), divided(*tangents), total)
+        _, (blocks, others, slots), tangent, total = tf.while_loop(lambda i, *_: i < steps, body, start)
+        along_weights = self._whole(tangent[0], tangent[1])
+        return self._whole(blocks, others), slots, (along_weights, tangent[2]), total
+
+    def _numbered(
+        self, i: Tensor, x: Tensor, y: Tensor, rate: Tensor, first: Tensor, rows: Tensor, inputs: Inputs, namespace: Any
+    ) -> tuple[_Step, Tensor]:
+        """Step `i` of a chunk, and how many of its rows exist."""
+        import tensorflow as tf
+
+        start = i * self.batch_size
+        batch_x = _batch(x, start, self.batch_size)
+        batch_y = _batch(y, start, self.batch_size)
+        present = tf.minimum(rows - start, self.batch_size)
+        mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
+        return _Step(batch_x, batch_y, mask, rate, first + i, inputs, namespace), tf.cast(present, self.dtype)
+
+    def _whole(self, blocks: Blocks, others: list) -> list:
+        """All weights from the blocks of all rules and the untrained weights."""
+        import tensorflow as tf
+
         joined = [
             tf.concat(parts, axis) for parts, axis in zip(zip(*blocks, strict=True), self.block_axes, strict=True)
         ]
-        return self._weights(joined, others), slots, total
+        return self._weights(joined, others)
 
     def _step(self, blocks: Blocks, others: list, slots: Slots, step: _Step) -> tuple[Blocks, list, Slots, Tensor]:
         """One training step; also each trial's loss before it, `[S, R]`."""
@@ -293,18 +367,28 @@ class Program:
                     gradient[number] if isinstance(gradient, tuple) else columns(gradient, axis, rule.start, rule.stop)
                     for gradient, axis in zip(gradients, self.block_axes, strict=True)
                 ]
+            total = None if rule.summed is None else self._total(rule.summed, directions, slots[number])
             moved = []
             for block, axis, direction, own in zip(
                 blocks[number], self.block_axes, directions, slots[number], strict=True
             ):
                 own_rate = spread(rate, block, axis)
                 own_inputs = self._rule_inputs(inputs, number, block, axis)
+                if total is not None:
+                    own_inputs["total"] = spread(total, block, axis)
                 if f"{number}.weight_decay" in inputs:
                     block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * own_rate
-                moved.append(rule.update(tf, block, direction, own, own_rate, count, own_inputs))
+                moved.append(rule.update(step.namespace, block, direction, own, own_rate, count, own_inputs))
             new_blocks.append([block for block, _ in moved])
             new_slots.append([own for _, own in moved])
         return new_blocks, [state[index] for index in self.state], new_slots, loss
+
+    def _total(self, summed: Summed, gradients: list, slots: list[tuple[Tensor, ...]]) -> Tensor:
+        """What a rule sums over all weights of each of its trials, `[S, recipes of the rule]`."""
+        import tensorflow as tf
+
+        blocks = zip(gradients, slots, self.block_axes, strict=True)
+        return tf.add_n([_sum_per_trial(summed(gradient, own), axis) for gradient, own, axis in blocks])
 
     def _proposed(
         self, rule: Rule, blocks: list, others: list, step: _Step, context: Context, loss: Tensor
@@ -463,6 +547,14 @@ class Program:
         hits = tf.cast(tf.argmax(outputs, axis=-1, output_type=y.dtype) == y[:, None, :], self.dtype)
         return losses, tf.reduce_sum(hits * mask, axis=2), self._penalty(weights, inputs)
 
+    def _score_tangents(self, weights: list, tangents: list, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+        """The derivative of one slice's summed loss, without penalties, along the weights' tangents; `[S, R]`."""
+        import tensorflow as tf
+
+        with tf.autodiff.ForwardAccumulator(weights, tangents) as forward_mode:
+            losses, *_ = self._score_rows(weights, {}, x, y, rows)
+        return forward_mode.jvp(losses, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
     def _output_rows(self, weights: list, x: Tensor) -> Tensor:
         outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         return outputs
@@ -488,11 +580,46 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
     for _, group in groupby(recipes, key=lambda trial: trial.optimizer.update.__name__):
         members = [trial.optimizer for trial in group]
         stop = start + len(members)
-        rules.append(
-            Rule(members[0].update, members[0].slots, tuple(members[0].inputs), members[0].searches, start, stop)
-        )
+        one = members[0]
+        names = (*one.inputs, *(["learning_rate"] if one.summed else []))
+        rules.append(Rule(one.update, one.slots, names, one.searches, one.summed, start, stop))
         start = stop
     return tuple(rules)
+
+
+@cache
+def _differentiate_updates_of_slices() -> None:
+    """Gives `XlaDynamicUpdateSlice` the gradient that TensorFlow lacks: under XLA the gradient of a slice is one, and
+    forward mode takes gradients of gradients."""
+    import tensorflow as tf
+    from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+
+    def gradient(operation: tf.Operation, above: Tensor) -> tuple:
+        _, update, start = operation.inputs
+        hole = gen_xla_ops.xla_dynamic_update_slice(above, tf.zeros_like(update), start)
+        return hole, tf.slice(above, start, update.shape), None
+
+    with suppress(KeyError):  # a later TensorFlow may have it
+        tf.RegisterGradient("XlaDynamicUpdateSlice")(gradient)
+
+
+class _Smooth:
+    """TensorFlow as an update sees it in forward mode: its square root has the derivative 0 at 0.
+
+    Adam takes the root of its second moment, which is 0 where no gradient ever came (a pixel that is always blank, a
+    unit that never fires). Nothing moves there, but 0 / 0 would turn the whole derivative into NaN.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        import tensorflow as tf
+
+        return getattr(tf, name)
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        zero = x == 0
+        return tf.where(zero, tf.zeros_like(x), tf.sqrt(tf.where(zero, tf.ones_like(x), x)))
 
 
 def columns(array: Tensor, axis: int, start: int, stop: int) -> Tensor:

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,11 +105,14 @@ def train_stack(
     Returns:
         The outcomes in the order of `trials`.
     """
-    return _Stack(trials, arrays, xla, dtype).train(progress)
+    return Stack(trials, arrays, xla, dtype).train(progress)
 
 
-class _Stack:
-    """One stack's arrays, alive while it trains."""
+class Stack:
+    """One stack's arrays, alive while it trains; arguments as `train_stack`.
+
+    `runs` takes its chunks and scores: the program, or what does more than it (`hypergradient`).
+    """
 
     def __init__(self, trials: Sequence[Trial], arrays: Arrays | ArraysByFold, xla: bool, dtype: str) -> None:
         import tensorflow as tf
@@ -180,6 +183,7 @@ class _Stack:
             own_shapes=tuple(self.trainable_shapes[each] for each in widths) if searching else (),
         )
         self.program = program_of(self.model, structure)
+        self.runs: Any = self.program
         self.inputs = {name: tf.constant(value, self.dtype) for name, value in values.items()}
         self.inputs["seeds"] = tf.constant(self.seeds, tf.int32)
         if padded:
@@ -257,7 +261,8 @@ class _Stack:
                 break
             stopped = (len(self.columns) - len(running)) * len(self.seeds)
             ahead = stopped * (self.total_steps - self.step)
-            if len(running) <= len(self.columns) / 2 and ahead >= _COMPACTION_PAYS[self.xla]:
+            fewer = len(running) <= len(self.columns) / 2 and self.runs is self.program
+            if fewer and ahead >= _COMPACTION_PAYS[self.xla]:
                 self._compact(running)
         self._hand_out(range(len(self.columns)))
         return [outcomes[trial.trial_id] for trial in self.trials]
@@ -329,7 +334,7 @@ class _Stack:
                 x.array[lane, len(picked) : steps * self.batch_size] = 0  # an epoch's last batch may be partial
             own = rates[self.step - first : self.step - first + steps]
             padded = np.concatenate([own, np.zeros([self.chunk_steps - steps, *own.shape[1:]])])
-            self.weights, self.slots, losses = self.program.chunk(
+            self.weights, self.slots, losses = self.runs.chunk(
                 self.weights,
                 self.slots,
                 self.inputs,
@@ -356,7 +361,7 @@ class _Stack:
             rows = part.stop - part.start
             for lane, view in enumerate(self.views):
                 x.array[lane, :rows], y.array[lane, :rows] = view.val_inputs[part], view.val_targets[part]
-            loss, hit, penalty = self.program.score(self.weights, self.inputs, x.tensor, y.tensor, tf.constant(rows))
+            loss, hit, penalty = self.runs.score(self.weights, self.inputs, x.tensor, y.tensor, tf.constant(rows))
             losses += loss.numpy()
             hits += hit.numpy()
         mean, penalties = losses / validated, penalty.numpy()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tasks.training.models import Penalties
-from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.optimizers import LEARNING_RATES, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.trial import Clip, Trial
 from tests.bench import drift
@@ -113,9 +113,16 @@ def test_updates_converge_on_a_quadratic_with_numpy_alone(name: str) -> None:
     assert np.square(weight).sum() < 0.5 * before
 
 
-def test_only_the_random_search_has_no_keras_twin_and_says_so() -> None:
-    assert set(OPTIMIZERS) - set(TWINS) == {"random_search"}
-    assert "no Keras twin" in str(OPTIMIZERS["random_search"].__doc__)
+def test_who_has_no_keras_twin_says_so() -> None:
+    assert set(OPTIMIZERS) - set(TWINS) == {"random_search", "sgd_hd", "adam_hd"}
+    for name in set(OPTIMIZERS) - set(TWINS):
+        assert "no keras twin" in str(OPTIMIZERS[name].__doc__).lower()
+
+
+def test_every_optimizer_owns_a_range_of_learning_rates_around_its_default() -> None:
+    assert list(LEARNING_RATES) == list(OPTIMIZERS)
+    for name, (low, high) in LEARNING_RATES.items():
+        assert 0 < low < OPTIMIZERS[name]().learning_rate < high, name
 
 
 @pytest.mark.parametrize("others", [[], ["adam", "sgd"]], ids=["alone", "among others"])

@@ -1,0 +1,189 @@
+"""Hypergradients: how the validation loss after training answers to the learning rate, l2, momentum and their like.
+
+Forward mode (Franceschi et al. 2017, "Forward and Reverse Gradient-Based Hyperparameter Optimization", section 3.2).
+With `s` the weights and the optimizer's state, and one hyperparameter `h`, a training step `s' = f(s, h)` moves the
+derivative `Z = ds/dh` as `Z' = A Z + B`, where `A = df/ds` and `B = df/dh`. That is the tangent of the step itself: it
+is taken by forward-mode differentiation of the step that `program` takes, backward pass and update rule included, so it
+holds for every optimizer, schedule, penalty and clipping there is. Memory does not grow with the number of steps, as it
+would in reverse mode (Maclaurin et al. 2015).
+
+A stack follows one direction a column: a variant stands in it once for each hyperparameter, with equal weights. What it
+is differentiated through is what `train_stack` does, so its outcomes are those of `train_stack`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.training.program import Inputs, Program, Slots
+from tasks.training.stack import Stack
+from tasks.training.stacked_layers import Tensor, why_not
+from tasks.training.trial import Arrays, Outcome, Progress, Trial
+
+if TYPE_CHECKING:
+    import keras
+
+LEARNING_RATE = "learning_rate"
+REGULARISATION = ("l1", "l2", "weight_decay")
+EXACT, ONE_MINUS = "exact_", "one_minus_"
+"""How optimizers name inputs that they compute from a parameter: itself unrounded, and what is left of it to 1."""
+
+
+def possible(trial: Trial, model: keras.Model) -> str | None:
+    """Why a trial has no hypergradients, in words for the plan; None where it has."""
+    if trial.optimizer.searches:
+        return "it takes no gradients, so a step has no derivative"
+    return why_not(model)
+
+
+def compiles(model: keras.Model) -> bool:
+    """Whether XLA can: it has no second derivative of max pooling in two dimensions."""
+    from keras import layers
+
+    return not any(isinstance(layer, layers.MaxPooling2D) for layer in model.layers)
+
+
+def values(trial: Trial) -> dict[str, float]:
+    """The hyperparameters that a trial's validation loss has derivatives by, with their values.
+
+    These are the learning rate, `REGULARISATION` and the parameters of the optimizer (momentum, beta_1, epsilon ...),
+    where they are not zero: what no trial uses is left out of a program. Not dropout, whose mask jumps with its rate,
+    nor label smoothing, since the gradient of TensorFlow's cross-entropy has no derivative by its labels.
+    """
+    regularisation = (trial.penalties.l1, trial.penalties.l2, trial.weight_decay)
+    found = {
+        LEARNING_RATE: trial.learning_rate,
+        **dict(zip(REGULARISATION, regularisation, strict=True)),
+        **trial.optimizer.inputs,
+    }
+    return {name: value for name, value in found.items() if value and not name.startswith((EXACT, ONE_MINUS))}
+
+
+def hypergradients(
+    trials: Sequence[Trial],
+    arrays: Arrays,
+    names: Sequence[str],
+    *,
+    xla: bool = True,
+    dtype: str = "float32",
+    progress: Progress | None = None,
+) -> list[tuple[Outcome, dict[str, float]]]:
+    """Trains trials as `train_stack` does, and differentiates their validation loss after the last step.
+
+    All steps are taken: early stopping and targets do not act, since where they stop is no smooth function.
+
+    Args:
+        trials: A full rectangle as in `train_stack`, all of them `possible`.
+        names: Of hyperparameters. A trial has derivatives by those that it has (`values`).
+        xla: Compile with XLA where it `compiles`.
+
+    Returns:
+        In the order of `trials`, the outcome (weights are those of the last step), and by name the derivative of the
+        mean loss of the validation rows, without penalties, by the hyperparameter itself (not its logarithm); NaN where
+        the trial diverged. Of sums over seeds, or folds, the derivatives are sums.
+
+    Raises:
+        ValueError: a trial takes no gradients.
+    """
+    if searching := [trial.trial_id for trial in trials if trial.optimizer.searches]:
+        raise ValueError(f"no hypergradients of trials that take no gradients: {', '.join(searching)}")
+    columns = {
+        (trial.trial_id, name): replace(
+            trial,
+            trial_id=f"{trial.trial_id} {name}",
+            variant_id=f"{trial.variant_id} {name}",
+            stopping=None,
+            target=None,
+        )
+        for trial in trials
+        for name in [name for name in names if name in values(trial)] or [""]
+    }
+    model = trials[0].architecture.build(arrays.train.shape, arrays.outputs)
+    stack = Stack(list(columns.values()), arrays, xla and compiles(model), dtype)
+    followed = {column.trial_id: name for (_, name), column in columns.items()}
+    stack.runs = tangents = _Tangents(stack, followed)
+    outcomes = dict(zip(columns, stack.train(progress), strict=True))
+    gradients = tangents.gradients()
+    result = []
+    for trial in trials:
+        own = {name: outcome for (owner, name), outcome in outcomes.items() if owner == trial.trial_id}
+        outcome = replace(
+            next(iter(own.values())), trial=trial, seconds=sum(outcome.seconds for outcome in own.values())
+        )
+        found = {name: gradients[columns[trial.trial_id, name].trial_id] for name in own if name}
+        result.append((outcome, found if outcome.status == "ok" else dict.fromkeys(found, np.nan)))
+    return result
+
+
+class _Tangents:
+    """What runs a stack's chunks and scores with the tangents of its weights and slots beside them.
+
+    Args:
+        followed: The hyperparameter that each trial of the stack follows; "" for none.
+    """
+
+    def __init__(self, stack: Stack, followed: dict[str, str]) -> None:
+        import tensorflow as tf
+
+        self.program, self.columns = stack.program, stack.columns
+        lanes = range(len(stack.columns[0]))
+        names = np.array([[followed[column[lane].trial_id] for column in stack.columns] for lane in lanes])
+        rates = np.array([[column[lane].learning_rate for column in stack.columns] for lane in lanes])
+        self.along = {
+            name: tf.constant(move, stack.dtype)
+            for name, move in _moves(stack.program, set(stack.inputs), names).items()
+        }
+        self.along_rate = tf.constant(np.where(names == LEARNING_RATE, 1 / rates, 0.0), stack.dtype)
+        moved = [stack.inputs[name] for name in self.along]
+        with tf.autodiff.ForwardAccumulator(moved, list(self.along.values())) as forward_mode:
+            slots = stack.program.first_slots(stack.weights, stack.inputs)
+        zero = tf.UnconnectedGradients.ZERO
+        along_slots = tf.nest.map_structure(lambda slot: forward_mode.jvp(slot, unconnected_gradients=zero), slots)
+        self.state: tuple[list, Slots] = ([tf.zeros_like(weight) for weight in stack.weights], along_slots)
+
+    def chunk(
+        self, weights: list, slots: Slots, inputs: Inputs, x: Tensor, y: Tensor, rates: Tensor, *rest: Tensor
+    ) -> tuple[list, Slots, Tensor]:
+        """As `Program.chunk`."""
+        self.along_loss, self.scored = np.zeros(rates.shape[1:]), 0
+        weights, slots, self.state, losses = self.program.chunk_tangents(
+            weights, slots, self.state, inputs, self.along, x, y, rates, rates * self.along_rate, *rest
+        )
+        return weights, slots, losses
+
+    def score(self, weights: list, inputs: Inputs, x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Program.score`."""
+        self.along_loss += self.program.score_tangents(weights, self.state[0], x, y, rows).numpy()
+        self.scored += int(rows)
+        return self.program.score(weights, inputs, x, y, rows)
+
+    def gradients(self) -> dict[str, float]:
+        """By trial, the derivative of the mean loss of the rows that were scored last, along its direction."""
+        mean = self.along_loss / self.scored
+        return {
+            trial.trial_id: float(mean[lane, r])
+            for r, column in enumerate(self.columns)
+            for lane, trial in enumerate(column)
+        }
+
+
+def _moves(program: Program, inputs: set[str], names: np.ndarray) -> dict[str, np.ndarray]:
+    """How the inputs of a program move with the hyperparameter that a trial follows, one number a trial.
+
+    What an optimizer computes from its parameters moves with them: `one_minus_beta_1` against beta_1.
+
+    Args:
+        names: Of hyperparameters, `[S, R]`.
+    """
+    moves = {name: (names == name).astype(float) for name in REGULARISATION if name in inputs}
+    for number, rule in enumerate(program.rules):
+        own = names[:, rule.start : rule.stop]
+        for name in (*rule.names, "weight_decay"):
+            if f"{number}.{name}" in inputs:
+                sign = -1.0 if name.startswith(ONE_MINUS) else 1.0
+                moves[f"{number}.{name}"] = sign * (own == name.removeprefix(ONE_MINUS).removeprefix(EXACT))
+    return {name: move for name, move in moves.items() if move.any()}

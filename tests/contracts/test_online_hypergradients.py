@@ -1,0 +1,111 @@
+"""SGD-HD and Adam-HD against plain loops of Baydin et al. (2018), algorithms 4 and 5, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tasks.training.feed import batch_order
+from tasks.training.models import MODELS, Penalties
+from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.schedules import SCHEDULES
+from tests.contracts.one_batch import CLASSES, ROWS, arrays_of, losses_of, trial_of
+
+Gradient = Callable[[list[np.ndarray]], tuple[float, list[np.ndarray]]]
+STEPS, RATE, L2 = 100, 0.05, 2.0**-7
+
+
+def softmax_regression() -> tuple[Gradient, list[np.ndarray]]:
+    """Loss with its gradient by kernel and bias, and where the trial of seed 0 starts."""
+    train = arrays_of().train
+    order = batch_order(0, 0, ROWS)
+    x, y = train.inputs[order].astype(float), np.eye(CLASSES)[train.targets[order]]
+
+    def gradient(weights: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
+        kernel, bias = weights
+        logits = x @ kernel + bias
+        logs = logits - logits.max(1, keepdims=True)
+        logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+        excess = (np.exp(logs) - y) / len(y)
+        loss = -(y * logs).sum() / len(y) + L2 * np.square(kernel).sum()
+        return loss, [x.T @ excess + 2 * L2 * kernel, excess.sum(0)]
+
+    model = MODELS["linear"]().build((x.shape[1],), CLASSES, seed=0)
+    return gradient, [weight.astype(float) for weight in model.get_weights()]
+
+
+def sgd_hd(gradient: Gradient, weights: list[np.ndarray], beta: float, factors: np.ndarray) -> list[float]:
+    """Algorithm 4; a schedule's factor is part of the update `u = -factor * rate * g`."""
+    rate, before, losses = RATE, [np.zeros_like(each) for each in weights], []
+    for factor in factors:
+        loss, now = gradient(weights)
+        rate = rate + beta * sum((g * along).sum() for g, along in zip(now, before, strict=True))
+        before = [factor * g for g in now]
+        weights = [w - rate * along for w, along in zip(weights, before, strict=True)]
+        losses.append(loss)
+    return losses
+
+
+def adam_hd(gradient: Gradient, weights: list[np.ndarray], beta: float, factors: np.ndarray) -> list[float]:
+    """Algorithm 5, with epsilon where Kingma & Ba's efficient order has it."""
+    beta_1, beta_2, epsilon = float(np.float32(0.9)), float(np.float32(0.999)), 1e-7
+    rate, losses = RATE, []
+    before, m, v = ([np.zeros_like(each) for each in weights] for _ in range(3))
+    for t, factor in enumerate(factors, start=1):
+        loss, now = gradient(weights)
+        rate = rate + beta * sum((g * along).sum() for g, along in zip(now, before, strict=True))
+        m = [0.9 * each + 0.1 * g for each, g in zip(m, now, strict=True)]
+        v = [0.999 * each + 0.001 * g * g for each, g in zip(v, now, strict=True)]
+        scale = factor * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        before = [scale * first / (np.sqrt(second) + epsilon) for first, second in zip(m, v, strict=True)]
+        weights = [w - rate * along for w, along in zip(weights, before, strict=True)]
+        losses.append(loss)
+    return losses
+
+
+PAPER = {"sgd_hd": (sgd_hd, 0.05), "adam_hd": (adam_hd, 1e-4)}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_is_the_algorithm_of_the_paper(schedule: str) -> None:
+    gradient, start = softmax_regression()
+    factors = SCHEDULES[schedule]().learning_rates(1.0, STEPS, 1)
+    trials = [
+        trial_of(
+            name,
+            steps=STEPS,
+            parameters={"hyper_rate": beta},
+            architecture=MODELS["linear"](),
+            learning_rate=RATE,
+            penalties=Penalties(l2=L2),
+            schedule=SCHEDULES[schedule](),
+        )
+        for name, (_, beta) in PAPER.items()
+    ]
+    for (algorithm, beta), ours in zip(PAPER.values(), losses_of(trials, arrays_of(), dtype="float64"), strict=True):
+        expected = algorithm(gradient, start, beta, factors)
+        np.testing.assert_allclose(ours, expected, rtol=1e-9)
+        fixed = algorithm(gradient, start, 0.0, factors)
+        assert np.abs(np.array(expected) - fixed).max() > 1e-3, "the learning rate must have moved"
+
+
+def test_without_a_hyper_rate_it_is_the_plain_optimizer() -> None:
+    arrays = arrays_of()
+    for online, plain in (("sgd_hd", "sgd"), ("adam_hd", "adam")):
+        ours, theirs = (
+            losses_of([each], arrays, xla=False)[0]
+            for each in (trial_of(online, steps=50, parameters={"hyper_rate": 0.0}), trial_of(plain, steps=50))
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_the_sum_is_over_all_weights_of_a_trial_and_of_no_other() -> None:
+    """A network with more than one block, alone and beside others of its rule."""
+    arrays, wide = arrays_of(), {"architecture": MODELS["mlp"](hidden=[70, 70]), "parameters": {"hyper_rate": 0.01}}
+    (alone,) = losses_of([trial_of("sgd_hd", steps=20, **wide)], arrays, dtype="float64", xla=False)
+    near = trial_of("sgd_hd", steps=20, learning_rate=0.1, **wide)
+    together = losses_of([near, trial_of("sgd_hd", steps=20, **wide)], arrays, dtype="float64", xla=False)
+    np.testing.assert_allclose(together[1], alone, rtol=1e-9)
+    assert OPTIMIZERS["sgd_hd"]().summed is not None
