@@ -273,7 +273,7 @@ def _tuning(
     assert tune is not None
     by_fold: dict[int | None, Prepared] = {None: prepared}
     if tune.folds:
-        by_fold = dict(prepare_folds(dataset, splits, forward=run.spec.data.split.time is not None))
+        by_fold = prepare_folds(dataset, splits, forward=run.spec.data.split.time is not None)
     rows = {
         fold: Rows.of(
             dataset,
