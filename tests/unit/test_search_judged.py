@@ -43,9 +43,18 @@ def searched(
     entry = {"recipe_id": name, "recipe": name, "optimizer": optimizer, "method": "random", "space": space}
     rows = [
         {
-            **{"recipe_id": name, "recipe": name, "method": "random", "number": number, "batch": 0},
-            **{"variant_id": f"{name}-{number}", "values": json.dumps(values), "epochs": 10.0},
-            **{"status": "diverged" if score is None else "ok", "score": score, "spread": 0.005, "seconds": 1.0},
+            "recipe_id": name,
+            "recipe": name,
+            "method": "random",
+            "number": number,
+            "batch": 0,
+            "variant_id": f"{name}-{number}",
+            "values": json.dumps(values),
+            "epochs": 10.0,
+            "status": "diverged" if score is None else "ok",
+            "score": score,
+            "spread": 0.005,
+            "seconds": 1.0,
             **{name: value[number] if isinstance(value, list) else value for name, value in options.items()},
         }
         for number, (score, values) in enumerate(settings)
