@@ -39,14 +39,14 @@ def domain(search: dict[str, Any], tried: dict[str, list[Tried]]) -> tuple[float
     return low - margin, high + margin
 
 
-def score_axis(search: dict[str, Any], ends: tuple[float, float], **options: Any) -> alt.Y:
+def score_axis(search: dict[str, Any], ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
+    """The score's axis; `clamp` draws what lies beyond at its edge, where lines should be cut off instead."""
     import altair as alt
 
     return alt.Y(
         "score:Q",
         title=f"{title(search['metric'])}, validation",
-        scale=alt.Scale(domain=list(ends), nice=False, zero=False, clamp=True),
-        **options,
+        scale=alt.Scale(domain=list(ends), nice=False, zero=False, clamp=clamp),
     )
 
 

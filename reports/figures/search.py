@@ -74,7 +74,7 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
         # A single setting makes no line.
         .mark_line(strokeWidth=2, clip=True, interpolate=_SHAPES[kind], point=len(rows) <= len(curves))
         .encode(
-            y=score_axis(judged, ends),
+            y=score_axis(judged, ends, clamp=False),
             strokeDash=_dash(plan, list(curves)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )

@@ -61,7 +61,7 @@ def _stages(stages: dict[str, Any]) -> Html:
         (name, stage["status"], duration(stage.get("seconds")), _share(stage.get("seconds"), total))
         for name, stage in found.items()
     ]
-    return fold("Stages", table(["Stage", "Status", "#Time", "#Share"], rows, caption="Stages")) if rows else Html("")
+    return fold("Stages", table(["Stage", "Status", "#Time", "Share"], rows, caption="Stages")) if rows else Html("")
 
 
 def _share(seconds: float | None, total: float) -> Html:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import badge, bullets, callout, fold, raw, table
+from reports.markup import bullets, callout, fold, raw, table
 from reports.metric_names import phrase, title
 from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
 from tasks.evaluation.wording import listing
 
+_OWN = "the optimizer's own"
 _METHODS = {
     "grid": "grid search",
     "random": "random search",
@@ -65,7 +66,7 @@ def _ranges(search: dict[str, Any]) -> Html:
     rows = []
     for key, having in sorted(alike.items(), key=lambda item: json.loads(item[0])["name"]):
         dimension = json.loads(key)
-        own = badge("open", "the optimizer's own") if dimension.get("owned") else safe("the spec's")
+        own = Html(f"<b>{safe(_OWN)}</b>") if dimension.get("owned") else safe("the spec's")
         whose = "all" if len(having) == len(recipes) else listing([recipes[each] for each in having], most=6)
         active = " and ".join(
             f"{name} is {listing([setting(value) for value in values], most=6, last='or')}"
