@@ -39,6 +39,11 @@ def bullets(sentences: Iterable[str]) -> str:
     return "\n".join(f"- {safe(sentence)}" for sentence in sentences) + "\n"
 
 
+def titled(title: str, body: str) -> str:
+    """A heading below the section's, with its Markdown; nothing where there is nothing below it."""
+    return f"### {safe(title)}\n\n{body}" if body else ""
+
+
 def tabset(tabs: Mapping[str, str]) -> str:
     """A Quarto tabset: titles (escaped here) and their Markdown. One tab alone needs no tabs."""
     if len(tabs) == 1:

@@ -1,7 +1,8 @@
 """A Quarto document without Quarto: nbclient runs its cells, their outputs take their place as Markdown.
 
 Of Quarto's language this knows what the report uses: front matter, python cells with the `#| ` options
-`echo`, `include`, `label` and `tags`, and the tag `parameters` as papermill treats it.
+`echo`, `include`, `label` and `tags`, and the tag `parameters` as papermill treats it. Outputs stand in the
+text as they are, which Quarto's `output: asis` asks for.
 """
 
 from __future__ import annotations

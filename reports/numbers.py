@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -67,6 +68,13 @@ def signed_interval(estimate: Mapping[str, Any], decimals: int) -> str:
 def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     return number(value, 0)
+
+
+def setting(value: Any) -> str:
+    """A hyperparameter's value: a fraction to three significant digits, a list as JSON."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return json.dumps(value, ensure_ascii=False)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def probability(p: float | None) -> str:

@@ -24,7 +24,7 @@ class Run:
         plan, validation, verdict, environment, stages: The JSON files of these names.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
-        trials, metrics, curves, predictions: The tables of `tasks.records`.
+        trials, metrics, curves, predictions, settings: The tables of `tasks.records`.
     """
 
     folder: Path
@@ -40,6 +40,7 @@ class Run:
     metrics: pd.DataFrame
     curves: pd.DataFrame
     predictions: pd.DataFrame
+    settings: pd.DataFrame
 
 
 def read_run(folder: Path | str) -> Run:
@@ -70,6 +71,7 @@ def read_run(folder: Path | str) -> Run:
         metrics=_table(folder, "metrics"),
         curves=_table(folder, "curves"),
         predictions=_table(folder, "predictions"),
+        settings=_table(folder, "settings"),
     )
 
 

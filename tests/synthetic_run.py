@@ -13,8 +13,10 @@ import yaml
 
 from tasks import records
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.search import judge_search
 from tasks.evaluation.verdict import judge
 from tasks.run_folder import write_json, write_text
+from tests.synthetic_search import SyntheticSearch, synthetic_search
 
 HOSTILE = ("<script>alert(1)</script>", "{{< env HOME >}}", "a|b `c` *d* $e$ \\f", "</table><!--")
 EPOCHS, STEPS_AN_EPOCH = 20, 12
@@ -77,6 +79,8 @@ def write_synthetic_run(
     groups: bool = False,
     hostile: bool = False,
     augmented: bool = False,
+    search: int = 0,
+    search_options: dict[str, Any] | None = None,
     gates: list[dict[str, Any]] | None = None,
     seed: int = 0,
 ) -> Path:
@@ -95,6 +99,8 @@ def write_synthetic_run(
         groups: Whether rows come in groups of 4.
         hostile: Whether names, classes, columns and notes try to break out of HTML, Markdown and Quarto.
         augmented: Whether the second recipe is the first one with augmentation of texts, with previews.
+        search: Settings tried by each recipe; 0: no search.
+        search_options: Further arguments of `synthetic_search`.
         gates: As in a spec; None: one that passes and one that is undecided.
         seed: Of everything random; equal arguments give equal files.
     """
@@ -130,6 +136,10 @@ def write_synthetic_run(
         trials.append(_baseline(trial_id, name))
         metrics += _measured(trial_id, world, prediction, [plan["metric"], *plan["also"]])
         predictions.append(_predicted(trial_id, world, prediction))
+    found = _search(plan, search, hostile, search_options or {}) if search else None
+    plan["search"] = found.plan if found else None
+    trials += found.trials if found else []
+    metrics += found.metrics if found else []
     splits = pd.DataFrame({"row": np.arange(rows), "part": world.parts})
     if groups:
         splits["group"] = [f"group {row // 4}" for row in range(rows)]
@@ -139,6 +149,7 @@ def write_synthetic_run(
         "curves": records.CURVES.frame(curves),
         "predictions": records.PREDICTIONS.frame(pd.concat(predictions, ignore_index=True)),
         "splits": records.SPLITS.frame(splits),
+        "settings": found.settings if found else records.SETTINGS.frame(),
     }
     for name, frame in tables.items():
         records.TABLES[name].write(frame, folder)
@@ -150,6 +161,7 @@ def write_synthetic_run(
         tables["splits"],
         constant_loss=world.loss(world.constant()),
     )
+    verdict["search"] = judge_search(found.plan, found.settings) if found else None
     write_text(folder / "spec.yaml", yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True))
     write_json(folder / "plan.json", plan)
     write_json(folder / "verdict.json", verdict)
@@ -157,6 +169,14 @@ def write_synthetic_run(
     write_json(folder / "environment.json", _ENVIRONMENT)
     write_json(folder / "stages.json", _STAGES)
     return folder
+
+
+def _search(plan: dict[str, Any], settings: int, hostile: bool, options: dict[str, Any]) -> SyntheticSearch:
+    own = {"choices": HOSTILE} if hostile else {}
+    greater = METRICS[plan["metric"]].greater_is_better
+    return synthetic_search(
+        plan["recipes"], settings=settings, metric=plan["metric"], greater_is_better=greater, **own | options
+    )
 
 
 def _world(task: str, rows: int, classes: int, rng: np.random.Generator) -> _World:

@@ -5,5 +5,22 @@ from reports.figures.curves import learning_curves
 from reports.figures.gates import gates
 from reports.figures.place import library, place, tabs
 from reports.figures.predictions import predictions
+from reports.figures.search import importance, learning_rates, progress
+from reports.figures.settings import parallel, slices
 
-__all__ = ["differences", "effects", "forest", "gates", "learning_curves", "library", "place", "predictions", "tabs"]
+__all__ = [
+    "differences",
+    "effects",
+    "forest",
+    "gates",
+    "importance",
+    "learning_curves",
+    "learning_rates",
+    "library",
+    "parallel",
+    "place",
+    "predictions",
+    "progress",
+    "slices",
+    "tabs",
+]

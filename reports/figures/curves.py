@@ -103,7 +103,7 @@ def _chart(curve: pd.DataFrame, words: str, plan: dict[str, Any], options: dict[
     names = [name for name in colours.names if name in present]
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen")
     legend = alt.Legend(
-        columns=_columns(names),
+        columns=columns(names),
         values=names,
         symbolSize=300,
         symbolStrokeWidth=3,
@@ -147,7 +147,7 @@ def _short(epochs: float) -> float:
     return int(epochs) if epochs == int(epochs) else round(epochs, 4)
 
 
-def _columns(names: list[str]) -> int:
+def columns(names: list[str]) -> int:
     """As many legend columns as fit under the chart."""
     widest = 50 + min(7 * max(map(len, names)), 260)
     return min(4, 760 // widest)

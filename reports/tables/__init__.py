@@ -4,6 +4,7 @@ from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences
 from reports.tables.data import columns, data, validation
 from reports.tables.reproduce import reproduce
+from reports.tables.search import search, search_warnings, sensitivity, settings
 from reports.tables.trials import skipped, stacks, trials
 from reports.tables.verdict import baselines, gates, next_steps, verdict, warnings
 
@@ -18,6 +19,10 @@ __all__ = [
     "next_steps",
     "previews",
     "reproduce",
+    "search",
+    "search_warnings",
+    "sensitivity",
+    "settings",
     "skipped",
     "stacks",
     "trials",

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.escape import Html, safe, safe_lines
 from reports.markup import facts, fold, raw, table
-from reports.numbers import count, duration
+from reports.numbers import MISSING, count, duration
 
 
 def reproduce(
@@ -55,8 +55,21 @@ def _listing(summary: str, text: str, *, opened: bool = False) -> Html:
 
 
 def _stages(stages: dict[str, Any]) -> Html:
-    rows = [(name, stage["status"], duration(stage.get("seconds"))) for name, stage in stages.get("stages", {}).items()]
-    return fold("Stages", table(["Stage", "Status", "#Time"], rows, caption="Stages")) if rows else Html("")
+    found = stages.get("stages", {})
+    total = sum(stage.get("seconds") or 0.0 for stage in found.values())
+    rows = [
+        (name, stage["status"], duration(stage.get("seconds")), _share(stage.get("seconds"), total))
+        for name, stage in found.items()
+    ]
+    return fold("Stages", table(["Stage", "Status", "#Time", "Share"], rows, caption="Stages")) if rows else Html("")
+
+
+def _share(seconds: float | None, total: float) -> Html:
+    """A bar and a percentage; the report's own stage is not over while it is written."""
+    if seconds is None or not total:
+        return safe(MISSING)
+    percent = 100 * seconds / total
+    return Html(f'<span class="bar" style="width:{percent * 0.06:.2f}rem"></span> {percent:.0f}%')
 
 
 def _versions(environment: dict[str, Any]) -> Html:

@@ -17,8 +17,8 @@ _BADGES = {"ok": "quiet", "diverged": "bad", "failed": "bad"}
 
 
 def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
-    """Each trained trial, those that went wrong first. `metric` is shown on the test part."""
-    trained = trials[trials["stage"] != "baseline"]
+    """Each final trial, those that went wrong first. `metric` is shown on the test part, which no other trial sees."""
+    trained = trials[trials["stage"] == "final"]
     if trained.empty:
         return raw('<p class="quiet">No trial was trained.</p>')
     trained = trained.sort_values("status", key=lambda status: status == "ok", kind="stable")
@@ -43,6 +43,9 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
     html: str = table(head, rows, caption="Trials")
     if len(trained) > _SHOWN:
         html += f"<p>The first {_SHOWN} of {count(len(trained))}; all are in <code>trials.parquet</code>.</p>"
+    searched = int((trials["stage"] == "search").sum())
+    if searched:
+        html += f"<p>The search trained {count(searched)} more; they are in <code>trials.parquet</code>.</p>"
     return raw(f'<div class="tall">{html}</div>')
 
 

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 _TOP = 10
 _EDGE = 0.05  # of a range, on its own scale
+_LITTLE = 0.05  # of the scores' variance
 _FEW_CHOICES = 3  # of two numbers, one is always the smallest
 
 
@@ -105,7 +106,7 @@ def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | No
         "seconds": sum(each.seconds for each in recipe.tried),
         "best": _setting(best) if best else None,
         "top": [_setting(each) for each in recipe.ranked[:_TOP]],
-        "edges": _edges(recipe.space, best) if best else [],
+        "edges": _edges(recipe.space, best, {each.name: each.share for each in found or ()}) if best else [],
         "curve": _curve(recipe, sign, floor),
         "importance": [asdict(each) for each in found] if found is not None else None,
         "learning_rate": asdict(forgiven) if forgiven else None,
@@ -130,19 +131,21 @@ def _points(kind: str, curve: BestByBudget) -> Json:
     return {"kind": kind, **asdict(curve)}
 
 
-def _edges(space: Space, best: Tried) -> list[Json]:
+def _edges(space: Space, best: Tried, shares: Mapping[str, float]) -> list[Json]:
+    """`matters` is False where the dimension's importance is known and small: then chance put the best value there."""
     found = []
     for dimension in space:
         if dimension.name in best.values and (side := edge(dimension, best.values[dimension.name])):
-            end = _end(dimension, side)
             found.append(
                 {
                     "name": dimension.name,
                     "value": best.values[dimension.name],
                     "side": side,
-                    "end": end,
+                    "end": _end(dimension, side),
                     "owned": dimension.owned,
-                    "remedy": f"widen {dimension.name} {'above' if side == 'high' else 'below'} {wording.number(end)}",
+                    "matters": shares.get(dimension.name, 1.0) >= _LITTLE,
+                    "sentence": _at_edge(dimension, best.values[dimension.name], side),
+                    "remedy": _remedy(dimension, side),
                 }
             )
     return found
@@ -253,8 +256,8 @@ def _warnings(recipes: Sequence[_Recipe], described: Sequence[Json], contained: 
                 f"{recipe.name}: {found['diverged']} of its {found['settings']} settings diverged, so few were really "
                 "compared; a lower learning rate would help."
             )
-        if found["edges"]:
-            said.append(_at_edges(recipe.name, found["edges"]))
+        if edges := [each for each in found["edges"] if each["matters"]]:
+            said.append(_at_edges(recipe.name, edges))
     counts = {recipe.name: len(recipe.tried) for recipe in recipes}
     if len(set(counts.values())) > 1:
         fewest, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
@@ -267,14 +270,20 @@ def _warnings(recipes: Sequence[_Recipe], described: Sequence[Json], contained: 
 
 def _at_edges(name: str, edges: Sequence[Mapping[str, Any]]) -> str:
     """`adam: the best learning_rate, 0.098, lies at the upper end of its range: widen learning_rate above 0.1.`"""
-    parts = [
-        f"the best {each['name']}, {wording.number(each['value'])}, lies at the {_SIDES[each['side']]} end of "
-        f"{_OWNERS[each['owned']]} range"
-        for each in edges
-    ]
     remedies = wording.listing([each["remedy"] for each in edges], most=len(edges))
-    return f"{name}: {wording.listing(parts, most=len(parts))}: {remedies}."
+    return f"{name}: {wording.listing([each['sentence'] for each in edges], most=len(edges))}: {remedies}."
 
 
-_SIDES = {"low": "lower", "high": "upper"}
-_OWNERS = {True: "the optimizer's own", False: "its"}
+def _at_edge(dimension: Dimension, value: Any, side: str) -> str:
+    best = f"the best {dimension.name}, {wording.number(value)},"
+    if isinstance(dimension.over, Choices):
+        return f"{best} is the {'smallest' if side == 'low' else 'largest'} of its choices"
+    owner = "the optimizer's own" if dimension.owned else "its"
+    return f"{best} lies at the {'lower' if side == 'low' else 'upper'} end of {owner} range"
+
+
+def _remedy(dimension: Dimension, side: str) -> str:
+    beyond = f"{'above' if side == 'high' else 'below'} {wording.number(_end(dimension, side))}"
+    if isinstance(dimension.over, Choices):
+        return f"add choices of {dimension.name} {beyond}"
+    return f"widen {dimension.name} {beyond}"

@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module", params=["classification", "regression"])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = write_synthetic_run(tmp_path_factory.mktemp("run"), task=request.param, recipes=6, hostile=True)
+    run = write_synthetic_run(tmp_path_factory.mktemp("run"), task=request.param, recipes=6, hostile=True, search=9)
     return render(run, renderer="pandoc").path
 
 

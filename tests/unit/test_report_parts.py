@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reports import figures, tables
 from reports.figures.curves import aggregate, in_epochs
 from reports.figures.place import place
 from reports.figures.predictions import _wilson
+from reports.markup import titled
 from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
@@ -28,6 +30,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "hostile": {"recipes": 5, "hostile": True},
     "augmented": {"recipes": 5, "hostile": True, "augmented": True},
     "no gates": {"recipes": 2, "gates": []},
+    "searched": {"recipes": 5, "search": 9},
+    "searched, hostile": {"recipes": 5, "hostile": True, "task": "regression", "search": 9},
+    "searched by halving": {"recipes": 2, "search": 9, "search_options": {"method": "successive-halving", "folds": 3}},
+    "searched once": {"recipes": 1, "search": 1, "search_options": {"dimensions": 1, "seeds": 1, "cost": None}},
 }
 
 
@@ -55,6 +61,10 @@ def all_tables(run: Run) -> dict[str, str]:
         "differences": tables.differences(run.verdict),
         "effects": tables.effects(run.verdict),
         "previews": tables.previews(run.previews, run.pictures),
+        "search": tables.search(run.plan, run.verdict),
+        "search warnings": tables.search_warnings(run.verdict),
+        "settings": tables.settings(run.verdict, run.plan),
+        "sensitivity": tables.sensitivity(run.verdict, run.plan),
         "trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
         "stacks": tables.stacks(run.plan),
         "skipped": tables.skipped(run.plan),
@@ -67,9 +77,24 @@ def all_charts(run: Run) -> dict[str, Any]:
         **figures.forest(run.verdict, run.plan, run.trials, run.metrics),
         **{f"Difference, {name}": chart for name, chart in figures.differences(run.verdict).items()},
         **figures.effects(run.verdict),
+        **search_charts(run),
         **figures.learning_curves(run.curves, run.trials, run.plan),
         **figures.predictions(run.predictions, run.verdict, run.plan),
     }
+
+
+def search_charts(run: Run) -> dict[str, Any]:
+    return {
+        **figures.progress(run.verdict, run.plan, run.settings),
+        **{f"Settings of {name}": chart for name, chart in figures.parallel(*searched(run)).items()},
+        **figures.importance(run.verdict, run.plan),
+        **figures.slices(*searched(run)),
+        **figures.learning_rates(*searched(run)),
+    }
+
+
+def searched(run: Run) -> tuple[Any, Any, Any]:
+    return run.verdict, run.plan, run.settings
 
 
 def text(markdown: str) -> str:
@@ -276,3 +301,116 @@ def test_previews_of_images_and_tables() -> None:
     shown = text(tables.previews({"kind": "table", "policies": [{"name": "n", "times": None, **rows}]}, {}))
     assert "age" in shown and "30.00 → 30.52" in shown and "every epoch" in shown
     assert "No recipe augments" in tables.previews({}, {})
+
+
+# --- search --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return read_run(write_synthetic_run(tmp_path_factory.mktemp("run"), **SHAPES["searched"]))
+
+
+def test_without_a_search_nothing_of_it_is_shown(binary: Run) -> None:
+    assert search_charts(binary) == {}
+    assert tables.search(binary.plan, binary.verdict) == ""
+    assert tables.search_warnings(binary.verdict) == ""
+    assert tables.settings(binary.verdict, binary.plan) == tables.sensitivity(binary.verdict, binary.plan) == ""
+    assert titled("Best settings", "") == ""
+
+
+def test_a_search_that_was_not_judged_still_says_what_it_was(tuned: Run) -> None:
+    run = replace(tuned, verdict={})
+    assert "9 settings × 2 seeds" in text(tables.search(run.plan, run.verdict))
+    assert search_charts(run) == {}
+    assert tables.settings(run.verdict, run.plan) == ""
+
+
+def test_the_budget_and_the_ranges_are_said(tuned: Run) -> None:
+    shown = text(tables.search(tuned.plan, tuned.verdict))
+    assert shown.startswith("## Tuning")
+    assert "Each recipe was given 9 settings × 2 seeds, 180 epochs, the same for each, by random search" in shown
+    assert "1e-05 to 1, logarithmic" in shown and "the optimizer's own" in shown
+    assert "where layers is 2 or 3" in shown
+    assert "16, 32, 64 or 128" in shown and "0 to 0.2, steps of 0.05" in shown
+
+
+def test_the_best_settings_are_ranked_and_their_edges_marked(tuned: Run) -> None:
+    shown = text(tables.settings(tuned.verdict, tuned.plan))
+    found = tuned.verdict["search"]["recipes"]
+    order = sorted(found, key=lambda each: -each["best"]["score"])
+    places = [shown.index(f"best settings of {each['recipe']}") for each in order]
+    assert places == sorted(places)
+    marked = sum(len(each["edges"]) for each in found)
+    assert marked and shown.count("↑") + shown.count("↓") == marked
+
+
+def test_every_setting_is_drawn_once_and_the_diverged_one_at_the_edge(tuned: Run) -> None:
+    chart = figures.progress(*searched(tuned))["Every setting"].to_dict()
+    points, steps = chart["datasets"].values()
+    assert len(points) == len(tuned.settings)
+    low, _ = chart["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert all(row["score"] == low for row in points if row["status"] == "diverged")
+    best = {each["recipe"]: each["best"]["score"] for each in tuned.verdict["search"]["recipes"]}
+    assert {row["recipe"]: row["score"] for row in steps} == pytest.approx(best, rel=1e-4)
+
+
+def test_the_front_of_score_and_time_is_ringed(tuned: Run) -> None:
+    chart = figures.progress(*searched(tuned))["Score against time"].to_dict()
+    front, _ = sorted(chart["datasets"].values(), key=len)
+    assert len(front) == len(tuned.verdict["search"]["pareto"])
+    unpriced = {**tuned.verdict, "search": {**tuned.verdict["search"], "pareto": None}}
+    assert "Score against time" not in figures.progress(unpriced, tuned.plan, tuned.settings)
+
+
+def test_parallel_axes_stand_in_the_spaces_order_with_the_real_values(tuned: Run) -> None:
+    chart = figures.parallel(*searched(tuned))["adam"].to_dict()
+    data = list(chart["datasets"].values())
+    heads = next(rows for rows in data if rows[0].get("text") == "learning_rate")
+    space = tuned.plan["search"]["recipes"][0]["space"]
+    assert [row["text"] for row in heads] == [*(each["name"] for each in space), "Accuracy"]
+    lines = next(rows for rows in data if "values" in rows[0])
+    assert lines[-1]["x8"] == 1.0, "the best is drawn last, on top of its axis"
+    off = {row["number"] for row in lines if row["x3"] < 0}
+    own = tuned.settings.query("recipe == 'adam' and status == 'ok'")
+    assert off == {int(number) + 1 for number in own.loc[own["values"].str.contains('"layers": 1'), "number"]}
+
+
+def test_each_hyperparameter_has_its_slice(tuned: Run) -> None:
+    slices = figures.slices(*searched(tuned))
+    names = {each["name"] for recipe in tuned.plan["search"]["recipes"] for each in recipe["space"]}
+    assert set(slices) == names
+    assert slices["l2"].to_dict()["encoding"]["x"]["scale"]["type"] == "log"
+    columns = slices["batch_size"].to_dict()["encoding"]["x"]
+    assert columns["type"] == "nominal" and columns["sort"] == ["16", "32", "64", "128"]
+
+
+def test_importance_bars(tuned: Run) -> None:
+    shares = [{"name": "learning_rate", "share": 0.8, "settings": 30}, {"name": "l2", "share": 0.1, "settings": 30}]
+    recipes = [each | {"importance": shares} for each in tuned.verdict["search"]["recipes"]]
+    verdict = {**tuned.verdict, "search": {**tuned.verdict["search"], "recipes": recipes}}
+    chart = figures.importance(verdict, tuned.plan)["Importance"]
+    assert chart.to_dict()["encoding"]["y"]["sort"] == ["learning_rate", "l2"]
+    assert "data:image/svg+xml;base64," in place(chart)
+
+
+def test_the_warnings_are_those_of_the_verdict(tuned: Run) -> None:
+    shown = text(tables.search_warnings(tuned.verdict))
+    assert tuned.verdict["search"]["warnings"]
+    assert all(warning in shown for warning in tuned.verdict["search"]["warnings"])
+
+
+def test_trials_of_the_search_are_counted_not_listed(tuned: Run) -> None:
+    shown = text(tables.trials(tuned.trials, tuned.metrics, "accuracy"))
+    assert "The search trained 90 more" in shown
+
+
+@pytest.mark.slow
+def test_a_thousand_settings_stay_small(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    run = read_run(write_synthetic_run(tmp_path, recipes=4, search=250))
+    charts = search_charts(run)
+    assert len(charts) >= 3 + 4 + 1 + 9
+    written = [place(chart) for chart in charts.values()]
+    assert sum(map(len, written)) < 2_500_000
+    assert len(tables.search(run.plan, run.verdict) + tables.settings(run.verdict, run.plan)) < 100_000

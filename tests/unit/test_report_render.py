@@ -35,7 +35,7 @@ GOOD = """
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return write_synthetic_run(tmp_path / "a run # with: signs", recipes=2, seeds=2, rows=200)
+    return write_synthetic_run(tmp_path / "a run # with: signs", recipes=2, seeds=2, rows=200, search=3)
 
 
 @pytest.fixture
@@ -145,6 +145,8 @@ def test_the_other_renderer_makes_one_page_that_fetches_nothing(run: Path) -> No
     assert page.count('class="vega-chart"') >= 6
     assert page.count("<h1") == 1
     assert "nbclient and pandoc" in page
+    assert page.index('id="comparison"') < page.index('id="tuning"') < page.index('id="augmentation"')
+    assert 'href="#tuning"' in page
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
 
 

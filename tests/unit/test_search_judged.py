@@ -146,6 +146,27 @@ def test_a_best_setting_at_an_edge_says_what_to_do() -> None:
     ]
 
 
+def test_the_largest_of_the_choices_says_so() -> None:
+    space = [{"name": "batch_size", "choices": [16, 32, 64]}]
+    found = judged(searched("adam", space, [(0.7, {"batch_size": 32}), (0.9, {"batch_size": 64})]))
+    assert found["warnings"] == [
+        "adam: the best batch_size, 64, is the largest of its choices: add choices of batch_size above 64."
+    ]
+
+
+def test_an_edge_that_hardly_matters_is_no_warning() -> None:
+    pytest.importorskip("optuna")
+    rng = np.random.default_rng(0)
+    space = [LEARNING_RATE, {"name": "layers", "low": 1, "high": 4, "integer": True}]
+    settings = [
+        (float(1 - abs(place - 0.5)), {"learning_rate": float(10 ** (-4 * place)), "layers": 4})
+        for place in rng.random(30)
+    ]
+    settings[0][1]["layers"] = 3
+    (found,) = judged(searched("adam", space, settings))["recipes"]
+    assert [(each["name"], each["matters"]) for each in found["edges"]] == [("layers", False)]
+
+
 # --- importance ----------------------------------------------------------------------------------------------
 
 

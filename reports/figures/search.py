@@ -1,0 +1,383 @@
+"""How the search went, what fewer settings would have found, what it cost, and which hyperparameters decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.curves import columns
+from reports.figures.encoding import colour, dash, inline
+from reports.figures.scores import by_recipe, domain, from_best, point, score_axis, sign, status_shape, thinned
+from reports.metric_names import title
+from reports.numbers import duration
+from reports.palette import OPEN, palette
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+    from reports.figures.encoding import Chart
+    from tasks.evaluation.tried import Tried
+
+_POINTS = 400  # of a chart, at most: all recipes together
+_HEIGHT = 320  # px
+_WIDE = 20  # a range of seconds that covers more than this factor is drawn on a logarithmic scale
+_BAR = 9  # px
+
+
+def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+    """By tab title: the best score against the number of settings, every setting in order, score against time."""
+    search, judged = plan.get("search"), verdict.get("search")
+    if not search or not judged:
+        return {}
+    tried = by_recipe(search, settings)
+    ends = domain(search, tried)
+    if ends is None:
+        return {}
+    charts = {
+        "Best by number of settings": _budget(judged, plan, ends),
+        "Every setting": _history(search, tried, plan, ends),
+    }
+    if judged["pareto"]:
+        charts["Score against time"] = _pareto(search, set(judged["pareto"]), tried, plan, ends)
+    return charts
+
+
+def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, float]) -> Chart:
+    """The expected best of n settings with its band; the running best for adaptive methods."""
+    import altair as alt
+
+    curves = {each["recipe"]: each["curve"] for each in judged["recipes"] if each["curve"]}
+    ends = _after_a_fifth(list(curves.values()), ends)
+    rows = [
+        {"recipe": recipe, "n": n, "score": best, "kind": _KINDS[curve["kind"]]}
+        | ({"low": curve["low"][i], "high": curve["high"][i]} if curve["low"] else {})
+        for recipe, curve in curves.items()
+        for i, (n, best) in enumerate(zip(curve["settings"], curve["best"], strict=True))
+        if best is not None
+    ]
+    chosen = _chosen("chosen_budget")
+    base = alt.Chart(inline(rows)).encode(
+        x=_count_axis("n", "Settings tried", max(row["n"] for row in rows)),
+        color=_colour(plan, list(curves)),
+        tooltip=[
+            alt.Tooltip("recipe:N"),
+            alt.Tooltip("n:Q", title="settings"),
+            alt.Tooltip("score:Q", format=".4~g", title="best score"),
+            alt.Tooltip("kind:N", title="curve"),
+        ],
+    )
+    band = base.mark_area(clip=True).encode(
+        y=alt.Y("low:Q"), y2="high:Q", opacity=alt.condition(chosen, alt.value(0.1), alt.value(0.01))
+    )
+    lines = [
+        base.transform_filter(alt.datum.kind == words)
+        # A single setting makes no line.
+        .mark_line(strokeWidth=2, clip=True, interpolate=_SHAPES[kind], point=len(rows) <= len(curves))
+        .encode(
+            y=score_axis(judged, ends, clamp=False),
+            strokeDash=_dash(plan, list(curves)),
+            opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
+        )
+        for kind, words in _KINDS.items()
+    ]
+    lines[0] = lines[0].add_params(chosen)
+    return alt.layer(band, *lines).properties(
+        width="container",
+        height=_HEIGHT,
+        description=f"Best {title(judged['metric'])} by the number of settings, for {len(curves)} recipes",
+    )
+
+
+def _after_a_fifth(curves: list[dict[str, Any]], ends: tuple[float, float]) -> tuple[float, float]:
+    """The axis without what the first fifth of the settings alone would need: curves come in from beyond it."""
+    later = [
+        best
+        for curve in curves
+        for n, best in zip(curve["settings"], curve["best"], strict=True)
+        if best is not None and 5 * n >= curve["settings"][-1]
+    ]
+    if not later or min(later) == max(later):
+        return ends
+    margin = 0.1 * (max(later) - min(later))
+    return min(later) - margin, max(later) + margin
+
+
+_KINDS = {"expected": "expected best", "running": "best so far"}
+_SHAPES = {"expected": "linear", "running": "step-after"}
+
+
+def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[str, Any], ends: Any) -> Chart:
+    """Every setting in the order asked, and the best so far."""
+    import altair as alt
+
+    rows = _points(search, tried, ends)
+    steps = []
+    for recipe, settings in tried.items():
+        best = None
+        for each in settings:
+            if each.ended and (best is None or sign(search) * ((each.score or 0.0) - best) > 0):
+                best = each.score
+                steps.append({"recipe": recipe, "number": each.number + 1, "score": best})
+        if best is not None:
+            steps.append({"recipe": recipe, "number": settings[-1].number + 1, "score": best})
+    chosen = _chosen("chosen_history")
+    last = max(each[-1].number + 1 for each in tried.values())
+    points = _drawn(rows, _count_axis("number", "Setting, in the order asked", last), search, ends, plan, chosen)
+    line = (
+        alt.Chart(inline(steps))
+        .mark_line(strokeWidth=2, interpolate="step-after", clip=True)
+        .encode(
+            x=alt.X("number:Q"),
+            y=score_axis(search, ends),
+            color=_colour(plan, list(tried)),
+            strokeDash=_dash(plan, list(tried)),
+            opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
+        )
+    )
+    return alt.layer(points, line.add_params(chosen)).properties(
+        width="container",
+        height=_HEIGHT,
+        description=f"{title(search['metric'])} of every setting in the order asked, for {len(tried)} recipes",
+    )
+
+
+def _pareto(
+    search: dict[str, Any], front: set[str], tried: dict[str, list[Tried]], plan: dict[str, Any], ends: Any
+) -> Chart:
+    """Score against training time; the line joins settings that none beats in both."""
+    import altair as alt
+
+    best = [(recipe, each) for recipe, own in tried.items() for each in own if each.variant_id in front and each.ended]
+    rows = _points(search, tried, ends, seconds=True)
+    seconds = [row["seconds"] for row in rows] + [each.seconds for _, each in best]
+    low, high = min(seconds), max(seconds)
+    wide = low > 0 and high > _WIDE * low
+    scale = alt.Scale(type="log", nice=False, padding=10) if wide else alt.Scale(zero=False)
+    x = alt.X(
+        "seconds:Q",
+        title="Training time of the setting, seconds over seeds and folds" if search["folds"] else _SECONDS,
+        scale=scale,
+        axis=alt.Axis(grid=False, format="~g", tickCount=8),
+    )
+    chosen = _chosen("chosen_pareto")
+    points = _drawn(rows, x, search, ends, plan, chosen, time=True)
+    line = (
+        alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
+        .mark_line(color=OPEN, strokeWidth=1.5, interpolate="step-after", point=False)
+        .encode(x=x, y=score_axis(search, ends), order=alt.Order("seconds:Q"))
+    )
+    rings = (
+        alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
+        .mark_point(size=90, strokeWidth=2, filled=False, opacity=1)
+        .encode(x=x, y=score_axis(search, ends), color=_colour(plan, list(tried)), tooltip=_tooltip(time=True))
+    )
+    return alt.layer(line, points.add_params(chosen), rings).properties(
+        width="container",
+        height=_HEIGHT,
+        description=f"{title(search['metric'])} against training time; {len(best)} settings are beaten in neither",
+    )
+
+
+_SECONDS = "Training time of the setting, seconds over its seeds"
+
+
+def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+    """Score against learning rate, every recipe in one chart; nothing where it was not searched."""
+    import altair as alt
+
+    search, judged = plan.get("search"), verdict.get("search")
+    if not search or not judged:
+        return {}
+    tried = by_recipe(search, settings)
+    ends = domain(search, tried)
+    rated = {recipe: [each for each in own if _rate(each)] for recipe, own in tried.items()}
+    rated = {recipe: own for recipe, own in rated.items() if len({each.values["learning_rate"] for each in own}) > 1}
+    if ends is None or not rated:
+        return {}
+    rows = _points(search, rated, ends, rate=True)
+    x = alt.X(
+        "rate:Q",
+        title="Learning rate (logarithmic)",
+        scale=alt.Scale(type="log", nice=False, padding=10),
+        axis=alt.Axis(grid=False, format="~g", tickCount=8),
+    )
+    chosen = _chosen("chosen_rate")
+    points = _drawn(rows, x, search, ends, plan, chosen)
+    envelope = (
+        alt.Chart(inline([row for recipe, own in rated.items() for row in _envelope(recipe, own, sign(search), ends)]))
+        .mark_line(strokeWidth=2, clip=True)
+        .encode(
+            x=x,
+            y=score_axis(search, ends),
+            color=_colour(plan, list(rated)),
+            strokeDash=_dash(plan, list(rated)),
+            opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
+        )
+    )
+    chart = alt.layer(points, envelope.add_params(chosen)).properties(
+        width="container",
+        height=_HEIGHT,
+        description=f"{title(search['metric'])} against the learning rate, for {len(rated)} recipes",
+    )
+    return {"learning_rate": chart}
+
+
+def _rate(tried: Tried) -> bool:
+    value = tried.values.get("learning_rate")
+    return isinstance(value, int | float) and value > 0
+
+
+def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, float]) -> list[dict[str, Any]]:
+    """The best setting in each third of a decade, by learning rate."""
+    import math
+
+    best: dict[int, Tried] = {}
+    for each in tried:
+        place = math.floor(3 * math.log10(each.values["learning_rate"]))
+        if each.ended and (place not in best or sign * ((each.score or 0.0) - (best[place].score or 0.0)) > 0):
+            best[place] = each
+    return [
+        {"recipe": recipe, "rate": each.values["learning_rate"], "score": each.score}
+        for _, each in sorted(best.items())
+        if ends[0] <= (each.score or 0.0) <= ends[1]
+    ]
+
+
+def importance(verdict: dict[str, Any], plan: dict[str, Any]) -> dict[str, Chart]:
+    """Bars: how much of the scores' variance each hyperparameter decides, by recipe."""
+    import altair as alt
+
+    judged = verdict.get("search") or {}
+    found = {each["recipe"]: each["importance"] for each in judged.get("recipes", []) if each["importance"]}
+    if not found:
+        return {}
+    rows = [
+        {"recipe": recipe, "name": each["name"], "share": each["share"], "settings": each["settings"]}
+        for recipe, own in found.items()
+        for each in own
+    ]
+    totals: dict[str, float] = {}
+    for row in rows:
+        totals[row["name"]] = totals.get(row["name"], 0.0) + row["share"]
+    names = sorted(totals, key=lambda name: -totals[name])
+    band = _BAR * len(found) + 12
+    chart = (
+        alt.Chart(inline(rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("name:N", sort=names, title=None, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1)),
+            yOffset=alt.YOffset("recipe:N", sort=list(found)),
+            x=alt.X(
+                "share:Q",
+                title="Share of the variance of the scores",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format=".0%", tickCount=6),
+            ),
+            color=_colour(plan, list(found), stroke=False),
+            tooltip=[
+                alt.Tooltip("recipe:N"),
+                alt.Tooltip("name:N", title="hyperparameter"),
+                alt.Tooltip("share:Q", format=".0%"),
+                alt.Tooltip("settings:Q", title="from settings"),
+            ],
+        )
+        .properties(
+            width="container",
+            height=max(60, band * len(names)),
+            description=f"Importance of {len(names)} hyperparameters for {len(found)} recipes",
+        )
+    )
+    return {"Importance": chart}
+
+
+def _points(
+    search: dict[str, Any],
+    tried: dict[str, list[Tried]],
+    ends: tuple[float, float],
+    *,
+    seconds: bool = False,
+    rate: bool = False,
+) -> list[dict[str, Any]]:
+    """Rows of every recipe, as many of each as there is room for."""
+    worst = ends[0] if sign(search) > 0 else ends[1]
+    most = max(10, _POINTS // len(tried))
+    rows = []
+    for recipe, own in tried.items():
+        for each in thinned(from_best(own, sign(search)), most):
+            row = _timed(recipe, each, worst) if seconds else point(recipe, each, worst)
+            rows.append(row | ({"rate": each.values["learning_rate"]} if rate else {}))
+    return rows
+
+
+def _timed(recipe: str, tried: Tried, worst: float) -> dict[str, Any]:
+    return point(recipe, tried, worst) | {"seconds": tried.seconds, "time": duration(tried.seconds)}
+
+
+def _drawn(
+    rows: list[dict[str, Any]],
+    x: alt.X,
+    search: dict[str, Any],
+    ends: tuple[float, float],
+    plan: dict[str, Any],
+    chosen: alt.Parameter,
+    *,
+    time: bool = False,
+) -> alt.Chart:
+    """A dot for each setting; a triangle where it was stopped early, a cross where it diverged."""
+    import altair as alt
+
+    names = list(dict.fromkeys(row["recipe"] for row in rows))
+    return (
+        alt.Chart(inline(rows))
+        .mark_point(size=28, filled=True, aria=False)
+        .encode(
+            x=x,
+            y=score_axis(search, ends),
+            color=_colour(plan, names),
+            shape=status_shape(),
+            opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.06)),
+            tooltip=_tooltip(time=time),
+        )
+    )
+
+
+def _tooltip(*, time: bool = False) -> list[alt.Tooltip]:
+    import altair as alt
+
+    said = [alt.Tooltip("recipe:N"), alt.Tooltip("number:Q", title="setting"), alt.Tooltip("status:N")]
+    said.append(alt.Tooltip("text:N", title="score"))
+    return [*said, alt.Tooltip("time:N")] if time else said
+
+
+def _chosen(name: str) -> alt.Parameter:
+    """A click on the legend brings a recipe out."""
+    import altair as alt
+
+    return alt.selection_point(fields=["recipe"], bind="legend", name=name)
+
+
+def _count_axis(field: str, words: str, last: int) -> alt.X:
+    import altair as alt
+
+    return alt.X(
+        f"{field}:Q",
+        title=words,
+        scale=alt.Scale(domain=[min(1, last), max(last, 2)], nice=False, zero=False),
+        axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
+    )
+
+
+def legend(names: list[str], *, stroke: bool = True) -> alt.Legend:
+    import altair as alt
+
+    kind: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 300} if stroke else {}
+    return alt.Legend(columns=columns(names), values=names, symbolOpacity=1, **kind)
+
+
+def _colour(plan: dict[str, Any], names: list[str], *, stroke: bool = True) -> alt.Color:
+    colours = palette([recipe["recipe"] for recipe in plan["recipes"]])
+    return colour(colours, legend=legend(names, stroke=stroke))
+
+
+def _dash(plan: dict[str, Any], names: list[str]) -> alt.StrokeDash:
+    return dash(palette([recipe["recipe"] for recipe in plan["recipes"]]), legend=legend(names))

@@ -1,0 +1,274 @@
+"""The settings themselves: as lines over parallel axes, and the score against each hyperparameter alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.encoding import colour, inline
+from reports.figures.scores import by_recipe, domain, from_best, point, score_axis, sign, status_shape, thinned
+from reports.figures.search import legend
+from reports.metric_names import title
+from reports.numbers import setting
+from reports.palette import INK, palette
+from tasks.evaluation.tried import Tried, read_space, worst_told_apart
+from tasks.evaluation.tried import scores as ended_scores
+from tasks.search.space import Choices, Dimension, Range
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.figures.encoding import Chart
+
+_LINES = 400  # of all parallel coordinates together
+_RECIPES = 8  # get parallel coordinates: those with the best settings
+_BRIGHT = 10  # settings stand out
+_DOTS = 250  # of a slice, at most
+_COLUMNS = 8  # of a slice, at most, where the hyperparameter is a whole number or has steps
+_OFF = -0.13  # where a line passes an axis that is not active
+_CROWDED = 5  # axes; more have their titles on two levels
+_SHADES = ("#c9d4dc", "#56b4e9", "#084a75")
+
+
+def parallel(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+    """By recipe: a line for each setting over an axis for each hyperparameter and one for the score."""
+    search, judged = plan.get("search"), verdict.get("search")
+    if not search or not judged:
+        return {}
+    tried = by_recipe(search, settings)
+    spaces = {each["recipe"]: read_space(each["space"]) for each in search["recipes"]}
+    best = {
+        each["recipe"]: sign(search) * each["best"]["score"]
+        for each in judged["recipes"]
+        if each["best"] and each["recipe"] in tried
+    }
+    names = sorted(best, key=lambda name: -best[name])[:_RECIPES]
+    most = max(20, _LINES // max(1, len(names)))
+    return {name: _parallel(name, search, spaces[name], tried[name], most) for name in names if spaces[name]}
+
+
+def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], tried: list[Tried], most: int) -> Chart:
+    import altair as alt
+
+    ranked = [each for each in from_best(tried, sign(search)) if each.ended]
+    limit, best = worst_told_apart(ended_scores(tried), sign(search)), ranked[0].score or 0.0
+    ends = sorted((limit, best))
+    # The ten best, whatever else is left out.
+    shown = [*ranked[:_BRIGHT], *thinned(ranked[_BRIGHT:], most - _BRIGHT)]
+    keys = [f"x{i}" for i in range(len(space) + 1)]
+    rows = [
+        {
+            **{key: _place(dimension, each) for key, dimension in zip(keys, space, strict=False)},
+            keys[-1]: _between(each.score or 0.0, limit, best),
+            "number": each.number + 1,
+            "score": each.score,
+            "values": ", ".join(f"{name} {setting(value)}" for name, value in each.values.items()),
+            "top": position < _BRIGHT,
+        }
+        for position, each in enumerate(shown)
+    ][::-1]  # the best are drawn last, over the others
+    labels = [(key, words) for key, words in zip(keys, [each.name for each in space], strict=False)]
+    labels.append((keys[-1], title(search["metric"])))
+    x = alt.X("axis:N", sort=keys, title=None, axis=None, scale=alt.Scale(type="point", padding=0.35))
+    heads = [
+        {"axis": key, "at": 1.10 + (0.10 if len(keys) > _CROWDED and i % 2 else 0.0), "text": words}
+        for i, (key, words) in enumerate(labels)
+    ]
+    ticks = [
+        {"axis": key, "at": at, "text": text}
+        for key, dimension in zip(keys, space, strict=False)
+        for at, text in _ticks(dimension, rows, key)
+    ]
+    ticks += [{"axis": keys[-1], "at": at, "text": f"{score:.3g}"} for at, score in ((0.0, limit), (1.0, best))]
+    scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
+    y = alt.Y("at:Q", axis=None, scale=scale)
+    rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
+    over = alt.selection_point(fields=["number"], on="pointerover", empty=False, name="over")
+    reversed_shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
+    lines = (
+        alt.Chart(inline(rows))
+        .transform_fold(keys, as_=["axis", "at"])
+        .mark_line(aria=False, strokeJoin="round")
+        .encode(
+            x=x,
+            y=y,
+            detail="number:N",
+            color=alt.Color(
+                "score:Q",
+                scale=alt.Scale(domain=ends, range=reversed_shades, clamp=True),
+                legend=None,
+            ),
+            opacity=alt.condition(
+                f"datum.top || ({over.name}.number && {over.name}.number[0] == datum.number)",
+                alt.value(1.0),
+                alt.value(0.45),
+            ),
+            strokeWidth=alt.condition("datum.top", alt.value(2.2), alt.value(1)),
+            tooltip=[
+                alt.Tooltip("number:Q", title="setting"),
+                alt.Tooltip("score:Q", format=".4~g"),
+                alt.Tooltip("values:N"),
+            ],
+        )
+        .add_params(over)
+    )
+    text = alt.Chart(inline(ticks)).encode(x=x, y=y, text="text:N")
+    words = {"dx": 5, "align": "left", "fontSize": 10.5, "aria": False}
+    layers = [
+        lines,
+        rules.mark_rule(color=INK, strokeWidth=1, aria=False).encode(x=x, y=y, y2="end:Q"),
+        # White around the words, so that they can be read over lines.
+        text.mark_text(**words, stroke="white", strokeWidth=4, strokeJoin="round"),
+        text.mark_text(**words, color=INK),
+        alt.Chart(inline(heads)).mark_text(fontSize=11.5, fontWeight=600, color=INK).encode(x=x, y=y, text="text:N"),
+    ]
+    return alt.layer(*layers).properties(
+        width="container",
+        height=340,
+        description=f"Parallel coordinates of {len(rows)} settings of {recipe} over {len(space)} hyperparameters",
+    )
+
+
+def _between(score: float, worst: float, best: float) -> float:
+    return 1.0 if best == worst else min(1.0, max(0.0, (score - worst) / (best - worst)))
+
+
+def _place(dimension: Dimension, tried: Tried) -> float:
+    """Between 0 and 1 on the axis, or below it where the dimension is not active."""
+    if dimension.name not in tried.values:
+        return _OFF
+    value, over = tried.values[dimension.name], dimension.over
+    if isinstance(over, Choices):
+        return _spread(over, value)
+    return min(1.0, max(0.0, over.place(value)))
+
+
+def _spread(over: Choices, value: Any) -> float:
+    """Choices stand at equal distances, numbers in their order."""
+    ordered = _ordered(over)
+    return 0.5 if len(ordered) < 2 else ordered.index(value) / (len(ordered) - 1)
+
+
+def _ordered(over: Choices) -> list[Any]:
+    numeric = all(isinstance(value, int | float) for value in over.values)
+    return sorted(over.values) if numeric else list(over.values)
+
+
+def _has_off(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bool:
+    return any(row[key] == _OFF for row in rows for key in keys)
+
+
+def _ticks(dimension: Dimension, rows: Sequence[dict[str, Any]], key: str) -> list[tuple[float, str]]:
+    over = dimension.over
+    off = [(_OFF, "not active")] if any(row[key] == _OFF for row in rows) else []
+    if isinstance(over, Choices):
+        return off + [(_spread(over, value), _short(setting(value))) for value in _ordered(over)]
+    return off + [(over.place(value), setting(value)) for value in _values(over)]
+
+
+def _values(over: Range) -> list[float]:
+    """Two ends, and between them each power of ten of a logarithmic range, or the middle."""
+    import math
+
+    if over.low == over.high:
+        return [over.low]
+    points = over.points()
+    if points is not None and len(points) <= 6:
+        return points
+    if over.log:
+        inner = [10.0**power for power in range(math.ceil(math.log10(over.low)), math.floor(math.log10(over.high)) + 1)]
+        inner = [value for value in inner if 0.06 < over.place(value) < 0.94]
+        between: list[float] = inner[:: max(1, len(inner) // 4)]
+    else:
+        between = [(over.low + over.high) / 2]
+    values = [over.low, *between, over.high]
+    return [round(value) for value in values] if over.integer else values
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 14 else f"{text[:13]}…"
+
+
+def slices(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+    """By hyperparameter: the score against it, every recipe that searched it in its colour."""
+    search, judged = plan.get("search"), verdict.get("search")
+    if not search or not judged:
+        return {}
+    tried = by_recipe(search, settings)
+    ends = domain(search, tried)
+    if ends is None:
+        return {}
+    having: dict[str, dict[str, Dimension]] = {}
+    for each in search["recipes"]:
+        for dimension in read_space(each["space"]):
+            if each["recipe"] in tried:
+                having.setdefault(dimension.name, {})[each["recipe"]] = dimension
+    return {
+        name: _slice(name, dimensions, search, {recipe: tried[recipe] for recipe in dimensions}, plan, ends)
+        for name, dimensions in having.items()
+    }
+
+
+def _slice(
+    name: str,
+    dimensions: dict[str, Dimension],
+    search: dict[str, Any],
+    tried: dict[str, list[Tried]],
+    plan: dict[str, Any],
+    ends: tuple[float, float],
+) -> Chart:
+    import altair as alt
+
+    worst = ends[0] if sign(search) > 0 else ends[1]
+    most = max(10, _DOTS // len(tried))
+    ranges = [dimension.over for dimension in dimensions.values() if isinstance(dimension.over, Range)]
+    few = {setting(value): value for each in dimensions.values() for value in _points(each.over)}
+    along = len(ranges) == len(dimensions) and (not few or len(few) > _COLUMNS)  # else one column a value
+    rows = []
+    for recipe, own in tried.items():
+        having = [each for each in from_best(own, sign(search)) if name in each.values]
+        for each in thinned(having, most):
+            value = setting(each.values[name])
+            rows.append(
+                point(recipe, each, worst) | {"at": each.values[name] if along else _short(value), "value": value}
+            )
+    if along:
+        log = all(each.log for each in ranges)
+        kind: dict[str, Any] = {"type": "log"} if log else {"zero": False}
+        scale = alt.Scale(**kind, nice=False, padding=10)
+        whole = {"tickMinStep": 1} if all(each.integer for each in ranges) else {}
+        words = f"{name} (logarithmic)" if log else name
+        x = alt.X("at:Q", title=words, scale=scale, axis=alt.Axis(grid=False, format="~g", tickCount=8, **whole))
+    else:
+        numeric = all(isinstance(value, int | float) for value in few.values())
+        order = sorted(few, key=lambda text: few[text]) if numeric else list(few)
+        order = [_short(text) for text in order]
+        x = alt.X("at:N", title=name, sort=order, axis=alt.Axis(grid=False, labelAngle=0))
+    names = list(tried)
+    base = alt.Chart(inline(rows)).mark_point(size=30, filled=True, aria=False)
+    chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen_slice")
+    encoded = base.encode(
+        x=x,
+        y=score_axis(search, ends),
+        color=colour(palette([each["recipe"] for each in plan["recipes"]]), legend=legend(names, stroke=False)),
+        shape=status_shape(),
+        opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.05)),
+        tooltip=[
+            alt.Tooltip("recipe:N"),
+            alt.Tooltip("number:Q", title="setting"),
+            alt.Tooltip("value:N"),
+            alt.Tooltip("status:N"),
+            alt.Tooltip("text:N", title="score"),
+        ],
+    )
+    if not along:
+        encoded = encoded.encode(xOffset=alt.XOffset("recipe:N", sort=names))
+    return encoded.add_params(chosen).properties(
+        width="container",
+        height=300,
+        description=f"{title(search['metric'])} against {name}, for {len(tried)} recipes",
+    )
+
+
+def _points(over: Range | Choices) -> list[Any]:
+    return list(over.values) if isinstance(over, Choices) else over.points() or []

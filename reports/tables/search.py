@@ -1,0 +1,199 @@
+"""The hyperparameter search in words and figures: what it spent, where it looked, what it found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reports.escape import Html, safe
+from reports.markup import bullets, callout, fold, raw, table
+from reports.metric_names import phrase, title
+from reports.numbers import MISSING, count, duration, number, places, setting
+from reports.tables.comparison import swatches
+from tasks.evaluation.wording import listing
+
+_OWN = "the optimizer's own"
+_METHODS = {
+    "grid": "grid search",
+    "random": "random search",
+    "quasi-random": "quasi-random search",
+    "tpe": "tree-structured Parzen estimators (TPE)",
+    "two-stage": "quasi-random search, then around the best",
+    "successive-halving": "successive halving",
+    "gradient": "hypergradients",
+}
+
+
+def search(plan: dict[str, Any], verdict: dict[str, Any]) -> str:
+    """The section's heading, what the search spent and where it looked. Nothing at all without a search."""
+    found = plan.get("search")
+    if not found:
+        return ""
+    body = raw(f"<p>{_budget(found, verdict.get('search') or {})}</p>" + fold("What was searched", _ranges(found)))
+    return f"## Tuning {{#tuning}}\n\n{body}"
+
+
+def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
+    recipes = search["recipes"]
+    methods = listing([_METHODS.get(name, name) for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
+    trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
+    runs = f"{count(search['seeds'])} seed{'s' if search['seeds'] > 1 else ''}"
+    runs += f" × {count(search['folds'])} folds" if search["folds"] else ""
+    equal = len(trials) == 1 and len(recipes) > 1
+    spent = duration(sum(each["seconds"] for each in judged["recipes"])) if judged else None
+    return safe(
+        f"{'Each recipe' if len(recipes) > 1 else 'The recipe'} was given {_span(trials)} settings × {runs}, "
+        f"{_span(epochs)} epochs{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
+        f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
+        f"{phrase(search['metric'])} over seeds{' and folds' if search['folds'] else ''} on the validation rows. "
+        f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above."
+    )
+
+
+def _span(values: set[int]) -> str:
+    low, high = min(values, default=0), max(values, default=0)
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
+
+
+def _ranges(search: dict[str, Any]) -> Html:
+    """Each dimension, once for all recipes that have it alike."""
+    recipes = {each["recipe_id"]: each["recipe"] for each in search["recipes"]}
+    alike: dict[str, list[str]] = {}
+    for each in search["recipes"]:
+        for dimension in each["space"]:
+            alike.setdefault(json.dumps(dimension, sort_keys=True), []).append(each["recipe_id"])
+    rows = []
+    for key, having in sorted(alike.items(), key=lambda item: json.loads(item[0])["name"]):
+        dimension = json.loads(key)
+        own = Html(f"<b>{safe(_OWN)}</b>") if dimension.get("owned") else safe("the spec's")
+        whose = "all" if len(having) == len(recipes) else listing([recipes[each] for each in having], most=6)
+        active = " and ".join(
+            f"{name} is {listing([setting(value) for value in values], most=6, last='or')}"
+            for name, values in (dimension.get("when") or {}).items()
+        )
+        rows.append((_code(dimension["name"]), _range(dimension), own, f"where {active}" if active else "", whose))
+    head = ["Hyperparameter", "Searched", "Range is", "Active", "Recipes"]
+    return table(head, rows, caption="What was searched")
+
+
+def _range(dimension: dict[str, Any]) -> str:
+    if "choices" in dimension:
+        return listing([setting(value) for value in dimension["choices"]], most=12, last="or")
+    words = [f"{setting(dimension['low'])} to {setting(dimension['high'])}"]
+    words += ["logarithmic"] if dimension.get("log") else []
+    words += ["whole numbers"] if dimension.get("integer") else []
+    words += [f"steps of {setting(dimension['step'])}"] if dimension.get("step") else []
+    return ", ".join(words)
+
+
+def search_warnings(verdict: dict[str, Any]) -> str:
+    """What weakens the search: settings at an edge, optimizers worse than what they contain, diverged settings."""
+    found = (verdict.get("search") or {}).get("warnings")
+    return callout("warning", "Was the search large enough?", bullets(found)) if found else ""
+
+
+def settings(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+    """The best setting of each recipe, ranked by its score, and below it the ten best of each."""
+    search = verdict.get("search")
+    if not search:
+        return ""
+    sign = 1 if search["greater_is_better"] else -1
+    ranked = sorted(
+        search["recipes"],
+        key=lambda each: (each["best"] is None, -sign * each["best"]["score"] if each["best"] else 0.0),
+    )
+    lines = swatches(plan)
+    decimals = places(_estimate(each["best"]) for each in ranked if each["best"])
+    rows = [
+        (
+            Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
+            number(each["best"]["score"], decimals) if each["best"] else MISSING,
+            number(each["best"]["spread"], decimals) if each["best"] else MISSING,
+            _values(each["best"]["values"], each["edges"]) if each["best"] else "no setting ended well",
+            count(each["settings"]),
+            count(each["diverged"]),
+            duration(each["seconds"]),
+        )
+        for each in ranked
+    ]
+    head = ["Recipe", f"#{title(search['metric'])}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
+    under = (
+        "Scores of the search: the best of many, on the rows that chose it, and so too good. Spread: standard "
+        "deviation over seeds and folds. An arrow: at the upper or lower end of what was searched."
+    )
+    folds = "".join(
+        fold(f"The {len(each['top'])} best settings of {each['recipe']}", _top(each, decimals, search["metric"]))
+        for each in ranked
+        if each["top"]
+    )
+    caption = "The best setting of each recipe"
+    return raw(f'{table(head, rows, caption=caption)}<p class="under">{safe(under)}</p>{folds}')
+
+
+def _top(recipe: dict[str, Any], decimals: int, metric: str) -> Html:
+    names = list(dict.fromkeys(name for each in recipe["top"] for name in each["values"]))
+    rows = [
+        (
+            count(each["number"] + 1),
+            number(each["score"], decimals),
+            number(each["spread"], decimals),
+            *(setting(each["values"][name]) if name in each["values"] else MISSING for name in names),
+            duration(each["seconds"]),
+        )
+        for each in recipe["top"]
+    ]
+    head = ["#Asked as", f"#{title(metric)}", "#Spread", *(f"#{name}" for name in names), "#Time"]
+    return table(head, rows, caption=f"The best settings of {recipe['recipe']}", marked=0)
+
+
+def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+    """How much of its learning rate's range each recipe forgives."""
+    search = verdict.get("search") or {}
+    found = [each for each in search.get("recipes", []) if each["learning_rate"]]
+    if not found:
+        return ""
+    lines = swatches(plan)
+    rows = [
+        (
+            Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
+            f"{setting(own['low'])} to {setting(own['high'])}",
+            f"{setting(own['good_low'])} to {setting(own['good_high'])}",
+            number(own["decades"], 1),
+            f"{own['share']:.0%}",
+        )
+        for each in sorted(found, key=lambda each: -each["learning_rate"]["decades"])
+        for own in (each["learning_rate"],)
+    ]
+    head = ["Recipe", "Learning rates searched", "Good ones", "#Good decades", "#Share of the range"]
+    slack = f"{search['tolerance']:.2g}"
+    under = (
+        f"Good: within {slack} of the recipe's best score, for all recipes alike. Each learning rate tried stands for "
+        "the part of the range nearest to it, on a logarithmic scale. Where other hyperparameters were searched too, "
+        "the true width is larger."
+    )
+    return raw(f'{table(head, rows, caption="Sensitivity to the learning rate")}<p class="under">{safe(under)}</p>')
+
+
+def _estimate(best: dict[str, Any]) -> dict[str, Any]:
+    spread = best["spread"] or 0.0
+    return {"mean": best["score"], "low": best["score"] - spread, "high": best["score"] + spread}
+
+
+def _values(values: dict[str, Any], edges: Sequence[dict[str, Any]]) -> Html:
+    """Names and values, those at an edge of their range with an arrow that says which."""
+    arrows = {
+        each["name"]: {"high": "\N{NO-BREAK SPACE}↑", "low": "\N{NO-BREAK SPACE}↓"}[each["side"]] for each in edges
+    }
+    return Html(
+        ", ".join(
+            f"{safe(name)}&nbsp;<b>{safe(setting(value))}{arrows.get(name, '')}</b>" for name, value in values.items()
+        )
+    )
+
+
+_ARROWS = {"high": Html("&nbsp;↑"), "low": Html("&nbsp;↓")}
+
+
+def _code(text: str) -> Html:
+    return Html(f"<code>{safe(text)}</code>")
