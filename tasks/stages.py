@@ -302,7 +302,11 @@ def search(
     path = run.folder / "plan.json"
     complete = _laid_out(run, prepared, found.recipes).following(read_json(path))
     assert complete.search is not None
-    complete = replace(complete, search=complete.search | {"stacks": found.stacks})
+    complete = replace(
+        complete,
+        search=complete.search | {"stacks": found.stacks},
+        cost=complete.cost | {"search": laid_out.cost["search"]},
+    )
     write_json(path, complete.as_json())
     return complete
 
@@ -336,6 +340,11 @@ def judge(
         constant_loss=constant_loss(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
         test_evaluations=_test_evaluations(run.folder),
     )
+    if laid_out.search:
+        from tasks.evaluation.search import judge_search
+
+        found = judge_search(laid_out.search, SETTINGS.read(run.folder))
+        verdict = verdict | {"search": found, "warnings": [*verdict["warnings"], *found["warnings"]]}
     if verdict["shipped"]:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict["leader"])
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
