@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,13 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import check_metric, default_metrics
 from tasks.spec.entries import Entry, bind
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec, as_written
-from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
+from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide, join
 from tasks.training import probe
 from tasks.training.models import DEFAULT_MODELS, MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
-from tasks.training.stacked_layers import why_not
+from tasks.training.stacked_layers import joinable, why_not, widest
 from tasks.training.streaming import CACHED_WINDOWS, shuffle_policy, window_bytes
 from tasks.training.trial import MEASURED, Clip, Stopping, Target, Trial
 
@@ -80,7 +80,9 @@ class PlannedStack:
         xla: Whether XLA compiles the stack's program.
         lanes: Number of seeds; each lane of the stack sees batches of its own.
         size: Number of trials.
-        parameters: Trainable weights of one trial.
+        parameters: Trainable weights of one trial; where widths differ, of the network that all are padded to.
+        narrower: Trainable weights of the trials that have fewer, by trial.
+        fill: Share of the arithmetic that is not padding, in (0, 1]; 1 where all trials are equally wide.
         rows: Of an epoch, augmented copies included.
         steps: Training steps of one trial.
         batch_size: Rows a step.
@@ -104,6 +106,12 @@ class PlannedStack:
     augmentation_seconds: float
     evaluate_every: int
     memory_bytes: int
+    narrower: Mapping[str, int] = field(default_factory=dict)
+    fill: float = 1.0
+
+    def parameters_of(self, trial_id: str) -> int:
+        """Trainable weights of one trial, its own."""
+        return self.narrower.get(trial_id, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -531,19 +539,17 @@ class _Rows:
 def _stacks(
     trials: Sequence[PlannedTrial], recipes: Mapping[str, Recipe], rows: _Rows, metrics: Sequence[str]
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
-    """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one; the seconds
-    expected; and what the probe found, where one was worth its time."""
-    by_shape: dict[str, list[PlannedTrial]] = {}
+    """Trials of equal shapes and rows together, and of other widths where that pays (see `stacking`), what can't be
+    stacked one by one; the seconds expected; and what the probe found, where one was worth its time."""
+    families: dict[str, dict[str, list[PlannedTrial]]] = {}
     for trial in trials:
-        settings = recipes[trial.recipe_id].settings
-        shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
-        shape["resampled"] = settings.get("imbalance") == "resample"
-        by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [_group(each, recipes, rows) for each in by_shape.values()]
-    paces, probed = _paces(groups, rows.features)
+        family, shape = _shape(recipes[trial.recipe_id].settings)
+        families.setdefault(family, {}).setdefault(shape, []).append(trial)
+    alike = [[_group(each, recipes, rows) for each in by_shape.values()] for by_shape in families.values()]
+    paces, probed = _paces([group for groups in alike for group in groups], rows.features)
     stacks: list[PlannedStack] = []
     seconds = 0.0
-    for group in groups:
+    for group in (joined for groups in alike for joined in _joined(groups, recipes, rows, paces)):
         division, longest = group.divided(paces)
         settings = recipes[group.trials[0].recipe_id].settings
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
@@ -552,12 +558,49 @@ def _stacks(
     return stacks, seconds, probed
 
 
+def _shape(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
+    shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
+    shape["resampled"] = settings.get("imbalance") == "resample"
+    models = {
+        name: {**parameters, "hidden": len(parameters.get("hidden", []))}
+        for name, parameters in settings["model"].items()
+    }
+    return identifier({**shape, "model": models}), identifier(shape)
+
+
+def _joined(
+    groups: Sequence[_Group], recipes: Mapping[str, Recipe], data: _Rows, paces: Mapping[bool, Pace]
+) -> list[_Group]:
+    """Groups that differ in widths at most, some of them as one where that pays."""
+    lanes = {tuple(sorted({trial.seed for trial in group.trials})) for group in groups}
+    one_by_one = any(group.why for group in groups) or joinable([group.network for group in groups])
+    if len(groups) == 1 or len(lanes) > 1 or one_by_one:
+        return list(groups)
+    groups = sorted(groups, key=lambda group: (group.work.parameters, group.first.architecture.hidden))
+
+    def together(part: Sequence[int]) -> Work:
+        first = groups[part[0]].work
+        found = work_of(widest([groups[index].network for index in part]), first.batch_size, first.steps)
+        return replace(found, answers=first.answers)
+
+    rules = [list(group.rules.values()) for group in groups]
+    return [
+        groups[part[0]]
+        if len(part) == 1
+        else _group([trial for index in part for trial in groups[index].trials], recipes, data)
+        for part in join(rules, _lanes(groups[0].trials), together, cores(), paces)
+    ]
+
+
 @dataclass(frozen=True)
 class _Group:
-    """Trials of equal shapes and rows.
+    """Trials of equal shapes and rows, padded to the widest network's where widths differ.
 
     Args:
+        network: The widest.
         first: One of them, bound.
+        own: What a trial of each variant would do in its own width.
         rules: Update rule by variant.
         rows: Of an epoch.
         lane_bytes: Memory that the augmented rows of one seed take in a stack.
@@ -567,10 +610,12 @@ class _Group:
     """
 
     trials: list[PlannedTrial]
+    network: Any
     first: Trial
     rules: dict[str, str]
     why: str | None
     work: Work
+    own: dict[str, Work]
     rows: int
     steps_per_epoch: int
     lane_bytes: int
@@ -620,7 +665,9 @@ def _lanes(trials: Sequence[PlannedTrial]) -> int:
 def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Rows) -> _Group:
     bound = [bind_trial(trial, recipes[trial.recipe_id]) for trial in trials]
     outputs = data.classes or 1
-    model = bound[0].architecture.build(data.features, outputs)
+    widths = {trial.architecture.hidden: trial.architecture for trial in bound}
+    models = {hidden: architecture.build(data.features, outputs) for hidden, architecture in widths.items()}
+    model = widest(list(models.values()))
     recipe = recipes[trials[0].recipe_id]
     augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None
@@ -630,12 +677,16 @@ def _group(trials: list[PlannedTrial], recipes: Mapping[str, Recipe], data: _Row
     row_bytes = 4 * math.prod(data.features)
     ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _lanes(trials)) if augmentation else 0
     steps_per_epoch = -(-rows // bound[0].batch_size)
-    work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
+    steps = bound[0].epochs * steps_per_epoch
+    work = work_of(model, bound[0].batch_size, steps)
+    works = {hidden: work_of(each, bound[0].batch_size, steps) for hidden, each in models.items()}
     return _Group(
         trials=trials,
+        network=model,
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=why_not(model),
+        own={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
         work=replace(work, answers=data.scored * outputs),
         rows=rows,
         steps_per_epoch=steps_per_epoch,
@@ -734,6 +785,7 @@ def _stack(
     """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids, work = [trial.trial_id for trial in trials], group.work
     lanes = _lanes(trials)
+    own = {trial.trial_id: group.own[trial.variant_id] for trial in trials}
     return PlannedStack(
         stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
         trainer="fit" if group.why else "stack",
@@ -749,4 +801,6 @@ def _stack(
         augmentation_seconds=round(group.augmentation * lanes, 3),
         evaluate_every=every,
         memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.lane_bytes * lanes,
+        narrower={name: each.parameters for name, each in own.items() if each.parameters < work.parameters},
+        fill=sum(each.flops for each in own.values()) / (work.flops * len(ids)),
     )
