@@ -131,7 +131,7 @@ def test_padded_weights_stay_exactly_zero(monkeypatch: pytest.MonkeyPatch) -> No
     from tasks.training import stack as stack_module
 
     kept = {}
-    hand_out = stack_module._Stack._hand_out
+    hand_out = stack_module.Stack._hand_out
 
     def seen(stack, columns) -> None:
         kept.update(
@@ -144,7 +144,7 @@ def test_padded_weights_stay_exactly_zero(monkeypatch: pytest.MonkeyPatch) -> No
         )
         hand_out(stack, columns)
 
-    monkeypatch.setattr(stack_module._Stack, "_hand_out", seen)
+    monkeypatch.setattr(stack_module.Stack, "_hand_out", seen)
     model = {"activation": "sigmoid", "batch_normalisation": True}
     trials = [
         trial

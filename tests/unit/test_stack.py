@@ -269,10 +269,10 @@ def test_stopped_trials_leave_the_stack_and_nobody_notices(monkeypatch: pytest.M
     trials += [trial_of("adagrad", label="slow", seed=s, epochs=9, stopping=Stopping(6, 10.0, True)) for s in (0, 1)]
     whole = train_stack(trials, arrays, dtype="float64")
     compactions = []
-    compact = stack_module._Stack._compact
+    compact = stack_module.Stack._compact
     monkeypatch.setattr(stack_module, "_COMPACTION_PAYS", {True: 0, False: 0})
     monkeypatch.setattr(
-        stack_module._Stack, "_compact", lambda stack, running: (compactions.append(running), compact(stack, running))
+        stack_module.Stack, "_compact", lambda stack, running: (compactions.append(running), compact(stack, running))
     )
     for ours, theirs in zip(train_stack(trials, arrays, dtype="float64"), whole, strict=True):
         assert_same(ours, theirs, 1e-9)
