@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -264,7 +264,7 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
         why = f" ({escape(stack['why'])})" if stack["why"] else ""
         console.print(
             f"  {stack['stack_id']}  {stack['trainer']}{why}: {stack['size']} trials x {stack['steps']:,} steps, "
-            f"{stack['parameters']:,} weights each, {stack['rows']:,} rows an epoch, "
+            f"{_weights(stack)}, {stack['rows']:,} rows an epoch, "
             f"evaluated every {stack['evaluate_every']:,} steps, "
             f"at most {stack['memory_bytes'] / 1e6:,.0f} MB"
         )
@@ -273,6 +273,13 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     reused = _reused(plan, home)
     console.print(f"reused: {reused or 'nothing'}")
     console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+
+
+def _weights(stack: Mapping[str, Any]) -> str:
+    if stack["fill"] == 1:
+        return f"{stack['parameters']:,} weights each"
+    counts = [stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]]
+    return f"{min(counts):,} to {max(counts):,} weights each, filled to {stack['fill']:.0%}"
 
 
 def _shuffled(policy: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,13 @@ from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.recipes import Recipe, identifier, recipes_of
 from tasks.searches import Search, searches_of
 from tasks.spec.models import Spec, as_written
-from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide
+from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide, join
 from tasks.training import probe
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
-from tasks.training.stacked_layers import why_not
+from tasks.training.stacked_layers import joinable, why_not, widest
 from tasks.training.streaming import CACHED_WINDOWS, shuffle_policy, window_bytes
 from tasks.training.trial import MEASURED, Clip, Stopping, Target, Trial
 
@@ -53,7 +53,9 @@ class PlannedStack:
         xla: Whether XLA compiles the stack's program.
         lanes: Number of seeds, each counted once for each of its folds; each lane of the stack sees batches of its own.
         size: Number of trials.
-        parameters: Trainable weights of one trial.
+        parameters: Trainable weights of one trial; where widths differ, of the network that all are padded to.
+        narrower: Trainable weights of the trials that have fewer, by trial.
+        fill: Share of the arithmetic that is not padding, in (0, 1]; 1 where all trials are equally wide.
         rows: Of an epoch, augmented copies included.
         steps: Training steps of one trial.
         batch_size: Rows a step.
@@ -79,6 +81,12 @@ class PlannedStack:
     evaluate_every: int
     memory_bytes: int
     search: str = ""
+    narrower: Mapping[str, int] = field(default_factory=dict)
+    fill: float = 1.0
+
+    def parameters_of(self, trial_id: str) -> int:
+        """Trainable weights of one trial, its own."""
+        return self.narrower.get(trial_id, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -469,26 +477,22 @@ def _stacks(
     augmentation_seconds: Mapping[str, float],
     probed: bool,
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
-    """Trials of equal shapes and rows together (see `stacking`), what can't be stacked one by one.
+    """Trials of equal shapes and rows together, and of other widths where that pays (see `stacking`), what can't be
+    stacked one by one.
 
     Args:
         augmentation_seconds: By variant, of one core for one row.
     """
-    by_shape: dict[str, list[PlannedTrial]] = {}
+    families: dict[str, dict[str, list[PlannedTrial]]] = {}
     for trial in trials:
-        settings, own = variants[trial.variant_id].settings, rows[trial.fold]
-        shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
-        shape["resampled"] = settings.get("imbalance") == "resample"
-        shape["rows"] = [own.features, own.train, own.scored, own.resampled if shape["resampled"] else None]
-        by_shape.setdefault(identifier(shape), []).append(trial)
-    groups = [
-        _group(each, variants, rows[each[0].fold], augmentation_seconds[each[0].variant_id])
-        for each in by_shape.values()
-    ]
-    paces, found = _paces(groups) if probed else (AS_MODELLED, None)
+        family, shape = _shape(variants[trial.variant_id].settings, rows[trial.fold])
+        families.setdefault(family, {}).setdefault(shape, []).append(trial)
+    grouped = _Grouping(variants, rows, augmentation_seconds)
+    alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
+    paces, found = _paces([group for groups in alike for group in groups]) if probed else (AS_MODELLED, None)
     stacks: list[PlannedStack] = []
     seconds = 0.0
-    for group in groups:
+    for group in (joined for groups in alike for joined in _joined(groups, grouped, paces)):
         division, longest = group.divided(paces)
         settings = variants[group.trials[0].variant_id].settings
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
@@ -497,12 +501,59 @@ def _stacks(
     return stacks, seconds, found
 
 
+def _shape(settings: Mapping[str, Any], rows: Rows) -> tuple[str, str]:
+    """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
+    shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
+    shape["resampled"] = settings.get("imbalance") == "resample"
+    shape["rows"] = [rows.features, rows.train, rows.scored, rows.resampled if shape["resampled"] else None]
+    models = {
+        name: {**parameters, "hidden": len(parameters.get("hidden", []))}
+        for name, parameters in settings["model"].items()
+    }
+    return identifier({**shape, "model": models}), identifier(shape)
+
+
+@dataclass(frozen=True)
+class _Grouping:
+    """What makes a group of trials: the arguments of `_stacks`."""
+
+    variants: Mapping[str, Recipe]
+    rows: Mapping[int | None, Rows]
+    augmentation_seconds: Mapping[str, float]
+
+    def of(self, trials: list[PlannedTrial]) -> _Group:
+        seconds = self.augmentation_seconds[trials[0].variant_id]
+        return _group(trials, self.variants, self.rows[trials[0].fold], seconds)
+
+
+def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, Pace]) -> list[_Group]:
+    """Groups that differ in widths at most, some of them as one where that pays."""
+    lanes = {frozenset((trial.seed, trial.fold) for trial in group.trials) for group in groups}
+    one_by_one = any(group.why for group in groups) or joinable([group.network for group in groups])
+    if len(groups) == 1 or len(lanes) > 1 or one_by_one:
+        return list(groups)
+    groups = sorted(groups, key=lambda group: (group.work.parameters, group.first.architecture.hidden))
+
+    def together(part: Sequence[int]) -> Work:
+        first = groups[part[0]].work
+        found = work_of(widest([groups[index].network for index in part]), first.batch_size, first.steps)
+        return replace(found, answers=first.answers)
+
+    rules = [list(group.rules.values()) for group in groups]
+    return [
+        groups[part[0]] if len(part) == 1 else grouped.of([trial for index in part for trial in groups[index].trials])
+        for part in join(rules, _lanes(groups[0].trials), together, cores(), paces)
+    ]
+
+
 @dataclass(frozen=True)
 class _Group:
-    """Trials of equal shapes and rows.
+    """Trials of equal shapes and rows, padded to the widest network's where widths differ.
 
     Args:
+        network: The widest.
         first: One of them, bound.
+        own: What a trial of each variant would do in its own width.
         rules: Update rule by variant.
         features: Shape of one preprocessed row.
         rows: Of an epoch.
@@ -513,11 +564,13 @@ class _Group:
     """
 
     trials: list[PlannedTrial]
+    network: Any
     first: Trial
     rules: dict[str, str]
     why: str | None
     work: Work
     features: tuple[int, ...]
+    own: dict[str, Work]
     rows: int
     steps_per_epoch: int
     lane_bytes: int
@@ -569,7 +622,9 @@ def _group(
 ) -> _Group:
     bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
     outputs = data.classes or 1
-    model = bound[0].architecture.build(data.features, outputs)
+    widths = {trial.architecture.hidden: trial.architecture for trial in bound}
+    models = {hidden: architecture.build(data.features, outputs) for hidden, architecture in widths.items()}
+    model = widest(list(models.values()))
     recipe = variants[trials[0].variant_id]
     augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None
@@ -579,12 +634,16 @@ def _group(
     row_bytes = 4 * math.prod(data.features)
     ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _lanes(trials)) if augmentation else 0
     steps_per_epoch = -(-rows // bound[0].batch_size)
-    work = work_of(model, bound[0].batch_size, bound[0].epochs * steps_per_epoch)
+    steps = bound[0].epochs * steps_per_epoch
+    work = work_of(model, bound[0].batch_size, steps)
+    works = {hidden: work_of(each, bound[0].batch_size, steps) for hidden, each in models.items()}
     return _Group(
         trials=trials,
+        network=model,
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=why_not(model),
+        own={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
         work=replace(work, answers=data.scored * outputs),
         features=data.features,
         rows=rows,
@@ -684,6 +743,7 @@ def _stack(
     """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids, work = [trial.trial_id for trial in trials], group.work
     lanes = _lanes(trials)
+    own = {trial.trial_id: group.own[trial.variant_id] for trial in trials}
     return PlannedStack(
         stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
         trainer="fit" if group.why else "stack",
@@ -699,4 +759,6 @@ def _stack(
         augmentation_seconds=round(group.augmentation * lanes, 3),
         evaluate_every=every,
         memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.lane_bytes * lanes,
+        narrower={name: each.parameters for name, each in own.items() if each.parameters < work.parameters},
+        fill=sum(each.flops for each in own.values()) / (work.flops * len(ids)),
     )

@@ -12,8 +12,9 @@ results; so the division is written to plan.json, and whoever goes on with a run
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -140,6 +141,58 @@ def divide(
     return _cheapest(options, work, cores, paces)
 
 
+def join(
+    groups: Sequence[Sequence[str]],
+    seeds: int,
+    together: Callable[[Sequence[int]], Work],
+    cores: int,
+    paces: Mapping[bool, Pace] = AS_MODELLED,
+) -> list[list[int]]:
+    """Which groups of trials that agree in all but the widths of their networks are divided into stacks as one.
+
+    Joined, they save compilations, and the steps' fixed cost where XLA compiles none; each trial then costs what the
+    widest does. From single groups on, those neighbours are joined whose joining brings the end of all stacks forward
+    most, until none does.
+
+    Measured with three hidden layers of 64, 128 and 256 units on 8 features, batches of 32, 1,000 steps, two
+    optimizers, without XLA, compiling included: one trial of each takes 4.0 s of a core joined and 5.7 s in three
+    stacks; three of each 9.7 s and 8.0 s (under XLA 9.4 s and 7.9 s).
+
+    Args:
+        groups: Each variant's update rule, of each group; in the order of widths.
+        seeds: Trials of a variant, in every group as many.
+        together: What one trial of joined groups does, by their positions; of one position, a trial of that group.
+        cores: How many stacks run side by side.
+        paces: The machine's, with and without XLA.
+
+    Returns:
+        Positions of the groups that are one, each position once.
+    """
+
+    @cache
+    def seconds(part: tuple[int, ...]) -> list[float]:
+        """Of each stack of these groups."""
+        work, rules = together(part), [rule for index in part for rule in groups[index]]
+        division = divide([[rule] * seeds for rule in rules], rules, work, cores, paces)
+        return [
+            work.seconds(len(stack), len(set(stack)), xla=division.xla, pace=paces[division.xla])
+            for stack in division.stacks
+        ]
+
+    def end(parts: Sequence[tuple[int, ...]]) -> float:
+        return _end([each for part in parts for each in seconds(part)], cores)
+
+    parts: list[tuple[int, ...]] = [(index,) for index in range(len(groups))]
+    while True:
+        options = [
+            [*parts[:place], parts[place] + parts[place + 1], *parts[place + 2 :]] for place in range(len(parts) - 1)
+        ]
+        best = min(options, key=end, default=parts)
+        if end(best) >= end(parts):
+            return [list(part) for part in parts]
+        parts = best
+
+
 def _cheapest(
     options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]], work: Work, cores: int, paces: Mapping[bool, Pace]
 ) -> Division[T]:
@@ -159,8 +212,12 @@ def _even(order: Sequence[int], count: int) -> list[Sequence[int]]:
 
 
 def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool, pace: Pace) -> float:
+    return _end([work.seconds(trials, rules, xla=xla, pace=pace) for trials, rules in sizes], cores)
+
+
+def _end(seconds: Sequence[float], cores: int) -> float:
     """Seconds until the last stack is done, the longest started first."""
     free = [0.0] * cores
-    for seconds in sorted((work.seconds(trials, rules, xla=xla, pace=pace) for trials, rules in sizes), reverse=True):
-        free[free.index(min(free))] += seconds
+    for each in sorted(seconds, reverse=True):
+        free[free.index(min(free))] += each
     return max(free)

@@ -317,7 +317,7 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, pla
         "epochs": outcome.epochs,
         "steps": outcome.steps,
         "best_step": outcome.best_step or None,
-        "parameters": stack.parameters,
+        "parameters": stack.parameters_of(planned.trial_id),
         "seconds": outcome.seconds,
         "stack_id": stack.stack_id,
     }

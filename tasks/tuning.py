@@ -200,12 +200,16 @@ class Tuning:
         variants = self._untried(asked)
         stacks: list[PlannedStack] = []
         seconds = 0.0
-        for special in (*SPECIAL, ""):
-            own = [each for each in variants if special == _special(methods[each.variant_id])]
-            if own:
-                divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
-                stacks += [replace(stack, search=special) for stack in divided]
-                seconds += expected
+        groups: dict[tuple[str, str], list[Recipe]] = {}
+        for variant in variants:
+            special = _special(methods[variant.variant_id])
+            # Derivatives are taken of networks as they are, not of padded ones.
+            apart = identifier(variant.settings["model"]) if special == "gradient" else ""
+            groups.setdefault((special, apart), []).append(variant)
+        for (special, _), own in groups.items():
+            divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
+            stacks += [replace(stack, search=special) for stack in divided]
+            seconds += expected
         return self._as_plan(asked, stacks), seconds
 
     # -- what comes of it --

@@ -22,7 +22,7 @@ import numpy as np
 from tasks.training.program import Inputs, Program, Slots
 from tasks.training.stack import Stack
 from tasks.training.stacked_layers import Tensor, why_not
-from tasks.training.trial import Arrays, Outcome, Progress, Trial
+from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
 
 if TYPE_CHECKING:
     import keras
@@ -65,7 +65,7 @@ def values(trial: Trial) -> dict[str, float]:
 
 def hypergradients(
     trials: Sequence[Trial],
-    arrays: Arrays,
+    arrays: Arrays | ArraysByFold,
     names: Sequence[str],
     *,
     xla: bool = True,
@@ -102,11 +102,13 @@ def hypergradients(
         for trial in trials
         for name in [name for name in names if name in values(trial)] or [""]
     }
-    model = trials[0].architecture.build(arrays.train.shape, arrays.outputs)
-    stack = Stack(list(columns.values()), arrays, xla and compiles(model), dtype)
+    first = next(iter(by_fold(arrays, trials).values()))
+    model = trials[0].architecture.build(first.train.shape, first.outputs)
+    stack = Stack(list(columns.values()), arrays, xla=xla and compiles(model), dtype=dtype)
     followed = {column.trial_id: name for (_, name), column in columns.items()}
     stack.runs = tangents = _Tangents(stack, followed)
-    outcomes = dict(zip(columns, stack.train(progress), strict=True))
+    stack.train_until(stack.total_steps, progress)
+    outcomes = dict(zip(columns, stack.outcomes(), strict=True))
     gradients = tangents.gradients()
     result = []
     for trial in trials:

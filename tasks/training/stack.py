@@ -33,13 +33,17 @@ they are the same bit for bit. In float32, alone and without XLA they are those 
 
 from __future__ import annotations
 
+import io
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.training.feed import Buffer
+from tasks.run_folder import write_bytes
+from tasks.training.feed import Buffer, Order
 from tasks.training.models import Architecture, Penalties
 from tasks.training.program import (
     Structure,
@@ -84,6 +88,10 @@ _COMPACTION_PAYS = {True: 100_000, False: 10_000}
 count and not a measured time, so that a run can be repeated bit for bit."""
 
 
+_RECORDED = ("status", "reason", "curves", "epochs", "steps", "best_step", "seconds")
+"""Of an outcome, what is no array."""
+
+
 def train_stack(
     trials: Sequence[Trial],
     arrays: Arrays | ArraysByFold,
@@ -105,16 +113,31 @@ def train_stack(
     Returns:
         The outcomes in the order of `trials`.
     """
-    return Stack(trials, arrays, xla, dtype).train(progress)
+    stack = Stack(trials, arrays, xla=xla, dtype=dtype)
+    stack.train_until(stack.total_steps, progress)
+    return stack.outcomes()
 
 
 class Stack:
-    """One stack's arrays, alive while it trains; arguments as `train_stack`.
+    """Trials that train together, in one go or with pauses at evaluations.
 
-    `runs` takes its chunks and scores: the program, or what does more than it (`hypergradient`).
+    A search by successive halving pauses it at each rung, asks for `last` values, and drops the losers; the others go
+    on as if nobody had left. Learning rates follow the whole budget whenever it pauses. A paused stack can be saved,
+    and taken up by another process bit for bit.
+
+    Args:
+        trials, arrays, xla, dtype: As for `train_stack`.
+
+    Attributes:
+        step: Steps taken.
+        total_steps: Of the whole budget.
+        interval: Steps from one evaluation to the next.
+        runs: What takes its chunks and scores: the program, or what does more than it (`hypergradient`).
     """
 
-    def __init__(self, trials: Sequence[Trial], arrays: Arrays | ArraysByFold, xla: bool, dtype: str) -> None:
+    def __init__(
+        self, trials: Sequence[Trial], arrays: Arrays | ArraysByFold, *, xla: bool = True, dtype: str = "float32"
+    ) -> None:
         import tensorflow as tf
 
         self.trials, self.xla, self.dtype = list(trials), xla, tf.as_dtype(dtype)
@@ -139,8 +162,13 @@ class Stack:
         self._take_program()
         self.weights = self._first_weights(models)
         self.slots = self.program.first_slots(self.weights, self.inputs)
+        self.kept = list(self.weights)
         self.train_buffers, self.score_buffers = self._training_buffers(), self._scoring_buffers()
         self.step = 0
+        self.orders: list[Order] | None = None  # of the epoch that `step` is in, once it is known
+        self.watches = {trial.trial_id: Watch(Outcome(trial)) for trial in self.trials}
+        self.rates = {trial.trial_id: learning_rates(trial, self.steps_per_epoch) for trial in self.trials}
+        self.since = time.monotonic()
 
     def _join(self, models: Mapping[Widths, keras.Model]) -> None:
         """Takes the widest network for all, and the shapes of each trial's own weights."""
@@ -244,28 +272,138 @@ class Stack:
         """Inputs are of the stack's dtype; whole numbers (tokens, classes) stay what they are."""
         return dtype if np.issubdtype(dtype, np.integer) else np.dtype(self.dtype.name)
 
-    # -- the loop over evaluations --
+    # -- from pause to pause --
 
-    def train(self, progress: Progress | None) -> list[Outcome]:
-        outcomes = {trial.trial_id: Outcome(trial) for trial in self.trials}
-        self.watches = {name: Watch(outcome) for name, outcome in outcomes.items()}
-        self.rates = {trial.trial_id: learning_rates(trial, self.steps_per_epoch) for trial in self.trials}
-        self.kept = list(self.weights)
+    def train_until(self, step: int, progress: Progress | None = None) -> None:
+        """Trains up to a step, or until no trial runs any more.
+
+        Args:
+            step: One after which trials are evaluated: a multiple of `interval`, or `total_steps`. Nothing happens
+                where it has been reached.
+            progress: Told of steps done, after each evaluation.
+
+        Raises:
+            ValueError: no trial is evaluated after that step.
+        """
+        if step != self.total_steps and not (step % self.interval == 0 < step < self.total_steps):
+            raise ValueError(f"trials are evaluated every {self.interval} of {self.total_steps} steps, not at {step}")
         self.since = time.monotonic()
-        while self.step < self.total_steps:
+        while self.step < step and self._running():
             self._train_and_evaluate(min(self.step + self.interval, self.total_steps))
             if progress:
                 progress(self.step, self.total_steps)
-            running = [r for r, column in enumerate(self.columns) if any(self._watch(each).running for each in column)]
-            if not running:
-                break
+            running = self._running()
             stopped = (len(self.columns) - len(running)) * len(self.seeds)
             ahead = stopped * (self.total_steps - self.step)
-            fewer = len(running) <= len(self.columns) / 2 and self.runs is self.program
+            fewer = 0 < len(running) <= len(self.columns) / 2 and self.runs is self.program
             if fewer and ahead >= _COMPACTION_PAYS[self.xla]:
                 self._compact(running)
+        self._charge()
+
+    def last(self, trial_id: str) -> dict[str, float]:
+        """A trial's values at its last evaluation, by their names in the curves; what is not finite is not there."""
+        outcome = self.watches[trial_id].outcome
+        return {name: value for _, step, name, value in outcome.curves if step == outcome.steps}
+
+    def drop(self, trial_ids: Collection[str], reason: str) -> None:
+        """Ends trials that still run: they are `pruned`, with the weights kept so far.
+
+        Where at least half of the columns have nobody running then, the stack goes on in a smaller program.
+        """
+        self.since = time.monotonic()
+        for trial_id in trial_ids:
+            self.watches[trial_id].prune(reason)
+        running = self._running()
+        if 0 < len(running) <= len(self.columns) / 2 and self.step < self.total_steps:
+            self._compact(running)
+        self._charge()
+
+    def outcomes(self) -> list[Outcome]:
+        """What became of the trials so far, in the order given; final for those that no longer run."""
+        self.since = time.monotonic()
         self._hand_out(range(len(self.columns)))
-        return [outcomes[trial.trial_id] for trial in self.trials]
+        self._charge()
+        return [self._watch(trial).outcome for trial in self.trials]
+
+    def save(self, path: Path) -> None:
+        """Writes all that `load` needs to go on, as `.npz`."""
+        outcomes = [self._watch(trial).outcome for trial in self.trials]
+        state = {
+            "of": self._identity(),
+            "step": self.step,
+            "columns": [[trial.trial_id for trial in column] for column in self.columns],
+            "slots": [[len(block) for block in blocks] for blocks in self.slots],
+            "watches": [self._watch(trial).state() for trial in self.trials],
+            "outcomes": [{name: getattr(outcome, name) for name in _RECORDED} for outcome in outcomes],
+        }
+        arrays = {"state": np.frombuffer(json.dumps(state).encode(), np.uint8)}
+        for name, weights in (("weights", self.weights), ("kept", self.kept)):
+            arrays |= {f"{name}/{index}": weight.numpy() for index, weight in enumerate(weights)}
+        for number, blocks in enumerate(self.slots):
+            for place, block in enumerate(blocks):
+                arrays |= {f"slots/{number}/{place}/{index}": slot.numpy() for index, slot in enumerate(block)}
+        for number, outcome in enumerate(outcomes):
+            arrays |= {f"own/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
+            arrays |= {f"outputs/{number}/{name}": values for name, values in outcome.outputs.items()}
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        write_bytes(path, content.getvalue())
+
+    def load(self, path: Path) -> None:
+        """Takes up where a stack of the same trials was saved.
+
+        Raises:
+            ValueError: it was a stack of other trials, or compiled or rounded in another way.
+        """
+        import tensorflow as tf
+
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        state = json.loads(arrays["state"].tobytes())
+        if state["of"] != self._identity():
+            raise ValueError(f"{path} holds a stack of other trials, compiled or rounded in another way")
+        by_id = {trial.trial_id: trial for trial in self.trials}
+        self.columns = [[by_id[each] for each in column] for column in state["columns"]]
+        self._take_program()
+        self.step, self.orders = state["step"], None
+        self.weights, self.kept = (
+            [tf.constant(arrays[f"{name}/{index}"]) for index in range(len(self.weights))]
+            for name in ("weights", "kept")
+        )
+        self.slots = [
+            [
+                tuple(tf.constant(arrays[f"slots/{number}/{place}/{index}"]) for index in range(count))
+                for place, count in enumerate(counts)
+            ]
+            for number, counts in enumerate(state["slots"])
+        ]
+        for number, trial in enumerate(self.trials):
+            watch = self._watch(trial)
+            watch.resume(state["watches"][number])
+            vars(watch.outcome).update(state["outcomes"][number])
+            watch.outcome.curves = [(epoch, at, name, value) for epoch, at, name, value in watch.outcome.curves]
+            own = [name for name in arrays if name.startswith(f"own/{number}/")]
+            watch.outcome.weights = [arrays[f"own/{number}/{index}"] for index in range(len(own))] or None
+            outputs = f"outputs/{number}/"
+            watch.outcome.outputs = {
+                name.removeprefix(outputs): array for name, array in arrays.items() if name.startswith(outputs)
+            }
+
+    def _identity(self) -> list[Any]:
+        """What a saved stack and the one that takes it up must agree in."""
+        return [[trial.trial_id for trial in self.trials], self.total_steps, self.interval, self.xla, self.dtype.name]
+
+    def _running(self) -> list[int]:
+        """The columns of which some trial runs."""
+        return [r for r, column in enumerate(self.columns) if any(self._watch(each).running for each in column)]
+
+    def _charge(self) -> None:
+        """Charges the time since the last call to all trials that are there."""
+        now = time.monotonic()
+        for column in self.columns:
+            for trial in column:
+                self._watch(trial).outcome.seconds += (now - self.since) / (len(self.columns) * len(self.seeds))
+        self.since = now
 
     def _watch(self, trial: Trial) -> Watch:
         return self.watches[trial.trial_id]
@@ -291,6 +429,7 @@ class Stack:
         import tensorflow as tf
 
         self._hand_out([r for r in range(len(self.columns)) if r not in running])
+        self._charge()
         axis = self.program.axis
 
         def chosen(array: Tensor, axis: int, columns: list[int]) -> Tensor:
@@ -324,7 +463,7 @@ class Stack:
         first, total, rows = self.step, np.zeros([len(self.seeds), len(self.columns)]), 0
         while self.step < stop:
             epoch, done = divmod(self.step, self.steps_per_epoch)
-            if done == 0:
+            if done == 0 or self.orders is None:
                 self.orders = [feed.order(seed, epoch) for feed, seed in zip(feeds, self.seeds, strict=True)]
             steps = min(self.chunk_steps, self.steps_per_epoch - done, stop - self.step)
             wanted = slice(done * self.batch_size, (done + steps) * self.batch_size)
@@ -385,20 +524,15 @@ class Stack:
         ]
 
     def _hand_out(self, columns: Sequence[int]) -> None:
-        """Completes the outcomes of these columns, and charges the time since the last call to all that were there."""
+        """Completes the outcomes of these columns."""
         outputs = {
             name: self._scored(self.kept, [view.to_score[name] for view in self.views]) for name in self.arrays.to_score
         }
         arrays = [weight.numpy() for weight in self.kept]
-        now = time.monotonic()
-        for column in self.columns:
-            for trial in column:
-                self._watch(trial).outcome.seconds += (now - self.since) / (len(self.columns) * len(self.seeds))
-        self.since = now
         for r in columns:
             for s, trial in enumerate(self.columns[r]):
                 outcome = self._watch(trial).outcome
-                if outcome.status == "ok":
+                if outcome.status != "diverged":
                     own = self.shapes[trial.architecture.hidden]
                     outcome.weights = [
                         np.ascontiguousarray(

@@ -158,8 +158,8 @@ class Outcome:
     """What became of one trial.
 
     Args:
-        status: `ok` or `diverged`.
-        reason: Why it diverged, or which target it reached and when.
+        status: `ok`, `diverged`, or `pruned` where it was dropped before its end.
+        reason: Why it diverged or was dropped, or which target it reached and when.
         weights: The kept weights in the order of the Keras model's `weights`; None where it diverged.
         outputs: What they give for `Arrays.to_score`: float32 `[rows, outputs]`, logits or standardised values.
         curves: `(epoch, step, name, value)`, a step and name once; epochs and steps counted from 1.
@@ -228,6 +228,19 @@ class Watch:
             outcome.reason = f"reached {target.metric} {target.value:,.12g} at step {step:,}"
             self.running = False
         return keep
+
+    def prune(self, reason: str) -> None:
+        """Ends a trial that still runs; the weights kept so far are its last."""
+        if self.running:
+            self.outcome.status, self.outcome.reason = "pruned", reason
+            self.running = False
+
+    def state(self) -> dict[str, Any]:
+        """What it has seen, plain numbers; `resume` takes it up."""
+        return {name: value for name, value in vars(self).items() if name != "outcome"}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
 
     def _stopping(self, loss: float) -> bool:
         stopping = self.outcome.trial.stopping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -406,6 +406,40 @@ def test_each_trial_is_in_one_stack_whose_trials_have_one_shape() -> None:
 def test_trials_of_different_shapes_do_not_share_a_stack(axis: dict[str, Any]) -> None:
     plan = plan_of(spec_of(compare=axis))
     assert [stack.size for stack in plan.stacks] == [5, 5]
+
+
+def widths_of(monkeypatch: pytest.MonkeyPatch, *hidden: list[int], **train: Any) -> Plan:
+    monkeypatch.setattr(plan_module, "cores", lambda: 1)
+    models = [{"mlp": {"hidden": each}} for each in hidden]
+    return plan_of(spec_of(compare={"model": models}, train={"seeds": 2, **train}))
+
+
+def test_networks_of_other_widths_join_a_stack_that_says_how_full_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    (stack,) = widths_of(monkeypatch, [8], [12]).stacks
+    own, most = (4 + 1) * 8 + (8 + 1) * 3, (4 + 1) * 12 + (12 + 1) * 3
+    assert (stack.size, stack.lanes, stack.parameters) == (4, 2, most)
+    assert [stack.parameters_of(trial) for trial in stack.trials] == [own, own, most, most]
+    assert stack.fill == pytest.approx((8 + 12) / (2 * 12))  # products take (4 + 3) x width
+    assert replace(stack, **json.loads(json.dumps(asdict(stack)))) == stack
+
+
+def test_crossing_widths_are_padded_to_the_most_of_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    (stack,) = widths_of(monkeypatch, [8, 4], [4, 8]).stacks
+    assert stack.parameters == 4 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3
+    assert all(stack.parameters_of(trial) < stack.parameters for trial in stack.trials)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [([8], [8, 8]), ([2, 2], [1024, 1024])],
+    ids=["another number of layers", "hardly any of it would be arithmetic"],
+)
+def test_networks_that_do_not_fit_together_stay_apart(
+    hidden: tuple[list[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks = widths_of(monkeypatch, *hidden, epochs=500).stacks
+    assert {(stack.fill, len(stack.narrower)) for stack in stacks} == {(1.0, 0)}
+    assert len({stack.parameters for stack in stacks}) == 2
 
 
 def test_a_stacks_figures_are_those_of_its_trials() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.stacking import MAX_BYTES, MAX_TRIALS, Division, Work, divide
+from tasks.stacking import MAX_BYTES, MAX_TRIALS, Division, Work, divide, join
 
 SMALL = Work(parameters=8_000, flops=16_000, activations=20, batch_size=32, steps=7_500)
 RULES = ["adam", "lion", "sgd", "nadam"]
@@ -79,3 +81,39 @@ def test_short_trainings_are_not_compiled() -> None:
 def test_a_network_too_large_to_share_memory_stands_alone() -> None:
     giant = replace(SMALL, parameters=200_000_000)
     assert sizes(divide(grid(3, 2), rules_of(3), giant, 2)) == [1] * 6
+
+
+def mlp_work(widths: tuple[int, ...], steps: int) -> Work:
+    sizes = [8, *widths, 3]
+    products = sum(one * other for one, other in pairwise(sizes))
+    return Work(products + sum(sizes[1:]), 2 * products, sum(sizes[1:]), 32, steps)
+
+
+def joined(widths: list[tuple[int, ...]], variants: int, steps: int, cores: int = 2) -> list[list[int]]:
+    def together(part: Sequence[int]) -> Work:
+        return mlp_work(tuple(map(max, zip(*(widths[index] for index in part), strict=True))), steps)
+
+    return join([["adam", "sgd"][:variants] * (variants // 2 or 1)] * len(widths), 1, together, cores)
+
+
+hidden = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 300)), min_size=1, max_size=6, unique=True)
+
+
+@given(hidden, st.integers(1, 8), st.integers(1, 20_000), st.integers(1, 4))
+def test_each_group_is_joined_with_its_neighbours_or_with_none(
+    widths: list[tuple[int, ...]], variants: int, steps: int, cores: int
+) -> None:
+    parts = joined(sorted(widths), variants, steps, cores)
+    assert [index for part in parts for index in part] == list(range(len(widths)))
+
+
+def test_joining_pays_where_compiling_costs_more_than_padding() -> None:
+    cube = [(64,) * 3, (128,) * 3, (256,) * 3]
+    assert joined(cube[:2], 2, 1_000, cores=1) == [[0, 1]]
+    assert joined(cube, 6, 1_000_000, cores=1) == [[0], [1], [2]]
+    assert joined([(60,) * 3, (64,) * 3, (256,) * 3], 6, 20_000, cores=1) == [[0, 1], [2]]
+
+
+def test_few_trials_stay_on_cores_of_their_own() -> None:
+    assert joined([(64,), (65,)], 1, 20_000, cores=2) == [[0], [1]]
+    assert joined([(64,), (65,)], 1, 20_000, cores=1) == [[0, 1]]

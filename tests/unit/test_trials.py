@@ -473,6 +473,24 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
     assert [weight.shape for weight in weights] == shapes
 
 
+def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "cores", lambda: 1)
+    spec = {
+        "data": {"source": "wine", "rows": 60},
+        "train": {"epochs": 1, "seeds": 2},
+        "compare": {"model": [{"mlp": {"hidden": [3]}}, {"mlp": {"hidden": [5]}}]},
+    }
+    run = planned(tmp_path, spec)
+    assert [(stack.size, stack.fill) for stack in run.plan.stacks] == [(4, pytest.approx(0.8))]
+    recorded = trained(run.tables()).set_index("trial_id")
+    for trial in run.plan.trials:
+        weights = trials_module.kept_weights(run.plan, tmp_path, trial.trial_id)
+        assert recorded.loc[trial.trial_id, "parameters"] == sum(weight.size for weight in weights)
+    assert recorded["parameters"].nunique() == 2
+
+
 # --- augmentation --------------------------------------------------------------------------------------------
 
 
