@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 REDRAWN = 20
-"""How often a setting that was asked before is drawn again, before the next that is left is taken."""
+"""How often a setting that was asked before is drawn again, before one that is left is taken."""
 
 
 def sampler_seed(seed: int, asked: int) -> int:
@@ -80,23 +80,23 @@ def drawn(study: Study, space: Space) -> Setting:
 
 def whole_study(space: Space, sampler: BaseSampler) -> Study:
     """A study with one finished trial that has a value for every dimension, conditions or not."""
-    import optuna
-
     study = study_of(space, (), sampler)
-    distributions = {dimension.name: distribution(dimension) for dimension in space}
-    some = {dimension.name: _coded(dimension.over, _first(dimension.over)) for dimension in space}
-    study.add_trial(optuna.trial.create_trial(params=some, distributions=distributions, value=0.0))
+    study.tell(_asked_whole(study, space), 0.0)
     return study
 
 
 def drawn_whole(study: Study, space: Space) -> Setting:
     """The next setting of a study that draws every dimension, of which the active ones are kept."""
-    trial = study.ask({dimension.name: distribution(dimension) for dimension in space})
+    trial = _asked_whole(study, space)
     setting: Setting = {}
     for dimension in space:
         if dimension.active(setting):
             setting[dimension.name] = _decoded(dimension.over, trial.params[dimension.name])
     return setting
+
+
+def _asked_whole(study: Study, space: Space) -> Trial:
+    return study.ask({dimension.name: distribution(dimension) for dimension in space})
 
 
 def new(draw: Callable[[], Setting], space: Space, seen: set[str], seed: int) -> Setting:
@@ -160,11 +160,6 @@ def canonical(space: Space, setting: Setting) -> Setting:
     """A setting with the very values that `space` has: those of a narrowed range may be rounded otherwise."""
     codes = coded(space, setting)
     return {each.name: _decoded(each.over, codes[each.name]) for each in space if each.name in codes}
-
-
-def _first(over: Range | Choices) -> Any:
-    points = values(over)
-    return over.low if isinstance(over, Range) and points is None else (points or ())[0]
 
 
 def _coded(over: Range | Choices, value: Any) -> Any:

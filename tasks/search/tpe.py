@@ -10,11 +10,14 @@ from tasks.search.space import Setting, Space
 from tasks.search.told import Method, Told, even_batches
 
 BATCH = 8
-"""Settings in a batch, at most. A batch is chosen without knowing how its own settings do, which costs evaluations;
-smaller ones would leave stacks empty and have the search wait more often."""
+"""Settings in a batch, at most. A batch is chosen without knowing how its own settings do: to 90% of Hartmann-6's
+optimum it takes 64 evaluations (median of 10 seeds), one by one 50, in batches of 4 and 16 58 and 107. Smaller batches
+would leave stacks empty and have the search wait more often. (`python -m tests.bench.search`)"""
 
 GROUP = 4
-"""Settings of equal shape in a batch, so that they fit a stack."""
+"""Settings of equal shape in a batch, so that they fit a stack. On the recipes of `tests/bench/search.py` the best of
+50 settings is then 2.1 points from the optimum, of 100 it is 0.9 (median of 10 seeds); without groups 1.8 and 1.0, in
+groups of 8 2.0 and 1.7."""
 
 STARTUP = 4
 """As long as fewer settings are known, TPE draws at random: the first batch is random, and no other one."""

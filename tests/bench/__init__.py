@@ -4,6 +4,7 @@
     python -m tests.bench --workload W3 --peer fit,jax --rounds 1 --small
     python -m tests.bench --profile W2                        # where the project's time goes
     python -m tests.bench --growth                            # 1, 8, 32, 128, 512 recipes
+    python -m tests.bench.search                              # search methods, without training anything
 
 What is measured is a comparison from data in memory to trained weights: building and compiling, every training step,
 validation after every epoch with its metric, and early stopping, which is on everywhere with a patience that never
