@@ -125,7 +125,7 @@ def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
     return _prepared(dataset, rows)
 
 
-def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False) -> dict[int, Prepared]:
+def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False) -> dict[int | None, Prepared]:
     """By fold, the data with what that fold validates as val rows and what it trains on as train rows, and no others.
 
     As with `prepare`, everything is learned from the training rows: those of the fold. So folds may differ in their
@@ -138,7 +138,7 @@ def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = Fal
     """
     row, fold = splits["row"].to_numpy(np.int64), splits["fold"].to_numpy(np.float64, na_value=np.nan)
     learnable = (splits["part"] != TEST).to_numpy(bool)
-    prepared: dict[int, Prepared] = {}
+    prepared: dict[int | None, Prepared] = {}
     for number in range(int(np.nanmax(fold)) + 1):
         earlier = np.isnan(fold) | (fold < number)
         trained_on = learnable & (earlier if forward else fold != number)
