@@ -286,16 +286,15 @@ def in_folds(name: str, folds: int = 3, **changes: Any) -> list[Trial]:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_trial_among_folds_is_the_trial_alone_on_its_fold(network: str) -> None:
     """float64. Two seeds times three folds are six lanes, in whatever order they come."""
-    xla = network == "mlp, dropout"  # which compiles convolutions in half a minute
     shape, changes = NETWORKS[network]
     arrays = folds_arrays(shape)
     trials = [*in_folds("adam", **changes), *in_folds("sgd", **changes)]
-    together = train_stack(trials, arrays, dtype="float64", xla=xla)
+    together = train_stack(trials, arrays, dtype="float64", xla=False)
     assert [outcome.trial for outcome in together] == trials
     for chosen in (3, 11):
         fold = trials[chosen].fold
         lone = replace(trials[chosen], fold=None)
-        (alone,) = train_stack([lone], arrays[fold], dtype="float64", xla=xla)
+        (alone,) = train_stack([lone], arrays[fold], dtype="float64", xla=False)
         assert_same(together[chosen], alone, 1e-9)
         for part in ("train", "val"):
             np.testing.assert_allclose(together[chosen].outputs[part], alone.outputs[part], rtol=1e-6, atol=1e-9)
@@ -328,7 +327,7 @@ SPEC: dict[str, Any] = {
 }
 
 
-def searched(dataset: Dataset, prepared: dict[int, Prepared], **changes: Any) -> Plan:
+def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: Any) -> Plan:
     """A plan whose trials are one search trial a recipe and fold."""
     spec = parse_spec(SPEC | changes)
     any_fold = prepared[0]
