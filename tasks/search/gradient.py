@@ -37,8 +37,9 @@ class Tried:
 
     Args:
         values: By name.
-        loss: Of the validation rows; not finite where it diverged.
-        gradients: Derivatives of the loss by the values.
+        loss: Of the validation rows, without penalties: with them, less l2 would look better whatever it does to the
+            predictions. Not finite where it diverged.
+        gradients: Derivatives of that loss by the values.
     """
 
     values: Mapping[str, float]

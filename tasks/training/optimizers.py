@@ -186,13 +186,15 @@ def rmsprop(
 ) -> Optimizer:
     """RMSprop (Tieleman & Hinton 2012): `v = rho * v + (1 - rho) * g^2; w -= lr * g / sqrt(v + epsilon)`, with momentum
     on the step, and v centered by the mean gradient (Graves 2013) where asked."""
-    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "momentum": momentum, "epsilon": epsilon}
+    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "epsilon": epsilon}
     if centered:
         update, slots = _rmsprop_centered, _three_slots
     elif momentum:
         update, slots = _rmsprop_momentum, _two_slots
     else:
         update, slots = _rmsprop, _one_slot
+    if centered or momentum:
+        inputs["momentum"] = momentum
     arguments = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
     return Optimizer(update, slots, inputs, learning_rate, "RMSprop", arguments)
 
