@@ -6,17 +6,15 @@ others. What it holds is then saved: a killed search goes on from the last rung.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tasks.search.halving import Rung
-from tasks.stacking import cores
 from tasks.training.stack import Stack
-from tasks.training.trial import MEASURED, Progress
+from tasks.training.trial import MEASURED
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,59 @@ class Contest:
         }
 
 
-def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, progress: Progress | None) -> dict[str, int]:
-    """Trains all stacks through all rungs.
+Together = Callable[[Callable[[str], None]], None]
+"""Calls a function with each stack's id, as many at a time as there are cores."""
+
+
+def climb(
+    stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together
+) -> dict[str, int]:
+    """Trains stacks through the rungs of the contests that their trials are in.
 
     Args:
-        stacks: By id; not yet begun.
-        contests: Whose trials they hold; their rungs are equally many.
-        saved: A folder where paused stacks are kept.
-        progress: Told of rungs reached.
+        stacks: By id; not begun, or taken up where they were saved.
+        contests: With the same rungs.
+        saved: The folder where stacks are saved at each rung, as `saved_at` names them.
 
     Returns:
-        By trial, the last rung that it reached, from 0.
+        By trial, the rung at which it left, from 0; of the others the last one.
     """
-    saved.mkdir(parents=True, exist_ok=True)
+    rungs = contests[0].rungs
+    holder = {trial.trial_id: stack for stack in stacks.values() for trial in stack.trials}
     reached: dict[str, int] = {}
     left: set[str] = set()
-    count = max(len(contest.rungs) for contest in contests)
-    ...
-    return reached
+    for number, rung in enumerate(rungs):
+
+        def up(name: str, epochs: int = rung.epochs) -> None:
+            stack = stacks[name]
+            stop = epochs * stack.steps_per_epoch
+            if stack.step < stop:
+                stack.train_until(stop)
+                stack.save(saved_at(saved, name))
+
+        together(up)
+        losers: dict[str, str] = {}
+        for contest in contests:
+            values = {
+                each: holder[each].last(each, rung.epochs)
+                for variant, own in contest.trials.items()
+                if variant not in left
+                for each in own
+            }
+            losers |= contest.losers(number, values, left)
+        reasons = {
+            each: losers[variant]
+            for contest in contests
+            for variant, own in contest.trials.items()
+            if variant in losers
+            for each in own
+        }
+        reached |= dict.fromkeys(reasons, number)
+        left |= losers.keys()
+        for stack in stacks.values():
+            stack.drop({each: reason for each, reason in reasons.items() if holder[each] is stack})
+    return {each: reached.get(each, len(rungs) - 1) for each in holder}
+
+
+def saved_at(folder: Path, stack_id: str) -> Path:
+    return folder / f"paused-{stack_id}.npz"

@@ -1,8 +1,8 @@
 """Descending hypergradients: which setting to try after those of which the validation loss's derivatives are known.
 
-The rule is Rprop (Riedmiller & Braun 1993) on scales on which hyperparameters act evenly. It goes by the signs of the
-derivatives alone: how large they are says little, since they grow without bound where training is chaotic (Metz et al.
-2021, "Gradients are Not All You Need"), and a search has a handful of steps, too few to learn their scale.
+The rule is Rprop (Riedmiller & Braun 1993) with a way back, on scales on which hyperparameters act evenly. It goes by
+the signs of the derivatives alone: how large they are says little, since they grow without bound where training is
+chaotic (Metz et al. 2021, "Gradients are Not All You Need"), and a search has too few steps to learn their scale.
 
 A hyperparameter moves on a logarithmic scale: a learning rate is better or worse by a factor. Momentum and the decay
 rates move on that of `1 - value`: `1 / (1 - momentum)` multiplies the learning rate and is the number of steps that are
@@ -19,7 +19,7 @@ FACTOR = 3.0
 """What a step changes a hyperparameter by at first and at most (of momentum, what is left of it to 1)."""
 
 SHRINK, GROW = 0.5, 1.2
-"""Of a hyperparameter's step, on its scale, where its derivative changed its sign, and where it did not; Rprop's."""
+"""Of a hyperparameter's step, on its scale: Rprop's."""
 
 RETREAT = 10.0
 """What the learning rate is divided by where nothing has been trained without divergence yet."""
@@ -37,70 +37,71 @@ class Tried:
 
     Args:
         values: By name.
-        gradients: Derivatives of the validation loss by the values; one that is not finite, or none at all, where it
-            diverged.
+        loss: Of the validation rows, without penalties: with them, less l2 would look better whatever it does to the
+            predictions. Not finite where it diverged.
+        gradients: Derivatives of that loss by the values.
     """
 
     values: Mapping[str, float]
+    loss: float
     gradients: Mapping[str, float]
 
-    def trained(self, names: Bounds) -> bool:
-        return all(math.isfinite(self.gradients.get(name, math.nan)) for name in names)
 
-
-def next_setting(history: Sequence[Tried], bounds: Bounds) -> dict[str, float]:
+def next_setting(history: Sequence[Tried], bounds: Bounds, *, worst: float = math.inf) -> dict[str, float]:
     """The setting to try after `history`, which begins at one starting point; no chance is in it.
 
-    Each hyperparameter goes against the sign of its derivative, by a factor of 3 at first; the step is halved where the
-    sign has changed since the last setting that trained, and grows by a fifth, to a factor of 3 at most, where not.
+    From the best setting so far, each hyperparameter goes against the sign of its derivative, by a factor of 3 at
+    first. After a setting that was no better it goes back to the best one, and from there half the way to that setting
+    in those hyperparameters whose derivatives have changed their signs on the way (in all of them, if none has, or
+    after a divergence), and all the way in the others. A step that had to be halved stays so, and grows by a fifth, to
+    a factor of 3 at most, whenever a better setting is found and the sign is what it was.
 
-    After a divergence the way there is halved, again and again while it diverges, with a learning rate below that of
-    the setting that trained if the way did not raise it; steps are halved too. Where nothing has trained yet, the
-    learning rate falls to a tenth, or, where it is not searched, all go halfway to the lower end.
+    A divergence also lowers the learning rate below the best setting's, unless the way there had raised it. Where
+    nothing has trained yet, the learning rate falls to a tenth, or, where it is not searched, all go halfway to the
+    lower end.
 
     Args:
         history: In the order in which they were tried; at least one.
         bounds: Of what is searched. Settings stay within.
+        worst: A loss above this counts as a divergence, since far beyond it derivatives point anywhere. Twice that of
+            predicting the same for every row will do; once is too little, an untrained network may be worse.
     """
-    last = history[-1]
-    good = [tried for tried in history if tried.trained(bounds)]
-    if last.trained(bounds):
-        steps = _steps(history, bounds)
-        moves = {name: -math.copysign(steps[name], last.gradients[name]) for name in bounds if last.gradients[name]}
-        # `gradients` are by the value; both scales rise with it, so the sign is the scale's as well
-        return _moved(last.values, moves, bounds)
-    if good:
-        return _halfway(good[-1].values, last.values, bounds)
-    if LEARNING_RATE in bounds:
-        return _moved(last.values, {LEARNING_RATE: -math.log(RETREAT)}, bounds)
-    return _halfway({name: low for name, (low, _) in bounds.items()}, last.values, bounds)
-
-
-def _steps(history: Sequence[Tried], bounds: Bounds) -> dict[str, float]:
-    """The size of each hyperparameter's next step on its scale."""
-    most = math.log(FACTOR)
-    steps = dict.fromkeys(bounds, most)
-    before: Mapping[str, float] = {}
+    best: Tried | None = None
+    steps = dict.fromkeys(bounds, math.log(FACTOR))
+    ahead: dict[str, float] = {}
     for tried in history:
-        if not tried.trained(bounds):
-            steps = {name: SHRINK * step for name, step in steps.items()}
-            continue
-        for name in bounds:
-            agreement = tried.gradients[name] * math.copysign(1.0, before[name]) if before else 0.0
-            if agreement < 0:
-                steps[name] *= SHRINK
-            elif agreement > 0:
-                steps[name] = min(GROW * steps[name], most)
-        before = tried.gradients
-    return steps
+        trained = _trained(tried, bounds, worst)
+        if trained and (best is None or tried.loss < best.loss):
+            if best is not None:
+                steps = {
+                    name: min(GROW * step, math.log(FACTOR)) if not _flipped(name, best, tried) else SHRINK * step
+                    for name, step in steps.items()
+                }
+            best = tried
+            ahead = {name: -math.copysign(steps[name], best.gradients[name]) for name in bounds if best.gradients[name]}
+        elif best is not None:
+            flipped = {name for name in bounds if trained and _flipped(name, best, tried)} or set(bounds)
+            steps = {name: SHRINK * step if name in flipped else step for name, step in steps.items()}
+            ahead = {name: SHRINK * move if name in flipped else move for name, move in ahead.items()}
+            if not trained and LEARNING_RATE in bounds and ahead.get(LEARNING_RATE, 0.0) <= 0:
+                ahead[LEARNING_RATE] = ahead.get(LEARNING_RATE, 0.0) - math.log(FACTOR)
+    if best is not None:
+        return _moved(best.values, ahead, bounds)
+    last = history[-1].values
+    if LEARNING_RATE in bounds:
+        return _moved(last, {LEARNING_RATE: -math.log(RETREAT)}, bounds)
+    return _moved(
+        last, {name: (_place(name, bounds[name][0]) - _place(name, last[name])) / 2 for name in bounds}, bounds
+    )
 
 
-def _halfway(good: Mapping[str, float], diverged: Mapping[str, float], bounds: Bounds) -> dict[str, float]:
-    """Between a setting and one that diverged; where that did not raise the learning rate, below the former's."""
-    moves = {name: 0.5 * (_place(name, diverged[name]) - _place(name, good[name])) for name in bounds}
-    if moves.get(LEARNING_RATE, 1.0) <= 0:
-        moves[LEARNING_RATE] -= math.log(FACTOR)
-    return _moved(good, moves, bounds)
+def _trained(tried: Tried, bounds: Bounds, worst: float) -> bool:
+    known = all(math.isfinite(tried.gradients.get(name, math.nan)) for name in bounds)
+    return known and math.isfinite(tried.loss) and tried.loss <= worst
+
+
+def _flipped(name: str, one: Tried, other: Tried) -> bool:
+    return math.copysign(1.0, one.gradients[name]) * other.gradients[name] < 0
 
 
 def _moved(values: Mapping[str, float], moves: Mapping[str, float], bounds: Bounds) -> dict[str, float]:

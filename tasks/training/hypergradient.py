@@ -50,17 +50,16 @@ def compiles(model: keras.Model) -> bool:
 def values(trial: Trial) -> dict[str, float]:
     """The hyperparameters that a trial's validation loss has derivatives by, with their values.
 
-    These are the learning rate, `REGULARISATION` and the parameters of the optimizer (momentum, beta_1, epsilon ...),
-    where they are not zero: what no trial uses is left out of a program. Not dropout, whose mask jumps with its rate,
-    nor label smoothing, since the gradient of TensorFlow's cross-entropy has no derivative by its labels.
+    These are the learning rate, the optimizer's parameters (momentum, beta_1, epsilon ...), and of `REGULARISATION`
+    what is not zero: a program leaves out what no trial uses. Not dropout, whose mask jumps with its rate, nor label
+    smoothing, since the gradient of TensorFlow's cross-entropy has no derivative by its labels.
     """
     regularisation = (trial.penalties.l1, trial.penalties.l2, trial.weight_decay)
-    found = {
+    return {
         LEARNING_RATE: trial.learning_rate,
-        **dict(zip(REGULARISATION, regularisation, strict=True)),
-        **trial.optimizer.inputs,
+        **{name: value for name, value in zip(REGULARISATION, regularisation, strict=True) if value},
+        **{name: value for name, value in trial.optimizer.inputs.items() if not name.startswith((EXACT, ONE_MINUS))},
     }
-    return {name: value for name, value in found.items() if value and not name.startswith((EXACT, ONE_MINUS))}
 
 
 def hypergradients(

@@ -8,8 +8,9 @@ The order of operations is Keras's, and so is its rounding: Keras casts some hyp
 weights are float64 (`rounded` below). `1 - beta` is an input of its own, since computing it from a float32 beta loses
 digits that training then amplifies.
 
-To add one: write its update and a keyword-only factory that returns an `Optimizer`, and put it in `OPTIMIZERS`. The
-contract test over the table compares it with Keras step by step.
+To add one: write its update and a keyword-only factory that returns an `Optimizer`, put it in `OPTIMIZERS`, and say in
+`LEARNING_RATES` where its learning rate is searched. The contract test over the table compares it with Keras step by
+step.
 """
 
 from __future__ import annotations
@@ -185,13 +186,15 @@ def rmsprop(
 ) -> Optimizer:
     """RMSprop (Tieleman & Hinton 2012): `v = rho * v + (1 - rho) * g^2; w -= lr * g / sqrt(v + epsilon)`, with momentum
     on the step, and v centered by the mean gradient (Graves 2013) where asked."""
-    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "momentum": momentum, "epsilon": epsilon}
+    inputs = {"rho": rho, "one_minus_rho": 1 - rho, "epsilon": epsilon}
     if centered:
         update, slots = _rmsprop_centered, _three_slots
     elif momentum:
         update, slots = _rmsprop_momentum, _two_slots
     else:
         update, slots = _rmsprop, _one_slot
+    if centered or momentum:
+        inputs["momentum"] = momentum
     arguments = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
     return Optimizer(update, slots, inputs, learning_rate, "RMSprop", arguments)
 
@@ -351,8 +354,9 @@ def sgd_hd(*, learning_rate: Positive = 0.01, hyper_rate: NonNegative = 0.001) -
     """SGD whose learning rate descends its own hypergradient (Baydin et al. 2018, algorithm 4):
     `lr += hyper_rate * g . g_before; w -= lr * g`. One learning rate for all weights; `learning_rate` is its start.
 
-    The paper's hyper_rate is 0.001 for its two MNIST networks; 0 is plain SGD. A schedule's factor multiplies the
-    learned rate, and so is part of the step that the hypergradient is taken of. No Keras twin.
+    The paper's hyper_rate for its two MNIST models is 0.001; 0 is plain SGD. A schedule's factor multiplies the learned
+    rate, so it is part of the step that the hypergradient is taken of; decoupled weight decay follows the schedule
+    alone. `learning_rate` in the curves is the schedule's, not the learned one. No Keras twin.
     """
     return Optimizer(_sgd_hd, _learned_slots, {"hyper_rate": hyper_rate}, learning_rate, None, summed=_along_last_step)
 
@@ -380,7 +384,7 @@ def adam_hd(
     """Adam whose learning rate descends its own hypergradient (Baydin et al. 2018, algorithm 5):
     `lr += hyper_rate * g . s_before; w -= lr * s` with Adam's step `s`. `learning_rate` is its start.
 
-    The paper's hyper_rate is 1e-7 for its two MNIST networks; 0 is Adam. Schedules as in `sgd_hd`. No Keras twin.
+    The paper's hyper_rate for its two MNIST models is 1e-7; 0 is Adam. Schedules as in `sgd_hd`. No Keras twin.
     """
     inputs = {"hyper_rate": hyper_rate, **_adam_inputs(beta_1, beta_2, epsilon)}
     return Optimizer(_adam_hd, _adam_hd_slots, inputs, learning_rate, None, summed=_along_last_step)
@@ -421,9 +425,9 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
 }
 """Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
 
-Schmidt et al. (2021, "Descending through a Crowded Valley") draw it from 1e-4 to 1 for every optimizer. Whatever they
-have there keeps that range where a step is as large as the gradient. Where each weight's step is about the learning
-rate itself (Adam and its kin), 1 throws weights of the order of 0.1 about, and good values reach below 1e-4: the same
-four decades, one lower. Lion's step is the learning rate exactly, and its authors advise 3 to 10 times less than for
-AdamW (Chen et al. 2023, section 5): another decade. Adadelta's learning rate is 1 in its paper, so its range goes past.
+Four decades, as in Schmidt et al. (2021, "Descending through a Crowded Valley"), who draw it from 1e-4 to 1. That range
+is kept where a step is as large as the gradient. Where each weight's step is about the learning rate itself (Adam and
+its kin), 1 would throw weights of the order of 0.1 about: one decade lower. Lion's step is the learning rate exactly,
+and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade. Adadelta's is 1 in its
+paper, so its range goes past that. Every default lies within.
 """

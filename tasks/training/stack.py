@@ -36,7 +36,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,18 +300,26 @@ class Stack:
                 self._compact(running)
         self._charge()
 
-    def last(self, trial_id: str) -> dict[str, float]:
-        """A trial's values at its last evaluation, by their names in the curves; what is not finite is not there."""
+    def last(self, trial_id: str, epoch: int | None = None) -> dict[str, float]:
+        """A trial's values at its last evaluation up to the end of an epoch (None: of all), by their names in the
+        curves; what is not finite is not there."""
         outcome = self.watches[trial_id].outcome
-        return {name: value for _, step, name, value in outcome.curves if step == outcome.steps}
+        until = outcome.steps if epoch is None else epoch * self.steps_per_epoch
+        there = max((step for _, step, _, _ in outcome.curves if step <= until), default=0)
+        if until >= outcome.steps:
+            there = outcome.steps
+        return {name: value for _, step, name, value in outcome.curves if step == there}
 
-    def drop(self, trial_ids: Collection[str], reason: str) -> None:
+    def drop(self, reasons: Mapping[str, str]) -> None:
         """Ends trials that still run: they are `pruned`, with the weights kept so far.
 
         Where at least half of the columns have nobody running then, the stack goes on in a smaller program.
+
+        Args:
+            reasons: By trial, why.
         """
         self.since = time.monotonic()
-        for trial_id in trial_ids:
+        for trial_id, reason in reasons.items():
             self.watches[trial_id].prune(reason)
         running = self._running()
         if 0 < len(running) <= len(self.columns) / 2 and self.step < self.total_steps:

@@ -101,6 +101,7 @@ def test_every_other_optimizer_of_the_table_has_them() -> None:
     assert_differences_agree(cases, arrays_of(), 1e-5, xla=False)
 
 
+@pytest.mark.slow
 def test_other_hyperparameters_and_what_else_a_step_does() -> None:
     """Parameters that an update sees twice (beta_1 and 1 - beta_1) or from the start on (Adagrad's accumulator)."""
     small = 2.0**-6
@@ -208,6 +209,13 @@ def test_a_trial_that_diverges_has_none_and_harms_nobody() -> None:
     assert together[0][0].status == "diverged" and np.isnan(together[0][1]["learning_rate"])
     assert set(together[0][1]) == {"learning_rate"}, "it has no l2"
     assert together[1][1] == pytest.approx(alone[1], rel=1e-9)
+
+
+def test_momentum_has_one_at_zero_too_where_the_update_knows_it() -> None:
+    still = OPTIMIZERS["momentum"](momentum=0.0)
+    ((_, gradients),) = hypergradients([trial_of("momentum", optimizer=still)], arrays_of(), ["momentum"], xla=False)
+    assert gradients["momentum"] != 0
+    assert "momentum" not in values(trial_of("rmsprop")) and "momentum" in values(trial_of("momentum"))
 
 
 def test_a_random_search_has_none_and_says_why() -> None:

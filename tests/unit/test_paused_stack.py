@@ -73,7 +73,7 @@ def test_survivors_train_as_if_nobody_had_been_dropped(lost: range, whole: list[
     trials = trials_of()
     stack = Stack(trials, arrays_of(), **HOW)
     stack.train_until(10)
-    stack.drop([trials[index].trial_id for index in lost], "among the worse half at step 10")
+    stack.drop(dict.fromkeys([trials[index].trial_id for index in lost], "among the worse half at step 10"))
     gone = {index // 2 for index in lost if {2 * (index // 2), 2 * (index // 2) + 1} <= set(lost)}
     assert len(stack.columns) == (6 - len(gone) if len(gone) >= 3 else 6)
     stack.train_until(STEPS)
@@ -92,7 +92,7 @@ def test_a_dropped_trial_hands_out_the_weights_of_its_last_evaluation() -> None:
     trials, arrays = trials_of(), arrays_of()
     stack = Stack(trials, arrays, **HOW)
     stack.train_until(10)
-    stack.drop([trial.trial_id for trial in trials[2:]], "lost")
+    stack.drop(dict.fromkeys([trial.trial_id for trial in trials[2:]], "lost"))
     stack.train_until(STEPS)
     until = Stack(trials, arrays, **HOW)
     until.train_until(10)
@@ -109,7 +109,7 @@ def test_trials_that_ended_by_themselves_stay_what_they_are_when_dropped() -> No
     ]
     stack = Stack(trials, arrays_of(), **HOW)
     stack.train_until(15)
-    stack.drop([trial.trial_id for trial in trials], "lost")
+    stack.drop(dict.fromkeys([trial.trial_id for trial in trials], "lost"))
     stack.train_until(STEPS)
     assert stack.step == 15, "nobody runs"
     assert [(each.status, each.reason == "lost") for each in stack.outcomes()] == [
@@ -153,7 +153,7 @@ def test_a_saved_stack_goes_on_bit_for_bit(dropping: bool, xla: bool, tmp_path: 
     stack = Stack(trials, arrays, **how)
     stack.train_until(12)
     if dropping:
-        stack.drop([trial.trial_id for trial in trials[2:]], "lost")
+        stack.drop(dict.fromkeys([trial.trial_id for trial in trials[2:]], "lost"))
     stack.save(tmp_path / "paused.npz")
     stack.train_until(STEPS)
     other = Stack(trials, arrays, **how)
