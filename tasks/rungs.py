@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.search.halving import Rung
 from tasks.training.stack import Stack
-from tasks.training.trial import MEASURED
+from tasks.training.trial import MEASURED, Progress
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,11 @@ class Contest:
         }
 
 
-Together = Callable[[Callable[[str], None]], None]
-"""Calls a function with each stack's id, as many at a time as there are cores."""
+Together = Callable[[Callable[[str, Progress], None]], None]
+"""Calls a function with each stack's id and what it tells of its steps, as many at a time as there are cores."""
 
 
-def climb(
-    stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together
-) -> dict[str, int]:
+def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together) -> dict[str, int]:
     """Trains stacks through the rungs of the contests that their trials are in.
 
     Args:
@@ -80,11 +78,11 @@ def climb(
     left: set[str] = set()
     for number, rung in enumerate(rungs):
 
-        def up(name: str, epochs: int = rung.epochs) -> None:
+        def up(name: str, progress: Progress, epochs: int = rung.epochs) -> None:
             stack = stacks[name]
             stop = epochs * stack.steps_per_epoch
             if stack.step < stop:
-                stack.train_until(stop)
+                stack.train_until(stop, progress)
                 stack.save(saved_at(saved, name))
 
         together(up)

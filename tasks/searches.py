@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput
 from tasks.recipes import Recipe
+from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, rungs
 from tasks.search.space import Range, Setting, Space, grid, size
 from tasks.spec.models import Spec, compared
@@ -182,7 +183,7 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
                 accepted="ranges of " + ", ".join(CONTINUOUS),
                 remedy="take it out, or use another method",
             )
-        if over.low <= 0:
+        if over.low <= 0 and place[-1] not in DECAY_RATES:
             raise BadInput(
                 "a gradient search goes by factors, which never reach 0",
                 where=f"tune.space.{dimension.name}.low",

@@ -21,17 +21,19 @@ import pandas as pd
 
 from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
+from tasks.baselines import train_baselines
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
 from tasks.plan import Ground, Plan, Rows, bind_trial, lay_out
 from tasks.prepared import Prepared, prepare, prepare_folds
 from tasks.previews import write_previews
-from tasks.recipes import Recipe
+from tasks.recipes import Recipe, identifier
+from tasks.recording import collect, kept_weights
 from tasks.records import SETTINGS, SPLITS
 from tasks.run_folder import Stage, Stages, read_json, write_json, write_text
 from tasks.searches import searches_of
 from tasks.spec.models import Spec, as_written
-from tasks.trials import StackProgress, collect, kept_weights, train_baselines
+from tasks.trials import StackProgress
 from tasks.trials import train as train_trials
 from tasks.tuning import Tuning
 from tasks.winner import winner_spec
@@ -285,7 +287,9 @@ def _tuning(
     }
     ground = Ground(dataset, rows, (laid_out.metric, *laid_out.also))
     searches = searches_of(run.spec, laid_out.recipes)
-    return Tuning(laid_out, searches, ground, ground.key(run.spec), tune, run.folder), by_fold
+    # The first of three folds is not the first of five.
+    key = identifier({"data": ground.key(run.spec), "folds": tune.folds}) if tune.folds else ground.key(run.spec)
+    return Tuning(laid_out, searches, ground, key, tune, run.folder), by_fold
 
 
 def search(

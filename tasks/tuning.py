@@ -21,6 +21,7 @@ from tasks.dataset import VAL
 from tasks.evaluation.metrics import METRICS
 from tasks.plan import Ground, Plan, PlannedStack, PlannedTrial, planned
 from tasks.recipes import Recipe, identifier
+from tasks.recording import LOSS, folder_of, gradients_of
 from tasks.records import METRICS as METRICS_TABLE
 from tasks.records import SETTINGS, TRIALS
 from tasks.run_folder import read_json, write_json
@@ -29,7 +30,7 @@ from tasks.search.space import Setting
 from tasks.search.told import Told
 from tasks.searches import FIRST_SEED, Search
 from tasks.spec.tune import Tune
-from tasks.trials import LOSS, StackProgress, folder_of
+from tasks.trials import StackProgress
 
 Train = Callable[[Plan, StackProgress | None], None]
 """Trains the stacks of a plan whose results are not there yet."""
@@ -275,10 +276,9 @@ def results_of(wave: Plan, run: Path) -> dict[str, Result]:
         dict(zip(own["trial_id"], own["value"].astype(float), strict=True))
         for own in (on_val[on_val["metric"] == wave.metric], on_val[on_val["metric"] == LOSS])
     )
-    gradients: dict[str, dict[str, float]] = {}
+    gradients: dict[str, dict[str, float | None]] = {}
     for folder in folders:
-        if (folder / "gradients.json").exists():
-            gradients |= read_json(folder / "gradients.json")
+        gradients |= gradients_of(folder)
     return {
         str(variant): _result(own, values, losses, gradients)
         for variant, own in trials.groupby("variant_id", sort=False)
@@ -289,7 +289,7 @@ def _result(
     trials: pd.DataFrame,
     values: Mapping[str, float],
     losses: Mapping[str, float],
-    gradients: Mapping[str, Mapping[str, float]],
+    gradients: Mapping[str, Mapping[str, float | None]],
 ) -> Result:
     ids = sorted(trials["trial_id"])
     measured = np.array([values.get(each, np.nan) for each in ids])
@@ -304,5 +304,8 @@ def _result(
         epochs=float(trials["epochs"].sum()),
         seconds=float(trials["seconds"].sum()),
         loss=float(np.mean([losses.get(each, np.nan) for each in ids])),
-        gradients={name: float(np.mean([each[name] for each in own])) for name in (own[0] if own else {})},
+        gradients={
+            name: float(np.mean([np.nan if each[name] is None else each[name] for each in own]))
+            for name in (own[0] if own else {})
+        },
     )
