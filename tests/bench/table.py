@@ -171,8 +171,13 @@ def _ratio(ours: Results, theirs: Results, *, per_setting: bool = False) -> str:
     own = {run["round"]: seconds(run) for run in ours}
     ratios = [seconds(run) / own[run["round"]] for run in theirs]
     if len(ratios) == 1:
-        return f"{ratios[0]:.2g}x"
-    return f"{_median(ratios):.2g}x ({min(ratios):.2g}-{max(ratios):.2g})"
+        return f"{_two_digits(ratios[0])}x"
+    return f"{_two_digits(_median(ratios))}x ({_two_digits(min(ratios))}-{_two_digits(max(ratios))})"
+
+
+def _two_digits(value: float) -> str:
+    """Two significant digits or more, never as a power of ten."""
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
 
 
 def _choice(results: Results, name: str, peer: str) -> str:
