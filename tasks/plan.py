@@ -455,8 +455,8 @@ class Ground:
         its time.
 
         Args:
-            probed: Whether a probe may be asked for the machine's pace. Without, the division follows from the trials
-                and the number of cores alone.
+            probed: Whether a probe may be asked for the machine's pace, and augmentation's may decide. Without, the
+                division follows from the trials and the number of cores alone.
 
         Raises:
             BadInput: a trial of streamed data can't be stacked.
@@ -493,7 +493,7 @@ def _stacks(
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for group in (joined for groups in alike for joined in _joined(groups, grouped, paces)):
-        division, longest = group.divided(paces)
+        division, longest = group.divided(paces, timed=probed)
         settings = variants[group.trials[0].variant_id].settings
         every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
         seconds += group.seconds(division)
@@ -579,8 +579,13 @@ class _Group:
     classes: int | None
     tokens: int | None
 
-    def divided(self, paces: Mapping[bool, Pace]) -> tuple[Division[PlannedTrial], float]:
-        """The stacks, and the seconds that the longest is expected to take."""
+    def divided(self, paces: Mapping[bool, Pace], *, timed: bool = True) -> tuple[Division[PlannedTrial], float]:
+        """The stacks, and the seconds that the longest is expected to take.
+
+        Args:
+            timed: Whether augmentation's measured pace decides for how many cores trials are divided. Else those that
+                see fresh rows are divided for one: to make the rows takes longer than to train on them, as a rule.
+        """
         if self.why:
             longest = self.work.steps * _FIT_STEP_SECONDS
             return Division([[trial] for trial in self.trials], False, len(self.trials) * longest), longest
@@ -588,9 +593,12 @@ class _Group:
         for trial in self.trials:
             columns.setdefault(trial.variant_id, []).append(trial)
         # Each stack makes its own rows, on the cores that no stack trains on.
+        counts = [1, cores()] if self.augmentation else [cores()]
+        if not timed:
+            counts = counts[:1] if not self.once else counts[-1:]
         divisions = [
             divide(list(columns.values()), [self.rules[each] for each in columns], self.work, side_by_side, paces)
-            for side_by_side in ([1, cores()] if self.augmentation else [cores()])
+            for side_by_side in counts
         ]
         division = min(divisions, key=self.seconds)
         return division, max(

@@ -213,7 +213,7 @@ def write_folder(
     gradients: Mapping[str, Mapping[str, float]] = {},
 ) -> None:
     """Writes one stack's records; the folder is there when all of it is."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
     try:
         for table, rows in tables.items():

@@ -168,13 +168,16 @@ class Tuning:
     def _taken_up(self, number: int, asked: Sequence[Asked]) -> Plan:
         """The wave as a plan: as it was written down, or planned and written down now."""
         path = self._run / "checkpoints" / f"wave-{number:03}.json"
-        wanted = [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked]
-        earlier = read_json(path) if path.exists() else None
-        if earlier and earlier["asked"] == wanted:
+        wanted = {
+            "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked],
+            "metrics": list(self._ground.metrics),  # what was not measured is trained anew
+        }
+        earlier = read_json(path) if path.exists() else {}
+        if all(earlier.get(name) == value for name, value in wanted.items()):
             stacks = [PlannedStack(**each) for each in earlier["stacks"]]
             return self._as_plan(asked, stacks)
         wave, _ = self._divided(asked)
-        write_json(path, {"asked": wanted, "stacks": [asdict(each) for each in wave.stacks]})
+        write_json(path, {**wanted, "stacks": [asdict(each) for each in wave.stacks]})
         return wave
 
     def _as_plan(self, asked: Sequence[Asked], stacks: list[PlannedStack]) -> Plan:

@@ -38,6 +38,7 @@ def test_a_run_opens_with_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run")
     assert {path.name for path in run.folder.iterdir()} == {
         "spec.yaml",
+        "stages.json",
         "environment.json",
         "model",
         "previews",

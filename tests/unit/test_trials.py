@@ -20,6 +20,7 @@ from sklearn import metrics as sklearn_metrics
 from tasks import plan as plan_module
 from tasks import stacking
 from tasks import trials as trials_module
+from tasks.recording import kept_weights
 from tasks.records import TABLES
 from tasks.run_folder import read_json
 from tests.runs import Planned, planned
@@ -265,7 +266,7 @@ def test_a_trial_that_diverges_ends_alone(diabetes_tables: Tables) -> None:
 
 def test_no_weights_are_kept_of_a_trial_that_diverged(diabetes: Planned, diabetes_tables: Tables) -> None:
     for row in trained(diabetes_tables).itertuples():
-        weights = trials_module.kept_weights(diabetes.plan, diabetes.folder, row.trial_id)
+        weights = kept_weights(diabetes.plan, diabetes.folder, row.trial_id)
         assert [weight.shape for weight in weights] == ([(10, 1), (1,)] if row.status == "ok" else [])
 
 
@@ -468,7 +469,7 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
     }
     run = planned(tmp_path, spec)
     run.train()
-    weights = trials_module.kept_weights(run.plan, tmp_path, run.plan.trials[0].trial_id)
+    weights = kept_weights(run.plan, tmp_path, run.plan.trials[0].trial_id)
     widths = [run.prepared.features.shape[1], 3, 4, 5, 6, 7, 8, 3]
     shapes = [shape for width, units in pairwise(widths) for shape in ((width, units), (units,))]
     assert [weight.shape for weight in weights] == shapes
@@ -487,7 +488,7 @@ def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
     assert [(stack.size, stack.fill) for stack in run.plan.stacks] == [(4, pytest.approx(0.8))]
     recorded = trained(run.tables()).set_index("trial_id")
     for trial in run.plan.trials:
-        weights = trials_module.kept_weights(run.plan, tmp_path, trial.trial_id)
+        weights = kept_weights(run.plan, tmp_path, trial.trial_id)
         assert recorded.loc[trial.trial_id, "parameters"] == sum(weight.size for weight in weights)
     assert recorded["parameters"].nunique() == 2
 
