@@ -77,21 +77,25 @@ def uninterrupted(spec: Path, folder: Path, home: Path) -> float:
     return time.monotonic() - began
 
 
-def killed(spec: Path, folder: Path, home: Path, kills: int, search: float, seed: int, say: Say) -> Killed:
-    """Runs it with kills, all but every third of them counted from the beginning of the search.
+def killed(
+    spec: Path, folder: Path, home: Path, *, kills: int, seconds: float, search: float, seed: int, say: Say
+) -> Killed:
+    """Runs it with kills: two of three in the first half of the time that the search would take, the third
+    at any time.
 
     Args:
-        search: Seconds that the search takes without them.
+        seconds: That a run takes without them.
+        search: That its search takes.
         seed: Of the moments.
     """
     moments, found = random.Random(seed), Killed(folder)
     finished: dict[str, int] = {}
     while found.kills < kills:
         process = start(spec, folder, home)
-        anywhere = found.kills % 3 == 0
+        anywhere = found.kills % 3 == 2
         if not anywhere:
             _wait_for_search(process, folder)
-        after = moments.uniform(0, 10 if anywhere else 2 * search / kills)
+        after = moments.uniform(0, seconds if anywhere else search / 2)
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
@@ -104,8 +108,8 @@ def killed(spec: Path, folder: Path, home: Path, kills: int, search: float, seed
         now = _finished(folder)
         found.retrained |= {name for name, written in finished.items() if now.get(name) != written}
         finished = now
-        where = "the start" if anywhere else "the search's beginning"
-        say(f"kill {found.kills}: {after:.1f} s after {where}, in {_stage(folder)}, {len(finished)} folders of records")
+        since = "the start" if anywhere else "the search's beginning"
+        say(f"kill {found.kills}: {after:.1f} s after {since}; on record: {_stage(folder)}, {len(finished)} stacks")
     finish(start(spec, folder, home))
     now = _finished(folder)
     found.retrained |= {name for name, written in finished.items() if now.get(name) != written}
@@ -133,7 +137,7 @@ def _stage(folder: Path) -> str:
     path = folder / "stages.json"
     records = read_json(path)["stages"] if path.exists() else {}
     running = [name for name, record in records.items() if record["status"] == "running"]
-    return running[-1] if running else "between stages"
+    return f"{running[-1]} runs" if running else "nothing runs"
 
 
 def _finished(folder: Path) -> dict[str, int]:
@@ -173,7 +177,16 @@ def main() -> int:
         seconds = uninterrupted(arguments.spec, home / "whole", home)
         search = read_json(home / "whole" / "stages.json")["stages"]["search"]["seconds"]
         say(f"without interruption: {seconds:.0f} s, of these the search {search:.0f} s")
-        found = killed(arguments.spec, home / "killed", home, arguments.kills, search, arguments.seed, say)
+        found = killed(
+            arguments.spec,
+            home / "killed",
+            home,
+            kills=arguments.kills,
+            seconds=seconds,
+            search=search,
+            seed=arguments.seed,
+            say=say,
+        )
         unlike = differences(home / "whole", home / "killed")
     say(f"killed {found.kills} times; finished stacks that were trained again: {len(found.retrained)}")
     for each in unlike:
