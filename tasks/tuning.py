@@ -9,6 +9,7 @@ state, they are told the earlier waves again.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -162,8 +163,14 @@ class Tuning:
         result, sign = self._results[asked.variant.variant_id], METRICS[self._plan.metric].sign
         if result.score is None:
             return Told(asked.setting, None)
-        loss = result.loss if result.gradients else None
+        sound = bool(result.gradients) and result.loss <= self._worst()
+        loss = result.loss if sound else None
         return Told(asked.setting, sign * result.score, loss, result.gradients)
+
+    def _worst(self) -> float:
+        """Twice the loss of predicting the same for every row: beyond it a loss's derivatives point anywhere."""
+        classes = self._plan.data["classes"]
+        return 2 * math.log(len(classes)) if classes else 2.0
 
     # -- one wave --
 
