@@ -489,6 +489,8 @@ def _stacks(
         families.setdefault(family, {}).setdefault(shape, []).append(trial)
     grouped = _Grouping(variants, rows, augmentation_seconds)
     alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
+    for group in (group for groups in alike for group in groups):
+        _refuse_without_twin(group, variants)
     paces, found = _paces([group for groups in alike for group in groups]) if probed else (AS_MODELLED, None)
     stacks: list[PlannedStack] = []
     seconds = 0.0
@@ -499,6 +501,20 @@ def _stacks(
         seconds += group.seconds(division)
         stacks += [_stack(part, group, division.xla, every, metrics) for part in division.stacks]
     return stacks, seconds, found
+
+
+def _refuse_without_twin(group: _Group, variants: Mapping[str, Recipe]) -> None:
+    """Raises BadInput where Keras is to train with an optimizer that it does not have."""
+    lacking = [
+        variants[each].optimizer for each in group.rules if not OPTIMIZERS[variants[each].optimizer]().keras_class
+    ]
+    if group.why and lacking:
+        raise BadInput(
+            f"{lacking[0]} is none of Keras's optimizers, and Keras is to train this model",
+            where="compare.optimizer or train.optimizer",
+            got=group.why,
+            remedy="choose another optimizer, or a model that can be stacked",
+        )
 
 
 def _shape(settings: Mapping[str, Any], rows: Rows) -> tuple[str, str]:

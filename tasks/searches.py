@@ -55,6 +55,7 @@ class Search:
             "recipe_id": self.recipe.recipe_id,
             "recipe": self.recipe.recipe,
             "optimizer": self.recipe.optimizer,
+            "params": self.recipe.settings,  # as compared, before anything was chosen
             "method": self.method,
             "trials": self.trials,
             "epochs": self.epochs,

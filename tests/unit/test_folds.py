@@ -338,11 +338,12 @@ def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: 
         for fold in prepared
     ]
     rows = {
-        fold: Rows.of(
-            dataset,
-            {part: len(rows) for part, rows in each.rows.items()},
-            each.features.shape[1:],
-            resampled_rows(dataset.target[each.rows["train"]]),
+        fold: Rows(
+            features=each.features.shape[1:],
+            classes=len(dataset.classes or ()),
+            train=len(each.rows["train"]),
+            resampled=resampled_rows(dataset.target[each.rows["train"]]),
+            scored=sum(map(len, each.rows.values())),
         )
         for fold, each in prepared.items()
     }
@@ -380,7 +381,7 @@ def test_trials_in_folds_are_recorded_and_score_as_scikit_learn_does(wine: Datas
     trials, metrics = TRIALS.read(folder), METRICS.read(folder)
     assert trials["fold"].tolist() == [0, 1, 2, 3]
     assert set(trials["stage"]) == {"search"}
-    assert set(metrics["part"]) == {"val"}, "a search looks at nothing else"
+    assert set(metrics["part"]) == {"val"}, "which alone decides a search"
     assert len(PREDICTIONS.read(folder)) == 0
     for trial in trials.itertuples():
         own = metrics[metrics["trial_id"] == trial.trial_id]
