@@ -5,7 +5,7 @@ reason), trials, stacks, cost.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from tasks.searches import Search, searches_of
 from tasks.spec.models import Spec, as_written
 from tasks.stacking import AS_MODELLED, Division, Pace, Work, cores, divide, join
 from tasks.training import probe
-from tasks.training.models import MODELS, Penalties
+from tasks.training.models import MODELS, Architecture, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
@@ -494,13 +494,26 @@ def _stacks(
     paces, found = _paces([group for groups in alike for group in groups]) if probed else (AS_MODELLED, None)
     stacks: list[PlannedStack] = []
     seconds = 0.0
-    for group in (joined for groups in alike for joined in _joined(groups, grouped, paces)):
-        division, longest = group.divided(paces, timed=probed)
-        settings = variants[group.trials[0].variant_id].settings
-        every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
-        seconds += group.seconds(division)
-        stacks += [_stack(part, group, division.xla, every, metrics) for part in division.stacks]
+    for groups, share in zip(alike, _core_shares(alike, paces), strict=True):
+        for group in _joined(groups, grouped, paces, share):
+            division, longest = group.divided(paces, share, timed=probed)
+            settings = variants[group.trials[0].variant_id].settings
+            every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
+            # Stacks for a share of the cores leave the others to other families.
+            seconds += group.seconds(division) * (1 if group.why else share / cores())
+            stacks += [_stack(part, group, division.xla, every, metrics) for part in division.stacks]
     return stacks, seconds, found
+
+
+def _core_shares(alike: Sequence[Sequence[_Group]], paces: Mapping[bool, Pace]) -> list[int]:
+    """How many cores the groups of each family are divided for. Where other families' stacks keep the cores busy, what
+    ends first is what takes the least time of all cores: a division for one core, with fewer to compile. Twice a
+    family's share of the work is counted, so that the last stacks end at about the same time."""
+    if len(alike) == 1:
+        return [cores()]
+    seconds = [sum(group.divided(paces, 1)[0].seconds for group in groups if not group.why) for groups in alike]
+    whole = sum(seconds) or 1.0  # what goes through `Model.fit` waits until all stacks are done
+    return [min(cores(), max(1, math.ceil(2 * cores() * each / whole))) for each in seconds]
 
 
 def _refuse_without_twin(group: _Group, variants: Mapping[str, Recipe]) -> None:
@@ -536,14 +549,23 @@ class _Grouping:
     variants: Mapping[str, Recipe]
     rows: Mapping[int | None, Rows]
     augmentation_seconds: Mapping[str, float]
+    built: dict[str, Any] = field(default_factory=dict)
 
     def of(self, trials: list[PlannedTrial]) -> _Group:
         seconds = self.augmentation_seconds[trials[0].variant_id]
-        return _group(trials, self.variants, self.rows[trials[0].fold], seconds)
+        return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network)
+
+    def network(self, architecture: Architecture, model: Mapping[str, Any], data: Rows) -> Any:
+        """The network of a recipe's `model`, which many groups may share: built once, since that takes a while."""
+        outputs = data.classes or 1
+        key = identifier([model, data.features, outputs])
+        if key not in self.built:
+            self.built[key] = architecture.build(data.features, outputs)
+        return self.built[key]
 
 
-def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, Pace]) -> list[_Group]:
-    """Groups that differ in widths at most, some of them as one where that pays."""
+def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, Pace], share: int) -> list[_Group]:
+    """Groups that differ in widths at most, some of them as one where that pays on so many cores."""
     lanes = {frozenset((trial.seed, trial.fold) for trial in group.trials) for group in groups}
     one_by_one = any(group.why for group in groups) or joinable([group.network for group in groups])
     if len(groups) == 1 or len(lanes) > 1 or one_by_one:
@@ -558,7 +580,7 @@ def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, P
     rules = [list(group.rules.values()) for group in groups]
     return [
         groups[part[0]] if len(part) == 1 else grouped.of([trial for index in part for trial in groups[index].trials])
-        for part in join(rules, _lanes(groups[0].trials), together, cores(), paces)
+        for part in join(rules, _lanes(groups[0].trials), together, cores(), paces, share=share)
     ]
 
 
@@ -595,8 +617,10 @@ class _Group:
     classes: int | None
     tokens: int | None
 
-    def divided(self, paces: Mapping[bool, Pace], *, timed: bool = True) -> tuple[Division[PlannedTrial], float]:
-        """The stacks, and the seconds that the longest is expected to take.
+    def divided(
+        self, paces: Mapping[bool, Pace], share: int, *, timed: bool = True
+    ) -> tuple[Division[PlannedTrial], float]:
+        """The stacks for so many cores, and the seconds that the longest is expected to take.
 
         Args:
             timed: Whether augmentation's measured pace decides for how many cores trials are divided. Else those that
@@ -609,11 +633,18 @@ class _Group:
         for trial in self.trials:
             columns.setdefault(trial.variant_id, []).append(trial)
         # Each stack makes its own rows, on the cores that no stack trains on.
-        counts = [1, cores()] if self.augmentation else [cores()]
+        counts = sorted({1, share}) if self.augmentation else [share]
         if not timed:
             counts = counts[:1] if not self.once else counts[-1:]
         divisions = [
-            divide(list(columns.values()), [self.rules[each] for each in columns], self.work, side_by_side, paces)
+            divide(
+                list(columns.values()),
+                [self.rules[each] for each in columns],
+                self.work,
+                cores(),
+                paces,
+                share=side_by_side,
+            )
             for side_by_side in counts
         ]
         division = min(divisions, key=self.seconds)
@@ -642,12 +673,19 @@ def _lanes(trials: Sequence[PlannedTrial]) -> int:
 
 
 def _group(
-    trials: list[PlannedTrial], variants: Mapping[str, Recipe], data: Rows, augmentation_seconds: float
+    trials: list[PlannedTrial],
+    variants: Mapping[str, Recipe],
+    data: Rows,
+    augmentation_seconds: float,
+    network: Callable[[Architecture, Mapping[str, Any], Rows], Any],
 ) -> _Group:
     bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
     outputs = data.classes or 1
-    widths = {trial.architecture.hidden: trial.architecture for trial in bound}
-    models = {hidden: architecture.build(data.features, outputs) for hidden, architecture in widths.items()}
+    widths = {trial.architecture.hidden: trial for trial in bound}
+    models = {
+        hidden: network(trial.architecture, variants[trial.variant_id].settings["model"], data)
+        for hidden, trial in widths.items()
+    }
     model = widest(list(models.values()))
     recipe = variants[trials[0].variant_id]
     augmentation = recipe.settings.get("augmentation")
@@ -692,7 +730,7 @@ def _probe_seconds(work: Work, xla: bool) -> float:
 
 def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
     """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
-    stacked = [(group.divided(AS_MODELLED)[0].seconds, group) for group in groups if not group.why]
+    stacked = [(group.divided(AS_MODELLED, cores())[0].seconds, group) for group in groups if not group.why]
     if not stacked:
         return AS_MODELLED, None
     _, group = max(stacked, key=lambda each: each[0])

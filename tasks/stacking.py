@@ -115,6 +115,8 @@ def divide(
     work: Work,
     cores: int,
     paces: Mapping[bool, Pace] = AS_MODELLED,
+    *,
+    share: int | None = None,
 ) -> Division[T]:
     """Divides trials of equal shapes into stacks.
 
@@ -122,23 +124,25 @@ def divide(
         columns: The trials of each variant, one a seed and fold; each variant has as many.
         rules: Each variant's update rule.
         work: What one trial does.
-        cores: How many stacks run side by side.
+        cores: How many stacks run side by side, and share the memory.
         paces: The machine's, with and without XLA.
+        share: How many of the cores are for these trials' stacks; None: all.
     """
+    share = share or cores
     order = sorted(range(len(columns)), key=lambda index: (rules[index], index))
     seeds = len(columns[0])
     limit = max(1, min(MAX_TRIALS, MAX_BYTES // cores // work.trial_bytes))
     if seeds > limit:
         lone = [list(columns[index][start : start + limit]) for index in order for start in range(0, seeds, limit)]
-        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, cores, paces)
+        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, share, paces)
     fewest = -(-len(columns) // (limit // seeds))
     options = []
-    for count in range(fewest, max(fewest, min(len(columns), 8 * cores)) + 1):
+    for count in range(fewest, max(fewest, min(len(columns), 8 * share)) + 1):
         parts = _even(order, count)
         stacks = [[trial for index in part for trial in columns[index]] for part in parts]
         sizes = [(len(part) * seeds, len({rules[index] for index in part})) for part in parts]
         options.append((stacks, sizes))
-    return _cheapest(options, work, cores, paces)
+    return _cheapest(options, work, share, paces)
 
 
 def join(
@@ -147,6 +151,8 @@ def join(
     together: Callable[[Sequence[int]], Work],
     cores: int,
     paces: Mapping[bool, Pace] = AS_MODELLED,
+    *,
+    share: int | None = None,
 ) -> list[list[int]]:
     """Which groups of trials that agree in all but the widths of their networks are divided into stacks as one.
 
@@ -162,8 +168,7 @@ def join(
         groups: Each variant's update rule, of each group; in the order of widths.
         seeds: Trials of a variant, in every group as many.
         together: What one trial of joined groups does, by their positions; of one position, a trial of that group.
-        cores: How many stacks run side by side.
-        paces: The machine's, with and without XLA.
+        cores, paces, share: As for `divide`.
 
     Returns:
         Positions of the groups that are one, each position once.
@@ -173,14 +178,14 @@ def join(
     def seconds(part: tuple[int, ...]) -> list[float]:
         """Of each stack of these groups."""
         work, rules = together(part), [rule for index in part for rule in groups[index]]
-        division = divide([[rule] * seeds for rule in rules], rules, work, cores, paces)
+        division = divide([[rule] * seeds for rule in rules], rules, work, cores, paces, share=share)
         return [
             work.seconds(len(stack), len(set(stack)), xla=division.xla, pace=paces[division.xla])
             for stack in division.stacks
         ]
 
     def end(parts: Sequence[tuple[int, ...]]) -> float:
-        return _end([each for part in parts for each in seconds(part)], cores)
+        return _end([each for part in parts for each in seconds(part)], share or cores)
 
     parts: list[tuple[int, ...]] = [(index,) for index in range(len(groups))]
     while True:

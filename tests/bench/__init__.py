@@ -2,6 +2,7 @@
 
     make bench                                                # everything; at most 30 minutes on two cores
     python -m tests.bench --workload W3 --peer fit,jax --rounds 1 --small
+    python -m tests.bench --workload S1,S2                    # searches, where BAKEOFF_DATA leads to the data sets
     python -m tests.bench --profile W2                        # where the project's time goes
     python -m tests.bench --growth                            # 1, 8, 32, 128, 512 recipes
     python -m tests.bench.search                              # search methods, without training anything

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,24 @@ from tests.bench import table
 from tests.bench.machine import copy_bytes, description, sgemm_flops
 from tests.bench.peers import PEERS
 from tests.bench.runner import BASE, Bench, MeasurementFailed, bench
+from tests.bench.searches import SEARCH_PEERS, SEARCHES
 from tests.bench.workloads import SAMPLE_EPOCHS, WORKLOADS
 
 FOLDER = Path("data/bench")
 ROUNDS = 3
+EVERYTHING = (*WORKLOADS, *SEARCHES)
 
 HOW = (
     "Times from data in memory to trained weights, with compiling, validation after every epoch and early stopping; "
     f"without interpreter start, imports and loading. Peers that train a sample ({SAMPLE_EPOCHS} recipes, first "
     f"{SAMPLE_EPOCHS} epochs) are scaled to the whole. Ratios: their time over this project's, median of the rounds "
     "(smallest-largest)."
+)
+
+HOW_SEARCHED = (
+    "Searches: times of this project's search stage, with asking, planning and recording, and of the peers' search; "
+    "compiling and validation after every epoch included. The peers draw fewer settings of the same space. Ratios: "
+    "this project's trials a second over theirs, median of the rounds (smallest-largest)."
 )
 
 
@@ -54,19 +63,33 @@ def _measured(arguments: argparse.Namespace, opened: Bench) -> tuple[dict[str, A
     if arguments.growth:
         figures |= {"sgemm_flops": sgemm_flops(), "growth": opened.grow("W1")}
         return figures, _page(table.machine(facts, figures["sgemm_flops"]), table.growth(figures["growth"]))
-    results = opened.compare(arguments.workload, arguments.peer, arguments.rounds)
-    sgemm = max(result["sgemm_flops"] for result in results if "sgemm_flops" in result)
-    figures |= {"sgemm_flops": sgemm, "results": results}
-    parts = [
-        table.comparison(results, arguments.peer),
-        HOW,
-        table.machine(facts, sgemm),
-        table.evidence(results, arguments.peer, sgemm),
-    ]
+    parts: list[str] = []
+    if workloads := [name for name in arguments.workload if name in WORKLOADS]:
+        results = opened.compare(workloads, arguments.peer, arguments.rounds)
+        sgemm = max(result["sgemm_flops"] for result in results if "sgemm_flops" in result)
+        figures |= {"sgemm_flops": sgemm, "results": results}
+        parts += [
+            table.comparison(results, arguments.peer),
+            HOW,
+            table.machine(facts, sgemm),
+            table.evidence(results, arguments.peer, sgemm),
+        ]
+    if searches := [name for name in arguments.workload if name in SEARCHES]:
+        parts += _searches(searches, arguments, opened, figures)
+        if not workloads:
+            parts.append(table.machine(facts, sgemm_flops()))
     if arguments.everything:
         figures["growth"] = opened.grow("W1")
         parts.append(table.growth(figures["growth"]))
     return figures, _page(*parts)
+
+
+def _searches(names: Sequence[str], arguments: argparse.Namespace, opened: Bench, figures: dict[str, Any]) -> list[str]:
+    if not os.environ.get("BAKEOFF_DATA"):
+        return [f"{', '.join(names)} left out: BAKEOFF_DATA does not say where the data sets are."]
+    peers = [peer for peer in arguments.peer if peer in SEARCH_PEERS]
+    figures["searches"] = opened.search(names, peers, arguments.rounds)
+    return [table.searches(figures["searches"], peers), HOW_SEARCHED]
 
 
 def _profile(name: str, opened: Bench, facts: dict[str, str]) -> tuple[dict[str, Any], str]:
@@ -85,14 +108,14 @@ def _page(*parts: str) -> str:
 def _arguments() -> argparse.Namespace:
     peers = [name for name in PEERS if name != BASE]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--workload", type=_names(WORKLOADS), default=list(WORKLOADS), help="W1,W2 ...")
+    parser.add_argument("--workload", type=_names(EVERYTHING), default=list(EVERYTHING), help="W1,W2 ... S1,S2")
     parser.add_argument("--peer", type=_names(peers), default=peers, help=",".join(peers))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--small", action="store_true", help="4 recipes, 2 epochs of 200 steps: to try the bench")
     parser.add_argument("--growth", action="store_true", help="only: 1, 8, 32, 128, 512 recipes of W1")
     parser.add_argument("--profile", choices=list(WORKLOADS), help="only: where the project's time goes")
     arguments = parser.parse_args()
-    arguments.everything = arguments.workload == list(WORKLOADS) and arguments.peer == peers
+    arguments.everything = arguments.workload == list(EVERYTHING) and arguments.peer == peers
     return arguments
 
 

@@ -6,13 +6,14 @@ import importlib
 import json
 import resource
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench import data
+from tests.bench import data, searches
 from tests.bench.work import Work, check, scaled_seconds
 from tests.bench.workloads import SAMPLE_EPOCHS, WORKLOADS, recipes, sample, trials
 
@@ -83,6 +84,29 @@ def grow(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def search(job: dict[str, Any]) -> dict[str, Any]:
+    """The seconds of a search, and what came out."""
+    peer = importlib.import_module(f"tests.bench.peers.{job['peer']}")
+    peer.open_device()
+    with tempfile.TemporaryDirectory() as folder:
+        work = searches.opened(
+            searches.SEARCHES[job["workload"]], job["settings"], job["epochs"], job["turn"], Path(folder)
+        )
+        started = time.perf_counter()
+        searched = peer.search(work)
+        seconds = time.perf_counter() - started
+    searches.check(work, searched)
+    return {
+        "settings": work.settings,
+        "epochs": work.epochs,
+        "seconds": seconds,
+        "rate": work.settings / seconds,
+        "metric": work.plan.metric,
+        "scores": [one.score for one in searched],
+        "peak_bytes": _peak_memory(),
+    }
+
+
 def profile(job: dict[str, Any]) -> dict[str, Any]:
     """Where the project's time goes."""
     from tests.bench.profiling import profile
@@ -110,7 +134,7 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-_TASKS = {"prepare": prepare, "probe": probe, "train": train, "grow": grow, "profile": profile}
+_TASKS = {"prepare": prepare, "probe": probe, "train": train, "grow": grow, "search": search, "profile": profile}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import sgemm_flops
+from tests.bench.searches import SEARCHES
 from tests.bench.workloads import WORKLOADS, Workload
 
 BASE = "bakeoff"
@@ -85,6 +86,23 @@ class Bench:
             result = self._measured(name, BASE, 0, "grow", recipes=count, epochs=2, rows=rows)
             results.append({"workload": name, "recipes": count, **result})
             self._say(f"{name}, {count} recipes: {result['seconds']:.1f} s")
+        return results
+
+    def search(self, names: Sequence[str], peers: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+        """The project's search stage and the peers that search, in turn as in `compare`."""
+        results: list[dict[str, Any]] = []
+        everyone = [BASE, *peers]
+        for turn in range(rounds):
+            for name in names:
+                for peer in everyone[turn % len(everyone) :] + everyone[: turn % len(everyone)]:
+                    search = SEARCHES[name]
+                    settings = search.settings if peer == BASE else search.sample
+                    size = {"settings": settings, "epochs": search.epochs}
+                    if self._size.small:
+                        size = {"settings": SMALL_RECIPES, "epochs": 2}
+                    result = self._child({"task": "search", "workload": name, "peer": peer, "turn": turn, **size})
+                    results.append({"workload": name, "peer": peer, "round": turn, **result})
+                    self._say(f"round {turn + 1}, {name}, {peer}: {result['rate']:.2f} trials/s")
         return results
 
     def profile(self, name: str) -> dict[str, Any]:

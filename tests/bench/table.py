@@ -10,6 +10,7 @@ from tests.bench.networks import step_flops
 from tests.bench.peers import PEERS
 from tests.bench.profiling import by_kind
 from tests.bench.runner import BASE
+from tests.bench.searches import SEARCHES
 from tests.bench.workloads import WORKLOADS
 
 Results = Sequence[dict[str, Any]]
@@ -91,6 +92,21 @@ def growth(results: Results) -> str:
     return _markdown(header, rows)
 
 
+def searches(results: Results, peers: Sequence[str]) -> str:
+    """Trials a second, and how many times as many this project's are: the median of the rounds, the smallest and the
+    largest; and the median score of the settings, which are drawn anew by each."""
+    rows = []
+    for name in _workloads(results):
+        ours = _runs(results, name, BASE)
+        row = [f"{name} {SEARCHES[name].title}", f"{_median(run['rate'] for run in ours):.2g}/s"]
+        row += [_ratio(ours, _runs(results, name, peer), per_setting=True) for peer in peers]
+        scores = [
+            _median(score for run in _runs(results, name, peer) for score in run["scores"]) for peer in [BASE, *peers]
+        ]
+        rows.append([*row, f"{ours[0]['metric']} " + " / ".join(f"{score:,.4g}" for score in scores)])
+    return _markdown(["searches", PEERS[BASE], *(PEERS[peer] for peer in peers), "median score"], rows)
+
+
 def profile(result: dict[str, Any], sgemm: float, bandwidth: float) -> str:
     """Core seconds by kind, and the floors: seconds that the whole comparison can't take less than."""
     parts = {**by_kind(result["compiled"]), **{f"host: {name}": value for name, value in result["host"].items()}}
@@ -135,10 +151,14 @@ def _title(name: str) -> str:
     return f"{name} {WORKLOADS[name].title}"
 
 
-def _ratio(ours: Results, theirs: Results) -> str:
+def _ratio(ours: Results, theirs: Results, *, per_setting: bool = False) -> str:
     """Rounds are compared within themselves: a noisy quarter of an hour hits both sides."""
-    own = {run["round"]: run["seconds"] for run in ours}
-    ratios = [run["seconds"] / own[run["round"]] for run in theirs]
+
+    def seconds(run: dict[str, Any]) -> float:
+        return run["seconds"] / run["settings"] if per_setting else run["seconds"]
+
+    own = {run["round"]: seconds(run) for run in ours}
+    ratios = [seconds(run) / own[run["round"]] for run in theirs]
     if len(ratios) == 1:
         return f"{ratios[0]:.2g}x"
     return f"{_median(ratios):.2g}x ({min(ratios):.2g}-{max(ratios):.2g})"

@@ -408,6 +408,17 @@ def test_trials_of_different_shapes_do_not_share_a_stack(axis: dict[str, Any]) -
     assert [stack.size for stack in plan.stacks] == [5, 5]
 
 
+def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A division of its own for every core compiles more, and saves no time where other stacks fill the cores."""
+    monkeypatch.setattr(plan_module, "cores", lambda: 4)
+    rates = {"learning_rate": [0.1, 0.01, 0.001, 0.0001]}
+    one = plan_of(spec_of(compare=rates, train={"epochs": 3000}))
+    assert len(one.stacks) == 4
+    many = plan_of(spec_of(compare=rates | {"batch_size": list(range(10, 22))}, train={"epochs": 3000}))
+    assert [stack.size for stack in many.stacks] == [20] * 12
+    assert many.cost["seconds"] < 24 * one.cost["seconds"]
+
+
 def widths_of(monkeypatch: pytest.MonkeyPatch, *hidden: list[int], **train: Any) -> Plan:
     monkeypatch.setattr(plan_module, "cores", lambda: 1)
     models = [{"mlp": {"hidden": each}} for each in hidden]

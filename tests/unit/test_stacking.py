@@ -67,6 +67,14 @@ def sizes(division: Division) -> list[int]:
     return [len(stack) for stack in division.stacks]
 
 
+def test_a_share_of_the_cores_is_divided_for_but_the_memory_is_shared_by_all() -> None:
+    long = replace(SMALL, steps=100_000)
+    assert sizes(divide(grid(8, 1), rules_of(8), long, cores=4)) == [2] * 4
+    assert sizes(divide(grid(8, 1), rules_of(8), long, cores=4, share=1)) == [8]
+    large = replace(SMALL, parameters=10_000_000)
+    assert max(sizes(divide(grid(8, 1), rules_of(8), large, cores=4, share=1))) * large.trial_bytes <= MAX_BYTES / 4
+
+
 def test_long_trainings_of_large_networks_make_small_stacks_that_stay_in_the_cache() -> None:
     large = Work(parameters=70_000, flops=140_000, activations=500, batch_size=64, steps=100_000)
     assert max(sizes(divide(grid(32, 1), rules_of(32), large, 2))) <= 8

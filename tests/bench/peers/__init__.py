@@ -2,6 +2,7 @@
 
 A module has `SAMPLED` (whether it trains a sample of the recipes), `open_device(work)` (imports, and what a process
 pays once; not timed), `train(work) -> list[Trained]` (timed) and, where it has settings to choose, `probe(work)`.
+Those that search, too, have `search(work) -> list[Searched]` (timed).
 """
 
 from __future__ import annotations

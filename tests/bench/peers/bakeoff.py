@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from tasks.training.trial import Arrays, Outcome, Trial
+from tests.bench.searches import Searched, SearchWork
 from tests.bench.work import Trained, Work
 from tests.bench.workloads import trials
 
@@ -19,7 +20,7 @@ StackProgress = Callable[[int, int, int], None]
 """Told (stack, steps done, steps in all) between epochs."""
 
 
-def open_device(work: Work) -> None:
+def open_device(work: Work | None = None) -> None:
     from flows.environment import quieten
 
     quieten()
@@ -70,3 +71,13 @@ def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress |
             for number, part in enumerate(sorted(division.stacks, key=len, reverse=True))
         ]
         return [outcome for future in futures for outcome in future.result()]
+
+
+def search(work: SearchWork) -> list[Searched]:
+    """The search stage: asking, planning, training, recording, and the plan of what is trained at last."""
+    from tasks import stages
+    from tasks.records import SETTINGS
+
+    stages.search(work.run, work.plan, work.prepared, work.splits)
+    settings = SETTINGS.read(work.run.folder)
+    return [Searched(*one) for one in zip(settings["epochs"], settings["score"], strict=True)]

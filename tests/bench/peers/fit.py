@@ -12,7 +12,7 @@ from tests.bench.workloads import Recipe
 SAMPLED = True
 
 
-def open_device(work: Work) -> None:
+def open_device(work: Work | None = None) -> None:
     """A tiny network is trained, so that TensorFlow's first moments are not scaled with the sample."""
     import keras
     import numpy as np

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bench.peers import fit as keras_fit
+from tests.bench.peers import searched_fit
+from tests.bench.searches import Searched, SearchWork
 from tests.bench.work import Trained, Work
 
 SAMPLED = True
 
 
-def open_device(work: Work) -> None:
+def open_device(work: Work | None = None) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -32,4 +34,26 @@ def train(work: Work) -> list[Trained]:
     for index in by_index:  # each recipe once, in order, as in the other peers
         study.enqueue_trial({"recipe": index})
     study.optimize(objective, n_trials=len(by_index))
+    return result
+
+
+def search(work: SearchWork) -> list[Searched]:
+    """A study with the random sampler through a space."""
+    import optuna
+
+    search, arrays = work.search, work.arrays
+    result: list[Searched] = []
+
+    def objective(trial: Any) -> float:
+        setting = search.drawn(
+            trial.suggest_categorical, lambda name, low, high: trial.suggest_float(name, low, high, log=True)
+        )
+        model, batch_size = searched_fit.compiled(work, arrays, setting), setting.get("batch_size", search.batch_size)
+        history = model.fit(batch_size=batch_size, **searched_fit.arguments(work, arrays))
+        result.append(searched_fit.outcome(arrays, history.history))
+        return min(history.history["val_loss"])
+
+    optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=work.turn)).optimize(
+        objective, n_trials=work.settings
+    )
     return result
