@@ -19,7 +19,8 @@ import pandas as pd
 
 from tasks.dataset import TEST, VAL
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import Plan, PlannedStack, PlannedTrial
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, PlannedTrial
 from tasks.prepared import Prepared
 from tasks.recipes import identifier
 from tasks.records import CURVES, PREDICTIONS, TRIALS, Table

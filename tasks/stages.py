@@ -24,7 +24,9 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.baselines import train_baselines
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
-from tasks.plan import Ground, Plan, Rows, bind_trial, lay_out
+from tasks.layout import Ground, Rows
+from tasks.plan import Plan, lay_out
+from tasks.planned import bind_trial
 from tasks.prepared import Prepared, prepare, prepare_folds
 from tasks.previews import write_previews
 from tasks.recipes import Recipe, identifier

@@ -10,7 +10,8 @@ from pathlib import Path
 from tasks.augmentation.policy import policy_of
 from tasks.augmented import Makers, augmented, makers
 from tasks.dataset import TABLE, VAL
-from tasks.plan import Plan, PlannedStack, bind_trial
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, bind_trial
 from tasks.prepared import Prepared
 from tasks.recording import PreparedByFold, Searched, folder_of, record
 from tasks.rungs import Contest, climb, saved_at

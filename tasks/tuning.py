@@ -21,7 +21,9 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import Ground, Plan, PlannedStack, PlannedTrial, planned
+from tasks.layout import Ground
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, PlannedTrial, planned
 from tasks.recipes import Recipe, identifier
 from tasks.recording import LOSS, folder_of, gradients_of
 from tasks.records import METRICS as METRICS_TABLE

@@ -18,7 +18,9 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import Dataset, Streamed
 from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
-from tasks.plan import Ground, Plan, PlannedTrial, Rows, lay_out
+from tasks.layout import Ground, Rows
+from tasks.plan import Plan, lay_out
+from tasks.planned import PlannedTrial
 from tasks.prepared import Prepared, prepare_folds
 from tasks.records import METRICS, PREDICTIONS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec

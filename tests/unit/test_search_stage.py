@@ -263,7 +263,7 @@ def test_other_metrics_are_searched_anew(tmp_path: Path) -> None:
 
 def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pace is measured, so it differs from time to time; the division of a search is to be the same."""
-    from tasks import plan as plan_module
+    from tasks import layout as layout_module
 
     spec = spec_of(
         {"trials": 4, "space": {"learning_rate": "auto", "batch_size": [32, 64]}},
@@ -272,7 +272,7 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
     )
     waves = []
     for seconds in (1e-9, 1e-5, 1e-2, 10.0):
-        monkeypatch.setattr(plan_module, "example_seconds", lambda policy, few, taken=seconds: taken)
+        monkeypatch.setattr(layout_module, "example_seconds", lambda policy, few, taken=seconds: taken)
         run = planned(tmp_path / str(seconds), spec)
         waves.append([stack["trials"] for stack in run.plan.cost["search"]["first_wave"]])
     assert waves[0] == waves[1] == waves[2] == waves[3]

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from tasks import plan as plan_module
+from tasks import layout as layout_module
 from tasks import stacking
 from tasks import trials as trials_module
 from tasks.recording import kept_weights
@@ -433,7 +433,7 @@ def test_a_trial_is_the_same_whatever_it_is_compared_with(wine: Planned, tables:
 
 def test_trials_that_go_through_fit_leave_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stacked = small(tmp_path / "stacked").tables()
-    monkeypatch.setattr(plan_module, "why_not", lambda model: "as asked")
+    monkeypatch.setattr(layout_module, "why_not", lambda model: "as asked")
     run = small(tmp_path / "fitted")
     fitted = run.tables()
     ours = ["trainer", "stack_id", "seconds"]
@@ -478,7 +478,7 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
 def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_module, "cores", lambda: 1)
+    monkeypatch.setattr(layout_module, "cores", lambda: 1)
     spec = {
         "data": {"source": "wine", "rows": 60},
         "train": {"epochs": 1, "seeds": 2},

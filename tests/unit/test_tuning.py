@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from tasks import plan as plan_module
-from tasks.plan import Ground, Plan, Rows
+from tasks.layout import Ground, Rows
+from tasks.plan import Plan
 from tasks.recording import folder_of, write_folder
 from tasks.records import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.run_folder import read_json
