@@ -153,6 +153,15 @@ def test_rungs_spend_what_plain_trials_would(tmp_path: Path) -> None:
     assert not list((tmp_path / "checkpoints").glob("paused-*"))
 
 
+def test_rungs_of_a_small_space_begin_with_all_of_it(tmp_path: Path) -> None:
+    space = {"learning_rate": [0.001, 0.01, 0.1]}
+    run = searched(planned(tmp_path, spec_of({"method": "successive-halving", "trials": 20, "space": space})))
+    assert run.plan.search["recipes"][0]["trials"] == 3
+    settings = SETTINGS.read(tmp_path)
+    assert len(settings) == 3
+    assert run.plan.search["recipes"][0]["epochs"] == settings["epochs"].sum()
+
+
 def test_a_gradient_search_is_told_derivatives(tmp_path: Path) -> None:
     run = searched(planned(tmp_path, spec_of(SPECS["gradient"])))
     stack_ids = [stack["stack_id"] for stack in run.plan.search["stacks"]]
