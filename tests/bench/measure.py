@@ -92,14 +92,15 @@ def search(job: dict[str, Any]) -> dict[str, Any]:
         work = searches.opened(
             searches.SEARCHES[job["workload"]], job["settings"], job["epochs"], job["turn"], Path(folder)
         )
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         searched = peer.search(work)
-        seconds = time.perf_counter() - started
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
     searches.check(work, searched)
     return {
         "settings": work.settings,
         "epochs": work.epochs,
         "seconds": seconds,
+        "core_seconds": busy,
         "rate": work.settings / seconds,
         "metric": work.plan.metric,
         "scores": [one.score for one in searched],

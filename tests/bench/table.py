@@ -94,7 +94,8 @@ def growth(results: Results) -> str:
 
 def searches(results: Results, peers: Sequence[str]) -> str:
     """Trials a second, and how many times as many this project's are: the median of the rounds, the smallest and the
-    largest; and the median score of the settings, which are drawn anew by each."""
+    largest; the core seconds of one trial, on which other work weighs less; and the median score of the settings, which
+    are drawn anew by each."""
     rows = []
     for name in _workloads(results):
         ours = _runs(results, name, BASE)
@@ -103,8 +104,18 @@ def searches(results: Results, peers: Sequence[str]) -> str:
         scores = [
             _median(score for run in _runs(results, name, peer) for score in run["scores"]) for peer in [BASE, *peers]
         ]
-        rows.append([*row, f"{ours[0]['metric']} " + " / ".join(f"{score:,.4g}" for score in scores)])
-    return _markdown(["searches", PEERS[BASE], *(PEERS[peer] for peer in peers), "median score"], rows)
+        busy = [
+            _median(run["core_seconds"] / run["settings"] for run in _runs(results, name, peer))
+            for peer in [BASE, *peers]
+        ]
+        rows.append([*row, _each(busy, ".2g"), f"{ours[0]['metric']} {_each(scores, ',.4g')}"])
+    header = ["searches", PEERS[BASE], *(PEERS[peer] for peer in peers), "core seconds a trial", "median score"]
+    return _markdown(header, rows)
+
+
+def _each(values: Sequence[float], form: str) -> str:
+    """The project's and the peers'."""
+    return " / ".join(format(value, form) for value in values)
 
 
 def profile(result: dict[str, Any], sgemm: float, bandwidth: float) -> str:

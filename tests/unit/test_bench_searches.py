@@ -34,8 +34,9 @@ def test_the_house_prices_space_has_27_shapes() -> None:
 def test_rates_are_compared_however_many_settings_each_searches() -> None:
     def run(peer: str, turn: int, settings: int, seconds: float) -> dict:
         result = {"workload": "S1", "peer": peer, "round": turn, "settings": settings, "seconds": seconds}
+        result |= {"core_seconds": 2 * seconds}
         return {**result, "rate": settings / seconds, "metric": "accuracy", "scores": [0.5]}
 
     rounds = [run("bakeoff", 0, 40, 10.0), run("optuna", 0, 10, 20.0), run("bakeoff", 1, 40, 20.0)]
     page = table.searches([*rounds, run("optuna", 1, 10, 30.0)], ["optuna"])
-    assert page.splitlines()[-1].endswith("| 3/s | 7x (6-8) | accuracy 0.5 / 0.5 |")
+    assert page.splitlines()[-1].endswith("| 3/s | 7x (6-8) | 0.75 / 5 | accuracy 0.5 / 0.5 |")
