@@ -70,8 +70,10 @@ def bakeoff(request: RunRequest) -> str:
         )
         if (hear := steps.listener.get()) is not None:
             hear("load", f"note: the run's folder is {folder}", None)
-        if request.start_from != "report":
-            _through_to_verdict(run, skip_validation=STAGES.index(request.start_from) > STAGES.index("validate"))
+            if run.start != request.start_from:
+                hear("load", "note: the run was ended before it had a plan, so it begins at the beginning", None)
+        if run.start != "report":
+            _through_to_verdict(run, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
         steps.report(run)
     if request.fail_on_gate:
         _refuse(folder)

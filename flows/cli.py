@@ -74,7 +74,7 @@ def run(
 def check(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
     """Check spec, data and plan without training: recipes, trials, stacks, what is skipped, the estimated time."""
     checked, text, base = _load(spec, overrides)
-    from flows.console import show_check
+    from flows.check import show_check
 
     show_check(checked, text, overrides or [], base, _home(home))
 

@@ -1,11 +1,9 @@
-"""What the command shows: progress while a run goes on, its result at the end, and the plan of a check."""
+"""What the command shows of a run: progress while it goes on, its result at the end."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,7 @@ from rich.table import Table
 
 from flows.environment import load_tensorflow
 from tasks.errors import Blocked
-from tasks.run_folder import Stage, make_folder, read_json
-from tasks.spec.models import Spec
+from tasks.run_folder import Stage, read_json
 
 
 class Bar:
@@ -113,7 +110,7 @@ def run_with_progress(
             folder, failed = error.folder, str(error)
         except Blocked as error:
             if error.table:
-                _show_validation(error.table)
+                show_validation(error.table)
             raise
         finally:
             steps.listener.reset(token)
@@ -183,7 +180,7 @@ def _interval(value: dict[str, Any] | None) -> str:
     return escape(f"{_mean(value)} [{value['low']:.4g}, {value['high']:.4g}]")
 
 
-def _show_validation(rows: Sequence[dict[str, str]]) -> None:
+def show_validation(rows: Sequence[dict[str, str]]) -> None:
     """The checks that failed; how many passed."""
     table = Table(title="Data validation", title_justify="left")
     for name in rows[0]:
@@ -195,105 +192,6 @@ def _show_validation(rows: Sequence[dict[str, str]]) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(table)
     console.print(f"{len(rows) - len(failed)} of {len(rows)} checks passed")
-
-
-def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
-    """Spec, data and plan without training; leaves nothing behind but downloaded data.
-
-    Raises:
-        BadInput: the spec or the data is wrong, or blocked by validation.
-    """
-    from tasks import stages
-
-    folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
-    try:
-        with Bar(Console(stderr=True)) as bar:
-            bar.hear("load", "reading the data", None)
-            load_tensorflow()
-            run = stages.open_run(spec, text, overrides, base, home, folder)
-            dataset = stages.load(
-                run, lambda done, total: bar.hear("load", f"{done / 1e6:.1f} MB", done / (total or done))
-            )
-            bar.hear("load", "done", 1.0)
-            bar.hear("validate", "checking the data", None)
-            splits = stages.split(run, dataset)
-            validation = stages.validate(run, dataset, splits)
-            bar.hear("validate", "done", 1.0)
-            bar.hear("plan", "planning", None)
-            plan, _ = stages.plan(run, dataset, splits)
-            bar.hear("plan", "done", 1.0)
-    except Blocked as error:
-        if error.table:
-            _show_validation(error.table)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    _show_plan(plan.as_json(), validation, home)
-
-
-def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> None:
-    import yaml
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print("[bold]spec[/] (every default filled in)")
-    typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
-    data, parts = plan["data"], plan["parts"]
-    inputs = {
-        "table": lambda: f"{len(data['columns'])} columns",
-        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
-        "text": lambda: f"texts in {escape(data['text'])}",
-        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
-    }[data["kind"]]()
-    predicted = f"{plan['task']} of {escape(data['target'])}"
-    console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
-    console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
-    where = "streamed from disk" if data["streamed"] else "in memory"
-    console.print(f"rows {where}, about {data['memory_bytes'] / 1e6:,.0f} MB; shuffled {_shuffled(data['shuffle'])}")
-    for note in data["notes"]:
-        console.print(f"note: {escape(note)}")
-    for result in validation["results"]:
-        if not result["success"]:
-            console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
-    console.print(f"\n[bold]recipes[/] {len(plan['recipes'])}, decided by {plan['metric']}; one variant each")
-    for recipe in plan["recipes"]:
-        console.print(f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}")
-    for item in plan["skipped"]:
-        console.print(f"  skipped       {escape(item['recipe'])}: {escape(item['reason'])}")
-    console.print(f"\n[bold]trials[/] {plan['cost']['trials']} in {len(plan['stacks'])} stacks")
-    for stack in plan["stacks"][:20]:
-        why = f" ({escape(stack['why'])})" if stack["why"] else ""
-        console.print(
-            f"  {stack['stack_id']}  {stack['trainer']}{why}: {stack['size']} trials x {stack['steps']:,} steps, "
-            f"{_weights(stack)}, {stack['rows']:,} rows an epoch, "
-            f"evaluated every {stack['evaluate_every']:,} steps, "
-            f"at most {stack['memory_bytes'] / 1e6:,.0f} MB"
-        )
-    if len(plan["stacks"]) > 20:
-        console.print(f"  and {len(plan['stacks']) - 20} more")
-    reused = _reused(plan, home)
-    console.print(f"reused: {reused or 'nothing'}")
-    console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
-
-
-def _weights(stack: Mapping[str, Any]) -> str:
-    if stack["fill"] == 1:
-        return f"{stack['parameters']:,} weights each"
-    counts = [stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]]
-    return f"{min(counts):,} to {max(counts):,} weights each, filled to {stack['fill']:.0%}"
-
-
-def _shuffled(policy: str) -> str:
-    return "as a whole in every epoch" if policy == "whole" else f"in every epoch by {policy}"
-
-
-def _reused(plan: dict[str, Any], home: Path) -> str:
-    """Which of the plan's stacks lie finished in an earlier run's folder, where `--from train` would keep them."""
-    wanted = {stack["stack_id"] for stack in plan["stacks"]}
-    for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
-        found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
-        if found:
-            return f"{len(found)} of {len(wanted)} stacks with --run-dir {run} --from train"
-    return ""
 
 
 def render_again(run: Path) -> None:

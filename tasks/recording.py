@@ -19,7 +19,8 @@ import pandas as pd
 
 from tasks.dataset import TEST, VAL
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import Plan, PlannedStack, PlannedTrial
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, PlannedTrial
 from tasks.prepared import Prepared
 from tasks.recipes import identifier
 from tasks.records import CURVES, PREDICTIONS, TRIALS, Table
@@ -213,7 +214,7 @@ def write_folder(
     gradients: Mapping[str, Mapping[str, float]] = {},
 ) -> None:
     """Writes one stack's records; the folder is there when all of it is."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{time.monotonic_ns()}")
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
     try:
         for table, rows in tables.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,12 +82,41 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def sweep(folder: Path) -> None:
+    """Removes what killed processes left half-written in a run's folder: files and folders `.NAME.PROCESS`, as they are
+    called until they are complete. Only for who holds the lock.
+    """
+    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+        found = _HALF_WRITTEN.fullmatch(path.name)
+        if found and not _runs(int(found["process"])):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+_HALF_WRITTEN = re.compile(r"\..+\.(?P<process>\d+)(\.[a-z]\w*)?")
+"""The name, the process, and perhaps more."""
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process, whoever it belongs to."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 class Stages:
     """The record `stages.json`: each stage's status, start (UTC) and duration in seconds, in the order they ran."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "stages.json"
-        self.records: dict[str, dict[str, Any]] = read_json(self._path)["stages"] if self._path.exists() else {}
+        self.records: dict[str, dict[str, Any]] = {}
+        if self._path.exists():
+            self.records = read_json(self._path)["stages"]
+        else:  # from here on, the folder holds a run
+            write_json(self._path, {"stages": {}})
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:

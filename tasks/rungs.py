@@ -105,6 +105,8 @@ def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path,
         reached |= dict.fromkeys(reasons, number)
         left |= losers.keys()
         for stack in stacks.values():
+            if stack.step > rung.epochs * stack.steps_per_epoch:
+                continue  # saved at a later rung, without these
             stack.drop({each: reason for each, reason in reasons.items() if holder[each] is stack})
     return {each: reached.get(each, len(rungs) - 1) for each in holder}
 

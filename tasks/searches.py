@@ -13,6 +13,7 @@ from tasks.errors import BadInput
 from tasks.recipes import Recipe
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, rungs
+from tasks.search.points import possible
 from tasks.search.space import Range, Setting, Space, grid, size
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
@@ -55,6 +56,7 @@ class Search:
             "recipe_id": self.recipe.recipe_id,
             "recipe": self.recipe.recipe,
             "optimizer": self.recipe.optimizer,
+            "params": self.recipe.settings,  # as compared, before anything was chosen
             "method": self.method,
             "trials": self.trials,
             "epochs": self.epochs,
@@ -100,7 +102,7 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
         trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
     elif method == "successive-halving":
         _refuse_for_rungs(recipe, space)
-        ladder = rungs(trials, epochs)
+        ladder = [Rung(possible(space, rung.settings), rung.epochs) for rung in rungs(trials, epochs)]
         spent = sum(
             rung.settings * (rung.epochs - before)
             for rung, before in zip(ladder, [0, *(rung.epochs for rung in ladder)], strict=False)

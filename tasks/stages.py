@@ -24,13 +24,15 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.baselines import train_baselines
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
-from tasks.plan import Ground, Plan, Rows, bind_trial, lay_out
+from tasks.layout import Ground, Rows
+from tasks.plan import Plan, lay_out
+from tasks.planned import bind_trial
 from tasks.prepared import Prepared, prepare, prepare_folds
 from tasks.previews import write_previews
 from tasks.recipes import Recipe, identifier
 from tasks.recording import collect, kept_weights
 from tasks.records import SETTINGS, SPLITS
-from tasks.run_folder import Stage, Stages, read_json, write_json, write_text
+from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
 from tasks.searches import searches_of
 from tasks.spec.models import Spec, as_written
 from tasks.trials import StackProgress
@@ -52,6 +54,7 @@ class Run:
         base: The folder that relative data paths start from.
         home: Holds `runs/`, `cache/`.
         folder: The run's own.
+        start: The stage that it begins at.
     """
 
     spec: Spec
@@ -60,6 +63,7 @@ class Run:
     base: Path
     home: Path
     folder: Path
+    start: Stage
     stages: Stages = field(compare=False)
 
 
@@ -89,14 +93,17 @@ def open_run(
     experiment: str = "SPEC",
     start: Stage = "load",
 ) -> Run:
-    """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept.
+    """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept. A run
+    that was ended before it had a plan begins at the beginning, whatever `start` says. Only for who holds the lock.
 
     Raises:
         BadInput: the folder holds something and `start` is the first stage, or it holds no run of this experiment to go
             on from.
     """
     held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.exists() else []
-    begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()  # ended by a mistake in its input
+    begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()
+    if begun:  # and ended by a mistake in its input, or killed
+        start = "load"
     if start == "load" and held and not begun:
         raise BadInput(
             "the run folder is not empty",
@@ -113,11 +120,13 @@ def open_run(
     if start != "load":
         _refuse_another(spec, read_json(folder / "plan.json")["spec"], folder, start)
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    record = Stages(folder)
     for name in ("model", "previews", "checkpoints"):
         (folder / name).mkdir(exist_ok=True)
     write_text(folder / "spec.yaml", text)
     write_json(folder / "environment.json", environment(experiment, overrides))
-    return Run(spec, text, tuple(overrides), base, home, folder, Stages(folder))
+    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
 
 
 def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:

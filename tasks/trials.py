@@ -10,7 +10,8 @@ from pathlib import Path
 from tasks.augmentation.policy import policy_of
 from tasks.augmented import Makers, augmented, makers
 from tasks.dataset import TABLE, VAL
-from tasks.plan import Plan, PlannedStack, bind_trial
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, bind_trial
 from tasks.prepared import Prepared
 from tasks.recording import PreparedByFold, Searched, folder_of, record
 from tasks.rungs import Contest, climb, saved_at
@@ -20,6 +21,8 @@ from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import MEASURED, Arrays, Progress, Trial
+
+HALVING = "successive-halving"
 
 StackProgress = Callable[[str, int, int], None]
 """Told (what is being done, training steps done, steps in all) over the whole plan, steps counted per trial."""
@@ -74,7 +77,8 @@ class _Training:
         self._waiting, self._making, self._progress = waiting, making, progress
         self._planned = {trial.trial_id: trial for trial in plan.trials}
         self._board = _Board(plan, waiting)
-        folds = dict.fromkeys(self._planned[each].fold for stack in waiting for each in stack.trials)
+        needed = [stack for stack in plan.stacks if stack in waiting or (waiting and stack.search == HALVING)]
+        folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
         if all(trial.stage == "search" for trial in plan.trials):  # which the validation part alone decides
             self._arrays = {
@@ -88,10 +92,9 @@ class _Training:
     def train(self) -> None:
         """The longest first, so that no core waits for a late one; at last, one by one, what Keras trains, whose own
         state is one for all threads."""
-        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.search != "successive-halving"]
+        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.search != HALVING]
         self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
-        if any(stack.search == "successive-halving" for stack in self._waiting):
-            self._climb()
+        self._climb()
         try:
             for stack in self._waiting:
                 if stack.trainer == "fit":
@@ -186,12 +189,16 @@ class _Training:
     def _climb(self) -> None:
         """Trains the stacks of successive halving, all of them together for each number of epochs; those that were
         recorded before are taken up where they were saved, since the others' rungs need them."""
-        own = [stack for stack in self._plan.stacks if stack.search == "successive-halving"]
+        own = [stack for stack in self._plan.stacks if stack.search == HALVING]
         for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in own}):
-            self._climb_together([stack for stack in own if self._planned[stack.trials[0]].epochs == epochs])
+            together = [stack for stack in own if self._planned[stack.trials[0]].epochs == epochs]
+            if any(stack in self._waiting for stack in together):
+                self._climb_together(together)
+            for stack in together:
+                saved_at(self._run / "checkpoints", stack.stack_id).unlink(missing_ok=True)
 
     def _climb_together(self, planned: Sequence[PlannedStack]) -> None:
-        saved, by_id = self._run / "checkpoints", {stack.stack_id: stack for stack in planned}
+        saved = self._run / "checkpoints"
         stacks: dict[str, Stack] = {}
         for stack in planned:
             trials, arrays = self._ready(stack)
@@ -210,9 +217,7 @@ class _Training:
             if stack in self._waiting:
                 outcomes = stacks[stack.stack_id].outcomes()
                 record(self._run, stack, outcomes, self._plan, self._prepared, Searched(rungs=rungs))
-            self._board.note(by_id[stack.stack_id], 1.0)
-        for stack in planned:
-            saved_at(saved, stack.stack_id).unlink(missing_ok=True)
+            self._board.note(stack, 1.0)
 
     def _contests(self, planned: Sequence[PlannedStack]) -> list[Contest]:
         """One for each recipe that has trials in these stacks, its settings in the order asked."""

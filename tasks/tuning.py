@@ -9,6 +9,7 @@ state, they are told the earlier waves again.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,8 +19,11 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import VAL
+from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
-from tasks.plan import Ground, Plan, PlannedStack, PlannedTrial, planned
+from tasks.layout import Ground
+from tasks.plan import Plan
+from tasks.planned import PlannedStack, PlannedTrial, planned
 from tasks.recipes import Recipe, identifier
 from tasks.recording import LOSS, folder_of, gradients_of
 from tasks.records import METRICS as METRICS_TABLE
@@ -30,6 +34,7 @@ from tasks.search.space import Setting
 from tasks.search.told import Told
 from tasks.searches import FIRST_SEED, Search
 from tasks.spec.tune import Tune
+from tasks.training.optimizers import OPTIMIZERS
 from tasks.trials import StackProgress
 
 Train = Callable[[Plan, StackProgress | None], None]
@@ -160,21 +165,30 @@ class Tuning:
         result, sign = self._results[asked.variant.variant_id], METRICS[self._plan.metric].sign
         if result.score is None:
             return Told(asked.setting, None)
-        loss = result.loss if result.gradients else None
+        sound = bool(result.gradients) and result.loss <= self._worst()
+        loss = result.loss if sound else None
         return Told(asked.setting, sign * result.score, loss, result.gradients)
+
+    def _worst(self) -> float:
+        """Twice the loss of predicting the same for every row: beyond it a loss's derivatives point anywhere."""
+        classes = self._plan.data["classes"]
+        return 2 * math.log(len(classes)) if classes else 2.0
 
     # -- one wave --
 
     def _taken_up(self, number: int, asked: Sequence[Asked]) -> Plan:
         """The wave as a plan: as it was written down, or planned and written down now."""
         path = self._run / "checkpoints" / f"wave-{number:03}.json"
-        wanted = [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked]
-        earlier = read_json(path) if path.exists() else None
-        if earlier and earlier["asked"] == wanted:
+        wanted = {
+            "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked],
+            "metrics": list(self._ground.metrics),  # what was not measured is trained anew
+        }
+        earlier = read_json(path) if path.exists() else {}
+        if all(earlier.get(name) == value for name, value in wanted.items()):
             stacks = [PlannedStack(**each) for each in earlier["stacks"]]
             return self._as_plan(asked, stacks)
         wave, _ = self._divided(asked)
-        write_json(path, {"asked": wanted, "stacks": [asdict(each) for each in wave.stacks]})
+        write_json(path, {**wanted, "stacks": [asdict(each) for each in wave.stacks]})
         return wave
 
     def _as_plan(self, asked: Sequence[Asked], stacks: list[PlannedStack]) -> Plan:
@@ -209,6 +223,8 @@ class Tuning:
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
             divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
+            if special:
+                _refuse_unstacked(special, divided, own)
             stacks += [replace(stack, search=special) for stack in divided]
             seconds += expected
         return self._as_plan(asked, stacks), seconds
@@ -249,6 +265,21 @@ class Tuning:
 
 SPECIAL = ("successive-halving", "gradient")
 """Methods whose trials are not simply trained to their end."""
+
+
+def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
+    """Raises BadInput where trials of a special method can't be stacked, or take no gradients."""
+    why = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
+    if method == "gradient":
+        searching = [each.recipe for each in variants if OPTIMIZERS[each.optimizer]().searches]
+        why = why or (f"{searching[0]} takes no gradients" if searching else None)
+    if why:
+        raise BadInput(
+            f"{method} can't train these trials",
+            where="tune.method",
+            got=why,
+            accepted="another method, such as random",
+        )
 
 
 def _special(method: str) -> str:

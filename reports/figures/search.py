@@ -34,7 +34,7 @@ def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFra
     if ends is None:
         return {}
     charts = {
-        "Best by number of settings": _budget(judged, plan, ends),
+        "Best by budget": _budget(judged, plan, ends),
         "Every setting": _history(search, tried, plan, ends),
     }
     if judged["pareto"]:
@@ -43,13 +43,21 @@ def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFra
 
 
 def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, float]) -> Chart:
-    """The expected best of n settings with its band; the running best for adaptive methods."""
+    """The expected best of so many settings with its band; the running best for adaptive methods. Over epochs, since
+    settings that leave at rungs cost fewer."""
     import altair as alt
 
     curves = {each["recipe"]: each["curve"] for each in judged["recipes"] if each["curve"]}
     ends = _after_a_fifth(list(curves.values()), ends)
+    each_epochs = {each["recipe"]: each["epochs"] / max(each["settings"], 1) for each in judged["recipes"]}
     rows = [
-        {"recipe": recipe, "n": n, "score": best, "kind": _KINDS[curve["kind"]]}
+        {
+            "recipe": recipe,
+            "n": n,
+            "epochs": n * each_epochs[recipe],
+            "score": best,
+            "kind": _KINDS[curve["kind"]],
+        }
         | ({"low": curve["low"][i], "high": curve["high"][i]} if curve["low"] else {})
         for recipe, curve in curves.items()
         for i, (n, best) in enumerate(zip(curve["settings"], curve["best"], strict=True))
@@ -57,7 +65,7 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
     ]
     chosen = _chosen("chosen_budget")
     base = alt.Chart(inline(rows)).encode(
-        x=_count_axis("n", "Settings tried", max(row["n"] for row in rows)),
+        x=alt.X("epochs:Q", title="Epochs trained, all seeds and folds", axis=alt.Axis(format="~s", grid=False)),
         color=_colour(plan, list(curves)),
         tooltip=[
             alt.Tooltip("recipe:N"),

@@ -84,7 +84,8 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
     y = alt.Y("at:Q", axis=None, scale=scale)
     rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
     over = alt.selection_point(fields=["number"], on="pointerover", empty=False, name="over")
-    reversed_shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
+    shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
+    paint = alt.Color("score:Q", scale=alt.Scale(domain=ends, range=shades, clamp=True), legend=None)
     lines = (
         alt.Chart(inline(rows))
         .transform_fold(keys, as_=["axis", "at"])
@@ -93,17 +94,24 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
             x=x,
             y=y,
             detail="number:N",
-            color=alt.Color(
-                "score:Q",
-                scale=alt.Scale(domain=ends, range=reversed_shades, clamp=True),
-                legend=None,
-            ),
-            opacity=alt.condition(
-                f"datum.top || ({over.name}.number && {over.name}.number[0] == datum.number)",
-                alt.value(1.0),
-                alt.value(0.45),
-            ),
-            strokeWidth=alt.condition("datum.top", alt.value(2.2), alt.value(1)),
+            color=paint,
+            opacity=alt.when("datum.top").then(alt.value(1)).when(over).then(alt.value(1)).otherwise(alt.value(0.45)),
+            strokeWidth=alt.when(over)
+            .then(alt.value(4))
+            .when("datum.top")
+            .then(alt.value(2.2))
+            .otherwise(alt.value(1)),
+        )
+    )
+    # A line is too thin to be pointed at: its score is what answers.
+    dots = (
+        alt.Chart(inline(rows))
+        .transform_calculate(axis=f"'{keys[-1]}'")
+        .mark_point(filled=True, size=45, opacity=1, aria=False)
+        .encode(
+            x=x,
+            y=alt.Y(f"{keys[-1]}:Q", axis=None, scale=scale),
+            color=paint,
             tooltip=[
                 alt.Tooltip("number:Q", title="setting"),
                 alt.Tooltip("score:Q", format=".4~g"),
@@ -113,13 +121,14 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
         .add_params(over)
     )
     text = alt.Chart(inline(ticks)).encode(x=x, y=y, text="text:N")
-    words = {"dx": 5, "align": "left", "fontSize": 10.5, "aria": False}
+    words = {"dx": 6, "align": "left", "fontSize": 10.5, "aria": False}
     layers = [
         lines,
         rules.mark_rule(color=INK, strokeWidth=1, aria=False).encode(x=x, y=y, y2="end:Q"),
         # White around the words, so that they can be read over lines.
         text.mark_text(**words, stroke="white", strokeWidth=4, strokeJoin="round"),
         text.mark_text(**words, color=INK),
+        dots,
         alt.Chart(inline(heads)).mark_text(fontSize=11.5, fontWeight=600, color=INK).encode(x=x, y=y, text="text:N"),
     ]
     return alt.layer(*layers).properties(

@@ -19,7 +19,7 @@ _METHODS = {
     "random": "random search",
     "quasi-random": "quasi-random search",
     "tpe": "tree-structured Parzen estimators (TPE)",
-    "two-stage": "quasi-random search, then around the best",
+    "two-stage": "random search, then TPE around the best (two-stage)",
     "successive-halving": "successive halving",
     "gradient": "hypergradients",
 }

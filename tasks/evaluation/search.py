@@ -23,6 +23,7 @@ Json = dict[str, Any]
 _TOP = 10
 _EDGE = 0.05  # of a range, on its own scale
 _LITTLE = 0.05  # of the scores' variance
+_EVEN = 1.1  # budgets of epochs that differ by less are called equal: rungs can't spend every epoch
 _FEW_CHOICES = 3  # of two numbers, one is always the smallest
 
 
@@ -258,11 +259,11 @@ def _warnings(recipes: Sequence[_Recipe], described: Sequence[Json], contained: 
             )
         if edges := [each for each in found["edges"] if each["matters"]]:
             said.append(_at_edges(recipe.name, edges))
-    counts = {recipe.name: len(recipe.tried) for recipe in recipes}
-    if len(set(counts.values())) > 1:
-        fewest, most = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
+    budgets = {recipe.name: int(recipe.entry["epochs"]) for recipe in recipes}
+    if max(budgets.values(), default=0) > _EVEN * min(budgets.values(), default=0):
+        least, most = min(budgets, key=lambda name: budgets[name]), max(budgets, key=lambda name: budgets[name])
         said.append(
-            f"The budgets differ: {fewest} tried {counts[fewest]} settings, {most} {counts[most]}. "
+            f"The budgets differ: {least} trained {budgets[least]:,} epochs, {most} {budgets[most]:,}. "
             "Their best scores can't be compared."
         )
     return said

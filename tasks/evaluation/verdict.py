@@ -68,7 +68,7 @@ def judge(
     rivals = [arm for arm in arms[1:] if arm.ended] if leader else []
     resolution = 1 / plan["parts"][TEST] if metric.share else 0.0
     comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
-    augmentation = effects(plan["recipes"], arms, metric, confidence=confidence, resolution=resolution)
+    augmentation = effects(_as_compared(plan), arms, metric, confidence=confidence, resolution=resolution)
 
     shipped = leader.best_trial(metric) if leader else None
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
@@ -126,6 +126,13 @@ def judge(
             "next": advice.next_steps(findings),
         }
     )
+
+
+def _as_compared(plan: Json) -> list[Json]:
+    """The recipes with the parameters that they were compared in, without what a search chose for each."""
+    searched = plan["search"]["recipes"] if plan.get("search") else []
+    params = {each["recipe_id"]: each["params"] for each in searched}
+    return [{**recipe, "params": params.get(recipe["recipe_id"], recipe["params"])} for recipe in plan["recipes"]]
 
 
 @dataclass(frozen=True)

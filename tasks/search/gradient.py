@@ -38,7 +38,8 @@ class Tried:
     Args:
         values: By name.
         loss: Of the validation rows, without penalties: with them, less l2 would look better whatever it does to the
-            predictions. Not finite where it diverged.
+            predictions. Not finite where it diverged, or is so far beyond predicting the same for every row that
+            derivatives point anywhere.
         gradients: Derivatives of that loss by the values.
     """
 
@@ -47,7 +48,7 @@ class Tried:
     gradients: Mapping[str, float]
 
 
-def next_setting(history: Sequence[Tried], bounds: Bounds, *, worst: float = math.inf) -> dict[str, float]:
+def next_setting(history: Sequence[Tried], bounds: Bounds) -> dict[str, float]:
     """The setting to try after `history`, which begins at one starting point; no chance is in it.
 
     From the best setting so far, each hyperparameter goes against the sign of its derivative, by a factor of 3 at
@@ -63,14 +64,12 @@ def next_setting(history: Sequence[Tried], bounds: Bounds, *, worst: float = mat
     Args:
         history: In the order in which they were tried; at least one.
         bounds: Of what is searched. Settings stay within.
-        worst: A loss above this counts as a divergence, since far beyond it derivatives point anywhere. Twice that of
-            predicting the same for every row will do; once is too little, an untrained network may be worse.
     """
     best: Tried | None = None
     steps = dict.fromkeys(bounds, math.log(FACTOR))
     ahead: dict[str, float] = {}
     for tried in history:
-        trained = _trained(tried, bounds, worst)
+        trained = _trained(tried, bounds)
         if trained and (best is None or tried.loss < best.loss):
             if best is not None:
                 steps = {
@@ -95,9 +94,9 @@ def next_setting(history: Sequence[Tried], bounds: Bounds, *, worst: float = mat
     )
 
 
-def _trained(tried: Tried, bounds: Bounds, worst: float) -> bool:
+def _trained(tried: Tried, bounds: Bounds) -> bool:
     known = all(math.isfinite(tried.gradients.get(name, math.nan)) for name in bounds)
-    return known and math.isfinite(tried.loss) and tried.loss <= worst
+    return known and math.isfinite(tried.loss)
 
 
 def _flipped(name: str, one: Tried, other: Tried) -> bool:

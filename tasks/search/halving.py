@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.search import sequences
+from tasks.search.points import possible
 from tasks.search.space import Setting, Space
 from tasks.search.told import Method, Told
 
@@ -47,7 +48,7 @@ def _epochs(ladder: list[Rung]) -> int:
 
 
 def _all_at_once(space: Space, trials: int) -> list[int]:
-    return [trials]
+    return [possible(space, trials)]
 
 
 def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:

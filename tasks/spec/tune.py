@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from tasks.ranges import Count, Positive, Whole
 from tasks.spec.entries import problem
@@ -38,6 +38,20 @@ class Searched(Frozen):
     when: dict[str, Any] = Field(
         default={}, description="searched only where these others have the given value, or one of a list of values"
     )
+
+    @model_serializer
+    def _as_written(self) -> Any:
+        """The shortest form that reads the same."""
+        if self.choices is not None:
+            over: dict[str, Any] = {"choices": self.choices}
+        elif self.low is None:
+            over = {}
+        else:
+            over = {"low": self.low, "high": self.high, "scale": self.scale}
+            over |= {} if self.step is None else {"step": self.step}
+        if self.when:
+            return {**over, "when": self.when}
+        return self.choices if self.choices is not None else over or "auto"
 
     @property
     def own(self) -> bool:

@@ -68,7 +68,7 @@ def export_model(
     model = keras.Model(preprocessor.input, head(preprocessor.output), name="bakeoff.model")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MODEL
-    temporary = folder / f".{os.getpid()}.{MODEL}"  # Keras wants the ending
+    temporary = folder / f".{MODEL}.{os.getpid()}.keras"  # Keras wants the ending
     try:
         model.save(temporary)
         signature = _signature(model, columns, target_name, classes, rate, _sha256(temporary))

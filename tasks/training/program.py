@@ -61,6 +61,7 @@ class Structure:
         layers: The network, as `stacked_layers.describe` puts it.
         classes: None for regression.
         seeds, recipes: The stack's rectangle; a seed counts once for each of its folds.
+        folds: How many lanes that follow each other are of one seed, and so share random numbers.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
         own_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its own
             network, for which its directions are drawn. Else empty: widths are inputs.
@@ -69,6 +70,7 @@ class Structure:
     layers: str
     classes: int | None
     seeds: int
+    folds: int
     recipes: int
     rules: tuple[Rule, ...]
     inputs: tuple[str, ...]
@@ -152,6 +154,7 @@ class Program:
 
         self.classes, self.rules, self.batch_size = structure.classes, structure.rules, structure.batch_size
         self.seeds, self.recipes, self.dtype = structure.seeds, structure.recipes, tf.as_dtype(structure.dtype)
+        self.folds = structure.folds
         self.layers: list[StackedLayer] = layout(model)
         self.forms = forms(self.layers)
         self.trainable = [index for one in self.layers for index in one.trainable]
@@ -341,8 +344,10 @@ class Program:
 
         def uniforms(shape: list[int], layer: int) -> Tensor:
             # Keyed by seed, layer and step alone. philox, since the default generator differs under XLA.
-            keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step.number]) for s in range(self.seeds)]
-            return tf.stack([tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys])
+            lanes = range(0, self.seeds, self.folds)
+            keys = [tf.stack([inputs["seeds"][s] * 1000 + layer, step.number]) for s in lanes]
+            drawn = [tf.random.stateless_uniform(shape, key, dtype=self.dtype, alg="philox") for key in keys]
+            return tf.repeat(tf.stack(drawn), self.folds, axis=0) if self.folds > 1 else tf.stack(drawn)
 
         context = Context(True, step.mask, inputs.get("dropout"), uniforms, self.grouped, inputs.get("widths"))
         joined = self._joined(blocks)

@@ -202,6 +202,7 @@ class Stack:
             layers=describe(self.model),
             classes=self.arrays.classes,
             seeds=len(self.seeds),
+            folds=self._folds(),
             recipes=len(self.columns),
             rules=rules,
             inputs=(*values, *(["widths"] if padded else [])),
@@ -216,6 +217,11 @@ class Stack:
         self.inputs["seeds"] = tf.constant(self.seeds, tf.int32)
         if padded:
             self.inputs["widths"] = tf.constant(widths, tf.int32)
+
+    def _folds(self) -> int:
+        """How many lanes that follow each other are of one seed; 1 where seeds differ in that."""
+        counts = {self.seeds.count(seed) for seed in self.seeds}
+        return counts.pop() if len(counts) == 1 else 1
 
     def _first_weights(self, models: Mapping[Widths, Sequence[keras.Model]]) -> list[Tensor]:
         """Each trial's initial weights in the leading corner, zeros around them.

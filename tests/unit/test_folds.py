@@ -13,13 +13,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks import plan as plan_module
 from tasks import trials as trials_module
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import Dataset, Streamed
 from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
-from tasks.plan import Plan, PlannedTrial, lay_out
+from tasks.layout import Ground, Rows
+from tasks.plan import Plan, lay_out
+from tasks.planned import PlannedTrial
 from tasks.prepared import Prepared, prepare_folds
 from tasks.records import METRICS, PREDICTIONS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
@@ -339,17 +340,16 @@ def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: 
         for fold in prepared
     ]
     rows = {
-        fold: plan_module._Rows(
+        fold: Rows(
             features=each.features.shape[1:],
             classes=len(dataset.classes or ()),
             train=len(each.rows["train"]),
             resampled=resampled_rows(dataset.target[each.rows["train"]]),
             scored=sum(map(len, each.rows.values())),
-            augmentation_seconds=dict.fromkeys([recipe.recipe_id for recipe in plan.recipes], 0.0),
         )
         for fold, each in prepared.items()
     }
-    stacks, _, _ = plan_module._stacks(trials, {each.recipe_id: each for each in plan.recipes}, rows, ["accuracy"])
+    stacks, _, _ = Ground(dataset, rows, ("accuracy",)).stacks(trials, plan.recipes, probed=False)
     return replace(plan, trials=trials, stacks=stacks)
 
 
@@ -383,12 +383,11 @@ def test_trials_in_folds_are_recorded_and_score_as_scikit_learn_does(wine: Datas
     trials, metrics = TRIALS.read(folder), METRICS.read(folder)
     assert trials["fold"].tolist() == [0, 1, 2, 3]
     assert set(trials["stage"]) == {"search"}
-    assert set(metrics["part"]) == {"train", "val"}, "a search never looks at the test part"
+    assert set(metrics["part"]) == {"val"}, "which alone decides a search"
     assert len(PREDICTIONS.read(folder)) == 0
     for trial in trials.itertuples():
-        for part, rows in prepared[trial.fold].rows.items():
-            own = metrics[(metrics["trial_id"] == trial.trial_id) & (metrics["part"] == part)]
-            assert set(own["rows"]) == {len(rows)}
+        own = metrics[metrics["trial_id"] == trial.trial_id]
+        assert set(own["rows"]) == {len(prepared[trial.fold].rows["val"])}
     ours = metrics[(metrics["part"] == "val") & (metrics["metric"] == "accuracy")]["value"].mean()
     theirs = []
     for fold in prepared.values():

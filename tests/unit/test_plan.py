@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.experiments import shipped
-from tasks import plan as plan_module
+from tasks import layout as layout_module
 from tasks import stacking
 from tasks.augmentation import wordnet
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
-from tasks.plan import Plan, bind_trial, evaluation_steps, lay_out
+from tasks.layout import evaluation_steps
+from tasks.plan import Plan, lay_out
+from tasks.planned import bind_trial
 from tasks.recipes import MAX_TRIALS, Recipe, identifier, recipes_of
 from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
@@ -410,7 +412,7 @@ def test_trials_of_different_shapes_do_not_share_a_stack(axis: dict[str, Any]) -
 
 def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """A division of its own for every core compiles more, and saves no time where other stacks fill the cores."""
-    monkeypatch.setattr(plan_module, "cores", lambda: 4)
+    monkeypatch.setattr(layout_module, "cores", lambda: 4)
     rates = {"learning_rate": [0.1, 0.01, 0.001, 0.0001]}
     one = plan_of(spec_of(compare=rates, train={"epochs": 3000}))
     assert len(one.stacks) == 4
@@ -420,7 +422,7 @@ def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each(monkeypatch: py
 
 
 def widths_of(monkeypatch: pytest.MonkeyPatch, *hidden: list[int], **train: Any) -> Plan:
-    monkeypatch.setattr(plan_module, "cores", lambda: 1)
+    monkeypatch.setattr(layout_module, "cores", lambda: 1)
     models = [{"mlp": {"hidden": each}} for each in hidden]
     return plan_of(spec_of(compare={"model": models}, train={"seeds": 2, **train}))
 
@@ -487,12 +489,12 @@ def test_resampled_rows_are_in_a_stack_of_their_own_and_weighted_ones_beside_the
 
 def test_costly_augmentation_is_done_once_for_a_larger_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are new every epoch are made in each stack, so where they cost more than training there is one."""
-    monkeypatch.setattr(plan_module, "cores", lambda: 4)
+    monkeypatch.setattr(layout_module, "cores", lambda: 4)
     compare = {"optimizer": ["sgd", "momentum", "rmsprop", "adam"]}
     spec = spec_of(compare=compare, train={"augmentation": "gaussian_noise", "epochs": 2000})
     counts, seconds = [], []
     for each in (1e-9, 1e-2):
-        monkeypatch.setattr(plan_module, "example_seconds", lambda policy, values, each=each: each)
+        monkeypatch.setattr(layout_module, "example_seconds", lambda policy, values, each=each: each)
         plan = plan_of(spec)
         counts.append(len(plan.stacks))
         seconds.append(plan.cost["seconds"])
@@ -513,7 +515,7 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
     def no_hidden_layers(model: Any) -> str | None:
         return "it is deep" if len(model.layers) > 1 else None
 
-    monkeypatch.setattr(plan_module, "why_not", no_hidden_layers)
+    monkeypatch.setattr(layout_module, "why_not", no_hidden_layers)
     plan = plan_of(spec_of(train={"seeds": 2}, compare={"model": ["linear", "mlp"]}))
     assert [(stack.trainer, stack.why, stack.size, stack.lanes) for stack in plan.stacks] == [
         ("stack", "", 2, 2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import BadInput, Locked
-from tasks.run_folder import STAGES, Stages, locked, make_folder, read_json, write_json, write_text
+from tasks.run_folder import STAGES, Stages, locked, make_folder, read_json, sweep, write_json, write_text
 
 HOLDER = """
 import sys
@@ -143,6 +144,46 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, name: str) -> Non
     assert error.value.where == str(tmp_path / name)
 
 
+def ended_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_processes_left_half_written_is_swept(tmp_path: Path) -> None:
+    dead = ended_process()
+    (tmp_path / "checkpoints" / "0123456789ab").mkdir(parents=True)
+    (tmp_path / "checkpoints" / f".0123456789ab.{dead}.t81").mkdir()
+    (tmp_path / "checkpoints" / f".0123456789ab.{dead}.t81" / "trials.parquet").touch()
+    (tmp_path / "model").mkdir()
+    kept = [".hidden", ".2", f".plan.json.{os.getpid()}", f"plan.json.{dead}", "checkpoints/paused-0123456789ab.npz"]
+    gone = [f".plan.json.{dead}", f"checkpoints/.wave-000.json.{dead}", f"model/.model.keras.{dead}.keras"]
+    for name in [*kept, *gone]:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {*kept, "checkpoints", "checkpoints/0123456789ab", "model"}
+
+
+def test_every_temporary_name_is_one_that_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.recording import write_folder
+    from tasks.records import TABLES
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", ended_process)
+        for name in ("replace", "rename", "unlink"):
+            patch.setattr(Path, name, lambda self, *arguments, **options: self)
+        patch.setattr(shutil, "rmtree", lambda *arguments, **options: None)
+        write_text(tmp_path / "plan.json", "{}")
+        TABLES["settings"].write([], tmp_path)
+        (tmp_path / "checkpoints").mkdir()
+        write_folder(tmp_path / "checkpoints" / "0123456789ab", {}, {})
+    assert len([*tmp_path.rglob(".*")]) == 3
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "checkpoints"]
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
 # --- stages --------------------------------------------------------------------------------------------------
 
 
@@ -179,4 +220,4 @@ def test_a_run_taken_up_again_keeps_what_was_on_record(tmp_path: Path) -> None:
 
 
 def test_the_stages_stand_in_order() -> None:
-    assert STAGES == ("load", "split", "validate", "plan", "train", "evaluate", "judge", "report")
+    assert STAGES == ("load", "split", "validate", "plan", "search", "train", "evaluate", "judge", "report")

@@ -399,7 +399,7 @@ def test_adaptive_methods_show_the_running_best_and_pruned_settings_are_not_the_
 def test_unequal_budgets_are_said() -> None:
     more = searched("adam", [LEARNING_RATE], [(0.5, {"learning_rate": 0.02 * i}) for i in range(1, 4)])
     assert judged(SGD, more)["warnings"][-1] == (
-        "The budgets differ: sgd tried 1 settings, adam 3. Their best scores can't be compared."
+        "The budgets differ: sgd trained 10 epochs, adam 30. Their best scores can't be compared."
     )
 
 

@@ -38,6 +38,7 @@ def test_a_run_opens_with_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run")
     assert {path.name for path in run.folder.iterdir()} == {
         "spec.yaml",
+        "stages.json",
         "environment.json",
         "model",
         "previews",
@@ -85,6 +86,18 @@ def test_there_must_be_a_run_to_go_on_from(tmp_path: Path, start: str) -> None:
     with pytest.raises(BadInput, match="no run to go on from"):
         open_run(tmp_path, start=start)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("start", ["load", "split", "search", "report"])
+def test_a_run_that_has_no_plan_yet_begins_at_the_beginning(tmp_path: Path, start: str) -> None:
+    """Killed before there was anything to go on from; what it was begun with does not matter."""
+    open_run(tmp_path)
+    assert read_json(tmp_path / "stages.json") == {"stages": {}}
+    with pytest.raises(BadInput, match="not empty"):
+        open_run(planned(tmp_path / "planned", WINE).folder)
+    run = open_run(tmp_path, WINE | {"train": {"epochs": 7}}, start=start)
+    assert run.start == "load"
+    assert open_run(tmp_path / "planned", start="report").start == "report"
 
 
 # --- split and validate --------------------------------------------------------------------------------------

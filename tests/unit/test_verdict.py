@@ -342,7 +342,8 @@ def test_finite_leaves_no_nan_and_no_numpy():
 
 KEYS = {
     "": "schema_version metric greater_is_better confidence part winner leader tied sentence recipes "
-    "comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations warnings next",
+    "comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations "
+    "warnings next search",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
     "comparisons": "recipe_id recipe difference low high p p_holm effect_size smallest_difference answer",
     "augmentation": "recipe_id recipe against_id against pairs difference low high p p_holm effect_size "
@@ -395,7 +396,7 @@ class TestWholeRun:
 
 
 def test_the_fabricated_run_has_what_reports_must_show(tmp_path: Path):
-    run = write_synthetic_run(tmp_path, recipes=8, hostile=True)
+    run = write_synthetic_run(tmp_path, recipes=8, hostile=True, search=3)
     verdict = json.loads((run / "verdict.json").read_text())
     assert {recipe["status"] for recipe in verdict["recipes"]} == {"ok", "diverged"}
     assert any("did not learn" in (recipe["note"] or "") for recipe in verdict["recipes"])

@@ -56,7 +56,7 @@ def train(work: Work) -> list[Trained]:
 
 def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None) -> list[Outcome]:
     """Trains recipes of one seed; the outcomes come in no order."""
-    from tasks.plan import work_of
+    from tasks.layout import work_of
     from tasks.stacking import cores, divide
     from tasks.training.stack import train_stack
 

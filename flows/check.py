@@ -1,0 +1,165 @@
+"""What `bakeoff check` shows: the spec with every default, the data, the plan and what it will cost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from flows.console import Bar, show_validation
+from flows.environment import load_tensorflow
+from tasks.errors import Blocked
+from tasks.run_folder import make_folder
+from tasks.spec.models import Spec
+
+_SHOWN = 20
+"""Stacks at most."""
+
+
+def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
+    """Spec, data and plan without training; leaves nothing behind but downloaded data.
+
+    Raises:
+        BadInput: the spec or the data is wrong, or blocked by validation.
+    """
+    from tasks import stages
+
+    folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
+    try:
+        with Bar(Console(stderr=True)) as bar:
+            bar.hear("load", "reading the data", None)
+            load_tensorflow()
+            run = stages.open_run(spec, text, overrides, base, home, folder)
+            dataset = stages.load(
+                run, lambda done, total: bar.hear("load", f"{done / 1e6:.1f} MB", done / (total or done))
+            )
+            bar.hear("load", "done", 1.0)
+            bar.hear("validate", "checking the data", None)
+            splits = stages.split(run, dataset)
+            validation = stages.validate(run, dataset, splits)
+            bar.hear("validate", "done", 1.0)
+            bar.hear("plan", "planning", None)
+            plan, _ = stages.plan(run, dataset, splits)
+            bar.hear("plan", "done", 1.0)
+    except Blocked as error:
+        if error.table:
+            show_validation(error.table)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _show_plan(plan.as_json(), validation, home)
+
+
+def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> None:
+    import yaml
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("[bold]spec[/] (every default filled in)")
+    typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
+    data, parts = plan["data"], plan["parts"]
+    inputs = {
+        "table": lambda: f"{len(data['columns'])} columns",
+        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
+        "text": lambda: f"texts in {escape(data['text'])}",
+        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
+    }[data["kind"]]()
+    predicted = f"{plan['task']} of {escape(data['target'])}"
+    console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
+    console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
+    where = "streamed from disk" if data["streamed"] else "in memory"
+    console.print(f"rows {where}, about {data['memory_bytes'] / 1e6:,.0f} MB; shuffled {_shuffled(data['shuffle'])}")
+    for note in data["notes"]:
+        console.print(f"note: {escape(note)}")
+    for result in validation["results"]:
+        if not result["success"]:
+            console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
+    console.print(f"\n[bold]recipes[/] {len(plan['recipes'])}, decided by {plan['metric']}")
+    for recipe in plan["recipes"]:
+        console.print(f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}")
+    for item in plan["skipped"]:
+        console.print(f"  skipped       {escape(item['recipe'])}: {escape(item['reason'])}")
+    if plan["search"]:
+        _show_search(console, plan)
+    else:
+        console.print(f"\n[bold]trials[/] {plan['cost']['trials']} in {len(plan['stacks'])} stacks")
+        _show_stacks(console, plan["stacks"])
+    reused = _reused(plan, home)
+    console.print(f"reused: {reused or 'nothing'}")
+    console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+
+
+def _shuffled(policy: str) -> str:
+    return "as a whole in every epoch" if policy == "whole" else f"in every epoch by {policy}"
+
+
+def _weights(stack: Mapping[str, Any]) -> str:
+    if stack["fill"] == 1:
+        return f"{stack['parameters']:,} weights each"
+    counts = [stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]]
+    return f"{min(counts):,} to {max(counts):,} weights each, filled to {stack['fill']:.0%}"
+
+
+def _reused(plan: dict[str, Any], home: Path) -> str:
+    """Which of the plan's stacks lie finished in an earlier run's folder, where `--from train` would keep them."""
+    wanted = {stack["stack_id"] for stack in plan["stacks"]}
+    for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
+        found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
+        if found:
+            return f"{len(found)} of {len(wanted)} stacks with --run-dir {run} --from train"
+    return ""
+
+
+def _show_search(console: Console, plan: dict[str, Any]) -> None:
+    """What is searched in each recipe and with which budget; the first settings' stacks, since later ones depend on
+    what those show."""
+    search, cost = plan["search"], plan["cost"]
+    on = f"{search['folds']} folds" if search["folds"] else "the validation part"
+    seeds = f"{search['seeds']} seed{'s' if search['seeds'] > 1 else ''}"
+    console.print(f"\n[bold]search[/] {cost['search']['trials']:,} trials, {seeds} on {on}")
+    for recipe in search["recipes"]:
+        console.print(
+            f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}: {recipe['method']}, {recipe['trials']} settings, "
+            f"{recipe['epochs']:,} epochs of each seed and fold"
+        )
+        if recipe["rungs"]:
+            ladder = ", ".join(f"{rung['settings']} to epoch {rung['epochs']}" for rung in recipe["rungs"])
+            console.print(f"      rungs: {ladder}")
+        for dimension in recipe["space"]:
+            console.print(f"      {escape(_searched(dimension))}")
+    first = cost["search"]["first_wave"]
+    console.print(f"first settings: {sum(stack['size'] for stack in first):,} trials in {len(first)} stacks")
+    _show_stacks(console, first)
+    console.print(f"\n[bold]trials[/] {cost['trials']} of the best settings on fresh seeds, divided after the search")
+
+
+def _searched(dimension: Mapping[str, Any]) -> str:
+    """`learning_rate: 0.0001 to 1, logarithmic (the optimizer's own range)`."""
+    if "choices" in dimension:
+        values = "one of " + ", ".join(map(str, dimension["choices"]))
+    else:
+        values = f"{dimension['low']:g} to {dimension['high']:g}"
+        values += ", logarithmic" if dimension["log"] else ""
+        values += ", whole numbers" if dimension["integer"] else ""
+        values += f" in steps of {dimension['step']:g}" if dimension["step"] else ""
+    own = " (the optimizer's own range)" if dimension["owned"] else ""
+    when = " and ".join(f"{name} is {' or '.join(map(str, of))}" for name, of in dimension["when"].items())
+    return f"{dimension['name']}: {values}{own}" + (f", where {when}" if when else "")
+
+
+def _show_stacks(console: Console, stacks: Sequence[Mapping[str, Any]]) -> None:
+    for stack in stacks[:_SHOWN]:
+        why = f" ({escape(stack['why'])})" if stack["why"] else ""
+        special = f" by {stack['search']}" if stack["search"] else ""
+        console.print(
+            f"  {stack['stack_id']}  {stack['trainer']}{why}{special}: {stack['size']} trials x {stack['steps']:,} "
+            f"steps, {_weights(stack)}, {stack['rows']:,} rows an epoch, "
+            f"evaluated every {stack['evaluate_every']:,} steps, at most {stack['memory_bytes'] / 1e6:,.0f} MB"
+        )
+    if len(stacks) > _SHOWN:
+        console.print(f"  and {len(stacks) - _SHOWN} more")
