@@ -107,7 +107,8 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
             rung.settings * (rung.epochs - before)
             for rung, before in zip(ladder, [0, *(rung.epochs for rung in ladder)], strict=False)
         )
-        return Search(recipe, method, space, ladder[0].settings, spent, tuple(ladder))
+        begun = min(ladder[0].settings, _points(space)) if size(space) <= MAX_POINTS else ladder[0].settings
+        return Search(recipe, method, space, begun, spent, tuple(ladder))
     elif method == "gradient":
         _refuse_for_gradient(recipe, space)
     elif size(space) <= MAX_POINTS:

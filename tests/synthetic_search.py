@@ -77,7 +77,7 @@ def synthetic_search(
         own = space(recipe["optimizer"], dimensions, choices)
         entries.append(
             {
-                **{name: recipe[name] for name in ("recipe_id", "recipe", "optimizer")},
+                **{name: recipe[name] for name in ("recipe_id", "recipe", "optimizer", "params")},
                 "method": method,
                 "trials": settings,
                 "epochs": settings * seeds * (folds or 1) * 10,

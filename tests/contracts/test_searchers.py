@@ -26,9 +26,9 @@ LISTED: Space = (
 )
 """(4 + 1 + 1) * (3 + 1 + 3) = 42 settings."""
 
-# A gradient search takes none but ranges that a loss can be differentiated by: see test_gradient_search.
-ANY_SPACE = {name: method for name, method in METHODS.items() if name != "gradient"}
-every_method = pytest.mark.parametrize("method", ANY_SPACE.values(), ids=ANY_SPACE)
+EVERYWHERE = {name: method for name, method in METHODS.items() if name != "gradient"}
+"""A gradient search goes along ranges alone, and learns from derivatives (`tests/unit/test_descent.py`)."""
+every_method = pytest.mark.parametrize("method", EVERYWHERE.values(), ids=EVERYWHERE)
 
 
 def score(setting: Setting) -> float | None:
@@ -141,8 +141,8 @@ def test_nothing_is_logged(method: Method, capfd: pytest.CaptureFixture[str]) ->
 
 
 APART = """
-from tests.contracts.test_searchers import ANY_SPACE, LISTED, search
-print({name: [each.setting for each in search(method, LISTED, 16, 7)] for name, method in ANY_SPACE.items()})
+from tests.contracts.test_searchers import EVERYWHERE, LISTED, search
+print({name: [each.setting for each in search(method, LISTED, 16, 7)] for name, method in EVERYWHERE.items()})
 """
 
 
@@ -151,5 +151,5 @@ def test_a_process_that_hashes_otherwise_asks_for_the_same() -> None:
     environment = os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "17"}
     call = [sys.executable, "-c", APART]
     done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    here = {name: [each.setting for each in search(method, LISTED, 16, 7)] for name, method in ANY_SPACE.items()}
+    here = {name: [each.setting for each in search(method, LISTED, 16, 7)] for name, method in EVERYWHERE.items()}
     assert done.stdout == f"{here}\n"
