@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tasks import plan as plan_module
+from tasks import layout
 from tasks.layout import Ground, Rows
 from tasks.plan import Plan
 from tasks.recording import folder_of, write_folder
@@ -241,11 +241,11 @@ def test_a_wave_keeps_the_stacks_it_was_begun_with(
     wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine with more cores it would be divided otherwise, and what is finished be trained again."""
-    monkeypatch.setattr(plan_module, "cores", lambda: 1)
+    monkeypatch.setattr(layout, "cores", lambda: 1)
     first = Trainer(tmp_path, dies_after=1)
     with pytest.raises(KeyboardInterrupt):
         found_by(tuning_of(wine, tmp_path), first)
-    monkeypatch.setattr(plan_module, "cores", lambda: 8)
+    monkeypatch.setattr(layout, "cores", lambda: 8)
     second = Trainer(tmp_path)
     found_by(tuning_of(wine, tmp_path), second)
     assert first.waves == second.waves[: len(first.waves)]
