@@ -34,7 +34,7 @@ def _experiments() -> Iterator[str]:
     from flows.experiments import shipped
 
     for name, path in shipped().items():
-        yield f"{name:<14} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}"
+        yield f"{name:<22} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}"
 
 
 def _datasets() -> Iterator[str]:
@@ -48,7 +48,7 @@ def _searchers() -> Iterator[str]:
     from tasks.search.methods import METHODS
 
     for name, method in METHODS.items():
-        yield f"{name:<14} {method.summary}"
+        yield f"{name:<18} {method.summary}"
 
 
 def _metrics() -> Iterator[str]:
