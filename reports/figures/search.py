@@ -65,7 +65,12 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
     ]
     chosen = _chosen("chosen_budget")
     base = alt.Chart(inline(rows)).encode(
-        x=alt.X("epochs:Q", title="Epochs trained, all seeds and folds", axis=alt.Axis(format="~s", grid=False)),
+        x=alt.X(
+            "epochs:Q",
+            title="Epochs trained, all seeds and folds",
+            scale=alt.Scale(domain=[0, max(row["epochs"] for row in rows)], nice=False),
+            axis=alt.Axis(format="~s", grid=False),
+        ),
         color=_colour(plan, list(curves)),
         tooltip=[
             alt.Tooltip("recipe:N"),
