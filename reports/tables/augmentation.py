@@ -42,15 +42,17 @@ def effects(verdict: dict[str, Any]) -> str:
 
 
 def previews(previews: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
-    """Some training examples before and after, a tab for each policy.
+    """The section's heading, and some training examples before and after, a tab for each policy. Nothing at all where
+    no recipe augments.
 
     Args:
         previews: `augmentation.json`, or empty.
         pictures: The PNG files beside it.
     """
     if not previews:
-        return raw('<p class="quiet">No recipe augments its training rows.</p>')
-    return tabset({policy["name"]: _shown(previews["kind"], policy, pictures) for policy in previews["policies"]})
+        return ""
+    shown = tabset({policy["name"]: _shown(previews["kind"], policy, pictures) for policy in previews["policies"]})
+    return f"## Augmentation {{#augmentation}}\n\n{shown}"
 
 
 def _shown(kind: str, policy: dict[str, Any], pictures: Mapping[str, bytes]) -> str:

@@ -145,7 +145,8 @@ def test_the_other_renderer_makes_one_page_that_fetches_nothing(run: Path) -> No
     assert page.count('class="vega-chart"') >= 6
     assert page.count("<h1") == 1
     assert "nbclient and pandoc" in page
-    assert page.index('id="comparison"') < page.index('id="tuning"') < page.index('id="augmentation"')
+    assert page.index('id="comparison"') < page.index('id="tuning"') < page.index('id="learning-curves"')
+    assert 'id="augmentation"' not in page, "no recipe augments"
     assert 'href="#tuning"' in page
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
 
