@@ -99,15 +99,17 @@ def _shuffled(policy: str) -> str:
 
 
 def _weights(stack: Mapping[str, Any]) -> str:
-    if stack["fill"] == 1:
-        return f"{stack['parameters']:,} weights each"
-    counts = [stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]]
-    return f"{min(counts):,} to {max(counts):,} weights each, filled to {stack['fill']:.0%}"
+    """How many, and the share of the stack's arithmetic that is not padding."""
+    counts = {stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]}
+    span = f"{min(counts):,} to {max(counts):,}" if len(counts) > 1 else f"{stack['parameters']:,}"
+    return f"{span} weights each, filled to {stack['fill']:.0%}"
 
 
 def _reused(plan: dict[str, Any], home: Path) -> str:
-    """Which of the plan's stacks lie finished in an earlier run's folder, where `--from train` would keep them."""
-    wanted = {stack["stack_id"] for stack in plan["stacks"]}
+    """Which of the plan's stacks, or a search's first, lie finished in an earlier run's folder, where `--from train`
+    would keep them."""
+    stacks = plan["stacks"] or plan["cost"].get("search", {}).get("first_wave", [])
+    wanted = {stack["stack_id"] for stack in stacks}
     for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
         found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
         if found:

@@ -208,7 +208,7 @@ def test_check_shows_spec_data_and_plan_and_leaves_nothing_behind(
         "  sgd · weight decay 0.1",
         "skipped       adamw · weight decay 0.1: adamw brings its own weight decay: set it there",
         "trials 6 in ",
-        " trials x 28 steps, 139 weights each, 114 rows an epoch, evaluated every 4 steps, at most ",
+        " trials x 28 steps, 139 weights each, filled to 100%, 114 rows an epoch, evaluated every 4 steps, at most ",
         "reused: nothing",
         "estimated training time: about ",
     ):
