@@ -120,6 +120,7 @@ class Tuning:
         """The first wave's variants, trials and stacks, and the seconds expected of the whole search."""
         asked = self._next(0)
         wave, seconds = self._divided(asked)
+        seconds += _STACK_SECONDS * len(wave.stacks)
         epochs = sum(each.search.epochs / max(each.search.trials, 1) for each in asked)
         return wave, seconds * sum(search.epochs for search in self._searches) / max(epochs, 1)
 
@@ -262,6 +263,9 @@ class Tuning:
                 best, chosen = sign * score, asked.variant
         return chosen
 
+
+_STACK_SECONDS = 0.6
+"""Of a wave's stack beyond what the model of cost says, measured: tracing in Python, one stack at a time, and records."""
 
 SPECIAL = ("successive-halving", "gradient")
 """Methods whose trials are not simply trained to their end."""
