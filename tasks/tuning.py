@@ -265,7 +265,7 @@ class Tuning:
 
 
 _STACK_SECONDS = 0.6
-"""Of a wave's stack beyond what the model of cost says, measured: tracing in Python, one stack at a time, and records."""
+"""Of a wave's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
 
 SPECIAL = ("successive-halving", "gradient")
 """Methods whose trials are not simply trained to their end."""
