@@ -12,9 +12,10 @@ from pydantic_core import PydanticCustomError
 from tasks.errors import BadInput
 from tasks.recipes import Recipe
 from tasks.search.gradient import DECAY_RATES
-from tasks.search.halving import Rung, rungs
-from tasks.search.points import possible
-from tasks.search.space import Range, Setting, Space, grid, size
+from tasks.search.halving import Rung, epochs_of, rungs
+from tasks.search.methods import GRADIENT, GRID, HALVING
+from tasks.search.points import Settings, possible
+from tasks.search.space import Range, Setting, Space
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
 from tasks.spec.space import as_json, on_a_grid, spaces
@@ -96,42 +97,37 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     _check_together(recipe, space)
     epochs = recipe.settings["epochs"]
     trials = tune.trials or DEFAULT_TRIALS
-    if method == "grid":
+    if method == GRID:
         space = on_a_grid(space)
         points = _points(space)
         trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
-    elif method == "successive-halving":
+    elif method == HALVING:
         _refuse_for_rungs(recipe, space)
         ladder = [Rung(possible(space, rung.settings), rung.epochs) for rung in rungs(trials, epochs)]
-        spent = sum(
-            rung.settings * (rung.epochs - before)
-            for rung, before in zip(ladder, [0, *(rung.epochs for rung in ladder)], strict=False)
-        )
-        return Search(recipe, method, space, ladder[0].settings, spent, tuple(ladder))
-    elif method == "gradient":
+        return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))
+    elif method == GRADIENT:
         _refuse_for_gradient(recipe, space)
-    elif size(space) <= MAX_POINTS:
-        trials = min(trials, _points(space))  # there are no more to try
+    else:
+        trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
 
 
 def _points(space: Space) -> int:
-    """Of a grid, conditions apart where there are too many to count.
+    """Of a grid.
 
     Raises:
         BadInput: more than `MAX_POINTS`.
     """
-    most = size(space)
-    points = most if most > 100 * MAX_POINTS else sum(1 for _ in grid(space))
+    points = Settings(space).number
     if points > MAX_POINTS:
         raise BadInput(
             "the grid is too large",
             where="tune.space",
-            got=f"{points:,.0f} points",
+            got=f"{points:,} points",
             accepted=f"at most {MAX_POINTS:,}",
             remedy="list fewer values, or use another method, such as random",
         )
-    return int(points)
+    return points
 
 
 def _check_together(recipe: Recipe, space: Space) -> None:
@@ -197,7 +193,7 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
 def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
     """Each recipe is owed as many settings as the others; grids of their own sizes would differ."""
     grids = {
-        search.trials for search in searches if search.method == "grid" and search.recipe.settings.get("method") is None
+        search.trials for search in searches if search.method == GRID and search.recipe.settings.get("method") is None
     }
     if len(grids) > 1 and tune.trials is None:
         raise BadInput(

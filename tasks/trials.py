@@ -16,13 +16,12 @@ from tasks.prepared import Prepared
 from tasks.recording import PreparedByFold, Searched, folder_of, record
 from tasks.rungs import Contest, climb, saved_at
 from tasks.search.halving import Rung
+from tasks.search.methods import GRADIENT, HALVING
 from tasks.stacking import cores
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import MEASURED, Arrays, Progress, Trial
-
-HALVING = "successive-halving"
 
 StackProgress = Callable[[str, int, int], None]
 """Told (what is being done, training steps done, steps in all) over the whole plan, steps counted per trial."""
@@ -159,7 +158,7 @@ class _Training:
             self._board.note(stack, step / steps)
 
         searched = Searched()
-        if stack.search == "gradient":
+        if stack.search == GRADIENT:
             found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})

@@ -29,7 +29,7 @@ from tasks.recording import LOSS, folder_of, gradients_of
 from tasks.records import METRICS as METRICS_TABLE
 from tasks.records import SETTINGS, TRIALS
 from tasks.run_folder import read_json, write_json
-from tasks.search.methods import METHODS
+from tasks.search.methods import GRADIENT, HALVING, METHODS
 from tasks.search.space import Setting
 from tasks.search.told import Told
 from tasks.searches import FIRST_SEED, Search
@@ -220,7 +220,7 @@ class Tuning:
         for variant in variants:
             special = _special(methods[variant.variant_id])
             # Derivatives are taken of networks as they are, not of padded ones.
-            apart = identifier(variant.settings["model"]) if special == "gradient" else ""
+            apart = identifier(variant.settings["model"]) if special == GRADIENT else ""
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
             divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
@@ -267,14 +267,14 @@ class Tuning:
 _STACK_SECONDS = 0.6
 """Of a wave's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
 
-SPECIAL = ("successive-halving", "gradient")
+SPECIAL = (HALVING, GRADIENT)
 """Methods whose trials are not simply trained to their end."""
 
 
 def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
     """Raises BadInput where trials of a special method can't be stacked, or take no gradients."""
     why = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
-    if method == "gradient":
+    if method == GRADIENT:
         searching = [each.recipe for each in variants if OPTIMIZERS[each.optimizer]().searches]
         why = why or (f"{searching[0]} takes no gradients" if searching else None)
     if why:

@@ -26,6 +26,19 @@ def by_recipe(search: dict[str, Any], settings: pd.DataFrame) -> dict[str, list[
     return {each["recipe"]: tried[each["recipe_id"]] for each in search["recipes"] if each["recipe_id"] in tried}
 
 
+def judged_search(
+    verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[Tried]], tuple[float, float]] | None:
+    """What was searched, how it was judged, the settings by recipe, and the score's axis; None where nothing was
+    searched, or no setting ended."""
+    search, judged = plan.get("search"), verdict.get("search")
+    if not search or not judged:
+        return None
+    tried = by_recipe(search, settings)
+    ends = domain(search, tried)
+    return None if ends is None else (search, judged, tried, ends)
+
+
 def domain(search: dict[str, Any], tried: dict[str, list[Tried]]) -> tuple[float, float] | None:
     """Low and high end of the score's axis; scores beyond are drawn at its edge. None where nothing ended."""
     import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.curves import columns
 from reports.figures.encoding import colour, dash, inline
-from reports.figures.scores import by_recipe, domain, from_best, point, score_axis, sign, status_shape, thinned
+from reports.figures.scores import from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.metric_names import title
 from reports.numbers import duration
 from reports.palette import OPEN, palette
@@ -26,13 +26,10 @@ _BAR = 9  # px
 
 def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """By tab title: the best score against the number of settings, every setting in order, score against time."""
-    search, judged = plan.get("search"), verdict.get("search")
-    if not search or not judged:
+    found = judged_search(verdict, plan, settings)
+    if found is None:
         return {}
-    tried = by_recipe(search, settings)
-    ends = domain(search, tried)
-    if ends is None:
-        return {}
+    search, judged, tried, ends = found
     charts = {
         "Best by budget": _budget(judged, plan, ends),
         "Every setting": _history(search, tried, plan, ends),
@@ -198,14 +195,13 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
     """Score against learning rate, every recipe in one chart; nothing where it was not searched."""
     import altair as alt
 
-    search, judged = plan.get("search"), verdict.get("search")
-    if not search or not judged:
+    found = judged_search(verdict, plan, settings)
+    if found is None:
         return {}
-    tried = by_recipe(search, settings)
-    ends = domain(search, tried)
+    search, _, tried, ends = found
     rated = {recipe: [each for each in own if _rate(each)] for recipe, own in tried.items()}
     rated = {recipe: own for recipe, own in rated.items() if len({each.values["learning_rate"] for each in own}) > 1}
-    if ends is None or not rated:
+    if not rated:
         return {}
     rows = _points(search, rated, ends, rate=True)
     x = alt.X(

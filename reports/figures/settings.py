@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import colour, inline
-from reports.figures.scores import by_recipe, domain, from_best, point, score_axis, sign, status_shape, thinned
+from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.figures.search import legend
 from reports.metric_names import title
 from reports.numbers import setting
@@ -200,13 +200,10 @@ def _short(text: str) -> str:
 
 def slices(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """By hyperparameter: the score against it, every recipe that searched it in its colour."""
-    search, judged = plan.get("search"), verdict.get("search")
-    if not search or not judged:
+    found = judged_search(verdict, plan, settings)
+    if found is None:
         return {}
-    tried = by_recipe(search, settings)
-    ends = domain(search, tried)
-    if ends is None:
-        return {}
+    search, _, tried, ends = found
     having: dict[str, dict[str, Dimension]] = {}
     for each in search["recipes"]:
         for dimension in read_space(each["space"]):

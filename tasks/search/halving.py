@@ -33,7 +33,7 @@ def rungs(trials: int, epochs: int) -> list[Rung]:
         count += 1
     ends = [-(-epochs // KEPT ** (count - 1 - index)) for index in range(count)]
     begun = trials
-    while _epochs(_rungs(begun + 1, ends)) <= trials * epochs:
+    while epochs_of(_rungs(begun + 1, ends)) <= trials * epochs:
         begun += 1
     return _rungs(begun, ends)
 
@@ -42,7 +42,8 @@ def _rungs(begun: int, ends: list[int]) -> list[Rung]:
     return [Rung(max(1, begun // KEPT**index), end) for index, end in enumerate(ends)]
 
 
-def _epochs(ladder: list[Rung]) -> int:
+def epochs_of(ladder: Sequence[Rung]) -> int:
+    """What all rungs cost, each the epochs since the one before."""
     before = [0, *(rung.epochs for rung in ladder)]
     return sum(rung.settings * (rung.epochs - start) for rung, start in zip(ladder, before, strict=False))
 

@@ -51,7 +51,8 @@ def shape(space: Space, setting: Setting) -> Setting:
 
 
 class Settings:
-    """The settings of a space without continuous ranges, conditions applied, numbered from 0 in the order of `grid`.
+    """The settings of a space without continuous ranges, conditions applied, numbered from 0: the last dimension is the
+    fastest.
 
     They are counted, not listed, and remembered is only what later conditions hang on: a space of many millions costs
     no more than a small one.

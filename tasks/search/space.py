@@ -7,7 +7,7 @@ depend on them, so a setting can be drawn in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,33 +80,3 @@ class Dimension:
 
 
 Space = tuple[Dimension, ...]
-
-
-def grid(space: Space) -> Iterator[Setting]:
-    """Every setting once, the last dimension fastest.
-
-    Raises:
-        ValueError: a range has no points.
-    """
-    return _extended({}, space)
-
-
-def _extended(setting: Setting, rest: Sequence[Dimension]) -> Iterator[Setting]:
-    if not rest:
-        yield setting
-        return
-    dimension, *others = rest
-    if not dimension.active(setting):
-        yield from _extended(setting, others)
-        return
-    points = dimension.over.points()
-    if points is None:
-        raise ValueError(f"{dimension.name} has no list of points")
-    for value in points:
-        yield from _extended({**setting, dimension.name: value}, others)
-
-
-def size(space: Space) -> float:
-    """How many settings there are at most, conditions apart; infinite where a range has no points."""
-    counts = [dimension.over.points() for dimension in space]
-    return math.inf if None in counts else math.prod(len(points) for points in counts if points is not None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 
 from tasks.search.points import Settings, inside, numbered, possible, shape, values
-from tasks.search.space import Choices, Dimension, Range, Space, grid
+from tasks.search.space import Choices, Dimension, Range, Setting, Space
 
 NESTED: Space = (
     Dimension("kind", Choices(("mlp", "cnn"))),
@@ -13,6 +15,30 @@ NESTED: Space = (
     Dimension("third", Range(0, 1, step=0.25), when={"layers": (3,)}),
     Dimension("rate", Choices((0.1, [1, 2]))),
 )
+
+
+def grid(space: Space) -> Iterator[Setting]:
+    """Every setting once, the last dimension fastest.
+
+    Raises:
+        ValueError: a range has no points.
+    """
+    return _extended({}, space)
+
+
+def _extended(setting: Setting, rest: Sequence[Dimension]) -> Iterator[Setting]:
+    if not rest:
+        yield setting
+        return
+    dimension, *others = rest
+    if not dimension.active(setting):
+        yield from _extended(setting, others)
+        return
+    points = dimension.over.points()
+    if points is None:
+        raise ValueError(f"{dimension.name} has no list of points")
+    for value in points:
+        yield from _extended({**setting, dimension.name: value}, others)
 
 
 def test_numbers_follow_the_grid() -> None:
