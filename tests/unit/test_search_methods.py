@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tasks.search.methods import METHODS
-from tasks.search.points import inside, key, shape
-from tasks.search.space import Choices, Dimension, Range, Setting, Space, grid
+from tasks.search.points import Settings, inside, key, shape
+from tasks.search.space import Choices, Dimension, Range, Setting, Space
 from tasks.search.told import Told, even_batches
 from tasks.search.two_stage import narrowed
 from tests.bench.search import HARTMANN, RECIPES, evaluations, searched
@@ -38,7 +38,8 @@ def test_a_grid_has_every_point_with_equal_shapes_together() -> None:
         Dimension("batch", Choices((1, 2)), when={"hidden": ([8],)}),
     )
     asked = ask("grid", space, 100)
-    assert sorted(map(key, asked)) == sorted(map(key, grid(space))) and len(asked) == 9
+    every = Settings(space)
+    assert sorted(map(key, asked)) == sorted(key(every[number]) for number in range(every.number)) and len(asked) == 9
     shapes = [key(shape(space, setting)) for setting in asked]
     assert sum(one != other for one, other in pairwise(shapes)) == 1
 
