@@ -20,11 +20,14 @@ demo: $(VENV)/.installed
 	  || echo "quarto-cli could not be installed here; the report is rendered by pandoc instead"
 	$(BIN)/bakeoff run digits
 
+# Tests of one file share what it sets up, so they stay on one core.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

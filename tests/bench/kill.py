@@ -48,7 +48,7 @@ class Killed:
 def start(spec: Path, folder: Path, home: Path) -> subprocess.Popen[bytes]:
     """`bakeoff run` in a process group of its own, which goes on where the folder holds a run."""
     going_on = ["--from", "search"] if (folder / "stages.json").exists() else []
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "BAKEOFF_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.Popen(
         [*BAKEOFF, "run", str(spec), "--run-dir", str(folder), *going_on],
         cwd=PROJECT,

@@ -85,7 +85,8 @@ CASES = {
 def test_a_stack_trains_as_model_fit_does(case: str) -> None:
     trials = [trial_of(name, seed=seed, **CASES[case]) for name in ("momentum", "adam") for seed in (0, 1)]
     arrays = arrays_of()
-    for ours, theirs in zip(train_stack(trials, arrays), train_fit(trials, arrays), strict=True):
+    compared = slice(None, None, 3)  # one seed of each optimizer: `fit` compiles every trial anew
+    for ours, theirs in zip(train_stack(trials, arrays)[compared], train_fit(trials[compared], arrays), strict=True):
         assert_same(ours, theirs, 2e-5)
 
 
