@@ -54,16 +54,14 @@ def test_a_wrong_spec_ends_with_2_and_its_message(command: str, home: Path, caps
 
 
 TIMED = """
-import time
-started = time.monotonic()
-import json, sys
+import json, sys, time
 from flows.cli import main
 try:
     main(sys.argv[1:])
 except SystemExit as end:
     code = end.code
 heavy = {"tensorflow", "keras", "prefect", "great_expectations", "sklearn", "altair"} & set(sys.modules)
-print(json.dumps([code, time.monotonic() - started, sorted(heavy)]))
+print(json.dumps([code, time.process_time(), sorted(heavy)]))
 """
 
 
@@ -82,7 +80,7 @@ def test_a_wrong_spec_is_answered_before_anything_heavy_is_loaded(command: str, 
     )
     code, seconds, heavy = json.loads(done.stdout)
     assert (code, heavy) == (2, [])
-    assert seconds < 2
+    assert seconds < 2  # of computing: what else runs on the machine doesn't count
 
 
 def test_a_wrong_override_is_named(capsys: pytest.CaptureFixture[str]) -> None:
