@@ -47,7 +47,7 @@ class Planned:
 
 def planned(folder: Path, spec: dict[str, Any], start: str = "load") -> Planned:
     """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
-    run = stages.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)  # type: ignore[arg-type]
+    run = stages.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared = stages.plan(run, dataset, splits)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -57,8 +58,8 @@ def compare(shape: tuple[int, ...], steps: Mapping[str, Any], rounds: int) -> tu
         for epoch in range(rounds):
             loop = _seconds(lambda: looped(compose, images))
             rates.append(COUNT / loop)
-            one.append(loop / _seconds(lambda epoch=epoch: augment(policy, images, rows, 0, epoch)))
-            two.append(loop / _seconds(lambda epoch=epoch: augment(policy, images, rows, 0, epoch, run=run)))
+            one.append(loop / _seconds(partial(augment, policy, images, rows, 0, epoch)))
+            two.append(loop / _seconds(partial(augment, policy, images, rows, 0, epoch, run=run)))
     return median(rates), one, two
 
 
@@ -72,8 +73,11 @@ def bare(document: Mapping[str, Any]) -> Any:
 
     policy = policy_of(document)
     assert policy is not None
-    made = [made for step in policy.steps for made in step.apply.keywords["transforms"]]
-    transforms = [getattr(albumentations, name)(**json.loads(arguments)) for name, arguments in made]
+    transforms = []
+    for step in policy.steps:
+        assert isinstance(step.apply, partial)
+        for name, arguments in step.apply.keywords["transforms"]:
+            transforms.append(getattr(albumentations, name)(**json.loads(arguments)))
     return albumentations.Compose(transforms, seed=0)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.training.feed import Resident
-from tasks.training.trial import Arrays
+from tests.in_memory import InMemory, in_memory
 
 LENGTH, VOCABULARY = 60, 8000
 
@@ -57,10 +57,10 @@ def write(name: str, path: Path) -> None:
     )
 
 
-def read(name: str, path: Path, rows: int | None = None) -> tuple[Arrays, str]:
+def read(name: str, path: Path, rows: int | None = None) -> tuple[InMemory, str]:
     """The arrays, and whether they are `real` or `synthetic`; at most `rows` training rows."""
     with np.load(path) as stored:
-        arrays = Arrays(
+        arrays = InMemory(
             train=Resident(stored["train_inputs"][:rows], stored["train_targets"][:rows]),
             val_inputs=stored["val_inputs"],
             val_targets=stored["val_targets"],
@@ -70,7 +70,7 @@ def read(name: str, path: Path, rows: int | None = None) -> tuple[Arrays, str]:
         return arrays, str(stored["origin"])
 
 
-def _arrays(source: Source) -> tuple[Arrays, str]:
+def _arrays(source: Source) -> tuple[InMemory, str]:
     folder = os.environ.get("BAKEOFF_DATA")
     if not folder:
         return _synthetic(source), "synthetic"
@@ -79,7 +79,7 @@ def _arrays(source: Source) -> tuple[Arrays, str]:
     return _prepared(source.catalogue, source.shape), "real"
 
 
-def _prepared(catalogue: str, shape: tuple[int, ...]) -> Arrays:
+def _prepared(catalogue: str, shape: tuple[int, ...]) -> InMemory:
     """As the main flow prepares it, with the default split."""
     from tasks.datasets.load import load_dataset
     from tasks.datasets.splits import split_rows
@@ -88,8 +88,8 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> Arrays:
 
     data = Data(source=catalogue)
     dataset = load_dataset(data, home=Path("data"))
-    arrays = prepare(dataset, split_rows(dataset, data.split)).arrays()
-    return Arrays(
+    arrays = in_memory(prepare(dataset, split_rows(dataset, data.split)).arrays())
+    return InMemory(
         Resident(arrays.train.inputs.reshape(-1, *shape), arrays.train.targets),
         arrays.val_inputs.reshape(-1, *shape),
         arrays.val_targets,
@@ -98,7 +98,7 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> Arrays:
     )
 
 
-def _messages(folder: Path) -> Arrays:
+def _messages(folder: Path) -> InMemory:
     """SMS spam as token numbers: 0 fills up, 1 stands for words outside the training part's most frequent ones."""
     path = next(folder.rglob("SMSSpamCollection"))
     lines = list(dict.fromkeys(path.read_text(encoding="utf-8").splitlines()))
@@ -113,10 +113,10 @@ def _messages(folder: Path) -> Arrays:
         known = [number.get(word, 1) for word in message[:LENGTH]]
         tokens[row, : len(known)] = known
     target = np.array([label == "spam" for label in labels], np.int64)
-    return Arrays(Resident(tokens[:train], target[:train]), tokens[train:val], target[train:val], 2)
+    return InMemory(Resident(tokens[:train], target[:train]), tokens[train:val], target[train:val], 2)
 
 
-def _synthetic(source: Source) -> Arrays:
+def _synthetic(source: Source) -> InMemory:
     """Gaussian rows around a centre for each class (or each tenth of the value), so that there is something to learn;
     token numbers for the messages."""
     rng = np.random.default_rng(0)
@@ -132,4 +132,4 @@ def _synthetic(source: Source) -> Arrays:
         inputs = 0.3 * centres[kind] + rng.normal(size=(rows, *source.shape)).astype("float32")
     target = kind if source.classes else ((kind - 4.5) / 2.87).astype("float32")
     train = source.rows[0]
-    return Arrays(Resident(inputs[:train], target[:train]), inputs[train:], target[train:], source.classes)
+    return InMemory(Resident(inputs[:train], target[:train]), inputs[train:], target[train:], source.classes)

@@ -40,7 +40,12 @@ def measured() -> list[Drift]:
 
     arrays, trials = arrays_of(raw=True), [trial_of(name, steps=STEPS) for name in TWINS]
     return [
-        Drift(name, *(keras_losses(trial, arrays, "float32", xla=xla) for xla in (False, True)), _whole(ours))
+        Drift(
+            name,
+            keras=keras_losses(trial, arrays, "float32"),
+            compiled=keras_losses(trial, arrays, "float32", xla=True),
+            ours=_whole(ours),
+        )
         for name, trial, ours in zip(TWINS, trials, losses_of(trials, arrays, xla=True), strict=True)
     ]
 

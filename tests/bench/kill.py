@@ -149,12 +149,12 @@ def differences(one: Path, other: Path) -> list[str]:
     """In which tables two runs differ, seconds apart; and what the other one left half-written."""
     found = []
     for name in TABLES:
-        frames = [
+        whole, resumed = (
             pd.read_parquet(folder / f"{name}.parquet").drop(columns="seconds", errors="ignore")
             for folder in (one, other)
-        ]
+        )
         try:
-            pd.testing.assert_frame_equal(*frames, check_exact=True)
+            pd.testing.assert_frame_equal(whole, resumed, check_exact=True)
         except AssertionError as error:
             found.append(f"{name}: {error}")
     found += [f"left behind: {path}" for path in other.rglob(".*")]

@@ -11,9 +11,10 @@ import statistics
 import sys
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ def profile(work: Work) -> dict[str, Any]:
         total = compiled.setdefault(function.name, dict.fromkeys(("calls", "compiling", "running"), 0.0))
         for kind, value in function.summary().items():
             total[kind] += value
-    return {"seconds": seconds, "compiled": compiled, "host": dict(host.most_common()), **counts(work)}
+    busiest = dict(sorted(host.items(), key=itemgetter(1), reverse=True))
+    return {"seconds": seconds, "compiled": compiled, "host": busiest, **counts(work)}
 
 
 def counts(work: Work) -> dict[str, Any]:
@@ -120,9 +122,9 @@ def _timed_functions() -> Iterator[list[_TimedFunction]]:
 
 
 @contextmanager
-def _sampled_host(functions: list[_TimedFunction]) -> Iterator[Counter[str]]:
+def _sampled_host(functions: list[_TimedFunction]) -> Iterator[dict[str, float]]:
     """Seconds of threads outside compiled calls, by the project's innermost function."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     ended = threading.Event()
 
     def watch() -> None:

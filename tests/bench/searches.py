@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.training.trial import Arrays
+from tests.in_memory import InMemory, in_memory
 
 if TYPE_CHECKING:
     from tasks.plan import Plan
@@ -139,9 +139,9 @@ class SearchWork:
     splits: pd.DataFrame
 
     @property
-    def arrays(self) -> Arrays:
+    def arrays(self) -> InMemory:
         """What is learnt from, as the project preprocesses it."""
-        return self.prepared.arrays()
+        return in_memory(self.prepared.arrays())
 
 
 def opened(search: Searching, settings: int, epochs: int, turn: int, folder: Path) -> SearchWork:

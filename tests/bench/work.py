@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.training.trial import Arrays
 from tests.bench.workloads import Recipe, Workload
+from tests.in_memory import InMemory
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Work:
     """
 
     workload: Workload
-    arrays: Arrays
+    arrays: InMemory
     recipes: Sequence[Recipe]
     epochs: int
     choice: dict[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import numpy as np
 from tasks.training.feed import batch_order
 from tasks.training.fit import keras_optimizer
 from tasks.training.trial import Arrays, Trial, learning_rates
+from tests.in_memory import InMemory
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def floatx(dtype: str):
         keras.config.set_dtype_policy(before)
 
 
-def keras_losses(trial: Trial, arrays: Arrays, dtype: str, *, xla: bool = False) -> np.ndarray:
+def keras_losses(trial: Trial, arrays: InMemory, dtype: str, *, xla: bool = False) -> np.ndarray:
     """The loss of every step, penalties included, as `Model.fit` computes it with `jit_compile=xla`; float64
     `[steps]`."""
     import tensorflow as tf

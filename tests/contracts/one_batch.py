@@ -12,12 +12,13 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Trial
+from tests.in_memory import InMemory
 
 TWINS = [name for name, factory in OPTIMIZERS.items() if factory().keras_class]
 ROWS, FEATURES, CLASSES = 64, 6, 3  # a power of two, so that the mean over rows is exact
 
 
-def arrays_of(*, raw: bool = False) -> Arrays:
+def arrays_of(*, raw: bool = False) -> InMemory:
     """A batch of standardised inputs, or of raw columns with scales from 0.01 to 1000."""
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(ROWS, FEATURES))
@@ -25,7 +26,7 @@ def arrays_of(*, raw: bool = False) -> Arrays:
     if raw:
         inputs = inputs * np.array([0.01, 0.1, 1, 10, 100, 1000]) + np.array([0, 0, 5, -3, 300, 2000])
     inputs = inputs.astype("float32")
-    return Arrays(Resident(inputs, targets.astype("int64")), inputs[:8], targets[:8].astype("int64"), CLASSES)
+    return InMemory(Resident(inputs, targets.astype("int64")), inputs[:8], targets[:8].astype("int64"), CLASSES)
 
 
 def trial_of(name: str, *, steps: int, seed: int = 0, **changes) -> Trial:

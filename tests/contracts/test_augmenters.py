@@ -88,7 +88,7 @@ def facts_of(kind: str, values: Any) -> Facts:
     if isinstance(values, list):
         return Facts("text", (), "str")
     rate = RATE if kind == "audio" else None
-    return Facts(kind, values.shape[1:], values.dtype.name, rate)  # type: ignore[arg-type]
+    return Facts(kind, values.shape[1:], values.dtype.name, rate)
 
 
 def form_of(values: Any) -> str:

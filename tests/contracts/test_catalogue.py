@@ -152,8 +152,8 @@ def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path)
     assert list(np.bincount(dataset.target[parts == "test"])) == [30] * 10
     speakers = Split(group="speaker")
     dataset = load_dataset(Data(source="spoken-digits", seconds=1, split=speakers), home=tmp_path)
-    parts = split_rows(dataset, speakers)
-    assert parts.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 4, "val": 1}
+    splits = split_rows(dataset, speakers)
+    assert splits.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 4, "val": 1}
 
 
 @needs_files

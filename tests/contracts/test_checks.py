@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ NOT_OFFERED = {
     "ExpectTableRowCountToEqualOtherTable": "needs another table",
 }
 
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, Any]] = {
     "expect_table_row_count_to_equal": {"value": 4},
     "expect_table_row_count_to_be_between": {"min_value": 1, "max_value": 9},
     "expect_table_column_count_to_equal": {"value": 3},

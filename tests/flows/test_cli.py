@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -135,7 +135,7 @@ def same_home_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- list ----------------------------------------------------------------------------------------------------
 
-LISTED = {
+LISTED: dict[str, Iterable[str]] = {
     "experiments": shipped(),
     "datasets": CATALOGUE,
     "models": MODELS,

@@ -45,6 +45,11 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def page(browser: Any, report: Path) -> Iterator[Any]:
     """The report, opened; whatever it fetched or complained about fails the test."""
     complaints: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
     opened.on(
         "request",
@@ -52,7 +57,7 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     )
     opened.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    opened.on("dialog", refuse)
     opened.goto(report.as_uri())
     yield opened
     opened.wait_for_timeout(300)

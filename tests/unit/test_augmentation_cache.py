@@ -26,7 +26,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One item for each time that copies are made."""
     calls: list[int] = []
     inner = cache.copies
-    monkeypatch.setattr(cache, "copies", lambda *args, **options: calls.append(1) or inner(*args, **options))
+
+    def counted(*args: Any, **options: Any) -> Any:
+        calls.append(1)
+        return inner(*args, **options)
+
+    monkeypatch.setattr(cache, "copies", counted)
     return calls
 
 

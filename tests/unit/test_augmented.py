@@ -171,7 +171,7 @@ def test_a_row_is_what_its_policy_makes_of_it(making: Makers) -> None:
     assert images is not None
     feed = fed(prepared, TURNED, making).train
     inputs, targets = taken(feed, 1, 4, [50])
-    rows = prepared.rows[TRAIN][feed.order(1, 4)]
+    rows = prepared.rows[TRAIN][feed.order(1, 4)[:]]
     learned = policy(TURNED).learned(images[prepared.rows[TRAIN]])
     expected = preprocess(prepared.preprocessor, augment(learned, images[rows], rows, 1, 4))
     np.testing.assert_array_equal(inputs, expected)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tasks.errors import BadInput
 from tasks.spec.models import Read
 
 
-def read(folder: Path, text: str | bytes, name: str = "a.csv", **options: object) -> dict[str, list]:
+def read(folder: Path, text: str | bytes, name: str = "a.csv", **options: object) -> dict[Hashable, list]:
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_delimited(folder / name, Read(**options), name).to_dict("list")
 

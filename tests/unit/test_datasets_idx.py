@@ -30,13 +30,13 @@ def test_reads_what_was_written(tmp_path: Path, name: str, shape: tuple[int, ...
 def test_four_files_of_either_naming_become_images_labels_and_parts(tmp_path: Path, dots: bool) -> None:
     rng = np.random.default_rng(0)
     for part, rows in (("train", 5), ("t10k", 3)):
-        images, labels = (f"{part}-{role}-ubyte" for role in ("images-idx3", "labels-idx1"))
-        images, labels = (name.replace("-idx", ".idx") if dots else name for name in (images, labels))
-        write_idx(tmp_path / images, rng.integers(0, 256, (rows, 4, 6)).astype(np.uint8))
-        write_idx(tmp_path / f"{labels}.gz", np.arange(rows, dtype=np.uint8))
-    images, labels, part = read_idx_files([(path, path.name) for path in find_idx(tmp_path, "pictures")])
+        names = [f"{part}-{role}-ubyte" for role in ("images-idx3", "labels-idx1")]
+        of_images, of_labels = (name.replace("-idx", ".idx") if dots else name for name in names)
+        write_idx(tmp_path / of_images, rng.integers(0, 256, (rows, 4, 6)).astype(np.uint8))
+        write_idx(tmp_path / f"{of_labels}.gz", np.arange(rows, dtype=np.uint8))
+    images, labels, parts = read_idx_files([(path, path.name) for path in find_idx(tmp_path, "pictures")])
     assert images.shape == (8, 4, 6, 1) and images.dtype == np.uint8
-    assert list(labels) == [0, 1, 2, 3, 4, 0, 1, 2] and list(part) == ["train"] * 5 + ["test"] * 3
+    assert list(labels) == [0, 1, 2, 3, 4, 0, 1, 2] and list(parts) == ["train"] * 5 + ["test"] * 3
 
 
 @pytest.mark.parametrize("keep", [0, 3, 7, 15, 20])

@@ -127,7 +127,7 @@ def test_keras_archives_of_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x_train=x[:6], y_train=y[:6, None], x_test=x[6:], y_test=y[6:, None])
     dataset = load(tmp_path / "a.npz")
     assert dataset.images is not None and dataset.images.shape == (9, 4, 4, 1) and dataset.classes == ("0", "1", "2")
-    assert list(dataset.given_part) == ["train"] * 6 + ["test"] * 3  # type: ignore[arg-type]
+    assert list(dataset.given_part) == ["train"] * 6 + ["test"] * 3
 
 
 def test_archives_of_columns_and_of_wide_numbers(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_archives_of_columns_and_of_wide_numbers(tmp_path: Path) -> None:
     dataset = load(tmp_path / "a.npz")
     assert dataset.kind == "table" and dataset.numbers == ["x1", "x2"] and dataset.classes == ("no", "yes")
     np.savez(tmp_path / "b.npz", x=np.linspace(0, 1, 8 * 4).reshape(8, 2, 2), y=labels)
-    assert load(tmp_path / "b.npz").images.dtype == np.float32  # type: ignore[union-attr]
+    assert load(tmp_path / "b.npz").images.dtype == np.float32
 
 
 MESSAGES = "label,message\n" + "".join(f"{('ham', 'spam')[i % 2]},message number {i}\n" for i in range(10))
@@ -147,7 +147,7 @@ def test_a_column_of_text_is_the_only_input(tmp_path: Path) -> None:
     dataset = load(tmp_path / "m.csv", target="label", text="message")
     assert dataset.kind == "text" and dataset.texts is not None and dataset.texts.name == "message"
     assert dataset.texts[3] == "NA", "what someone wrote is no missing value"
-    assert not len(dataset.table.columns) and list(dataset.raw.columns) == ["message"]  # type: ignore[union-attr]
+    assert not len(dataset.table.columns) and list(dataset.raw.columns) == ["message"]
     trigrams = load(tmp_path / "m.csv", target="label", text="message", tokens="trigrams")
     assert trigrams.digest != dataset.digest
 

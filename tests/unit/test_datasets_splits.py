@@ -20,7 +20,7 @@ def classes_of(target: list[int] | np.ndarray, **more: object) -> Dataset:
     target = np.asarray(target, dtype=np.int64)
     names = tuple(str(i) for i in range(target.max() + 1))
     table = pd.DataFrame({"a": np.zeros(len(target))})
-    return Dataset("d", table, target, "y", names, "", **more)  # type: ignore[arg-type]
+    return Dataset("d", table, target, "y", names, "", **more)
 
 
 def steered_by(**columns: list) -> Dataset:

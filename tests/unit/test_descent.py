@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import pytest
 
@@ -49,8 +50,7 @@ def test_each_descent_comes_nearer_by_its_own_gradients() -> None:
     told = search(40)
     side_by_side = starts(40)
     for start in range(side_by_side):
-        own = told[start::side_by_side]
-        best = [min(each.loss for each in own[: number + 1]) for number in range(len(own))]
+        best = list(accumulate((each.loss for each in told[start::side_by_side]), min))
         assert best[-1] < best[0] / 2 or best[0] < 2
 
 

@@ -38,8 +38,8 @@ LEFT = -1
 
 def folds_of(dataset: Dataset, folds: int, **split: object) -> tuple[np.ndarray, np.ndarray]:
     """Each row's part and fold, -1 for null."""
-    splits = split_rows(dataset, Split(**split))  # type: ignore[arg-type]
-    frame = fold_rows(dataset, splits, folds, Split(**split))  # type: ignore[arg-type]
+    splits = split_rows(dataset, Split(**split))
+    frame = fold_rows(dataset, splits, folds, Split(**split))
     pd.testing.assert_frame_equal(frame.drop(columns="fold"), splits.drop(columns="fold"))
     assert list(frame.columns) == [*SPLITS.columns, "schema_version"]
     part, fold = frame["part"].to_numpy(str), frame["fold"].fillna(LEFT).to_numpy(int)
@@ -177,7 +177,7 @@ def test_too_many_folds_are_refused(dataset: Dataset, folds: int, split: dict[st
 
 def test_streamed_data_are_not_cross_validated(tmp_path: Path) -> None:
     dataset = classes_of(np.arange(40) % 2)
-    streamed = replace(dataset, streamed=Streamed(None, np.arange(40), tmp_path))  # type: ignore[arg-type]
+    streamed = replace(dataset, streamed=Streamed(None, np.arange(40), tmp_path))
     with pytest.raises(BadInput, match="streamed data are not cross-validated"):
         fold_rows(streamed, split_rows(dataset, Split()), 2, Split())
 
@@ -195,7 +195,7 @@ def people(classes: tuple[str, ...] | None = ("no", "yes")) -> Dataset:
 
 
 def folded(dataset: Dataset, folds: int = 3, **split: object) -> pd.DataFrame:
-    way = Split(**split)  # type: ignore[arg-type]
+    way = Split(**split)
     return fold_rows(dataset, split_rows(dataset, way), folds, way)
 
 

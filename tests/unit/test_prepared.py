@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from tasks.dataset import Dataset
 from tasks.prepared import Prepared, prepare
+from tests.in_memory import in_memory
 
 ROWS = 60
 PARTS = np.array(["train"] * 40 + ["val"] * 10 + ["test"] * 10)
@@ -44,7 +45,7 @@ def shaped(classes: int) -> Prepared:
     target = np.arange(3) % classes if classes else np.array([8.0, 10.0, 12.0])
     rows = {part: np.arange(3) for part in ("train", "val", "test")}
     data = Dataset("d", pd.DataFrame(), target, "t", names, "digest")
-    return Prepared(data, None, np.zeros((3, 1), "float32"), rows, (0.0, 1.0) if classes else (10.0, 2.0))  # type: ignore[arg-type]
+    return Prepared(data, None, np.zeros((3, 1), "float32"), rows, (0.0, 1.0) if classes else (10.0, 2.0))
 
 
 def test_each_row_goes_to_its_part() -> None:
@@ -52,7 +53,7 @@ def test_each_row_goes_to_its_part() -> None:
     assert {part: rows.tolist() for part, rows in prepared.rows.items()} == {
         part: np.flatnonzero(part == SHUFFLED).tolist() for part in ("train", "val", "test")
     }
-    arrays = prepared.arrays()
+    arrays = in_memory(prepared.arrays())
     np.testing.assert_array_equal(arrays.train.targets, people().target[SHUFFLED == "train"])
     np.testing.assert_array_equal(arrays.val_inputs, prepared.features[SHUFFLED == "val"])
     np.testing.assert_array_equal(arrays.to_score["test"], prepared.features[SHUFFLED == "test"])
@@ -60,10 +61,10 @@ def test_each_row_goes_to_its_part() -> None:
 
 
 def test_arrays_are_what_the_trainers_take() -> None:
-    arrays = prepare(people(), splits()).arrays()
+    arrays = in_memory(prepare(people(), splits()).arrays())
     assert (arrays.train.inputs.dtype, arrays.train.targets.dtype) == (np.float32, np.int64)
     assert (arrays.classes, arrays.target_scale) == (3, 1.0)
-    arrays = prepare(people(classes=None), splits()).arrays()
+    arrays = in_memory(prepare(people(classes=None), splits()).arrays())
     assert (arrays.train.targets.dtype, arrays.classes) == (np.float32, None)
 
 
@@ -93,7 +94,7 @@ def test_images_keep_their_shape() -> None:
 def test_a_regressions_target_is_standardised_by_its_training_part() -> None:
     data = people(classes=None)
     prepared = prepare(data, splits())
-    targets = prepared.arrays().train.targets
+    targets = in_memory(prepared.arrays()).train.targets
     assert targets.mean() == pytest.approx(0, abs=1e-6)
     assert targets.std() == pytest.approx(1, rel=1e-5)
     far = data.target.copy()

@@ -69,7 +69,8 @@ def test_equals_scikit_learn_on_numbers_and_categories():
 
 
 def test_a_value_unknown_missing_or_empty_goes_to_the_bucket():
-    rows = passengers().assign(sex=["other", None, "", "[UNK]", "male"])
+    values: list[str | None] = ["other", None, "", "[UNK]", "male"]
+    rows = passengers().assign(sex=values)
     one_hot = transformed(passengers(), rows).filter(like="sex =")
     assert one_hot.to_numpy().tolist() == [[1, 0, 0]] * 4 + [[0, 0, 1]]
 
@@ -120,7 +121,8 @@ def test_only_the_columns_names_decide_not_their_order():
 
 def test_columns_that_the_preprocessor_does_not_know_are_ignored():
     preprocessor = fit_preprocessor(passengers())
-    more = passengers().assign(cabin=["C85", None, None, "E46", "B1"])
+    cabins: list[str | None] = ["C85", None, None, "E46", "B1"]
+    more = passengers().assign(cabin=cabins)
     np.testing.assert_array_equal(preprocess(preprocessor, more), preprocess(preprocessor, passengers()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,7 +76,7 @@ def rows_of(table: Table) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.fixed_dictionaries({}, optional=columns), max_size=4)
 
 
-def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def plain(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """The frame as Python values, None where nothing is."""
     return [
         {name: None if value is pd.NA or value != value else value for name, value in row.items()}
@@ -108,7 +108,8 @@ def test_dtypes_do_not_depend_on_what_is_missing(table: Table) -> None:
     """A missing rung must not turn rung 1 into 1.0, nor an empty column into one of objects."""
     expected = {pa.string(): "string", pa.int64(): "Int64", pa.float64(): "float64"}
     full = {name: {pa.string(): "a", pa.int64(): 1, pa.float64(): 1.0}[kind] for name, kind in table.columns.items()}
-    for rows in ([], [full], [full, {}], [{}]):
+    cases: list[list[dict[str, Any]]] = [[], [full], [full, {}], [{}]]
+    for rows in cases:
         dtypes = table.frame(rows).dtypes
         assert {name: str(dtype) for name, dtype in dtypes.items()} == {
             **{name: expected[kind] for name, kind in table.columns.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,11 @@ def contest_of(stacks: dict[str, list[Trial]]) -> Contest:
 
 
 def one_by_one(names: list[str]) -> Callable[[Callable[[str, Progress], None]], None]:
-    return lambda work: [work(name, lambda step, steps: None) for name in names] and None
+    def all_of_them(work: Callable[[str, Progress], None]) -> None:
+        for name in names:
+            work(name, lambda step, steps: None)
+
+    return all_of_them
 
 
 def outcomes_of(stacks: dict[str, Stack]) -> dict[str, Outcome]:
@@ -182,9 +187,12 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
         climb(made(planned), [contest_of(planned)], tmp_path, dying)
     stacks, trained = made(planned, tmp_path), []
 
+    def note(name: str, step: int, steps: int) -> None:
+        trained.append(name)
+
     def noting(work: Callable[[str, Progress], None]) -> None:
         for name in planned:
-            work(name, lambda step, steps, name=name: trained.append(name))
+            work(name, partial(note, name))
 
     reached = climb(stacks, [contest_of(planned)], tmp_path, noting)
     assert reached == climbed[0]
@@ -196,7 +204,7 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
         assert trained.count(name) <= RUNGS[-1].epochs - saved
 
 
-def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path) -> None:
+def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropped from again it might be compacted when it had not been, and then round otherwise."""
     planned = stacks_of()
     stacks = made(planned)
@@ -204,7 +212,7 @@ def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path) -
     again = made(planned, tmp_path)
     columns, dropped = {name: len(stack.columns) for name, stack in again.items()}, []
     for stack in again.values():
-        stack.drop = lambda reasons, at=stack: dropped.append(at.step)
+        monkeypatch.setattr(stack, "drop", lambda reasons, at=stack: dropped.append(at.step))
     climb(again, [contest_of(planned)], tmp_path, one_by_one(list(again)))
     # The one that nobody trains in any more stays where it was at the second rung, after six steps.
     assert dropped == [6, 20, 6]

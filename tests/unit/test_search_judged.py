@@ -23,7 +23,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tests.synthetic_search import synthetic_search
 
 LEARNING_RATE = {"name": "learning_rate", "low": 1e-4, "high": 1.0, "log": True, "owned": True}
-RECIPES = [
+RECIPES: list[dict[str, Any]] = [
     {"recipe_id": f"recipe-{name}", "recipe": name, "optimizer": name, "schedule": "constant", "params": {}}
     for name in ("sgd", "momentum", "adam")
 ]

@@ -36,7 +36,8 @@ def test_the_loudest_band_is_the_tones() -> None:
     time = np.arange(8_000) / RATE
     sweep = np.stack([np.sin(2 * np.pi * hertz * time) for hertz in (300, 1_000, 3_000)]).astype(np.float32)
     features = preprocess(fit_sound_preprocessor(tones(40, 8_000), RATE), sweep)[:, 10:20, :, 0].mean(axis=1)
-    edges = np.linspace(*(2595 * np.log10(1 + np.array([20, RATE / 2]) / 700)), BANDS + 2)  # the mel scale of HTK
+    low, high = 2595 * np.log10(1 + np.array([20, RATE / 2]) / 700)  # the mel scale of HTK
+    edges = np.linspace(low, high, BANDS + 2)
     for hertz, levels in zip((300, 1_000, 3_000), features, strict=True):
         band = np.abs(edges[1:-1] - 2595 * np.log10(1 + hertz / 700)).argmin()
         assert abs(int(levels.argmax()) - int(band)) <= 1

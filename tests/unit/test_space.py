@@ -152,8 +152,8 @@ def test_every_method_spends_as_many_epochs() -> None:
 
 
 def test_the_spec_as_written_reads_as_the_same_spec() -> None:
-    tune = {"space": {"learning_rate": "auto", "l2": {"low": 0.1, "high": 1, "scale": "log", "when": {"layers": 2}}}}
-    tune["space"]["layers"] = [1, 2]
+    l2 = {"low": 0.1, "high": 1, "scale": "log", "when": {"layers": 2}}
+    tune = {"space": {"learning_rate": "auto", "l2": l2, "layers": [1, 2]}}
     for compare in ({}, {"method": ["random", "tpe"]}):
         spec = parse_spec({"data": {"source": "wine"}, "tune": tune, "compare": compare})
         both = [searches_of(each, recipes_of(each)) for each in (spec, parse_spec(as_written(spec)))]

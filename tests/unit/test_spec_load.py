@@ -358,7 +358,7 @@ def test_every_part_is_frozen_and_closed(model: type[BaseModel]) -> None:
 def test_a_spec_cannot_be_changed() -> None:
     spec = parse_spec(SHORTEST)
     with pytest.raises(ValidationError):
-        spec.train.epochs = 3
+        spec.train.epochs = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

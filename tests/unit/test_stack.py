@@ -14,10 +14,11 @@ from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import train_stack
-from tasks.training.trial import Arrays, Clip, Outcome, Stopping, Trial
+from tasks.training.trial import Clip, Outcome, Stopping, Trial
+from tests.in_memory import InMemory
 
 
-def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) -> Arrays:
+def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) -> InMemory:
     """A noisy linear problem; 150 rows in batches of 32 leave a partial batch of 22."""
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(rows + 50, features)).astype("float32")
@@ -28,7 +29,7 @@ def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) 
         targets, classes = scores.argmax(1).astype("int64"), 3
     train = Resident(inputs[:rows], targets[:rows])
     weights = np.array([0.4, 1.0, 2.5]) if classes else None
-    return Arrays(train, inputs[rows:], targets[rows:], classes, 2.0, weights, to_score={"val": inputs[rows:]})
+    return InMemory(train, inputs[rows:], targets[rows:], classes, 2.0, weights, to_score={"val": inputs[rows:]})
 
 
 def trial_of(name: str = "adam", *, seed: int = 0, label: str = "", **changes) -> Trial:
@@ -272,9 +273,12 @@ def test_stopped_trials_leave_the_stack_and_nobody_notices(monkeypatch: pytest.M
     compactions = []
     compact = stack_module.Stack._compact
     monkeypatch.setattr(stack_module, "_COMPACTION_PAYS", {True: 0, False: 0})
-    monkeypatch.setattr(
-        stack_module.Stack, "_compact", lambda stack, running: (compactions.append(running), compact(stack, running))
-    )
+
+    def noting(stack: stack_module.Stack, running: list[int]) -> None:
+        compactions.append(running)
+        compact(stack, running)
+
+    monkeypatch.setattr(stack_module.Stack, "_compact", noting)
     for ours, theirs in zip(train_stack(trials, arrays, dtype="float64"), whole, strict=True):
         assert_same(ours, theirs, 1e-9)
         np.testing.assert_allclose(ours.outputs["val"], theirs.outputs["val"], atol=1e-6)

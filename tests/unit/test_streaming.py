@@ -82,7 +82,7 @@ def test_an_epochs_order_is_a_permutation_within_windows(
     seen: set[int] = set()
     start = 0
     while start < rows:  # each window is whole blocks, which no other window shares
-        blocks = set()
+        blocks: set[int] = set()
         size = 0
         while len(blocks) < window and start + size < rows:
             blocks |= {int(whole[start + size]) // block}
@@ -127,9 +127,13 @@ def test_rows_are_filled_as_from_memory(tmp_path: Path, count: int) -> None:
 def test_consecutive_rows_read_each_block_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = stored(tmp_path, 400)
     reads: list[int] = []
-    monkeypatch.setattr(
-        StoredRows, "read", lambda self, block, read=StoredRows.read: reads.append(block) or read(self, block)
-    )
+    read = StoredRows.read
+
+    def noting(stored_rows: StoredRows, block: int) -> tuple[np.ndarray, np.ndarray]:
+        reads.append(block)
+        return read(stored_rows, block)
+
+    monkeypatch.setattr(StoredRows, "read", noting)
     feed = StreamedRows(rows, window=3)
     orders = {seed: feed.order(seed, 0) for seed in (0, 1)}
     for start in range(0, 400, 10):

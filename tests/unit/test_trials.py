@@ -126,7 +126,7 @@ def test_the_kept_weights_are_those_of_the_best_step(tables: Tables) -> None:
     """Early stopping restores them: the recorded loss is the lowest of the curve, and no penalties are in it."""
     for row in trained(tables).itertuples():
         curve = tables["curves"].query("trial_id == @row.trial_id and name == 'val_loss'")
-        best = curve.loc[curve["value"].idxmin()]
+        best = curve.iloc[curve["value"].argmin()]
         assert row.best_step == best["step"]
         assert values_of(tables, row.trial_id, "val")["loss"] == pytest.approx(best["value"], rel=1e-5)
 
@@ -253,7 +253,7 @@ def test_evaluations_inside_epochs_and_a_target_are_recorded(tmp_path: Path) -> 
 def test_a_trial_that_diverges_ends_alone(diabetes_tables: Tables) -> None:
     recorded = trained(diabetes_tables).set_index(["optimizer", "seed"])
     for seed in (0, 1):
-        lost, kept = recorded.loc[("sgd", seed)], recorded.loc[("adam", seed)]
+        lost, kept = recorded.loc[("sgd", seed), :], recorded.loc[("adam", seed), :]
         assert (lost["status"], kept["status"]) == ("diverged", "ok")
         assert "loss became non-finite by epoch" in lost["reason"]
         assert pd.isna(kept["reason"])

@@ -77,7 +77,7 @@ def test_sounds_that_are_not_as_expected(changed: dict[str, float], said: str) -
 
 def test_samples_must_be_finite() -> None:
     broken = sounds()
-    broken.sounds[0, 0] = np.inf  # type: ignore[index]
+    broken.sounds[0, 0] = np.inf
     finding = CHECKS["infinite_value"].function(broken, SPLITS)
     assert finding is not None and not finding.success and "the sounds" in finding.message
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.training.models import MODELS, Penalties
-from tasks.training.trial import Arrays
 from tests.bench.searches import Drawn, Searched, SearchWork
+from tests.in_memory import InMemory
 
 
-def compiled(work: SearchWork, arrays: Arrays, setting: Drawn) -> Any:
+def compiled(work: SearchWork, arrays: InMemory, setting: Drawn) -> Any:
     """The setting's Keras model, ready for `fit`."""
     import keras
 
@@ -25,7 +25,7 @@ def compiled(work: SearchWork, arrays: Arrays, setting: Drawn) -> Any:
     return model
 
 
-def arguments(work: SearchWork, arrays: Arrays) -> dict[str, Any]:
+def arguments(work: SearchWork, arrays: InMemory) -> dict[str, Any]:
     """Of `fit`, but for the batch size."""
     import keras
 
@@ -39,7 +39,7 @@ def arguments(work: SearchWork, arrays: Arrays) -> dict[str, Any]:
     }
 
 
-def outcome(arrays: Arrays, history: dict[str, list[float]]) -> Searched:
+def outcome(arrays: InMemory, history: dict[str, list[float]]) -> Searched:
     """The best epoch's score."""
     best = min(range(len(history["val_loss"])), key=history["val_loss"].__getitem__)
     metric = "val_rmse" if arrays.classes is None else "val_accuracy"
