@@ -79,11 +79,12 @@ def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | Non
 def with_setting(settings: Settings, setting: Setting) -> Settings:
     """A recipe's settings with the values of a setting in their places; whole parts first, then what stands in them."""
     result = copy.deepcopy(settings)
-    for name in sorted(setting, key=lambda name: name not in WHOLE):
+    # A width is that of all layers, so they must be there before it.
+    for name in sorted(setting, key=lambda name: (name not in WHOLE, name.split(".")[-1] == "width")):
         place = place_of(name, result)
         if place is None:
             raise ValueError(f"{name} is not in {sorted(result)}")
-        _put(result, place, setting[name])
+        _put(result, place, copy.deepcopy(setting[name]))
     for axis, nothing in (("augmentation", None), ("imbalance", "none")):
         if result.get(axis, nothing) == nothing:  # as a recipe without it is identified
             result.pop(axis, None)

@@ -46,7 +46,7 @@ def spaces(tune: Tune, recipes: Sequence[tuple[str, Settings]], compared: Iterab
     searched = dict(tune.space) or {"learning_rate": Searched()}
     for name in searched:
         _check_name(name, recipes, compared, searched)
-    order = _in_order(searched)
+    order = _in_order(searched, [settings for _, settings in recipes])
     _check_conditions(order, searched)
     result = [_space({name: searched[name] for name in order}, settings) for _, settings in recipes]
     for (label, _), space in zip(recipes, result, strict=True):
@@ -103,8 +103,9 @@ def _alternatives(searched: Mapping[str, Searched], settings: Settings) -> list[
     return result
 
 
-def _in_order(searched: Mapping[str, Searched]) -> list[str]:
-    """The names with those they depend on before them; else as written.
+def _in_order(searched: Mapping[str, Searched], recipes: Sequence[Settings]) -> list[str]:
+    """The names with those they depend on before them; else as written: what `when` names, and the schedule or the
+    augmentation that brings what is searched.
 
     Raises:
         BadInput: they depend on each other in a circle.
@@ -115,19 +116,16 @@ def _in_order(searched: Mapping[str, Searched]) -> list[str]:
         if name in way:
             circle = " -> ".join([*way[way.index(name) :], name])
             raise BadInput("the conditions go in a circle", where=_where(name, "when"), got=circle)
-        for parent in _parents(name, searched):
-            visit(parent, (*way, name))
+        brought = {axis: None for settings in recipes for axis in _brought(name, searched, settings)}
+        for parent in [*searched[name].when, *brought]:
+            if parent in searched:
+                visit(parent, (*way, name))
         if name not in order:
             order.append(name)
 
     for name in searched:
         visit(name, ())
     return order
-
-
-def _parents(name: str, searched: Mapping[str, Searched]) -> list[str]:
-    """What must be known first: what `when` names, and the schedule where what is searched may stand in it."""
-    return [parent for parent in searched[name].when if parent in searched]
 
 
 def _accepted(value: Any) -> tuple[Any, ...]:
@@ -201,13 +199,13 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         if _shadowed(name, searched, settings):
             continue
         when = _conditions(over, searched, settings)
-        if when is None or any(parent not in {each.name for each in dimensions} for parent in when):
+        present = {each.name: searched[each.name] for each in dimensions}
+        having = [each for each in _alternatives(present, settings) if place_of(name, each)]
+        if when is None or not having:
             continue
-        having = [each for each in _alternatives(searched, settings) if place_of(name, each)]
-        if not having:
+        when = _with_it(name, when, _brought(name, present, settings))
+        if any(parent not in present for parent in when):
             continue
-        if len(having) < len(_alternatives(searched, settings)) and "schedule" in searched and name != "schedule":
-            when = {"schedule": _unique(each["schedule"] for each in having)} | when
         place = place_of(name, having[0])
         assert place is not None
         dimension = Dimension(
@@ -220,6 +218,40 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         _check_values(dimension, having[0])
         dimensions.append(dimension)
     return tuple(dimensions)
+
+
+def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
+    """The searched schedule or augmentation, where what `name` means comes and goes with it: the choices that bring
+    it."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for axis in ("schedule", "augmentation"):
+        if axis in searched and name not in WHOLE:
+            choices = [_plain_choice(axis, each) for each in searched[axis].choices or []]
+            having = _unique(each for each in choices if place_of(name, {**settings, axis: each}))
+            if having and (len(having) < len(choices) or place_of(name, settings) is None):
+                found[axis] = having
+    return found
+
+
+def _with_it(
+    name: str, when: Mapping[str, tuple[Any, ...]], brought: Mapping[str, tuple[Any, ...]]
+) -> dict[str, tuple[Any, ...]]:
+    """Conditions of the spec, and that what is searched is there at all.
+
+    Raises:
+        BadInput: it never is, under these conditions.
+    """
+    both = {**brought, **when}
+    for axis in brought.keys() & when.keys():
+        both[axis] = tuple(each for each in when[axis] if each in brought[axis])
+        if not both[axis]:
+            raise BadInput(
+                f"no such {axis} has {name}: it would never be searched",
+                where=_where(name, f"when.{axis}"),
+                got=_or(when[axis]),
+                accepted=_or(brought[axis]),
+            )
+    return both
 
 
 def _kept_in_shape(place: Place) -> bool:
@@ -269,6 +301,13 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
         return Choices(tuple(_plain_choice(name, value) for value in over.choices))
     integer = takes_integers(place, settings)
     assert over.low is not None and over.high is not None
+    if integer and over.step is not None and not over.step.is_integer():
+        raise BadInput(
+            "whole numbers go by whole steps",
+            where=_where(name, "step"),
+            got=f"{over.step:g}",
+            accepted="a whole number",
+        )
     for end, value in (("low", over.low), ("high", over.high)):
         if integer and not isinstance(value, int):
             raise BadInput("is of the wrong type", where=_where(name, end), got=repr(value), accepted="a whole number")

@@ -1,5 +1,6 @@
 """What a spec's `tune.space` means in each recipe, and what a setting makes of it."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -104,6 +105,44 @@ def test_what_only_one_schedule_has_is_searched_with_it_alone() -> None:
     assert not rate.active({"schedule": schedule.over.points()[0]})
     changed = search.variant({"schedule": step, "decay_rate": 0.3})
     assert changed["schedule"]["step"]["decay_rate"] == 0.3
+
+
+def test_a_schedules_parameter_stands_behind_the_schedule_however_they_are_written() -> None:
+    space = {"decay_rate": {"low": 0.1, "high": 0.9}, "schedule": ["constant", "step"]}
+    (search,) = searches({"space": space})
+    assert names(search) == ["schedule", "decay_rate"]
+    assert search.space[1].active({"schedule": search.space[0].over.points()[1]})
+
+
+def test_an_augmenters_parameter_is_searched_with_the_augmentation_that_has_it() -> None:
+    space = {"gaussian_noise.std": {"low": 0.01, "high": 0.1}, "augmentation": ["gaussian_noise", "flip"]}
+    (search,) = searches({"space": space})
+    augmentation, strength = search.space
+    noise, flip = augmentation.over.points()
+    assert (strength.name, strength.active({"augmentation": noise})) == ("gaussian_noise.std", True)
+    assert not strength.active({"augmentation": flip})
+
+
+def test_a_setting_stays_as_it_was_asked() -> None:
+    """What stands in a searched schedule is put into the recipe's copy of it, not into the choice itself."""
+    space = {"schedule": ["constant", "step"], "decay_rate": {"low": 0.1, "high": 0.9}}
+    (search,) = searches({"space": space})
+    setting = {"schedule": search.space[0].over.points()[1], "decay_rate": 0.3}
+    before = copy.deepcopy((setting, search.space))
+    search.variant(setting)
+    assert (setting, search.space) == before
+
+
+def test_a_condition_without_what_is_searched_is_refused() -> None:
+    rate = {"low": 0.1, "high": 0.9, "when": {"schedule": "constant"}}
+    with pytest.raises(BadInput, match=r"no such schedule has decay_rate"):
+        searches({"space": {"schedule": ["constant", "step"], "decay_rate": rate}})
+
+
+def test_a_width_is_that_of_layers_that_a_model_without_any_gets() -> None:
+    recipe = recipe_of(model={"mlp": {"hidden": []}})
+    for setting in ({"layers": 2, "width": 4}, {"width": 4, "layers": 2}):
+        assert with_setting(recipe.settings, setting)["model"]["mlp"]["hidden"] == [4, 4]
 
 
 def test_a_condition_on_the_optimizer_chooses_recipes() -> None:
