@@ -15,7 +15,7 @@ from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
 from tasks.search.methods import GRADIENT, GRID, HALVING
 from tasks.search.points import Settings, possible
-from tasks.search.space import Range, Setting, Space
+from tasks.search.space import Choices, Range, Setting, Space
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
 from tasks.spec.space import as_json, on_a_grid, spaces
@@ -37,7 +37,7 @@ class Search:
     Args:
         method: Its name in `METHODS`.
         trials: Settings that are tried: with rungs, that begin.
-        epochs: That one seed and fold spend on all of them.
+        epochs: That one seed and fold spend on all of them; where epochs are searched, at most.
         rungs: Where settings are left out; empty: nowhere.
     """
 
@@ -95,7 +95,7 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
 
 def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     _check_together(recipe, space)
-    epochs = recipe.settings["epochs"]
+    epochs = _most_epochs(recipe, space)
     trials = tune.trials or DEFAULT_TRIALS
     if method == GRID:
         space = on_a_grid(space)
@@ -110,6 +110,16 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
+
+
+def _most_epochs(recipe: Recipe, space: Space) -> int:
+    """Of one setting."""
+    for dimension in space:
+        if dimension.name == "epochs":
+            over = dimension.over
+            own = [] if not dimension.when else [recipe.settings["epochs"]]
+            return int(max([*(over.values if isinstance(over, Choices) else [over.high]), *own]))
+    return int(recipe.settings["epochs"])
 
 
 def _points(space: Space) -> int:

@@ -37,7 +37,8 @@ def settings(
     """The next `count` settings.
 
     Every `group` of them has one shape, as long as enough are left `within`: its first is asked freely, the others with
-    the dimensions held that decide the shape. Settings asked but not yet told count as bad ones (`constant_liar`), so that a batch does not crowd.
+    the dimensions held that decide the shape. Settings asked but not yet told count as bad ones (`constant_liar`), so
+    that a batch does not crowd.
 
     Args:
         space: The whole space, from which a setting is taken where too few are left `within`.

@@ -177,6 +177,26 @@ def test_a_grid_takes_all_its_points_and_powers_of_ten_of_a_logarithmic_range() 
     assert search.trials == 8 == Settings(search.space).number
 
 
+def test_dropout_is_searched_where_there_are_hidden_layers() -> None:
+    space = {"learning_rate": "auto", "dropout": [0.1, 0.2]}
+    linear, mlp = searches({"space": space}, compare={"model": ["linear", "mlp"]})
+    assert (names(linear), names(mlp)) == (["learning_rate"], ["learning_rate", "dropout"])
+
+
+def test_weight_decay_is_the_optimizers_where_it_brings_its_own() -> None:
+    """A recipe with both is refused, and the winner's settings are to run again."""
+    adam, adamw = searches({"space": {"weight_decay": [0.1, 0.2]}}, compare={"optimizer": ["adam", "adamw"]})
+    assert adam.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.1
+    assert adamw.variant({"weight_decay": 0.1})["optimizer"]["adamw"]["weight_decay"] == 0.1
+    assert adamw.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize(("epochs", "most"), [({"low": 5, "high": 50}, 50), ([10, 40, 20], 40)])
+def test_a_budget_counts_the_most_epochs_that_are_searched(epochs: Any, most: int) -> None:
+    (search,) = searches({"trials": 3, "space": {"epochs": epochs}}, train={"epochs": 10})
+    assert search.epochs == 3 * most
+
+
 def test_there_are_no_more_settings_than_points() -> None:
     (search,) = searches({"method": "random", "trials": 50, "space": {"batch_size": [8, 16], "layers": [1, 2]}})
     assert search.trials == 4
