@@ -339,10 +339,17 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
 ) -> dict[str, Any]:
-    """Writes verdict.json and, where a model can be shipped, `model/`."""
+    """Writes verdict.json and, where a model can be shipped, `model/`.
+
+    Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
+    who goes on with a killed run may, is no further look: nothing was learned from it.
+    """
     from tasks.evaluation.baselines import constant_loss
     from tasks.evaluation.verdict import judge as decide
 
+    path = run.folder / "verdict.json"
+    earlier = read_json(path) if path.exists() else None
+    looks = earlier["test_evaluations"] if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
     verdict = decide(
         json.loads(json.dumps(laid_out.as_json())),
@@ -351,7 +358,7 @@ def judge(
         tables["predictions"],
         splits,
         constant_loss=constant_loss(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
-        test_evaluations=_test_evaluations(run.folder),
+        test_evaluations=looks,
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -362,14 +369,10 @@ def judge(
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict["leader"])
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
         _ship(run, laid_out, prepared, verdict["shipped"]["trial_id"])
-    write_json(run.folder / "verdict.json", verdict)
+    if earlier and json.loads(json.dumps(verdict)) != earlier:
+        verdict = verdict | {"test_evaluations": looks + 1}
+    write_json(path, verdict)
     return verdict
-
-
-def _test_evaluations(folder: Path) -> int:
-    """How often the test part has been looked at in this folder: once, and once more each time it is judged again."""
-    path = folder / "verdict.json"
-    return (read_json(path)["test_evaluations"] if path.exists() else 0) + 1
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
