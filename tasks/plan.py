@@ -16,7 +16,7 @@ from tasks.augmentation.policy import policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
-from tasks.layout import Ground, Rows
+from tasks.layout import Ground, Rows, paces_of
 from tasks.planned import PlannedStack, PlannedTrial, parameters_of, planned
 from tasks.recipes import Recipe, recipes_of
 from tasks.search.space import Choices
@@ -88,6 +88,7 @@ def lay_out(
     *,
     resampled: int | None = None,
     chosen: Sequence[Recipe] | None = None,
+    probe: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -97,6 +98,8 @@ def lay_out(
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
         chosen: The recipes with what a search chose for each.
+        probe: With `chosen`, what the plan before the search has under that name. It was written down before anything
+            was trained, so the stacks are the same for whoever goes on with a killed search.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
@@ -114,11 +117,11 @@ def lay_out(
     recipes = list(chosen or recipes)
     ground = Ground(dataset, {None: Rows.of(dataset, parts, features, resampled)}, (metric, *also))
     trials = [planned(recipe, seed, ground.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
-    stacks, seconds, probed = ground.stacks(trials, recipes)
+    stacks, seconds, probed = ground.stacks(trials, recipes, paces_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
     cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
     if searches and chosen is None:
-        trials, stacks, probed = [], [], None
+        trials, stacks = [], []
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -133,7 +136,7 @@ def lay_out(
         trials=trials,
         stacks=stacks,
         skipped=skipped,
-        probe=probed,
+        probe=dict(probe) if chosen and probe else probed,
         cost=cost,
         search=_search(spec, searches, metric) if searches else None,
     )

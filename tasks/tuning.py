@@ -34,6 +34,7 @@ from tasks.search.space import Setting
 from tasks.search.told import Told
 from tasks.searches import FIRST_SEED, Search
 from tasks.spec.tune import Tune
+from tasks.stacking import AS_MODELLED
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.trials import StackProgress
 
@@ -110,6 +111,7 @@ class Tuning:
         self._tune, self._run = tune, run
         self._results: dict[str, Result] = {}
         self._asked: list[tuple[int, Asked]] = []
+        self._first: tuple[Plan, float] | None = None
 
     @property
     def trials(self) -> int:
@@ -119,7 +121,7 @@ class Tuning:
     def first_wave(self) -> tuple[Plan, float]:
         """The first wave's variants, trials and stacks, and the seconds expected of the whole search."""
         asked = self._next(0)
-        wave, seconds = self._divided(asked)
+        self._first = wave, seconds = self._divided(asked)
         seconds += _STACK_SECONDS * len(wave.stacks)
         epochs = sum(each.search.epochs / max(each.search.trials, 1) for each in asked)
         return wave, seconds * sum(search.epochs for search in self._searches) / max(epochs, 1)
@@ -188,7 +190,7 @@ class Tuning:
         if all(earlier.get(name) == value for name, value in wanted.items()):
             stacks = [PlannedStack(**each) for each in earlier["stacks"]]
             return self._as_plan(asked, stacks)
-        wave, _ = self._divided(asked)
+        wave, _ = self._first if self._first and number == 0 else self._divided(asked)
         write_json(path, {**wanted, "stacks": [asdict(each) for each in wave.stacks]})
         return wave
 
@@ -223,7 +225,7 @@ class Tuning:
             apart = identifier(variant.settings["model"]) if special == GRADIENT else ""
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
-            divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
+            divided, expected, _ = self._ground.stacks(self._trials(own), own, AS_MODELLED)
             if special:
                 _refuse_unstacked(special, divided, own)
             stacks += [replace(stack, search=special) for stack in divided]

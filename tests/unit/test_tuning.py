@@ -155,7 +155,7 @@ def test_the_first_wave_is_that_of_the_search(wine: Planned, tmp_path: Path) -> 
     tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
     wave, seconds = tuning.first_wave()
     found_by(tuning, trainer)
-    assert wave == trainer.waves[0]
+    assert wave is trainer.waves[0], "divided once"
     assert seconds > 0
 
 
