@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from tasks.dataset import TABLE
 from tasks.errors import BadInput
-from tasks.recipes import Recipe
+from tasks.recipes import Recipe, recipes_of
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
 from tasks.search.methods import GRADIENT, GRID, HALVING
@@ -20,6 +21,7 @@ from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
 from tasks.spec.space import as_json, on_a_grid, spaces
 from tasks.spec.tune import Tune
+from tasks.training.models import DEFAULT_MODELS
 
 DEFAULT_TRIALS = 20
 MAX_POINTS = 10_000
@@ -64,6 +66,23 @@ class Search:
             "rungs": [{"settings": rung.settings, "epochs": rung.epochs} for rung in self.rungs],
             "space": as_json(self.space),
         }
+
+
+def check_search(spec: Spec) -> None:
+    """Refuses a search that can't be done whatever the data are. Where no model is named, their kind decides it.
+
+    Raises:
+        BadInput: with the path under `tune`, or of a recipe.
+    """
+    named = spec.model or spec.compare.model
+    refused: list[BadInput] = []
+    for kind in [TABLE] if named else DEFAULT_MODELS:
+        try:
+            searches_of(spec, recipes_of(spec, kind))
+            return
+        except BadInput as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:

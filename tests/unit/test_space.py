@@ -9,7 +9,7 @@ from tasks.errors import BadInput
 from tasks.recipes import Recipe, recipes_of
 from tasks.search.points import Settings
 from tasks.search.space import Choices, Range
-from tasks.searches import DEFAULT_TRIALS, Search, searches_of
+from tasks.searches import DEFAULT_TRIALS, Search, check_search, searches_of
 from tasks.spec.load import parse_spec
 from tasks.spec.models import as_written
 from tasks.spec.places import place_of, with_setting
@@ -181,6 +181,15 @@ def test_dropout_is_searched_where_there_are_hidden_layers() -> None:
     space = {"learning_rate": "auto", "dropout": [0.1, 0.2]}
     linear, mlp = searches({"space": space}, compare={"model": ["linear", "mlp"]})
     assert (names(linear), names(mlp)) == (["learning_rate"], ["learning_rate", "dropout"])
+
+
+def test_what_only_the_model_of_some_kind_of_data_has_is_refused_once_they_are_read() -> None:
+    tune = {"space": {"filters": [[4], [8]]}}
+    check_search(parse_spec({"data": {"source": "digits"}, "tune": tune}))
+    with pytest.raises(BadInput, match="no recipe has it"):
+        check_search(parse_spec({"data": {"source": "digits"}, "tune": tune, "model": "mlp"}))
+    with pytest.raises(BadInput, match="no recipe has it"):
+        check_search(parse_spec({"data": {"source": "digits"}, "tune": {"space": {"filter": [4, 8]}}}))
 
 
 def test_weight_decay_is_the_optimizers_where_it_brings_its_own() -> None:
