@@ -63,7 +63,8 @@ class Result:
 
     Args:
         status: `ok`, `diverged` if any did, or `pruned` if it left at a rung.
-        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged.
+        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged, or the
+            metric is not defined on some of them (the area under the curve, where all rows are of one class).
         spread: Their standard deviation (n - 1); None for a single one.
         rung: The last one reached; None without rungs.
         epochs, seconds: Of all its trials.
@@ -140,8 +141,9 @@ class Tuning:
             self._asked += [(number, each) for each in asked]
             stacks += wave.stacks
             number += 1
-        settings = SETTINGS.frame([self._row(wave, each) for wave, each in self._asked])
-        return Found([self._chosen(search) for search in self._searches], settings, [asdict(each) for each in stacks])
+        return Found(
+            [self._chosen(search) for search in self._searches], self._table(), [asdict(each) for each in stacks]
+        )
 
     def _cost(self, asked: Asked) -> float:
         return asked.search.epochs / asked.search.trials
@@ -234,10 +236,16 @@ class Tuning:
 
     # -- what comes of it --
 
-    def _row(self, wave: int, asked: Asked) -> dict[str, Any]:
-        """Of a setting that was tried before, no time was spent."""
+    def _table(self) -> pd.DataFrame:
+        """Table `settings`. On one that was tried before no time was spent."""
+        rows, tried = [], set[str]()
+        for wave, asked in self._asked:
+            rows.append(self._row(wave, asked, again=asked.variant.variant_id in tried))
+            tried.add(asked.variant.variant_id)
+        return SETTINGS.frame(rows)
+
+    def _row(self, wave: int, asked: Asked, *, again: bool) -> dict[str, Any]:
         result = self._results[asked.variant.variant_id]
-        again = next(each for _, each in self._asked if each.variant.variant_id == asked.variant.variant_id) != asked
         return {
             "recipe_id": asked.search.recipe.recipe_id,
             "recipe": asked.search.recipe.recipe,
@@ -332,9 +340,10 @@ def _result(
     measured = np.array([values.get(each, np.nan) for each in ids])
     statuses = set(trials["status"])
     sound = bool(np.isfinite(measured).all()) and "diverged" not in statuses
+    status = next((each for each in ("diverged", "pruned") if each in statuses), "ok")
     own = [gradients[each] for each in ids if each in gradients]
     return Result(
-        status="diverged" if not sound else "pruned" if "pruned" in statuses else "ok",
+        status=status,
         score=float(measured.mean()) if sound else None,
         spread=float(measured.std(ddof=1)) if sound and len(ids) > 1 else None,
         rung=None if trials["rung"].isna().all() else int(trials["rung"].max()),

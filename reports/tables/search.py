@@ -192,8 +192,5 @@ def _values(values: dict[str, Any], edges: Sequence[dict[str, Any]]) -> Html:
     )
 
 
-_ARROWS = {"high": Html("&nbsp;↑"), "low": Html("&nbsp;↓")}
-
-
 def _code(text: str) -> Html:
     return Html(f"<code>{safe(text)}</code>")

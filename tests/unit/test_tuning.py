@@ -302,6 +302,13 @@ def test_the_best_setting_is_chosen(
     assert chosen(wine, tmp_path, monkeypatch, outcomes) == rate
 
 
+def test_a_metric_that_is_not_defined_is_no_divergence(wine: Planned, tmp_path: Path) -> None:
+    found = found_by(tuning_of(wine, tmp_path), Trainer(tmp_path, lambda params: ("ok", math.nan)))
+    assert set(found.settings["status"]) == {"ok"}
+    assert found.settings["score"].isna().all()
+    assert [recipe.variant_id for recipe in found.recipes] == [recipe.variant_id for recipe in wine.plan.recipes]
+
+
 def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asking(monkeypatch, [[{"learning_rate": 0.1}]])
     tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
