@@ -22,6 +22,7 @@ from tasks.spec.places import check_settings, place_of, refused, with_setting
 from tasks.spec.space import as_json, on_a_grid, spaces
 from tasks.spec.tune import Tune
 from tasks.training.models import DEFAULT_MODELS
+from tasks.training.optimizers import OPTIMIZERS
 
 DEFAULT_TRIALS = 20
 MAX_POINTS = 10_000
@@ -215,6 +216,14 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
                 "a gradient search goes by factors, which never reach 0",
                 where=f"tune.space.{dimension.name}.low",
                 got=f"{over.low}",
+                accepted="above 0",
+            )
+        optimizer = OPTIMIZERS[recipe.optimizer]
+        if over.low == 0 and place[0] == "optimizer" and place[-1] not in optimizer(**{place[-1]: 0.0}).inputs:
+            raise BadInput(
+                f"at 0 {recipe.optimizer}'s steps leave it out, so the loss has no derivative by it there",
+                where=f"tune.space.{dimension.name}.low",
+                got="0",
                 accepted="above 0",
             )
 

@@ -206,6 +206,14 @@ def test_a_budget_counts_the_most_epochs_that_are_searched(epochs: Any, most: in
     assert search.epochs == 3 * most
 
 
+def test_a_gradient_search_stays_where_there_are_derivatives() -> None:
+    """RMSprop without momentum is another rule; that of momentum itself goes on to 0."""
+    space = {"learning_rate": "auto", "momentum": {"low": 0, "high": 0.9}}
+    searches({"method": "gradient", "space": space}, train={"optimizer": "momentum"})
+    with pytest.raises(BadInput, match="no derivative by it there"):
+        searches({"method": "gradient", "space": space}, train={"optimizer": "rmsprop"})
+
+
 def test_there_are_no_more_settings_than_points() -> None:
     (search,) = searches({"method": "random", "trials": 50, "space": {"batch_size": [8, 16], "layers": [1, 2]}})
     assert search.trials == 4
