@@ -49,7 +49,8 @@ def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
         f"{_span(epochs)} epochs{under}{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
         f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
         f"{phrase(search['metric'])} over seeds{' and folds' if search['folds'] else ''} on the validation rows. "
-        f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above."
+        f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above: its "
+        f"intervals are those of the settings found, and do not say what another search would have found."
     )
 
 

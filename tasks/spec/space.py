@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput, nearest
+from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
 from tasks.spec.models import Clipping, Regularisation
 from tasks.spec.places import (
@@ -152,14 +153,13 @@ def _check_conditions(order: Sequence[str], searched: Mapping[str, Searched]) ->
                 raise BadInput("has no values", where=where, got="[]", accepted="a value, or a list of values")
             for each in wanted:
                 _check_possible(parent, each, searched, where)
-            conditions = [(parent, wanted), *((key, values) for key, values in must.get(parent, {}).items())]
-            for key, values in conditions:
-                both = [each for each in own.get(key, values) if each in values]
+            for key, allowed in [(parent, wanted), *must.get(parent, {}).items()]:
+                both = [each for each in own.get(key, allowed) if each in allowed]
                 if not both:
                     raise BadInput(
                         "the conditions contradict each other: it would never be searched",
                         where=_where(name, "when"),
-                        got=f"{key} must be {_or(own[key])} and {_or(values)}",
+                        got=f"{key} must be {_or(own[key])} and {_or(allowed)}",
                         remedy="change one of them",
                     )
                 own[key] = both
@@ -206,6 +206,7 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         when = _with_it(name, when, _brought(name, present, settings))
         if any(parent not in present for parent in when):
             continue
+        _check_drawn(name, when, dimensions)
         place = place_of(name, having[0])
         assert place is not None
         dimension = Dimension(
@@ -217,7 +218,38 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         )
         _check_values(dimension, having[0])
         dimensions.append(dimension)
+    _refuse_layers_twice(dimensions, settings)
     return tuple(dimensions)
+
+
+def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequence[Dimension]) -> None:
+    """Raises BadInput where a condition names no value that the range of `before` which it is about has."""
+    for dimension in before:
+        over = dimension.over
+        if dimension.name not in when or isinstance(over, Choices):
+            continue
+        drawn = values(over)
+        if drawn is None or not any(each in drawn for each in when[dimension.name]):
+            raise BadInput(
+                "the range does not have this value: it would never be searched",
+                where=_where(name, f"when.{dimension.name}"),
+                got=_or(when[dimension.name]),
+                accepted=f"a value of {dimension.name}, which is to be a list, whole numbers, or a range with a step",
+            )
+
+
+def _refuse_layers_twice(dimensions: Sequence[Dimension], settings: Settings) -> None:
+    """Raises BadInput where `hidden` is searched beside the layers or the width, which are put in its place."""
+    places = {each.name: place_of(each.name, settings) for each in dimensions}
+    by_end = {place[-1]: name for name, place in places.items() if place and place[0] == "model"}
+    both = [by_end[each] for each in HIDDEN if each in by_end]
+    if "hidden" in by_end and both:
+        raise BadInput(
+            "the hidden layers are searched twice",
+            where=_where(by_end["hidden"]),
+            got=" and ".join([by_end["hidden"], *both]),
+            remedy="search hidden, or layers and width",
+        )
 
 
 def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
@@ -278,8 +310,11 @@ def _conditions(
     for parent, value in over.when.items():
         wanted = _accepted(value)
         if parent in searched:
+            whole = [_plain_choice(parent, each) for each in wanted if isinstance(each, dict)]
             choices = [_plain_choice(parent, each) for each in searched[parent].choices or []]
-            named = [each for each in choices if isinstance(each, dict) and next(iter(each), None) in wanted]
+            named = [
+                each for each in choices if isinstance(each, dict) and (next(iter(each)) in wanted or each in whole)
+            ]
             when[parent] = tuple(named) or wanted
         elif next(iter(settings[parent])) not in wanted:
             return None

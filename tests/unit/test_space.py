@@ -139,6 +139,31 @@ def test_a_condition_without_what_is_searched_is_refused() -> None:
         searches({"space": {"schedule": ["constant", "step"], "decay_rate": rate}})
 
 
+def test_a_condition_names_a_stepped_value_as_one_writes_it() -> None:
+    space = {"dropout": {"low": 0.1, "high": 0.5, "step": 0.1}, "l2": {"low": 0.1, "high": 1, "when": {"dropout": 0.3}}}
+    (search,) = searches({"space": space})
+    assert search.space[0].over.points() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert search.space[1].active({"dropout": search.space[0].over.points()[2]})
+
+
+@pytest.mark.parametrize("over", [{"low": 0.1, "high": 0.5}, {"low": 0.1, "high": 0.5, "step": 0.2}])
+def test_a_condition_on_a_value_that_is_never_drawn_is_refused(over: Any) -> None:
+    with pytest.raises(BadInput, match="the range does not have this value"):
+        searches({"space": {"dropout": over, "l2": {"low": 0.1, "high": 1, "when": {"dropout": 0.2}}}})
+
+
+def test_a_condition_names_a_schedule_as_the_space_does() -> None:
+    cosine = {"cosine": {"warmup": 0.1}}
+    space = {"schedule": ["constant", cosine], "l2": {"low": 0.1, "high": 1, "when": {"schedule": cosine}}}
+    (search,) = searches({"space": space})
+    assert search.space[1].active({"schedule": search.space[0].over.points()[1]})
+
+
+def test_hidden_layers_are_searched_one_way() -> None:
+    with pytest.raises(BadInput, match="the hidden layers are searched twice"):
+        searches({"space": {"hidden": [[8], [8, 8]], "layers": [1, 2]}})
+
+
 def test_a_width_is_that_of_layers_that_a_model_without_any_gets() -> None:
     recipe = recipe_of(model={"mlp": {"hidden": []}})
     for setting in ({"layers": 2, "width": 4}, {"width": 4, "layers": 2}):
