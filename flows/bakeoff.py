@@ -89,6 +89,7 @@ def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:
     plan, prepared, searched = steps.plan(run, dataset, splits)
     if searched:
         plan = steps.search(run, plan, prepared, searched)
+    del searched  # whose folds take memory
     steps.train(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)

@@ -19,7 +19,7 @@ from tasks.search.points import Settings, possible
 from tasks.search.space import Choices, Range, Setting, Space
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
-from tasks.spec.space import as_json, on_a_grid, spaces
+from tasks.spec.space import as_json, on_a_grid, spaces, without_steps
 from tasks.spec.tune import Tune
 from tasks.training.models import DEFAULT_MODELS
 from tasks.training.optimizers import OPTIMIZERS
@@ -127,6 +127,7 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
         return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))
     elif method == GRADIENT:
         _refuse_for_gradient(recipe, space)
+        space = without_steps(space)
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)

@@ -405,6 +405,13 @@ def on_a_grid(space: Space) -> Space:
     return tuple(replace(each, over=_points(each)) for each in space)
 
 
+def without_steps(space: Space) -> Space:
+    """The space with whole ranges: who follows a derivative stops anywhere."""
+    return tuple(
+        replace(each, over=replace(each.over, step=None)) if isinstance(each.over, Range) else each for each in space
+    )
+
+
 def _points(dimension: Dimension) -> Range | Choices:
     over = dimension.over
     if not isinstance(over, Range) or over.points() is not None:

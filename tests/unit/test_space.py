@@ -231,6 +231,12 @@ def test_a_budget_counts_the_most_epochs_that_are_searched(epochs: Any, most: in
     assert search.epochs == 3 * most
 
 
+def test_a_gradient_search_says_that_it_goes_between_steps() -> None:
+    space = {"momentum": {"low": 0.1, "high": 0.9, "step": 0.4}}
+    found = searches({"space": space}, compare={"method": ["grid", "gradient"]}, train={"optimizer": "momentum"})
+    assert [search.as_json()["space"][0]["step"] for search in found] == [0.4, None]
+
+
 def test_a_gradient_search_stays_where_there_are_derivatives() -> None:
     """RMSprop without momentum is another rule; that of momentum itself goes on to 0."""
     space = {"learning_rate": "auto", "momentum": {"low": 0, "high": 0.9}}
