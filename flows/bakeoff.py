@@ -86,9 +86,10 @@ def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:
     splits = steps.split(run, dataset)
     if not skip_validation:
         steps.validate(run, dataset, splits)
-    plan, prepared = steps.plan(run, dataset, splits)
-    if plan.search:
-        plan = steps.search(run, plan, prepared, splits)
+    plan, prepared, searched = steps.plan(run, dataset, splits)
+    if searched:
+        plan = steps.search(run, plan, prepared, searched)
+    del searched  # whose folds take memory
     steps.train(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)

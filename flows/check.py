@@ -45,7 +45,7 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
             validation = stages.validate(run, dataset, splits)
             bar.hear("validate", "done", 1.0)
             bar.hear("plan", "planning", None)
-            plan, _ = stages.plan(run, dataset, splits)
+            plan, *_ = stages.plan(run, dataset, splits)
             bar.hear("plan", "done", 1.0)
     except Blocked as error:
         if error.table:

@@ -110,13 +110,12 @@ def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path
     """The spec, checked as far as it can be without its data; its text; and the folder it stands in."""
     from flows.experiments import find
     from tasks.datasets.sources import check_source
-    from tasks.recipes import recipes_of
-    from tasks.searches import searches_of
+    from tasks.searches import check_search
     from tasks.spec.load import load_spec
 
     path = find(experiment)
     spec, text = load_spec(path, overrides)
-    searches_of(spec, recipes_of(spec))
+    check_search(spec)
     check_source(spec.data, path.parent)
     return spec, text, path.parent
 

@@ -77,21 +77,22 @@ class Ground:
         return identifier({"data": self.dataset.digest, "split": split, "features": list(self.dataset.table.columns)})
 
     def stacks(
-        self, trials: Sequence[PlannedTrial], variants: Sequence[Recipe], *, probed: bool = True
+        self, trials: Sequence[PlannedTrial], variants: Sequence[Recipe], paces: Mapping[bool, Pace] | None = None
     ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
         """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
         its time.
 
         Args:
-            probed: Whether a probe may be asked for the machine's pace, and augmentation's may decide. Without, the
-                division follows from the trials and the number of cores alone.
+            paces: The machine's, with and without XLA. Then nothing that is measured now decides, not augmentation's
+                pace either: the division follows from the trials, these paces and the number of cores alone. None: a
+                probe may be asked.
 
         Raises:
             BadInput: a trial of streamed data can't be stacked.
         """
         seconds = _augmentation_seconds(variants, self.dataset)
         by_id = {variant.variant_id: variant for variant in variants}
-        stacks, expected, found = _stacks(trials, by_id, self.rows, self.metrics, seconds, probed)
+        stacks, expected, found = _stacks(trials, by_id, self.rows, self.metrics, seconds, paces)
         if self.dataset.streamed is not None:
             stacks = _streamed(stacks, self.rows[None].features)
         return stacks, expected, found
@@ -123,7 +124,7 @@ def _stacks(
     rows: Mapping[int | None, Rows],
     metrics: Sequence[str],
     augmentation_seconds: Mapping[str, float],
-    probed: bool,
+    paces: Mapping[bool, Pace] | None,
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
     """Trials of equal shapes and rows together, and of other widths where that pays (see `stacking`), what can't be
     stacked one by one.
@@ -139,12 +140,14 @@ def _stacks(
     alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
     for group in (group for groups in alike for group in groups):
         _refuse_without_twin(group, variants)
-    paces, found = _paces([group for groups in alike for group in groups]) if probed else (AS_MODELLED, None)
+    timed, found = paces is None, None
+    if paces is None:
+        paces, found = _paces([group for groups in alike for group in groups])
     stacks: list[PlannedStack] = []
     seconds = 0.0
     for groups, share in zip(alike, _core_shares(alike, paces), strict=True):
         for group in _joined(groups, grouped, paces, share):
-            division, longest = group.divided(paces, share, timed=probed)
+            division, longest = group.divided(paces, share, timed=timed)
             settings = variants[group.trials[0].variant_id].settings
             every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
             # Stacks for a share of the cores leave the others to other families.
@@ -386,7 +389,7 @@ def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any
     if sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
         return AS_MODELLED, None
     paces, found = {}, {}
-    for xla, name in ((True, "xla"), (False, "graph")):
+    for xla, name in _PROBED.items():
         measured = probe.measure(group.first, group.features, group.classes, tokens=group.tokens, xla=xla)
         paces[xla] = Pace(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
@@ -395,6 +398,16 @@ def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any
         found[name] = asdict(measured) | {"pace": asdict(paces[xla])}
     return paces, found
 
+
+def paces_of(probe: Mapping[str, Any] | None) -> Mapping[bool, Pace]:
+    """What a probe found, from its figures in plan.json; as modelled where none was asked."""
+    if probe is None:
+        return AS_MODELLED
+    return {xla: Pace(**probe[name]["pace"]) for xla, name in _PROBED.items()}
+
+
+_PROBED = {True: "xla", False: "graph"}
+"""How plan.json calls a probe's figures with and without XLA."""
 
 _FIT_STEP_SECONDS = 2.5e-3
 """Of one step of `Model.fit` with a small network, for the estimate and evaluations counted in seconds."""

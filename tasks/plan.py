@@ -16,11 +16,13 @@ from tasks.augmentation.policy import policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
-from tasks.layout import Ground, Rows
+from tasks.layout import Ground, Rows, paces_of
 from tasks.planned import PlannedStack, PlannedTrial, parameters_of, planned
 from tasks.recipes import Recipe, recipes_of
+from tasks.search.space import Choices
 from tasks.searches import Search, searches_of
 from tasks.spec.models import Spec, as_written
+from tasks.spec.places import place_of
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.streaming import shuffle_policy
@@ -86,6 +88,7 @@ def lay_out(
     *,
     resampled: int | None = None,
     chosen: Sequence[Recipe] | None = None,
+    probe: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -95,6 +98,8 @@ def lay_out(
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
         chosen: The recipes with what a search chose for each.
+        probe: With `chosen`, what the plan before the search has under that name. It was written down before anything
+            was trained, so the stacks are the same for whoever goes on with a killed search.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
@@ -102,20 +107,21 @@ def lay_out(
     metric, also = _metrics(spec, dataset.task)
     _check_target(spec, dataset.task)
     recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
-    searches = searches_of(spec, recipes)
     if not recipes:
         reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
         raise BadInput(
             "no recipe fits the data", where="compare", got=reasons, remedy="change the model or the recipes"
         )
+    searches = searches_of(spec, recipes)
+    _check_searched(searches, dataset)
     recipes = list(chosen or recipes)
     ground = Ground(dataset, {None: Rows.of(dataset, parts, features, resampled)}, (metric, *also))
     trials = [planned(recipe, seed, ground.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
-    stacks, seconds, probed = ground.stacks(trials, recipes)
+    stacks, seconds, probed = ground.stacks(trials, recipes, paces_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
     cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
     if searches and chosen is None:
-        trials, stacks, probed = [], [], None
+        trials, stacks = [], []
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -130,7 +136,7 @@ def lay_out(
         trials=trials,
         stacks=stacks,
         skipped=skipped,
-        probe=probed,
+        probe=dict(probe) if chosen and probe else probed,
         cost=cost,
         search=_search(spec, searches, metric) if searches else None,
     )
@@ -234,6 +240,28 @@ def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe],
         else:
             skipped.append({"recipe": recipe.recipe, "reason": reason})
     return fitting, skipped
+
+
+def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
+    """Tries the ends or choices of what is searched, one by one, on the data.
+
+    Raises:
+        BadInput: no recipe with such a value can be trained on them.
+    """
+    for search in searches:
+        for dimension in search.space:
+            if place_of(dimension.name, search.recipe.settings) is None:
+                continue  # it comes with a searched schedule or augmentation, which is tried itself
+            over = dimension.over
+            for value in over.values if isinstance(over, Choices) else (over.low, over.high):
+                reason = _misfit(replace(search.recipe, settings=search.variant({dimension.name: value})), dataset)
+                if reason is not None:
+                    raise BadInput(
+                        f"a searched value does not fit the data: {reason}",
+                        where=f"tune.space.{dimension.name}",
+                        got=str(value),
+                        remedy="take it out",
+                    )
 
 
 _INPUTS = {TABLE: "a table", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}

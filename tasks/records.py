@@ -156,8 +156,8 @@ SETTINGS = Table(  # one row a setting that the search tried, in the order asked
         "batch": _int,  # settings of one batch are asked for before any of them is told
         "variant_id": _text,
         "values": _text,  # JSON: searched name to value, only what is active
-        "status": _text,  # ok, diverged, pruned
-        "score": _float,  # mean over seeds and folds of the deciding metric on val, in its own unit; null: diverged
+        "status": _text,  # ok (without a score: the metric is not defined on some of the rows), diverged, pruned
+        "score": _float,  # mean over seeds and folds of the deciding metric on val, in its own unit; null: see `status`
         "spread": _float,  # standard deviation over seeds and folds (n - 1); null for a single one
         "rung": _int,  # the last one reached; null without rungs
         "epochs": _float,  # trained, summed over seeds and folds

@@ -31,19 +31,19 @@ class Contest:
     trials: Mapping[str, Sequence[str]]
     measured: str
 
-    def losers(self, number: int, last: Mapping[str, Mapping[str, float]], left: set[str]) -> dict[str, str]:
+    def losers(self, number: int, values: Mapping[str, Mapping[str, float]], left: set[str]) -> dict[str, str]:
         """Which variants leave at a rung, and why.
 
         Args:
             number: Of the rung, from 0; nobody leaves at the last.
-            last: By trial, the values at its last evaluation.
+            values: By trial, those of the weights that it keeps.
             left: Variants that have left before.
         """
         if number + 1 >= len(self.rungs):
             return {}
         sign = 1 if MEASURED[self.measured].greater_is_better else -1
         means = {
-            variant: sign * float(np.mean([last[each].get(f"val_{self.measured}", np.nan) for each in own]))
+            variant: sign * float(np.mean([values[each].get(f"val_{self.measured}", np.nan) for each in own]))
             for variant, own in self.trials.items()
             if variant not in left
         }
@@ -89,7 +89,7 @@ def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path,
         losers: dict[str, str] = {}
         for contest in contests:
             values = {
-                each: holder[each].last(each, rung.epochs)
+                each: holder[each].kept_values(each, rung.epochs)
                 for variant, own in contest.trials.items()
                 if variant not in left
                 for each in own

@@ -9,17 +9,20 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from tasks.dataset import TABLE
 from tasks.errors import BadInput
-from tasks.recipes import Recipe
+from tasks.recipes import Recipe, recipes_of
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
 from tasks.search.methods import GRADIENT, GRID, HALVING
 from tasks.search.points import Settings, possible
-from tasks.search.space import Range, Setting, Space
+from tasks.search.space import Choices, Range, Setting, Space
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
-from tasks.spec.space import as_json, on_a_grid, spaces
+from tasks.spec.space import as_json, on_a_grid, spaces, without_steps
 from tasks.spec.tune import Tune
+from tasks.training.models import DEFAULT_MODELS
+from tasks.training.optimizers import OPTIMIZERS
 
 DEFAULT_TRIALS = 20
 MAX_POINTS = 10_000
@@ -37,7 +40,7 @@ class Search:
     Args:
         method: Its name in `METHODS`.
         trials: Settings that are tried: with rungs, that begin.
-        epochs: That one seed and fold spend on all of them.
+        epochs: That one seed and fold spend on all of them; where epochs are searched, at most.
         rungs: Where settings are left out; empty: nowhere.
     """
 
@@ -64,6 +67,23 @@ class Search:
             "rungs": [{"settings": rung.settings, "epochs": rung.epochs} for rung in self.rungs],
             "space": as_json(self.space),
         }
+
+
+def check_search(spec: Spec) -> None:
+    """Refuses a search that can't be done whatever the data are. Where no model is named, their kind decides it.
+
+    Raises:
+        BadInput: with the path under `tune`, or of a recipe.
+    """
+    named = spec.model or spec.compare.model
+    refused: list[BadInput] = []
+    for kind in [TABLE] if named else DEFAULT_MODELS:
+        try:
+            searches_of(spec, recipes_of(spec, kind))
+            return
+        except BadInput as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
@@ -95,7 +115,7 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
 
 def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     _check_together(recipe, space)
-    epochs = recipe.settings["epochs"]
+    epochs = _most_epochs(recipe, space)
     trials = tune.trials or DEFAULT_TRIALS
     if method == GRID:
         space = on_a_grid(space)
@@ -107,9 +127,20 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
         return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))
     elif method == GRADIENT:
         _refuse_for_gradient(recipe, space)
+        space = without_steps(space)
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
+
+
+def _most_epochs(recipe: Recipe, space: Space) -> int:
+    """Of one setting."""
+    for dimension in space:
+        if dimension.name == "epochs":
+            over = dimension.over
+            own = [] if not dimension.when else [recipe.settings["epochs"]]
+            return int(max([*(over.values if isinstance(over, Choices) else [over.high]), *own]))
+    return int(recipe.settings["epochs"])
 
 
 def _points(space: Space) -> int:
@@ -186,6 +217,14 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
                 "a gradient search goes by factors, which never reach 0",
                 where=f"tune.space.{dimension.name}.low",
                 got=f"{over.low}",
+                accepted="above 0",
+            )
+        optimizer = OPTIMIZERS[recipe.optimizer]
+        if over.low == 0 and place[0] == "optimizer" and place[-1] not in optimizer(**{place[-1]: 0.0}).inputs:
+            raise BadInput(
+                f"at 0 {recipe.optimizer}'s steps leave it out, so the loss has no derivative by it there",
+                where=f"tune.space.{dimension.name}.low",
+                got="0",
                 accepted="above 0",
             )
 

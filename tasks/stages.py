@@ -236,26 +236,42 @@ def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]
     return validation
 
 
-def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared]:
+@dataclass(frozen=True)
+class Searching:
+    """A search that is planned.
+
+    Args:
+        by_fold: What its trials learn from: the folds, or the run's own parts under None.
+    """
+
+    tuning: Tuning
+    by_fold: dict[int | None, Prepared]
+
+
+def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
     """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
-    tuned, the plan is complete when the search is done."""
+    tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
     prepared = prepare(dataset, splits)
     laid_out = _laid_out(run, prepared)
     path = run.folder / "plan.json"
-    if laid_out.search:
-        tuning, _ = _tuning(run, laid_out, prepared, splits)
-        laid_out = replace(laid_out, cost=_with_search(laid_out.cost, tuning))
-    elif path.exists():
-        laid_out = laid_out.following(read_json(path))
-    if not (laid_out.search and path.exists()):
+    searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
+    if searched is None:
+        laid_out = laid_out.following(read_json(path)) if path.exists() else laid_out
         write_json(path, laid_out.as_json())
-    return laid_out, prepared
+    elif path.exists():
+        laid_out = replace(laid_out, cost=read_json(path)["cost"])
+    else:
+        laid_out = replace(laid_out, cost=_with_search(laid_out.cost, searched.tuning))
+        write_json(path, laid_out.as_json())
+    return laid_out, prepared, searched
 
 
-def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None) -> Plan:
+def _laid_out(
+    run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: dict[str, Any] | None = None
+) -> Plan:
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
-    features = prepared.features.shape[1:]
-    return lay_out(run.spec, prepared.dataset, parts, features, resampled=_resampled(prepared), chosen=chosen)
+    features, resampled = prepared.features.shape[1:], _resampled(prepared)
+    return lay_out(run.spec, prepared.dataset, parts, features, resampled=resampled, chosen=chosen, probe=probe)
 
 
 def _resampled(prepared: Prepared) -> int | None:
@@ -276,10 +292,8 @@ def _with_search(cost: dict[str, Any], tuning: Tuning) -> dict[str, Any]:
     }
 
 
-def _tuning(
-    run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame
-) -> tuple[Tuning, dict[int | None, Prepared]]:
-    """The search, and what it learns from: the folds, or the run's own parts."""
+def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Searching:
+    """Prepares the search of a plan. Nothing is trained or written."""
     tune, dataset = run.spec.tune, prepared.dataset
     assert tune is not None
     by_fold: dict[int | None, Prepared] = {None: prepared}
@@ -298,22 +312,22 @@ def _tuning(
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": ground.key(run.spec), "folds": tune.folds}) if tune.folds else ground.key(run.spec)
-    return Tuning(laid_out, searches, ground, key, tune, run.folder), by_fold
+    return Searching(Tuning(laid_out, searches, ground, key, tune, run.folder), by_fold)
 
 
 def search(
-    run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame, progress: StackProgress | None = None
+    run: Run, laid_out: Plan, prepared: Prepared, searched: Searching, progress: StackProgress | None = None
 ) -> Plan:
     """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
-    tuning, by_fold = _tuning(run, laid_out, prepared, splits)
 
     def train(wave: Plan, report: StackProgress | None) -> None:
-        train_trials(wave, by_fold, run.folder, run.home, report)
+        train_trials(wave, searched.by_fold, run.folder, run.home, report)
 
-    found = tuning.search(train, progress)
+    found = searched.tuning.search(train, progress)
     SETTINGS.write(found.settings, run.folder)
     path = run.folder / "plan.json"
-    complete = _laid_out(run, prepared, found.recipes).following(read_json(path))
+    earlier = read_json(path)
+    complete = _laid_out(run, prepared, found.recipes, earlier["probe"]).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
@@ -339,10 +353,17 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
 ) -> dict[str, Any]:
-    """Writes verdict.json and, where a model can be shipped, `model/`."""
+    """Writes verdict.json and, where a model can be shipped, `model/`.
+
+    Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
+    who goes on with a killed run may, is no further look: nothing was learned from it.
+    """
     from tasks.evaluation.baselines import constant_loss
     from tasks.evaluation.verdict import judge as decide
 
+    path = run.folder / "verdict.json"
+    earlier = read_json(path) if path.exists() else None
+    looks = earlier["test_evaluations"] if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
     verdict = decide(
         json.loads(json.dumps(laid_out.as_json())),
@@ -351,7 +372,7 @@ def judge(
         tables["predictions"],
         splits,
         constant_loss=constant_loss(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
-        test_evaluations=_test_evaluations(run.folder),
+        test_evaluations=looks,
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -362,14 +383,10 @@ def judge(
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict["leader"])
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
         _ship(run, laid_out, prepared, verdict["shipped"]["trial_id"])
-    write_json(run.folder / "verdict.json", verdict)
+    if earlier and json.loads(json.dumps(verdict)) != earlier:
+        verdict = verdict | {"test_evaluations": looks + 1}
+    write_json(path, verdict)
     return verdict
-
-
-def _test_evaluations(folder: Path) -> int:
-    """How often the test part has been looked at in this folder: once, and once more each time it is judged again."""
-    path = folder / "verdict.json"
-    return (read_json(path)["test_evaluations"] if path.exists() else 0) + 1
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:

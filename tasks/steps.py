@@ -29,7 +29,7 @@ from tasks import stages
 from tasks.dataset import Dataset
 from tasks.plan import Plan
 from tasks.prepared import Prepared
-from tasks.stages import Run
+from tasks.stages import Run, Searching
 
 Listener = Callable[[str, str, float | None], None]
 """Told (stage, what is being done, share done in `[0, 1]` or None). What begins with `note:` is to stay in sight."""
@@ -109,13 +109,13 @@ def _show_validation(validation: dict[str, Any]) -> None:
 
 
 @_stage
-def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared]:
+def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
     with _running(run, "plan"):
         return stages.plan(run, dataset, splits)
 
 
 @_stage
-def search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Plan:
+def search(run: Run, laid_out: Plan, prepared: Prepared, searched: Searching) -> Plan:
     with _running(run, "search") as say:
         artifact = _ProgressArtifact("search", f"{laid_out.cost['search']['trials']} trials of {laid_out.experiment}")
 
@@ -123,7 +123,7 @@ def search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -
             say(what, done / total)
             artifact.update(done / total)
 
-        return stages.search(run, laid_out, prepared, splits, report)
+        return stages.search(run, laid_out, prepared, searched, report)
 
 
 @_stage

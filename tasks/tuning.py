@@ -34,6 +34,7 @@ from tasks.search.space import Setting
 from tasks.search.told import Told
 from tasks.searches import FIRST_SEED, Search
 from tasks.spec.tune import Tune
+from tasks.stacking import AS_MODELLED
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.trials import StackProgress
 
@@ -62,7 +63,8 @@ class Result:
 
     Args:
         status: `ok`, `diverged` if any did, or `pruned` if it left at a rung.
-        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged.
+        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged, or the
+            metric is not defined on some of them (the area under the curve, where all rows are of one class).
         spread: Their standard deviation (n - 1); None for a single one.
         rung: The last one reached; None without rungs.
         epochs, seconds: Of all its trials.
@@ -110,6 +112,7 @@ class Tuning:
         self._tune, self._run = tune, run
         self._results: dict[str, Result] = {}
         self._asked: list[tuple[int, Asked]] = []
+        self._first: tuple[Plan, float] | None = None
 
     @property
     def trials(self) -> int:
@@ -119,7 +122,7 @@ class Tuning:
     def first_wave(self) -> tuple[Plan, float]:
         """The first wave's variants, trials and stacks, and the seconds expected of the whole search."""
         asked = self._next(0)
-        wave, seconds = self._divided(asked)
+        self._first = wave, seconds = self._divided(asked)
         seconds += _STACK_SECONDS * len(wave.stacks)
         epochs = sum(each.search.epochs / max(each.search.trials, 1) for each in asked)
         return wave, seconds * sum(search.epochs for search in self._searches) / max(epochs, 1)
@@ -138,8 +141,9 @@ class Tuning:
             self._asked += [(number, each) for each in asked]
             stacks += wave.stacks
             number += 1
-        settings = SETTINGS.frame([self._row(wave, each) for wave, each in self._asked])
-        return Found([self._chosen(search) for search in self._searches], settings, [asdict(each) for each in stacks])
+        return Found(
+            [self._chosen(search) for search in self._searches], self._table(), [asdict(each) for each in stacks]
+        )
 
     def _cost(self, asked: Asked) -> float:
         return asked.search.epochs / asked.search.trials
@@ -188,7 +192,7 @@ class Tuning:
         if all(earlier.get(name) == value for name, value in wanted.items()):
             stacks = [PlannedStack(**each) for each in earlier["stacks"]]
             return self._as_plan(asked, stacks)
-        wave, _ = self._divided(asked)
+        wave, _ = self._first if self._first and number == 0 else self._divided(asked)
         write_json(path, {**wanted, "stacks": [asdict(each) for each in wave.stacks]})
         return wave
 
@@ -223,7 +227,7 @@ class Tuning:
             apart = identifier(variant.settings["model"]) if special == GRADIENT else ""
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
-            divided, expected, _ = self._ground.stacks(self._trials(own), own, probed=False)
+            divided, expected, _ = self._ground.stacks(self._trials(own), own, AS_MODELLED)
             if special:
                 _refuse_unstacked(special, divided, own)
             stacks += [replace(stack, search=special) for stack in divided]
@@ -232,10 +236,16 @@ class Tuning:
 
     # -- what comes of it --
 
-    def _row(self, wave: int, asked: Asked) -> dict[str, Any]:
-        """Of a setting that was tried before, no time was spent."""
+    def _table(self) -> pd.DataFrame:
+        """Table `settings`. On one that was tried before no time was spent."""
+        rows, tried = [], set[str]()
+        for wave, asked in self._asked:
+            rows.append(self._row(wave, asked, again=asked.variant.variant_id in tried))
+            tried.add(asked.variant.variant_id)
+        return SETTINGS.frame(rows)
+
+    def _row(self, wave: int, asked: Asked, *, again: bool) -> dict[str, Any]:
         result = self._results[asked.variant.variant_id]
-        again = next(each for _, each in self._asked if each.variant.variant_id == asked.variant.variant_id) != asked
         return {
             "recipe_id": asked.search.recipe.recipe_id,
             "recipe": asked.search.recipe.recipe,
@@ -330,9 +340,10 @@ def _result(
     measured = np.array([values.get(each, np.nan) for each in ids])
     statuses = set(trials["status"])
     sound = bool(np.isfinite(measured).all()) and "diverged" not in statuses
+    status = next((each for each in ("diverged", "pruned") if each in statuses), "ok")
     own = [gradients[each] for each in ids if each in gradients]
     return Result(
-        status="diverged" if not sound else "pruned" if "pruned" in statuses else "ok",
+        status=status,
         score=float(measured.mean()) if sound else None,
         spread=float(measured.std(ddof=1)) if sound and len(ids) > 1 else None,
         rung=None if trials["rung"].isna().all() else int(trials["rung"].max()),

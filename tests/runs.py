@@ -50,5 +50,5 @@ def planned(folder: Path, spec: dict[str, Any], start: str = "load") -> Planned:
     run = stages.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
-    plan, prepared = stages.plan(run, dataset, splits)
+    plan, prepared, _ = stages.plan(run, dataset, splits)
     return Planned(run, splits, plan, prepared)

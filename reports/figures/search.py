@@ -10,6 +10,7 @@ from reports.figures.scores import from_best, judged_search, point, score_axis, 
 from reports.metric_names import title
 from reports.numbers import duration
 from reports.palette import OPEN, palette
+from tasks.evaluation.tried import learning_rate
 
 if TYPE_CHECKING:
     import altair as alt
@@ -157,6 +158,7 @@ def _pareto(
     """Score against training time; the line joins settings that none beats in both."""
     import altair as alt
 
+    tried = {recipe: [each for each in own if each.epochs] for recipe, own in tried.items()}  # each trained once
     best = [(recipe, each) for recipe, own in tried.items() for each in own if each.variant_id in front and each.ended]
     rows = _points(search, tried, ends, seconds=True)
     seconds = [row["seconds"] for row in rows] + [each.seconds for _, each in best]
@@ -200,7 +202,7 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
         return {}
     search, _, tried, ends = found
     rated = {recipe: [each for each in own if _rate(each)] for recipe, own in tried.items()}
-    rated = {recipe: own for recipe, own in rated.items() if len({each.values["learning_rate"] for each in own}) > 1}
+    rated = {recipe: own for recipe, own in rated.items() if len({learning_rate(each.values) for each in own}) > 1}
     if not rated:
         return {}
     rows = _points(search, rated, ends, rate=True)
@@ -232,7 +234,7 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
 
 
 def _rate(tried: Tried) -> bool:
-    value = tried.values.get("learning_rate")
+    value = learning_rate(tried.values)
     return isinstance(value, int | float) and value > 0
 
 
@@ -242,11 +244,11 @@ def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, flo
 
     best: dict[int, Tried] = {}
     for each in tried:
-        place = math.floor(3 * math.log10(each.values["learning_rate"]))
+        place = math.floor(3 * math.log10(learning_rate(each.values)))
         if each.ended and (place not in best or sign * ((each.score or 0.0) - (best[place].score or 0.0)) > 0):
             best[place] = each
     return [
-        {"recipe": recipe, "rate": each.values["learning_rate"], "score": each.score}
+        {"recipe": recipe, "rate": learning_rate(each.values), "score": each.score}
         for _, each in sorted(best.items())
         if ends[0] <= (each.score or 0.0) <= ends[1]
     ]
@@ -314,7 +316,7 @@ def _points(
     for recipe, own in tried.items():
         for each in thinned(from_best(own, sign(search)), most):
             row = _timed(recipe, each, worst) if seconds else point(recipe, each, worst)
-            rows.append(row | ({"rate": each.values["learning_rate"]} if rate else {}))
+            rows.append(row | ({"rate": learning_rate(each.values)} if rate else {}))
     return rows
 
 

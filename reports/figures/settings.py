@@ -25,6 +25,7 @@ _RECIPES = 8  # get parallel coordinates: those with the best settings
 _BRIGHT = 10  # settings stand out
 _DOTS = 250  # of a slice, at most
 _COLUMNS = 8  # of a slice, at most, where the hyperparameter is a whole number or has steps
+_LABEL = 100  # px, of a choice's name
 _OFF = -0.13  # where a line passes an axis that is not active
 _CROWDED = 5  # axes; more have their titles on two levels
 _SHADES = ("#c9d4dc", "#56b4e9", "#084a75")
@@ -235,9 +236,7 @@ def _slice(
         having = [each for each in from_best(own, sign(search)) if name in each.values]
         for each in thinned(having, most):
             value = setting(each.values[name])
-            rows.append(
-                point(recipe, each, worst) | {"at": each.values[name] if along else _short(value), "value": value}
-            )
+            rows.append(point(recipe, each, worst) | {"at": each.values[name] if along else value, "value": value})
     if along:
         log = all(each.log for each in ranges)
         kind: dict[str, Any] = {"type": "log"} if log else {"zero": False}
@@ -248,8 +247,7 @@ def _slice(
     else:
         numeric = all(isinstance(value, int | float) for value in few.values())
         order = sorted(few, key=lambda text: few[text]) if numeric else list(few)
-        order = [_short(text) for text in order]
-        x = alt.X("at:N", title=name, sort=order, axis=alt.Axis(grid=False, labelAngle=0))
+        x = alt.X("at:N", title=name, sort=order, axis=alt.Axis(grid=False, labelAngle=0, labelLimit=_LABEL))
     names = list(tried)
     base = alt.Chart(inline(rows)).mark_point(size=30, filled=True, aria=False)
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen_slice")

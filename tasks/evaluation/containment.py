@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tasks.evaluation.tried import Tried
-from tasks.search.space import Choices, Dimension, Space
+from tasks.search.space import Choices, Dimension, Setting, Space
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Inclusion:
         parameter: Of `outer`; it must have been searched.
         value: Where it must be able to go: down to it, or up to it where the inclusion is approximate.
         exact: False where it holds in the limit of large values only.
-        learning_rate: What `outer` needs for each unit of the learning rate of `inner`, there.
         renamed: What `inner` calls a hyperparameter, to what `outer` calls it. These must have been searched in both.
+        averaged: What `inner` calls the decay of a sum of gradients, where `outer` takes a mean: for as long a step it
+            needs a learning rate 1 / (1 - decay) times as large.
         why: The reason.
     """
 
@@ -33,8 +34,8 @@ class Inclusion:
     value: float
     exact: bool
     why: str
-    learning_rate: float = 1.0
     renamed: Mapping[str, str] = field(default_factory=dict)
+    averaged: str | None = None
 
 
 # Not here: Nadam contains neither Adam nor Nesterov, since Keras's schedule moves its beta_1. Adamax and Lion keep a
@@ -62,13 +63,13 @@ INCLUSIONS: tuple[Inclusion, ...] = (
         1.0,
         False,
         "m / (sqrt(v) + epsilon) nears m / epsilon, and m is momentum's times 1 - beta_1",
-        learning_rate=10.0,  # at beta_1 0.9
         renamed={"momentum": "beta_1"},
+        averaged="momentum",
     ),
 )
 
 
-def reachable(inclusion: Inclusion, space: Space, inner: Tried) -> bool:
+def reachable(inclusion: Inclusion, space: Space, inner: Setting) -> bool:
     """Whether the outer optimizer's search could have come to the inner one's best setting.
 
     Its parameter's range must reach the value, and every value of `inner` must lie within the range of the dimension
@@ -79,18 +80,26 @@ def reachable(inclusion: Inclusion, space: Space, inner: Tried) -> bool:
         space: The outer optimizer's.
         inner: The inner optimizer's best setting.
     """
-    over = {dimension.name: dimension for dimension in space}
+    over = {_own(dimension.name, inclusion.outer): dimension for dimension in space}
+    values = {_own(name, inclusion.inner): value for name, value in inner.items()}
     parameter = over.get(inclusion.parameter)
     if parameter is None or not _reaches(parameter, inclusion):
         return False
-    if not {"learning_rate", *inclusion.renamed} <= inner.values.keys():
+    if not {"learning_rate", *inclusion.renamed} <= values.keys():
         return False
-    for name, value in inner.values.items():
+    for name, value in values.items():
         dimension = over.get(inclusion.renamed.get(name, name))
-        wanted = value * inclusion.learning_rate if name == "learning_rate" else value
+        wanted = value
+        if name == "learning_rate" and inclusion.averaged:
+            wanted = value / (1 - values[inclusion.averaged])
         if dimension is None or not _covers(dimension, wanted):
             return False
     return True
+
+
+def _own(name: str, optimizer: str) -> str:
+    """What an optimizer's factory calls it: of `adam.beta_1` and `optimizer.beta_1` `beta_1`."""
+    return name.removeprefix(f"{optimizer}.").removeprefix("optimizer.")
 
 
 def noise(outer: Tried, inner: Tried) -> float | None:

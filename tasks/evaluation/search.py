@@ -15,7 +15,7 @@ from tasks.evaluation.expected_best import BestByBudget, expected_best, running_
 from tasks.evaluation.importance import importances
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.sensitivity import sensitivity, tolerance
-from tasks.evaluation.tried import ADAPTIVE, DIVERGED, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.evaluation.tried import ADAPTIVE, DIVERGED, OK, PRUNED, Tried, ranked, read_settings, read_space, scores
 from tasks.search.space import Choices, Dimension, Space
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ def judge_search(search: Json, settings: pd.DataFrame) -> Json:
         "recipes": described,
         "containments": contained,
         "pareto": _pareto(recipes, sign) if search["cost"] == "seconds" else None,
-        "warnings": _warnings(recipes, described, contained),
+        "warnings": _warnings(recipes, described, contained, _title(search)),
     }
 
 
@@ -202,7 +202,7 @@ def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[J
                     continue
                 if not outer.ranked or not inner.ranked:
                     continue
-                if not reachable(inclusion, outer.space, inner.ranked[0]):
+                if not reachable(inclusion, outer.space, inner.ranked[0].values):
                     continue
                 difference = sign * ((outer.ranked[0].score or 0.0) - (inner.ranked[0].score or 0.0))
                 allowed = noise(outer.ranked[0], inner.ranked[0])
@@ -224,9 +224,14 @@ def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[J
     return found
 
 
+def _title(search: Json) -> str:
+    """Of its metric."""
+    name = str(search["metric"])
+    return METRICS[name].title if name in METRICS else name
+
+
 def _too_small(outer: _Recipe, inner: _Recipe, search: Json, exact: bool) -> str:
-    name = search["metric"]
-    metric = wording.inside(METRICS[name].title if name in METRICS else name)
+    metric = wording.inside(_title(search))
     ended = [wording.number(each.ranked[0].score or 0.0) for each in (outer, inner)]
     contains = "contains" if exact else "can come close to"
     return (
@@ -239,7 +244,7 @@ def _pareto(recipes: Sequence[_Recipe], sign: int) -> list[str]:
     """Variants that no other setting beats in score without taking longer, the fastest first."""
     front: list[str] = []
     best = -np.inf
-    every = [each for recipe in recipes for each in recipe.ranked]
+    every = [each for recipe in recipes for each in recipe.ranked if each.epochs]  # what was trained, and so took time
     for each in sorted(every, key=lambda each: (each.seconds, -sign * (each.score or 0.0))):
         if sign * (each.score or 0.0) > best:
             best = sign * (each.score or 0.0)
@@ -247,12 +252,19 @@ def _pareto(recipes: Sequence[_Recipe], sign: int) -> list[str]:
     return front
 
 
-def _warnings(recipes: Sequence[_Recipe], described: Sequence[Json], contained: Sequence[Json]) -> list[str]:
+def _warnings(
+    recipes: Sequence[_Recipe], described: Sequence[Json], contained: Sequence[Json], title: str
+) -> list[str]:
     said = [entry["sentence"] for entry in contained if entry["sentence"]]
     for recipe, found in zip(recipes, described, strict=True):
         if found["best"] is None:
             said.append(f"{recipe.name}: none of its {found['settings']} settings ended well, so none could be chosen.")
-        elif 2 * found["diverged"] >= found["settings"]:
+        if undefined := sum(each.status == OK and each.score is None for each in recipe.tried):
+            said.append(
+                f"{recipe.name}: {undefined} of its {found['settings']} settings could not be chosen, since "
+                f"{wording.inside(title)} is not defined on all of the validation rows that they were scored on."
+            )
+        if found["best"] is not None and 2 * found["diverged"] >= found["settings"]:
             said.append(
                 f"{recipe.name}: {found['diverged']} of its {found['settings']} settings diverged, so few were really "
                 "compared; a lower learning rate would help."

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.evaluation.tried import Tried, ranked, scores
+from tasks.evaluation.tried import Tried, is_learning_rate, learning_rate, ranked, scores
 from tasks.search.space import Choices, Dimension, Range, Space
-
-LEARNING_RATE = "learning_rate"
 
 _SLACK = 0.1
 _LEAST = 3  # different learning rates
@@ -61,15 +59,15 @@ def sensitivity(space: Space, tried: Sequence[Tried], sign: int, tolerance: floa
     Returns:
         None where the learning rate was not searched, fewer than three values of it were tried, or nothing ended.
     """
-    bounds = next((_bounds(each) for each in space if each.name == LEARNING_RATE), None)
+    bounds = next((_bounds(each) for each in space if is_learning_rate(each.name)), None)
     best = ranked(tried, sign)[:1]
     if bounds is None or not best or best[0].score is None:
         return None
     good_from = sign * best[0].score - tolerance
     good: dict[float, bool] = {}
     for each in tried:
-        if LEARNING_RATE in each.values:
-            rate = float(each.values[LEARNING_RATE])
+        if (tried_rate := learning_rate(each.values)) is not None:
+            rate = float(tried_rate)
             fine = each.ended and each.score is not None and sign * each.score >= good_from
             good[rate] = good.get(rate, False) or fine
     if len(good) < _LEAST or not any(good.values()):

@@ -28,10 +28,10 @@ class Tried:
         number: Order within the recipe, from 0.
         values: Of the dimensions that are active.
         status: `ok`, `diverged` or `pruned`.
-        score: Mean over seeds and folds, in the metric's own unit; None where it diverged. A pruned setting's is
-            that of its last rung.
+        score: Mean over seeds and folds, in the metric's own unit; None where it diverged, or the metric is not defined
+            on all of their validation rows. A pruned setting's is that of its last rung.
         spread: Standard deviation over seeds and folds (n - 1); None for a single one.
-        epochs, seconds: Summed over seeds and folds.
+        epochs, seconds: Summed over seeds and folds; 0 where the same setting had been trained before.
     """
 
     number: int
@@ -47,6 +47,16 @@ class Tried:
     def ended(self) -> bool:
         """Whether its score is that of a whole training."""
         return self.status == OK and self.score is not None
+
+
+def learning_rate(setting: Setting) -> Any:
+    """Of a setting, however it is called: `learning_rate`, or `adam.learning_rate`; None where it was not searched."""
+    return next((value for name, value in setting.items() if is_learning_rate(name)), None)
+
+
+def is_learning_rate(name: str) -> bool:
+    """Only an optimizer has one."""
+    return name.rpartition(".")[2] == "learning_rate"
 
 
 def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:

@@ -32,12 +32,14 @@ class Range:
     step: float | None = None
 
     def points(self) -> list[float] | None:
-        """Every value in order, or None where there are too many to count."""
+        """Every value in order, or None where there are too many to count. Steps of 0.1 come to 0.3, as one writes it,
+        not to 0.30000000000000004."""
         if self.step is None and not (self.integer and not self.log):
             return None
         step = self.step or 1
         count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        return [self.low + index * step for index in range(count)]
+        points = [self.low + index * step for index in range(count)]
+        return [point if isinstance(point, int) else float(f"{point:.12g}") for point in points]
 
     def place(self, value: float) -> float:
         """Where a value lies, 0 at `low` and 1 at `high`, on the range's scale."""

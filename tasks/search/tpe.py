@@ -36,8 +36,9 @@ def settings(
 ) -> list[Setting]:
     """The next `count` settings.
 
-    Every `group` of them has one shape: its first is asked freely, the others with the dimensions held that decide the
-    shape. Settings asked but not yet told count as bad ones (`constant_liar`), so that a batch does not crowd.
+    Every `group` of them has one shape, as long as enough are left `within`: its first is asked freely, the others with
+    the dimensions held that decide the shape. Settings asked but not yet told count as bad ones (`constant_liar`), so
+    that a batch does not crowd.
 
     Args:
         space: The whole space, from which a setting is taken where too few are left `within`.
@@ -58,7 +59,8 @@ def settings(
         asked: list[Setting] = []
         for place in range(count):
             leader = asked[place - place % group] if place % group else {}
-            held = coded(within, shape(within, leader))
+            # A leader from outside, since nothing was left within, has values that can't be drawn there.
+            held = coded(within, shape(within, leader)) if inside(within, leader) else {}
             study.sampler = PartialFixedSampler(held, sampler) if held else sampler
             asked.append(new(lambda: canonical(space, drawn(study, within)), space, seen, seed))
         return asked

@@ -2,8 +2,8 @@
 
 A name means a place: `batch_size`, `epochs`; what an optimizer, a schedule, a model or `regularisation` has, by its own
 name where only one has it (`beta_1`, `dropout`, `activation`), else with the part before it (`schedule.decay_rate`,
-`clipping.norm`); with a name of a table before it (`adam.beta_1`, `rotation.degrees`) only where that is used. `layers`
-and `width` make hidden layers of one width.
+`clipping.norm`); `weight_decay` is the optimizer's where that has its own; with a name of a table before it
+(`adam.beta_1`, `rotation.degrees`) only where that is used. `layers` and `width` make hidden layers of one width.
 """
 
 from __future__ import annotations
@@ -49,10 +49,13 @@ def place_of(name: str, settings: Settings) -> Place | None:
             return (first,)
         if first in HIDDEN and "hidden" in settings["model"][model]:
             return ("model", model, first)
-        if first in Regularisation.model_fields:
-            return ("regularisation", first)
+        if first in Regularisation.model_fields and first not in settings["optimizer"][optimizer]:
+            return ("regularisation", first) if _regularises(first, settings["model"][model]) else None
         owners = [part for part, entry in used.items() if first in settings[part][entry]]
         return (owners[0], used[owners[0]], first) if owners else None
+    if first == "regularisation" and len(rest) == 1:
+        place = place_of(rest[0], settings)
+        return place if place and place[0] == first else None
     if len(rest) == 1 and first in GROUPS:
         held = settings[first]
         return (first, rest[0]) if held is not None and rest[0] in GROUPS[first].model_fields else None
@@ -62,6 +65,11 @@ def place_of(name: str, settings: Settings) -> Place | None:
             return ("model", model, rest[0])
         return (part, used[part], rest[0]) if rest[0] in settings[part][used[part]] else None
     return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.get("augmentation"))
+
+
+def _regularises(name: str, model: Mapping[str, Any]) -> bool:
+    """Whether it does anything to a model: dropout is of hidden layers."""
+    return name != "dropout" or bool(model.get("hidden"))
 
 
 def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | None) -> Place | None:
@@ -79,11 +87,12 @@ def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | Non
 def with_setting(settings: Settings, setting: Setting) -> Settings:
     """A recipe's settings with the values of a setting in their places; whole parts first, then what stands in them."""
     result = copy.deepcopy(settings)
-    for name in sorted(setting, key=lambda name: name not in WHOLE):
+    # A width is that of all layers, so they must be there before it.
+    for name in sorted(setting, key=lambda name: (name not in WHOLE, name.split(".")[-1] == "width")):
         place = place_of(name, result)
         if place is None:
             raise ValueError(f"{name} is not in {sorted(result)}")
-        _put(result, place, setting[name])
+        _put(result, place, copy.deepcopy(setting[name]))
     for axis, nothing in (("augmentation", None), ("imbalance", "none")):
         if result.get(axis, nothing) == nothing:  # as a recipe without it is identified
             result.pop(axis, None)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput, nearest
+from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
 from tasks.spec.models import Clipping, Regularisation
 from tasks.spec.places import (
@@ -46,7 +47,7 @@ def spaces(tune: Tune, recipes: Sequence[tuple[str, Settings]], compared: Iterab
     searched = dict(tune.space) or {"learning_rate": Searched()}
     for name in searched:
         _check_name(name, recipes, compared, searched)
-    order = _in_order(searched)
+    order = _in_order(searched, [settings for _, settings in recipes])
     _check_conditions(order, searched)
     result = [_space({name: searched[name] for name in order}, settings) for _, settings in recipes]
     for (label, _), space in zip(recipes, result, strict=True):
@@ -103,8 +104,9 @@ def _alternatives(searched: Mapping[str, Searched], settings: Settings) -> list[
     return result
 
 
-def _in_order(searched: Mapping[str, Searched]) -> list[str]:
-    """The names with those they depend on before them; else as written.
+def _in_order(searched: Mapping[str, Searched], recipes: Sequence[Settings]) -> list[str]:
+    """The names with those they depend on before them; else as written: what `when` names, and the schedule or the
+    augmentation that brings what is searched.
 
     Raises:
         BadInput: they depend on each other in a circle.
@@ -115,19 +117,16 @@ def _in_order(searched: Mapping[str, Searched]) -> list[str]:
         if name in way:
             circle = " -> ".join([*way[way.index(name) :], name])
             raise BadInput("the conditions go in a circle", where=_where(name, "when"), got=circle)
-        for parent in _parents(name, searched):
-            visit(parent, (*way, name))
+        brought = {axis: None for settings in recipes for axis in _brought(name, searched, settings)}
+        for parent in [*searched[name].when, *brought]:
+            if parent in searched:
+                visit(parent, (*way, name))
         if name not in order:
             order.append(name)
 
     for name in searched:
         visit(name, ())
     return order
-
-
-def _parents(name: str, searched: Mapping[str, Searched]) -> list[str]:
-    """What must be known first: what `when` names, and the schedule where what is searched may stand in it."""
-    return [parent for parent in searched[name].when if parent in searched]
 
 
 def _accepted(value: Any) -> tuple[Any, ...]:
@@ -154,14 +153,13 @@ def _check_conditions(order: Sequence[str], searched: Mapping[str, Searched]) ->
                 raise BadInput("has no values", where=where, got="[]", accepted="a value, or a list of values")
             for each in wanted:
                 _check_possible(parent, each, searched, where)
-            conditions = [(parent, wanted), *((key, values) for key, values in must.get(parent, {}).items())]
-            for key, values in conditions:
-                both = [each for each in own.get(key, values) if each in values]
+            for key, allowed in [(parent, wanted), *must.get(parent, {}).items()]:
+                both = [each for each in own.get(key, allowed) if each in allowed]
                 if not both:
                     raise BadInput(
                         "the conditions contradict each other: it would never be searched",
                         where=_where(name, "when"),
-                        got=f"{key} must be {_or(own[key])} and {_or(values)}",
+                        got=f"{key} must be {_or(own[key])} and {_or(allowed)}",
                         remedy="change one of them",
                     )
                 own[key] = both
@@ -201,13 +199,14 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         if _shadowed(name, searched, settings):
             continue
         when = _conditions(over, searched, settings)
-        if when is None or any(parent not in {each.name for each in dimensions} for parent in when):
+        present = {each.name: searched[each.name] for each in dimensions}
+        having = [each for each in _alternatives(present, settings) if place_of(name, each)]
+        if when is None or not having:
             continue
-        having = [each for each in _alternatives(searched, settings) if place_of(name, each)]
-        if not having:
+        when = _with_it(name, when, _brought(name, present, settings))
+        if any(parent not in present for parent in when):
             continue
-        if len(having) < len(_alternatives(searched, settings)) and "schedule" in searched and name != "schedule":
-            when = {"schedule": _unique(each["schedule"] for each in having)} | when
+        _check_drawn(name, when, dimensions)
         place = place_of(name, having[0])
         assert place is not None
         dimension = Dimension(
@@ -219,7 +218,72 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         )
         _check_values(dimension, having[0])
         dimensions.append(dimension)
+    _refuse_layers_twice(dimensions, settings)
     return tuple(dimensions)
+
+
+def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequence[Dimension]) -> None:
+    """Raises BadInput where a condition names no value that the range of `before` which it is about has."""
+    for dimension in before:
+        over = dimension.over
+        if dimension.name not in when or isinstance(over, Choices):
+            continue
+        drawn = values(over)
+        if drawn is None or not any(each in drawn for each in when[dimension.name]):
+            raise BadInput(
+                "the range does not have this value: it would never be searched",
+                where=_where(name, f"when.{dimension.name}"),
+                got=_or(when[dimension.name]),
+                accepted=f"a value of {dimension.name}, which is to be a list, whole numbers, or a range with a step",
+            )
+
+
+def _refuse_layers_twice(dimensions: Sequence[Dimension], settings: Settings) -> None:
+    """Raises BadInput where `hidden` is searched beside the layers or the width, which are put in its place."""
+    places = {each.name: place_of(each.name, settings) for each in dimensions}
+    by_end = {place[-1]: name for name, place in places.items() if place and place[0] == "model"}
+    both = [by_end[each] for each in HIDDEN if each in by_end]
+    if "hidden" in by_end and both:
+        raise BadInput(
+            "the hidden layers are searched twice",
+            where=_where(by_end["hidden"]),
+            got=" and ".join([by_end["hidden"], *both]),
+            remedy="search hidden, or layers and width",
+        )
+
+
+def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
+    """The searched schedule or augmentation, where what `name` means comes and goes with it: the choices that bring
+    it."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for axis in ("schedule", "augmentation"):
+        if axis in searched and name not in WHOLE:
+            choices = [_plain_choice(axis, each) for each in searched[axis].choices or []]
+            having = _unique(each for each in choices if place_of(name, {**settings, axis: each}))
+            if having and (len(having) < len(choices) or place_of(name, settings) is None):
+                found[axis] = having
+    return found
+
+
+def _with_it(
+    name: str, when: Mapping[str, tuple[Any, ...]], brought: Mapping[str, tuple[Any, ...]]
+) -> dict[str, tuple[Any, ...]]:
+    """Conditions of the spec, and that what is searched is there at all.
+
+    Raises:
+        BadInput: it never is, under these conditions.
+    """
+    both = {**brought, **when}
+    for axis in brought.keys() & when.keys():
+        both[axis] = tuple(each for each in when[axis] if each in brought[axis])
+        if not both[axis]:
+            raise BadInput(
+                f"no such {axis} has {name}: it would never be searched",
+                where=_where(name, f"when.{axis}"),
+                got=_or(when[axis]),
+                accepted=_or(brought[axis]),
+            )
+    return both
 
 
 def _kept_in_shape(place: Place) -> bool:
@@ -246,8 +310,11 @@ def _conditions(
     for parent, value in over.when.items():
         wanted = _accepted(value)
         if parent in searched:
+            whole = [_plain_choice(parent, each) for each in wanted if isinstance(each, dict)]
             choices = [_plain_choice(parent, each) for each in searched[parent].choices or []]
-            named = [each for each in choices if isinstance(each, dict) and next(iter(each), None) in wanted]
+            named = [
+                each for each in choices if isinstance(each, dict) and (next(iter(each)) in wanted or each in whole)
+            ]
             when[parent] = tuple(named) or wanted
         elif next(iter(settings[parent])) not in wanted:
             return None
@@ -269,6 +336,13 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
         return Choices(tuple(_plain_choice(name, value) for value in over.choices))
     integer = takes_integers(place, settings)
     assert over.low is not None and over.high is not None
+    if integer and over.step is not None and not over.step.is_integer():
+        raise BadInput(
+            "whole numbers go by whole steps",
+            where=_where(name, "step"),
+            got=f"{over.step:g}",
+            accepted="a whole number",
+        )
     for end, value in (("low", over.low), ("high", over.high)):
         if integer and not isinstance(value, int):
             raise BadInput("is of the wrong type", where=_where(name, end), got=repr(value), accepted="a whole number")
@@ -329,6 +403,13 @@ def on_a_grid(space: Space) -> Space:
         BadInput: a linear range of numbers has no step.
     """
     return tuple(replace(each, over=_points(each)) for each in space)
+
+
+def without_steps(space: Space) -> Space:
+    """The space with whole ranges: who follows a derivative stops anywhere."""
+    return tuple(
+        replace(each, over=replace(each.over, step=None)) if isinstance(each.over, Range) else each for each in space
+    )
 
 
 def _points(dimension: Dimension) -> Range | Choices:

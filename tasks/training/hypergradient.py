@@ -21,7 +21,7 @@ import numpy as np
 
 from tasks.training.program import Inputs, Program, Slots
 from tasks.training.stack import Stack
-from tasks.training.stacked_layers import Tensor, why_not
+from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
 
 if TYPE_CHECKING:
@@ -31,13 +31,6 @@ LEARNING_RATE = "learning_rate"
 REGULARISATION = ("l1", "l2", "weight_decay")
 EXACT, ONE_MINUS = "exact_", "one_minus_"
 """How optimizers name inputs that they compute from a parameter: itself unrounded, and what is left of it to 1."""
-
-
-def possible(trial: Trial, model: keras.Model) -> str | None:
-    """Why a trial has no hypergradients, in words for the plan; None where it has."""
-    if trial.optimizer.searches:
-        return "it takes no gradients, so a step has no derivative"
-    return why_not(model)
 
 
 def compiles(model: keras.Model) -> bool:
@@ -76,7 +69,7 @@ def hypergradients(
     All steps are taken: early stopping and targets do not act, since where they stop is no smooth function.
 
     Args:
-        trials: A full rectangle as in `train_stack`, all of them `possible`.
+        trials: A full rectangle as in `train_stack`, of optimizers that take gradients.
         names: Of hyperparameters. A trial has derivatives by those that it has (`values`).
         xla: Compile with XLA where it `compiles`.
 

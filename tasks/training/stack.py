@@ -64,6 +64,7 @@ from tasks.training.trial import (
     Trial,
     Watch,
     by_fold,
+    kept_step,
     learning_rates,
     slices,
 )
@@ -306,15 +307,16 @@ class Stack:
                 self._compact(running)
         self._charge()
 
-    def last(self, trial_id: str, epoch: int | None = None) -> dict[str, float]:
-        """A trial's values at its last evaluation up to the end of an epoch (None: of all), by their names in the
-        curves; what is not finite is not there."""
+    def kept_values(self, trial_id: str, epoch: int) -> dict[str, float]:
+        """A trial's values by their names in the curves, at the evaluation whose weights it keeps at the end of an
+        epoch: with early stopping that restores the best ones not the last. Empty where it has diverged by then."""
         outcome = self.watches[trial_id].outcome
-        until = outcome.steps if epoch is None else epoch * self.steps_per_epoch
-        there = max((step for _, step, _, _ in outcome.curves if step <= until), default=0)
-        if until >= outcome.steps:
-            there = outcome.steps
-        return {name: value for _, step, name, value in outcome.curves if step == there}
+        until = epoch * self.steps_per_epoch
+        if outcome.status == "diverged" and outcome.steps <= until:
+            return {}
+        losses = [(step, value) for _, step, name, value in outcome.curves if name == "val_loss" and step <= until]
+        kept = kept_step(outcome.trial.stopping, losses)
+        return {name: value for _, step, name, value in outcome.curves if step == kept}
 
     def drop(self, reasons: Mapping[str, str]) -> None:
         """Ends trials that still run: they are `pruned`, with the weights kept so far.

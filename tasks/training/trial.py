@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -268,6 +268,17 @@ class Watch:
             if self._plateau_waited >= rule.patience and self.factor > rule.min_factor:
                 self.factor = max(self.factor * rule.factor, rule.min_factor)
                 self._cooling, self._plateau_waited = rule.cooldown, 0
+
+
+def kept_step(stopping: Stopping | None, losses: Iterable[tuple[int, float]]) -> int:
+    """The step whose weights a `Watch` keeps after these validation losses, `(step, loss)` by rising step; 0: none."""
+    kept, best = 0, np.inf
+    for step, loss in losses:
+        improved = stopping is None or loss + stopping.min_delta < best
+        best = loss if improved else best
+        if stopping is None or improved or not stopping.restore_best:
+            kept = step
+    return kept
 
 
 def learning_rates(trial: Trial, steps_per_epoch: int) -> np.ndarray:

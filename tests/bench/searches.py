@@ -153,7 +153,7 @@ def opened(search: Searching, settings: int, epochs: int, turn: int, folder: Pat
     run = stages.open_run(spec, "", (), folder, folder / "home", folder / "run")
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
-    plan, prepared = stages.plan(run, dataset, splits)
+    plan, prepared, _ = stages.plan(run, dataset, splits)
     return SearchWork(search, settings, epochs, turn, run, plan, prepared, splits)
 
 

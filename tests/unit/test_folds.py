@@ -25,6 +25,7 @@ from tasks.prepared import Prepared, prepare_folds
 from tasks.records import METRICS, PREDICTIONS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Split
+from tasks.stacking import AS_MODELLED
 from tasks.training.feed import Resident
 from tasks.training.fit import train_fit
 from tasks.training.models import MODELS, Penalties
@@ -349,7 +350,7 @@ def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: 
         )
         for fold, each in prepared.items()
     }
-    stacks, _, _ = Ground(dataset, rows, ("accuracy",)).stacks(trials, plan.recipes, probed=False)
+    stacks, _, _ = Ground(dataset, rows, ("accuracy",)).stacks(trials, plan.recipes, AS_MODELLED)
     return replace(plan, trials=trials, stacks=stacks)
 
 

@@ -119,17 +119,30 @@ def test_trials_that_ended_by_themselves_stay_what_they_are_when_dropped() -> No
     ]
 
 
-def test_last_values_are_those_of_the_last_evaluation() -> None:
-    trials = [trial_of("adam", evaluate_every=2, epochs=3), trial_of("sgd", evaluate_every=2, epochs=3)]
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_kept_values_are_those_of_the_weights_that_a_trial_keeps(restore_best: bool) -> None:
+    stopping = Stopping(patience=3, min_delta=0.01, restore_best=restore_best)
+    trials = [
+        trial_of("adam", epochs=6),
+        trial_of("adam", label="stops", epochs=6, learning_rate=0.5, stopping=stopping),
+        trial_of("sgd", label="wild", epochs=6, learning_rate=1e300),
+    ]
     stack = Stack(trials, arrays_of(), **HOW)
-    assert stack.last(trials[0].trial_id) == {}
-    stack.train_until(4)
-    for trial, outcome in zip(trials, stack.outcomes(), strict=True):
-        last = stack.last(trial.trial_id)
-        assert set(last) == {"train_loss", "val_loss", "val_accuracy", "learning_rate"}
-        assert last["val_loss"] == outcome.curves[-3][3]
-    stack.train_until(15)
-    assert stack.last(trials[0].trial_id)["val_loss"] != last["val_loss"]
+    assert stack.kept_values(trials[0].trial_id, 0) == {}
+    early = None
+    for epoch in (2, 6):
+        stack.train_until(epoch * stack.steps_per_epoch)
+        plain, stopped, wild = stack.outcomes()
+        for outcome in (plain, stopped):
+            found = stack.kept_values(outcome.trial.trial_id, epoch)
+            assert found["val_loss"] == next(
+                value for _, step, name, value in outcome.curves if (step, name) == (outcome.best_step, "val_loss")
+            )
+        assert stack.kept_values(wild.trial.trial_id, epoch) == {}
+        early = early or stack.kept_values(stopped.trial.trial_id, 2)
+    assert stack.kept_values(stopped.trial.trial_id, 2) == early, "whatever came after"
+    losses = [value for _, _, name, value in stopped.curves if name == "val_loss"]
+    assert (losses[-1] > min(losses)) and (found["val_loss"] != losses[-1]) == restore_best
 
 
 @pytest.mark.parametrize("step", [0, 3, 7, 16, -5])

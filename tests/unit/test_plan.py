@@ -335,6 +335,25 @@ def test_where_nothing_fits_every_reason_is_said() -> None:
     assert str(error.value.got).count("images") == 2
 
 
+def test_where_nothing_fits_that_is_said_before_anything_of_the_search() -> None:
+    with pytest.raises(BadInput, match="no recipe fits the data"):
+        plan_of(spec_of(model="cnn", tune={"space": {"filters": [8, 16]}}))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("imbalance", ["none", "resample"], "is for classes"),
+        ("label_smoothing", [0.0, 0.1], "is for classification"),
+        ("augmentation", ["flip", "gaussian_noise"], "flip is for images"),
+    ],
+)
+def test_a_searched_value_that_does_not_fit_is_refused(name: str, values: list[Any], reason: str) -> None:
+    with pytest.raises(BadInput, match=reason) as error:
+        plan_of(spec_of(tune={"space": {name: values}}), dataset(classes=None))
+    assert error.value.where == f"tune.space.{name}"
+
+
 # --- metrics -------------------------------------------------------------------------------------------------
 
 

@@ -329,7 +329,10 @@ def test_a_search_that_was_not_judged_still_says_what_it_was(tuned: Run) -> None
 def test_the_budget_and_the_ranges_are_said(tuned: Run) -> None:
     shown = text(tables.search(tuned.plan, tuned.verdict))
     assert shown.startswith("## Tuning")
-    assert "Each recipe was given 9 settings × 2 seeds, 180 epochs, the same for each, by random search" in shown
+    assert (
+        "Each recipe was given 9 settings × 2 seeds, 180 epochs under each seed, the same for each, by random search"
+        in shown
+    )
     assert "1e-05 to 1, logarithmic" in shown and "the optimizer's own" in shown
     assert "where layers is 2 or 3" in shown
     assert "16, 32, 64 or 128" in shown and "0 to 0.2, steps of 0.05" in shown
@@ -383,6 +386,24 @@ def test_each_hyperparameter_has_its_slice(tuned: Run) -> None:
     assert slices["l2"].to_dict()["encoding"]["x"]["scale"]["type"] == "log"
     columns = slices["batch_size"].to_dict()["encoding"]["x"]
     assert columns["type"] == "nominal" and columns["sort"] == ["16", "32", "64", "128"]
+
+
+def test_choices_that_begin_alike_have_columns_of_their_own(tuned: Run) -> None:
+    long = {number: f"cosine with a warmup of {number}" for number in (16, 32, 64, 128)}
+    plan = json.loads(json.dumps(tuned.plan))
+    for recipe in plan["search"]["recipes"]:
+        for dimension in recipe["space"]:
+            if dimension["name"] == "batch_size":
+                dimension["choices"] = list(long.values())
+    values = [json.loads(each) for each in tuned.settings["values"]]
+    renamed = [
+        json.dumps({name: long[value] if name == "batch_size" else value for name, value in each.items()})
+        for each in values
+    ]
+    slices = figures.slices(tuned.verdict, plan, tuned.settings.assign(values=renamed))
+    drawn = slices["batch_size"].to_dict()
+    (rows,) = drawn["datasets"].values()
+    assert {row["at"] for row in rows} == set(drawn["encoding"]["x"]["sort"]) == set(long.values())
 
 
 def test_importance_bars(tuned: Run) -> None:

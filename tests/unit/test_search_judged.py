@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -248,6 +249,8 @@ def test_sensitivity_against_its_closed_form() -> None:
     assert found.decades == pytest.approx(1.5)
     assert found.share == pytest.approx(1.5 / 4)
     assert (found.good_low, found.good_high) == (rates[3], rates[5])
+    own = [replace(each, values={"adam.learning_rate": each.values["learning_rate"]}) for each in settings]
+    assert sensitivity(read_space([LEARNING_RATE | {"name": "adam.learning_rate"}]), own, 1, 0.01) == found
 
 
 def test_a_learning_rate_counts_by_its_best_setting() -> None:
@@ -314,6 +317,22 @@ def test_a_difference_the_noise_explains_is_no_warning(options: dict[str, Any]) 
     assert entry["sentence"] is None
 
 
+def test_an_inclusion_is_found_under_each_optimizers_own_names() -> None:
+    sgd = searched("sgd", [LEARNING_RATE | {"name": "sgd.learning_rate"}], [(0.81, {"sgd.learning_rate": 0.1})])
+    space = [LEARNING_RATE | {"name": "optimizer.learning_rate"}, MOMENTUM | {"name": "momentum.momentum"}]
+    (entry,) = judged(sgd, momentum(0.79, space))["containments"]
+    assert entry["too_small"]
+
+
+@pytest.mark.parametrize(("decay", "reached"), [(0.5, True), (0.99, False)])
+def test_adam_needs_the_larger_a_learning_rate_the_longer_it_averages(decay: float, reached: bool) -> None:
+    """0.05 of momentum is 0.1 of Adam at a decay of 0.5, and 5 at 0.99."""
+    inner = searched("momentum", [LEARNING_RATE, MOMENTUM], [(0.81, {"learning_rate": 0.05, "momentum": decay})])
+    space = [LEARNING_RATE, MOMENTUM | {"name": "beta_1"}, {"name": "epsilon", "low": 1e-8, "high": 1.0, "log": True}]
+    outer = searched("adam", space, [(0.7, {"learning_rate": 0.1, "beta_1": 0.9, "epsilon": 1e-7})])
+    assert bool(judged(inner, outer)["containments"]) == reached
+
+
 def test_an_approximate_inclusion_is_worded_so() -> None:
     space = [LEARNING_RATE, {"name": "epsilon", "low": 1e-8, "high": 10.0, "log": True}]
     found = judged(SGD, searched("rmsprop", space, [(0.6, {"learning_rate": 0.1, "epsilon": 1e-7})]))
@@ -334,7 +353,7 @@ def test_an_inclusion_holds_for_the_update_rules(inclusion: Any) -> None:
     outer = OPTIMIZERS[inclusion.outer](**{inclusion.parameter: value}, **shared)
     # What the learning rate becomes there: as it is, or times sqrt(value) or value, and Adam's 1 / (1 - beta_1).
     rate = {True: 1.0, False: value if inclusion.outer == "adam" else value**0.5}[inclusion.exact]
-    rate *= inclusion.learning_rate
+    rate /= 1 - own[inclusion.averaged] if inclusion.averaged else 1
     ends = []
     for optimizer, factor in ((inner, 1.0), (outer, rate)):
         w, slots = np.zeros(4), optimizer.slots(np, np.zeros(4), optimizer.inputs)
@@ -382,6 +401,13 @@ def test_a_recipe_whose_settings_all_diverged() -> None:
     assert found["warnings"] == ["sgd: none of its 3 settings ended well, so none could be chosen."]
 
 
+def test_a_metric_that_is_not_defined_is_no_divergence() -> None:
+    rates = [{"learning_rate": 0.1}] * 3
+    found = judged(searched("sgd", [LEARNING_RATE], [(None, each) for each in rates], status="ok"), metric="roc_auc")
+    assert found["recipes"][0]["best"] is None and found["recipes"][0]["diverged"] == 0
+    assert "3 of its 3 settings could not be chosen, since ROC AUC is not defined" in str(found["warnings"])
+
+
 def test_no_settings_at_all() -> None:
     assert judged()["recipes"] == []
     assert judged(searched("sgd", [LEARNING_RATE], []))["recipes"][0]["settings"] == 0
@@ -411,3 +437,9 @@ def test_pareto() -> None:
     )
     assert found["pareto"] == ["sgd-0", "sgd-1", "sgd-4"]
     assert judged(SGD)["pareto"] is None
+
+
+def test_a_setting_that_was_looked_up_is_not_the_fastest() -> None:
+    settings = [(0.8, {"learning_rate": 0.1}), (0.9, {"learning_rate": 0.2}), (0.8, {"learning_rate": 0.1})]
+    spent: dict[str, Any] = {"variant_id": ["a", "b", "a"], "seconds": [9.0, 5.0, 0.0], "epochs": [10.0, 10.0, 0.0]}
+    assert judged(searched("sgd", [LEARNING_RATE], settings, **spent), cost="seconds")["pareto"] == ["b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from itertools import pairwise
 from statistics import median
@@ -188,3 +189,16 @@ def test_two_stages_are_random_and_then_inside_the_narrowed_space() -> None:
     within = narrowed(RECIPES, told[:20])
     assert all(inside(within, each.setting) for each in told[20:])
     assert not all(inside(within, each.setting) for each in told[:20])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_second_stage_goes_on_outside_of_a_narrowed_space_that_is_tried_whole(seed: int) -> None:
+    space = (
+        Dimension("batch_size", Choices((32, 64, 128)), shapes=True),
+        Dimension("layers", Choices((1, 2, 3)), shapes=True),
+        Dimension("dropout", Choices((0.1, 0.2))),
+    )
+    method, told, scores = METHODS["two-stage"], list[Told](), random.Random(seed)
+    for count in method.batches(space, 18):
+        told += [Told(each, scores.random()) for each in method.ask(space, told, count, 18, seed)]
+    assert len({key(each.setting) for each in told}) == 18

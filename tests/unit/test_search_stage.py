@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.recipes import recipes_of
 from tasks.records import SETTINGS, TABLES
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
+from tasks.stacking import Pace
 from tasks.trials import StackProgress
 from tests.runs import Planned, planned
 
@@ -42,7 +44,8 @@ def spec_of(tune: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def searched(run: Planned, progress: StackProgress | None = None) -> Planned:
     """The run with its search done."""
-    plan = stages.search(run.run, run.plan, run.prepared, run.splits, progress)
+    planned_search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
+    plan = stages.search(run.run, run.plan, run.prepared, planned_search, progress)
     return Planned(run.run, run.splits, plan, run.prepared)
 
 
@@ -255,6 +258,31 @@ def test_a_finished_search_trains_nothing_when_it_is_gone_on_with(
     assert heard == sorted(heard)
     assert read_json(uninterrupted.run.folder / "plan.json")["stacks"] == json.loads(before)["stacks"]
     pd.testing.assert_frame_equal(SETTINGS.read(again.folder), uninterrupted.settings)
+
+
+def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the machine does by the time the final trials are divided, and whoever divides them."""
+    from tasks import layout as layout_module
+
+    def machine(xla: float) -> None:
+        paces = {True: Pace(xla, xla), False: Pace()}
+        found = {"xla": {"pace": asdict(paces[True])}, "graph": {"pace": asdict(paces[False])}}
+        monkeypatch.setattr(layout_module, "_paces", lambda groups: (paces, found))
+
+    spec = spec_of({"trials": 2}, train={"epochs": 2, "seeds": 2})
+    slow, fast = 100.0, 1e-6
+    compiled = []
+    for before, after in ((slow, fast), (fast, slow)):
+        folder = tmp_path / f"{before} {after}"
+        machine(before)
+        planned(folder, spec)
+        machine(after)
+        plan = searched(planned(folder, spec, start="train")).plan
+        compiled.append({stack.xla for stack in plan.stacks})
+        assert plan.probe == read_json(folder / "plan.json")["probe"]
+    assert compiled == [{False}, {True}]
 
 
 def test_other_metrics_are_searched_anew(tmp_path: Path) -> None:

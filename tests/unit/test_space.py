@@ -1,5 +1,6 @@
 """What a spec's `tune.space` means in each recipe, and what a setting makes of it."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from tasks.errors import BadInput
 from tasks.recipes import Recipe, recipes_of
 from tasks.search.points import Settings
 from tasks.search.space import Choices, Range
-from tasks.searches import DEFAULT_TRIALS, Search, searches_of
+from tasks.searches import DEFAULT_TRIALS, Search, check_search, searches_of
 from tasks.spec.load import parse_spec
 from tasks.spec.models import as_written
 from tasks.spec.places import place_of, with_setting
@@ -106,6 +107,69 @@ def test_what_only_one_schedule_has_is_searched_with_it_alone() -> None:
     assert changed["schedule"]["step"]["decay_rate"] == 0.3
 
 
+def test_a_schedules_parameter_stands_behind_the_schedule_however_they_are_written() -> None:
+    space = {"decay_rate": {"low": 0.1, "high": 0.9}, "schedule": ["constant", "step"]}
+    (search,) = searches({"space": space})
+    assert names(search) == ["schedule", "decay_rate"]
+    assert search.space[1].active({"schedule": search.space[0].over.points()[1]})
+
+
+def test_an_augmenters_parameter_is_searched_with_the_augmentation_that_has_it() -> None:
+    space = {"gaussian_noise.std": {"low": 0.01, "high": 0.1}, "augmentation": ["gaussian_noise", "flip"]}
+    (search,) = searches({"space": space})
+    augmentation, strength = search.space
+    noise, flip = augmentation.over.points()
+    assert (strength.name, strength.active({"augmentation": noise})) == ("gaussian_noise.std", True)
+    assert not strength.active({"augmentation": flip})
+
+
+def test_a_setting_stays_as_it_was_asked() -> None:
+    """What stands in a searched schedule is put into the recipe's copy of it, not into the choice itself."""
+    space = {"schedule": ["constant", "step"], "decay_rate": {"low": 0.1, "high": 0.9}}
+    (search,) = searches({"space": space})
+    setting = {"schedule": search.space[0].over.points()[1], "decay_rate": 0.3}
+    before = copy.deepcopy((setting, search.space))
+    search.variant(setting)
+    assert (setting, search.space) == before
+
+
+def test_a_condition_without_what_is_searched_is_refused() -> None:
+    rate = {"low": 0.1, "high": 0.9, "when": {"schedule": "constant"}}
+    with pytest.raises(BadInput, match=r"no such schedule has decay_rate"):
+        searches({"space": {"schedule": ["constant", "step"], "decay_rate": rate}})
+
+
+def test_a_condition_names_a_stepped_value_as_one_writes_it() -> None:
+    space = {"dropout": {"low": 0.1, "high": 0.5, "step": 0.1}, "l2": {"low": 0.1, "high": 1, "when": {"dropout": 0.3}}}
+    (search,) = searches({"space": space})
+    assert search.space[0].over.points() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert search.space[1].active({"dropout": search.space[0].over.points()[2]})
+
+
+@pytest.mark.parametrize("over", [{"low": 0.1, "high": 0.5}, {"low": 0.1, "high": 0.5, "step": 0.2}])
+def test_a_condition_on_a_value_that_is_never_drawn_is_refused(over: Any) -> None:
+    with pytest.raises(BadInput, match="the range does not have this value"):
+        searches({"space": {"dropout": over, "l2": {"low": 0.1, "high": 1, "when": {"dropout": 0.2}}}})
+
+
+def test_a_condition_names_a_schedule_as_the_space_does() -> None:
+    cosine = {"cosine": {"warmup": 0.1}}
+    space = {"schedule": ["constant", cosine], "l2": {"low": 0.1, "high": 1, "when": {"schedule": cosine}}}
+    (search,) = searches({"space": space})
+    assert search.space[1].active({"schedule": search.space[0].over.points()[1]})
+
+
+def test_hidden_layers_are_searched_one_way() -> None:
+    with pytest.raises(BadInput, match="the hidden layers are searched twice"):
+        searches({"space": {"hidden": [[8], [8, 8]], "layers": [1, 2]}})
+
+
+def test_a_width_is_that_of_layers_that_a_model_without_any_gets() -> None:
+    recipe = recipe_of(model={"mlp": {"hidden": []}})
+    for setting in ({"layers": 2, "width": 4}, {"width": 4, "layers": 2}):
+        assert with_setting(recipe.settings, setting)["model"]["mlp"]["hidden"] == [4, 4]
+
+
 def test_a_condition_on_the_optimizer_chooses_recipes() -> None:
     space = {"learning_rate": "auto", "l2": {"low": 1e-6, "high": 0.1, "scale": "log", "when": {"optimizer": "sgd"}}}
     sgd, adam = searches({"space": space}, compare={"optimizer": ["sgd", "adam"]})
@@ -136,6 +200,49 @@ def test_a_grid_takes_all_its_points_and_powers_of_ten_of_a_logarithmic_range() 
     (search,) = searches({"method": "grid", "space": space})
     assert search.space[0].over == Choices((0.005, 0.01, 0.1, 0.5))
     assert search.trials == 8 == Settings(search.space).number
+
+
+def test_dropout_is_searched_where_there_are_hidden_layers() -> None:
+    space = {"learning_rate": "auto", "dropout": [0.1, 0.2]}
+    linear, mlp = searches({"space": space}, compare={"model": ["linear", "mlp"]})
+    assert (names(linear), names(mlp)) == (["learning_rate"], ["learning_rate", "dropout"])
+
+
+def test_what_only_the_model_of_some_kind_of_data_has_is_refused_once_they_are_read() -> None:
+    tune = {"space": {"filters": [[4], [8]]}}
+    check_search(parse_spec({"data": {"source": "digits"}, "tune": tune}))
+    with pytest.raises(BadInput, match="no recipe has it"):
+        check_search(parse_spec({"data": {"source": "digits"}, "tune": tune, "model": "mlp"}))
+    with pytest.raises(BadInput, match="no recipe has it"):
+        check_search(parse_spec({"data": {"source": "digits"}, "tune": {"space": {"filter": [4, 8]}}}))
+
+
+def test_weight_decay_is_the_optimizers_where_it_brings_its_own() -> None:
+    """A recipe with both is refused, and the winner's settings are to run again."""
+    adam, adamw = searches({"space": {"weight_decay": [0.1, 0.2]}}, compare={"optimizer": ["adam", "adamw"]})
+    assert adam.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.1
+    assert adamw.variant({"weight_decay": 0.1})["optimizer"]["adamw"]["weight_decay"] == 0.1
+    assert adamw.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize(("epochs", "most"), [({"low": 5, "high": 50}, 50), ([10, 40, 20], 40)])
+def test_a_budget_counts_the_most_epochs_that_are_searched(epochs: Any, most: int) -> None:
+    (search,) = searches({"trials": 3, "space": {"epochs": epochs}}, train={"epochs": 10})
+    assert search.epochs == 3 * most
+
+
+def test_a_gradient_search_says_that_it_goes_between_steps() -> None:
+    space = {"momentum": {"low": 0.1, "high": 0.9, "step": 0.4}}
+    found = searches({"space": space}, compare={"method": ["grid", "gradient"]}, train={"optimizer": "momentum"})
+    assert [search.as_json()["space"][0]["step"] for search in found] == [0.4, None]
+
+
+def test_a_gradient_search_stays_where_there_are_derivatives() -> None:
+    """RMSprop without momentum is another rule; that of momentum itself goes on to 0."""
+    space = {"learning_rate": "auto", "momentum": {"low": 0, "high": 0.9}}
+    searches({"method": "gradient", "space": space}, train={"optimizer": "momentum"})
+    with pytest.raises(BadInput, match="no derivative by it there"):
+        searches({"method": "gradient", "space": space}, train={"optimizer": "rmsprop"})
 
 
 def test_there_are_no_more_settings_than_points() -> None:

@@ -188,16 +188,15 @@ def test_the_shipped_model_predicts_what_is_recorded_of_its_trial(tmp_path: Path
     np.testing.assert_allclose(answers.reshape(-1, columns), values, rtol=1e-4, atol=1e-5)
 
 
-def test_judging_again_counts_as_another_look_at_the_test_part(tmp_path: Path) -> None:
+def test_another_verdict_counts_as_another_look_at_the_test_part(tmp_path: Path) -> None:
+    """The same one does not: whoever goes on with a killed run sees nothing new."""
     run = planned(tmp_path, WINE)
     tables = run.tables()
-    assert [run.judge(tables)["test_evaluations"] for _ in range(3)] == [1, 2, 3]
-    once, twice = (but_for_the_count(run.judge(tables)) for _ in range(2))
-    assert once == twice
-
-
-def but_for_the_count(verdict: dict[str, Any]) -> dict[str, Any]:
-    return verdict | {"test_evaluations": 0}
+    once, again = run.judge(tables), run.judge(tables)
+    assert (once, once["test_evaluations"]) == (again, 1)
+    gated = planned(tmp_path, WINE | {"gates": [{"metric": "accuracy", "at_least": 0.5}]}, start="judge")
+    tables = gated.tables()
+    assert [gated.judge(tables)["test_evaluations"] for _ in range(2)] == [2, 2]
 
 
 def test_stages_do_not_depend_on_the_folder_they_run_in(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_the_first_wave_is_that_of_the_search(wine: Planned, tmp_path: Path) -> 
     tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
     wave, seconds = tuning.first_wave()
     found_by(tuning, trainer)
-    assert wave == trainer.waves[0]
+    assert wave is trainer.waves[0], "divided once"
     assert seconds > 0
 
 
@@ -300,6 +300,13 @@ def test_the_best_setting_is_chosen(
     rate: float,
 ) -> None:
     assert chosen(wine, tmp_path, monkeypatch, outcomes) == rate
+
+
+def test_a_metric_that_is_not_defined_is_no_divergence(wine: Planned, tmp_path: Path) -> None:
+    found = found_by(tuning_of(wine, tmp_path), Trainer(tmp_path, lambda params: ("ok", math.nan)))
+    assert set(found.settings["status"]) == {"ok"}
+    assert found.settings["score"].isna().all()
+    assert [recipe.variant_id for recipe in found.recipes] == [recipe.variant_id for recipe in wine.plan.recipes]
 
 
 def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

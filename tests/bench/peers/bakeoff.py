@@ -78,6 +78,7 @@ def search(work: SearchWork) -> list[Searched]:
     from tasks import stages
     from tasks.records import SETTINGS
 
-    stages.search(work.run, work.plan, work.prepared, work.splits)
+    planned = stages.plan_search(work.run, work.plan, work.prepared, work.splits)
+    stages.search(work.run, work.plan, work.prepared, planned)
     settings = SETTINGS.read(work.run.folder)
     return [Searched(*one) for one in zip(settings["epochs"], settings["score"], strict=True)]
