@@ -20,9 +20,11 @@ from flows.experiments import shipped
 from tasks.augmentation.mixup import MIXERS
 from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
+from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
 from tasks.run_folder import locked, read_json
 from tasks.search.methods import METHODS
+from tasks.spec.models import Data
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -83,6 +85,47 @@ def test_a_wrong_spec_is_answered_before_anything_heavy_is_loaded(command: str, 
     code, seconds, heavy = json.loads(done.stdout)
     assert (code, heavy) == (2, [])
     assert seconds < 2
+
+
+FAULTY_TABLES = ["ragged-row", "unknown-target", "constant-target", "class-of-one-row"]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("case", FAULTY_TABLES)
+def test_a_mistake_in_a_small_table_is_answered_before_anything_heavy_is_loaded(
+    command: str, case: str, home: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED, command, str(BAD_SPECS / case / "spec.yaml"), "--home", str(home)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    code, _, heavy = json.loads(done.stdout)
+    assert (code, heavy) == (2, [])
+    assert not home.exists()
+
+
+def test_a_larger_table_waits_for_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Data(source="a.csv")
+    (tmp_path / "a.csv").write_text("a,b\n1\n")
+    assert small_table(data, tmp_path)
+    monkeypatch.setattr("tasks.datasets.sources._SMALL", 5)
+    assert not small_table(data, tmp_path)
+    assert not small_table(Data(source="titanic"), tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["--from", "train"], ["--run-dir", "new", "--from", "search"]])
+def test_a_folder_to_go_on_in_is_looked_for_at_once(
+    arguments: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.console.run_with_progress", lambda **_: pytest.fail("begun"))
+    assert exit_code("run", SMALL, *arguments) == 2
+    assert not home.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_override_is_named(capsys: pytest.CaptureFixture[str]) -> None:
