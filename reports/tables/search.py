@@ -40,11 +40,12 @@ def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
     trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
     runs = f"{count(search['seeds'])} seed{'s' if search['seeds'] > 1 else ''}"
     runs += f" × {count(search['folds'])} folds" if search["folds"] else ""
+    each = " of each seed and fold" if search["folds"] else " of each seed" if search["seeds"] > 1 else ""
     equal = len(trials) == 1 and len(recipes) > 1
     spent = duration(sum(each["seconds"] for each in judged["recipes"])) if judged else None
     return safe(
         f"{'Each recipe' if len(recipes) > 1 else 'The recipe'} was given {_span(trials)} settings × {runs}, "
-        f"{_span(epochs)} epochs{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
+        f"{_span(epochs)} epochs{each}{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
         f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
         f"{phrase(search['metric'])} over seeds{' and folds' if search['folds'] else ''} on the validation rows. "
         f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above."

@@ -232,7 +232,10 @@ def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInpu
         return BadInput("unknown key", where=where, got=str(error["loc"][-1]), accepted=accepted)
     if error["type"] == "missing":
         return BadInput("is required", where=where, accepted=_described(error["loc"]))
-    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+    if error["type"] == "dict_type":
+        accepted = ": ".join(filter(None, ("a mapping", _described(error["loc"]))))
+        return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
+    if error["type"] in ("model_type", "model_attributes_type"):
         accepted = "a mapping with " + ", ".join(_fields(error["loc"]))
         return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
     text, accepted = worded(error)
