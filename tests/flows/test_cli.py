@@ -15,6 +15,7 @@ from typing import get_args
 
 import pytest
 
+from flows.check import _reused
 from flows.cli import Kind, main
 from flows.experiments import shipped
 from tasks.augmentation.mixup import MIXERS
@@ -22,9 +23,10 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
-from tasks.run_folder import locked, read_json
+from tasks.run_folder import locked, read_json, write_json
 from tasks.search.methods import METHODS
-from tasks.spec.models import Data
+from tasks.spec.load import load_spec
+from tasks.spec.models import Data, as_written
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -256,6 +258,25 @@ def test_check_shows_spec_data_and_plan_and_leaves_nothing_behind(
         "estimated training time: about ",
     ):
         assert said in output
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_check_says_which_model_is_taken_where_the_spec_names_none(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("check", SMALL, "--home", home, "--set", "model=null") == 0
+    assert "model mlp: hidden [100], activation relu" in capsys.readouterr().out
+
+
+def test_only_a_run_of_the_same_spec_is_offered_to_go_on_with(home: Path) -> None:
+    spec, _ = load_spec(SMALL)
+    folder = home / "runs" / "earlier"
+    (folder / "checkpoints" / "abc").mkdir(parents=True)
+    plan = {"stacks": [{"stack_id": "abc"}]}
+    for offered in (False, True):
+        other = spec.model_copy(update={"description": "x"} if offered else {"model": None})
+        write_json(folder / "plan.json", {"spec": as_written(other)})
+        assert (str(folder) in _reused(spec, plan, home)) == offered
 
 
 @pytest.mark.usefixtures("nothing_left")
