@@ -302,8 +302,8 @@ def _repair(found: Findings) -> list[str]:
     if sure := found.overconfident:
         names = listing([arm.name for arm in sure])
         steps.append(
-            f"Lower the learning rate of {names}, or set label_smoothing, before using {_verb(sure, 'its', 'their')} "
-            "probabilities: they are overconfident."
+            f"Before using the probabilities of {names}, which are overconfident, set label_smoothing, let log_loss "
+            "decide (evaluate.metric), or lower the learning rate."
         )
     if found.leader in found.idle:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")

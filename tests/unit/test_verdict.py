@@ -237,7 +237,10 @@ def test_what_tells_classes_apart_with_a_high_loss_learned_but_is_overconfident(
     assert [recipe["learned"] for recipe in verdict["recipes"]] == [True, True]
     assert verdict["recipes"][1]["note"].startswith("overconfident: its validation loss 1.6 is not below 0.69")
     assert "1 of 2 recipes give overconfident probabilities: sgd." in verdict["warnings"]
-    assert any(step.startswith("Lower the learning rate of sgd, or set label_smoothing") for step in verdict["next"])
+    assert any(
+        step.startswith("Before using the probabilities of sgd, which are overconfident, set ")
+        for step in verdict["next"]
+    )
     assert not any("did not learn" in said for said in (*verdict["warnings"], *verdict["next"]))
 
 
