@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.experiments import find
 from tasks import stages, steps
-from tasks.errors import BadInput
+from tasks.errors import BadInput, Blocked
 from tasks.run_folder import STAGES, Stage, locked, make_folder, read_json
 from tasks.spec.load import load_spec
 
@@ -56,8 +59,10 @@ def bakeoff(request: RunRequest) -> str:
     if request.start_from != "load" and not request.run_dir:
         raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
     home = home_folder()
+    if request.run_dir:
+        stages.first_stage(spec, Path(request.run_dir), request.start_from)  # before a folder is made for nothing
     folder = make_folder(Path(request.run_dir)) if request.run_dir else stages.new_folder(home, spec.name)
-    with locked(folder):
+    with locked(folder), _nothing_left(folder, new=not request.run_dir):
         run = stages.open_run(
             spec,
             text,
@@ -78,6 +83,18 @@ def bakeoff(request: RunRequest) -> str:
     if request.fail_on_gate:
         _refuse(folder)
     return str(folder)
+
+
+@contextmanager
+def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
+    """Removes a new run's folder where a mistake in the input ends the run before it has a plan. What a check of the
+    data blocked stays: validation.json says why."""
+    try:
+        yield
+    except BadInput as error:
+        if new and not isinstance(error, Blocked) and not (folder / "plan.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from flows.console import Bar, show_validation
 from flows.environment import load_tensorflow
-from tasks.errors import Blocked
+from tasks.errors import BadInput, Blocked
 from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
 
@@ -53,10 +53,10 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _show_plan(plan.as_json(), validation, home)
+    _show_plan(plan.as_json(), validation, _reused(spec, plan.as_json(), home))
 
 
-def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> None:
+def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str) -> None:
     import yaml
 
     console = Console(highlight=False, soft_wrap=True)
@@ -79,6 +79,10 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     for result in validation["results"]:
         if not result["success"]:
             console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
+    if plan["spec"]["model"] is None and plan["spec"]["compare"]["model"] is None:
+        ((model, parameters),) = plan["recipes"][0]["params"]["model"].items()
+        said = ", ".join(f"{name} {value}" for name, value in parameters.items())
+        console.print(f"\n[bold]model[/] {escape(f'{model}: {said}')} (the default for these data)")
     console.print(f"\n[bold]recipes[/] {len(plan['recipes'])}, decided by {plan['metric']}")
     for recipe in plan["recipes"]:
         console.print(f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}")
@@ -89,7 +93,6 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], home: Path) -> 
     else:
         console.print(f"\n[bold]trials[/] {plan['cost']['trials']} in {len(plan['stacks'])} stacks")
         _show_stacks(console, plan["stacks"])
-    reused = _reused(plan, home)
     console.print(f"reused: {reused or 'nothing'}")
     console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
 
@@ -105,16 +108,25 @@ def _weights(stack: Mapping[str, Any]) -> str:
     return f"{span} weights each, filled to {stack['fill']:.0%}"
 
 
-def _reused(plan: dict[str, Any], home: Path) -> str:
+def _reused(spec: Spec, plan: dict[str, Any], home: Path) -> str:
     """Which of the plan's stacks, or a search's first, lie finished in an earlier run's folder, where `--from train`
-    would keep them."""
+    would keep them: a run of another spec is not gone on with."""
     stacks = plan["stacks"] or plan["cost"].get("search", {}).get("first_wave", [])
     wanted = {stack["stack_id"] for stack in stacks}
     for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
         found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
-        if found:
+        if found and _same_run(spec, run):
             return f"{len(found)} of {len(wanted)} stacks with --run-dir {run} --from train"
     return ""
+
+
+def _same_run(spec: Spec, run: Path) -> bool:
+    from tasks.stages import first_stage
+
+    try:
+        return first_stage(spec, run, "train") == "train"
+    except BadInput:
+        return False
 
 
 def _show_search(console: Console, plan: dict[str, Any]) -> None:

@@ -57,26 +57,36 @@ def run(
     ] = False,
 ) -> None:
     """Run an experiment from its spec to its report. Prints the report's path last."""
-    _load(spec, overrides)  # a wrong spec is answered before anything slow
-    from flows.console import run_with_progress
+    from tasks.spec.load import at_lines
 
-    run_with_progress(
-        experiment=spec,
-        overrides=overrides or [],
-        home=_home(home),
-        run_dir=run_dir,
-        start=start,
-        fail_on_gate=fail_on_gate,
-    )
+    checked, text, path = _load(spec, overrides)  # what is wrong is answered before anything slow
+    _check_folder(checked, run_dir, start)
+    with at_lines(path.name, text):
+        if start == "load":
+            _check_table(checked, path.parent, _home(home))
+        from flows.console import run_with_progress
+
+        run_with_progress(
+            experiment=spec,
+            overrides=overrides or [],
+            home=_home(home),
+            run_dir=run_dir,
+            start=start,
+            fail_on_gate=fail_on_gate,
+        )
 
 
 @app.command()
 def check(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
     """Check spec, data and plan without training: recipes, trials, stacks, what is skipped, the estimated time."""
-    checked, text, base = _load(spec, overrides)
-    from flows.check import show_check
+    from tasks.spec.load import at_lines
 
-    show_check(checked, text, overrides or [], base, _home(home))
+    checked, text, path = _load(spec, overrides)
+    with at_lines(path.name, text):
+        _check_table(checked, path.parent, _home(home))
+        from flows.check import show_check
+
+        show_check(checked, text, overrides or [], path.parent, _home(home))
 
 
 @app.command()
@@ -107,17 +117,43 @@ def list_(
 
 
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:
-    """The spec, checked as far as it can be without its data; its text; and the folder it stands in."""
+    """The spec, checked as far as it can be without its data; its text; and its file."""
     from flows.experiments import find
     from tasks.datasets.sources import check_source
     from tasks.searches import check_search
-    from tasks.spec.load import load_spec
+    from tasks.spec.load import at_lines, load_spec
 
     path = find(experiment)
     spec, text = load_spec(path, overrides)
-    check_search(spec)
-    check_source(spec.data, path.parent)
-    return spec, text, path.parent
+    with at_lines(path.name, text):
+        check_search(spec)
+        check_source(spec.data, path.parent)
+    return spec, text, path
+
+
+def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
+    """Whether the run can be begun, or gone on with, in the folder that `--run-dir` names. Makes nothing.
+
+    Raises:
+        BadInput: it can't, or another process holds the folder.
+    """
+    if run_dir is None:
+        if start != "load":
+            raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
+        return
+    from tasks.run_folder import locked
+    from tasks.stages import first_stage
+
+    if (run_dir / "lock").is_file():
+        with locked(run_dir):
+            pass
+    first_stage(spec, run_dir, start)
+
+
+def _check_table(spec: Spec, base: Path, home: Path) -> None:
+    from tasks.early import check_table
+
+    check_table(spec, base, home)
 
 
 def _home(home: Path | None) -> Path:

@@ -128,7 +128,11 @@ def show_result(folder: Path) -> None:
         [name for name in (verdict["recipes"] or verdict["baselines"])[0]["metrics"] if name != first], console.width
     )
     confidence = f"{100 * verdict['confidence']:g}%"
-    table = Table(box=box.SIMPLE_HEAD, title=f"Test part, means with {confidence} intervals", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Test part, means with {confidence} intervals; ranked on the validation part",
+        title_justify="left",
+    )
     table.add_column("", justify="right")
     table.add_column("recipe", overflow="fold")
     for name in (first, *others):

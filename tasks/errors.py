@@ -61,14 +61,18 @@ class Locked(BadInput):
     """The run folder is in use by another process."""
 
 
+LISTED = 30
+"""Names at most: such as those that may be searched."""
+
+
 def nearest(name: str, accepted: Iterable[str]) -> str:
     """The accepted names, the nearest one first: `did you mean adam? one of adadelta, adagrad, adam`.
 
-    Of more than 20 names only the near ones are listed.
+    Of more than `LISTED` names only the near ones are listed.
     """
     names = sorted(accepted)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if len(names) > 20:
+    if len(names) > LISTED:
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.0)
         return (f"did you mean {close[0]}? " if close else "") + f"{len(names)} names, such as {', '.join(near)}"
     listing = "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names) or "nothing"

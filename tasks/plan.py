@@ -104,8 +104,7 @@ def lay_out(
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
-    metric, also = _metrics(spec, dataset.task)
-    _check_target(spec, dataset.task)
+    metric, also = measured(spec, dataset.task)
     recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
     if not recipes:
         reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
@@ -159,8 +158,13 @@ def _search(spec: Spec, searches: Sequence[Search], metric: str) -> dict[str, An
     }
 
 
-def _metrics(spec: Spec, task: str) -> tuple[str, list[str]]:
-    """The deciding metric and the others; gates' metrics are measured too. Checks that each fits the task."""
+def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
+    """The deciding metric and the others; gates' metrics are measured too.
+
+    Raises:
+        BadInput: one of them, or that of `stop_at`, doesn't fit the task.
+    """
+    _check_target(spec, task)
     named = [("evaluate.metric", spec.evaluate.metric)] if spec.evaluate.metric else []
     named += [(f"evaluate.also[{index}]", name) for index, name in enumerate(spec.evaluate.also)]
     named += [(f"gates[{index}].metric", gate.metric) for index, gate in enumerate(spec.gates)]

@@ -100,11 +100,28 @@ def open_run(
         BadInput: the folder holds something and `start` is the first stage, or it holds no run of this experiment to go
             on from.
     """
-    held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.exists() else []
+    start = first_stage(spec, folder, start)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    record = Stages(folder)
+    for name in ("model", "previews", "checkpoints"):
+        (folder / name).mkdir(exist_ok=True)
+    write_text(folder / "spec.yaml", text)
+    write_json(folder / "environment.json", environment(experiment, overrides))
+    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+
+
+def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
+    """The stage that a run in `folder` begins at where `start` is asked for; the folder may be missing.
+
+    Raises:
+        BadInput: as `open_run`.
+    """
+    held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.is_dir() else []
     begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()
     if begun:  # and ended by a mistake in its input, or killed
-        start = "load"
-    if start == "load" and held and not begun:
+        return "load"
+    if start == "load" and held:
         raise BadInput(
             "the run folder is not empty",
             where=str(folder),
@@ -119,14 +136,7 @@ def open_run(
         )
     if start != "load":
         _refuse_another(spec, read_json(folder / "plan.json")["spec"], folder, start)
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    record = Stages(folder)
-    for name in ("model", "previews", "checkpoints"):
-        (folder / name).mkdir(exist_ok=True)
-    write_text(folder / "spec.yaml", text)
-    write_json(folder / "environment.json", environment(experiment, overrides))
-    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+    return start
 
 
 def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:

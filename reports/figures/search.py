@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.curves import columns
-from reports.figures.encoding import colour, dash, inline
+from reports.figures.encoding import colour, dash, inline, logarithmic
 from reports.figures.scores import from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.metric_names import title
 from reports.numbers import duration
@@ -206,12 +206,7 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
     if not rated:
         return {}
     rows = _points(search, rated, ends, rate=True)
-    x = alt.X(
-        "rate:Q",
-        title="Learning rate (logarithmic)",
-        scale=alt.Scale(type="log", nice=False, padding=10),
-        axis=alt.Axis(grid=False, format="~g", tickCount=8),
-    )
+    x = logarithmic("rate:Q", "Learning rate", [row["rate"] for row in rows])
     chosen = _chosen("chosen_rate")
     points = _drawn(rows, x, search, ends, plan, chosen)
     envelope = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import colour, inline
+from reports.figures.encoding import colour, inline, logarithmic
 from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.figures.search import legend
 from reports.metric_names import title
@@ -238,12 +238,12 @@ def _slice(
             value = setting(each.values[name])
             rows.append(point(recipe, each, worst) | {"at": each.values[name] if along else value, "value": value})
     if along:
-        log = all(each.log for each in ranges)
-        kind: dict[str, Any] = {"type": "log"} if log else {"zero": False}
-        scale = alt.Scale(**kind, nice=False, padding=10)
         whole = {"tickMinStep": 1} if all(each.integer for each in ranges) else {}
-        words = f"{name} (logarithmic)" if log else name
-        x = alt.X("at:Q", title=words, scale=scale, axis=alt.Axis(grid=False, format="~g", tickCount=8, **whole))
+        if all(each.log for each in ranges):
+            x = logarithmic("at:Q", name, [row["at"] for row in rows], **whole)
+        else:
+            scale = alt.Scale(zero=False, nice=False, padding=10)
+            x = alt.X("at:Q", title=name, scale=scale, axis=alt.Axis(grid=False, format="~g", tickCount=8, **whole))
     else:
         numeric = all(isinstance(value, int | float) for value in few.values())
         order = sorted(few, key=lambda text: few[text]) if numeric else list(few)

@@ -161,7 +161,7 @@ def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
         (
             Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
             f"{setting(own['low'])} to {setting(own['high'])}",
-            f"{setting(own['good_low'])} to {setting(own['good_high'])}",
+            " to ".join(dict.fromkeys((setting(own["good_low"]), setting(own["good_high"])))),
             number(own["decades"], 1),
             f"{own['share']:.0%}",
         )

@@ -64,7 +64,26 @@ class Findings:
     @property
     def idle(self) -> list[Arm]:
         """The recipes that ended without having learned."""
-        return [arm for arm in self.arms if arm.ended and not arm.learned(self.constant_loss)]
+        return [arm for arm in self.arms if arm.ended and not self.learned(arm)]
+
+    @property
+    def overconfident(self) -> list[Arm]:
+        """The recipes that tell the classes apart, but with such sureness that their loss is no lower than a constant
+        answer's."""
+        return [arm for arm in self.arms if arm.ended and not arm.loss < self.constant_loss and self._tells_apart(arm)]
+
+    def learned(self, arm: Arm) -> bool:
+        """Whether its validation loss is below that of the best constant prediction, or its classes are better than
+        chance all the same."""
+        return arm.loss < self.constant_loss or self._tells_apart(arm)
+
+    def _tells_apart(self, arm: Arm) -> bool:
+        """Whether all of an interval around its accuracy, or area, lies above what no knowledge gives."""
+        for name, chance in (("accuracy", self.majority_share), ("roc_auc", 0.5)):
+            low = arm.interval(TEST, name, self.confidence)["low"]
+            if chance is not None and low is not None and low > chance:
+                return True
+        return False
 
     @property
     def better_baselines(self) -> list[str]:
@@ -117,12 +136,15 @@ def note(arm: Arm, found: Findings) -> str | None:
     if not arm.ended:
         return f"diverged in {_of_seeds(arm)}"
     notes = []
-    if not arm.learned(found.constant_loss):
-        constant = "the class shares" if found.majority_share is not None else "the mean"
-        notes.append(
-            f"did not learn: its validation loss {number(arm.loss)} is not below "
-            f"{number(found.constant_loss)}, that of always predicting {constant}"
-        )
+    constant = "the class shares" if found.majority_share is not None else "the mean"
+    losses = (
+        f"its validation loss {number(arm.loss)} is not below {number(found.constant_loss)}, "
+        f"that of always predicting {constant}"
+    )
+    if arm in found.overconfident:
+        notes.append(f"overconfident: {losses}, though it tells the classes apart")
+    elif not found.learned(arm):
+        notes.append(f"did not learn: {losses}")
     if arm.lost:
         notes.append(f"diverged in {_of_seeds(arm)}")
     return "; ".join(notes) or None
@@ -149,6 +171,9 @@ def warnings(found: Findings) -> list[str]:
     if found.idle:
         names = listing([arm.name for arm in found.idle], most=5)
         said.append(f"{len(found.idle)} of {_recipes(found)} did not learn: {names}.")
+    if found.overconfident:
+        names = listing([arm.name for arm in found.overconfident], most=5)
+        said.append(f"{len(found.overconfident)} of {_recipes(found)} give overconfident probabilities: {names}.")
     if found.diverged:
         names = listing([arm.name for arm in found.diverged], most=5)
         said.append(f"{len(found.diverged)} of {_recipes(found)} diverged in every seed: {names}.")
@@ -273,6 +298,12 @@ def _repair(found: Findings) -> list[str]:
         names = listing([arm.name for arm in found.idle])
         steps.append(
             f"Raise the learning rate of {names}, or train longer: {_verb(found.idle, 'it', 'they')} did not learn."
+        )
+    if sure := found.overconfident:
+        names = listing([arm.name for arm in sure])
+        steps.append(
+            f"Before using the probabilities of {names}, which are overconfident, set label_smoothing, let log_loss "
+            "decide (evaluate.metric), or lower the learning rate."
         )
     if found.leader in found.idle:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")

@@ -62,10 +62,6 @@ class Arm:
         found = over_seeds(np.array(list(self.by_seed(part, metric).values())), confidence)
         return found.within(*METRICS[metric].bounds).as_dict()
 
-    def learned(self, constant_loss: float) -> bool:
-        """Whether its validation loss is below that of the best constant prediction."""
-        return self.loss < constant_loss
-
     def best_trial(self, metric: Metric) -> str:
         """The trial with the best validation metric; ties go to the smallest seed."""
         values = self.by_seed(VAL, metric.name)

@@ -249,7 +249,7 @@ def _recipe(arm: Arm, rank: int, findings: Findings, reported: Sequence[str]) ->
         "status": "ok" if arm.ended else "diverged",
         "metrics": {name: arm.interval(TEST, name, findings.confidence) for name in reported},
         "val": {findings.metric.name: arm.interval(VAL, findings.metric.name, findings.confidence)},
-        "learned": arm.learned(findings.constant_loss),
+        "learned": findings.learned(arm),
         "note": advice.note(arm, findings),
         "seconds": arm.seconds,
         "rank": rank,

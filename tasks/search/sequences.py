@@ -72,7 +72,11 @@ def _asking(settings: Callable[[Space, int, int, int], list[Setting]]) -> Callab
     return ask
 
 
-GRID = Method("every combination of listed values, or a sample of them", batches, _asking(grid_settings))
+GRID = Method(
+    "every combination of listed values (of a logarithmic range, its ends and powers of ten), or a sample of them",
+    batches,
+    _asking(grid_settings),
+)
 RANDOM = Method("values drawn evenly on each range's scale", batches, _asking(random_settings))
 QUASI_RANDOM = Method(
     "a scrambled Sobol sequence: like random, but spread evenly over the space", batches, _asking(quasi_random_settings)

@@ -5,7 +5,9 @@ A factory's keyword-only signature is its schema: types, ranges and defaults are
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Annotated, Any, Literal
@@ -121,7 +123,9 @@ def worded(error: Mapping[str, Any]) -> tuple[str, str]:
     if kind == "too_long":
         return "has too many items", f"at most {error['ctx']['max_length']}"
     if kind == "literal_error":
-        return "is not one of the choices", said
+        names = {name.lower(): name for name in re.findall(r"'([^']+)'", said)}
+        close = difflib.get_close_matches(str(error["input"]).lower(), names, n=1)
+        return "is not one of the choices", (f"did you mean {names[close[0]]}? " if close else "") + said
     return "is not accepted", said
 
 

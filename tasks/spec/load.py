@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -199,6 +201,21 @@ def parse_spec(value: dict[str, Any], name: str = "spec", lines: dict[str, int] 
         raise (mistakes[0] if len(mistakes) == 1 else Several(mistakes)) from None
 
 
+@contextmanager
+def at_lines(name: str, text: str) -> Iterator[None]:
+    """Adds file and line to mistakes that are found after the spec was read: to those whose place is a path in it."""
+    try:
+        yield
+    except BadInput as error:
+        _, lines = read_yaml(text, name)
+        path = (error.where or "").partition(",")[0]  # data.target, column y
+        paths = [start for start in _shorter(path) if start in lines]
+        if path and paths and (paths[0] == path or "." in paths[0]):  # a file that is called data.csv is no path
+            error.where = f"{name}:{lines[paths[0]]}: {error.where}"
+            error.args = (error.message(),)
+        raise
+
+
 def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInput:
     """One of pydantic's errors in our words."""
     context = error.get("ctx") or {}
@@ -215,7 +232,10 @@ def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInpu
         return BadInput("unknown key", where=where, got=str(error["loc"][-1]), accepted=accepted)
     if error["type"] == "missing":
         return BadInput("is required", where=where, accepted=_described(error["loc"]))
-    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+    if error["type"] == "dict_type":
+        accepted = ": ".join(filter(None, ("a mapping", _described(error["loc"]))))
+        return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
+    if error["type"] in ("model_type", "model_attributes_type"):
         accepted = "a mapping with " + ", ".join(_fields(error["loc"]))
         return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
     text, accepted = worded(error)

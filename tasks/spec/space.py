@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput, nearest
+from tasks.evaluation.wording import listing
 from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
+from tasks.spec.entries import schema_of
 from tasks.spec.models import Clipping, Regularisation
 from tasks.spec.places import (
     HIDDEN,
@@ -78,7 +80,28 @@ def _check_name(
     if name in compared or (name == "learning_rate" and "learning_rate" in compared):
         raise BadInput("is compared and searched at once", where=_where(name), remedy=f"take it or compare.{name} out")
     if not any(place_of(name, each) for _, settings in recipes for each in _alternatives(searched, settings)):
-        raise BadInput("no recipe has it", where=_where(name), got=name, accepted=nearest(name, _names(recipes)))
+        raise BadInput(
+            "no recipe has it",
+            where=_where(name),
+            got=name,
+            accepted=nearest(name, _names(recipes)),
+            remedy=_owned_by_others(name),
+        )
+
+
+def _owned_by_others(name: str) -> str | None:
+    """What to do about a parameter of an optimizer, schedule or model that no recipe uses; None where none has it."""
+    *owner, parameter = name.split(".")
+    for part, table in TABLES.items():
+        having = [
+            entry
+            for entry, factory in table.items()
+            if owner in ([], [part], [entry])
+            and ("hidden" if parameter in HIDDEN else parameter) in schema_of(factory).model_fields
+        ]
+        if having:
+            return f"use one that has it ({part} {listing(having, most=8, last='or')}), or take {name} out"
+    return None
 
 
 def _names(recipes: Sequence[tuple[str, Settings]]) -> set[str]:
@@ -145,9 +168,8 @@ def _check_conditions(order: Sequence[str], searched: Mapping[str, Searched]) ->
         for parent, value in searched[name].when.items():
             where = _where(name, f"when.{parent}")
             if parent not in (*searched, *TABLES):
-                raise BadInput(
-                    "is not searched", where=where, got=parent, accepted=nearest(parent, [*searched, *TABLES])
-                )
+                others = [other for other in (*searched, *TABLES) if other != name]
+                raise BadInput("is not searched", where=where, got=parent, accepted=nearest(parent, others))
             wanted = list(_accepted(value))
             if not wanted:
                 raise BadInput("has no values", where=where, got="[]", accepted="a value, or a list of values")
@@ -186,7 +208,12 @@ def _check_possible(parent: str, value: Any, searched: Mapping[str, Searched], w
         if value not in names:
             raise BadInput("is not among the choices", where=where, got=repr(value), accepted=_or(over.choices))
     elif over.low is None or over.high is None:
-        raise BadInput("has no values to name: its range is the optimizer's own", where=where, got=repr(value))
+        raise BadInput(
+            "has no values to name: its range is the optimizer's own",
+            where=where,
+            got=repr(value),
+            accepted="a hyperparameter with choices, or with low and high",
+        )
     elif not isinstance(value, int | float) or not over.low <= value <= over.high:
         raise BadInput("lies outside the range", where=where, got=repr(value), accepted=f"{over.low} to {over.high}")
 
@@ -218,7 +245,7 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
         )
         _check_values(dimension, having[0])
         dimensions.append(dimension)
-    _refuse_layers_twice(dimensions, settings)
+    _check_hidden(dimensions, settings)
     return tuple(dimensions)
 
 
@@ -236,20 +263,6 @@ def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequenc
                 got=_or(when[dimension.name]),
                 accepted=f"a value of {dimension.name}, which is to be a list, whole numbers, or a range with a step",
             )
-
-
-def _refuse_layers_twice(dimensions: Sequence[Dimension], settings: Settings) -> None:
-    """Raises BadInput where `hidden` is searched beside the layers or the width, which are put in its place."""
-    places = {each.name: place_of(each.name, settings) for each in dimensions}
-    by_end = {place[-1]: name for name, place in places.items() if place and place[0] == "model"}
-    both = [by_end[each] for each in HIDDEN if each in by_end]
-    if "hidden" in by_end and both:
-        raise BadInput(
-            "the hidden layers are searched twice",
-            where=_where(by_end["hidden"]),
-            got=" and ".join([by_end["hidden"], *both]),
-            remedy="search hidden, or layers and width",
-        )
 
 
 def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
@@ -284,6 +297,19 @@ def _with_it(
                 accepted=_or(brought[axis]),
             )
     return both
+
+
+def _check_hidden(dimensions: Sequence[Dimension], settings: Settings) -> None:
+    """`hidden` lists the layers that `layers` and `width` make: the values of one would be lost."""
+    by_part = {place[-1]: each.name for each in dimensions if (place := place_of(each.name, settings))}
+    made = [by_part[part] for part in HIDDEN if part in by_part]
+    if "hidden" in by_part and made:
+        raise BadInput(
+            "the hidden layers are searched in two ways",
+            where=_where(made[0]),
+            got=f"{by_part['hidden']} and {' and '.join(made)}",
+            remedy="keep layers and width (hidden layers of one width), or hidden (lists of widths)",
+        )
 
 
 def _kept_in_shape(place: Place) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
@@ -18,7 +19,13 @@ def _number(value: Any) -> Any:
     if value is not None and (
         isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
     ):
-        raise problem("is not a finite number", got=repr(value), accepted="a number")
+        quoted = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", value, re.IGNORECASE)
+        raise problem(
+            "is not a finite number",
+            got=repr(value),
+            accepted="a number",
+            remedy="write it without quotes" if quoted else "",
+        )
     return value
 
 
@@ -111,6 +118,21 @@ def _searched(value: Any) -> Any:
         return {"choices": value}
     if isinstance(value, str | int | float):
         raise problem("is no range", got=repr(value), accepted="{low, high, scale}, a list of choices, or auto")
+    if isinstance(value, dict) and value and all(isinstance(each, dict | list) for each in value.values()):
+        inside = [str(key) for key in value if key not in Searched.model_fields]
+        if inside:
+            raise problem(
+                "is no range",
+                got=f"a mapping with {', '.join(inside)}",
+                accepted="{low, high, scale}, a list of choices, or auto",
+                remedy="join names with a dot, such as adam.beta_1",
+            )
+    return value
+
+
+def _one_method(value: Any) -> Any:
+    if isinstance(value, list):
+        raise problem("is one method", got=repr(value), remedy="list several under compare.method, without tune.method")
     return value
 
 
@@ -118,7 +140,7 @@ class Tune(Frozen):
     """Each recipe is searched with the same number of settings and epochs; the best of each is trained again on fresh
     seeds, and only that is compared."""
 
-    method: Method = "random"
+    method: Annotated[Method, BeforeValidator(_one_method)] = "random"
     trials: Count | None = Field(None, description="settings tried for each recipe; None: 20, or every point of a grid")
     seeds: Annotated[int, Field(ge=1, le=100)] = Field(1, description="under which each setting is trained")
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(

@@ -326,6 +326,12 @@ def test_going_on_needs_a_run(home: Path, tmp_path: Path) -> None:
     assert refused(start_from="train").where == "--from"
     assert refused(start_from="train", run_dir=str(tmp_path / "new")).problem == "there is no run to go on from"
     assert not home.exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mistake_in_the_data_leaves_no_new_folder(home: Path) -> None:
+    assert refused(set=["data.target=nothing"]).where == "data.target"
+    assert list((home / "runs").iterdir()) == []
 
 
 @pytest.mark.usefixtures("home")

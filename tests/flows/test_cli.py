@@ -15,14 +15,18 @@ from typing import get_args
 
 import pytest
 
+from flows.check import _reused
 from flows.cli import Kind, main
 from flows.experiments import shipped
 from tasks.augmentation.mixup import MIXERS
 from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
+from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
-from tasks.run_folder import locked, read_json
+from tasks.run_folder import locked, read_json, write_json
 from tasks.search.methods import METHODS
+from tasks.spec.load import load_spec
+from tasks.spec.models import Data, as_written
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -81,6 +85,47 @@ def test_a_wrong_spec_is_answered_before_anything_heavy_is_loaded(command: str, 
     code, seconds, heavy = json.loads(done.stdout)
     assert (code, heavy) == (2, [])
     assert seconds < 2  # of computing: what else runs on the machine doesn't count
+
+
+FAULTY_TABLES = ["ragged-row", "unknown-target", "constant-target", "class-of-one-row"]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("case", FAULTY_TABLES)
+def test_a_mistake_in_a_small_table_is_answered_before_anything_heavy_is_loaded(
+    command: str, case: str, home: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED, command, str(BAD_SPECS / case / "spec.yaml"), "--home", str(home)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    code, _, heavy = json.loads(done.stdout)
+    assert (code, heavy) == (2, [])
+    assert not home.exists()
+
+
+def test_a_larger_table_waits_for_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Data(source="a.csv")
+    (tmp_path / "a.csv").write_text("a,b\n1\n")
+    assert small_table(data, tmp_path)
+    monkeypatch.setattr("tasks.datasets.sources._SMALL", 5)
+    assert not small_table(data, tmp_path)
+    assert not small_table(Data(source="titanic"), tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["--from", "train"], ["--run-dir", "new", "--from", "search"]])
+def test_a_folder_to_go_on_in_is_looked_for_at_once(
+    arguments: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.console.run_with_progress", lambda **_: pytest.fail("begun"))
+    assert exit_code("run", SMALL, *arguments) == 2
+    assert not home.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_override_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,6 +256,25 @@ def test_check_shows_spec_data_and_plan_and_leaves_nothing_behind(
         "estimated training time: about ",
     ):
         assert said in output
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_check_says_which_model_is_taken_where_the_spec_names_none(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("check", SMALL, "--home", home, "--set", "model=null") == 0
+    assert "model mlp: hidden [100], activation relu" in capsys.readouterr().out
+
+
+def test_only_a_run_of_the_same_spec_is_offered_to_go_on_with(home: Path) -> None:
+    spec, _ = load_spec(SMALL)
+    folder = home / "runs" / "earlier"
+    (folder / "checkpoints" / "abc").mkdir(parents=True)
+    plan = {"stacks": [{"stack_id": "abc"}]}
+    for offered in (False, True):
+        other = spec.model_copy(update={"description": "x"} if offered else {"model": None})
+        write_json(folder / "plan.json", {"spec": as_written(other)})
+        assert (str(folder) in _reused(spec, plan, home)) == offered
 
 
 @pytest.mark.usefixtures("nothing_left")

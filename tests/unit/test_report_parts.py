@@ -13,6 +13,7 @@ import pytest
 
 from reports import figures, tables
 from reports.figures.curves import aggregate, in_epochs
+from reports.figures.encoding import logarithmic
 from reports.figures.place import place
 from reports.figures.predictions import _wilson
 from reports.markup import titled
@@ -435,3 +436,13 @@ def test_a_thousand_settings_stay_small(tmp_path: Path) -> None:
     written = [place(chart) for chart in charts.values()]
     assert sum(map(len, written)) < 2_500_000
     assert len(tables.search(run.plan, run.verdict) + tables.settings(run.verdict, run.plan)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("values", "labelled"),
+    [([0.001, 0.3, 1.0], [0.001, 0.01, 0.1, 1.0]), ([2e-5, 0.05], [0.0001, 0.001, 0.01]), ([16, 64], None)],
+)
+def test_a_logarithmic_axis_labels_powers_of_ten(values: list[float], labelled: list[float] | None) -> None:
+    axis = logarithmic("at:Q", "l2", values).to_dict()["axis"]
+    assert axis.get("values") == (None if labelled is None else pytest.approx(labelled))
+    assert ("tickCount" in axis) == (labelled is None)

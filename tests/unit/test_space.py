@@ -118,7 +118,7 @@ def test_an_augmenters_parameter_is_searched_with_the_augmentation_that_has_it()
     space = {"gaussian_noise.std": {"low": 0.01, "high": 0.1}, "augmentation": ["gaussian_noise", "flip"]}
     (search,) = searches({"space": space})
     augmentation, strength = search.space
-    noise, flip = augmentation.over.points()
+    noise, flip = augmentation.over.points() or ()
     assert (strength.name, strength.active({"augmentation": noise})) == ("gaussian_noise.std", True)
     assert not strength.active({"augmentation": flip})
 
@@ -160,7 +160,7 @@ def test_a_condition_names_a_schedule_as_the_space_does() -> None:
 
 
 def test_hidden_layers_are_searched_one_way() -> None:
-    with pytest.raises(BadInput, match="the hidden layers are searched twice"):
+    with pytest.raises(BadInput, match="the hidden layers are searched in two ways"):
         searches({"space": {"hidden": [[8], [8, 8]], "layers": [1, 2]}})
 
 

@@ -18,7 +18,7 @@ from flows.experiments import shipped
 from tasks.errors import BadInput, Several
 from tasks.evaluation.metrics import METRICS
 from tasks.recipes import recipes_of
-from tasks.spec.load import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, load_spec, override, parse_spec, read_yaml
+from tasks.spec.load import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, at_lines, load_spec, override, parse_spec, read_yaml
 from tasks.spec.models import Frozen, Spec, as_written
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -184,6 +184,24 @@ def test_a_mistake_is_said_with_its_line(tmp_path: Path) -> None:
         load_spec(path)
     assert error.value.where == "mine.yaml:4: train.epochs"
     assert (error.value.got, error.value.accepted) == ("'many'", "a whole number")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("tune.space.lr.low", "mine.yaml:4: tune.space.lr.low"),
+        ("data.target, column y", "mine.yaml:1: data.target, column y"),
+        ("tune", "mine.yaml:2: tune"),
+        ("data.csv, line 3", "data.csv, line 3"),
+        ("--set tune.trials", "--set tune.trials"),
+        (None, None),
+    ],
+)
+def test_a_mistake_that_is_found_later_is_said_with_its_line_too(where: str | None, said: str | None) -> None:
+    with pytest.raises(BadInput) as error, at_lines("mine.yaml", "data: {target: y}\ntune:\n  space:\n    lr: auto\n"):
+        raise BadInput("is wrong", where=where)
+    assert error.value.where == said
+    assert str(error.value) == error.value.message()
 
 
 def test_all_mistakes_are_said_at_once() -> None:

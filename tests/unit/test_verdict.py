@@ -223,7 +223,7 @@ def test_a_metric_undefined_on_the_validation_part_has_no_leader():
 
 
 def test_what_did_not_learn_is_named_with_both_numbers():
-    verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.6, 0.6, loss=0.71)})
+    verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.5, 0.5, loss=0.71)})
     assert [recipe["learned"] for recipe in verdict["recipes"]] == [True, False]
     assert verdict["recipes"][1]["note"] == (
         "did not learn: its validation loss 0.71 is not below 0.69, that of always predicting the class shares"
@@ -232,8 +232,20 @@ def test_what_did_not_learn_is_named_with_both_numbers():
     assert any(step.startswith("Raise the learning rate of sgd") for step in verdict["next"])
 
 
+def test_what_tells_classes_apart_with_a_high_loss_learned_but_is_overconfident():
+    verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.8, 0.8, loss=1.6)})
+    assert [recipe["learned"] for recipe in verdict["recipes"]] == [True, True]
+    assert verdict["recipes"][1]["note"].startswith("overconfident: its validation loss 1.6 is not below 0.69")
+    assert "1 of 2 recipes give overconfident probabilities: sgd." in verdict["warnings"]
+    assert any(
+        step.startswith("Before using the probabilities of sgd, which are overconfident, set ")
+        for step in verdict["next"]
+    )
+    assert not any("did not learn" in said for said in (*verdict["warnings"], *verdict["next"]))
+
+
 def test_a_loss_equal_to_the_constant_s_is_not_learned():
-    assert not _judged({"sgd": _arm(0.6, 0.6, loss=CONSTANT_LOSS)})["recipes"][0]["learned"]
+    assert not _judged({"sgd": _arm(0.5, 0.5, loss=CONSTANT_LOSS)})["recipes"][0]["learned"]
 
 
 @pytest.mark.parametrize(
