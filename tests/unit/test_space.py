@@ -118,7 +118,8 @@ def test_an_augmenters_parameter_is_searched_with_the_augmentation_that_has_it()
     space = {"gaussian_noise.std": {"low": 0.01, "high": 0.1}, "augmentation": ["gaussian_noise", "flip"]}
     (search,) = searches({"space": space})
     augmentation, strength = search.space
-    noise, flip = augmentation.over.points() or ()
+    assert isinstance(augmentation.over, Choices)
+    noise, flip = augmentation.over.values
     assert (strength.name, strength.active({"augmentation": noise})) == ("gaussian_noise.std", True)
     assert not strength.active({"augmentation": flip})
 
