@@ -159,6 +159,7 @@ SETTINGS = Table(  # one row a setting that the search tried, in the order asked
         "status": _text,  # ok (without a score: the metric is not defined on some of the rows), diverged, pruned
         "score": _float,  # mean over seeds and folds of the deciding metric on val, in its own unit; null: see `status`
         "spread": _float,  # standard deviation over seeds and folds (n - 1); null for a single one
+        "loss": _float,  # mean of the loss on val, without penalties: among equal scores the lower one is better
         "rung": _int,  # the last one reached; null without rungs
         "epochs": _float,  # trained, summed over seeds and folds
         "seconds": _float,  # likewise

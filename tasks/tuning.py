@@ -21,6 +21,7 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.tried import Tried, ranked, read_settings
 from tasks.layout import Ground
 from tasks.plan import Plan
 from tasks.planned import PlannedStack, PlannedTrial, planned
@@ -141,8 +142,12 @@ class Tuning:
             self._asked += [(number, each) for each in asked]
             stacks += wave.stacks
             number += 1
+        table = self._table()
+        tried = read_settings(table)
         return Found(
-            [self._chosen(search) for search in self._searches], self._table(), [asdict(each) for each in stacks]
+            [self._chosen(search, tried.get(search.recipe.recipe_id, [])) for search in self._searches],
+            table,
+            [asdict(each) for each in stacks],
         )
 
     def _cost(self, asked: Asked) -> float:
@@ -257,21 +262,17 @@ class Tuning:
             "status": result.status,
             "score": result.score,
             "spread": result.spread,
+            "loss": result.loss if math.isfinite(result.loss) else None,
             "rung": result.rung,
             "epochs": 0.0 if again else result.epochs,
             "seconds": 0.0 if again else result.seconds,
         }
 
-    def _chosen(self, search: Search) -> Recipe:
-        """The recipe with the setting that scored best; of equals the first."""
-        sign = METRICS[self._plan.metric].sign
-        best, chosen = -np.inf, search.recipe
-        for _, asked in self._asked:
-            score = self._results[asked.variant.variant_id].score
-            ended = self._results[asked.variant.variant_id].status == "ok"
-            if asked.search is search and ended and score is not None and sign * score > best:
-                best, chosen = sign * score, asked.variant
-        return chosen
+    def _chosen(self, search: Search, tried: Sequence[Tried]) -> Recipe:
+        """The recipe with the best setting put in; as it stands where none ended."""
+        best = ranked(tried, METRICS[self._plan.metric].sign)[:1]
+        variants = {asked.variant.variant_id: asked.variant for _, asked in self._asked}
+        return variants[best[0].variant_id] if best else search.recipe
 
 
 _STACK_SECONDS = 0.6

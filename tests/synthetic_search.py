@@ -104,6 +104,7 @@ def synthetic_search(
                     "status": "diverged" if diverged else "pruned" if pruned else "ok",
                     "score": None if diverged else score,
                     "spread": None if diverged or spread is None else spread * (1 if greater_is_better else 1000),
+                    "loss": None if diverged else 1.2 - float(found.mean()),
                     "rung": None if method != "successive-halving" else 0 if pruned else 2,
                     "epochs": float(epochs),
                     "seconds": float(rng.uniform(0.5, 4) * (1 + values.get("units_2", 0) / 128)),

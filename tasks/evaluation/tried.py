@@ -31,6 +31,7 @@ class Tried:
         score: Mean over seeds and folds, in the metric's own unit; None where it diverged, or the metric is not defined
             on all of their validation rows. A pruned setting's is that of its last rung.
         spread: Standard deviation over seeds and folds (n - 1); None for a single one.
+        loss: Mean over seeds and folds on the validation rows, without penalties; None where it is not finite.
         epochs, seconds: Summed over seeds and folds; 0 where the same setting had been trained before.
     """
 
@@ -40,6 +41,7 @@ class Tried:
     status: str
     score: float | None
     spread: float | None
+    loss: float | None
     epochs: float
     seconds: float
 
@@ -71,6 +73,7 @@ def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:
                 status=str(row["status"]),
                 score=_number(row["score"]),
                 spread=_number(row["spread"]),
+                loss=_number(row["loss"]),
                 epochs=_number(row["epochs"]) or 0.0,
                 seconds=_number(row["seconds"]) or 0.0,
             )
@@ -100,8 +103,13 @@ def read_space(entries: Sequence[dict[str, Any]]) -> Space:
 
 
 def ranked(tried: Sequence[Tried], sign: int) -> list[Tried]:
-    """Those that ended, best first; among equals the one asked for first."""
-    return sorted((each for each in tried if each.ended), key=lambda each: (-sign * (each.score or 0.0), each.number))
+    """Those that ended, best first: by score; among equals, as shares of few rows often are, the one of lower loss,
+    then the one asked for first."""
+
+    def place(each: Tried) -> tuple[float, float, int]:
+        return -sign * (each.score or 0.0), math.inf if each.loss is None else each.loss, each.number
+
+    return sorted((each for each in tried if each.ended), key=place)
 
 
 def scores(tried: Sequence[Tried]) -> np.ndarray:

@@ -7,15 +7,15 @@ import pytest
 from scipy import stats
 
 from tasks.evaluation.intervals import (
+    RESAMPLES,
     Interval,
-    bootstrap,
-    bootstrap_difference,
     difference_interval,
+    metric_interval,
     over_seeds,
     percentile,
     resample,
 )
-from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.metrics import METRICS, Metric
 
 ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
 
@@ -24,6 +24,21 @@ def _right(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A target and probabilities that are right where `correct`."""
     target = np.arange(len(correct)) % 2
     return target, np.eye(2)[np.where(correct, target, 1 - target)]
+
+
+def bootstrap(
+    metric: Metric,
+    target: np.ndarray,
+    prediction: np.ndarray,
+    *,
+    confidence: float,
+    groups: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """The interval of one metric over test rows."""
+    statistics = {metric.name: metric.resampled(target, prediction)}
+    drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
+    return metric_interval(metric, target, prediction, drawn[metric.name], confidence, groups)
 
 
 def _covers(interval: Interval, truth: float) -> bool:
@@ -116,12 +131,19 @@ def test_resamples_do_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch):
     assert bootstrap(ACCURACY, target, prediction, confidence=0.95) == whole
 
 
+def paired(metric: Metric, target: np.ndarray, one: np.ndarray, other: np.ndarray, confidence: float) -> Interval:
+    """How much better the first of two predictions is, from the same resamples of the rows."""
+    drawn = resample({"a": metric.resampled(target, one), "b": metric.resampled(target, other)}, len(target))
+    estimates = metric.function(target, one), metric.function(target, other)
+    return difference_interval(metric, estimates, (drawn["a"], drawn["b"]), confidence)
+
+
 def test_paired_difference_is_narrower_than_unpaired():
     rng = np.random.default_rng(0)
     target = rng.normal(size=400)
     shared = rng.normal(size=400)
     good, worse = target + shared, target + 1.1 * shared
-    difference = bootstrap_difference(RMSE, target, good, worse, confidence=0.95)
+    difference = paired(RMSE, target, good, worse, 0.95)
     alone = bootstrap(RMSE, target, good, confidence=0.95)
     assert difference.mean == pytest.approx(0.1 * np.sqrt((shared**2).mean()))
     assert 0 < difference.low < difference.mean < difference.high  # positive: a smaller error is better
@@ -132,14 +154,14 @@ def test_paired_difference_is_antisymmetric():
     rng = np.random.default_rng(1)
     target = rng.integers(2, size=200)
     one, other = (rng.dirichlet([1, 1], 200) for _ in range(2))
-    forth = bootstrap_difference(METRICS["roc_auc"], target, one, other, confidence=0.9)
-    back = bootstrap_difference(METRICS["roc_auc"], target, other, one, confidence=0.9)
+    forth = paired(METRICS["roc_auc"], target, one, other, 0.9)
+    back = paired(METRICS["roc_auc"], target, other, one, 0.9)
     assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low))
 
 
 def test_identical_predictions_differ_by_nothing():
     target, prediction = _right(np.arange(50) < 40)
-    difference = bootstrap_difference(ACCURACY, target, prediction, prediction, confidence=0.95)
+    difference = paired(ACCURACY, target, prediction, prediction, 0.95)
     assert difference == Interval(0.0, 0.0, 0.0)
 
 

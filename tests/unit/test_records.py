@@ -57,6 +57,7 @@ COLUMNS = {
         "status",
         "score",
         "spread",
+        "loss",
         "rung",
         "epochs",
         "seconds",

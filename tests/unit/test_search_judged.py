@@ -17,7 +17,7 @@ from tasks.evaluation.expected_best import expected_best, running_best
 from tasks.evaluation.importance import importances
 from tasks.evaluation.search import edge, judge_search
 from tasks.evaluation.sensitivity import sensitivity
-from tasks.evaluation.tried import Tried, read_settings, read_space, worst_told_apart
+from tasks.evaluation.tried import Tried, ranked, read_settings, read_space, worst_told_apart
 from tasks.records import SETTINGS
 from tasks.search.space import Choices, Dimension, Range
 from tasks.training.optimizers import OPTIMIZERS
@@ -32,7 +32,15 @@ RECIPES: list[dict[str, Any]] = [
 
 def tried(number: int, score: float | None = 0.5, seconds: float = 1.0, **values: Any) -> Tried:
     status = "diverged" if score is None else "ok"
-    return Tried(number, f"v{number}", values, status, score, 0.01, 10.0, seconds)
+    return Tried(number, f"v{number}", values, status, score, 0.01, 0.5, 10.0, seconds)
+
+
+def test_equal_scores_are_ranked_by_loss_then_by_who_was_asked_first() -> None:
+    losses = (0.9, None, 0.3, 0.3, 0.1)
+    shares = [replace(tried(number, 0.8), loss=loss) for number, loss in enumerate(losses)]
+    best, failed = tried(5, 0.9), tried(6, None)
+    assert [each.number for each in ranked([*shares, best, failed], 1)] == [5, 4, 2, 3, 0, 1]
+    assert [each.number for each in ranked([*shares, best, failed], -1)] == [4, 2, 3, 0, 1, 5]
 
 
 def searched(
@@ -55,6 +63,7 @@ def searched(
             "status": "diverged" if score is None else "ok",
             "score": score,
             "spread": 0.005,
+            "loss": 0.5,
             "seconds": 1.0,
             **{name: value[number] if isinstance(value, list) else value for name, value in options.items()},
         }
