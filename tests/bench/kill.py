@@ -80,8 +80,8 @@ def uninterrupted(spec: Path, folder: Path, home: Path) -> float:
 def killed(
     spec: Path, folder: Path, home: Path, *, kills: int, seconds: float, search: float, seed: int, say: Say
 ) -> Killed:
-    """Runs it with kills: two of three in the first half of the time that the search would take, the third
-    in the first half of the time that all would take.
+    """Runs it with kills: two of three so soon after the search goes on that it is not over before the last of them,
+    the third in the first half of the time that all would take.
 
     Args:
         seconds: That a run takes without them.
@@ -95,7 +95,7 @@ def killed(
         anywhere = found.kills % 3 == 2
         if not anywhere:
             _wait_for_search(process, folder)
-        after = moments.uniform(0, seconds / 2 if anywhere else search / 2)
+        after = moments.uniform(0, seconds / 2 if anywhere else 2 * search / kills)
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
