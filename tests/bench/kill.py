@@ -95,7 +95,7 @@ def killed(
         anywhere = found.kills % 3 == 2
         if not anywhere:
             _wait_for_search(process, folder)
-        after = moments.uniform(0, seconds / 2 if anywhere else 2 * search / kills)
+        after = moments.uniform(0, seconds / 2 if anywhere else search / max(2, kills / 2))
         try:
             process.wait(after)
         except subprocess.TimeoutExpired:
