@@ -33,6 +33,15 @@ Number = Annotated[Any, BeforeValidator(_number)]
 """A whole number stays one: it says that whole numbers are searched."""
 
 
+OTHER_WORDS = {
+    **dict.fromkeys(("min", "min_value", "lower"), "low"),
+    **dict.fromkeys(("max", "max_value", "upper"), "high"),
+    **dict.fromkeys(("log", "sampling", "distribution"), "scale: log"),
+    "values": "choices",
+}
+"""What other tuners call a key of ours."""
+
+
 class Searched(Frozen):
     """The values of one hyperparameter: a range, or choices. Short forms: a list of choices; `auto`, the optimizer's
     own range of learning rates."""
@@ -45,6 +54,15 @@ class Searched(Frozen):
     when: dict[str, Any] = Field(
         default={}, description="searched only where these others have the given value, or one of a list of values"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, value: Any) -> Any:
+        others = [key for key in value if key in OTHER_WORDS] if isinstance(value, dict) else []
+        if others:
+            ours = ", ".join(dict.fromkeys(OTHER_WORDS[key] for key in others))
+            raise problem("unknown key", got=", ".join(others), accepted=ours, suffix=others[0])
+        return value
 
     @model_serializer
     def _as_written(self) -> Any:
