@@ -15,7 +15,7 @@ from tasks.search.points import Settings, inside, key, shape
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
 from tasks.search.told import Told, even_batches
 from tasks.search.two_stage import narrowed
-from tests.bench.search import HARTMANN, RECIPES, evaluations, searched
+from tests.bench.search import COMPARED, HARTMANN, RECIPES, accuracy, evaluations, searched
 
 RATE = Dimension("rate", Range(1e-4, 1, log=True))
 
@@ -113,6 +113,12 @@ def test_tpe_shuns_what_diverged() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", COMPARED)
+def test_what_the_bench_compares_can_be_asked_with_scores_alone(name: str) -> None:
+    assert len(searched(METHODS[name], seed=0, trials=20)) == 20
+    assert len(searched(METHODS[name], 0, RECIPES, accuracy, trials=20)) == 20
+
+
 def test_tpe_needs_fewer_evaluations_of_hartmann_than_the_others() -> None:
     needed = {
         name: median(evaluations(searched(METHODS[name], seed, HARTMANN)) for seed in range(5))
