@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from flows.environment import load_tensorflow
+from reports.numbers import interval, rounded
 from tasks.errors import Blocked
 from tasks.run_folder import Stage, read_json
 
@@ -170,18 +171,8 @@ def _name(recipe: dict[str, Any]) -> str:
 
 def _add_row(table: Table, rank: str, name: str, metrics: dict[str, Any], first: str, others: Sequence[str]) -> None:
     """One line: the deciding metric with its interval, the others without."""
-    means = [_mean(metrics.get(other)) for other in others]
-    table.add_row(rank, name, _interval(metrics.get(first)), *means)
-
-
-def _mean(value: dict[str, Any] | None) -> str:
-    return "-" if not value or value["mean"] is None else f"{value['mean']:.4g}"
-
-
-def _interval(value: dict[str, Any] | None) -> str:
-    if not value or value["low"] is None:
-        return _mean(value)
-    return escape(f"{_mean(value)} [{value['low']:.4g}, {value['high']:.4g}]")
+    means = [rounded((metrics.get(other) or {}).get("mean")) for other in others]
+    table.add_row(rank, name, escape(interval(metrics.get(first))), *means)
 
 
 def show_validation(rows: Sequence[dict[str, str]]) -> None:

@@ -38,6 +38,11 @@ def number(value: float | None, decimals: int) -> str:
     return f"{_MINUS}{text}" if negative else text
 
 
+def rounded(value: float | None) -> str:
+    """At least four significant digits, and all before the point: `0.7978`, `53,169`."""
+    return number(value, places([{"mean": value}]))
+
+
 def signed(value: float | None, decimals: int) -> str:
     """As `number`, with a plus sign in front of what is above zero."""
     text = number(value, decimals)

@@ -102,7 +102,7 @@ def _baselines(verdict: dict[str, Any]) -> Chart:
                 scale=dashes,
                 legend=alt.Legend(title="Baselines", orient="top", titleOrient="left", symbolSize=400),
             ),
-            tooltip=[alt.Tooltip("baseline:N"), alt.Tooltip("mean:Q", format=".4~g")],
+            tooltip=[alt.Tooltip("baseline:N"), alt.Tooltip("mean:Q", format=",.4~r")],
         )
     )
 

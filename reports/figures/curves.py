@@ -132,7 +132,7 @@ def _chart(curve: pd.DataFrame, words: str, plan: dict[str, Any], options: dict[
         tooltip=[
             alt.Tooltip("recipe:N"),
             alt.Tooltip("epoch:Q"),
-            alt.Tooltip("mean:Q", format=".4~g", title="mean over seeds"),
+            alt.Tooltip("mean:Q", format=",.4~r", title="mean over seeds"),
         ],
     )
     return alt.layer(band, line.add_params(chosen)).properties(

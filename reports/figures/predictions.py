@@ -192,7 +192,7 @@ def _residuals(residual: np.ndarray, plan: dict[str, Any]) -> Chart:
             ),
             x2="to:Q",
             y=alt.Y("rows:Q", title="Rows"),
-            tooltip=[alt.Tooltip("from:Q", format=".4~g"), alt.Tooltip("to:Q", format=".4~g"), "rows:Q"],
+            tooltip=[alt.Tooltip("from:Q", format=",.4~r"), alt.Tooltip("to:Q", format=",.4~r"), "rows:Q"],
         )
     )
     zero = alt.Chart(inline([{"zero": 0}])).mark_rule(color=INK, strokeWidth=1.2).encode(x=alt.X("zero:Q"))

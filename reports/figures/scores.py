@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reports.metric_names import title
+from reports.numbers import rounded
 from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, read_settings, scores, worst_told_apart
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def point(recipe: str, tried: Tried, worst: float) -> dict[str, Any]:
         "number": tried.number + 1,
         "status": tried.status,
         "score": worst if tried.score is None else tried.score,
-        "text": "–" if tried.score is None else f"{tried.score:.4g}",
+        "text": rounded(tried.score),
     }
 
 

@@ -73,7 +73,7 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
         tooltip=[
             alt.Tooltip("recipe:N"),
             alt.Tooltip("n:Q", title="settings"),
-            alt.Tooltip("score:Q", format=".4~g", title="best score"),
+            alt.Tooltip("score:Q", format=",.4~r", title="best score"),
             alt.Tooltip("kind:N", title="curve"),
         ],
     )

@@ -9,7 +9,7 @@ from reports.figures.encoding import colour, inline, logarithmic
 from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.figures.search import legend
 from reports.metric_names import title
-from reports.numbers import setting
+from reports.numbers import rounded, setting
 from reports.palette import INK, palette
 from tasks.evaluation.tried import Tried, read_space, worst_told_apart
 from tasks.evaluation.tried import scores as ended_scores
@@ -80,7 +80,7 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
         for key, dimension in zip(keys, space, strict=False)
         for at, text in _ticks(dimension, rows, key)
     ]
-    ticks += [{"axis": keys[-1], "at": at, "text": f"{score:.3g}"} for at, score in ((0.0, limit), (1.0, best))]
+    ticks += [{"axis": keys[-1], "at": at, "text": rounded(score)} for at, score in ((0.0, limit), (1.0, best))]
     scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
     y = alt.Y("at:Q", axis=None, scale=scale)
     rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
@@ -115,7 +115,7 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
             color=paint,
             tooltip=[
                 alt.Tooltip("number:Q", title="setting"),
-                alt.Tooltip("score:Q", format=".4~g"),
+                alt.Tooltip("score:Q", format=",.4~r"),
                 alt.Tooltip("values:N"),
             ],
         )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows.orchestration import api
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput, Locked
 from tasks.run_folder import STAGES, locked
@@ -330,7 +331,9 @@ def test_going_on_needs_a_run(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_the_data_leaves_no_new_folder(home: Path) -> None:
-    assert refused(set=["data.target=nothing"]).where == "data.target"
+    with api(home) as wait_until_ready:
+        wait_until_ready()
+        assert refused(set=["data.target=nothing"]).where == "data.target"
     assert list((home / "runs").iterdir()) == []
 
 

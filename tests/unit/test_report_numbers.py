@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.numbers import count, duration, interval, number, places, probability, signed
+from reports.numbers import count, duration, interval, number, places, probability, rounded, signed
 
 
 def estimate(mean: float | None, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
@@ -77,3 +77,11 @@ def test_signed_count_probability() -> None:
 )
 def test_duration(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.79781, "0.7978"), (53169.4, "53,169"), (12.3456, "12.35"), (0.0, "0.000"), (None, "–"), (float("nan"), "–")],
+)
+def test_a_number_by_itself_has_four_digits_and_no_exponent(value: float | None, text: str) -> None:
+    assert rounded(value) == text

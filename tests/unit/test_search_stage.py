@@ -115,7 +115,7 @@ def test_the_settings_are_what_is_recorded_of_their_trials(done: Done) -> None:
 
 def test_what_is_compared_is_the_best_setting_on_fresh_seeds(done: Done) -> None:
     ended = done.settings[done.settings["status"] == "ok"]
-    best = ended.loc[ended["score"].idxmax(), "variant_id"]  # the first of equals
+    best = ended.sort_values(["score", "loss", "number"], ascending=[False, True, True])["variant_id"].iloc[0]
     (recipe,) = done.run.plan.recipes
     final = done.tables["trials"].query("stage == 'final'")
     assert recipe.variant_id == best
