@@ -115,6 +115,11 @@ def test_hostile_names_are_read_as_they_are(page: Any) -> None:
         assert name in text
 
 
+def test_a_card_holds_its_interval(page: Any) -> None:
+    page.locator(".card small").first.evaluate("small => small.textContent = ' [1,114,478, 1,119,598]'")
+    assert page.locator(".card").evaluate_all("cards => cards.every(card => card.scrollWidth <= card.clientWidth)")
+
+
 def test_a_phone_scrolls_tables_and_charts_but_not_the_page(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.reload()
