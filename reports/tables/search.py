@@ -11,6 +11,7 @@ from reports.markup import bullets, callout, fold, raw, table
 from reports.metric_names import phrase, title
 from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
+from tasks.evaluation import wording
 from tasks.evaluation.wording import listing
 
 _OWN = "the optimizer's own"
@@ -169,7 +170,7 @@ def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
         for own in (each["learning_rate"],)
     ]
     head = ["Recipe", "Learning rates searched", "Good ones", "#Good decades", "#Share of the range"]
-    slack = f"{search['tolerance']:.2g}"
+    slack = wording.number(search["tolerance"])
     under = (
         f"Good: within {slack} of the recipe's best score, for all recipes alike. Each learning rate tried stands for "
         "the part of the range nearest to it, on a logarithmic scale. Where other hyperparameters were searched too, "

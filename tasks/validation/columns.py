@@ -9,7 +9,7 @@ from tasks.dataset import TRAIN, Dataset
 from tasks.ranges import Count, Growth, Share
 from tasks.validation.finding import Finding
 from tasks.validation.rows import rows_in
-from tasks.validation.wording import listing, yaml_list
+from tasks.validation.wording import listing, shown, yaml_list
 
 
 def constant_column(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
@@ -48,12 +48,12 @@ def unequal_scales(dataset: Dataset, splits: pd.DataFrame, *, ratio: Growth = 10
     return Finding(
         success=success,
         expected=f"standard deviations within a factor of {ratio:,g}",
-        observed=f"{widest}: {deviations.max():.3g}, {narrowest}: {deviations.min():.3g}",
+        observed=f"{widest}: {_rough(deviations.max())}, {narrowest}: {_rough(deviations.min())}",
         rows=len(deviations),
         unexpected=0 if success else int((deviations * ratio < deviations.max()).sum()),
-        message=f"The inputs' scales are comparable (a factor of {found:,.3g})."
+        message=f"The inputs' scales are comparable (a factor of {_rough(found)})."
         if success
-        else f"{widest} varies {found:,.3g} times as widely as {narrowest}: training is safe, as the model "
+        else f"{widest} varies {_rough(found)} times as widely as {narrowest}: training is safe, as the model "
         "standardises its inputs, but distances and penalties on the raw columns would see only the former.",
         remedy="nothing for training here; standardise before using the raw columns elsewhere",
     )
@@ -129,3 +129,8 @@ def _counted(names: list[str], table: pd.DataFrame) -> str:
 
 def _only(names: list[str]) -> str | None:
     return names[0] if len(names) == 1 else None
+
+
+def _rough(value: float) -> str:
+    """Three significant digits: 1.9, 2,230."""
+    return shown(float(f"{value:.3g}"))
