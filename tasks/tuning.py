@@ -270,9 +270,10 @@ class Tuning:
 
     def _chosen(self, search: Search, tried: Sequence[Tried]) -> Recipe:
         """The recipe with the best setting put in; as it stands where none ended."""
-        best = ranked(tried, METRICS[self._plan.metric].sign)[:1]
-        variants = {asked.variant.variant_id: asked.variant for _, asked in self._asked}
-        return variants[best[0].variant_id] if best else search.recipe
+        best = next(iter(ranked(tried, METRICS[self._plan.metric].sign)), None)
+        # By its place in this very search: another recipe's may have found the same settings.
+        own = (asked for _, asked in self._asked if asked.search is search)
+        return next((asked.variant for asked in own if best and asked.number == best.number), search.recipe)
 
 
 _STACK_SECONDS = 0.6

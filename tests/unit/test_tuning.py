@@ -302,6 +302,23 @@ def test_the_best_setting_is_chosen(
     assert chosen(wine, tmp_path, monkeypatch, outcomes) == rate
 
 
+def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They differ only in what is searched in both."""
+    asking(monkeypatch, [[{"momentum": 0.5}, {"momentum": 0.7}]])
+    optimizers = [{"momentum": {"momentum": value}} for value in (0.8, 0.9)]
+    tune = SPEC["tune"] | {"space": {"momentum": {"low": 0.1, "high": 0.9}}}
+    compared = planned(tmp_path, {**SPEC, "compare": {"optimizer": optimizers}, "tune": tune})
+    recipes, spec = compared.plan.recipes, compared.run.spec
+    assert spec.tune is not None
+    rows = Rows.of(compared.prepared.dataset, {"train": 9, "val": 9, "test": 9}, (13,), None)
+    ground = Ground(compared.prepared.dataset, {None: rows}, (compared.plan.metric, *compared.plan.also))
+    tuning = Tuning(compared.plan, searches_of(spec, recipes), ground, ground.key(spec), spec.tune, tmp_path)
+    found = found_by(tuning, Trainer(tmp_path))
+    assert len(set(found.settings["variant_id"])) == 2
+    assert [recipe.recipe_id for recipe in found.recipes] == [recipe.recipe_id for recipe in recipes]
+    assert len({recipe.variant_id for recipe in found.recipes}) == 1
+
+
 def test_a_metric_that_is_not_defined_is_no_divergence(wine: Planned, tmp_path: Path) -> None:
     found = found_by(tuning_of(wine, tmp_path), Trainer(tmp_path, lambda params: ("ok", math.nan)))
     assert set(found.settings["status"]) == {"ok"}
