@@ -56,13 +56,11 @@ def bakeoff(request: RunRequest) -> str:
     quieten()
     path = find(request.experiment)
     spec, text = load_spec(path, request.set)
-    if request.start_from != "load" and not request.run_dir:
-        raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
     home = home_folder()
-    if request.run_dir:
-        stages.first_stage(spec, Path(request.run_dir), request.start_from)  # before a folder is made for nothing
-    folder = make_folder(Path(request.run_dir)) if request.run_dir else stages.new_folder(home, spec.name)
-    with locked(folder), _nothing_left(folder, new=not request.run_dir):
+    named = Path(request.run_dir) if request.run_dir else None
+    stages.check_start(spec, named, request.start_from)  # before a folder is made for nothing
+    folder = make_folder(named) if named else stages.new_folder(home, spec.name)
+    with locked(folder), _nothing_left(folder, new=not named):
         run = stages.open_run(
             spec,
             text,

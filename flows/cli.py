@@ -137,17 +137,13 @@ def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
     Raises:
         BadInput: it can't, or another process holds the folder.
     """
-    if run_dir is None:
-        if start != "load":
-            raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
-        return
     from tasks.run_folder import locked
-    from tasks.stages import first_stage
+    from tasks.stages import check_start
 
-    if (run_dir / "lock").is_file():
+    if run_dir and (run_dir / "lock").is_file():
         with locked(run_dir):
             pass
-    first_stage(spec, run_dir, start)
+    check_start(spec, run_dir, start)
 
 
 def _check_table(spec: Spec, base: Path, home: Path) -> None:

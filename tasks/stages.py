@@ -111,6 +111,18 @@ def open_run(
     return Run(spec, text, tuple(overrides), base, home, folder, start, record)
 
 
+def check_start(spec: Spec, folder: Path | None, start: Stage) -> None:
+    """Whether a run can begin at `start` in `folder` (None: a new one), which may be missing. Makes nothing.
+
+    Raises:
+        BadInput: as `open_run`, or there is no folder to go on in.
+    """
+    if folder is not None:
+        first_stage(spec, folder, start)
+    elif start != "load":
+        raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
+
+
 def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
     """The stage that a run in `folder` begins at where `start` is asked for; the folder may be missing.
 

@@ -6,8 +6,7 @@ import pytest
 
 from tasks.errors import BadInput
 from tasks.plan import lay_out
-from tasks.recipes import recipes_of
-from tasks.searches import searches_of
+from tasks.searches import check_search
 from tasks.spec.load import load_spec
 
 CASES = sorted(path.parent for path in (Path(__file__).parent.parent / "bad_specs").glob("*/spec.yaml"))
@@ -20,7 +19,7 @@ def message_of(case: Path, home: Path) -> str:
 
     with pytest.raises(BadInput) as error:
         spec, _ = load_spec(case / "spec.yaml")
-        searches_of(spec, recipes_of(spec))
+        check_search(spec)
         dataset = load_dataset(spec.data, home=home, base=case)
         splits = split_rows(dataset, spec.data.split)
         parts = splits["part"].value_counts().to_dict()

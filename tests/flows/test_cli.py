@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -69,20 +69,20 @@ print(json.dumps([code, time.process_time(), sorted(heavy)]))
 """
 
 
+def timed(*arguments: object) -> list[Any]:
+    """The exit code, seconds of computing, and what heavy was loaded."""
+    command = [sys.executable, "-c", TIMED, *map(str, arguments)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True)
+    answer: list[Any] = json.loads(done.stdout)
+    return answer
+
+
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(
     "case", ["spec-unknown-key", "optimizer-unknown", "comparison-too-large", "learning-rate-twice", "several-at-once"]
 )
 def test_a_wrong_spec_is_answered_before_anything_heavy_is_loaded(command: str, case: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TIMED, command, str(BAD_SPECS / case / "spec.yaml")],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    code, seconds, heavy = json.loads(done.stdout)
+    code, seconds, heavy = timed(command, BAD_SPECS / case / "spec.yaml")
     assert (code, heavy) == (2, [])
     assert seconds < 2  # of computing: what else runs on the machine doesn't count
 
@@ -95,15 +95,7 @@ FAULTY_TABLES = ["ragged-row", "unknown-target", "constant-target", "class-of-on
 def test_a_mistake_in_a_small_table_is_answered_before_anything_heavy_is_loaded(
     command: str, case: str, home: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TIMED, command, str(BAD_SPECS / case / "spec.yaml"), "--home", str(home)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    code, _, heavy = json.loads(done.stdout)
+    code, _, heavy = timed(command, BAD_SPECS / case / "spec.yaml", "--home", home)
     assert (code, heavy) == (2, [])
     assert not home.exists()
 
