@@ -120,7 +120,7 @@ def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path
     """The spec, checked as far as it can be without its data; its text; and its file."""
     from flows.experiments import find
     from tasks.datasets.sources import check_source
-    from tasks.searches import check_search
+    from tasks.planning.searches import check_search
     from tasks.spec.load import at_lines, load_spec
 
     path = find(experiment)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.datasets.load import load_dataset
 from tasks.datasets.sources import small_table
 from tasks.datasets.splits import fold_rows, split_rows
-from tasks.plan import measured
+from tasks.planning.plan import measured
 from tasks.spec.models import Spec
 
 

@@ -21,24 +21,24 @@ import pandas as pd
 
 from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
-from tasks.baselines import train_baselines
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, Blocked
-from tasks.layout import Ground, Rows
-from tasks.plan import Plan, lay_out
-from tasks.planned import bind_trial
-from tasks.prepared import Prepared, prepare, prepare_folds
-from tasks.previews import write_previews
-from tasks.recipes import Recipe, identifier
-from tasks.recording import collect, kept_weights
+from tasks.execution.baselines import train_baselines
+from tasks.execution.previews import write_previews
+from tasks.execution.recording import collect, kept_weights
+from tasks.execution.runner import StackProgress
+from tasks.execution.runner import train as train_trials
+from tasks.execution.tuning import Tuning
+from tasks.execution.winner import winner_spec
+from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.planning.plan import Plan, lay_out
+from tasks.planning.recipes import Recipe, identifier
+from tasks.planning.searches import searches_of
+from tasks.planning.stacks import Ground, Rows
+from tasks.planning.trials import bind_trial
 from tasks.records import SETTINGS, SPLITS
 from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
-from tasks.searches import searches_of
 from tasks.spec.models import Spec, as_written
-from tasks.trials import StackProgress
-from tasks.trials import train as train_trials
-from tasks.tuning import Tuning
-from tasks.winner import winner_spec
 
 Bytes = Callable[[int, int | None], None]
 

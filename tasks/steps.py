@@ -27,8 +27,8 @@ from prefect.cache_policies import NO_CACHE
 from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
-from tasks.plan import Plan
-from tasks.prepared import Prepared
+from tasks.inputs.prepared import Prepared
+from tasks.planning.plan import Plan
 from tasks.stages import Run, Searching
 
 Listener = Callable[[str, str, float | None], None]

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from tasks import stages
-from tasks.plan import Plan
-from tasks.prepared import Prepared
+from tasks.inputs.prepared import Prepared
+from tasks.planning.plan import Plan
 from tasks.spec.load import parse_spec
 
 

@@ -19,8 +19,8 @@ from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
 from tasks.errors import BadInput, nearest
+from tasks.preprocessing.texts import WORDS
 from tasks.spec.models import Data
-from tasks.text_preprocessing import WORDS
 
 
 def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, base: Path | None = None) -> Dataset:

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import AUDIO, TABLE, TEST, TEXT, TRAIN, VAL
-from tasks.preprocessing import target_scale
-from tasks.text_preprocessing import WORDS, tokens_of
+from tasks.preprocessing.tables import target_scale
+from tasks.preprocessing.texts import WORDS, tokens_of
 
 # Measured on two cores: each of these budgets is about 10 s.
 _LOGISTIC_ITERATIONS = 100

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.errors import BadInput
-from tasks.preprocessing import apply, input_name, raw_inputs
+from tasks.preprocessing.tables import apply, input_name, raw_inputs
 from tasks.run_folder import read_json, write_json
 
 if TYPE_CHECKING:

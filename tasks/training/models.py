@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT
-from tasks.text_preprocessing import MAX_TOKENS
+from tasks.preprocessing.texts import MAX_TOKENS
 
 if TYPE_CHECKING:
     import keras

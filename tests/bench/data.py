@@ -83,7 +83,7 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> InMemory:
     """As the main flow prepares it, with the default split."""
     from tasks.datasets.load import load_dataset
     from tasks.datasets.splits import split_rows
-    from tasks.prepared import prepare
+    from tasks.inputs.prepared import prepare
     from tasks.spec.models import Data
 
     data = Data(source=catalogue)

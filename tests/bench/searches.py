@@ -18,8 +18,8 @@ import pandas as pd
 from tests.in_memory import InMemory, in_memory
 
 if TYPE_CHECKING:
-    from tasks.plan import Plan
-    from tasks.prepared import Prepared
+    from tasks.inputs.prepared import Prepared
+    from tasks.planning.plan import Plan
     from tasks.stages import Run
 
 Drawn = Mapping[str, Any]

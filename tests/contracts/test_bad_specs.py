@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import BadInput
-from tasks.plan import lay_out
-from tasks.searches import check_search
+from tasks.planning.plan import lay_out
+from tasks.planning.searches import check_search
 from tasks.spec.load import load_spec
 
 CASES = sorted(path.parent for path in (Path(__file__).parent.parent / "bad_specs").glob("*/spec.yaml"))

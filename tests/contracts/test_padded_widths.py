@@ -15,7 +15,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import train_stack
 from tasks.training.stacked_layers import joinable, widest
 from tasks.training.trial import Clip, Outcome, Stopping, Trial
-from tests.unit.test_stack import arrays_of, assert_same, trial_of
+from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
 
 WIDTHS = ([5, 3], [3, 4], [5, 3])
 
@@ -106,7 +106,7 @@ def test_weights_too_large_for_a_block_of_small_ones(name: str) -> None:
 def test_hidden_layers_behind_convolutions_and_words() -> None:
     import keras
 
-    from tasks.text_preprocessing import MAX_TOKENS
+    from tasks.preprocessing.texts import MAX_TOKENS
     from tasks.training.feed import Resident
     from tasks.training.trial import Arrays
 

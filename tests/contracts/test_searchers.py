@@ -27,7 +27,7 @@ LISTED: Space = (
 """(4 + 1 + 1) * (3 + 1 + 3) = 42 settings."""
 
 EVERYWHERE = {name: method for name, method in METHODS.items() if name != "gradient"}
-"""A gradient search goes along ranges alone, and learns from derivatives (`tests/unit/test_descent.py`)."""
+"""A gradient search goes along ranges alone, and learns from derivatives (`tests/unit/search/test_descent.py`)."""
 every_method = pytest.mark.parametrize("method", EVERYWHERE.values(), ids=EVERYWHERE)
 
 

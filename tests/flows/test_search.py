@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.recipes import recipes_of
+from tasks.planning.recipes import recipes_of
 from tasks.run_folder import STAGES, locked, read_json
 from tasks.spec.load import load_spec
 from tests.bench.kill import differences, killed

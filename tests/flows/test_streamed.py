@@ -78,9 +78,9 @@ from flows.environment import quieten
 quieten()
 from tasks.datasets.load import load_dataset
 from tasks.datasets.splits import split_rows
-from tasks.plan import lay_out
-from tasks.planned import bind_trial
-from tasks.prepared import prepare
+from tasks.planning.plan import lay_out
+from tasks.planning.trials import bind_trial
+from tasks.inputs.prepared import prepare
 from tasks.spec.load import parse_spec
 from tasks.training.stack import train_stack
 

@@ -166,7 +166,7 @@ def test_what_killed_processes_left_half_written_is_swept(tmp_path: Path) -> Non
 
 
 def test_every_temporary_name_is_one_that_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.recording import write_folder
+    from tasks.execution.recording import write_folder
     from tasks.records import TABLES
 
     with monkeypatch.context() as patch:

@@ -13,14 +13,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks import recording, stages
-from tasks import trials as trials_module
-from tasks.recipes import recipes_of
+from tasks import stages
+from tasks.execution import recording
+from tasks.execution import runner as trials_module
+from tasks.execution.runner import StackProgress
+from tasks.planning.cost_model import Pace
+from tasks.planning.recipes import recipes_of
 from tasks.records import SETTINGS, TABLES
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
-from tasks.stacking import Pace
-from tasks.trials import StackProgress
 from tests.runs import Planned, planned
 
 Tables = dict[str, pd.DataFrame]
@@ -264,7 +265,7 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the machine does by the time the final trials are divided, and whoever divides them."""
-    from tasks import layout as layout_module
+    from tasks.planning import stacks as layout_module
 
     def machine(xla: float) -> None:
         paces = {True: Pace(xla, xla), False: Pace()}
@@ -300,7 +301,7 @@ def test_other_metrics_are_searched_anew(tmp_path: Path) -> None:
 
 def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pace is measured, so it differs from time to time; the division of a search is to be the same."""
-    from tasks import layout as layout_module
+    from tasks.planning import stacks as layout_module
 
     spec = spec_of(
         {"trials": 4, "space": {"learning_rate": "auto", "batch_size": [32, 64]}},

@@ -27,10 +27,10 @@ def open_device(work: Work | None = None) -> None:
 
     import tensorflow as tf
 
-    import tasks.plan
+    import tasks.planning.plan
     import tasks.training.stack
 
-    assert tasks.plan, tasks.training.stack
+    assert tasks.planning.plan, tasks.training.stack
     tf.add(1.0, 1.0).numpy()
 
 
@@ -56,8 +56,8 @@ def train(work: Work) -> list[Trained]:
 
 def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None) -> list[Outcome]:
     """Trains recipes of one seed; the outcomes come in no order."""
-    from tasks.layout import work_of
-    from tasks.stacking import cores, divide
+    from tasks.planning.cost_model import cores, divide
+    from tasks.planning.stacks import work_of
     from tasks.training.stack import train_stack
 
     first = chosen[0]

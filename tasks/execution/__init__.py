@@ -1,0 +1,1 @@
+"""What a plan says is done here: stacks are trained and recorded, a search goes on round by round."""

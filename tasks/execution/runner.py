@@ -1,0 +1,265 @@
+"""Trains the plan's trials, stack by stack, as many side by side as there are cores; each is recorded as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.augmentation.policy import policy_of
+from tasks.dataset import TABLE, VAL
+from tasks.execution.recording import PreparedByFold, Searched, folder_of, record
+from tasks.execution.rungs import Contest, climb, saved_at
+from tasks.inputs.augmented import Makers, augmented, makers
+from tasks.inputs.prepared import Prepared
+from tasks.planning.cost_model import cores
+from tasks.planning.plan import Plan
+from tasks.planning.trials import PlannedStack, bind_trial
+from tasks.search.halving import Rung
+from tasks.search.methods import GRADIENT, HALVING
+from tasks.training.fit import train_fit
+from tasks.training.hypergradient import hypergradients
+from tasks.training.stack import Stack, train_stack
+from tasks.training.trial import MEASURED, Arrays, Progress, Trial
+
+StackProgress = Callable[[str, int, int], None]
+"""Told (what is being done, training steps done, steps in all) over the whole plan, steps counted per trial."""
+
+
+def train(
+    plan: Plan,
+    prepared: Prepared | PreparedByFold,
+    run: Path,
+    home: Path,
+    progress: StackProgress | None = None,
+) -> None:
+    """Trains every stack whose results are not there yet: stacks side by side, one a core, then what needs `Model.fit`.
+
+    After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
+
+    Args:
+        prepared: What the trials learn from; of trials in folds, by fold.
+        run: The run's folder.
+        home: Where augmented copies are kept for other runs.
+    """
+    waiting = [stack for stack in plan.stacks if not folder_of(run, stack.stack_id).exists()]
+    by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
+    with makers(cores(), _processes(by_fold, waiting)) as making:
+        _Training(plan, by_fold, run, home, waiting, making, progress).train()
+
+
+_PROCESSES_PAY = 10.0
+"""Seconds of augmentation ahead; starting processes takes some, and tables are changed as fast as they travel."""
+
+
+def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int:
+    """How many processes make augmented rows; 1: this one alone."""
+    pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
+    return cores() if pays and all(each.dataset.kind != TABLE for each in prepared.values()) else 1
+
+
+class _Training:
+    """The training of one plan's waiting stacks."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        prepared: PreparedByFold,
+        run: Path,
+        home: Path,
+        waiting: Sequence[PlannedStack],
+        making: Makers,
+        progress: StackProgress | None,
+    ) -> None:
+        self._plan, self._prepared, self._run, self._home = plan, prepared, run, home
+        self._waiting, self._making, self._progress = waiting, making, progress
+        self._planned = {trial.trial_id: trial for trial in plan.trials}
+        self._board = _Board(plan, waiting)
+        needed = [stack for stack in plan.stacks if stack in waiting or (waiting and stack.search == HALVING)]
+        folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
+        self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
+        if all(trial.stage == "search" for trial in plan.trials):  # which the validation part alone decides
+            self._arrays = {
+                fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
+            }
+
+    def _writing(self, done: int, rows: int) -> None:
+        if self._progress:
+            self._progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)
+
+    def train(self) -> None:
+        """The longest first, so that no core waits for a late one; at last, one by one, what Keras trains, whose own
+        state is one for all threads."""
+        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.search != HALVING]
+        self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
+        self._climb()
+        try:
+            for stack in self._waiting:
+                if stack.trainer == "fit":
+                    self._board.show(self._progress)
+                    self._one(stack)
+        except BaseException:
+            self._board.stop()  # which ends the making of copies, too
+            raise
+        self._board.show(self._progress)
+
+    def _side_by_side(self, work: Callable[[PlannedStack], None], stacks: Sequence[PlannedStack]) -> None:
+        board = self._board
+        with ThreadPoolExecutor(cores()) as pool:
+            futures = [pool.submit(work, each) for each in stacks]
+            try:
+                while wait(futures, timeout=0.2).not_done and not any(
+                    each.done() and each.exception() for each in futures
+                ):
+                    board.show(self._progress)
+                for future in futures:
+                    if future.done():
+                        future.result()
+            except BaseException:
+                board.stop()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _ready(self, stack: PlannedStack) -> tuple[list[Trial], dict[int | None, Arrays]]:
+        """A stack's trials, and what they learn from by fold: as it is, or augmented."""
+        plan, planned, board = self._plan, self._planned, self._board
+        trials = [
+            bind_trial(planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every)
+            for each in stack.trials
+        ]
+
+        def copied(done: int, total: int) -> None:
+            board.note(stack, 0.0)
+            board.doing = f"augmented {done:,} of {total:,} copies"
+
+        settings = plan.variant(trials[0].variant_id).settings
+        arrays = {
+            fold: augmented(
+                self._prepared[fold],
+                self._arrays[fold],
+                policy_of(settings.get("augmentation")),
+                sorted({trial.seed for trial in trials if trial.fold == fold}),
+                resampled=settings.get("imbalance") == "resample",
+                home=self._home,
+                makers=self._making,
+                progress=copied,
+            )
+            for fold in dict.fromkeys(trial.fold for trial in trials)
+        }
+        board.doing = ""
+        return trials, arrays
+
+    def _one(self, stack: PlannedStack) -> None:
+        """Trains a stack to its end and records it."""
+        trials, arrays = self._ready(stack)
+
+        def note(step: int, steps: int) -> None:
+            self._board.note(stack, step / steps)
+
+        searched = Searched()
+        if stack.search == GRADIENT:
+            found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
+            outcomes = [outcome for outcome, _ in found]
+            searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
+        elif stack.trainer == "stack":
+            outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
+        else:
+            outcomes = train_fit(trials, arrays, progress=note)
+        record(self._run, stack, outcomes, self._plan, self._prepared, searched)
+        self._board.note(stack, 1.0)
+
+    # -- what a search asks for beyond training --
+
+    def _searches(self) -> Sequence[Mapping]:
+        return self._plan.search["recipes"] if self._plan.search else []
+
+    def _followed(self, stack: PlannedStack) -> list[str]:
+        """What the validation loss of a stack's trials is differentiated by: what is searched, by its own name."""
+        recipes = {self._planned[each].recipe_id for each in stack.trials}
+        names = [
+            dimension["name"].rpartition(".")[2]
+            for search in self._searches()
+            if search["recipe_id"] in recipes
+            for dimension in search["space"]
+        ]
+        return list(dict.fromkeys(names))
+
+    def _climb(self) -> None:
+        """Trains the stacks of successive halving, all of them together for each number of epochs; those that were
+        recorded before are taken up where they were saved, since the others' rungs need them."""
+        own = [stack for stack in self._plan.stacks if stack.search == HALVING]
+        for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in own}):
+            together = [stack for stack in own if self._planned[stack.trials[0]].epochs == epochs]
+            if any(stack in self._waiting for stack in together):
+                self._climb_together(together)
+            for stack in together:
+                saved_at(self._run / "checkpoints", stack.stack_id).unlink(missing_ok=True)
+
+    def _climb_together(self, planned: Sequence[PlannedStack]) -> None:
+        saved = self._run / "checkpoints"
+        stacks: dict[str, Stack] = {}
+        for stack in planned:
+            trials, arrays = self._ready(stack)
+            stacks[stack.stack_id] = Stack(trials, arrays, xla=stack.xla)
+            if saved_at(saved, stack.stack_id).exists():
+                stacks[stack.stack_id].load(saved_at(saved, stack.stack_id))
+
+        def together(work: Callable[[str, Progress], None]) -> None:
+            def one(stack: PlannedStack) -> None:
+                work(stack.stack_id, lambda step, steps: self._board.note(stack, step / steps))
+
+            self._side_by_side(one, planned)
+
+        rungs = climb(stacks, self._contests(planned), saved, together)
+        for stack in planned:
+            if stack in self._waiting:
+                outcomes = stacks[stack.stack_id].outcomes()
+                record(self._run, stack, outcomes, self._plan, self._prepared, Searched(rungs=rungs))
+            self._board.note(stack, 1.0)
+
+    def _contests(self, planned: Sequence[PlannedStack]) -> list[Contest]:
+        """One for each recipe that has trials in these stacks, its settings in the order asked."""
+        there = {each for stack in planned for each in stack.trials}
+        measured = self._plan.metric if self._plan.metric in MEASURED else "loss"
+        contests = []
+        for search in self._searches():
+            trials: dict[str, list[str]] = {}
+            for trial in self._plan.trials:
+                if trial.trial_id in there and trial.recipe_id == search["recipe_id"]:
+                    trials.setdefault(trial.variant_id, []).append(trial.trial_id)
+            if trials:
+                contests.append(Contest([Rung(**rung) for rung in search["rungs"]], trials, measured))
+        return contests
+
+
+class _Stopped(Exception):
+    """Raised inside a stack after an evaluation, when the run is to end."""
+
+
+class _Board:
+    """How far each stack is: written by the threads that train, read by the one that shows progress.
+
+    `doing` is what is done before a stack can train, or empty.
+    """
+
+    def __init__(self, plan: Plan, waiting: Sequence[PlannedStack]) -> None:
+        self._steps = {stack.stack_id: stack.steps * stack.size for stack in plan.stacks}
+        self._shares = dict.fromkeys(self._steps, 1.0) | {stack.stack_id: 0.0 for stack in waiting}
+        self._stopping = False
+        self.doing = ""
+
+    def note(self, stack: PlannedStack, share: float) -> None:
+        if self._stopping:
+            raise _Stopped
+        self._shares[stack.stack_id] = share
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def show(self, progress: StackProgress | None) -> None:
+        if progress:
+            done = sum(round(self._steps[name] * share) for name, share in self._shares.items())
+            finished = sum(share == 1.0 for share in self._shares.values())
+            said = self.doing or f"{finished} of {len(self._shares)} stacks trained"
+            progress(said, done, sum(self._steps.values()))

@@ -1,0 +1,38 @@
+"""The leading recipe as a spec of its own: what `bakeoff run` takes to train it again, without a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.planning.recipes import Recipe
+from tasks.spec.load import parse_spec
+from tasks.spec.models import Spec, as_written
+
+
+def winner_spec(spec: Spec, recipe: Recipe, base: Path) -> str:
+    """YAML, with every value written out.
+
+    Args:
+        recipe: With what a search chose for it.
+        base: The folder that the spec's relative paths start from; in the result they are absolute.
+    """
+    written = as_written(spec)
+    settings = {name: value for name, value in recipe.settings.items() if name not in ("model", "method")}
+    document: dict[str, Any] = {
+        **written,
+        "model": recipe.settings["model"],
+        "train": {"seeds": spec.train.seeds, **settings},
+        "data": written["data"] | {"source": _absolute(spec.data.source, base)},
+    }
+    del document["compare"], document["tune"]
+    parse_spec(document, "winner.yaml")
+    head = f"# {recipe.recipe}, as the run chose it: bakeoff run winner.yaml trains it again.\n"
+    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
+def _absolute(source: str, base: Path) -> str:
+    path = base / source
+    return str(path.resolve()) if path.exists() else source

@@ -1,0 +1,166 @@
+"""Data made ready for training: preprocessed once, divided into parts, the target standardised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.augmentation.imbalance import class_weights
+from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.inputs.stored import Rows, learn, stored_parts
+from tasks.preprocessing.sounds import fit_sound_preprocessor
+from tasks.preprocessing.tables import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
+from tasks.preprocessing.texts import fit_text_preprocessor
+from tasks.training.feed import Resident
+from tasks.training.streaming import StreamedRows
+from tasks.training.trial import Arrays
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One data set as the trainers see it.
+
+    Args:
+        preprocessor: From raw columns to features, learned from the training part.
+        features: Of the rows in memory, as `preprocess` gives them.
+        rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val.
+        target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
+    """
+
+    dataset: Dataset
+    preprocessor: keras.Model
+    features: np.ndarray
+    rows: dict[str, np.ndarray]
+    target_scale: tuple[float, float]
+
+    @property
+    def scored(self) -> dict[str, np.ndarray]:
+        """Row positions of each part by which its metrics are computed: all, but of streamed training rows a sample."""
+        streamed = self.dataset.streamed
+        return (
+            self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
+        )
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Of all rows, as they are trained on: int64 class indices, or the standardised value, float32."""
+        if self.dataset.classes is not None:
+            return self.dataset.target
+        mean, deviation = self.target_scale
+        return ((self.dataset.target - mean) / deviation).astype("float32")
+
+    @property
+    def class_weights(self) -> np.ndarray | None:
+        """What makes every class of the training part count alike `[classes]`; None for regression."""
+        classes = self.dataset.classes
+        return class_weights(self.dataset.target[self.rows[TRAIN]], len(classes)) if classes else None
+
+    def arrays(self, progress: Rows | None = None) -> Arrays:
+        """What the trainers take.
+
+        Args:
+            progress: Told how far the writing of streamed rows is, where it is needed.
+
+        Raises:
+            BadInput: streamed rows can't be written.
+        """
+        target, (_, deviation) = self.targets, self.target_scale
+        if self.dataset.streamed is not None:
+            stored = stored_parts(self.dataset, self.preprocessor, self.features, self.rows, target, progress)
+            held = np.searchsorted(self.dataset.streamed.sample, self.scored[TRAIN])
+            return Arrays(
+                train=StreamedRows(stored[TRAIN]),
+                val_inputs=stored[VAL],
+                val_targets=target[self.rows[VAL]],
+                classes=len(self.dataset.classes) if self.dataset.classes else None,
+                target_scale=deviation,
+                class_weights=self.class_weights,
+                to_score={**stored, TRAIN: self.features[held]},
+            )
+        inputs = {part: self.features[rows] for part, rows in self.rows.items()}
+        return Arrays(
+            train=Resident(inputs[TRAIN], target[self.rows[TRAIN]]),
+            val_inputs=inputs[VAL],
+            val_targets=target[self.rows[VAL]],
+            classes=len(self.dataset.classes) if self.dataset.classes else None,
+            target_scale=deviation,
+            class_weights=self.class_weights,
+            to_score=inputs,
+        )
+
+    def prediction(self, outputs: np.ndarray) -> np.ndarray:
+        """A network's outputs `[rows, outputs]` as class probabilities `[rows, classes]`, or values `[rows]` in the
+        target's unit; float64."""
+        outputs = outputs.astype(np.float64)
+        if self.dataset.classes is None:
+            mean, deviation = self.target_scale
+            return outputs[:, 0] * deviation + mean
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def loss(self, part: str, outputs: np.ndarray) -> float:
+        """The mean loss over a part's scored rows without penalties: cross-entropy in nats, or the standardised squared
+        error."""
+        outputs, target = outputs.astype(np.float64), self.dataset.target[self.scored[part]]
+        if self.dataset.classes is None:
+            mean, deviation = self.target_scale
+            return float(np.mean(np.square(outputs[:, 0] - (target - mean) / deviation)))
+        top = outputs.max(axis=1)
+        log_sum = np.log(np.exp(outputs - top[:, None]).sum(axis=1)) + top
+        return float(np.mean(log_sum - outputs[np.arange(len(target)), target]))
+
+
+def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
+    """Learns the preprocessing from the training part and applies it to all rows in memory."""
+    rows = {
+        part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
+        for part in (TRAIN, VAL, TEST)
+    }
+    return _prepared(dataset, rows)
+
+
+def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False) -> dict[int | None, Prepared]:
+    """By fold, the data with what that fold validates as val rows and what it trains on as train rows, and no others.
+
+    As with `prepare`, everything is learned from the training rows: those of the fold. So folds may differ in their
+    features, and in how many there are. Where a fold's features are another's (images have the same largest value), it
+    is the same memory.
+
+    Args:
+        splits: With folds, from `fold_rows`.
+        forward: Whether the folds are blocks in time, and each trains on what comes before it only.
+    """
+    row, fold = splits["row"].to_numpy(np.int64), splits["fold"].to_numpy(np.float64, na_value=np.nan)
+    learnable = (splits["part"] != TEST).to_numpy(bool)
+    prepared: dict[int | None, Prepared] = {}
+    for number in range(int(np.nanmax(fold)) + 1):
+        earlier = np.isnan(fold) | (fold < number)
+        trained_on = learnable & (earlier if forward else fold != number)
+        own = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]})
+        same = (each.features for each in prepared.values() if np.array_equal(each.features, own.features))
+        prepared[number] = replace(own, features=next(same, own.features))
+    return prepared
+
+
+def _prepared(dataset: Dataset, rows: dict[str, np.ndarray]) -> Prepared:
+    preprocessor = _fit_preprocessor(dataset, rows[TRAIN])
+    scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
+    return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale)
+
+
+def _fit_preprocessor(dataset: Dataset, train: np.ndarray) -> keras.Model:
+    if dataset.streamed is not None:
+        return learn(dataset.streamed.raw, train)
+    if dataset.images is not None:
+        return fit_image_preprocessor(dataset.images[train])
+    if dataset.texts is not None:
+        return fit_text_preprocessor(dataset.texts.iloc[train], dataset.tokens)
+    if dataset.sounds is not None and dataset.rate is not None:
+        return fit_sound_preprocessor(dataset.sounds[train], dataset.rate)
+    return fit_preprocessor(dataset.table.iloc[train])

@@ -1,0 +1,299 @@
+"""The plan: the recipes (`tasks.planning.recipes`) resolved for the data before anything is trained: which don't fit
+(with the reason), trials, stacks, cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tasks.augmentation.examples import facts
+from tasks.augmentation.policy import policy_of
+from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
+from tasks.errors import BadInput
+from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
+from tasks.planning.recipes import Recipe, recipes_of
+from tasks.planning.searches import Search, searches_of
+from tasks.planning.stacks import Ground, Rows, paces_of
+from tasks.planning.trials import PlannedStack, PlannedTrial, parameters_of, planned
+from tasks.search.space import Choices
+from tasks.spec.models import Spec, as_written
+from tasks.spec.places import place_of
+from tasks.training.models import MODELS
+from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.streaming import shuffle_policy
+from tasks.training.trial import MEASURED
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be done, as in plan.json."""
+
+    experiment: str
+    description: str
+    spec: dict[str, Any]
+    task: str
+    metric: str
+    also: list[str]
+    confidence: float
+    data: dict[str, Any]
+    parts: dict[str, int]
+    recipes: list[Recipe]
+    trials: list[PlannedTrial]
+    stacks: list[PlannedStack]
+    skipped: list[dict[str, str]]
+    cost: dict[str, Any]
+    probe: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def as_json(self) -> dict[str, Any]:
+        value = asdict(self)
+        for recipe in value["recipes"]:
+            recipe["params"] = recipe.pop("settings")
+        return value
+
+    def following(self, earlier: dict[str, Any]) -> Plan:
+        """This plan with the stacks of an earlier plan.json, where that has the same trials and measures the same.
+
+        Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
+        with a run keeps the division and the steps it was begun with.
+        """
+        same = [{each["trial_id"] for each in earlier["trials"]}, earlier["metric"], earlier["also"]]
+        if same != [{each.trial_id for each in self.trials}, self.metric, self.also]:
+            return self
+        return replace(
+            self,
+            stacks=[PlannedStack(**each) for each in earlier["stacks"]],
+            cost=earlier["cost"],
+            probe=earlier["probe"],
+        )
+
+    def variant(self, variant_id: str) -> Recipe:
+        """The recipe with its values bound."""
+        return next(recipe for recipe in self.recipes if recipe.variant_id == variant_id)
+
+
+def lay_out(
+    spec: Spec,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    features: tuple[int, ...],
+    *,
+    resampled: int | None = None,
+    chosen: Sequence[Recipe] | None = None,
+    probe: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
+    recipes as they stand.
+
+    Args:
+        parts: Rows of train, val and test.
+        features: Shape of one preprocessed row.
+        resampled: Rows of train once its classes are made equal; None: they are.
+        chosen: The recipes with what a search chose for each.
+        probe: With `chosen`, what the plan before the search has under that name. It was written down before anything
+            was trained, so the stacks are the same for whoever goes on with a killed search.
+
+    Raises:
+        BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
+    """
+    metric, also = measured(spec, dataset.task)
+    recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
+    if not recipes:
+        reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
+        raise BadInput(
+            "no recipe fits the data", where="compare", got=reasons, remedy="change the model or the recipes"
+        )
+    searches = searches_of(spec, recipes)
+    _check_searched(searches, dataset)
+    recipes = list(chosen or recipes)
+    ground = Ground(dataset, {None: Rows.of(dataset, parts, features, resampled)}, (metric, *also))
+    trials = [planned(recipe, seed, ground.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
+    stacks, seconds, probed = ground.stacks(trials, recipes, paces_of(probe) if chosen else None)
+    steps = sum(stack.steps * stack.size for stack in stacks)
+    cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
+    if searches and chosen is None:
+        trials, stacks = [], []
+    return Plan(
+        experiment=spec.name,
+        description=spec.description,
+        spec=as_written(spec),
+        task=dataset.task,
+        metric=metric,
+        also=also,
+        confidence=spec.evaluate.confidence,
+        data=_described(dataset) | _held(dataset, parts, features),
+        parts=dict(parts),
+        recipes=recipes,
+        trials=trials,
+        stacks=stacks,
+        skipped=skipped,
+        probe=dict(probe) if chosen and probe else probed,
+        cost=cost,
+        search=_search(spec, searches, metric) if searches else None,
+    )
+
+
+def _search(spec: Spec, searches: Sequence[Search], metric: str) -> dict[str, Any]:
+    """What is searched, as in plan.json."""
+    assert spec.tune is not None
+    methods = dict.fromkeys(search.method for search in searches)
+    return {
+        "method": ", ".join(methods),
+        "trials": spec.tune.trials or max(search.trials for search in searches),
+        "seeds": spec.tune.seeds,
+        "folds": spec.tune.folds,
+        "metric": metric,
+        "greater_is_better": METRICS[metric].greater_is_better,
+        "cost": spec.tune.cost,
+        "recipes": [search.as_json() for search in searches],
+        "stacks": [],
+    }
+
+
+def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
+    """The deciding metric and the others; gates' metrics are measured too.
+
+    Raises:
+        BadInput: one of them, or that of `stop_at`, doesn't fit the task.
+    """
+    _check_target(spec, task)
+    named = [("evaluate.metric", spec.evaluate.metric)] if spec.evaluate.metric else []
+    named += [(f"evaluate.also[{index}]", name) for index, name in enumerate(spec.evaluate.also)]
+    named += [(f"gates[{index}].metric", gate.metric) for index, gate in enumerate(spec.gates)]
+    for where, name in named:
+        check_metric(name, task, where)
+    metric = spec.evaluate.metric or default_metrics(task)[0]
+    others = [*(spec.evaluate.also or default_metrics(task)), *(gate.metric for gate in spec.gates)]
+    return metric, [name for name in dict.fromkeys(others) if name != metric]
+
+
+def _check_target(spec: Spec, task: str) -> None:
+    target = spec.train.stop_at
+    if target and task not in MEASURED[target.metric].tasks:
+        raise BadInput(
+            f"{target.metric} is not measured while training on {task}",
+            where="train.stop_at.metric",
+            got=target.metric,
+            accepted="one of " + ", ".join(name for name, measured in MEASURED.items() if task in measured.tasks),
+        )
+
+
+def _described(dataset: Dataset) -> dict[str, Any]:
+    numbers = set(dataset.numbers)
+    return {
+        "name": dataset.name,
+        "rows": dataset.rows,
+        "digest": dataset.digest,
+        "target": dataset.target_name,
+        "classes": list(dataset.classes) if dataset.classes else None,
+        "source": dataset.source,
+        "licence": dataset.licence,
+        "notes": list(dataset.notes),
+        "columns": [
+            {"name": str(name), "kind": "number" if name in numbers else "category"} for name in dataset.table.columns
+        ],
+        "kind": dataset.kind,
+        "image_shape": list(dataset.images.shape[1:]) if dataset.images is not None else None,
+        "text": None if dataset.texts is None else str(dataset.texts.name),
+        "sound": None
+        if dataset.sounds is None or dataset.rate is None
+        else {"rate": dataset.rate, "seconds": dataset.sounds.shape[1] / dataset.rate},
+    }
+
+
+def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> dict[str, Any]:
+    """How the rows are held and shuffled.
+
+    `memory_bytes` is about what the data take beside the stacks: some numbers for every row, and of the rows in memory
+    the raw and the preprocessed inputs, the latter as a whole and by parts.
+    """
+    held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
+    inputs = dataset.raw
+    if isinstance(inputs, np.ndarray):
+        raw = inputs[:1].nbytes
+    elif dataset.texts is not None:
+        raw = int(inputs.memory_usage(index=False, deep=True).sum()) // dataset.rows
+    else:
+        raw = 8 * len(inputs.columns)
+    return {
+        "streamed": dataset.streamed is not None,
+        "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
+        "memory_bytes": held * (raw + 2 * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
+    }
+
+
+_ROW_BYTES = 150
+"""Of each row whatever its width, measured: its target and part in several forms while the rows are divided."""
+
+
+def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], list[dict[str, str]]]:
+    """The recipes that can be trained on these data, and the others with the reason."""
+    fitting, skipped = [], []
+    for recipe in recipes:
+        reason = _misfit(recipe, dataset)
+        if reason is None:
+            fitting.append(recipe)
+        else:
+            skipped.append({"recipe": recipe.recipe, "reason": reason})
+    return fitting, skipped
+
+
+def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
+    """Tries the ends or choices of what is searched, one by one, on the data.
+
+    Raises:
+        BadInput: no recipe with such a value can be trained on them.
+    """
+    for search in searches:
+        for dimension in search.space:
+            if place_of(dimension.name, search.recipe.settings) is None:
+                continue  # it comes with a searched schedule or augmentation, which is tried itself
+            over = dimension.over
+            for value in over.values if isinstance(over, Choices) else (over.low, over.high):
+                reason = _misfit(replace(search.recipe, settings=search.variant({dimension.name: value})), dataset)
+                if reason is not None:
+                    raise BadInput(
+                        f"a searched value does not fit the data: {reason}",
+                        where=f"tune.space.{dimension.name}",
+                        got=str(value),
+                        remedy="take it out",
+                    )
+
+
+_INPUTS = {TABLE: "a table", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}
+
+
+def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
+    regularisation = recipe.settings["regularisation"]
+    (model, _), *_ = recipe.settings["model"].items()
+    takes = MODELS[model](**recipe.settings["model"][model]).takes
+    if dataset.kind not in takes:
+        return (
+            f"{model} takes {' or '.join(_INPUTS[kind] for kind in takes)}, and these data are {_INPUTS[dataset.kind]}"
+        )
+    if regularisation["dropout"] and not recipe.settings["model"][model].get("hidden"):
+        return f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
+    if regularisation["label_smoothing"] and dataset.task == "regression":
+        return "label smoothing is for classification, and this is regression"
+    if (
+        regularisation["weight_decay"]
+        and OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer")).weight_decay
+    ):
+        return f"{recipe.optimizer} brings its own weight decay: set it there"
+    imbalance = recipe.settings.get("imbalance")
+    if imbalance and dataset.task == "regression":
+        return f"imbalance {imbalance} is for classes, and this is regression"
+    if imbalance == "resample" and dataset.streamed is not None:
+        return "streamed rows are not resampled: use class_weight"
+    policy = policy_of(recipe.settings.get("augmentation"))
+    if policy and dataset.streamed is not None:
+        return "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
+    return policy.why_not(facts(dataset)) if policy else None

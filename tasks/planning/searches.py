@@ -1,0 +1,243 @@
+"""What is searched in each compared recipe, and with which budget: the same for all. No data are needed for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from tasks.dataset import TABLE
+from tasks.errors import BadInput
+from tasks.planning.recipes import Recipe, recipes_of
+from tasks.search.gradient import DECAY_RATES
+from tasks.search.halving import Rung, epochs_of, rungs
+from tasks.search.methods import GRADIENT, GRID, HALVING
+from tasks.search.points import Settings, possible
+from tasks.search.space import Choices, Range, Setting, Space
+from tasks.spec.models import Spec, compared
+from tasks.spec.places import check_settings, place_of, refused, with_setting
+from tasks.spec.space import as_json, on_a_grid, spaces, without_steps
+from tasks.spec.tune import Tune
+from tasks.training.models import DEFAULT_MODELS
+from tasks.training.optimizers import OPTIMIZERS
+
+DEFAULT_TRIALS = 20
+MAX_POINTS = 10_000
+"""Of one grid."""
+MAX_SEARCHED = 20_000
+"""Trials of all searches: settings times seeds times folds."""
+FIRST_SEED = 1000
+"""Of the search, so that the comparison's seeds (0, 1, ...) are fresh."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of one recipe.
+
+    Args:
+        method: Its name in `METHODS`.
+        trials: Settings that are tried: with rungs, that begin.
+        epochs: That one seed and fold spend on all of them; where epochs are searched, at most.
+        rungs: Where settings are left out; empty: nowhere.
+    """
+
+    recipe: Recipe
+    method: str
+    space: Space
+    trials: int
+    epochs: int
+    rungs: tuple[Rung, ...] = ()
+
+    def variant(self, setting: Setting) -> dict[str, Any]:
+        """The recipe's settings with a setting of the search put in."""
+        return with_setting(self.recipe.settings, setting)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "recipe_id": self.recipe.recipe_id,
+            "recipe": self.recipe.recipe,
+            "optimizer": self.recipe.optimizer,
+            "params": self.recipe.settings,  # as compared, before anything was chosen
+            "method": self.method,
+            "trials": self.trials,
+            "epochs": self.epochs,
+            "rungs": [{"settings": rung.settings, "epochs": rung.epochs} for rung in self.rungs],
+            "space": as_json(self.space),
+        }
+
+
+def check_search(spec: Spec) -> None:
+    """Refuses a search that can't be done whatever the data are. Where no model is named, their kind decides it.
+
+    Raises:
+        BadInput: with the path under `tune`, or of a recipe.
+    """
+    named = spec.model or spec.compare.model
+    refused: list[BadInput] = []
+    for kind in [TABLE] if named else DEFAULT_MODELS:
+        try:
+            searches_of(spec, recipes_of(spec, kind))
+            return
+        except BadInput as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
+    """The search of each recipe; empty where nothing is tuned.
+
+    Raises:
+        BadInput: with the path under `tune`.
+    """
+    tune = spec.tune
+    if tune is None:
+        return []
+    found = spaces(tune, [(recipe.recipe, recipe.settings) for recipe in recipes], compared(spec))
+    searches = [
+        _search(recipe, recipe.settings.get("method", tune.method), space, tune)
+        for recipe, space in zip(recipes, found, strict=True)
+    ]
+    _check_fair(searches, tune)
+    count = sum(search.trials for search in searches) * tune.seeds * (tune.folds or 1)
+    if count > MAX_SEARCHED:
+        raise BadInput(
+            "the search is too large",
+            where="tune",
+            got=f"{count:,} trials",
+            accepted=f"at most {MAX_SEARCHED:,}",
+            remedy="fewer settings (trials), seeds, folds or recipes",
+        )
+    return searches
+
+
+def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
+    _check_together(recipe, space)
+    epochs = _most_epochs(recipe, space)
+    trials = tune.trials or DEFAULT_TRIALS
+    if method == GRID:
+        space = on_a_grid(space)
+        points = _points(space)
+        trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
+    elif method == HALVING:
+        _refuse_for_rungs(recipe, space)
+        ladder = [Rung(possible(space, rung.settings), rung.epochs) for rung in rungs(trials, epochs)]
+        return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))
+    elif method == GRADIENT:
+        _refuse_for_gradient(recipe, space)
+        space = without_steps(space)
+    else:
+        trials = possible(space, trials)
+    return Search(recipe, method, space, trials, trials * epochs)
+
+
+def _most_epochs(recipe: Recipe, space: Space) -> int:
+    """Of one setting."""
+    for dimension in space:
+        if dimension.name == "epochs":
+            over = dimension.over
+            own = [] if not dimension.when else [recipe.settings["epochs"]]
+            return int(max([*(over.values if isinstance(over, Choices) else [over.high]), *own]))
+    return int(recipe.settings["epochs"])
+
+
+def _points(space: Space) -> int:
+    """Of a grid.
+
+    Raises:
+        BadInput: more than `MAX_POINTS`.
+    """
+    points = Settings(space).number
+    if points > MAX_POINTS:
+        raise BadInput(
+            "the grid is too large",
+            where="tune.space",
+            got=f"{points:,} points",
+            accepted=f"at most {MAX_POINTS:,}",
+            remedy="list fewer values, or use another method, such as random",
+        )
+    return points
+
+
+def _check_together(recipe: Recipe, space: Space) -> None:
+    """Tries all of the space's first values together, and all of its last, since some exclude each other.
+
+    Raises:
+        BadInput: the recipe can't take them.
+    """
+    for first in (True, False):
+        setting: Setting = {}
+        for dimension in space:
+            if dimension.active(setting):
+                over = dimension.over
+                ends = (over.low, over.high) if isinstance(over, Range) else (over.values[0], over.values[-1])
+                setting[dimension.name] = ends[0] if first else ends[1]
+        try:
+            check_settings(with_setting(recipe.settings, setting))
+        except (PydanticCustomError, ValidationError) as error:
+            raise refused(error, "tune.space") from None
+
+
+def _refuse_for_rungs(recipe: Recipe, space: Space) -> None:
+    every = recipe.settings["evaluate_every"]
+    if every["epochs"] != 1:
+        raise BadInput(
+            "successive halving decides at the ends of epochs",
+            where="train.evaluate_every",
+            got=", ".join(f"{unit}: {count}" for unit, count in every.items() if count),
+            accepted="epochs: 1",
+        )
+    if any(dimension.name == "epochs" for dimension in space):
+        raise BadInput(
+            "successive halving gives out the epochs itself",
+            where="tune.space.epochs",
+            remedy="take it out, or use another method",
+        )
+
+
+CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "beta_1", "beta_2", "rho")
+"""What a validation loss is differentiated by."""
+
+
+def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
+    for dimension in space:
+        place, over = place_of(dimension.name, recipe.settings), dimension.over
+        if place is None or place[-1] not in CONTINUOUS or not isinstance(over, Range):
+            raise BadInput(
+                "a gradient search goes along ranges of numbers that the loss can be differentiated by",
+                where=f"tune.space.{dimension.name}",
+                got=dimension.name,
+                accepted="ranges of " + ", ".join(CONTINUOUS),
+                remedy="take it out, or use another method",
+            )
+        if over.low <= 0 and place[-1] not in DECAY_RATES:
+            raise BadInput(
+                "a gradient search goes by factors, which never reach 0",
+                where=f"tune.space.{dimension.name}.low",
+                got=f"{over.low}",
+                accepted="above 0",
+            )
+        optimizer = OPTIMIZERS[recipe.optimizer]
+        if over.low == 0 and place[0] == "optimizer" and place[-1] not in optimizer(**{place[-1]: 0.0}).inputs:
+            raise BadInput(
+                f"at 0 {recipe.optimizer}'s steps leave it out, so the loss has no derivative by it there",
+                where=f"tune.space.{dimension.name}.low",
+                got="0",
+                accepted="above 0",
+            )
+
+
+def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
+    """Each recipe is owed as many settings as the others; grids of their own sizes would differ."""
+    grids = {
+        search.trials for search in searches if search.method == GRID and search.recipe.settings.get("method") is None
+    }
+    if len(grids) > 1 and tune.trials is None:
+        raise BadInput(
+            "the recipes' grids differ in size, so their budgets would",
+            where="tune.trials",
+            got=" and ".join(f"{points} points" for points in sorted(grids)),
+            remedy=f"set tune.trials, such as {min(grids)}: larger grids are then sampled",
+        )

@@ -1,0 +1,1 @@
+"""Preprocessing as Keras layers, learned from the training part and saved inside the model."""

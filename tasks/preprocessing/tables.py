@@ -1,0 +1,286 @@
+"""Preprocessing as a Keras model: learned from the training part only, it travels inside the saved model.
+
+Numbers are imputed with the training median, standardised with the training mean and standard deviation, and
+flagged where they were missing. Categories are one-hot over the training part's values, with one bucket for
+the rest. Texts and sounds have modules of their own (`texts`, `sounds`).
+
+The models hold built-in layers and operations only: `keras.saving.load_model` reads them without this
+project. Constants stand in their graphs as float64 NumPy arrays: Keras rounds Python numbers and layers'
+settings through float32, which would turn a column like 1,700,000,000 +- 100 (seconds since 1970) into steps
+of 128.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import Columns
+from tasks.errors import BadInput
+
+if TYPE_CHECKING:
+    import keras
+
+MAX_CATEGORIES = 1_000
+
+# No training value of up to 1e12 rows stands farther from the mean than this (|z| <= sqrt(rows), Samuelson
+# 1968), so only new rows are ever clipped: they stay finite in float32, and so do the network's products with
+# them.
+_MAX_STANDARDISED = 1e6
+_MAX_RAW = float(np.finfo(np.float32).max)
+
+_NUMBERS_AT_ONCE = 2**23
+"""How many numbers a model gets at once: spectrograms take many times the memory of their sounds."""
+
+IMAGE, SOUND = "image", "sound"
+_ARRAYS = {4: IMAGE, 2: SOUND}
+
+
+@dataclass(frozen=True)
+class Number:
+    """What is learned from a numeric column: z = (value or median - mean) * scale.
+
+    Args:
+        scale: 1 / standard deviation (of the population, after imputing), or 0 where the column is constant.
+        missing: Whether a training value is missing; the column then gets a 0/1 feature that says so.
+    """
+
+    name: str
+    median: float
+    mean: float
+    scale: float
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Category:
+    """What is learned from a category column: its values in the training part, sorted."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+def fit_preprocessor(table: pd.DataFrame | Columns) -> keras.Model:
+    """Learns the preprocessing of a table's raw columns.
+
+    Args:
+        table: The training part's rows of `Dataset.table`. The order of its columns does not matter, and no more than
+            one of them is asked for at a time.
+
+    Returns:
+        A model from raw columns, as `raw_inputs` makes them, to float32 `[rows, features]`, finite whatever
+        comes in. The features are those of `feature_names`.
+
+    Raises:
+        BadInput: a category column has more than 1,000 values or one ending with NUL, or no column has any
+        value.
+    """
+    numbers, categories = learn_columns(table)
+    if not any(category.values for category in categories) and not numbers:
+        raise BadInput("no column holds a value in the training part", accepted="at least one column with values")
+    return _model(numbers, categories)
+
+
+def feature_names(table: pd.DataFrame) -> list[str]:
+    """Names of `fit_preprocessor(table)`'s features, in order: `age`, `age is missing`, `sex = male`."""
+    numbers, categories = learn_columns(table)
+    return [
+        *(number.name for number in numbers),
+        *(f"{number.name} is missing" for number in numbers if number.missing),
+        *(f"{category.name} = {value}" for category in categories for value in _buckets(category)),
+    ]
+
+
+def learn_columns(table: pd.DataFrame | Columns) -> tuple[list[Number], list[Category]]:
+    """What `fit_preprocessor` learns from the training rows, each list sorted by name."""
+    learned = [_learn(name, table[name]) for name in sorted(table.columns)]
+    numbers = [column for column in learned if isinstance(column, Number)]
+    return numbers, [column for column in learned if isinstance(column, Category)]
+
+
+def fit_image_preprocessor(images: np.ndarray) -> keras.Model:
+    """Learns to scale images by the training part's largest value: digits by 16, uint8 photographs by 255.
+
+    Args:
+        images: The training part's images, `[rows, height, width, channels]`, uint8 or float32, at least 0.
+
+    Returns:
+        A model from raw images, as `raw_inputs` makes them, to float32 of the same shape, in [0, 1] for
+        training rows.
+    """
+    import keras
+
+    image = keras.Input(images.shape[1:], dtype=images.dtype.name, name=IMAGE)
+    scale = 1.0 / (float(images.max()) or 1.0)
+    scaled = keras.layers.Rescaling(scale, dtype="float32", name="preprocess.scale")(image)
+    return keras.Model({IMAGE: image}, scaled, name="preprocess.images")
+
+
+def raw_inputs(rows: pd.DataFrame | np.ndarray) -> dict[str, np.ndarray]:
+    """The inputs of a preprocessor, and of an exported model, by name.
+
+    Args:
+        rows: As `Dataset.raw`.
+
+    Returns:
+        For tables one array `[rows, 1]` a column, called `input_name(column)`: numbers as float64 with NaN
+        where a value is missing, categories and free text as text with "" where it is missing. For images and
+        sounds one array, called `image` or `sound`.
+    """
+    if isinstance(rows, np.ndarray):
+        return {_ARRAYS[rows.ndim]: rows}
+    return {input_name(name): _raw_column(rows[name])[:, None] for name in rows.columns}
+
+
+def preprocess(preprocessor: keras.Model, rows: pd.DataFrame | np.ndarray, batch: int = 8192) -> np.ndarray:
+    """The features of raw rows: float32 `[rows, features]`, `[rows, height, width, channels]` for images,
+    `[rows, frames, bands, 1]` for sounds; int32 `[rows, length]` for texts.
+
+    Args:
+        preprocessor: From `fit_preprocessor`, `fit_image_preprocessor`, `fit_text_preprocessor` or
+            `fit_sound_preprocessor`.
+        rows: As `Dataset.raw`; columns that the preprocessor does not know are ignored.
+        batch: How many rows are worked on at once, at most; the result does not depend on it.
+    """
+    return apply(preprocessor, raw_inputs(rows), batch)
+
+
+def apply(model: keras.Model, inputs: Mapping[str, np.ndarray], batch: int = 8192) -> np.ndarray:
+    """The model's output for raw inputs, a batch at a time.
+
+    Not `model.predict`: that rounds float64 inputs to float32 and refuses text in NumPy arrays.
+    """
+    import keras
+
+    known = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
+    rows = len(next(iter(known.values())))
+    batch = max(1, min(batch, _NUMBERS_AT_ONCE // max(sum(array[:1].size for array in known.values()), 1)))
+    starts = range(0, max(rows, 1), batch)
+    outputs = [model({k: v[start : start + batch] for k, v in known.items()}, training=False) for start in starts]
+    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
+
+
+def input_name(column: str) -> str:
+    """The name of a column's input in the model: a function of the column's name alone.
+
+    Keras and TensorFlow refuse slashes, spaces and most of Unicode, so such a name is cleaned and gets a dot
+    and a digest of the whole name: columns whose cleaned names are equal stay apart.
+    """
+    clean = re.sub(r"[^A-Za-z0-9_]+", "_", column).lstrip("_") or "column"
+    return clean if clean == column else f"{clean}.{hashlib.sha256(column.encode()).hexdigest()[:8]}"
+
+
+def target_scale(target: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of a regression's training target; the deviation is 1 where it is constant.
+
+    The network predicts (target - mean) / deviation.
+    """
+    values = np.asarray(target, np.float64)
+    return float(values.mean()), _deviation(values) or 1.0
+
+
+def _learn(name: str, column: pd.Series) -> Number | Category:
+    return (_learn_number if pd.api.types.is_numeric_dtype(column) else _learn_category)(name, column)
+
+
+def _learn_number(name: str, column: pd.Series) -> Number:
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    missing = np.isnan(values)
+    values = np.clip(values, -_MAX_RAW, _MAX_RAW)
+    median = 0.0 if missing.all() else float(np.median(values[~missing]))
+    values = np.where(missing, median, values)
+    deviation = _deviation(values)
+    scale = 1.0 / deviation if deviation else 0.0
+    return Number(name, median, float(values.mean()), scale, bool(missing.any()))
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Standard deviation of the population; 0 where values differ by rounding only (0.1 + 0.2 and 0.3)."""
+    rounding = 4 * np.spacing(np.abs(values).max())
+    deviation = float(values.std())
+    return deviation if np.ptp(values) > rounding and deviation >= np.finfo(np.float64).tiny else 0.0
+
+
+def _learn_category(name: str, column: pd.Series) -> Category:
+    values = sorted(set(_raw_column(column)) - {""})
+    if any(value.endswith("\0") for value in values):  # NumPy, in which Keras keeps them, drops these
+        raise BadInput(
+            "holds text that ends with a NUL character",
+            where=f"column {name}",
+            remedy="clean the file: it may be binary or broken",
+        )
+    if len(values) > MAX_CATEGORIES:
+        raise BadInput(
+            "has too many categories",
+            where=f"column {name}",
+            got=f"{len(values):,} different values in the training part",
+            accepted=f"at most {MAX_CATEGORIES:,}",
+            remedy="leave the column out (data.drop), or group its values",
+        )
+    return Category(name, tuple(values))
+
+
+def _buckets(category: Category) -> tuple[str, ...]:
+    """The one-hot features of a column; none where the training part holds no value to tell others from."""
+    return ("(other or missing)", *category.values) if category.values else ()
+
+
+def _raw_column(column: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return column.astype(object).where(column.notna(), "").to_numpy(object)
+
+
+# Names inside the models hold a dot, which no input made from a plain column name does; operations without a
+# name of their own stand in a model of their own. So a column may be called `concatenate`.
+
+
+def _model(numbers: list[Number], categories: list[Category]) -> keras.Model:
+    import keras
+    from keras import layers
+
+    floats = {n.name: keras.Input((1,), dtype="float64", name=input_name(n.name)) for n in numbers}
+    texts = {c.name: keras.Input((1,), dtype="string", name=input_name(c.name)) for c in categories}
+    features = []
+    if numbers:
+        join = layers.Concatenate(dtype="float64", name="preprocess.join_numbers")
+        features.append(_number_features(numbers)(join(list(floats.values()))))
+    for category in categories:
+        if category.values:
+            one_hot = layers.StringLookup(
+                vocabulary=list(category.values),
+                oov_token="",  # so that an empty text is no value
+                output_mode="one_hot",
+                name=f"preprocess.one_hot.{input_name(category.name)}",
+            )
+            features.append(one_hot(texts[category.name]))
+    output = layers.Concatenate(dtype="float32", name="preprocess.join")(features)
+    inputs = {tensor.name: tensor for tensor in (*floats.values(), *texts.values())}
+    return keras.Model(inputs, output, name="preprocess.table")
+
+
+def _number_features(numbers: list[Number]) -> keras.Model:
+    """From raw float64 `[rows, numbers]` to float32 `[rows, numbers + flags]`."""
+    import keras
+    from keras import ops
+
+    def constants(attribute: str) -> np.ndarray:
+        return np.array([getattr(number, attribute) for number in numbers], np.float64)
+
+    raw = keras.Input((len(numbers),), dtype="float64", name="preprocess.raw_numbers")
+    missing = ops.isnan(raw)
+    values = ops.clip(ops.where(missing, constants("median"), raw), -_MAX_RAW, _MAX_RAW)
+    # Subtract first: value * scale - mean * scale would cancel digits.
+    standardised = (values - constants("mean")) * constants("scale")
+    features = ops.cast(ops.clip(standardised, -_MAX_STANDARDISED, _MAX_STANDARDISED), "float32")
+    flagged = np.flatnonzero([number.missing for number in numbers])
+    if len(flagged):
+        flags = ops.cast(ops.take(missing, flagged, axis=1), "float32")
+        features = ops.concatenate([features, flags], axis=1)
+    return keras.Model(raw, features, name="preprocess.numbers")

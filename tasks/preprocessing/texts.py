@@ -1,0 +1,98 @@
+"""Texts as numbers of their words or trigrams: a vocabulary from the training part, inside the saved model."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.errors import BadInput
+from tasks.preprocessing.tables import input_name
+
+if TYPE_CHECKING:
+    import keras
+
+WORDS, TRIGRAMS = "words", "trigrams"
+MAX_TOKENS = 8_000
+"""Rows of every embedding: nothing (0), any token outside the vocabulary (1), and the vocabulary."""
+MAX_LENGTH = 256
+"""Tokens of a text that are looked at, at most."""
+
+_COVERED = 0.99
+"""Share of the training texts that are looked at whole, where `MAX_LENGTH` allows."""
+_FEWEST = 2
+"""Training texts hold a token so often, or it stays outside the vocabulary: so the number of all unknown tokens is
+trained too."""
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_WITHOUT_PUNCTUATION = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
+_DIVISION: dict[str, dict[str, Any]] = {
+    WORDS: {"standardize": "lower_and_strip_punctuation", "split": "whitespace"},
+    TRIGRAMS: {"standardize": "lower", "split": "character", "ngrams": (3,)},
+}
+
+
+def fit_text_preprocessor(texts: pd.Series, tokens: str = WORDS) -> keras.Model:
+    """Learns vocabulary and length from the training part's texts.
+
+    Args:
+        texts: `str`, called as their column is.
+        tokens: What they are divided into: `words`, or `trigrams` (every three neighbouring characters, which tell
+            amounts, numbers and misspelt words apart).
+
+    Returns:
+        A model from raw texts, as `raw_inputs` makes them, to int32 `[rows, length]`, in `[0, MAX_TOKENS)`: the
+        tokens' numbers, 1 for those outside the vocabulary, 0 behind the last. A text without tokens is all 0.
+
+    Raises:
+        BadInput: no training text holds a token.
+    """
+    import keras
+    from keras import layers, ops
+
+    vocabulary, length = learn_tokens(texts, tokens)
+    vectorise = layers.TextVectorization(
+        vocabulary=vocabulary,
+        output_sequence_length=length,
+        name="preprocess.vectorise",
+        **_DIVISION[tokens],
+    )
+    text = keras.Input((1,), dtype="string", name=input_name(str(texts.name)))
+    numbers = keras.Input((length,), dtype="int64", name="preprocess.numbers")
+    narrow = keras.Model(numbers, ops.cast(numbers, "int32"), name="preprocess.narrow")
+    return keras.Model({text.name: text}, narrow(vectorise(text)), name="preprocess.text")
+
+
+def learn_tokens(texts: pd.Series, tokens: str = WORDS) -> tuple[list[str], int]:
+    """The vocabulary, the commonest token first (of equally common ones in alphabetical order), and the length.
+
+    Raises:
+        BadInput: no text holds a token.
+    """
+    divided = [tokens_of(text, tokens) for text in texts]
+    counts = Counter(token for each in divided for token in each if _can_be_stored(token))
+    if not counts:
+        raise BadInput(f"no text of the training part holds {tokens}", where=f"column {texts.name}")
+    frequent = [token for token, count in counts.items() if count >= _FEWEST] or list(counts)
+    frequent.sort(key=lambda token: (-counts[token], token))
+    length = int(np.ceil(np.quantile([len(each) for each in divided], _COVERED)))
+    return frequent[: MAX_TOKENS - 2], max(1, min(length, MAX_LENGTH))
+
+
+def tokens_of(text: str, tokens: str = WORDS) -> list[str]:
+    """The tokens as Keras's `TextVectorization` sees them.
+
+    Words are divided at ASCII blanks and hold no ASCII punctuation; a trigram's characters have a blank between them.
+    Either has ASCII letters in lower case; other letters stay as they are.
+    """
+    if tokens == WORDS:
+        return [word.decode() for word in text.translate(_WITHOUT_PUNCTUATION).encode().split()]
+    characters = text.translate(_LOWER)
+    return [" ".join(characters[i : i + 3]) for i in range(len(characters) - 2)]
+
+
+def _can_be_stored(token: str) -> bool:
+    """Whether a token comes back from the saved model's vocabulary: one line, without NUL, which NumPy drops."""
+    return "\0" not in token and len(token.splitlines()) == 1

@@ -1,0 +1,114 @@
+"""The shipped experiments: found by name, complete, and about what the project promises to ask."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.experiments import find, shipped
+from tasks.datasets.catalogue import CATALOGUE
+from tasks.errors import BadInput
+from tasks.planning.recipes import Recipe, recipes_of
+from tasks.spec.load import load_spec
+from tasks.spec.models import Spec
+
+NAMES = sorted(shipped())
+RATES = [1e-6, 0.01, 1.0]
+OPTIMIZERS = [
+    "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax", "nadam", "lion",
+]  # fmt: skip
+
+
+def spec_of(name: str) -> Spec:
+    return load_spec(shipped()[name])[0]
+
+
+def asked(name: str) -> list[tuple[str, float]]:
+    """Optimizer and learning rate of each recipe."""
+    return [(recipe.optimizer, rate_of(recipe)) for recipe in recipes_of(spec_of(name))]
+
+
+def rate_of(recipe: Recipe) -> float:
+    return recipe.settings["optimizer"][recipe.optimizer]["learning_rate"]
+
+
+def test_the_promised_experiments_are_shipped() -> None:
+    assert {"digits", "titanic", "shot-log", "mnist-mlp", "births", "mnist-augment"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_opens_with_its_command_its_time_and_what_to_expect(name: str) -> None:
+    first = shipped()[name].read_text(encoding="utf-8").splitlines()[0]
+    assert re.fullmatch(rf"# bakeoff run {name} \| about \d+ (s|min) on two cores.* \| expect: \w.{{10,}}", first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_says_what_it_is_and_has_a_gate(name: str) -> None:
+    spec = spec_of(name)
+    assert spec.name == name
+    assert len(spec.description) > 20
+    assert spec.gates
+    assert spec.data.source in CATALOGUE
+    assert spec.train.seeds >= 3
+
+
+def test_the_first_experiment_needs_no_network() -> None:
+    assert CATALOGUE[spec_of("digits").data.source].bundled
+
+
+@pytest.mark.parametrize("name", ["titanic", "shot-log"])
+def test_three_learning_rates_of_plain_sgd_stand_against_every_other_optimizer(name: str) -> None:
+    assert [rate for optimizer, rate in asked(name) if optimizer == "sgd"] == RATES
+    assert [optimizer for optimizer, _ in asked(name) if optimizer != "sgd"] == OPTIMIZERS
+    assert spec_of(name).model.parameters["hidden"] == [100, 100]
+
+
+def test_mnist_is_asked_of_a_small_network() -> None:
+    assert [optimizer for optimizer, _ in asked("mnist-mlp")] == ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
+    assert spec_of("mnist-mlp").model.parameters["hidden"] == [10]
+    assert spec_of("mnist-mlp").gates[0].at_least == 0.92
+
+
+def test_augmentation_is_asked_of_a_small_sample_with_pairs_of_seeds() -> None:
+    spec = spec_of("mnist-augment")
+    without, with_ = recipes_of(spec)
+    assert "augmentation" not in without.settings
+    assert {**with_.settings, "augmentation": None} == {**without.settings, "augmentation": None}
+    assert [name for step in with_.settings["augmentation"]["steps"] for name in step] == ["rotation", "translation"]
+    assert spec.train.seeds >= 5
+    assert (spec.data.rows or 0) * (1 - (spec.data.split.test or 0)) * (
+        1 - spec.data.split.validation
+    ) == pytest.approx(1000)
+
+
+def test_births_are_asked_of_a_linear_model_too() -> None:
+    spec = spec_of("births")
+    assert spec.compare.model is not None
+    assert "linear" in [model.name for model in spec.compare.model]
+    assert spec.evaluate.metric == "rmse"
+
+
+# --- find ----------------------------------------------------------------------------------------------------
+
+
+def test_an_experiment_is_found_by_name_or_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("data: {source: wine}")
+    assert find(str(path)) == path
+    monkeypatch.chdir(tmp_path)
+    assert find("mine.yaml") == Path("mine.yaml")
+    assert find("digits") == shipped()["digits"]
+
+
+@pytest.mark.parametrize("name", ["digit", "", ".", "digits.yaml", "../digits", "a" * 300, "nul\0"])
+def test_what_is_neither_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="no such experiment"):
+        find(name)
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    with pytest.raises(BadInput, match="did you mean titanic"):
+        find("titanik")

@@ -1,0 +1,187 @@
+"""A stack that pauses, loses trials, and is taken up again: nobody who stays notices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.training.models import MODELS, Penalties
+from tasks.training.schedules import SCHEDULES
+from tasks.training.stack import Stack, train_stack
+from tasks.training.trial import Outcome, Stopping, Trial
+from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
+
+HOW = {"xla": False, "dtype": "float64"}
+STEPS = 30  # six epochs of five steps
+
+
+def trials_of(**changes) -> list[Trial]:
+    """Two seeds of six variants: four rules, two widths, a schedule that knows its end, and dropout."""
+    changes = {
+        "epochs": 6,
+        "schedule": SCHEDULES["cosine"](warmup=0.2),
+        "penalties": Penalties(dropout=0.2),
+        **changes,
+    }
+    wide, narrow = (MODELS["mlp"](hidden=hidden, batch_normalisation=True) for hidden in ([9, 5], [6, 7]))
+    kinds = [
+        ("adam", wide),
+        ("adam", narrow),
+        ("nadam", wide),
+        ("sgd", wide),
+        ("sgd", narrow),
+        ("random_search", narrow),
+    ]
+    return [
+        trial_of(name, seed=seed, label=f"-{number}", architecture=architecture, **changes)
+        for number, (name, architecture) in enumerate(kinds)
+        for seed in (0, 1)
+    ]
+
+
+def assert_bits(ours: Outcome, theirs: Outcome) -> None:
+    assert (ours.status, ours.reason, ours.curves) == (theirs.status, theirs.reason, theirs.curves)
+    assert (ours.epochs, ours.steps, ours.best_step) == (theirs.epochs, theirs.steps, theirs.best_step)
+    for one, other in zip(ours.weights or [], theirs.weights or [], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert ours.outputs.keys() == theirs.outputs.keys()
+    for name, values in ours.outputs.items():
+        np.testing.assert_array_equal(values, theirs.outputs[name])
+
+
+@pytest.fixture(scope="module")
+def whole() -> list[Outcome]:
+    return train_stack(trials_of(), arrays_of(), **HOW)
+
+
+def test_pauses_change_no_bit(whole: list[Outcome]) -> None:
+    stack, heard = Stack(trials_of(), arrays_of(), **HOW), []
+    for step in (5, 15, 15, STEPS):
+        stack.train_until(step, lambda *news: heard.append(news))
+        assert stack.step == step
+    assert heard == [(step, STEPS) for step in range(5, STEPS + 1, 5)]
+    for ours, theirs in zip(stack.outcomes(), whole, strict=True):
+        assert_bits(ours, theirs)
+        assert ours.seconds > 0
+
+
+@pytest.mark.parametrize("lost", [range(2), range(2, 10), range(1, 12)], ids=["a column", "most", "all but one"])
+def test_survivors_train_as_if_nobody_had_been_dropped(lost: range, whole: list[Outcome]) -> None:
+    trials = trials_of()
+    stack = Stack(trials, arrays_of(), **HOW)
+    stack.train_until(10)
+    stack.drop(dict.fromkeys([trials[index].trial_id for index in lost], "among the worse half at step 10"))
+    gone = {index // 2 for index in lost if {2 * (index // 2), 2 * (index // 2) + 1} <= set(lost)}
+    assert len(stack.columns) == (6 - len(gone) if len(gone) >= 3 else 6)
+    stack.train_until(STEPS)
+    for index, (ours, theirs) in enumerate(zip(stack.outcomes(), whole, strict=True)):
+        if index not in lost:
+            assert_same(ours, theirs, 1e-9)
+            continue
+        assert (ours.status, ours.reason) == ("pruned", "among the worse half at step 10")
+        assert (ours.epochs, ours.steps, ours.best_step) == (2, 10, 10)
+        assert ours.curves == [point for point in theirs.curves if point[1] <= 10]
+        assert [each.shape for each in ours.weights] == [each.shape for each in theirs.weights]
+        assert ours.outputs["val"].shape == theirs.outputs["val"].shape
+
+
+def test_a_dropped_trial_hands_out_the_weights_of_its_last_evaluation() -> None:
+    trials, arrays = trials_of(), arrays_of()
+    stack = Stack(trials, arrays, **HOW)
+    stack.train_until(10)
+    stack.drop(dict.fromkeys([trial.trial_id for trial in trials[2:]], "lost"))
+    stack.train_until(STEPS)
+    until = Stack(trials, arrays, **HOW)
+    until.train_until(10)
+    for ours, theirs in zip(stack.outcomes()[2:], until.outcomes()[2:], strict=True):
+        for weight, other in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
+def test_trials_that_ended_by_themselves_stay_what_they_are_when_dropped() -> None:
+    trials = [
+        trial_of("sgd", label="early", epochs=6, stopping=Stopping(1, 10.0, True)),
+        trial_of("sgd", label="wild", epochs=6, learning_rate=1e300),
+        trial_of("adam", epochs=6),
+    ]
+    stack = Stack(trials, arrays_of(), **HOW)
+    stack.train_until(15)
+    stack.drop(dict.fromkeys([trial.trial_id for trial in trials], "lost"))
+    stack.train_until(STEPS)
+    assert stack.step == 15, "nobody runs"
+    assert [(each.status, each.reason == "lost") for each in stack.outcomes()] == [
+        ("ok", False),
+        ("diverged", False),
+        ("pruned", True),
+    ]
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_kept_values_are_those_of_the_weights_that_a_trial_keeps(restore_best: bool) -> None:
+    stopping = Stopping(patience=3, min_delta=0.01, restore_best=restore_best)
+    trials = [
+        trial_of("adam", epochs=6),
+        trial_of("adam", label="stops", epochs=6, learning_rate=0.5, stopping=stopping),
+        trial_of("sgd", label="wild", epochs=6, learning_rate=1e300),
+    ]
+    stack = Stack(trials, arrays_of(), **HOW)
+    assert stack.kept_values(trials[0].trial_id, 0) == {}
+    early = None
+    for epoch in (2, 6):
+        stack.train_until(epoch * stack.steps_per_epoch)
+        plain, stopped, wild = stack.outcomes()
+        for outcome in (plain, stopped):
+            found = stack.kept_values(outcome.trial.trial_id, epoch)
+            assert found["val_loss"] == next(
+                value for _, step, name, value in outcome.curves if (step, name) == (outcome.best_step, "val_loss")
+            )
+        assert stack.kept_values(wild.trial.trial_id, epoch) == {}
+        early = early or stack.kept_values(stopped.trial.trial_id, 2)
+    assert stack.kept_values(stopped.trial.trial_id, 2) == early, "whatever came after"
+    losses = [value for _, _, name, value in stopped.curves if name == "val_loss"]
+    assert (losses[-1] > min(losses)) and (found["val_loss"] != losses[-1]) == restore_best
+
+
+@pytest.mark.parametrize("step", [0, 3, 7, 16, -5])
+def test_a_stack_pauses_where_it_evaluates(step: int) -> None:
+    stack = Stack([trial_of("sgd", epochs=3)], arrays_of(), xla=False)
+    with pytest.raises(ValueError, match="every 5 of 15 steps"):
+        stack.train_until(step)
+
+
+@pytest.mark.parametrize(("dropping", "xla"), [(False, False), (True, False), (True, True)])
+def test_a_saved_stack_goes_on_bit_for_bit(dropping: bool, xla: bool, tmp_path: Path) -> None:
+    """Inside an epoch, with a plateau rule and early stopping in their middle."""
+    changes = {
+        "evaluate_every": 3,
+        "schedule": SCHEDULES["plateau"](patience=1, min_delta=0.05, factor=0.3),
+        "stopping": Stopping(4, 0.001, True),
+    }
+    trials, arrays, how = trials_of(**changes), arrays_of(), {"xla": xla, "dtype": "float32"}
+    if xla:
+        trials = trials[:2] + trials[-2:]
+    stack = Stack(trials, arrays, **how)
+    stack.train_until(12)
+    if dropping:
+        stack.drop(dict.fromkeys([trial.trial_id for trial in trials[2:]], "lost"))
+    stack.save(tmp_path / "paused.npz")
+    stack.train_until(STEPS)
+    other = Stack(trials, arrays, **how)
+    other.load(tmp_path / "paused.npz")
+    assert (other.step, len(other.columns)) == (12, 1 if dropping else len(trials) // 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["paused.npz"]
+    other.train_until(STEPS)
+    for ours, theirs in zip(other.outcomes(), stack.outcomes(), strict=True):
+        assert_bits(ours, theirs)
+
+
+def test_another_stack_is_not_taken_up(tmp_path: Path) -> None:
+    trials, arrays = [trial_of("sgd")], arrays_of()
+    Stack(trials, arrays, xla=False).save(tmp_path / "paused.npz")
+    others = [Stack([replace(trials[0], trial_id="other")], arrays, xla=False), Stack(trials, arrays, **HOW)]
+    for other in others:
+        with pytest.raises(ValueError, match="other trials"):
+            other.load(tmp_path / "paused.npz")
