@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.experiments import find
-from tasks import stages, steps
+from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.run_folder import STAGES, Stage, locked, make_folder, read_json
 from tasks.spec.load import load_spec
@@ -58,10 +58,10 @@ def bakeoff(request: RunRequest) -> str:
     spec, text = load_spec(path, request.set)
     home = home_folder()
     named = Path(request.run_dir) if request.run_dir else None
-    stages.check_start(spec, named, request.start_from)  # before a folder is made for nothing
-    folder = make_folder(named) if named else stages.new_folder(home, spec.name)
+    runs.check_start(spec, named, request.start_from)  # before a folder is made for nothing
+    folder = make_folder(named) if named else runs.new_folder(home, spec.name)
     with locked(folder), _nothing_left(folder, new=not named):
-        run = stages.open_run(
+        run = runs.open_run(
             spec,
             text,
             request.set,
@@ -95,7 +95,7 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
         raise
 
 
-def _through_to_verdict(run: stages.Run, *, skip_validation: bool) -> None:
+def _through_to_verdict(run: runs.Run, *, skip_validation: bool) -> None:
     load_tensorflow()
     dataset = steps.load(run)
     splits = steps.split(run, dataset)

@@ -28,14 +28,14 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
     """
-    from tasks import stages
+    from tasks import runs, stages
 
     folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
     try:
         with Bar(Console(stderr=True)) as bar:
             bar.hear("load", "reading the data", None)
             load_tensorflow()
-            run = stages.open_run(spec, text, overrides, base, home, folder)
+            run = runs.open_run(spec, text, overrides, base, home, folder)
             dataset = stages.load(
                 run, lambda done, total: bar.hear("load", f"{done / 1e6:.1f} MB", done / (total or done))
             )
@@ -121,7 +121,7 @@ def _reused(spec: Spec, plan: dict[str, Any], home: Path) -> str:
 
 
 def _same_run(spec: Spec, run: Path) -> bool:
-    from tasks.stages import first_stage
+    from tasks.runs import first_stage
 
     try:
         return first_stage(spec, run, "train") == "train"

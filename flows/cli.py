@@ -138,7 +138,7 @@ def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
         BadInput: it can't, or another process holds the folder.
     """
     from tasks.run_folder import locked
-    from tasks.stages import check_start
+    from tasks.runs import check_start
 
     if run_dir and (run_dir / "lock").is_file():
         with locked(run_dir):
@@ -147,7 +147,7 @@ def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
 
 
 def _check_table(spec: Spec, base: Path, home: Path) -> None:
-    from tasks.early import check_table
+    from tasks.runs import check_table
 
     check_table(spec, base, home)
 

@@ -6,15 +6,8 @@ load -> split -> validate -> plan -> search (where something is tuned) -> train 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shlex
-import subprocess
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -22,7 +15,7 @@ import pandas as pd
 from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
-from tasks.errors import BadInput, Blocked
+from tasks.errors import Blocked
 from tasks.execution.baselines import train_baselines
 from tasks.execution.previews import write_previews
 from tasks.execution.recording import collect, kept_weights
@@ -37,180 +30,10 @@ from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Ground, Rows
 from tasks.planning.trials import bind_trial
 from tasks.records import SETTINGS, SPLITS
-from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
-from tasks.spec.models import Spec, as_written
+from tasks.run_folder import read_json, write_json, write_text
+from tasks.runs import Run
 
 Bytes = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What every stage of one run knows.
-
-    Args:
-        spec: The experiment.
-        text: The spec as written, with overrides beside it.
-        overrides: `path=value`, as given.
-        base: The folder that relative data paths start from.
-        home: Holds `runs/`, `cache/`.
-        folder: The run's own.
-        start: The stage that it begins at.
-    """
-
-    spec: Spec
-    text: str
-    overrides: tuple[str, ...]
-    base: Path
-    home: Path
-    folder: Path
-    start: Stage
-    stages: Stages = field(compare=False)
-
-
-def new_folder(home: Path, name: str) -> Path:
-    """Makes `runs/DATE-TIME-NAME` under the home folder; two runs of one second get two folders."""
-    runs = home / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    for number in range(1, 1000):
-        folder = runs / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise BadInput("no free name for the run's folder", where=str(runs), got=stem)
-
-
-def open_run(
-    spec: Spec,
-    text: str,
-    overrides: Sequence[str],
-    base: Path,
-    home: Path,
-    folder: Path,
-    *,
-    experiment: str = "SPEC",
-    start: Stage = "load",
-) -> Run:
-    """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept. A run
-    that was ended before it had a plan begins at the beginning, whatever `start` says. Only for who holds the lock.
-
-    Raises:
-        BadInput: the folder holds something and `start` is the first stage, or it holds no run of this experiment to go
-            on from.
-    """
-    start = first_stage(spec, folder, start)
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    record = Stages(folder)
-    for name in ("model", "previews", "checkpoints"):
-        (folder / name).mkdir(exist_ok=True)
-    write_text(folder / "spec.yaml", text)
-    write_json(folder / "environment.json", environment(experiment, overrides))
-    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
-
-
-def check_start(spec: Spec, folder: Path | None, start: Stage) -> None:
-    """Whether a run can begin at `start` in `folder` (None: a new one), which may be missing. Makes nothing.
-
-    Raises:
-        BadInput: as `open_run`, or there is no folder to go on in.
-    """
-    if folder is not None:
-        first_stage(spec, folder, start)
-    elif start != "load":
-        raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
-
-
-def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
-    """The stage that a run in `folder` begins at where `start` is asked for; the folder may be missing.
-
-    Raises:
-        BadInput: as `open_run`.
-    """
-    held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.is_dir() else []
-    begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()
-    if begun:  # and ended by a mistake in its input, or killed
-        return "load"
-    if start == "load" and held:
-        raise BadInput(
-            "the run folder is not empty",
-            where=str(folder),
-            got=", ".join(sorted(held)[:5]),
-            remedy="choose another folder, or go on from a stage with --from",
-        )
-    if start != "load" and not (folder / "plan.json").exists():
-        raise BadInput(
-            "there is no run to go on from",
-            where=str(folder),
-            remedy="give the run's folder with --run-dir, or drop --from",
-        )
-    if start != "load":
-        _refuse_another(spec, read_json(folder / "plan.json")["spec"], folder, start)
-    return start
-
-
-def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:
-    """What was trained must be what the spec says; only how it is judged may change, and not behind the report."""
-    now = as_written(spec)
-    may_change = set() if start == "report" else {"description", "evaluate", "gates"}
-    other = sorted(key for key in now.keys() | earlier.keys() if now.get(key) != earlier.get(key))
-    if set(other) - may_change:
-        raise BadInput(
-            "the folder holds a run of another spec",
-            where=str(folder),
-            got=f"other values under {', '.join(other)}",
-            remedy="give the same spec and --set values, or start in another folder",
-        )
-
-
-def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What a reader needs to run it again: versions, platform, code revision."""
-    names = (
-        "tensorflow-cpu",
-        "tensorflow",
-        "keras",
-        "numpy",
-        "pandas",
-        "scikit-learn",
-        "great-expectations",
-        "prefect",
-    )
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "versions": versions,
-        "command": shlex.join(
-            ["bakeoff", "run", experiment, *(word for each in overrides for word in ("--set", each))]
-        ),
-        "overrides": list(overrides),
-        "git": _revision(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def _revision() -> dict[str, Any] | None:
-    """This project's own commit, where it runs from a checkout."""
-    root = Path(__file__).resolve().parent.parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def load(run: Run, progress: Bytes | None = None) -> Dataset:

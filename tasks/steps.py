@@ -29,7 +29,8 @@ from tasks import stages
 from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
-from tasks.stages import Run, Searching
+from tasks.runs import Run
+from tasks.stages import Searching
 
 Listener = Callable[[str, str, float | None], None]
 """Told (stage, what is being done, share done in `[0, 1]` or None). What begins with `note:` is to stay in sight."""

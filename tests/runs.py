@@ -9,17 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from tasks import stages
+from tasks import runs, stages
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
 from tasks.spec.load import parse_spec
+
+WINE: dict[str, Any] = {"data": {"source": "wine"}, "model": "linear", "train": {"epochs": 1, "seeds": 1}}
 
 
 @dataclass(frozen=True)
 class Planned:
     """A run up to its plan."""
 
-    run: stages.Run
+    run: runs.Run
     splits: pd.DataFrame
     plan: Plan
     prepared: Prepared
@@ -47,8 +49,12 @@ class Planned:
 
 def planned(folder: Path, spec: dict[str, Any], start: str = "load") -> Planned:
     """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
-    run = stages.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)
+    run = runs.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared, _ = stages.plan(run, dataset, splits)
     return Planned(run, splits, plan, prepared)
+
+
+def open_run(folder: Path, spec: dict[str, Any] = WINE, **options: Any) -> runs.Run:
+    return runs.open_run(parse_spec(spec), "# text\n", ["train.epochs=1"], folder, folder, folder, **options)

@@ -5,7 +5,8 @@ a Python call, a graph launch and a handful of tiny kernels for each step of eac
 each step together, and the steps of a chunk run in one loop inside one compiled function. From the outside in:
 
 1. *The plan* divides trials of one architecture, batch size and budget into stacks (`tasks.planning.cost_model`), and
-   says for each whether XLA compiles it. Two stacks on two cores run side by side, since one seldom fills more than one core.
+   says for each whether XLA compiles it. Two stacks on two cores run side by side, since one seldom fills more than one
+   core.
 2. *Axes.* A stack is a rectangle of `S` seeds times `R` recipes. Each weight of the Keras model that defines the
    network becomes an array with these two axes (`stacked_layers`). Trials of one seed share initial weights, batches
    and dropout's random numbers: that pairs their comparison, and lets the first layer multiply a batch by the kernels

@@ -20,7 +20,7 @@ from tests.in_memory import InMemory, in_memory
 if TYPE_CHECKING:
     from tasks.inputs.prepared import Prepared
     from tasks.planning.plan import Plan
-    from tasks.stages import Run
+    from tasks.runs import Run
 
 Drawn = Mapping[str, Any]
 """One setting: a value for each name of the space."""
@@ -146,11 +146,11 @@ class SearchWork:
 
 def opened(search: Searching, settings: int, epochs: int, turn: int, folder: Path) -> SearchWork:
     """Loads and prepares a search's data, up to the stage that searches."""
-    from tasks import stages
+    from tasks import runs, stages
     from tasks.spec.load import parse_spec
 
     spec = parse_spec(search.spec(settings, epochs, turn))
-    run = stages.open_run(spec, "", (), folder, folder / "home", folder / "run")
+    run = runs.open_run(spec, "", (), folder, folder / "home", folder / "run")
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared, _ = stages.plan(run, dataset, splits)
