@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
-from tasks.records import TABLES
+from tasks.records.tables import TABLES
 from tasks.run_folder import read_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Run:
         plan, validation, verdict, environment, stages: The JSON files of these names.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
-        trials, metrics, curves, predictions, settings: The tables of `tasks.records`.
+        trials, metrics, curves, predictions, settings: The tables of `tasks.records.tables`.
     """
 
     folder: Path

@@ -29,7 +29,7 @@ from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Ground, Rows
 from tasks.planning.trials import bind_trial
-from tasks.records import SETTINGS, SPLITS
+from tasks.records.tables import SETTINGS, SPLITS
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tasks import records
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.search import judge_search
 from tasks.evaluation.verdict import judge
+from tasks.records import tables as records
 from tasks.run_folder import write_json, write_text
 from tests.synthetic_search import SyntheticSearch, synthetic_search
 

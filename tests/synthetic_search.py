@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.evaluation.tried import read_space
-from tasks.records import SETTINGS
+from tasks.records.tables import SETTINGS
 from tasks.search.space import Range, Space
 
 # Decimal logarithm of the best learning rate, by optimizer; 0.5 lies beyond the range.

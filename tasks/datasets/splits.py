@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, nearest
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
 
 DEFAULT_TEST_SHARE = 0.2

@@ -13,8 +13,8 @@ from tasks.execution.recording import baselines_id, data_key, folder_of, metric_
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
-from tasks.records import CURVES, PREDICTIONS, TRIALS
-from tasks.records import METRICS as METRICS_TABLE
+from tasks.records.tables import CURVES, PREDICTIONS, TRIALS
+from tasks.records.tables import METRICS as METRICS_TABLE
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:

@@ -23,8 +23,8 @@ from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
 from tasks.planning.trials import PlannedStack, PlannedTrial
-from tasks.records import CURVES, PREDICTIONS, TRIALS, Table
-from tasks.records import METRICS as METRICS_TABLE
+from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
+from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.run_folder import read_json, write_json
 from tasks.training.trial import Outcome
 

@@ -30,8 +30,8 @@ from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import Ground
 from tasks.planning.trials import PlannedStack, PlannedTrial, planned
-from tasks.records import METRICS as METRICS_TABLE
-from tasks.records import SETTINGS, TRIALS
+from tasks.records.tables import METRICS as METRICS_TABLE
+from tasks.records.tables import SETTINGS, TRIALS
 from tasks.run_folder import read_json, write_json
 from tasks.search.methods import GRADIENT, HALVING, METHODS
 from tasks.search.space import Setting

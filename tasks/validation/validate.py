@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasks.dataset import TRAIN, Dataset
 from tasks.errors import BadInput
-from tasks.records import SCHEMA_VERSION
+from tasks.records.tables import SCHEMA_VERSION
 from tasks.validation.checks import CHECKS
 from tasks.validation.finding import Severity
 from tasks.validation.infer import infer

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.records import TABLES
+from tasks.records.tables import TABLES
 from tasks.run_folder import read_json
 from tests.flows.command import BAKEOFF, PROJECT
 

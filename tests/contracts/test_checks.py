@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tasks.dataset import Dataset
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.validation.checks import CHECKS
 from tasks.validation.finding import Finding
 from tasks.validation.names import EXPECTATIONS

@@ -21,7 +21,7 @@ from tasks.spec.models import Data
 from tasks.training.export import predict
 from tests.flows.command import SMALL, bakeoff
 from tests.flows.servers import processes_with
-from tests.unit.test_records import COLUMNS
+from tests.unit.records.test_tables import COLUMNS
 
 FILES = {
     "spec.yaml",

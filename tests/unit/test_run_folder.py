@@ -167,7 +167,7 @@ def test_what_killed_processes_left_half_written_is_swept(tmp_path: Path) -> Non
 
 def test_every_temporary_name_is_one_that_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.execution.recording import write_folder
-    from tasks.records import TABLES
+    from tasks.records.tables import TABLES
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", ended_process)

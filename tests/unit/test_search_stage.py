@@ -19,7 +19,7 @@ from tasks.execution import runner as trials_module
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import Pace
 from tasks.planning.recipes import recipes_of
-from tasks.records import SETTINGS, TABLES
+from tasks.records.tables import SETTINGS, TABLES
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
 from tests.runs import Planned, planned

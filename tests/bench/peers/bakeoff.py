@@ -76,7 +76,7 @@ def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress |
 def search(work: SearchWork) -> list[Searched]:
     """The search stage: asking, planning, training, recording, and the plan of what is trained at last."""
     from tasks import stages
-    from tasks.records import SETTINGS
+    from tasks.records.tables import SETTINGS
 
     planned = stages.plan_search(work.run, work.plan, work.prepared, work.splits)
     stages.search(work.run, work.plan, work.prepared, planned)

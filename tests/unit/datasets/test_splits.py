@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tasks.dataset import Dataset
 from tasks.datasets.splits import split_rows
 from tasks.errors import BadInput
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
 
 

@@ -18,7 +18,7 @@ from tasks.evaluation.importance import importances
 from tasks.evaluation.search import edge, judge_search
 from tasks.evaluation.sensitivity import sensitivity
 from tasks.evaluation.tried import Tried, ranked, read_settings, read_space, worst_told_apart
-from tasks.records import SETTINGS
+from tasks.records.tables import SETTINGS
 from tasks.search.space import Choices, Dimension, Range
 from tasks.training.optimizers import OPTIMIZERS
 from tests.synthetic_search import synthetic_search

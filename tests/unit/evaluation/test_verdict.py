@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import records
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.verdict import OnTest, finite, judge
+from tasks.records import tables as records
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 ROWS = 250

@@ -21,10 +21,10 @@ from tasks.execution import runner as trials_module
 from tasks.execution.recording import kept_weights
 from tasks.planning import cost_model as stacking
 from tasks.planning import stacks as layout_module
-from tasks.records import TABLES
+from tasks.records.tables import TABLES
 from tasks.run_folder import read_json
 from tests.runs import Planned, planned
-from tests.unit.test_records import COLUMNS
+from tests.unit.records.test_tables import COLUMNS
 
 CLASSIFICATION: dict[str, Any] = {
     "data": {"source": "wine"},

@@ -20,7 +20,7 @@ from tasks.planning import stacks as layout
 from tasks.planning.plan import Plan
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Ground, Rows
-from tasks.records import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
+from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.run_folder import read_json
 from tasks.search.methods import METHODS
 from tasks.search.space import Setting

@@ -23,7 +23,7 @@ from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.plan import Plan, lay_out
 from tasks.planning.stacks import Ground, Rows
 from tasks.planning.trials import PlannedTrial
-from tasks.records import METRICS, PREDICTIONS, SPLITS, TRIALS
+from tasks.records.tables import METRICS, PREDICTIONS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Split
 from tasks.training.feed import Resident

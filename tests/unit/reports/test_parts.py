@@ -20,7 +20,7 @@ from reports.markup import titled
 from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
-from tasks.records import CURVES
+from tasks.records.tables import CURVES
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SHAPES: dict[str, dict[str, Any]] = {

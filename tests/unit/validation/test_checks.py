@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.dataset import Dataset
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.validation.columns import constant_column, identifier_column, infinite_value, unequal_scales
 from tasks.validation.leak import target_leak
 from tasks.validation.overlap import shared_groups, shared_rows

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.dataset import Dataset
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.validation.by_profile import of_images
 from tasks.validation.infer import WIDE, infer
 from tasks.validation.inferred import bounds

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.dataset import Dataset
 from tasks.errors import BadInput, Several
-from tasks.records import SPLITS
+from tasks.records.tables import SPLITS
 from tasks.validation.validate import outcome_table, validate
 from tasks.validation.written import raw_table
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.records import METRICS, PREDICTIONS, SCHEMA_VERSION, TABLES, Table
+from tasks.records.tables import METRICS, PREDICTIONS, SCHEMA_VERSION, TABLES, Table
 
 # The contract with other tools, written out: what stands here may only grow.
 COLUMNS = {
