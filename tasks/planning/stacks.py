@@ -22,9 +22,10 @@ from tasks.planning.cost_model import AS_MODELLED, Division, Pace, Work, cores, 
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.trials import PlannedStack, PlannedTrial, bind_trial
 from tasks.spec.models import Spec
+from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
 from tasks.training.optimizers import OPTIMIZERS
-from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
+from tasks.training.scoring import EVALUATION_BYTES
 from tasks.training.stacked_layers import joinable, why_not, widest
 from tasks.training.streaming import CACHED_WINDOWS, window_bytes
 from tasks.training.trial import Trial

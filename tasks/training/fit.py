@@ -8,7 +8,7 @@ stood, so where it is cut changes no weight.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy as np
 from tasks.training.trial import (
     Arrays,
     ArraysByFold,
+    InputRows,
     Outcome,
     Progress,
     Trial,
-    Watch,
     by_fold,
     learning_rates,
 )
+from tasks.training.watch import Watch
 
 if TYPE_CHECKING:
     import keras
@@ -32,8 +33,8 @@ def train_fit(
     trials: Sequence[Trial], arrays: Arrays | ArraysByFold, *, progress: Progress | None = None
 ) -> list[Outcome]:
     """Trains each trial by `Model.fit`; arguments and outcomes as in `train_stack`."""
-    own = by_fold(arrays, trials)
-    total = sum(trial.epochs * own[trial.fold].steps_per_epoch(trial.batch_size) for trial in trials)
+    folds = by_fold(arrays, trials)
+    total = sum(trial.epochs * folds[trial.fold].steps_per_epoch(trial.batch_size) for trial in trials)
     outcomes: list[Outcome] = []
     done = 0
     for trial in trials:
@@ -42,9 +43,30 @@ def train_fit(
             if progress:
                 progress(before + step, total)
 
-        outcomes.append(_fit(trial, own[trial.fold], report))
-        done += trial.epochs * own[trial.fold].steps_per_epoch(trial.batch_size)
+        outcomes.append(_fit(trial, folds[trial.fold], report))
+        done += trial.epochs * folds[trial.fold].steps_per_epoch(trial.batch_size)
     return outcomes
+
+
+def fit_outputs(
+    trial: Trial, weights: Sequence[np.ndarray], parts: Mapping[str, InputRows], *, classes: int | None
+) -> dict[str, np.ndarray]:
+    """What a trial gives under the weights that it kept, by part: float32 `[rows, outputs]`, logits or standardised
+    values.
+
+    Args:
+        weights: In the order of the Keras model's `weights`.
+        parts: Inputs by name.
+        classes: None for regression.
+    """
+    shape = tuple(next(iter(parts.values())).shape[1:])
+    model = trial.architecture.build(shape, classes or 1, penalties=trial.penalties)
+    model.set_weights(list(weights))
+    return _outputs(model, parts)
+
+
+def _outputs(model: keras.Model, parts: Mapping[str, InputRows]) -> dict[str, np.ndarray]:
+    return {name: model.predict(inputs, batch_size=1024, verbose=0) for name, inputs in parts.items()}
 
 
 def keras_optimizer(trial: Trial, rates: np.ndarray) -> Any:
@@ -101,7 +123,7 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
     rates = learning_rates(trial, steps_per_epoch)
     model = trial.architecture.build(arrays.train.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
     compile_model(model, trial, rates, arrays.classes)
-    rows = _Rows(trial, arrays)
+    rows = _EpochRows(trial, arrays)
     weights = None
     if trial.class_weights:
         assert arrays.class_weights is not None
@@ -119,14 +141,14 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
         progress(step)
     if outcome.status == "ok":
         model.set_weights(outcome.weights)
-        outcome.outputs = {name: model.predict(x, batch_size=1024, verbose=0) for name, x in arrays.to_score.items()}
+        outcome.outputs = _outputs(model, arrays.to_score)
     else:
         outcome.weights = None
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-class _Rows:
+class _EpochRows:
     """A trial's training rows in the order of their epochs, in memory that is allocated once."""
 
     def __init__(self, trial: Trial, arrays: Arrays) -> None:
@@ -148,7 +170,7 @@ class _Rows:
 
 
 def _train(
-    model: keras.Model, rows: _Rows, steps: range, rates: np.ndarray, class_weights: dict[int, float] | None
+    model: keras.Model, rows: _EpochRows, steps: range, rates: np.ndarray, class_weights: dict[int, float] | None
 ) -> float:
     """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows."""
     import keras

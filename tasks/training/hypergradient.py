@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.training.program import Inputs, Program, Slots
+from tasks.training.program import Compiled, Inputs, Program, Slots
+from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.stack import Stack
 from tasks.training.stacked_layers import Tensor
+from tasks.training.tangents import tangents_of
 from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
 
 if TYPE_CHECKING:
@@ -96,12 +98,16 @@ def hypergradients(
     }
     first = next(iter(by_fold(arrays, trials).values()))
     model = trials[0].architecture.build(first.train.shape, first.outputs)
-    stack = Stack(list(columns.values()), arrays, xla=xla and compiles(model), dtype=dtype)
     followed = {column.trial_id: name for (_, name), column in columns.items()}
-    stack.runs = tangents = _Tangents(stack, followed)
+
+    def follow(rectangle: Rectangle, compiled: Compiled, weights: list[Tensor]) -> _Tangents:
+        return _Tangents(rectangle, compiled, weights, followed)
+
+    stack = Stack(list(columns.values()), arrays, xla=xla and compiles(model), dtype=dtype, follow=follow)
     stack.train_until(stack.total_steps, progress)
     outcomes = dict(zip(columns, stack.outcomes(), strict=True))
-    gradients = tangents.gradients()
+    assert isinstance(stack.engine, _Tangents)
+    gradients = stack.engine.gradients()
     result = []
     for trial in trials:
         own = {name: outcome for (owner, name), outcome in outcomes.items() if owner == trial.trial_id}
@@ -114,55 +120,54 @@ def hypergradients(
 
 
 class _Tangents:
-    """What runs a stack's chunks and scores with the tangents of its weights and slots beside them.
+    """What takes a stack's chunks and scores with the tangents of its weights and slots beside them.
 
     Args:
-        followed: The hyperparameter that each trial of the stack follows; "" for none.
+        weights: The initial ones.
+        followed: By trial, the hyperparameter that it follows; "" for none.
     """
 
-    def __init__(self, stack: Stack, followed: dict[str, str]) -> None:
+    def __init__(
+        self, rectangle: Rectangle, compiled: Compiled, weights: list[Tensor], followed: dict[str, str]
+    ) -> None:
         import tensorflow as tf
 
-        self.program, self.columns = stack.program, stack.columns
-        lanes = range(len(stack.columns[0]))
-        names = np.array([[followed[column[lane].trial_id] for column in stack.columns] for lane in lanes])
-        rates = np.array([[column[lane].learning_rate for column in stack.columns] for lane in lanes])
-        self.along = {
-            name: tf.constant(move, stack.dtype)
-            for name, move in _moves(stack.program, set(stack.inputs), names).items()
+        self._rectangle, self._program = rectangle, compiled.program
+        self._tangents = tangents_of(compiled.program)
+        inputs, dtype = compiled.inputs, compiled.program.dtype
+        names = per_trial(rectangle.columns, lambda trial: followed[trial.trial_id])
+        rates = per_trial(rectangle.columns, lambda trial: trial.learning_rate)
+        self._along = {
+            name: tf.constant(move, dtype) for name, move in _moves(compiled.program, set(inputs), names).items()
         }
-        self.along_rate = tf.constant(np.where(names == LEARNING_RATE, 1 / rates, 0.0), stack.dtype)
-        moved = [stack.inputs[name] for name in self.along]
-        with tf.autodiff.ForwardAccumulator(moved, list(self.along.values())) as forward_mode:
-            slots = stack.program.first_slots(stack.weights, stack.inputs)
+        self._along_rate = tf.constant(np.where(names == LEARNING_RATE, 1 / rates, 0.0), dtype)
+        moved = [inputs[name] for name in self._along]
+        with tf.autodiff.ForwardAccumulator(moved, list(self._along.values())) as forward_mode:
+            slots = compiled.program.first_slots(weights, inputs)
         zero = tf.UnconnectedGradients.ZERO
         along_slots = tf.nest.map_structure(lambda slot: forward_mode.jvp(slot, unconnected_gradients=zero), slots)
-        self.state: tuple[list, Slots] = ([tf.zeros_like(weight) for weight in stack.weights], along_slots)
+        self._state: tuple[list, Slots] = ([tf.zeros_like(weight) for weight in weights], along_slots)
 
     def chunk(
         self, weights: list, slots: Slots, inputs: Inputs, x: Tensor, y: Tensor, rates: Tensor, *rest: Tensor
     ) -> tuple[list, Slots, Tensor]:
         """As `Program.chunk`."""
-        self.along_loss, self.scored = np.zeros(rates.shape[1:]), 0
-        weights, slots, self.state, losses = self.program.chunk_tangents(
-            weights, slots, self.state, inputs, self.along, x, y, rates, rates * self.along_rate, *rest
+        self._along_loss, self._scored = np.zeros(rates.shape[1:]), 0
+        weights, slots, self._state, losses = self._tangents.chunk(
+            weights, slots, self._state, inputs, self._along, x, y, rates, rates * self._along_rate, *rest
         )
         return weights, slots, losses
 
     def score(self, weights: list, inputs: Inputs, x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `Program.score`."""
-        self.along_loss += self.program.score_tangents(weights, self.state[0], x, y, rows).numpy()
-        self.scored += int(rows)
-        return self.program.score(weights, inputs, x, y, rows)
+        self._along_loss += self._tangents.score(weights, self._state[0], x, y, rows).numpy()
+        self._scored += int(rows)
+        return self._program.score(weights, inputs, x, y, rows)
 
     def gradients(self) -> dict[str, float]:
         """By trial, the derivative of the mean loss of the rows that were scored last, along its direction."""
-        mean = self.along_loss / self.scored
-        return {
-            trial.trial_id: float(mean[lane, r])
-            for r, column in enumerate(self.columns)
-            for lane, trial in enumerate(column)
-        }
+        mean = self._along_loss / self._scored
+        return {trial.trial_id: float(mean[s, r]) for s, r, trial in self._rectangle.cells()}
 
 
 def _moves(program: Program, inputs: set[str], names: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 from tasks.training import program as program_module
 from tasks.training.models import MODELS, Activation, Architecture, Penalties
 from tasks.training.optimizers import OPTIMIZERS
-from tasks.training.stack import train_stack
+from tasks.training.stack import Stack, train_stack
 from tasks.training.stacked_layers import joinable, widest
 from tasks.training.trial import Clip, Outcome, Stopping, Trial
 from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
@@ -126,34 +126,22 @@ def test_hidden_layers_behind_convolutions_and_words() -> None:
     keras.backend.clear_session()
 
 
-def test_padded_weights_stay_exactly_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.training import stack as stack_module
-
-    kept = {}
-    hand_out = stack_module.Stack._hand_out
-
-    def seen(stack, columns) -> None:
-        kept.update(
-            {
-                (stack.columns[r][s].variant_id, index): np.take(weight.numpy()[s], r, form.axis - 1)
-                for (index, form), weight in zip(sorted(stack.program.forms.items()), stack.weights, strict=True)
-                for s in range(len(stack.seeds))
-                for r in range(len(stack.columns))
-            }
-        )
-        hand_out(stack, columns)
-
-    monkeypatch.setattr(stack_module.Stack, "_hand_out", seen)
+def test_padded_weights_stay_exactly_zero() -> None:
     model = {"activation": "sigmoid", "batch_normalisation": True}
     trials = [
         trial
         for name in OPTIMIZERS
         for trial in mixed(name, widths=([5, 3], [3, 4]), model=model, penalties=Penalties(dropout=0.3), seeds=(0,))
     ]
-    for outcome in train_stack(trials, arrays_of(), xla=False):
-        for index, own in enumerate(outcome.weights):
-            wide = kept[outcome.trial.variant_id, index]
-            assert np.count_nonzero(wide) == np.count_nonzero(own), (outcome.trial.variant_id, index)
+    stack = Stack(trials, arrays_of(), xla=False)
+    stack.train_until(stack.total_steps)
+    place = {trial.trial_id: (s, r) for s, r, trial in stack.rectangle.cells()}
+    for outcome in stack.outcomes():
+        s, r = place[outcome.trial.trial_id]
+        assert outcome.weights is not None
+        for form, weight, narrow in zip(stack.networks.forms, stack.state.weights, outcome.weights, strict=True):
+            wide = np.take(weight.numpy()[s], r, form.axis - 1)
+            assert np.count_nonzero(wide) == np.count_nonzero(narrow), outcome.trial.variant_id
             assert np.isfinite(wide).all()
 
 

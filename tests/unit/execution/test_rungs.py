@@ -210,10 +210,10 @@ def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path, m
     stacks = made(planned)
     climb(stacks, [contest_of(planned)], tmp_path, one_by_one(list(stacks)))
     again = made(planned, tmp_path)
-    columns, dropped = {name: len(stack.columns) for name, stack in again.items()}, []
+    columns, dropped = {name: len(stack.rectangle.columns) for name, stack in again.items()}, []
     for stack in again.values():
         monkeypatch.setattr(stack, "drop", lambda reasons, at=stack: dropped.append(at.step))
     climb(again, [contest_of(planned)], tmp_path, one_by_one(list(again)))
     # The one that nobody trains in any more stays where it was at the second rung, after six steps.
     assert dropped == [6, 20, 6]
-    assert {name: len(stack.columns) for name, stack in again.items()} == columns
+    assert {name: len(stack.rectangle.columns) for name, stack in again.items()} == columns

@@ -28,7 +28,8 @@ from tasks.run_folder import locked
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Data
 from tasks.training import streaming
-from tasks.training.stack import CHUNK_BYTES, EVALUATION_BYTES
+from tasks.training.chunks import CHUNK_BYTES
+from tasks.training.scoring import EVALUATION_BYTES
 from tasks.training.streaming import StreamedRows
 from tasks.validation.validate import validate
 from tests.in_memory import in_memory

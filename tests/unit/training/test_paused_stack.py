@@ -75,7 +75,7 @@ def test_survivors_train_as_if_nobody_had_been_dropped(lost: range, whole: list[
     stack.train_until(10)
     stack.drop(dict.fromkeys([trials[index].trial_id for index in lost], "among the worse half at step 10"))
     gone = {index // 2 for index in lost if {2 * (index // 2), 2 * (index // 2) + 1} <= set(lost)}
-    assert len(stack.columns) == (6 - len(gone) if len(gone) >= 3 else 6)
+    assert len(stack.rectangle.columns) == (6 - len(gone) if len(gone) >= 3 else 6)
     stack.train_until(STEPS)
     for index, (ours, theirs) in enumerate(zip(stack.outcomes(), whole, strict=True)):
         if index not in lost:
@@ -171,7 +171,7 @@ def test_a_saved_stack_goes_on_bit_for_bit(dropping: bool, xla: bool, tmp_path: 
     stack.train_until(STEPS)
     other = Stack(trials, arrays, **how)
     other.load(tmp_path / "paused.npz")
-    assert (other.step, len(other.columns)) == (12, 1 if dropping else len(trials) // 2)
+    assert (other.step, len(other.rectangle.columns)) == (12, 1 if dropping else len(trials) // 2)
     assert [path.name for path in tmp_path.iterdir()] == ["paused.npz"]
     other.train_until(STEPS)
     for ours, theirs in zip(other.outcomes(), stack.outcomes(), strict=True):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tasks.training import chunks, scoring
 from tasks.training import stack as stack_module
 from tasks.training.feed import Resident
 from tasks.training.fit import train_fit
@@ -199,8 +200,8 @@ def test_seeds_differ_in_weights_and_batches_and_equal_seeds_share_them() -> Non
 def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays, trials = arrays_of(), [trial_of("adam"), trial_of("sgd")]
     whole = train_stack(trials, arrays, dtype="float64")
-    monkeypatch.setattr(stack_module, "CHUNK_BYTES", 32 * 5 * 8 * 2)  # two steps
-    monkeypatch.setattr(stack_module, "EVALUATION_ROWS", 16)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 32 * 5 * 8 * 2)  # two steps
+    monkeypatch.setattr(scoring, "EVALUATION_ROWS", 16)
     for ours, theirs in zip(train_stack(trials, arrays, dtype="float64"), whole, strict=True):
         assert_same(ours, theirs, 1e-10)
 

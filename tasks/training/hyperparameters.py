@@ -1,0 +1,89 @@
+"""What differs from trial to trial within a stack, as arrays that its program takes.
+
+A program is compiled for update rules and for names of inputs. The values of the inputs are numbers of each trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from tasks.training.optimizers import Slots, Summed, Update, rounded
+from tasks.training.rectangle import Rectangle, per_trial
+from tasks.training.trial import Trial
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The recipes `start:stop` follow one update rule."""
+
+    update: Update
+    slots: Slots
+    names: tuple[str, ...]
+    searches: bool
+    summed: Summed | None
+    start: int
+    stop: int
+
+
+def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
+    """The update rules of recipes, those of one rule being neighbours."""
+    rules: list[Rule] = []
+    start = 0
+    for _, group in groupby(recipes, key=lambda trial: trial.optimizer.update.__name__):
+        members = [trial.optimizer for trial in group]
+        stop = start + len(members)
+        first = members[0]
+        names = (*first.inputs, *(["learning_rate"] if first.summed else []))
+        rules.append(Rule(first.update, first.slots, names, first.searches, first.summed, start, stop))
+        start = stop
+    return tuple(rules)
+
+
+def hyperparameters(
+    rectangle: Rectangle, rules: Sequence[Rule], class_weights: Sequence[np.ndarray | None]
+) -> dict[str, np.ndarray]:
+    """The numbers of each trial that a training step takes. What no trial uses is left out.
+
+    Args:
+        class_weights: Of each replica, `[classes]`; None for regression.
+
+    Returns:
+        By name: of the network `NAME`, `[S, R]`; of an update rule `NUMBER.NAME`, `[S, recipes of the rule]`; and
+        `class_weights`, `[S, R, classes]`.
+    """
+    columns = rectangle.columns
+    values: dict[str, Callable[[Trial], Any]] = {
+        "l1": lambda trial: rounded(trial.penalties.l1),
+        "l2": lambda trial: rounded(trial.penalties.l2),
+        "dropout": lambda trial: trial.penalties.dropout,
+        "label_smoothing": lambda trial: trial.label_smoothing,
+        "clip_value": lambda trial: trial.clip.value or 0.0,
+        "clip_norm": lambda trial: trial.clip.norm or 0.0,
+        "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,
+    }
+    inputs = {name: array for name, value in values.items() if (array := per_trial(columns, value)).any()}
+    if any(trial.class_weights for column in columns for trial in column):
+        inputs["class_weights"] = np.array(
+            [
+                [weights if column[s].class_weights else np.ones_like(weights) for column in columns]
+                for s, weights in enumerate(class_weights)
+            ]
+        )
+    for number, rule in enumerate(rules):
+        followers = columns[rule.start : rule.stop]
+        decay = per_trial(followers, lambda trial: rounded(trial.weight_decay))
+        if decay.any():
+            inputs[f"{number}.weight_decay"] = decay
+        bound = [
+            [{**trial.optimizer.inputs, "learning_rate": trial.learning_rate} for trial in column]
+            for column in followers
+        ]
+        for name in rule.names:
+            inputs[f"{number}.{name}"] = per_trial(bound, itemgetter(name))
+    return inputs

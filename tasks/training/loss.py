@@ -1,0 +1,85 @@
+"""What a stack minimises, and what it is scored by: each row's loss, penalties and hits, for all trials at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.training.axes import sum_per_trial
+from tasks.training.stacked_layers import Tensor
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss function of a program.
+
+    Args:
+        classes: None for regression.
+        shape: `(S, R)`.
+        dtype: A TensorFlow dtype.
+        kernels: Positions of the weights that penalties act on.
+        axes: Where `R` is in each of them.
+    """
+
+    classes: int | None
+    shape: tuple[int, int]
+    dtype: Any
+    kernels: Sequence[int]
+    axes: Sequence[int]
+
+    def of_training_rows(self, outputs: Tensor, y: Tensor, inputs: Inputs, part: slice = slice(None)) -> Tensor:
+        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted.
+
+        Args:
+            outputs: Of the recipes `part`.
+        """
+        import tensorflow as tf
+
+        smoothing, weights = (inputs.get(name) for name in ("label_smoothing", "class_weights"))
+        losses = self.of_rows(outputs, y, None if smoothing is None else smoothing[:, part])
+        return losses if weights is None else losses * tf.gather(weights[:, part], y, axis=2, batch_dims=1)
+
+    def of_rows(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:
+        """Each row's loss, `[S, R, B]`: the cross-entropy from logits, or the squared error of the standardised target.
+
+        Args:
+            smoothing: Of labels, `[S, R]`; None: they are not smoothed.
+        """
+        import tensorflow as tf
+
+        if self.classes is None:
+            return tf.square(outputs[..., 0] - tf.cast(y, self.dtype)[:, None, :])
+        labels = tf.broadcast_to(y[:, None, :], outputs.shape[:3])
+        if smoothing is None:
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+        smoothing = smoothing[:, :, None, None]
+        hot = tf.one_hot(labels, self.classes, dtype=self.dtype)
+        return tf.nn.softmax_cross_entropy_with_logits(hot * (1 - smoothing) + smoothing / self.classes, outputs)
+
+    def penalty(self, weights: Sequence, inputs: Inputs, part: slice = slice(None)) -> Tensor:
+        """l1 * sum |w| + l2 * sum w^2 over the kernels, `[S, R]`.
+
+        Args:
+            weights: Of the recipes `part`.
+        """
+        import tensorflow as tf
+
+        replicas, recipes = self.shape
+        penalty = tf.zeros([replicas, len(range(recipes)[part])], self.dtype)
+        for index, axis in zip(self.kernels, self.axes, strict=True) if {"l1", "l2"} & inputs.keys() else []:
+            if "l1" in inputs:
+                penalty += inputs["l1"][:, part] * _summed(tf.abs, weights[index], axis)
+            if "l2" in inputs:
+                penalty += inputs["l2"][:, part] * _summed(tf.square, weights[index], axis)
+        return penalty
+
+
+def _summed(function: Callable[[Tensor], Tensor], weight: Tensor, axis: int) -> Tensor:
+    """The sum of a function over each trial's weight, `[S, R]`."""
+    import tensorflow as tf
+
+    parts = weight if isinstance(weight, tuple) else (weight,)
+    return tf.concat([sum_per_trial(function(part), axis) for part in parts], 1)

@@ -1,0 +1,142 @@
+"""The Keras models of a stack's trials, and how their weights lie together in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.training.models import Penalties
+from tasks.training.rectangle import Rectangle
+from tasks.training.stacked_layers import Form, Tensor, forms, joinable, layout, widest
+from tasks.training.trial import Trial
+
+if TYPE_CHECKING:
+    import keras
+
+Widths = tuple[int, ...]
+"""Units of the hidden Dense layers."""
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of a stack. They are equal but for the units of hidden Dense layers.
+
+    Args:
+        model: The widest. Narrower ones are padded with zeros to its shapes.
+        widths: Its units.
+        shapes: By width, the shape of each weight of a trial, in the order of the Keras model's `weights`.
+        trainable_shapes: By width, `trainable_shapes` of the model.
+        forms: How each weight lies in the stack, in the same order.
+    """
+
+    model: keras.Model
+    widths: Widths
+    shapes: Mapping[Widths, Shapes]
+    trainable_shapes: Mapping[Widths, Shapes]
+    forms: tuple[Form, ...]
+
+    @classmethod
+    def of(cls, models: Mapping[Widths, keras.Model]) -> Networks:
+        """Args:
+            models: One of each width.
+
+        Raises:
+            ValueError: they can't share a stack.
+        """
+        reason = joinable(list(models.values()))
+        if reason is not None:
+            raise ValueError(f"the networks of a stack must be joinable: {reason}")
+        model = widest(list(models.values()))
+        return cls(
+            model=model,
+            widths=tuple(map(max, zip(*models, strict=True))),
+            shapes={width: tuple(tuple(each.shape) for each in own.weights) for width, own in models.items()},
+            trainable_shapes={width: trainable_shapes(own) for width, own in models.items()},
+            forms=tuple(form for _, form in sorted(forms(layout(model)).items())),
+        )
+
+    def joined(
+        self, rectangle: Rectangle, weights_of: Callable[[Trial], Sequence[np.ndarray]], dtype: Any
+    ) -> list[Tensor]:
+        """The weights of all trials: each trial's in the leading corner, zeros around them.
+
+        Args:
+            weights_of: Weights of a trial as its Keras model has them; none where they are not known: zeros.
+            dtype: A TensorFlow dtype.
+        """
+        import tensorflow as tf
+
+        found = [(s, r, weights_of(trial)) for s, r, trial in rectangle.cells()]
+        joined = []
+        for index, (form, weight) in enumerate(zip(self.forms, self.model.weights, strict=True)):
+            shape = form.stored(np.empty(weight.shape)).shape
+            stacked = np.zeros([*rectangle.shape, *shape], dtype.name)
+            for s, r, weights in found:
+                if weights:
+                    stored = form.stored(weights[index])
+                    stacked[s, r][_corner(stored.shape)] = stored
+            joined.append(tf.constant(np.moveaxis(stacked, 1, form.axis), dtype))
+        return joined
+
+    def of_trial(self, joined: Sequence[np.ndarray], s: int, r: int, trial: Trial) -> list[np.ndarray]:
+        """One trial's weights out of all, as its Keras model has them."""
+        shapes = self.shapes[trial.architecture.hidden]
+        return [
+            np.ascontiguousarray(form.restored(np.take(weight[s], r, axis=form.axis - 1))[_corner(shape)])
+            for form, weight, shape in zip(self.forms, joined, shapes, strict=True)
+        ]
+
+    def activations(self) -> int:
+        """How many numbers one row gives, over all layers."""
+        return sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
+
+
+def built(
+    rectangle: Rectangle, shape: tuple[int, ...], outputs: int, seeds: Sequence[int]
+) -> dict[Widths, list[keras.Model]]:
+    """By width, the Keras model of each seed. Where some trial has dropout, all have the layer; its rate is an input.
+
+    Args:
+        shape: Of one row's inputs.
+        outputs: Of the network.
+    """
+    penalties = Penalties(dropout=max(trial.penalties.dropout for _, _, trial in rectangle.cells()))
+    architectures = {trial.architecture.hidden: trial.architecture for trial in rectangle.recipes}
+    return {
+        width: [architecture.build(shape, outputs, penalties=penalties, seed=seed) for seed in seeds]
+        for width, architecture in architectures.items()
+    }
+
+
+def initial(
+    rectangle: Rectangle, shape: tuple[int, ...], outputs: int
+) -> tuple[Networks, Callable[[Trial], Sequence[np.ndarray]]]:
+    """Builds the networks of a stack, and says with which weights each trial begins: those of its seed."""
+    seeds = list(dict.fromkeys(rectangle.seeds))
+    models = built(rectangle, shape, outputs, seeds)
+    weights = {
+        (width, seed): [weight.numpy() for weight in model.weights]
+        for width, of_seeds in models.items()
+        for seed, model in zip(seeds, of_seeds, strict=True)
+    }
+    networks = Networks.of({width: of_seeds[0] for width, of_seeds in models.items()})
+    return networks, lambda trial: weights[trial.architecture.hidden, trial.seed]
+
+
+def trainable_shapes(model: keras.Model) -> Shapes:
+    """Of each trainable weight as one trial has it in a stack, in the order of the layers."""
+    layers = layout(model)
+    stored = forms(layers)
+    return tuple(
+        stored[index].stored(np.empty(model.weights[index].shape)).shape for one in layers for index in one.trainable
+    )
+
+
+def _corner(shape: Sequence[int]) -> tuple[slice, ...]:
+    """The leading part of a weight, of another trial's shape or its own."""
+    return tuple(slice(0, size) for size in shape)

@@ -1,0 +1,90 @@
+"""A paused stack on disk: one `.npz` of its arrays, with all else as JSON among them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.run_folder import write_bytes
+from tasks.training.program import Slots
+from tasks.training.stacked_layers import Tensor
+from tasks.training.trial import Outcome
+
+
+def write_arrays(
+    path: Path,
+    state: Mapping[str, Any],
+    weights: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    slots: Slots,
+    outcomes: Sequence[Outcome],
+) -> None:
+    """Writes the file; it is there when all of it is.
+
+    Args:
+        state: Plain values.
+    """
+    plain = {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}
+    arrays = {"state": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
+    for name, listed in (("weights", weights), ("kept", kept)):
+        arrays |= {f"{name}/{index}": weight.numpy() for index, weight in enumerate(listed)}
+    for number, blocks in enumerate(slots):
+        for place, block in enumerate(blocks):
+            arrays |= {f"slots/{number}/{place}/{index}": slot.numpy() for index, slot in enumerate(block)}
+    for number, outcome in enumerate(outcomes):
+        arrays |= {f"own/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
+        arrays |= {f"outputs/{number}/{name}": values for name, values in outcome.outputs.items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_bytes(path, content.getvalue())
+
+
+@dataclass(frozen=True)
+class SavedArrays:
+    """Arrays by name, as `write_arrays` named them."""
+
+    by_name: Mapping[str, np.ndarray]
+
+    def under(self, prefix: str) -> dict[str, np.ndarray]:
+        return {name.removeprefix(prefix): array for name, array in self.by_name.items() if name.startswith(prefix)}
+
+    def listed(self, name: str) -> list[Tensor]:
+        """`weights` or `kept`."""
+        import tensorflow as tf
+
+        found = self.under(f"{name}/")
+        return [tf.constant(found[str(index)]) for index in range(len(found))]
+
+    def slots(self, counts: Sequence[Sequence[int]]) -> Slots:
+        """Args:
+        counts: Of each rule and block, how many arrays its state has.
+        """
+        import tensorflow as tf
+
+        return [
+            [
+                tuple(tf.constant(self.by_name[f"slots/{number}/{place}/{index}"]) for index in range(count))
+                for place, count in enumerate(of_blocks)
+            ]
+            for number, of_blocks in enumerate(counts)
+        ]
+
+    def fill(self, outcomes: Sequence[Outcome]) -> None:
+        """Puts weights and outputs into outcomes, in the order in which they were written."""
+        for number, outcome in enumerate(outcomes):
+            weights = self.under(f"own/{number}/")
+            outcome.weights = [weights[str(index)] for index in range(len(weights))] or None
+            outcome.outputs = self.under(f"outputs/{number}/")
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], SavedArrays]:
+    """The plain values, with `slots`: how many arrays each block's state has; and the arrays."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    return json.loads(arrays["state"].tobytes()), SavedArrays(arrays)
