@@ -21,6 +21,7 @@ from tasks.execution.previews import write_previews
 from tasks.execution.recording import collect, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
+from tasks.execution.scoring import score_final_trials
 from tasks.execution.tuning import Tuning
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
@@ -190,7 +191,9 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:
-    """Trains the baselines and writes the run's tables."""
+    """Scores the test rows, once, under the weights that the final trials kept; trains the baselines, and writes the
+    run's tables. No other stage runs test rows."""
+    score_final_trials(laid_out, prepared, run.folder)
     train_baselines(laid_out, prepared, run.folder)
     return collect(laid_out, run.folder)
 
@@ -242,7 +245,8 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
     dataset = prepared.dataset
     outputs = len(dataset.classes) if dataset.classes else 1
     network = trial.architecture.build(prepared.features.shape[1:], outputs, penalties=trial.penalties, seed=trial.seed)
-    network.set_weights(kept_weights(laid_out, run.folder, trial_id))
+    stack = next(stack for stack in laid_out.stacks if trial_id in stack.trials)
+    network.set_weights(kept_weights(run.folder, stack.stack_id)[trial_id])
     export_model(
         prepared.preprocessor,
         network,

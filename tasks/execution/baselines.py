@@ -13,8 +13,8 @@ from tasks.execution.recording import baselines_id, data_key, folder_of, metric_
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
-from tasks.records.tables import CURVES, PREDICTIONS, TRIALS
 from tasks.records.tables import METRICS as METRICS_TABLE
+from tasks.records.tables import PREDICTIONS, TRIALS
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
@@ -31,7 +31,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         kind=dataset.kind,
         tokens=dataset.tokens,
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
-        streamed=OnDisk(dataset.streamed.sample, prepared.arrays().to_score) if dataset.streamed else None,
+        streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
     trials, metrics, predictions = [], [], []
     for baseline in baselines:
@@ -53,5 +53,4 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
             metrics += metric_rows(trial_id, part, prediction, plan, prepared)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
-    tables = {TRIALS: trials, METRICS_TABLE: metrics, CURVES: [], PREDICTIONS: pd.concat(predictions)}
-    write_folder(folder, tables, {})
+    write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)})

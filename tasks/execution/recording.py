@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import TEST, VAL
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
@@ -31,7 +30,7 @@ from tasks.training.trial import Outcome
 PreparedByFold = Mapping[int | None, Prepared]
 
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
-GRADIENTS = "gradients.json"
+WEIGHTS, GRADIENTS = "weights.npz", "gradients.json"
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
@@ -52,23 +51,34 @@ class Searched:
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     """Puts the stacks' records together into the run's tables, writes them, and returns them by name."""
     searched = plan.search["stacks"] if plan.search else []
-    names = [stack["stack_id"] for stack in searched] + [stack.stack_id for stack in plan.stacks] + [baselines_id(plan)]
-    folders = [folder_of(run, name) for name in names]
+    names = [stack["stack_id"] for stack in searched]
+    for stack in plan.stacks:
+        names += [stack.stack_id, scores_id(stack)]
+    folders = [folder_of(run, name) for name in (*names, baselines_id(plan))]
     tables = {}
     for table in RECORDED:
-        frames = [frame for folder in folders if len(frame := table.read(folder))]
-        frame = pd.concat(frames, ignore_index=True) if frames else table.frame()
+        frames = [table.read(folder) for folder in folders if (folder / f"{table.name}.parquet").exists()]
+        frame = _by_trial(pd.concat(frames, ignore_index=True))
         table.write(frame, run)
         tables[table.name] = table.frame(frame)
     return tables
 
 
-def kept_weights(plan: Plan, run: Path, trial_id: str) -> list[np.ndarray]:
-    """The weights that a finished trial kept, in the order of its Keras model's `weights`."""
-    stack = next(stack for stack in plan.stacks if trial_id in stack.trials)
-    with np.load(folder_of(run, stack.stack_id) / "weights.npz", allow_pickle=False) as arrays:
-        names = sorted((name for name in arrays.files if name.startswith(f"{trial_id}/")), key=_number)
-        return [arrays[name] for name in names]
+def _by_trial(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each trial together, trials and their rows in the order in which they come."""
+    order, _ = pd.factorize(frame["trial_id"])
+    return frame.iloc[np.argsort(order, kind="stable")]
+
+
+def kept_weights(run: Path, stack_id: str) -> dict[str, list[np.ndarray]]:
+    """By trial of a finished stack, the weights that it kept, in the order of its Keras model's `weights`. Trials that
+    diverged kept none."""
+    with np.load(folder_of(run, stack_id) / WEIGHTS, allow_pickle=False) as arrays:
+        found: dict[str, list[np.ndarray]] = {}
+        for name in sorted(arrays.files, key=_number):
+            trial_id, _, _ = name.partition("/")
+            found.setdefault(trial_id, []).append(arrays[name])
+        return found
 
 
 def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
@@ -114,26 +124,14 @@ def record(
     for outcome in outcomes:
         trial_id, own = outcome.trial.trial_id, prepared[outcome.trial.fold]
         for part, outputs in outcome.outputs.items():
-            metrics += metric_rows(trial_id, part, own.prediction(outputs), plan, own)
-            metrics.append(_metric_row(trial_id, part, LOSS, own.loss(part, outputs), len(outputs)))
-    predictions = [
-        prediction_rows(outcome.trial.trial_id, part, own.prediction(outcome.outputs[part]), own)
-        for outcome in _finalists(outcomes, metrics, planned, plan)
-        for own in [prepared[outcome.trial.fold]]
-        for part in (VAL, TEST)
-    ]
+            metrics += output_rows(trial_id, part, outputs, plan, own)
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
         if planned[outcome.trial.trial_id].stage == "final"
         for index, weight in enumerate(outcome.weights or [])
     }
-    tables = {
-        TRIALS: trials,
-        METRICS_TABLE: metrics,
-        CURVES: curves,
-        PREDICTIONS: pd.concat(predictions) if predictions else [],
-    }
+    tables: dict[Table, Any] = {TRIALS: trials, METRICS_TABLE: metrics, CURVES: curves}
     write_folder(folder_of(run, stack.stack_id), tables, weights, searched.gradients)
 
 
@@ -155,6 +153,14 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, pla
         "seconds": outcome.seconds,
         "stack_id": stack.stack_id,
     }
+
+
+def output_rows(trial_id: str, part: str, outputs: np.ndarray, plan: Plan, prepared: Prepared) -> list[dict[str, Any]]:
+    """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss."""
+    return [
+        *metric_rows(trial_id, part, prepared.prediction(outputs), plan, prepared),
+        _metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)),
+    ]
 
 
 def metric_rows(
@@ -184,47 +190,36 @@ def prediction_rows(trial_id: str, part: str, prediction: np.ndarray, prepared: 
     return frame if prediction.ndim == 1 else frame.assign(class_index=np.tile(np.arange(columns), len(rows)))
 
 
-def _finalists(
-    outcomes: Sequence[Outcome],
-    metrics: Sequence[dict[str, Any]],
-    planned: dict[str, PlannedTrial],
-    plan: Plan,
-) -> list[Outcome]:
-    """Of each recipe the trial that would be shipped: the best by the deciding metric on the validation part. Trials
-    of a search are not shipped."""
-    sign = METRICS[plan.metric].sign
-    scores = {
-        row["trial_id"]: sign * row["value"] for row in metrics if (row["part"], row["metric"]) == (VAL, plan.metric)
-    }
-    best: dict[str, Outcome] = {}
-    for outcome in sorted(outcomes, key=lambda each: each.trial.seed):
-        trial = planned[outcome.trial.trial_id]
-        if trial.stage != "final" or outcome.status != "ok" or not np.isfinite(scores[trial.trial_id]):
-            continue
-        recipe = trial.recipe_id
-        if recipe not in best or scores[outcome.trial.trial_id] > scores[best[recipe].trial.trial_id]:
-            best[recipe] = outcome
-    return list(best.values())
-
-
 def write_folder(
     folder: Path,
     tables: dict[Table, Any],
-    weights: dict[str, np.ndarray],
+    weights: dict[str, np.ndarray] | None = None,
     gradients: Mapping[str, Mapping[str, float]] = {},
 ) -> None:
-    """Writes one stack's records; the folder is there when all of it is."""
+    """Writes records that belong together; the folder is there when all of it is.
+
+    Args:
+        tables: Their rows.
+        weights: `TRIAL/NUMBER` to array; None where there are none to keep.
+        gradients: By trial and hyperparameter.
+    """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
     try:
         for table, rows in tables.items():
             table.write(rows, temporary)
-        np.savez(temporary / "weights.npz", allow_pickle=False, **weights)
+        if weights is not None:
+            np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
         if gradients:
             write_json(temporary / GRADIENTS, {trial: _known(own) for trial, own in gradients.items()})
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def scores_id(stack: PlannedStack) -> str:
+    """The folder of what a stack's trials show on the test part."""
+    return f"scores-{stack.stack_id}"
 
 
 def baselines_id(plan: Plan) -> str:

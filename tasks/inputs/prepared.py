@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,13 @@ import pandas as pd
 
 from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
-from tasks.inputs.stored import Rows, learn, stored_parts
+from tasks.inputs.stored import RowsWritten, learn, stored_parts
 from tasks.preprocessing.sounds import fit_sound_preprocessor
 from tasks.preprocessing.tables import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
 from tasks.preprocessing.texts import fit_text_preprocessor
-from tasks.training.feed import Resident
-from tasks.training.streaming import StreamedRows
-from tasks.training.trial import Arrays
+from tasks.training.feed import Feed, Resident
+from tasks.training.streaming import StoredRows, StreamedRows
+from tasks.training.trial import Arrays, InputRows
 
 if TYPE_CHECKING:
     import keras
@@ -61,8 +62,8 @@ class Prepared:
         classes = self.dataset.classes
         return class_weights(self.dataset.target[self.rows[TRAIN]], len(classes)) if classes else None
 
-    def arrays(self, progress: Rows | None = None) -> Arrays:
-        """What the trainers take.
+    def inputs(self, parts: Sequence[str], progress: RowsWritten | None = None) -> dict[str, InputRows]:
+        """By part, the inputs of its scored rows.
 
         Args:
             progress: Told how far the writing of streamed rows is, where it is needed.
@@ -70,22 +71,19 @@ class Prepared:
         Raises:
             BadInput: streamed rows can't be written.
         """
+        streamed = self.dataset.streamed
+        if streamed is None:
+            return {part: self.features[self.rows[part]] for part in parts}
+        stored = self._stored(progress)
+        held = np.searchsorted(streamed.sample, self.scored[TRAIN])
+        return {part: self.features[held] if part == TRAIN else stored[part] for part in parts}
+
+    def arrays(self, progress: RowsWritten | None = None) -> Arrays:
+        """What the trainers take: training and validation rows, never those of the test part. As for `inputs`."""
         target, (_, deviation) = self.targets, self.target_scale
-        if self.dataset.streamed is not None:
-            stored = stored_parts(self.dataset, self.preprocessor, self.features, self.rows, target, progress)
-            held = np.searchsorted(self.dataset.streamed.sample, self.scored[TRAIN])
-            return Arrays(
-                train=StreamedRows(stored[TRAIN]),
-                val_inputs=stored[VAL],
-                val_targets=target[self.rows[VAL]],
-                classes=len(self.dataset.classes) if self.dataset.classes else None,
-                target_scale=deviation,
-                class_weights=self.class_weights,
-                to_score={**stored, TRAIN: self.features[held]},
-            )
-        inputs = {part: self.features[rows] for part, rows in self.rows.items()}
+        inputs = self.inputs((TRAIN, VAL), progress)
         return Arrays(
-            train=Resident(inputs[TRAIN], target[self.rows[TRAIN]]),
+            train=self._feed(inputs[TRAIN]),
             val_inputs=inputs[VAL],
             val_targets=target[self.rows[VAL]],
             classes=len(self.dataset.classes) if self.dataset.classes else None,
@@ -93,6 +91,17 @@ class Prepared:
             class_weights=self.class_weights,
             to_score=inputs,
         )
+
+    def _feed(self, inputs: InputRows) -> Feed:
+        """The training rows, of which `inputs` are those that are scored."""
+        if self.dataset.streamed is not None:
+            return StreamedRows(self._stored()[TRAIN])
+        assert isinstance(inputs, np.ndarray)
+        return Resident(inputs, self.targets[self.rows[TRAIN]])
+
+    def _stored(self, progress: RowsWritten | None = None) -> dict[str, StoredRows]:
+        """Every part of streamed data."""
+        return stored_parts(self.dataset, self.preprocessor, self.features, self.rows, self.targets, progress)
 
     def prediction(self, outputs: np.ndarray) -> np.ndarray:
         """A network's outputs `[rows, outputs]` as class probabilities `[rows, classes]`, or values `[rows]` in the

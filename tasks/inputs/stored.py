@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the files; it grows when they are written differently."""
 
-Rows = Callable[[int, int], None]
-"""Told (rows done, rows in all)."""
+RowsWritten = Callable[[int, int], None]
+"""Told (rows written, rows in all)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def stored_parts(
     features: np.ndarray,
     rows: Mapping[str, np.ndarray],
     target: np.ndarray,
-    progress: Rows | None = None,
+    progress: RowsWritten | None = None,
 ) -> dict[str, StoredRows]:
     """Every part's preprocessed rows, each in the order of `rows`; written where an earlier run did not leave them.
 
@@ -120,7 +120,7 @@ def _write(
     rows: Mapping[str, np.ndarray],
     target: np.ndarray,
     folder: Path,
-    progress: Rows | None,
+    progress: RowsWritten | None,
 ) -> None:
     """One pass over the raw rows."""
     with ExitStack() as files:

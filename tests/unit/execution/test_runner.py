@@ -19,9 +19,9 @@ from sklearn import metrics as sklearn_metrics
 
 from tasks.execution import runner as trials_module
 from tasks.execution.recording import kept_weights
+from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
 from tasks.planning import stacks as layout_module
-from tasks.records.tables import TABLES
 from tasks.run_folder import read_json
 from tests.runs import Planned, planned
 from tests.unit.records.test_tables import COLUMNS
@@ -152,16 +152,26 @@ def test_predictions_are_probabilities_of_every_class_for_each_row_of_a_part(win
         np.testing.assert_array_equal(frame["target"], target[frame["row"].to_numpy(int)])
 
 
-def test_predictions_are_those_of_the_finalists(wine: Planned, tables: Tables) -> None:
-    """Of each recipe the trial with the best validation score, the first seed among equals; and the baselines."""
-    recorded = set(tables["predictions"]["trial_id"])
+def test_predictions_of_every_trial_are_kept_while_they_are_few(wine: Planned, tables: Tables) -> None:
+    recorded = tables["predictions"].groupby(["trial_id", "part"]).size().unstack()
+    assert set(recorded.index) == set(tables["trials"]["trial_id"])
+    assert (recorded == [wine.plan.parts[part] * 3 for part in recorded.columns]).all(axis=None)
+
+
+def test_of_more_predictions_those_of_the_leader_and_the_finalists_are_kept(wine: Planned, tables: Tables) -> None:
+    """A finalist is the trial that a recipe would ship: the best on validation, the first seed among equals."""
+    values = 12 * 3 * (wine.plan.parts["val"] + wine.plan.parts["test"])
+    everyone = {trial.trial_id for trial in wine.plan.trials}
+    assert len(everyone) == 12 and predicted_trials(wine.plan, wine.prepared, wine.folder, values) == everyone
+    kept = predicted_trials(wine.plan, wine.prepared, wine.folder, values - 1)
     frame = trained(tables).assign(
         score=lambda rows: [values_of(tables, each, "val")["accuracy"] for each in rows["trial_id"]]
     )
     best = frame.sort_values(["score", "seed"], ascending=[False, True]).groupby("recipe_id").first()["trial_id"]
+    leader = frame.groupby("recipe_id", sort=False)["score"].mean().idxmax()
     assert len(best) == len(wine.plan.recipes) == 4
-    baselines = set(tables["trials"].query("stage == 'baseline'")["trial_id"])
-    assert recorded == set(best) | baselines
+    assert kept == {*best, *frame.loc[frame["recipe_id"] == leader, "trial_id"]}
+    assert len(kept) == 4 + 2
 
 
 SKLEARN = {
@@ -189,7 +199,7 @@ def test_recorded_metrics_are_scikit_learns_on_the_recorded_predictions(wine: Pl
 def test_a_regressions_metrics_are_scikit_learns_too(diabetes_tables: Tables) -> None:
     predictions = diabetes_tables["predictions"]
     assert predictions["class_index"].isna().all()
-    assert predictions["trial_id"].nunique() == 1 + 3, "one finalist, three baselines"
+    assert predictions["trial_id"].nunique() == 2 + 3, "two trials that ended, three baselines"
     for (trial_id, part), frame in predictions.groupby(["trial_id", "part"]):
         assert frame["row"].is_unique
         target, value = frame["target"], frame["value"]
@@ -266,7 +276,7 @@ def test_a_trial_that_diverges_ends_alone(diabetes_tables: Tables) -> None:
 
 def test_no_weights_are_kept_of_a_trial_that_diverged(diabetes: Planned, diabetes_tables: Tables) -> None:
     for row in trained(diabetes_tables).itertuples():
-        weights = kept_weights(diabetes.plan, diabetes.folder, row.trial_id)
+        weights = kept_weights(diabetes.folder, row.stack_id).get(row.trial_id, [])
         assert [weight.shape for weight in weights] == ([(10, 1), (1,)] if row.status == "ok" else [])
 
 
@@ -381,7 +391,7 @@ def test_a_stack_that_dies_leaves_the_finished_ones_and_nothing_else(
             run.train()
     (finished,) = run.stacks()
     assert list((tmp_path / "checkpoints").iterdir()) == [finished]
-    assert {path.stem for path in finished.iterdir()} == {*TABLES, "weights"} - {"splits", "settings"}
+    assert {path.stem for path in finished.iterdir()} == {"trials", "metrics", "curves", "weights"}
 
     before = files_of(finished)
     run.train()
@@ -444,7 +454,7 @@ def test_trials_that_go_through_fit_leave_the_same_records(tmp_path: Path, monke
         for part in ("train", "val", "test"):
             theirs = values_of(stacked, trial.trial_id, part)
             assert values_of(fitted, trial.trial_id, part) == pytest.approx(theirs, rel=1e-4)
-    assert set(stacked["predictions"]["trial_id"]) <= set(fitted["predictions"]["trial_id"])
+    assert set(stacked["predictions"]["trial_id"]) == set(fitted["predictions"]["trial_id"])
 
 
 # --- several stacks of one recipe ----------------------------------------------------------------------------
@@ -469,7 +479,7 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
     }
     run = planned(tmp_path, spec)
     run.train()
-    weights = kept_weights(run.plan, tmp_path, run.plan.trials[0].trial_id)
+    (weights,) = kept_weights(tmp_path, run.plan.stacks[0].stack_id).values()
     widths = [run.prepared.features.shape[1], 3, 4, 5, 6, 7, 8, 3]
     shapes = [shape for width, units in pairwise(widths) for shape in ((width, units), (units,))]
     assert [weight.shape for weight in weights] == shapes
@@ -488,7 +498,7 @@ def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
     assert [(stack.size, stack.fill) for stack in run.plan.stacks] == [(4, pytest.approx(0.8))]
     recorded = trained(run.tables()).set_index("trial_id")
     for trial in run.plan.trials:
-        weights = kept_weights(run.plan, tmp_path, trial.trial_id)
+        weights = kept_weights(tmp_path, run.plan.stacks[0].stack_id)[trial.trial_id]
         assert recorded.loc[trial.trial_id, "parameters"] == sum(weight.size for weight in weights)
     assert recorded["parameters"].nunique() == 2
 

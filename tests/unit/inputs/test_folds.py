@@ -23,7 +23,7 @@ from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.plan import Plan, lay_out
 from tasks.planning.stacks import Ground, Rows
 from tasks.planning.trials import PlannedTrial
-from tasks.records.tables import METRICS, PREDICTIONS, SPLITS, TRIALS
+from tasks.records.tables import METRICS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Split
 from tasks.training.feed import Resident
@@ -385,7 +385,7 @@ def test_trials_in_folds_are_recorded_and_score_as_scikit_learn_does(wine: Datas
     assert trials["fold"].tolist() == [0, 1, 2, 3]
     assert set(trials["stage"]) == {"search"}
     assert set(metrics["part"]) == {"val"}, "which alone decides a search"
-    assert len(PREDICTIONS.read(folder)) == 0
+    assert not (folder / "predictions.parquet").exists()
     for trial in trials.itertuples():
         own = metrics[metrics["trial_id"] == trial.trial_id]
         assert set(own["rows"]) == {len(prepared[trial.fold].rows["val"])}

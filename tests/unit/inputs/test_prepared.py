@@ -56,8 +56,8 @@ def test_each_row_goes_to_its_part() -> None:
     arrays = in_memory(prepared.arrays())
     np.testing.assert_array_equal(arrays.train.targets, people().target[SHUFFLED == "train"])
     np.testing.assert_array_equal(arrays.val_inputs, prepared.features[SHUFFLED == "val"])
-    np.testing.assert_array_equal(arrays.to_score["test"], prepared.features[SHUFFLED == "test"])
-    assert (len(arrays.train.inputs), len(arrays.val_targets), len(arrays.to_score["test"])) == (40, 10, 10)
+    np.testing.assert_array_equal(prepared.inputs(["test"])["test"], prepared.features[SHUFFLED == "test"])
+    assert (len(arrays.train.inputs), len(arrays.val_targets), len(prepared.inputs(["test"])["test"])) == (40, 10, 10)
 
 
 def test_arrays_are_what_the_trainers_take() -> None:

@@ -161,8 +161,9 @@ def test_preprocessing_is_exact(folder: Path, case: str) -> None:
     assert targets.dtype == expected.train.target_dtype
     np.testing.assert_array_equal(arrays.val_inputs[:], expected.val_inputs)
     np.testing.assert_array_equal(arrays.val_targets, expected.val_targets)
+    inputs, their_inputs = ours.inputs(("val", "test")), theirs.inputs(("val", "test"))
     for part in ("val", "test"):
-        np.testing.assert_array_equal(arrays.to_score[part][:], expected.to_score[part])
+        np.testing.assert_array_equal(inputs[part][:], their_inputs[part])
         np.testing.assert_array_equal(ours.scored[part], theirs.scored[part])
     held = np.searchsorted(theirs.rows["train"], ours.scored["train"])
     np.testing.assert_array_equal(arrays.to_score["train"], expected.to_score["train"][held])
@@ -254,7 +255,7 @@ def test_baselines_learn_from_the_sample_and_answer_for_every_row(folder: Path, 
         dataset.target,
         ready.rows,
         classes=dataset.classes,
-        streamed=OnDisk(dataset.streamed.sample, ready.arrays().to_score),
+        streamed=OnDisk(dataset.streamed.sample, ready.inputs(("val", "test"))),
     )
     assert len(baselines) == 3
     for baseline in baselines:

@@ -1,0 +1,104 @@
+"""The final trials on the test part. Nowhere else does a row of it reach a network.
+
+Training measures each trial on the training and validation rows and keeps its weights. Here the kept weights score the
+test rows, stack by stack; what a stack's trials show is written once, whole, so a killed run goes on with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, TRAIN, VAL
+from tasks.evaluation.arms import ranked, read_arms
+from tasks.evaluation.metrics import METRICS
+from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
+from tasks.inputs.prepared import Prepared
+from tasks.planning.plan import Plan
+from tasks.planning.trials import PlannedStack, bind_trial
+from tasks.records.tables import METRICS as METRICS_TABLE
+from tasks.records.tables import PREDICTIONS, TRIALS, Table
+from tasks.training.fit import fit_outputs
+from tasks.training.scoring import stacked_outputs
+from tasks.training.trial import InputRows
+
+PREDICTED_VALUES = 20_000_000
+"""Of all final trials together (rows x classes x trials), that are kept in the table `predictions`. Where there are
+more, only those of the leader's seeds and of the finalists are."""
+
+
+def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
+    """Records metrics on the test rows, and predictions for validation and test rows, of every final trial that ended
+    well. What was recorded before is kept."""
+    waiting = [stack for stack in plan.stacks if not folder_of(run, scores_id(stack)).exists()]
+    if not waiting:
+        return
+    predicted = predicted_trials(plan, prepared, run)
+    inputs = prepared.inputs((VAL, TEST))
+    for stack in waiting:
+        parts = inputs if predicted & set(stack.trials) else {TEST: inputs[TEST]}
+        outputs = _outputs(plan, prepared, run, stack, parts)
+        metrics: list[dict[str, Any]] = []
+        predictions = []
+        for trial_id in stack.trials:
+            for part, values in outputs.get(trial_id, {}).items():
+                if part == TEST:
+                    metrics += output_rows(trial_id, part, values, plan, prepared)
+                if trial_id in predicted:
+                    predictions.append(prediction_rows(trial_id, part, prepared.prediction(values), prepared))
+        tables: dict[Table, Any] = {
+            METRICS_TABLE: metrics,
+            PREDICTIONS: pd.concat(predictions) if predictions else [],
+        }
+        write_folder(folder_of(run, scores_id(stack)), tables)
+
+
+def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PREDICTED_VALUES) -> set[str]:
+    """The trials whose predictions are kept.
+
+    Args:
+        values: The most that are kept of all final trials.
+
+    Returns:
+        All final trials, or the leader's and the finalists: of each recipe the trial that would be shipped.
+    """
+    rows = len(prepared.rows[VAL]) + len(prepared.rows[TEST])
+    classes = len(prepared.dataset.classes or ()) or 1
+    if rows * classes * len(plan.trials) <= values:
+        return {trial.trial_id for trial in plan.trials}
+    metric = METRICS[plan.metric]
+    trials, metrics = (
+        pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in plan.stacks])
+        for table in (TRIALS, METRICS_TABLE)
+    )
+    arms = [
+        arm
+        for arm in ranked(read_arms(plan.as_json()["recipes"], trials, metrics), metric)
+        if arm.by_seed(VAL, metric.name)
+    ]
+    leaders = arms[0].ended.values() if arms else ()
+    return {*leaders, *(arm.best_trial(metric) for arm in arms)}
+
+
+def _outputs(
+    plan: Plan, prepared: Prepared, run: Path, stack: PlannedStack, parts: Mapping[str, InputRows]
+) -> dict[str, dict[str, np.ndarray]]:
+    """By trial and part, what the kept weights give, computed as while the stack was trained."""
+    planned = {trial.trial_id: trial for trial in plan.trials}
+    trials = [
+        bind_trial(planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every) for each in stack.trials
+    ]
+    weights = kept_weights(run, stack.stack_id)
+    classes = len(prepared.dataset.classes) if prepared.dataset.classes else None
+    if stack.trainer == "fit":
+        return {
+            trial.trial_id: fit_outputs(trial, weights[trial.trial_id], parts, classes=classes)
+            for trial in trials
+            if trial.trial_id in weights
+        }
+    largest = max(len(prepared.scored[part]) for part in (TRAIN, VAL))
+    return stacked_outputs(trials, weights, parts, classes=classes, largest=largest, xla=stack.xla)
