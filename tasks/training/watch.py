@@ -90,7 +90,6 @@ class Watch:
             return
         if self._cooling > 0:
             self._cooling -= 1
-            self._plateau_waited = 0
         if loss < self._plateau_best - rule.min_delta:
             self._plateau_best, self._plateau_waited = loss, 0
         elif self._cooling <= 0:

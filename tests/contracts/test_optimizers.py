@@ -11,6 +11,7 @@ Losses are compared step by step. What is asserted, and why these bounds:
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -114,9 +115,34 @@ def test_updates_converge_on_a_quadratic_with_numpy_alone(name: str) -> None:
 
 
 def test_who_has_no_keras_twin_says_so() -> None:
-    assert set(OPTIMIZERS) - set(TWINS) == {"random_search", "sgd_hd", "adam_hd"}
     for name in set(OPTIMIZERS) - set(TWINS):
         assert "no keras twin" in str(OPTIMIZERS[name].__doc__).lower()
+
+
+OF_ITS_KIND = {"momentum": {"momentum"}, "nesterov": {"momentum"}}
+"""Parameters that make an optimizer what it is: Keras's SGD has them at 0."""
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_defaults_are_those_of_keras(name: str) -> None:
+    import keras
+
+    twin = getattr(keras.optimizers, str(OPTIMIZERS[name]().keras_class))
+    theirs = {each.name: each.default for each in inspect.signature(twin).parameters.values()}
+    for parameter in inspect.signature(OPTIMIZERS[name]).parameters.values():
+        if parameter.name not in OF_ITS_KIND.get(name, ()):
+            assert parameter.default == theirs[parameter.name], parameter.name
+
+
+def test_ranges_of_learning_rates_are_what_they_were() -> None:
+    """A search's results depend on them: to change one is to change what users get."""
+    pinned = {
+        **dict.fromkeys(["sgd", "momentum", "nesterov", "adagrad", "random_search", "sgd_hd"], (1e-4, 1.0)),
+        **dict.fromkeys(["rmsprop", "adam", "adamw", "adamax", "nadam", "adam_hd"], (1e-5, 0.1)),
+        "adadelta": (1e-4, 10.0),
+        "lion": (1e-6, 0.01),
+    }
+    assert LEARNING_RATES.items() >= pinned.items()
 
 
 def test_every_optimizer_owns_a_range_of_learning_rates_around_its_default() -> None:

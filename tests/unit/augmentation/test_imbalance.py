@@ -33,5 +33,12 @@ def test_every_class_becomes_as_large_as_the_largest_and_every_row_stays(target:
     np.testing.assert_array_equal(rows, resample(target, seed))
 
 
+def test_seeds_repeat_other_rows() -> None:
+    target = np.repeat([0, 1], [40, 15])
+    drawn = [np.bincount(resample(target, seed), minlength=55) for seed in range(4)]
+    assert len({tuple(often) for often in drawn}) == 4
+    assert all((often[:40] == 1).all() for often in drawn), "the largest class is as it was"
+
+
 def test_no_rows_stay_no_rows() -> None:
     assert len(resample(np.zeros(0, np.int64), 0)) == 0
