@@ -1,6 +1,6 @@
-"""Records of what was trained: written stack by stack under `checkpoints/`, put together into the run's tables.
+"""Records of what was trained: written stack by stack under `checkpoints/`, then joined into the run's tables.
 
-A stack's folder appears whole or not at all, so whoever kills the process loses the stack in flight and nothing else.
+A folder of records appears when all of it is written. So a killed process loses the stacks in flight and nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOSS = "loss"
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search wants to know of a stack's trials beyond their records.
+    """What a search needs of a stack's trials beyond their records.
 
     Args:
         gradients: By trial, the derivatives of the validation loss by what is searched.
@@ -49,7 +49,7 @@ class Searched:
 
 
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
-    """Puts the stacks' records together into the run's tables, writes them, and returns them by name."""
+    """Joins all records into the run's tables, writes them, and returns them by name."""
     searched = plan.search["stacks"] if plan.search else []
     names = [stack["stack_id"] for stack in searched]
     for stack in plan.stacks:
@@ -65,7 +65,7 @@ def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
 
 
 def _by_trial(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each trial together, trials and their rows in the order in which they come."""
+    """Brings the rows of each trial together: a trial's test rows are recorded apart from the others. Order is kept."""
     order, _ = pd.factorize(frame["trial_id"])
     return frame.iloc[np.argsort(order, kind="stable")]
 
@@ -96,7 +96,7 @@ def _number(name: str) -> int:
 
 
 def folder_of(run: Path, name: str) -> Path:
-    """Where the records of a stack lie, once it is done."""
+    """The folder of finished records."""
     return run / "checkpoints" / name
 
 
@@ -108,7 +108,7 @@ def record(
     prepared: PreparedByFold,
     searched: Searched = Searched(),
 ) -> None:
-    """Writes what a stack gave. Of trials of a search, which are not shipped, no weights are kept."""
+    """Writes what the trials of a stack gave. Weights are kept of final trials only: no other is shipped."""
     planned = {trial.trial_id: trial for trial in plan.trials}
     trials = [
         _trial_row(outcome, planned[outcome.trial.trial_id], stack, plan)
@@ -122,9 +122,8 @@ def record(
     ]
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
-        trial_id, own = outcome.trial.trial_id, prepared[outcome.trial.fold]
         for part, outputs in outcome.outputs.items():
-            metrics += output_rows(trial_id, part, outputs, plan, own)
+            metrics += output_rows(outcome.trial.trial_id, part, outputs, plan, prepared[outcome.trial.fold])
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -211,7 +210,7 @@ def write_folder(
         if weights is not None:
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
         if gradients:
-            write_json(temporary / GRADIENTS, {trial: _known(own) for trial, own in gradients.items()})
+            write_json(temporary / GRADIENTS, {trial: _known(of_trial) for trial, of_trial in gradients.items()})
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

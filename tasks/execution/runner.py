@@ -1,4 +1,4 @@
-"""Trains the plan's trials, stack by stack, as many side by side as there are cores; each is recorded as it ends."""
+"""Trains the plan's trials, stack by stack, as many at a time as there are cores. Each stack is recorded as it ends."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def train(
     home: Path,
     progress: StackProgress | None = None,
 ) -> None:
-    """Trains every stack whose results are not there yet: stacks side by side, one a core, then what needs `Model.fit`.
+    """Trains every stack that is not recorded yet: stacks side by side, one a core, then trials that need `Model.fit`.
 
-    After Ctrl-C, stacks in flight end with their next evaluation and are lost; finished ones stay.
+    After Ctrl-C, stacks in flight end with their next evaluation and are lost. Finished ones stay.
 
     Args:
         prepared: What the trials learn from; of trials in folds, by fold.
@@ -50,11 +50,12 @@ def train(
 
 
 _PROCESSES_PAY = 10.0
-"""Seconds of augmentation ahead; starting processes takes some, and tables are changed as fast as they travel."""
+"""Seconds of augmentation from which on processes are started. Of tables they never pay: to send a row takes as long as
+to change it."""
 
 
 def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int:
-    """How many processes make augmented rows; 1: this one alone."""
+    """How many processes make augmented rows; 1: only this one."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
     return cores() if pays and all(each.dataset.kind != TABLE for each in prepared.values()) else 1
 
@@ -89,11 +90,11 @@ class _Training:
             self._progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)
 
     def train(self) -> None:
-        """The longest first, so that no core waits for a late one; at last, one by one, what Keras trains, whose own
-        state is one for all threads."""
+        """Trains stacks, the longest first, so that no core waits for a late one; then the brackets of successive
+        halving; then, one by one, what Keras trains, since Keras has one state for all threads."""
         plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.search != HALVING]
         self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
-        self._climb()
+        self._run_brackets()
         try:
             for stack in self._waiting:
                 if stack.trainer == "fit":
@@ -169,13 +170,13 @@ class _Training:
         record(self._run, stack, outcomes, self._plan, self._prepared, searched)
         self._board.note(stack, 1.0)
 
-    # -- what a search asks for beyond training --
+    # -- for searches --
 
     def _searches(self) -> Sequence[Mapping]:
         return self._plan.search["recipes"] if self._plan.search else []
 
     def _followed(self, stack: PlannedStack) -> list[str]:
-        """What the validation loss of a stack's trials is differentiated by: what is searched, by its own name."""
+        """The hyperparameters that are searched: the validation loss of a stack's trials is differentiated by them."""
         recipes = {self._planned[each].recipe_id for each in stack.trials}
         names = [
             dimension["name"].rpartition(".")[2]
@@ -185,18 +186,18 @@ class _Training:
         ]
         return list(dict.fromkeys(names))
 
-    def _climb(self) -> None:
-        """Trains the stacks of successive halving, all of them together for each number of epochs; those that were
-        recorded before are taken up where they were saved, since the others' rungs need them."""
-        own = [stack for stack in self._plan.stacks if stack.search == HALVING]
-        for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in own}):
-            together = [stack for stack in own if self._planned[stack.trials[0]].epochs == epochs]
+    def _run_brackets(self) -> None:
+        """Trains the stacks of successive halving. Those of one epoch budget form a bracket and train together. A
+        stack that was recorded before is loaded from where it was saved, since rungs compare it with the others."""
+        halving = [stack for stack in self._plan.stacks if stack.search == HALVING]
+        for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in halving}):
+            together = [stack for stack in halving if self._planned[stack.trials[0]].epochs == epochs]
             if any(stack in self._waiting for stack in together):
-                self._climb_together(together)
+                self._run_bracket(together)
             for stack in together:
                 saved_at(self._run / "checkpoints", stack.stack_id).unlink(missing_ok=True)
 
-    def _climb_together(self, planned: Sequence[PlannedStack]) -> None:
+    def _run_bracket(self, planned: Sequence[PlannedStack]) -> None:
         saved = self._run / "checkpoints"
         stacks: dict[str, Stack] = {}
         for stack in planned:
@@ -219,7 +220,7 @@ class _Training:
             self._board.note(stack, 1.0)
 
     def _contests(self, planned: Sequence[PlannedStack]) -> list[Contest]:
-        """One for each recipe that has trials in these stacks, its settings in the order asked."""
+        """One for each recipe that has trials in these stacks, with its settings in the order of the search."""
         there = {each for stack in planned for each in stack.trials}
         measured = self._plan.metric if self._plan.metric in MEASURED else "loss"
         contests = []
@@ -234,13 +235,14 @@ class _Training:
 
 
 class _Stopped(Exception):
-    """Raised inside a stack after an evaluation, when the run is to end."""
+    """Ends a stack after an evaluation, because the run ends."""
 
 
 class _Board:
-    """How far each stack is: written by the threads that train, read by the one that shows progress.
+    """The progress of each stack. Threads that train write it; the main thread shows it.
 
-    `doing` is what is done before a stack can train, or empty.
+    Attributes:
+        doing: Work that precedes the training of a stack, in words; empty while there is none.
     """
 
     def __init__(self, plan: Plan, waiting: Sequence[PlannedStack]) -> None:

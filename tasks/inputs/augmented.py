@@ -1,13 +1,13 @@
 """Training rows as a policy changes them, for both trainers.
 
-Two ways. `Held`: a number of changed copies stand beside the originals; they are made once, kept in the cache folder,
-and are in memory while a stack trains. `Fresh`: each epoch sees every row in a new version, in its place. These are
-made while the rows before them are trained on, by threads and, where it pays, by processes, and only some of them are
+There are two ways. `Held`: changed copies are trained on beside the originals. They are made once, kept in the cache
+folder, and stay in memory while a stack trains. `Fresh`: in each epoch a new version of every row takes its place.
+Versions are made while earlier rows are trained on, by threads and, where it pays, by processes. Only some of them are
 held at a time.
 
-What becomes of a row depends on the policy, the trial's seed, the epoch or copy, and the row; with mixup also on its
-neighbours in the epoch's order. So it is the same bytes however many processes make it, and in both trainers. Rows of
-the other parts are never given to a policy.
+The version of a row depends on the policy, the trial's seed, the epoch or copy, and the row; with mixup also on its
+neighbours in the epoch's order. So the bytes are the same however many processes make them, and in both trainers. Only
+training rows are given to a policy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Makers:
     """Who makes augmented rows.
 
     Args:
-        threads: Where pieces are made ahead of the training.
+        threads: Make pieces ahead of the training.
         run: A `map` that spreads a piece's examples over processes, or the plain one.
     """
 
@@ -53,18 +53,18 @@ class Makers:
 
 @contextmanager
 def makers(threads: int, processes: int) -> Iterator[Makers]:
-    """So many threads and processes (1: none beside this one). What is still to be made at the end is not made."""
+    """So many threads and processes (1: none beside this one). Pending work is cancelled on exit."""
     with workers(processes) as run:
-        executor = ThreadPoolExecutor(threads, "augmentation", _deaf_to_ctrl_c)
+        executor = ThreadPoolExecutor(threads, "augmentation", _ignore_ctrl_c)
         try:
             yield Makers(executor, run)
         finally:
             executor.shutdown(cancel_futures=True)
 
 
-def _deaf_to_ctrl_c() -> None:
-    """Processes inherit this from the thread that starts them. A terminal sends Ctrl-C to all processes; the one that
-    trains hears it and ends the others."""
+def _ignore_ctrl_c() -> None:
+    """Blocks the interrupt of Ctrl-C in this thread and in the processes that it starts. A terminal sends it to all
+    processes; the one that trains gets it and ends the others."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
@@ -188,7 +188,7 @@ Piece = tuple[int, int]
 
 @dataclass
 class _Ahead:
-    """What is made, or being made, for one seed."""
+    """Pieces that are made, or being made, for one seed."""
 
     pieces: dict[Piece, Future[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
     epoch: int = -1
@@ -199,13 +199,13 @@ class _Ahead:
 class Fresh:
     """A `feed.Feed` of rows that are changed anew for each epoch.
 
-    An epoch's order is cut into pieces of equal size. Whoever takes rows finds theirs made if they come in the epoch's
-    order: as many rows as were taken are made ahead, into the next epoch. It serves one thread, which may train
-    several seeds.
+    An epoch's order is cut into pieces of equal size. Each time rows are taken, as many rows are made ahead, in the
+    epoch's order and on into the next epoch. So rows that are taken in that order are ready. It serves one thread,
+    which may train several seeds.
 
     Args:
         chosen: Of each seed, the training rows that are there, int64 `[n]`, ascending, some repeated; None: each once.
-            A repeated row gets a version of its own each time.
+            Each repetition of a row gets another version.
     """
 
     versions: Versions
@@ -263,7 +263,7 @@ class Fresh:
         return found
 
     def _ask(self, seed: int, ahead: _Ahead, pieces: Sequence[Piece]) -> None:
-        """Has these pieces made, in this order, and forgets all others."""
+        """Asks for these pieces, in this order, and drops all others."""
         for piece in ahead.pieces.keys() - set(pieces):
             ahead.pieces.pop(piece).cancel()
         for piece in pieces:
@@ -291,7 +291,7 @@ def augmented(
     makers: Makers,
     progress: Progress | None = None,
 ) -> Arrays:
-    """The arrays with the training rows resampled and as the policy has them; what is not trained on stays as it is.
+    """The arrays, with training rows resampled and changed by the policy. Rows that are only scored stay as they are.
 
     Args:
         arrays: Of `prepared`, in memory.
@@ -314,7 +314,7 @@ def augmented(
     def copies(place: int, seed: int) -> np.ndarray:
         before = place * total // len(seeds)
         note = progress and (lambda done, _: progress(before + done, total))
-        with _MAKING:  # in a maker's thread: what it starts must be deaf to Ctrl-C
+        with _MAKING:  # in a maker's thread: the processes that it starts must not get Ctrl-C
             return makers.threads.submit(versions.copies, seed, home, makers.run, note).result()
 
     held = {seed: copies(place, seed) for place, seed in enumerate(seeds)}
@@ -322,4 +322,4 @@ def augmented(
 
 
 _MAKING = threading.Lock()
-"""So that of two stacks that need the same copies one makes them and the other reads them."""
+"""Of two stacks that need the same copies, one makes them and the other reads them."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 FORMAT = 1
-"""Of the files; it grows when they are written differently."""
+"""Of the files. It grows when their content changes."""
 
 RowsWritten = Callable[[int, int], None]
 """Told (rows written, rows in all)."""
@@ -59,10 +59,10 @@ def stored_parts(
     target: np.ndarray,
     progress: RowsWritten | None = None,
 ) -> dict[str, StoredRows]:
-    """Every part's preprocessed rows, each in the order of `rows`; written where an earlier run did not leave them.
+    """Every part's preprocessed rows, each in the order of `rows`. They are written unless an earlier run left them.
 
-    The folder's name is a digest of the data, the parts, the target as it is trained on, and what preprocessing makes
-    of the sample; so rows that another preprocessing made are never taken for these.
+    The folder's name is a digest of the data, the parts, the target as it is trained on, and the preprocessed sample.
+    So rows of another preprocessing have another folder.
 
     Args:
         dataset: Streamed.
@@ -99,7 +99,7 @@ def stored_parts(
 
 
 def _sweep(cache: Path) -> None:
-    """Removes what processes left that were killed while they wrote: the system freed their locks."""
+    """Removes the files of processes that were killed while they wrote. The system has freed their locks."""
     for left in cache.glob(".*"):
         with suppress(Locked), locked(left):
             shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where training rows come from, chunk by chunk, and the memory they pass through."""
+"""Where training rows come from, and memory that NumPy writes and TensorFlow reads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The fallback trainer: one trial at a time through `keras.Model.fit`, with the records of the stacked trainer.
 
-For models that a stack does not understand. The same seed gives the same initial weights and the same order of batches
-as in a stack. `Model.fit` is called for the batches between two evaluations, or to an epoch's end: it goes on where it
-stood, so where it is cut changes no weight.
+It trains models that can't be stacked. The same seed gives the same initial weights and the same order of batches as in
+a stack. `Model.fit` is called for the batches between two evaluations, or up to the end of an epoch. Each call goes on
+from the weights of the call before, so the cuts change no weight.
 """
 
 from __future__ import annotations

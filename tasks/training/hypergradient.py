@@ -110,11 +110,11 @@ def hypergradients(
     gradients = stack.engine.gradients()
     result = []
     for trial in trials:
-        own = {name: outcome for (owner, name), outcome in outcomes.items() if owner == trial.trial_id}
+        by_name = {name: outcome for (owner, name), outcome in outcomes.items() if owner == trial.trial_id}
         outcome = replace(
-            next(iter(own.values())), trial=trial, seconds=sum(outcome.seconds for outcome in own.values())
+            next(iter(by_name.values())), trial=trial, seconds=sum(outcome.seconds for outcome in by_name.values())
         )
-        found = {name: gradients[columns[trial.trial_id, name].trial_id] for name in own if name}
+        found = {name: gradients[columns[trial.trial_id, name].trial_id] for name in by_name if name}
         result.append((outcome, found if outcome.status == "ok" else dict.fromkeys(found, np.nan)))
     return result
 
@@ -180,9 +180,9 @@ def _moves(program: Program, inputs: set[str], names: np.ndarray) -> dict[str, n
     """
     moves = {name: (names == name).astype(float) for name in REGULARISATION if name in inputs}
     for number, rule in enumerate(program.rules):
-        own = names[:, rule.start : rule.stop]
+        followed = names[:, rule.start : rule.stop]
         for name in (*rule.names, "weight_decay"):
             if f"{number}.{name}" in inputs:
                 sign = -1.0 if name.startswith(ONE_MINUS) else 1.0
-                moves[f"{number}.{name}"] = sign * (own == name.removeprefix(ONE_MINUS).removeprefix(EXACT))
+                moves[f"{number}.{name}"] = sign * (followed == name.removeprefix(ONE_MINUS).removeprefix(EXACT))
     return {name: move for name, move in moves.items() if move.any()}

@@ -55,8 +55,8 @@ class Networks:
         return cls(
             model=model,
             widths=tuple(map(max, zip(*models, strict=True))),
-            shapes={width: tuple(tuple(each.shape) for each in own.weights) for width, own in models.items()},
-            trainable_shapes={width: trainable_shapes(own) for width, own in models.items()},
+            shapes={width: tuple(tuple(each.shape) for each in one.weights) for width, one in models.items()},
+            trainable_shapes={width: trainable_shapes(one) for width, one in models.items()},
             forms=tuple(form for _, form in sorted(forms(layout(model)).items())),
         )
 

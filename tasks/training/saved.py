@@ -38,7 +38,7 @@ def write_arrays(
         for place, block in enumerate(blocks):
             arrays |= {f"slots/{number}/{place}/{index}": slot.numpy() for index, slot in enumerate(block)}
     for number, outcome in enumerate(outcomes):
-        arrays |= {f"own/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
+        arrays |= {f"outcomes/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
         arrays |= {f"outputs/{number}/{name}": values for name, values in outcome.outputs.items()}
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
@@ -78,7 +78,7 @@ class SavedArrays:
     def fill(self, outcomes: Sequence[Outcome]) -> None:
         """Puts weights and outputs into outcomes, in the order in which they were written."""
         for number, outcome in enumerate(outcomes):
-            weights = self.under(f"own/{number}/")
+            weights = self.under(f"outcomes/{number}/")
             outcome.weights = [weights[str(index)] for index in range(len(weights))] or None
             outcome.outputs = self.under(f"outputs/{number}/")
 

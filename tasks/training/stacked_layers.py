@@ -1,16 +1,16 @@
 """Keras layers for many trials at once: one function for each layer class that a stack understands.
 
-Axes: `S` seeds, `R` recipes (so `S * R` trials), `B` rows of a batch. What flows between layers is
+Axes: `S` replicas, `R` recipes (so `S * R` trials), `B` rows of a batch. What flows between layers is
 
-- *shared* by the trials of a seed, `[S, B, ...]`, until the first layer with weights (one lane, `S = 1`, where all
-  seeds see the same rows);
-- then each trial's *own* rows, `[S, R, B, units]`;
+- *shared* by the trials of a replica, `[S, B, ...]`, until the first layer with weights (`S` is 1 where all replicas
+  see the same rows);
+- then *separate* rows of each trial, `[S, R, B, units]`;
 - or *spatial*, `[B, height, width, S, R, channels]` for images and `[B, length, S, R, channels]` for sequences. The
   channels of all trials lie side by side: what works channel by channel (pooling, a bias, a convolution in groups)
   takes them for one wide image.
 
-Weights carry `S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all of a seed's
-trials in one matrix product.
+Weights have `S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all trials of a
+replica in one matrix product.
 
 Trials whose hidden Dense layers differ in their units share a stack too (`joinable`): weights have the widest trial's
 shape, a narrower trial's stand in the leading corner, and the rest is zero and stays so. What a padded unit gives, such
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Tensor = Any
 
-SHARED, OWN, SPATIAL = "shared", "own", "spatial"
+SHARED, SEPARATE, SPATIAL = "shared", "separate", "spatial"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class StackedLayer:
     Args:
         layer: The Keras layer it stands for.
         index: Its position in the model.
-        inputs: `shared`, `own` or `spatial`.
+        inputs: `shared`, `separate` or `spatial`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
         kernel: How its first trainable weight lies.
@@ -139,8 +139,8 @@ def _dense(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context
         product = tf.transpose(product, [0, 2, 1, 3])
     else:
         kernels = kernel if isinstance(kernel, tuple) else (kernel,)
-        own = tf.split(x, [each.shape[1] for each in kernels], 1)
-        product = tf.concat([tf.matmul(rows, each) for rows, each in zip(own, kernels, strict=True)], 1)
+        parts = tf.split(x, [each.shape[1] for each in kernels], 1)
+        product = tf.concat([tf.matmul(rows, each) for rows, each in zip(parts, kernels, strict=True)], 1)
     if one.layer.use_bias:
         product = _with_bias(product, weights[1])
     return one.layer.activation(product), []
@@ -180,7 +180,7 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
         product = tf.nn.conv2d(wide, kernel, strides, padding)
     else:
         pairs = zip(tf.split(wide, groups, 3), tf.split(kernel, groups, 3), strict=True)
-        product = tf.concat([tf.nn.conv2d(rows, own, strides, padding) for rows, own in pairs], 3)
+        product = tf.concat([tf.nn.conv2d(rows, filters_of, strides, padding) for rows, filters_of in pairs], 3)
     if layer.use_bias:
         product = tf.nn.bias_add(product, tf.reshape(weights[1], [-1]))
     space = product.shape[1:3] if len(layer.kernel_size) == 2 else product.shape[2:3]
@@ -207,7 +207,7 @@ def groups_work(dtype: str) -> bool:
 
 
 def _wide(x: Tensor, inputs: str) -> Tensor:
-    """Images as one: `[rows, height, width, channels of all lanes]`."""
+    """Images of all views as one: `[rows, height, width, channels of all views]`."""
     import tensorflow as tf
 
     if inputs == SHARED:
@@ -290,8 +290,8 @@ def _as_narrow(uniforms: Tensor, widths: Tensor) -> Tensor:
     """Of numbers drawn for a wide layer, `[S, 1, B, units]`, those that each recipe would draw for its own width:
     `[S, R, B, units]`, the first `widths` (`[R]`) units of each row.
 
-    The generator counts: of one key, fewer numbers are the first of more. So row `b` of a narrow layer begins at its
-    own `b * width`, whatever was drawn behind.
+    The generator counts: of one key, fewer numbers are the first of more. So row `b` of a narrow layer begins at
+    `b * width`, however many numbers are drawn after it.
     """
     import tensorflow as tf
 
@@ -392,7 +392,7 @@ def layout(model: keras.Model) -> list[StackedLayer]:
         if type(layer).__name__ == "Dense":
             after = 0 if after is None else after + 1
         if layer.weights or inputs != SHARED:
-            inputs = OWN if len(layer.output.shape) == 2 else SPATIAL
+            inputs = SEPARATE if len(layer.output.shape) == 2 else SPATIAL
     return result
 
 
@@ -463,7 +463,7 @@ def widest(models: Sequence[keras.Model]) -> keras.Model:
 
 def _kernel_form(layer: keras.Layer, inputs: str) -> Form:
     kind = type(layer).__name__
-    if kind == "Embedding":  # the trials of a seed look up the same tokens
+    if kind == "Embedding":  # the trials of a replica look up the same tokens
         return Form(axis=2, in_parts=True)
     if kind == "Dense" and inputs == SHARED:
         transposed = layer.weights[0].shape[0] >= WIDE
@@ -480,11 +480,11 @@ def forms(layers: list[StackedLayer]) -> dict[int, Form]:
 def forward(
     layers: list[StackedLayer], weights: list[Tensor], x: Tensor, context: Context
 ) -> tuple[Tensor, dict[int, Tensor]]:
-    """Outputs, own or spatial, and the new state by weight position."""
+    """Outputs, separate or spatial, and the new state by weight position."""
     functions = forward_functions()
     new_state: dict[int, Tensor] = {}
     for one in layers:
-        own = [weights[index] for index in (*one.trainable, *one.state)]
-        x, state = functions[type(one.layer)](one, own, x, context)
+        layer_weights = [weights[index] for index in (*one.trainable, *one.state)]
+        x, state = functions[type(one.layer)](one, layer_weights, x, context)
         new_state.update(zip(one.state, state, strict=False))
     return x, new_state

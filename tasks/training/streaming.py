@@ -4,9 +4,9 @@ A part of the data is one file with two columns: `inputs`, a row's float32 numbe
 reads 10 to 30 times faster than a column for each of a hundred features), and `target`. Its row groups all have the
 same number of rows, but for the last: a *block*.
 
-To shuffle whole epochs would need every row at hand. Instead the blocks are put into a seeded random order, some
-consecutive ones of that order form a *window*, and the rows of a window are shuffled. Where the part is no larger than
-one window, the order is that of rows in memory. It is a function of seed and epoch only.
+A shuffle of a whole epoch would need all rows in memory. Instead, the blocks are put into a seeded random order, some
+consecutive blocks of it form a *window*, and the rows of a window are shuffled. A part that fits into one window has
+the order of rows in memory. The order is a function of seed and epoch only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCK_BYTES = 256 * 2**10
 """About, of a block's inputs."""
 WINDOW_BLOCKS = 32
 CACHED_WINDOWS = 32
-"""At most, in the hands of one stack: a window for each of its seeds; with more seeds, windows are read repeatedly."""
+"""At most, that one stack holds: a window for each of its replicas. With more, windows are read repeatedly."""
 
 _INPUTS, _TARGET = "inputs", "target"
 
@@ -225,8 +225,8 @@ class BlockOrder:
 
     def _in_window(self, number: int) -> np.ndarray:
         if self._last[0] != number:
-            own = self._blocks.order[number * self._window : (number + 1) * self._window]
-            rows = np.concatenate([np.arange(b * self._block, min((b + 1) * self._block, self._rows)) for b in own])
+            blocks = self._blocks.order[number * self._window : (number + 1) * self._window]
+            rows = np.concatenate([np.arange(b * self._block, min((b + 1) * self._block, self._rows)) for b in blocks])
             generator = np.random.default_rng([self._seed, self._epoch, number + 1])
             self._last = (number, generator.permutation(rows))
         return self._last[1]

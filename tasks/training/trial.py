@@ -44,7 +44,7 @@ MEASURED = {
     "rmse": Measured(("regression",), False),
 }
 """Of the validation part, while training: the loss with penalties (of a standardised target in regression), the share
-of rows that are right, the root mean squared error in the target's unit."""
+of rows whose class is right, the root mean squared error in the target's unit."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
     Args:
-        fold: In which of the folds of a cross-validation; it says which `Arrays` the trial learns from.
+        fold: Of a cross-validation. It says which `Arrays` the trial learns from.
         evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
             step is followed by one anyway.
         target: None: the trial goes on however good it is.
@@ -124,7 +124,7 @@ class Arrays:
         target_scale: The standard deviation that a standardised target was divided by (1 for classification).
         class_weights: `[classes]`, what trials with class weights multiply a training row's loss by, as `Model.fit`'s
             `class_weight`: a batch's loss is the sum over its rows, divided by their number. None for regression.
-        to_score: Inputs by name whose outputs under the kept weights are wanted; never trained on.
+        to_score: Inputs by name, whose outputs under the kept weights are wanted.
     """
 
     train: Feed

@@ -83,14 +83,14 @@ def test_the_plan_is_complete_once_the_search_is_done(done: Done) -> None:
 
 def test_every_trial_of_the_search_is_recorded(done: Done) -> None:
     tune = done.spec["tune"]
-    lanes = [
+    replicas = [
         (1000 + seed, fold)
         for seed in range(tune.get("seeds", 1))
         for fold in (range(tune["folds"]) if "folds" in tune else [None])
     ]
     for _, own in done.tried.groupby("variant_id"):
         found = [(seed, None if pd.isna(fold) else fold) for seed, fold in zip(own["seed"], own["fold"], strict=True)]
-        assert sorted(found, key=str) == sorted(lanes, key=str)
+        assert sorted(found, key=str) == sorted(replicas, key=str)
     assert set(done.tried["variant_id"]) == set(done.settings["variant_id"])
     assert len(done.settings) == done.before.plan.search["recipes"][0]["trials"]
 

@@ -287,7 +287,7 @@ def in_folds(name: str, folds: int = 3, **changes: Any) -> list[Trial]:
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_trial_among_folds_is_the_trial_alone_on_its_fold(network: str) -> None:
-    """float64. Two seeds times three folds are six lanes, in whatever order they come."""
+    """float64. Two seeds times three folds are six replicas, in whatever order they come."""
     shape, changes = NETWORKS[network]
     arrays = folds_arrays(shape)
     trials = [*in_folds("adam", **changes), *in_folds("sgd", **changes)]
