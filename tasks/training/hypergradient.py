@@ -85,17 +85,7 @@ def hypergradients(
     """
     if searching := [trial.trial_id for trial in trials if trial.optimizer.searches]:
         raise ValueError(f"no hypergradients of trials that take no gradients: {', '.join(searching)}")
-    columns = {
-        (trial.trial_id, name): replace(
-            trial,
-            trial_id=f"{trial.trial_id} {name}",
-            variant_id=f"{trial.variant_id} {name}",
-            stopping=None,
-            target=None,
-        )
-        for trial in trials
-        for name in [name for name in names if name in values(trial)] or [""]
-    }
+    columns = _followed(trials, names)
     first = next(iter(by_fold(arrays, trials).values()))
     model = trials[0].architecture.build(first.train.shape, first.outputs)
     followed = {column.trial_id: name for (_, name), column in columns.items()}
@@ -117,6 +107,21 @@ def hypergradients(
         found = {name: gradients[columns[trial.trial_id, name].trial_id] for name in by_name if name}
         result.append((outcome, found if outcome.status == "ok" else dict.fromkeys(found, np.nan)))
     return result
+
+
+def _followed(trials: Sequence[Trial], names: Sequence[str]) -> dict[tuple[str, str], Trial]:
+    """By trial and hyperparameter, the column that follows it; the column of a trial that has none of them under ""."""
+    return {
+        (trial.trial_id, name): replace(
+            trial,
+            trial_id=f"{trial.trial_id} {name}",
+            variant_id=f"{trial.variant_id} {name}",
+            stopping=None,
+            target=None,
+        )
+        for trial in trials
+        for name in [name for name in names if name in values(trial)] or [""]
+    }
 
 
 class _Tangents:
