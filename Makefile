@@ -1,5 +1,6 @@
 # make demo | test | check: each makes .venv first, from the lock file.
-PYTHON ?= python3.11
+# The first of these that runs: a shim may be found and still fail.
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "import venv" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
@@ -8,6 +9,7 @@ export DO_NOT_TRACK := 1
 
 # The environment is up to date when the lock and the project file are older than this mark.
 $(VENV)/.installed: requirements.lock pyproject.toml .ci/uv.lock
+	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11, 3.12 or 3.13 runs here: install one, or name it with make PYTHON=..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r .ci/uv.lock
 	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
