@@ -13,17 +13,9 @@ from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
 from tasks.evaluation.wording import listing
+from tasks.search.methods import METHODS
 
 _OWN = "the optimizer's own"
-_METHODS = {
-    "grid": "grid search",
-    "random": "random search",
-    "quasi-random": "quasi-random search",
-    "tpe": "tree-structured Parzen estimators (TPE)",
-    "two-stage": "random search, then TPE around the best (two-stage)",
-    "successive-halving": "successive halving",
-    "gradient": "hypergradients",
-}
 
 
 def search(plan: dict[str, Any], verdict: dict[str, Any]) -> str:
@@ -37,7 +29,7 @@ def search(plan: dict[str, Any], verdict: dict[str, Any]) -> str:
 
 def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
     recipes = search["recipes"]
-    methods = listing([_METHODS.get(name, name) for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
+    methods = listing([METHODS[name].title for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
     trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
     runs = f"{count(search['seeds'])} seed{'s' if search['seeds'] > 1 else ''}"
     runs += f" × {count(search['folds'])} folds" if search["folds"] else ""

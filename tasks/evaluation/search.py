@@ -15,7 +15,8 @@ from tasks.evaluation.expected_best import BestByBudget, expected_best, running_
 from tasks.evaluation.importance import importances
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.sensitivity import sensitivity, tolerance
-from tasks.evaluation.tried import ADAPTIVE, DIVERGED, OK, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.search.methods import METHODS
 from tasks.search.space import Choices, Dimension, Space
 
 Json = dict[str, Any]
@@ -122,7 +123,7 @@ def _curve(recipe: _Recipe, sign: int, floor: float | None) -> Json | None:
     """Where the order means nothing, a diverged setting counts as the worst of the whole search (`floor`)."""
     if not recipe.ranked or floor is None:
         return None
-    if recipe.entry["method"] in ADAPTIVE:
+    if METHODS[recipe.entry["method"]].adapts:
         return _points("running", running_best([each.score if each.ended else None for each in recipe.tried], sign))
     known = np.array([each.score if each.ended else floor for each in recipe.tried], dtype=np.float64)
     return _points("expected", expected_best(known, sign))

@@ -14,8 +14,6 @@ import pandas as pd
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
 
 OK, DIVERGED, PRUNED = "ok", "diverged", "pruned"
-ADAPTIVE = frozenset({"tpe", "two-stage", "successive-halving", "gradient"})
-"""Methods that choose a setting by what earlier ones scored, or stop it early."""
 
 _REACH = 3.0
 

@@ -17,7 +17,6 @@ from tasks.planning.cost_model import cores
 from tasks.planning.plan import Plan
 from tasks.planning.trials import PlannedStack, bind_trial
 from tasks.search.halving import Rung
-from tasks.search.methods import GRADIENT, HALVING
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
@@ -77,7 +76,7 @@ class _Training:
         self._waiting, self._making, self._progress = waiting, making, progress
         self._planned = {trial.trial_id: trial for trial in plan.trials}
         self._board = _Board(plan, waiting)
-        needed = [stack for stack in plan.stacks if stack in waiting or (waiting and stack.search == HALVING)]
+        needed = [stack for stack in plan.stacks if stack in waiting or (waiting and stack.training == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
         if all(trial.stage == "search" for trial in plan.trials):  # which the validation part alone decides
@@ -92,7 +91,7 @@ class _Training:
     def train(self) -> None:
         """Trains stacks, the longest first, so that no core waits for a late one; then the brackets of successive
         halving; then, one by one, what Keras trains, since Keras has one state for all threads."""
-        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.search != HALVING]
+        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.training != "rungs"]
         self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
         self._run_brackets()
         try:
@@ -159,7 +158,7 @@ class _Training:
             self._board.note(stack, step / steps)
 
         searched = Searched()
-        if stack.search == GRADIENT:
+        if stack.training == "gradients":
             found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
@@ -189,7 +188,7 @@ class _Training:
     def _run_brackets(self) -> None:
         """Trains the stacks of successive halving. Those of one epoch budget form a bracket and train together. A
         stack that was recorded before is loaded from where it was saved, since rungs compare it with the others."""
-        halving = [stack for stack in self._plan.stacks if stack.search == HALVING]
+        halving = [stack for stack in self._plan.stacks if stack.training == "rungs"]
         for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in halving}):
             together = [stack for stack in halving if self._planned[stack.trials[0]].epochs == epochs]
             if any(stack in self._waiting for stack in together):

@@ -33,9 +33,9 @@ from tasks.planning.trials import PlannedStack, PlannedTrial, planned
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import SETTINGS, TRIALS
 from tasks.run_folder import read_json, write_json
-from tasks.search.methods import GRADIENT, HALVING, METHODS
+from tasks.search.method import Observation
+from tasks.search.methods import METHODS
 from tasks.search.space import Setting
-from tasks.search.told import Told
 from tasks.spec.tune import Tune
 from tasks.training.optimizers import OPTIMIZERS
 
@@ -163,7 +163,7 @@ class Tuning:
         if wave >= len(sizes):
             return
         told = [self._told(each) for _, each in self._asked if each.search is search]
-        settings = method.ask(search.space, told, sizes[wave], search.trials, self._tune.seed)
+        settings = method.suggest(search.space, told, sizes[wave], search.trials, self._tune.seed)
         for number, setting in enumerate(settings, start=len(told)):
             values = search.variant(setting)
             variant = replace(
@@ -171,13 +171,13 @@ class Tuning:
             )
             yield Asked(search, number, setting, variant)
 
-    def _told(self, asked: Asked) -> Told:
+    def _told(self, asked: Asked) -> Observation:
         result, sign = self._results[asked.variant.variant_id], METRICS[self._plan.metric].sign
         if result.score is None:
-            return Told(asked.setting, None)
+            return Observation(asked.setting, None)
         sound = bool(result.gradients) and result.loss <= self._worst()
         loss = result.loss if sound else None
-        return Told(asked.setting, sign * result.score, loss, result.gradients)
+        return Observation(asked.setting, sign * result.score, loss, result.gradients)
 
     def _worst(self) -> float:
         """Twice the loss of predicting the same for every row: beyond it a loss's derivatives point anywhere."""
@@ -229,7 +229,9 @@ class Tuning:
         for variant in variants:
             special = _special(methods[variant.variant_id])
             # Derivatives are taken of networks as they are, not of padded ones.
-            apart = identifier(variant.settings["model"]) if special == GRADIENT else ""
+            apart = (
+                identifier(variant.settings["model"]) if special and METHODS[special].training == "gradients" else ""
+            )
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
             divided, expected, _ = self._ground.stacks(self._trials(own), own, AS_MODELLED)
@@ -279,14 +281,11 @@ class Tuning:
 _STACK_SECONDS = 0.6
 """Of a wave's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
 
-SPECIAL = (HALVING, GRADIENT)
-"""Methods whose trials are not simply trained to their end."""
-
 
 def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
     """Raises BadInput where trials of a special method can't be stacked, or take no gradients."""
     why = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
-    if method == GRADIENT:
+    if METHODS[method].training == "gradients":
         searching = [each.recipe for each in variants if OPTIMIZERS[each.optimizer]().searches]
         why = why or (f"{searching[0]} takes no gradients" if searching else None)
     if why:
@@ -299,7 +298,7 @@ def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Seq
 
 
 def _special(method: str) -> str:
-    return method if method in SPECIAL else ""
+    return method if METHODS[method].training != "whole" else ""
 
 
 def _within(progress: StackProgress, wave: int, done: float, share: float) -> StackProgress:

@@ -14,7 +14,7 @@ from tasks.errors import BadInput
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
-from tasks.search.methods import GRADIENT, GRID, HALVING
+from tasks.search.methods import METHODS
 from tasks.search.points import Settings, possible
 from tasks.search.space import Choices, Range, Setting, Space
 from tasks.spec.models import Spec, compared
@@ -117,17 +117,17 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     _check_together(recipe, space)
     epochs = _most_epochs(recipe, space)
     trials = tune.trials or DEFAULT_TRIALS
-    if method == GRID:
-        space = on_a_grid(space)
-        points = _points(space)
-        trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
-    elif method == HALVING:
+    if METHODS[method].training == "rungs":
         _refuse_for_rungs(recipe, space)
         ladder = [Rung(possible(space, rung.settings), rung.epochs) for rung in rungs(trials, epochs)]
         return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))
-    elif method == GRADIENT:
+    if METHODS[method].training == "gradients":
         _refuse_for_gradient(recipe, space)
         space = without_steps(space)
+    elif METHODS[method].listed:
+        space = on_a_grid(space)
+        points = _points(space)
+        trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
@@ -230,9 +230,15 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
 
 
 def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
-    """Each recipe is owed as many settings as the others; grids of their own sizes would differ."""
+    """All recipes get the same number of settings. Whole grids may differ in size.
+
+    Raises:
+        BadInput: they do, and the spec names no number.
+    """
     grids = {
-        search.trials for search in searches if search.method == GRID and search.recipe.settings.get("method") is None
+        search.trials
+        for search in searches
+        if METHODS[search.method].listed and search.recipe.settings.get("method") is None
     }
     if len(grids) > 1 and tune.trials is None:
         raise BadInput(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.planning.recipes import Recipe, identifier
+from tasks.search.method import Training
+from tasks.search.methods import METHODS
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -41,7 +43,7 @@ class PlannedStack:
         batch_size: Rows a step.
         augmentation_seconds: Expected of one core, to augment what all its seeds see.
         evaluate_every: Steps from one evaluation to the next, at most all of them.
-        search: `successive-halving` or `gradient` where trials of a search are not simply trained to their end.
+        search: The search method, where it does not simply train its trials to their end; else empty.
         memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
             streamed data the windows that are shuffled.
     """
@@ -63,6 +65,11 @@ class PlannedStack:
     search: str = ""
     narrower: Mapping[str, int] = field(default_factory=dict)
     fill: float = 1.0
+
+    @property
+    def training(self) -> Training:
+        """How its trials are trained."""
+        return METHODS[self.search].training if self.search else "whole"
 
     def parameters_of(self, trial_id: str) -> int:
         """Trainable weights of one trial, its own."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from tasks.search import gradient, sequences
+from tasks.search.method import Method, Observation
 from tasks.search.space import Range, Setting, Space
-from tasks.search.told import Method, Told
 
 STEPS = 5
 """Settings of one descent, at least where there are trials for more than one."""
@@ -26,15 +26,15 @@ def batches(space: Space, trials: int) -> list[int]:
     return [side_by_side] * full + ([rest] if rest else [])
 
 
-def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+def suggest(space: Space, observations: Sequence[Observation], count: int, trials: int, seed: int) -> list[Setting]:
     """Quasi-random starting points, then each descent's next setting."""
     side_by_side = starts(trials)
-    if not told:
-        return sequences.QUASI_RANDOM.ask(space, told, count, trials, seed)
-    return [_next(space, told[start::side_by_side]) for start in range(count)]
+    if not observations:
+        return sequences.QUASI_RANDOM.suggest(space, observations, count, trials, seed)
+    return [_next(space, observations[start::side_by_side]) for start in range(count)]
 
 
-def _next(space: Space, told: Sequence[Told]) -> Setting:
+def _next(space: Space, observations: Sequence[Observation]) -> Setting:
     names = {_followed(dimension.name): dimension.name for dimension in space}
     bounds = {
         _followed(dimension.name): (dimension.over.low, dimension.over.high)
@@ -47,7 +47,7 @@ def _next(space: Space, told: Sequence[Told]) -> Setting:
             math.inf if each.loss is None else each.loss,
             each.gradients,
         )
-        for each in told
+        for each in observations
     ]
     return {names[name]: value for name, value in gradient.next_setting(history, bounds).items()}
 
@@ -57,4 +57,11 @@ def _followed(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-GRADIENT = Method("descents along hypergradients, from quasi-random starting points", batches, ask)
+GRADIENT = Method(
+    "hypergradients",
+    "descents along hypergradients, from quasi-random starting points",
+    batches,
+    suggest,
+    adapts=True,
+    training="gradients",
+)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.search import sequences
+from tasks.search.method import Method, Observation
 from tasks.search.points import possible
 from tasks.search.space import Setting, Space
-from tasks.search.told import Method, Told
 
 KEPT = 3
 """Of so many settings one goes on at each rung (eta)."""
@@ -52,11 +52,16 @@ def _all_at_once(space: Space, trials: int) -> list[int]:
     return [possible(space, trials)]
 
 
-def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+def suggest(space: Space, observations: Sequence[Observation], count: int, trials: int, seed: int) -> list[Setting]:
     """Random settings; what tells this method from `random` is how they are trained."""
-    return sequences.RANDOM.ask(space, told, count, trials, seed)
+    return sequences.RANDOM.suggest(space, observations, count, trials, seed)
 
 
 SUCCESSIVE_HALVING = Method(
-    "many random settings begin, the best third of them goes on at each rung", _all_at_once, ask
+    "successive halving",
+    "many random settings begin, the best third of them goes on at each rung",
+    _all_at_once,
+    suggest,
+    adapts=True,
+    training="rungs",
 )

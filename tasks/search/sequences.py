@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from tasks.search.asking import drawn, drawn_whole, new, quiet, sampler_seed, study_of, whole_study
+from tasks.search.method import Method, Observation, even_batches
 from tasks.search.points import Settings, key, possible, shape
 from tasks.search.space import Setting, Space
-from tasks.search.told import Method, Told, even_batches
+from tasks.search.studies import drawn, drawn_whole, new, quiet, sampler_seed, study_of, whole_study
 
 LARGEST = 64
 
@@ -24,7 +24,7 @@ def grid_settings(space: Space, number: int, trials: int, seed: int) -> list[Set
     """The first `number` points of the grid: all of them in order, or a sample of `trials` without repeats, drawn
     evenly; those of equal shape stand together, so that stacks are full.
 
-    Optuna's own GridSampler is not asked: it knows no conditions (what is inactive would be tried at every value), no
+    Optuna's GridSampler does not serve: it knows no conditions (what is inactive would be tried at every value), no
     lists as values, and holds every point in memory.
 
     Raises:
@@ -65,19 +65,24 @@ def quasi_random_settings(space: Space, number: int, trials: int, seed: int) -> 
         return [new(lambda: drawn_whole(study, space), space, seen, seed) for _ in range(number)]
 
 
-def _asking(settings: Callable[[Space, int, int, int], list[Setting]]) -> Callable[..., list[Setting]]:
-    def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
-        return settings(space, len(told) + count, trials, seed)[len(told) :]
+def _suggesting(settings: Callable[[Space, int, int, int], list[Setting]]) -> Callable[..., list[Setting]]:
+    def suggest(space: Space, observations: Sequence[Observation], count: int, trials: int, seed: int) -> list[Setting]:
+        return settings(space, len(observations) + count, trials, seed)[len(observations) :]
 
-    return ask
+    return suggest
 
 
 GRID = Method(
+    "grid search",
     "every combination of listed values (of a logarithmic range, its ends and powers of ten), or a sample of them",
     batches,
-    _asking(grid_settings),
+    _suggesting(grid_settings),
+    listed=True,
 )
-RANDOM = Method("values drawn evenly on each range's scale", batches, _asking(random_settings))
+RANDOM = Method("random search", "values drawn evenly on each range's scale", batches, _suggesting(random_settings))
 QUASI_RANDOM = Method(
-    "a scrambled Sobol sequence: like random, but spread evenly over the space", batches, _asking(quasi_random_settings)
+    "quasi-random search",
+    "a scrambled Sobol sequence: like random, but spread evenly over the space",
+    batches,
+    _suggesting(quasi_random_settings),
 )

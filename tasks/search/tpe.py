@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.search.asking import canonical, coded, drawn, new, quiet, sampler_seed, study_of
+from tasks.search.method import Method, Observation, even_batches
 from tasks.search.points import inside, key, possible, shape
 from tasks.search.space import Setting, Space
-from tasks.search.told import Method, Told, even_batches
+from tasks.search.studies import canonical, coded, drawn, new, quiet, sampler_seed, study_of
 
 BATCH = 8
 """Settings in a batch, at most. A batch is chosen without knowing how its own settings do: to 90% of Hartmann-6's
@@ -27,43 +27,49 @@ def batches(space: Space, trials: int) -> list[int]:
     return even_batches(possible(space, trials), BATCH)
 
 
-def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
-    return settings(space, space, told, count, seed)
+def suggest(space: Space, observations: Sequence[Observation], count: int, trials: int, seed: int) -> list[Setting]:
+    return settings(space, space, observations, count, seed)
 
 
 def settings(
-    space: Space, within: Space, told: Sequence[Told], count: int, seed: int, group: int = GROUP
+    space: Space, within: Space, observations: Sequence[Observation], count: int, seed: int, group: int = GROUP
 ) -> list[Setting]:
     """The next `count` settings.
 
-    Every `group` of them has one shape, as long as enough are left `within`: its first is asked freely, the others with
-    the dimensions held that decide the shape. Settings asked but not yet told count as bad ones (`constant_liar`), so
+    Every `group` of them has one shape, as long as enough are left `within`: its first is suggested freely, the others
+    with the dimensions held that decide the shape. Settings without a score yet count as bad ones (`constant_liar`), so
     that a batch does not crowd.
 
     Args:
         space: The whole space, from which a setting is taken where too few are left `within`.
-        within: The part of it that is searched; what was told outside of it is passed over.
+        within: The part of it that is searched; what was observations outside of it is passed over.
     """
     from optuna.samplers import PartialFixedSampler, TPESampler
 
     with quiet():
         sampler = TPESampler(
-            seed=sampler_seed(seed, len(told)),
+            seed=sampler_seed(seed, len(observations)),
             n_startup_trials=STARTUP,
             multivariate=True,
             group=any(dimension.when for dimension in within),
             constant_liar=True,
         )
-        study = study_of(within, [each for each in told if inside(within, each.setting)], sampler)
-        seen = {key(each.setting) for each in told}
-        asked: list[Setting] = []
+        study = study_of(within, [each for each in observations if inside(within, each.setting)], sampler)
+        seen = {key(each.setting) for each in observations}
+        suggested: list[Setting] = []
         for place in range(count):
-            leader = asked[place - place % group] if place % group else {}
+            leader = suggested[place - place % group] if place % group else {}
             # A leader from outside, since nothing was left within, has values that can't be drawn there.
             held = coded(within, shape(within, leader)) if inside(within, leader) else {}
             study.sampler = PartialFixedSampler(held, sampler) if held else sampler
-            asked.append(new(lambda: canonical(space, drawn(study, within)), space, seen, seed))
-        return asked
+            suggested.append(new(lambda: canonical(space, drawn(study, within)), space, seen, seed))
+        return suggested
 
 
-TPE = Method(f"tree-structured Parzen estimators, told of the results after every {BATCH} settings", batches, ask)
+TPE = Method(
+    "tree-structured Parzen estimators (TPE)",
+    f"tree-structured Parzen estimators, which learn from the results after every {BATCH} settings",
+    batches,
+    suggest,
+    adapts=True,
+)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.search import sequences, tpe
+from tasks.search.method import Method, Observation, even_batches
 from tasks.search.points import key, possible, values
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
-from tasks.search.told import Method, Told, even_batches
 
 EDGE = 0.05
 """A best setting this near to the end of a range, as a share of it, keeps that end."""
@@ -27,14 +27,14 @@ def batches(space: Space, trials: int) -> list[int]:
     return [*even_batches(first, sequences.LARGEST), *even_batches(rest, tpe.BATCH)]
 
 
-def ask(space: Space, told: Sequence[Told], count: int, trials: int, seed: int) -> list[Setting]:
+def suggest(space: Space, observations: Sequence[Observation], count: int, trials: int, seed: int) -> list[Setting]:
     first = first_stage(space, trials)
-    if len(told) < first:
-        return sequences.RANDOM.ask(space, told, count, trials, seed)
-    return tpe.settings(space, narrowed(space, told[:first]), told, count, seed)
+    if len(observations) < first:
+        return sequences.RANDOM.suggest(space, observations, count, trials, seed)
+    return tpe.settings(space, narrowed(space, observations[:first]), observations, count, seed)
 
 
-def narrowed(space: Space, told: Sequence[Told]) -> Space:
+def narrowed(space: Space, observations: Sequence[Observation]) -> Space:
     """The part of a space where the best settings lie.
 
     A range is cut to the span of the best settings, widened on both sides by a quarter of that span and at least a
@@ -45,7 +45,7 @@ def narrowed(space: Space, told: Sequence[Told]) -> Space:
     a range stays where the very best setting is within a twentieth of it. What fewer than two of the best have a
     value for stays as it is.
     """
-    finished = sorted((each for each in told if each.score is not None), key=_badness)
+    finished = sorted((each for each in observations if each.score is not None), key=_badness)
     if len(finished) < 2:
         return space
     last = finished[min(max(2, math.ceil(len(finished) / 4)), 5) - 1]
@@ -53,8 +53,8 @@ def narrowed(space: Space, told: Sequence[Told]) -> Space:
     return tuple(_cut(each, [setting[each.name] for setting in best if each.name in setting]) for each in space)
 
 
-def _badness(told: Told) -> float:
-    return math.inf if told.score is None else -told.score
+def _badness(observations: Observation) -> float:
+    return math.inf if observations.score is None else -observations.score
 
 
 def _cut(dimension: Dimension, best: list[Any]) -> Dimension:
@@ -90,4 +90,10 @@ def _at(over: Range, place: float) -> float:
     return over.low + place * (over.high - over.low)
 
 
-TWO_STAGE = Method("half at random, then TPE in the part of the space where the best of those lie", batches, ask)
+TWO_STAGE = Method(
+    "random search, then TPE around the best (two-stage)",
+    "half at random, then TPE in the part of the space where the best of those lie",
+    batches,
+    suggest,
+    adapts=True,
+)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from tasks.ranges import Count, Positive, Whole
+from tasks.search.methods import METHODS
 from tasks.spec.entries import problem
 from tasks.spec.frozen import Frozen
 
-Method = Literal["grid", "random", "quasi-random", "tpe", "two-stage", "successive-halving", "gradient"]
+if TYPE_CHECKING:
+    Method = str
+else:
+    Method = Literal[*METHODS]
+"""A search method's name."""
 
 
 def _number(value: Any) -> Any:

@@ -14,16 +14,15 @@ from statistics import median
 import numpy as np
 
 from tasks.search import tpe
-from tasks.search.methods import GRADIENT, GRID, HALVING, METHODS
+from tasks.search.method import Method, Observation, even_batches
+from tasks.search.methods import METHODS
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
-from tasks.search.told import Method, Told, even_batches
 
 SEEDS = range(10)
 TRIALS = 200
 
-COMPARED = {name: method for name, method in METHODS.items() if name not in (GRID, HALVING, GRADIENT)}
-"""Those that ask for points of a continuous space and are told a score, no more: here there are no lists of values, no
-rungs and no derivatives."""
+COMPARED = {name: method for name, method in METHODS.items() if not method.listed and method.training == "whole"}
+"""Those that take points of a continuous space and their scores: here there are no lists, no rungs, no derivatives."""
 
 HARTMANN: Space = tuple(Dimension(f"x{place}", Range(0, 1)) for place in range(6))
 OPTIMUM = 3.32237
@@ -83,11 +82,11 @@ def searched(
     score: Callable[[Setting], float] = hartmann,
     trials: int = TRIALS,
 ) -> list[float]:
-    """The scores of a search, in the order in which settings were asked."""
-    told: list[Told] = []
+    """The scores of a search, in the order in which settings were found."""
+    seen: list[Observation] = []
     for count in method.batches(space, trials):
-        told += [Told(setting, score(setting)) for setting in method.ask(space, told, count, trials, seed)]
-    return [each.score for each in told if each.score is not None]
+        seen += [Observation(setting, score(setting)) for setting in method.suggest(space, seen, count, trials, seed)]
+    return [each.score for each in seen if each.score is not None]
 
 
 def evaluations(scores: Sequence[float], share: float = 0.9) -> float:
@@ -97,9 +96,10 @@ def evaluations(scores: Sequence[float], share: float = 0.9) -> float:
 
 def _tpe(batch: int = tpe.BATCH, group: int = tpe.GROUP) -> Method:
     return Method(
-        f"tpe, batches of {batch}, groups of {group}",
+        "tpe",
+        f"batches of {batch}, groups of {group}",
         lambda space, trials: even_batches(trials, batch),
-        lambda space, told, count, trials, seed: tpe.settings(space, space, told, count, seed, group),
+        lambda space, seen, count, trials, seed: tpe.settings(space, space, seen, count, seed, group),
     )
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.search.method import Method, Observation
 from tasks.search.methods import METHODS
 from tasks.search.points import inside, key, numbered
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
-from tasks.search.told import Method, Told
 
 LISTED: Space = (
     Dimension("optimizer", Choices(("sgd", "adam", "lion"))),
@@ -26,7 +26,7 @@ LISTED: Space = (
 )
 """(4 + 1 + 1) * (3 + 1 + 3) = 42 settings."""
 
-EVERYWHERE = {name: method for name, method in METHODS.items() if name != "gradient"}
+EVERYWHERE = {name: method for name, method in METHODS.items() if method.training != "gradients"}
 """A gradient search goes along ranges alone, and learns from derivatives (`tests/unit/search/test_descent.py`)."""
 every_method = pytest.mark.parametrize("method", EVERYWHERE.values(), ids=EVERYWHERE)
 
@@ -37,11 +37,11 @@ def score(setting: Setting) -> float | None:
     return None if number % 7 == 0 else number % 50 / 50
 
 
-def search(method: Method, space: Space, trials: int, seed: int) -> list[Told]:
-    told: list[Told] = []
+def search(method: Method, space: Space, trials: int, seed: int) -> list[Observation]:
+    seen: list[Observation] = []
     for count in method.batches(space, trials):
-        told += [Told(setting, score(setting)) for setting in method.ask(space, told, count, trials, seed)]
-    return told
+        seen += [Observation(setting, score(setting)) for setting in method.suggest(space, seen, count, trials, seed)]
+    return seen
 
 
 CHOICES = st.sampled_from([("a", "b"), (1, 1.0, True), ([1], [1, 2], None), ({"x": 1}, "x", 2.5)]).map(Choices)
@@ -90,21 +90,21 @@ def test_every_setting_lies_in_the_space(method: Method, data: st.DataObject, tr
     space = data.draw(spaces(continuous=method is not METHODS["grid"]))
     batches = method.batches(space, trials)
     assert all(count > 0 for count in batches) and sum(batches) <= trials
-    told = search(method, space, trials, seed)
-    assert len(told) == sum(batches)
-    assert all(inside(space, each.setting) for each in told)
-    for each in told:
+    seen = search(method, space, trials, seed)
+    assert len(seen) == sum(batches)
+    assert all(inside(space, each.setting) for each in seen)
+    for each in seen:
         assert json.loads(json.dumps(each.setting)) == each.setting
     settings_ = numbered(space)
     if settings_ is not None:
-        assert len(told) == min(trials, settings_.number)
-        assert len({key(each.setting) for each in told}) == len(told), "none is tried twice while others are left"
+        assert len(seen) == min(trials, settings_.number)
+        assert len({key(each.setting) for each in seen}) == len(seen), "none is tried twice while others are left"
 
 
 @every_method
 def test_a_small_space_is_tried_whole(method: Method) -> None:
-    told = search(method, LISTED, 1000, seed=3)
-    assert len({key(each.setting) for each in told}) == len(told) == numbered(LISTED).number == 42
+    seen = search(method, LISTED, 1000, seed=3)
+    assert len({key(each.setting) for each in seen}) == len(seen) == numbered(LISTED).number == 42
 
 
 @every_method
@@ -115,21 +115,23 @@ def test_another_seed_asks_for_other_settings(method: Method) -> None:
 
 @every_method
 def test_a_search_goes_on_as_if_it_had_never_stopped(method: Method) -> None:
-    """Asking remembers nothing: what is asked after a pause follows from what was told."""
+    """Asking remembers nothing: what is found after a pause follows from what was seen."""
     whole, space = search(method, LISTED, 30, 5), LISTED
-    told: list[Told] = []
+    seen: list[Observation] = []
     for count in method.batches(space, 30):
-        method.ask(space, whole[:3], 2, 30, 9)  # another search in between
-        assert method.ask(space, list(told), count, 30, 5) == [e.setting for e in whole[len(told) : len(told) + count]]
-        told = whole[: len(told) + count]
+        method.suggest(space, whole[:3], 2, 30, 9)  # another search in between
+        assert method.suggest(space, list(seen), count, 30, 5) == [
+            e.setting for e in whole[len(seen) : len(seen) + count]
+        ]
+        seen = whole[: len(seen) + count]
 
 
 @every_method
 def test_where_everything_diverges_the_search_goes_on(method: Method) -> None:
-    told: list[Told] = []
+    seen: list[Observation] = []
     for count in method.batches(LISTED, 40):
-        told += [Told(setting, None) for setting in method.ask(LISTED, told, count, 40, 0)]
-    assert len(told) == 40
+        seen += [Observation(setting, None) for setting in method.suggest(LISTED, seen, count, 40, 0)]
+    assert len(seen) == 40
 
 
 @every_method

@@ -22,9 +22,9 @@ from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Ground, Rows
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.run_folder import read_json
+from tasks.search.method import Method, Observation
 from tasks.search.methods import METHODS
 from tasks.search.space import Setting
-from tasks.search.told import Method, Told
 from tasks.spec.load import parse_spec
 from tests.runs import Planned, planned
 
@@ -112,17 +112,17 @@ def found_by(tuning: Tuning, trainer: Trainer) -> Found:
     return tuning.search(trainer)
 
 
-def asking(monkeypatch: pytest.MonkeyPatch, batches: list[list[Setting]]) -> list[list[Told]]:
+def asking(monkeypatch: pytest.MonkeyPatch, batches: list[list[Setting]]) -> list[list[Observation]]:
     """Has the search ask for these settings; returns what it is told before each batch of the first recipe."""
-    heard: list[list[Told]] = []
+    heard: list[list[Observation]] = []
 
-    def ask(space: Any, told: Any, count: int, trials: int, seed: int) -> list[Setting]:
-        heard.append(list(told))
-        place = [sum(map(len, batches[:index])) for index in range(len(batches))].index(len(told))
+    def suggest(space: Any, observations: Any, count: int, trials: int, seed: int) -> list[Setting]:
+        heard.append(list(observations))
+        place = [sum(map(len, batches[:index])) for index in range(len(batches))].index(len(observations))
         return batches[place]
 
     sizes = [len(batch) for batch in batches]
-    monkeypatch.setitem(METHODS, "tpe", Method("as asked", lambda space, trials: sizes, ask))
+    monkeypatch.setitem(METHODS, "tpe", Method("listed", "as listed", lambda space, trials: sizes, suggest))
     return heard
 
 

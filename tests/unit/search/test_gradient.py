@@ -141,13 +141,13 @@ def test_a_few_steps_improve_on_bad_starts() -> None:
     ]
     histories: list[list[Tried]] = [[], []]
     for _ in range(8):
-        asked = [
+        suggested = [
             next_setting(below(2 * math.log(3), history), BOUNDS) if history else start
             for start, history in zip(starts, histories, strict=True)
         ]
-        trials = [bound(setting, number) for number, setting in enumerate(asked)]
+        trials = [bound(setting, number) for number, setting in enumerate(suggested)]
         found = hypergradients(trials, arrays, list(BOUNDS), xla=False)
-        for setting, (outcome, gradients), history in zip(asked, found, histories, strict=True):
+        for setting, (outcome, gradients), history in zip(suggested, found, histories, strict=True):
             rows = outcome.outputs["val"].astype(float)
             logs = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
             history.append(Tried(setting, -logs[np.arange(len(rows)), arrays.val_targets].mean(), gradients))

@@ -10,19 +10,19 @@ from statistics import median
 import numpy as np
 import pytest
 
+from tasks.search.method import Observation, even_batches
 from tasks.search.methods import METHODS
 from tasks.search.points import Settings, inside, key, shape
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
-from tasks.search.told import Told, even_batches
 from tasks.search.two_stage import narrowed
 from tests.bench.search import COMPARED, HARTMANN, RECIPES, accuracy, evaluations, searched
 
 RATE = Dimension("rate", Range(1e-4, 1, log=True))
 
 
-def ask(name: str, space: Space, trials: int, seed: int = 0) -> list[Setting]:
+def suggest(name: str, space: Space, trials: int, seed: int = 0) -> list[Setting]:
     """All settings of a method that learns nothing."""
-    return METHODS[name].ask(space, (), trials, trials, seed)
+    return METHODS[name].suggest(space, (), trials, trials, seed)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_a_grid_has_every_point_with_equal_shapes_together() -> None:
         Dimension("hidden", Choices(([8], [16])), shapes=True),
         Dimension("batch", Choices((1, 2)), when={"hidden": ([8],)}),
     )
-    asked = ask("grid", space, 100)
+    found = suggest("grid", space, 100)
     every = Settings(space)
-    assert sorted(map(key, asked)) == sorted(key(every[number]) for number in range(every.number)) and len(asked) == 9
-    shapes = [key(shape(space, setting)) for setting in asked]
+    assert sorted(map(key, found)) == sorted(key(every[number]) for number in range(every.number)) and len(found) == 9
+    shapes = [key(shape(space, setting)) for setting in found]
     assert sum(one != other for one, other in pairwise(shapes)) == 1
 
 
@@ -51,18 +51,18 @@ def test_a_sample_of_the_grid_is_drawn_evenly() -> None:
         Dimension("a", Choices(("x", "y", "z"))),
         Dimension("b", Range(1, 10, integer=True), when={"a": ("x",)}),
     )
-    counts = Counter(key(setting) for seed in range(1200) for setting in ask("grid", space, 1, seed))
+    counts = Counter(key(setting) for seed in range(1200) for setting in suggest("grid", space, 1, seed))
     assert len(counts) == 12 and min(counts.values()) > 60 and max(counts.values()) < 145
 
 
 def test_a_grid_needs_points() -> None:
     with pytest.raises(ValueError, match="rate has no list of points"):
-        ask("grid", (RATE,), 5)
+        suggest("grid", (RATE,), 5)
 
 
 def test_a_grid_of_billions_is_sampled_at_once() -> None:
     space = tuple(Dimension(f"d{place}", Range(1, 1000, integer=True)) for place in range(4))
-    assert len(ask("grid", space, 50)) == 50
+    assert len(suggest("grid", space, 50)) == 50
 
 
 @pytest.mark.parametrize("name", ["random", "quasi-random"])
@@ -73,13 +73,13 @@ def test_draws_are_even_on_each_scale(name: str) -> None:
         Dimension("kind", Choices(("a", "b", "c"))),
         Dimension("depth", Range(1, 4, integer=True), when={"kind": ("a", "b")}),
     )
-    asked = ask(name, space, 128)
-    places = sorted(RATE.over.place(setting["rate"]) for setting in asked)
+    found = suggest(name, space, 128)
+    places = sorted(RATE.over.place(setting["rate"]) for setting in found)
     assert np.abs(np.array(places) - (np.arange(128) + 0.5) / 128).max() < (0.15 if name == "random" else 0.01)
-    assert 0.3 < np.mean([setting["units"] < 8 for setting in asked]) < 0.7
-    kinds = Counter(setting["kind"] for setting in asked)
+    assert 0.3 < np.mean([setting["units"] < 8 for setting in found]) < 0.7
+    kinds = Counter(setting["kind"] for setting in found)
     assert all(28 < kinds[kind] < 58 for kind in "abc")
-    depths = Counter(setting["depth"] for setting in asked if "depth" in setting)
+    depths = Counter(setting["depth"] for setting in found if "depth" in setting)
     assert all(8 < depths[depth] < 35 for depth in (1, 2, 3, 4))
 
 
@@ -87,29 +87,30 @@ def test_quasi_random_fills_each_power_of_two() -> None:
     """Scrambled Sobol points: of the first 2^m there is one in each of 2^m equal parts of every dimension, and with a
     condition too."""
     space = (RATE, Dimension("kind", Choices(("a", "b"))), Dimension("x", Range(0, 1), when={"kind": ("a",)}))
-    asked = ask("quasi-random", space, 64)
-    assert sorted(int(64 * RATE.over.place(setting["rate"])) for setting in asked) == list(range(64))
-    assert Counter(setting["kind"] for setting in asked) == {"a": 32, "b": 32}
+    found = suggest("quasi-random", space, 64)
+    assert sorted(int(64 * RATE.over.place(setting["rate"])) for setting in found) == list(range(64))
+    assert Counter(setting["kind"] for setting in found) == {"a": 32, "b": 32}
 
 
 def test_tpe_asks_in_groups_of_one_shape() -> None:
-    told: list[Told] = []
+    seen: list[Observation] = []
     for count in METHODS["tpe"].batches(RECIPES, 32):
-        batch = METHODS["tpe"].ask(RECIPES, told, count, 32, 0)
+        batch = METHODS["tpe"].suggest(RECIPES, seen, count, 32, 0)
         shapes = [key(shape(RECIPES, setting)) for setting in batch]
         assert all(len(set(shapes[start : start + 4])) == 1 for start in (0, 4))
-        told += [Told(setting, -abs(setting["learning_rate"] - 0.01)) for setting in batch]
+        seen += [Observation(setting, -abs(setting["learning_rate"] - 0.01)) for setting in batch]
 
 
 def test_tpe_shuns_what_diverged() -> None:
-    told: list[Told] = []
+    seen: list[Observation] = []
     for count in METHODS["tpe"].batches((RATE,), 60):
-        asked = METHODS["tpe"].ask((RATE,), told, count, 60, 1)
-        told += [
-            Told(each, None if each["rate"] > 0.01 else -abs(RATE.over.place(each["rate"]) - 0.2)) for each in asked
+        found = METHODS["tpe"].suggest((RATE,), seen, count, 60, 1)
+        seen += [
+            Observation(each, None if each["rate"] > 0.01 else -abs(RATE.over.place(each["rate"]) - 0.2))
+            for each in found
         ]
-    assert np.mean([each.score is None for each in told[:8]]) > 0.2
-    assert np.mean([each.score is None for each in told[30:]]) < 0.1
+    assert np.mean([each.score is None for each in seen[:8]]) > 0.2
+    assert np.mean([each.score is None for each in seen[30:]]) < 0.1
 
 
 @pytest.mark.slow
@@ -131,13 +132,13 @@ def test_tpe_needs_fewer_evaluations_of_hartmann_than_the_others() -> None:
 # --- narrowing -----------------------------------------------------------------------------------------------
 
 
-def told_of(name: str, scores: dict[float, float | None]) -> list[Told]:
-    return [Told({name: value}, score) for value, score in scores.items()]
+def observation_of(name: str, scores: dict[float, float | None]) -> list[Observation]:
+    return [Observation({name: value}, score) for value, score in scores.items()]
 
 
 def one(over: Range | Choices, scores: dict) -> Range | Choices:
     """A space of one dimension, narrowed."""
-    (dimension,) = narrowed((Dimension("x", over),), told_of("x", scores))
+    (dimension,) = narrowed((Dimension("x", over),), observation_of("x", scores))
     return dimension.over
 
 
@@ -169,8 +170,8 @@ def test_a_cut_of_whole_numbers_keeps_to_them() -> None:
 def test_choices_keep_those_of_the_best_in_order() -> None:
     space = (Dimension("x", Choices(([1], "b", None, 3))),)
     values = [None, [1], [1], "b", 3, 3, "b", 3]
-    told = [Told({"x": value}, -float(place)) for place, value in enumerate(values)]
-    assert narrowed(space, told)[0].over == Choices(([1], None))
+    seen = [Observation({"x": value}, -float(place)) for place, value in enumerate(values)]
+    assert narrowed(space, seen)[0].over == Choices(([1], None))
 
 
 def test_ties_stay_together_and_what_diverged_stays_out() -> None:
@@ -182,19 +183,23 @@ def test_ties_stay_together_and_what_diverged_stays_out() -> None:
 
 def test_what_too_few_of_the_best_have_stays_as_it_is() -> None:
     space = (Dimension("kind", Choices(("a", "b"))), Dimension("x", Range(0, 1), when={"kind": ("a",)}))
-    told = [Told({"kind": "b"}, 9.0), Told({"kind": "b"}, 8.0), Told({"kind": "a", "x": 0.5}, 0.0)]
-    assert narrowed(space, told) == (Dimension("kind", Choices(("b",))), space[1])
+    seen = [
+        Observation({"kind": "b"}, 9.0),
+        Observation({"kind": "b"}, 8.0),
+        Observation({"kind": "a", "x": 0.5}, 0.0),
+    ]
+    assert narrowed(space, seen) == (Dimension("kind", Choices(("b",))), space[1])
 
 
 def test_two_stages_are_random_and_then_inside_the_narrowed_space() -> None:
-    method, told = METHODS["two-stage"], list[Told]()
+    method, seen = METHODS["two-stage"], list[Observation]()
     for count in method.batches(RECIPES, 40):
-        asked = method.ask(RECIPES, told, count, 40, 2)
-        told += [Told(each, -abs(RECIPES[1].over.place(each["learning_rate"]) - 0.7)) for each in asked]
-    assert [each.setting for each in told[:20]] == ask("random", RECIPES, 20, 2)
-    within = narrowed(RECIPES, told[:20])
-    assert all(inside(within, each.setting) for each in told[20:])
-    assert not all(inside(within, each.setting) for each in told[:20])
+        found = method.suggest(RECIPES, seen, count, 40, 2)
+        seen += [Observation(each, -abs(RECIPES[1].over.place(each["learning_rate"]) - 0.7)) for each in found]
+    assert [each.setting for each in seen[:20]] == suggest("random", RECIPES, 20, 2)
+    within = narrowed(RECIPES, seen[:20])
+    assert all(inside(within, each.setting) for each in seen[20:])
+    assert not all(inside(within, each.setting) for each in seen[:20])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -204,7 +209,7 @@ def test_the_second_stage_goes_on_outside_of_a_narrowed_space_that_is_tried_whol
         Dimension("layers", Choices((1, 2, 3)), shapes=True),
         Dimension("dropout", Choices((0.1, 0.2))),
     )
-    method, told, scores = METHODS["two-stage"], list[Told](), random.Random(seed)
+    method, seen, scores = METHODS["two-stage"], list[Observation](), random.Random(seed)
     for count in method.batches(space, 18):
-        told += [Told(each, scores.random()) for each in method.ask(space, told, count, 18, seed)]
-    assert len({key(each.setting) for each in told}) == 18
+        seen += [Observation(each, scores.random()) for each in method.suggest(space, seen, count, 18, seed)]
+    assert len({key(each.setting) for each in seen}) == 18

@@ -1,4 +1,4 @@
-"""Asking Optuna: a study in memory, made anew from what was told, and settings drawn from it one by one.
+"""Optuna's studies: one in memory, made anew from the observations, and settings drawn from it one by one.
 
 Nothing is stored or pickled, and nothing is logged. A setting's values are coded for Optuna, which knows texts and
 numbers only: choices as their canonical JSON, the values of a stepped or whole-number range as their places.
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tasks.search.method import Observation
 from tasks.search.points import key, numbered, values
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
-from tasks.search.told import Told
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 REDRAWN = 20
-"""How often a setting that was asked before is drawn again, before one that is left is taken."""
+"""How often a setting that was suggested before is drawn again, before one that is left is taken."""
 
 
-def sampler_seed(seed: int, asked: int) -> int:
-    """A sampler's seed for the batch that begins after `asked` settings."""
+def sampler_seed(seed: int, suggested: int) -> int:
+    """A sampler's seed for the batch that begins after `suggested` settings."""
     import numpy as np
 
-    return int(np.random.SeedSequence([seed, asked]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, suggested]).generate_state(1)[0])
 
 
 @contextmanager
@@ -50,13 +50,13 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def study_of(space: Space, told: Sequence[Told], sampler: BaseSampler) -> Study:
-    """A study that knows what was told, in order. What diverged is worse than every score: minus infinity, which TPE
+def study_of(space: Space, observations: Sequence[Observation], sampler: BaseSampler) -> Study:
+    """A study that knows the observations, in order. What diverged is worse than every score: minus infinity, which TPE
     only sorts by."""
     import optuna
 
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    for each in told:
+    for each in observations:
         active = [dimension for dimension in space if dimension.name in each.setting]
         study.add_trial(
             optuna.trial.create_trial(
@@ -81,13 +81,13 @@ def drawn(study: Study, space: Space) -> Setting:
 def whole_study(space: Space, sampler: BaseSampler) -> Study:
     """A study with one finished trial that has a value for every dimension, conditions or not."""
     study = study_of(space, (), sampler)
-    study.tell(_asked_whole(study, space), 0.0)
+    study.tell(_whole_trial(study, space), 0.0)
     return study
 
 
 def drawn_whole(study: Study, space: Space) -> Setting:
     """The next setting of a study that draws every dimension, of which the active ones are kept."""
-    trial = _asked_whole(study, space)
+    trial = _whole_trial(study, space)
     setting: Setting = {}
     for dimension in space:
         if dimension.active(setting):
@@ -95,19 +95,19 @@ def drawn_whole(study: Study, space: Space) -> Setting:
     return setting
 
 
-def _asked_whole(study: Study, space: Space) -> Trial:
+def _whole_trial(study: Study, space: Space) -> Trial:
     return study.ask({dimension.name: distribution(dimension) for dimension in space})
 
 
 def new(draw: Callable[[], Setting], space: Space, seen: set[str], seed: int) -> Setting:
     """A setting whose key is not in `seen`, to which it is added.
 
-    What was asked before is drawn again, up to `REDRAWN` times; then one is drawn evenly from the settings of `space`
-    that are left. With a continuous range they can't be counted: it is drawn at random as often again, and may then
-    be one that was asked before (where most of the space is few settings).
+    A setting that was suggested before is drawn again, up to `REDRAWN` times. Then one is drawn evenly from the
+    settings of `space` that are left. With a continuous range they can't be counted: it is drawn at random as often
+    again, and may then be one that was suggested before (where most of the space is few settings).
 
     Raises:
-        ValueError: every setting was asked.
+        ValueError: every setting was suggested.
     """
     drawings = itertools.chain((draw() for _ in range(1 + REDRAWN)), _others(space, sampler_seed(seed, len(seen))))
     for setting in drawings:
@@ -116,7 +116,7 @@ def new(draw: Callable[[], Setting], space: Space, seen: set[str], seed: int) ->
             return setting
     if numbered(space) is None:
         return setting
-    raise ValueError("every setting was asked")
+    raise ValueError("every setting was suggested")
 
 
 def _others(space: Space, seed: int) -> Iterator[Setting]:
@@ -183,9 +183,9 @@ def _decoded(over: Range | Choices, code: Any) -> Any:
 def _suggested(trial: Trial, dimension: Dimension) -> Any:
     from optuna.distributions import FloatDistribution, IntDistribution
 
-    asked = distribution(dimension)
-    if isinstance(asked, FloatDistribution):
-        return trial.suggest_float(dimension.name, asked.low, asked.high, log=asked.log)
-    if isinstance(asked, IntDistribution):
-        return trial.suggest_int(dimension.name, asked.low, asked.high, log=asked.log)
-    return trial.suggest_categorical(dimension.name, asked.choices)
+    suggested = distribution(dimension)
+    if isinstance(suggested, FloatDistribution):
+        return trial.suggest_float(dimension.name, suggested.low, suggested.high, log=suggested.log)
+    if isinstance(suggested, IntDistribution):
+        return trial.suggest_int(dimension.name, suggested.low, suggested.high, log=suggested.log)
+    return trial.suggest_categorical(dimension.name, suggested.choices)
