@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import inline
@@ -84,6 +85,5 @@ def _domain(metric: str, values: list[float]) -> tuple[float, float]:
     """Room on both sides of all values, within the metric's own bounds."""
     margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
     start, end = min(values) - margin, max(values) + margin
-    if metric in METRICS and METRICS[metric].share:
-        return max(start, 0.0), min(end, 1.0)
-    return start, end
+    lowest, highest = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    return max(start, lowest), min(end, highest)

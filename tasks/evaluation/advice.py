@@ -11,7 +11,7 @@ from tasks.evaluation.arms import Arm
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
 from tasks.evaluation.gates import FAIL, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
-from tasks.evaluation.metrics import Metric
+from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.wording import inside, listing, number
 
 FEW_TEST_ROWS = 200
@@ -78,9 +78,10 @@ class Findings:
         return arm.loss < self.constant_loss or self._tells_apart(arm)
 
     def _tells_apart(self, arm: Arm) -> bool:
-        """Whether all of an interval around its accuracy, or area, lies above what no knowledge gives."""
-        for name, chance in (("accuracy", self.majority_share), ("roc_auc", 0.5)):
-            low = arm.interval(TEST, name, self.confidence)["low"]
+        """Whether all of an interval of a metric lies above what a model without knowledge gets."""
+        for metric in METRICS.values():
+            chance = self.majority_share if metric.chance == "majority" else metric.chance
+            low = arm.interval(TEST, metric.name, self.confidence)["low"]
             if chance is not None and low is not None and low > chance:
                 return True
         return False
@@ -185,10 +186,9 @@ def warnings(found: Findings) -> list[str]:
     if found.test_rows < FEW_TEST_ROWS:
         said.append(f"The test part has only {found.test_rows} rows, so its figures are rough.")
     majority = found.majority_share or 0.0
-    if found.metric.name == "accuracy" and majority > IMBALANCED:
+    if found.metric.chance == "majority" and majority > IMBALANCED:
         said.append(
-            f"{majority:.0%} of the test rows are of one class: accuracy says little. "
-            "Let f1, pr_auc or log_loss decide."
+            f"{majority:.0%} of the test rows are of one class: {title} says little. Let f1, pr_auc or log_loss decide."
         )
     return said
 

@@ -132,7 +132,7 @@ def metric_interval(
     if interval.low is None or not metric.share or interval.mean not in (0.0, 1.0):
         return interval
     counted = np.ones(len(target), dtype=bool)
-    if metric.name != "accuracy":
+    if metric.of_rows == "some":
         classes, counts = np.unique(target, return_counts=True)
         counted = np.asarray(target) == classes[counts.argmin()]
     n = int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))

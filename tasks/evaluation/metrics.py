@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,39 +28,41 @@ CLASSIFICATION, REGRESSION = "classification", "regression"
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric.
+    """One metric. Whatever the rest of the project knows of a metric stands here.
 
     Args:
         name: As written in a spec.
         title: As written in a report.
         tasks: Where it applies: `classification`, `regression`.
         greater_is_better: The direction.
-        range: Its values, in words, with the unit where it has one.
+        bounds: The lowest and highest possible value; infinite where there is none.
+        range: Its values in words, with the unit.
         statistic: `(target, prediction)` to a function from weights `[resamples, rows]` (non-negative) to
             values `[resamples]`.
-        share: Whether it is a share of rows, bounded by 0 and 1: it moves in steps of about 1 / rows, and at
-            a bound it is the same in every resample.
+        share: Whether it is a share of rows: it moves in steps of about 1 / rows, and at a bound it is the same in
+            every resample.
+        of_rows: Which rows a share is of: all, or some that only the class names tell.
+        chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
+            follows from more than the classes' shares.
+        default: Whether it is measured when the spec names no metric. The first such metric of a task decides.
     """
 
     name: str
     title: str
     tasks: frozenset[str]
     greater_is_better: bool
+    bounds: tuple[float, float]
     range: str
     statistic: Callable[[np.ndarray, np.ndarray], Statistic]
     share: bool = False
+    of_rows: Literal["all", "some"] = "all"
+    chance: float | Literal["majority"] | None = None
+    default: bool = False
 
     @property
     def sign(self) -> int:
         """1 where greater is better, else -1: `sign * difference` is positive for the better one."""
         return 1 if self.greater_is_better else -1
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Between which values it lies: errors from 0, scores up to 1, those of classes from 0."""
-        if not self.greater_is_better:
-            return 0.0, np.inf
-        return (0.0 if CLASSIFICATION in self.tasks else -np.inf), 1.0
 
     def function(self, target: np.ndarray, prediction: np.ndarray) -> float:
         """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
@@ -222,66 +225,124 @@ def _r2(target: Array, prediction: Array) -> Statistic:
 
 _classification, _regression = frozenset({CLASSIFICATION}), frozenset({REGRESSION})
 
+UNIT_RANGE, FROM_ZERO = (0.0, 1.0), (0.0, np.inf)
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", _classification, True, "share of rows, 0 to 1", _accuracy, share=True),
+        Metric(
+            "accuracy",
+            "Accuracy",
+            _classification,
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="share of rows, 0 to 1",
+            statistic=_accuracy,
+            share=True,
+            chance="majority",
+            default=True,
+        ),
         Metric(
             "precision",
             "Precision",
             _classification,
-            True,
-            "share of the rows predicted positive that are, 0 to 1",
-            _per_class(lambda hits, predicted, actual: (hits, predicted)),
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="share of the rows predicted positive that are, 0 to 1",
+            statistic=_per_class(lambda hits, predicted, actual: (hits, predicted)),
             share=True,
+            of_rows="some",
         ),
         Metric(
             "recall",
             "Recall",
             _classification,
-            True,
-            "share of the positive rows that are found, 0 to 1",
-            _per_class(lambda hits, predicted, actual: (hits, actual)),
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="share of the positive rows that are found, 0 to 1",
+            statistic=_per_class(lambda hits, predicted, actual: (hits, actual)),
             share=True,
+            of_rows="some",
         ),
         Metric(
             "f1",
             "F1",
             _classification,
-            True,
-            "harmonic mean of precision and recall, 0 to 1",
-            _per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="harmonic mean of precision and recall, 0 to 1",
+            statistic=_per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
             share=True,
+            of_rows="some",
         ),
         Metric(
             "roc_auc",
             "ROC AUC",
             _classification,
-            True,
-            "area, 0 to 1; 0.5 = chance",
-            _one_vs_rest(_area_under_roc),
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="area, 0 to 1; 0.5 = chance",
+            statistic=_one_vs_rest(_area_under_roc),
             share=True,
+            of_rows="some",
+            chance=0.5,
         ),
         Metric(
             "pr_auc",
             "PR AUC (average precision)",
             _classification,
-            True,
-            "area, 0 to 1; share of positives = chance",
-            _one_vs_rest(_average_precision),
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="area, 0 to 1; share of positives = chance",
+            statistic=_one_vs_rest(_average_precision),
             share=True,
+            of_rows="some",
         ),
-        Metric("log_loss", "Log loss", _classification, False, "nats a row, 0 or more", _log_loss),
-        Metric("rmse", "RMSE", _regression, False, "in the target's unit, 0 or more", _rmse),
-        Metric("mae", "MAE", _regression, False, "in the target's unit, 0 or more", _mae),
-        Metric("r2", "R²", _regression, True, "share of the variance, 1 or less; 0 = the mean", _r2),
+        Metric(
+            "log_loss",
+            "Log loss",
+            _classification,
+            greater_is_better=False,
+            bounds=FROM_ZERO,
+            range="nats a row, 0 or more",
+            statistic=_log_loss,
+            default=True,
+        ),
+        Metric(
+            "rmse",
+            "RMSE",
+            _regression,
+            greater_is_better=False,
+            bounds=FROM_ZERO,
+            range="in the target's unit, 0 or more",
+            statistic=_rmse,
+            default=True,
+        ),
+        Metric(
+            "mae",
+            "MAE",
+            _regression,
+            greater_is_better=False,
+            bounds=FROM_ZERO,
+            range="in the target's unit, 0 or more",
+            statistic=_mae,
+        ),
+        Metric(
+            "r2",
+            "R²",
+            _regression,
+            greater_is_better=True,
+            bounds=(-np.inf, 1.0),
+            range="share of the variance, 1 or less; 0 = the mean",
+            statistic=_r2,
+        ),
     )
 }
 
 
 def default_metrics(task: str) -> tuple[str, ...]:
     """What is measured when the spec names no metric; the first one decides."""
-    return ("accuracy", "log_loss") if task == CLASSIFICATION else ("rmse",)
+    return tuple(name for name in metrics_for(task) if METRICS[name].default)
 
 
 def metrics_for(task: str) -> Sequence[str]:

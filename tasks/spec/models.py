@@ -188,9 +188,13 @@ class StopAt(Frozen):
                 accepted=nearest(self.metric, MEASURED),
                 suffix="metric",
             )
-        if self.metric == "accuracy" and self.value > 1:
+        highest = MEASURED[self.metric].highest
+        if self.value > highest:
             raise problem(
-                "can't be reached: accuracy is a share", got=str(self.value), accepted="at most 1", suffix="value"
+                f"can't be reached: {self.metric} is a share",
+                got=str(self.value),
+                accepted=f"at most {highest:g}",
+                suffix="value",
             )
         return self
 

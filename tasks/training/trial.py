@@ -32,15 +32,17 @@ class Measured:
 
     Args:
         tasks: Where it is measured.
+        highest: Its highest possible value.
     """
 
     tasks: tuple[str, ...]
     greater_is_better: bool
+    highest: float = np.inf
 
 
 MEASURED = {
     "loss": Measured(("classification", "regression"), False),
-    "accuracy": Measured(("classification",), True),
+    "accuracy": Measured(("classification",), True, highest=1.0),
     "rmse": Measured(("regression",), False),
 }
 """Of the validation part, while training: the loss with penalties (of a standardised target in regression), the share
