@@ -53,10 +53,11 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _show_plan(plan.as_json(), validation, _reused(spec, plan.as_json(), home))
+    named_model = spec.model is not None or spec.compare.model is not None
+    _show_plan(plan.as_json(), validation, _reused(spec, plan.as_json(), home), named_model=named_model)
 
 
-def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str) -> None:
+def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
     import yaml
 
     console = Console(highlight=False, soft_wrap=True)
@@ -79,7 +80,7 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str) ->
     for result in validation["results"]:
         if not result["success"]:
             console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
-    if plan["spec"]["model"] is None and plan["spec"]["compare"]["model"] is None:
+    if not named_model:
         ((model, parameters),) = plan["recipes"][0]["params"]["model"].items()
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
         console.print(f"\n[bold]model[/] {escape(f'{model}: {said}')} (the default for these data)")

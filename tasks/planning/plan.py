@@ -105,11 +105,13 @@ def lay_out(
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     metric, also = measured(spec, dataset.task)
-    recipes, skipped = _fitting(recipes_of(spec, dataset.kind), dataset)
+    recipes, misfits = _fitting(recipes_of(spec, dataset.kind), dataset)
     if not recipes:
-        reasons = "; ".join(f"{item['recipe']}: {item['reason']}" for item in skipped)
         raise BadInput(
-            "no recipe fits the data", where="compare", got=reasons, remedy="change the model or the recipes"
+            "no recipe fits the data",
+            where=_place(spec, next(iter(misfits.values())).axis),
+            got="; ".join(f"{recipe}: {misfit.reason}" for recipe, misfit in misfits.items()),
+            remedy="change the model or the recipes",
         )
     searches = searches_of(spec, recipes)
     _check_searched(searches, dataset)
@@ -134,7 +136,7 @@ def lay_out(
         recipes=recipes,
         trials=trials,
         stacks=stacks,
-        skipped=skipped,
+        skipped=[{"recipe": recipe, "reason": misfit.reason} for recipe, misfit in misfits.items()],
         probe=dict(probe) if chosen and probe else probed,
         cost=cost,
         search=_search(spec, searches, metric) if searches else None,
@@ -234,16 +236,35 @@ _ROW_BYTES = 150
 """Of each row whatever its width, measured: its target and part in several forms while the rows are divided."""
 
 
-def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], list[dict[str, str]]]:
-    """The recipes that can be trained on these data, and the others with the reason."""
-    fitting, skipped = [], []
+@dataclass(frozen=True)
+class Misfit:
+    """Why a recipe can't be trained on the data.
+
+    Args:
+        axis: Which part of the recipe does not fit, one of `AXES`.
+    """
+
+    axis: str
+    reason: str
+
+
+def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], dict[str, Misfit]]:
+    """The recipes that can be trained on these data, and the others, by name, with the reason."""
+    fitting, misfits = [], {}
     for recipe in recipes:
-        reason = _misfit(recipe, dataset)
-        if reason is None:
+        misfit = _misfit(recipe, dataset)
+        if misfit is None:
             fitting.append(recipe)
         else:
-            skipped.append({"recipe": recipe.recipe, "reason": reason})
-    return fitting, skipped
+            misfits[recipe.recipe] = misfit
+    return fitting, misfits
+
+
+def _place(spec: Spec, axis: str) -> str:
+    """Where the spec says what a recipe has on this axis."""
+    if getattr(spec.compare, axis):
+        return f"compare.{axis}"
+    return axis if axis == "model" else f"train.{axis}"
 
 
 def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
@@ -258,10 +279,10 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
                 continue  # it comes with a searched schedule or augmentation, which is tried itself
             over = dimension.over
             for value in over.values if isinstance(over, Choices) else (over.low, over.high):
-                reason = _misfit(replace(search.recipe, settings=search.variant({dimension.name: value})), dataset)
-                if reason is not None:
+                misfit = _misfit(replace(search.recipe, settings=search.variant({dimension.name: value})), dataset)
+                if misfit is not None:
                     raise BadInput(
-                        f"a searched value does not fit the data: {reason}",
+                        f"a searched value does not fit the data: {misfit.reason}",
                         where=f"tune.space.{dimension.name}",
                         got=str(value),
                         remedy="take it out",
@@ -271,29 +292,52 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
 _INPUTS = {TABLE: "a table", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}
 
 
-def _misfit(recipe: Recipe, dataset: Dataset) -> str | None:
+def _misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
+    """What of a recipe does not fit the data; None where all does."""
+    checks = (_model_misfit, _regularisation_misfit, _imbalance_misfit, _augmentation_misfit)
+    return next((misfit for check in checks if (misfit := check(recipe, dataset)) is not None), None)
+
+
+def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
+    ((model, parameters),) = recipe.settings["model"].items()
+    takes = MODELS[model](**parameters).takes
+    if dataset.kind in takes:
+        return None
+    taken = " or ".join(_INPUTS[kind] for kind in takes)
+    return Misfit("model", f"{model} takes {taken}, and these data are {_INPUTS[dataset.kind]}")
+
+
+def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     regularisation = recipe.settings["regularisation"]
-    (model, _), *_ = recipe.settings["model"].items()
-    takes = MODELS[model](**recipe.settings["model"][model]).takes
-    if dataset.kind not in takes:
-        return (
-            f"{model} takes {' or '.join(_INPUTS[kind] for kind in takes)}, and these data are {_INPUTS[dataset.kind]}"
-        )
-    if regularisation["dropout"] and not recipe.settings["model"][model].get("hidden"):
-        return f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
-    if regularisation["label_smoothing"] and dataset.task == "regression":
-        return "label smoothing is for classification, and this is regression"
-    if (
+    ((_, parameters),) = recipe.settings["model"].items()
+    reason = None
+    if regularisation["dropout"] and not parameters.get("hidden"):
+        reason = f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
+    elif regularisation["label_smoothing"] and dataset.task == "regression":
+        reason = "label smoothing is for classification, and this is regression"
+    elif (
         regularisation["weight_decay"]
         and OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer")).weight_decay
     ):
-        return f"{recipe.optimizer} brings its own weight decay: set it there"
+        reason = f"{recipe.optimizer} brings its own weight decay: set it there"
+    return Misfit("regularisation", reason) if reason else None
+
+
+def _imbalance_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     imbalance = recipe.settings.get("imbalance")
     if imbalance and dataset.task == "regression":
-        return f"imbalance {imbalance} is for classes, and this is regression"
+        return Misfit("imbalance", f"imbalance {imbalance} is for classes, and this is regression")
     if imbalance == "resample" and dataset.streamed is not None:
-        return "streamed rows are not resampled: use class_weight"
+        return Misfit("imbalance", "streamed rows are not resampled: use class_weight")
+    return None
+
+
+def _augmentation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     policy = policy_of(recipe.settings.get("augmentation"))
-    if policy and dataset.streamed is not None:
-        return "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
-    return policy.why_not(facts(dataset)) if policy else None
+    if policy is None:
+        return None
+    if dataset.streamed is not None:
+        reason: str | None = "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
+    else:
+        reason = policy.why_not(facts(dataset))
+    return Misfit("augmentation", reason) if reason else None

@@ -208,12 +208,18 @@ def at_lines(name: str, text: str) -> Iterator[None]:
         yield
     except BadInput as error:
         _, lines = read_yaml(text, name)
-        path = (error.where or "").partition(",")[0]  # data.target, column y
-        paths = [start for start in _shorter(path) if start in lines]
-        if path and paths and (paths[0] == path or "." in paths[0]):  # a file that is called data.csv is no path
-            error.where = f"{name}:{lines[paths[0]]}: {error.where}"
+        places = (error.where or "").partition(",")[0].split(" or ")  # data.target, column y
+        known = [start for path in places if _is_key(path) for start in _shorter(path) if start in lines]
+        if known:
+            error.where = f"{name}:{lines[known[0]]}: {error.where}"
             error.args = (error.message(),)
         raise
+
+
+def _is_key(path: str) -> bool:
+    """Whether a path leads to a key of the spec. A file that is called `data.csv` does not."""
+    first, _, rest = path.partition(".")
+    return first in Spec.model_fields and (not rest or re.split(r"[.\[]", rest)[0] in _fields((first,)))
 
 
 def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInput:

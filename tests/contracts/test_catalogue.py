@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from tasks.datasets.catalogue import CATALOGUE, Entry
 from tasks.datasets.load import load_dataset
 from tasks.datasets.splits import split_rows
 from tasks.spec.models import Data, Split
+from tests.real_data import needs_data
 
-needs_files = pytest.mark.skipif(not os.environ.get("BAKEOFF_DATA"), reason="needs BAKEOFF_DATA")
 README = Path(__file__).parents[2] / "data" / "README.md"
 BUNDLED = sorted(name for name, entry in CATALOGUE.items() if entry.bundled)
 FROM_FILES = sorted(set(CATALOGUE) - set(BUNDLED))
@@ -69,20 +68,20 @@ def test_bundled_sets_keep_the_promises_of_a_data_set(name: str, tmp_path: Path)
     check(load_dataset(Data(source=name), home=tmp_path))
 
 
-@needs_files
+@needs_data
 @pytest.mark.parametrize("name", [name for name in FROM_FILES if name != "fashion-mnist"])
 def test_sets_from_files_keep_the_promises_of_a_data_set(name: str, tmp_path: Path) -> None:
     check(load_dataset(Data(source=name), home=tmp_path))
 
 
-@needs_files
+@needs_data
 def test_titanic_reads_true_and_false_as_numbers(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="titanic"), home=tmp_path)
     assert dataset.rows == 891 and len(dataset.numbers) == 10 and not dataset.categories
     assert dataset.table["age_was_missing"].sum() == 177 and dataset.target.sum() == 342
 
 
-@needs_files
+@needs_data
 def test_births_come_in_pairs_that_stay_together(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="births"), home=tmp_path)
     assert dataset.rows == 26_518 + 6_508 and dataset.task == "regression"
@@ -98,7 +97,7 @@ def test_births_come_in_pairs_that_stay_together(tmp_path: Path) -> None:
     assert (own.groupby("group")["part"].nunique() == 1).all() and (own["part"] == "test").sum() != 6_508
 
 
-@needs_files
+@needs_data
 def test_shot_log_splits_by_game_and_has_no_column_that_tells(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="shot-log"), home=tmp_path)
     assert dataset.rows == 128_069 and dataset.classes == ("missed", "made") and dataset.target.sum() == 57_905
@@ -108,7 +107,7 @@ def test_shot_log_splits_by_game_and_has_no_column_that_tells(tmp_path: Path) ->
     assert (parts.groupby("group")["part"].nunique() == 1).all() and parts["group"].nunique() == 904
 
 
-@needs_files
+@needs_data
 def test_adult_has_two_classes_and_its_own_test_part(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="adult"), home=tmp_path)
     assert dataset.classes == ("<=50K", ">50K") and dataset.target.sum() == 7_841 + 3_846
@@ -117,7 +116,7 @@ def test_adult_has_two_classes_and_its_own_test_part(tmp_path: Path) -> None:
     assert (parts == "test").sum() == 16_281 and dataset.target[(parts == "test")].sum() == 3_846
 
 
-@needs_files
+@needs_data
 def test_mnist_has_its_official_test_part(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="mnist"), home=tmp_path)
     assert dataset.images is not None and dataset.images.shape == (70_000, 28, 28, 1)
@@ -126,14 +125,14 @@ def test_mnist_has_its_official_test_part(tmp_path: Path) -> None:
     assert dataset.images[~test].mean() / 255 == pytest.approx(0.1307, abs=1e-4)
 
 
-@needs_files
+@needs_data
 def test_german_credit_names_its_classes(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="german-credit"), home=tmp_path)
     assert dataset.classes == ("good", "bad") and list(np.bincount(dataset.target)) == [700, 300]
     assert len(dataset.numbers) == 7 and len(dataset.categories) == 13
 
 
-@needs_files
+@needs_data
 def test_copies_of_a_message_stay_in_one_part(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="sms-spam"), home=tmp_path)
     assert dataset.kind == "text" and dataset.texts is not None and dataset.rows == 5_574
@@ -143,7 +142,7 @@ def test_copies_of_a_message_stay_in_one_part(tmp_path: Path) -> None:
     assert (pd.Series(parts).groupby(plain).nunique() == 1).all()
 
 
-@needs_files
+@needs_data
 def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="spoken-digits", seconds=1), home=tmp_path)
     assert dataset.kind == "audio" and dataset.rate == 8_000
@@ -156,7 +155,7 @@ def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path)
     assert splits.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 4, "val": 1}
 
 
-@needs_files
+@needs_data
 def test_cifar_small_begins_with_a_frog(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="cifar-small"), home=tmp_path)
     assert dataset.images is not None and dataset.images.shape == (2_000, 32, 32, 3)

@@ -1,0 +1,63 @@
+"""`bakeoff check` of every shipped experiment, and what it shows of a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flows.cli import main
+from flows.experiments import shipped
+from tasks.datasets.catalogue import CATALOGUE
+from tasks.spec.load import load_spec
+from tests.real_data import needs_data
+
+
+def source(name: str) -> str:
+    return load_spec(shipped()[name])[0].data.source
+
+
+BUNDLED = [name for name in shipped() if CATALOGUE[source(name)].bundled]
+PUBLIC = [name for name in shipped() if not CATALOGUE[source(name)].bundled]
+
+
+def check(spec: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What it prints, when it ends well."""
+    with pytest.raises(SystemExit) as end:
+        main(["check", spec, "--home", str(home)])
+    said = capsys.readouterr()
+    assert end.value.code == 0, said.err
+    return said.out
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_experiment_is_planned(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "estimated training time" in check(name, tmp_path, capsys)
+
+
+@needs_data
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_experiment_is_planned(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "estimated training time" in check(name, tmp_path, capsys)
+
+
+def write_table(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(60, 2))
+    pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "y": numbers.sum(axis=1)}).to_csv(
+        folder / "d.csv", index=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "default"),
+    [("compare: {model: [linear, mlp]}", False), ("model: linear", False), ("train: {seeds: 2}", True)],
+)
+def test_the_default_model_is_named_only_where_the_spec_names_none(
+    written: str, default: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(tmp_path)
+    (tmp_path / "spec.yaml").write_text(f"data: {{source: d.csv, target: y}}\n{written}\n")
+    assert ("the default for these data" in check(str(tmp_path / "spec.yaml"), tmp_path, capsys)) == default

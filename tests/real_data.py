@@ -1,0 +1,7 @@
+"""The mark of tests that read public data sets, which the project does not hold."""
+
+import os
+
+import pytest
+
+needs_data = pytest.mark.skipif(not os.environ.get("BAKEOFF_DATA"), reason="needs BAKEOFF_DATA")
