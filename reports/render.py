@@ -19,7 +19,7 @@ from tasks.run_folder import write_text
 Renderer = Literal["auto", "quarto", "pandoc"]
 
 _DOCUMENT = Path(__file__).with_name("comparison.qmd")
-_CELL_TIMEOUT, _QUARTO_TIMEOUT = 120.0, 300.0  # s
+_CELL_TIMEOUT, _QUARTO_TIMEOUT = 300.0, 300.0  # s
 
 # A tag that makes the browser fetch something. Links to follow (`<a href>`) do not.
 _FETCHES = re.compile(

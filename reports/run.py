@@ -25,6 +25,7 @@ class Run:
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions, settings: The tables of `tasks.records.tables`.
+        renderer: What makes the report of it.
     """
 
     folder: Path
@@ -41,9 +42,10 @@ class Run:
     curves: pd.DataFrame
     predictions: pd.DataFrame
     settings: pd.DataFrame
+    renderer: str = ""
 
 
-def read_run(folder: Path | str) -> Run:
+def read_run(folder: Path | str, renderer: str = "") -> Run:
     """Reads a run folder.
 
     Raises:
@@ -72,6 +74,7 @@ def read_run(folder: Path | str) -> Run:
         curves=_table(folder, "curves"),
         predictions=_table(folder, "predictions"),
         settings=_table(folder, "settings"),
+        renderer=renderer,
     )
 
 

@@ -42,8 +42,7 @@ def effects(verdict: dict[str, Any]) -> str:
 
 
 def previews(previews: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
-    """The section's heading, and some training examples before and after, a tab for each policy. Nothing at all where
-    no recipe augments.
+    """Some training examples before and after, a tab for each policy. Nothing where no recipe augments.
 
     Args:
         previews: `augmentation.json`, or empty.
@@ -51,8 +50,7 @@ def previews(previews: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
     """
     if not previews:
         return ""
-    shown = tabset({policy["name"]: _shown(previews["kind"], policy, pictures) for policy in previews["policies"]})
-    return f"## Augmentation {{#augmentation}}\n\n{shown}"
+    return tabset({policy["name"]: _shown(previews["kind"], policy, pictures) for policy in previews["policies"]})
 
 
 def _shown(kind: str, policy: dict[str, Any], pictures: Mapping[str, bytes]) -> str:

@@ -19,12 +19,11 @@ _OWN = "the optimizer's own"
 
 
 def search(plan: dict[str, Any], verdict: dict[str, Any]) -> str:
-    """The section's heading, what the search spent and where it looked. Nothing at all without a search."""
+    """What the search spent and where it looked. Nothing without a search."""
     found = plan.get("search")
     if not found:
         return ""
-    body = raw(f"<p>{_budget(found, verdict.get('search') or {})}</p>" + fold("What was searched", _ranges(found)))
-    return f"## Tuning {{#tuning}}\n\n{body}"
+    return raw(f"<p>{_budget(found, verdict.get('search') or {})}</p>" + fold("What was searched", _ranges(found)))
 
 
 def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:

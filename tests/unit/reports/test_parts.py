@@ -329,7 +329,6 @@ def test_a_search_that_was_not_judged_still_says_what_it_was(tuned: Run) -> None
 
 def test_the_budget_and_the_ranges_are_said(tuned: Run) -> None:
     shown = text(tables.search(tuned.plan, tuned.verdict))
-    assert shown.startswith("## Tuning")
     assert (
         "Each recipe was given 9 settings × 2 seeds, 180 epochs under each seed, the same for each, by random search"
         in shown

@@ -156,7 +156,7 @@ def test_a_cell_that_fails_says_so_in_its_place(run: Path) -> None:
     (run / "verdict.json").write_text(verdict.replace('"sentence"', '"sentense"', 1))
     made = render.render(run, renderer="pandoc")
     page = made.path.read_text(encoding="utf-8")
-    assert made.warnings == ("cell verdict failed: KeyError: 'sentence'",)
+    assert made.warnings == ("cell report failed: ReportIncomplete: verdict: KeyError: 'sentence'",)
     assert "This part of the report could not be made" in page
     assert 'id="reproduce"' in page
 

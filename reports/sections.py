@@ -1,0 +1,227 @@
+"""The report's sections in order: the table `SECTIONS`. A new section is one line in it.
+
+A section is made of parts. Each is a function from the run to Markdown, empty where there is nothing to show. A part
+that fails is replaced by a note; the other parts are made all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from reports import figures, tables
+from reports.escape import safe
+from reports.markup import callout, tabset, titled
+from reports.run import Run
+
+Part = Callable[[Run], str]
+
+
+def _always(run: Run) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report.
+
+    Args:
+        title: Its heading.
+        anchor: The heading's id, for links.
+        parts: Functions to Markdown, by the name that a failure is reported under.
+        shown: Whether the section is in the report of a run.
+    """
+
+    title: str
+    anchor: str
+    parts: dict[str, Part]
+    shown: Callable[[Run], bool] = _always
+
+
+class ReportIncomplete(Exception):
+    """Parts of the report could not be made."""
+
+
+def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
+    """The report from its first heading to the script that draws its charts, piece by piece.
+
+    Raises:
+        ReportIncomplete: at the end, where a part failed.
+    """
+    failures: list[str] = []
+    for section in sections:
+        if section.shown(run):
+            yield f"## {safe(section.title)} {{#{section.anchor}}}\n"
+            for name, part in section.parts.items():
+                try:
+                    yield part(run)
+                except Exception as error:
+                    failures.append(f"{name}: {type(error).__name__}: {error}")
+                    yield _failed(error)
+    yield figures.library()
+    if failures:
+        raise ReportIncomplete("; ".join(failures))
+
+
+def _failed(error: Exception) -> str:
+    said = f"{safe(type(error).__name__)}: {safe(error)}\n\nThe other parts are complete."
+    return callout("important", "This part of the report could not be made", said)
+
+
+def _forest(run: Run) -> str:
+    return figures.tabs(
+        figures.forest(run.verdict, run.plan, run.trials, run.metrics),
+        caption="Dot: mean over seeds. Bar: its interval. Faint circles: the seeds. Lines: the baselines.",
+    )
+
+
+_HOW_TO_READ = """\
+Each recipe is trained once per seed. Recipes share their seeds, so each comparison is paired: initial weights and batch
+order are the same on both sides. *Difference* is the leader minus the other, signed so that positive means the leader
+is better. *p, Holm* is the p-value of a paired Student's t test, corrected for the number of comparisons. *Effect size*
+is the mean difference over its standard deviation between seeds. *Smallest difference* is the least that this many
+seeds could have shown; where it is larger than what would matter to you, train more seeds. *Can't tell* means just
+that: it does not mean that two recipes are equal."""
+
+
+def _progress(run: Run) -> str:
+    charts = figures.tabs(
+        figures.progress(run.verdict, run.plan, run.settings),
+        caption="Best by budget: the best that so many of the settings tried, drawn at random, are expected to "
+        "hold, with a 95% bootstrap band (too narrow towards the right end); a diverged setting counts as the worst of "
+        "the search. Methods that learn from earlier settings, or stop some early, show the best so far instead, "
+        "without a band: their settings can't be reordered. Cross: diverged. Triangle: stopped early. Scores far below "
+        "the others are drawn at the edge. Ring, against time: no setting is both better and faster.",
+    )
+    return titled("Progress of the search", charts)
+
+
+def _parallel(run: Run) -> str:
+    charts = figures.tabs(
+        figures.parallel(run.verdict, run.plan, run.settings),
+        caption="One line a setting, darker where it scored better; its score is the last axis. The ten best stand "
+        "out; point at a score to follow its line. Axes are on the scale of their range. Of many settings an even "
+        "selection is drawn, of many recipes the eight with the best settings.",
+    )
+    return titled("All settings of a recipe", charts)
+
+
+def _importance(run: Run) -> str:
+    charts = figures.tabs(
+        figures.importance(run.verdict, run.plan),
+        caption="Functional ANOVA of the scores: each hyperparameter's main effect as a share of their variance. What "
+        "is missing to 100% is noise and what hyperparameters do together. Of one that is not always active it is the "
+        "share among the settings where it is. Recipes with fewer than ten settings are left out.",
+    )
+    return titled("What decided", charts)
+
+
+def _slices(run: Run) -> str:
+    charts = figures.slices(run.verdict, run.plan, run.settings)
+    charts |= figures.learning_rates(run.verdict, run.plan, run.settings)
+    shown = figures.tabs(
+        charts,
+        caption="A setting is a dot, a cross where it diverged, a triangle where it was stopped early. Learning "
+        "rates have a line: the best setting in each third of a decade.",
+    )
+    return titled("Hyperparameters one by one", shown)
+
+
+def _learning_curves(run: Run) -> str:
+    return figures.tabs(
+        figures.learning_curves(run.curves, run.trials, run.plan),
+        caption="Mean over the seeds that still train; the band spans the lowest to the highest of them. Seeds that "
+        "diverged are left out where others finished; a recipe that diverged in all leaves at the top. "
+        "Click a recipe in the legend to bring it out, shift-click for several.",
+        empty="No trial was trained.",
+    )
+
+
+def _predictions(run: Run) -> str:
+    return figures.tabs(
+        figures.predictions(run.predictions, run.verdict, run.plan),
+        empty="No model was shipped, or its predictions were not kept.",
+    )
+
+
+def _trials(run: Run) -> str:
+    return tabset(
+        {
+            "Trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
+            "Stacks": tables.stacks(run.plan),
+            "Skipped": tables.skipped(run.plan),
+        }
+    )
+
+
+SECTIONS: dict[str, Section] = {
+    "verdict": Section(
+        "Verdict",
+        "verdict",
+        {
+            "verdict": lambda run: tables.verdict(run.verdict, run.plan),
+            "baselines": lambda run: tables.baselines(run.verdict),
+            "gates": lambda run: tables.gates(run.verdict),
+            "warnings": lambda run: tables.warnings(run.verdict),
+            "next": lambda run: tables.next_steps(run.verdict),
+        },
+    ),
+    "data": Section(
+        "Data",
+        "data",
+        {
+            "data": lambda run: tables.data(run.plan) + tables.columns(run.plan),
+            "validation": lambda run: tables.validation(run.validation),
+        },
+    ),
+    "comparison": Section(
+        "Comparison",
+        "comparison",
+        {
+            "forest": _forest,
+            "comparison": lambda run: tables.comparison(run.verdict, run.plan),
+            "differences": lambda run: tables.differences(run.verdict),
+            "differences chart": lambda run: figures.tabs(figures.differences(run.verdict)),
+            "how to read this": lambda run: callout("note", "How to read this", _HOW_TO_READ, collapse=True),
+        },
+    ),
+    "tuning": Section(
+        "Tuning",
+        "tuning",
+        {
+            "search": lambda run: tables.search(run.plan, run.verdict),
+            "search warnings": lambda run: tables.search_warnings(run.verdict),
+            "best settings": lambda run: titled("Best settings", tables.settings(run.verdict, run.plan)),
+            "progress": _progress,
+            "parallel coordinates": _parallel,
+            "importance": _importance,
+            "slices": _slices,
+            "sensitivity": lambda run: titled(
+                "Sensitivity to the learning rate", tables.sensitivity(run.verdict, run.plan)
+            ),
+        },
+        shown=lambda run: bool(run.plan.get("search")),
+    ),
+    "augmentation": Section(
+        "Augmentation",
+        "augmentation",
+        {
+            "previews": lambda run: tables.previews(run.previews, run.pictures),
+            "effects": lambda run: tables.effects(run.verdict),
+            "effects chart": lambda run: figures.tabs(figures.effects(run.verdict)),
+        },
+        shown=lambda run: bool(run.previews or run.verdict.get("augmentation")),
+    ),
+    "learning curves": Section("Learning curves", "learning-curves", {"learning curves": _learning_curves}),
+    "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
+    "predictions": Section("Predictions", "predictions", {"predictions": _predictions}),
+    "trials": Section("Trials", "trials", {"trials": _trials}),
+    "reproduce": Section(
+        "Reproduce",
+        "reproduce",
+        {
+            "reproduce": lambda run: tables.reproduce(run.plan, run.environment, run.stages, run.spec, run.renderer),
+        },
+    ),
+}
+"""By name, in the order of the report."""
