@@ -35,7 +35,16 @@ HomeOption = Annotated[
 
 
 Kind = Literal[
-    "runs", "experiments", "datasets", "models", "optimizers", "schedules", "augmenters", "searchers", "metrics"
+    "runs",
+    "experiments",
+    "datasets",
+    "models",
+    "optimizers",
+    "schedules",
+    "augmenters",
+    "searchers",
+    "metrics",
+    "keys",
 ]
 
 

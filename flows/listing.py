@@ -21,6 +21,7 @@ def lines(kind: str, home: Path) -> Iterator[str]:
         "schedules": lambda: _factories(_table("schedules")),
         "searchers": _searchers,
         "metrics": _metrics,
+        "keys": _keys,
     }[kind]()
 
 
@@ -57,6 +58,14 @@ def _metrics() -> Iterator[str]:
     for name, metric in METRICS.items():
         better = "greater" if metric.greater_is_better else "smaller"
         yield f"{name:<10} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
+
+
+def _keys() -> Iterator[str]:
+    from tasks.spec.reference import keys
+
+    for key in keys():
+        default = "required" if key.default is None else f"default {key.default}"
+        yield f"{key.path:<38} {key.description} [{key.accepted}; {default}]"
 
 
 def _table(name: str) -> dict[str, Callable[..., Any]]:

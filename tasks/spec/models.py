@@ -36,10 +36,12 @@ BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 class Read(Frozen):
     """How a CSV or TSV file is read. What is None is found out from the file."""
 
-    header: bool = True
+    header: bool = Field(True, description="whether the first line holds the columns' names")
     columns: list[str] | None = Field(None, description="column names, for a file without a header")
     separator: str | None = Field(None, description="the character between fields; None: by the file's ending")
-    quoting: Literal["minimal", "none"] = "minimal"
+    quoting: Literal["minimal", "none"] = Field(
+        "minimal", description="whether a field in double quotes may hold separators and line ends"
+    )
     missing: list[str] = Field(default=["", "NA", "NaN", "null"], description="texts that mean: no value")
     comment: str | None = Field(None, description="lines that begin so are skipped")
 
@@ -58,7 +60,7 @@ class Split(Frozen):
     )
     time: str | None = Field(None, description="split in the order of this column: the latest rows are the test part")
     given: str | None = Field(None, description="a column that holds train, val or test for each row")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of the random division")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -103,8 +105,8 @@ class Data(Frozen):
     unreadable: Literal["block", "skip"] = Field(
         "block", description="inputs that can't be used (broken files, blank texts): refuse the data, or leave them out"
     )
-    read: Read = Read()
-    split: Split = Split()
+    read: Read = Field(Read(), description="how a CSV or TSV file is read")
+    split: Split = Field(Split(), description="how rows are divided into train, val and test")
     checks: list[CheckEntry] = Field(default=[], description="Great Expectations, or this project's checks, by name")
 
     @model_validator(mode="after")
@@ -132,9 +134,9 @@ class Regularisation(Frozen):
 class Clipping(Frozen):
     """Gradient clipping, one way at most, as Keras: clipvalue, clipnorm (a weight at a time), global_clipnorm."""
 
-    value: Positive | None = None
-    norm: Positive | None = None
-    global_norm: Positive | None = None
+    value: Positive | None = Field(None, description="each number of the gradient, as Keras's clipvalue")
+    norm: Positive | None = Field(None, description="the norm of each weight's gradient, as Keras's clipnorm")
+    global_norm: Positive | None = Field(None, description="the norm of the whole gradient, as Keras's global_clipnorm")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -148,17 +150,17 @@ class EarlyStopping(Frozen):
     """Stops a trial whose validation loss has not fallen by `min_delta` for `patience` evaluations, as Keras's callback
     does for epochs."""
 
-    patience: Count = 5
-    min_delta: NonNegative = 0.0
-    restore_best: bool = True
+    patience: Count = Field(5, description="evaluations without improvement before a trial stops")
+    min_delta: NonNegative = Field(0.0, description="what the validation loss must fall by to count as improved")
+    restore_best: bool = Field(True, description="keep the weights of the best evaluation, not the last")
 
 
 class EvaluateEvery(Frozen):
     """How often the validation part is looked at while training; what acts on it (early stopping, plateaus, a target)
     counts these evaluations. Exactly one is set."""
 
-    steps: Count | None = None
-    epochs: Count | None = None
+    steps: Count | None = Field(None, description="training steps from one evaluation to the next")
+    epochs: Count | None = Field(None, description="epochs from one evaluation to the next")
     seconds: Positive | None = Field(None, description="turned into steps by the pace the plan expects")
 
     @model_validator(mode="after")
@@ -176,7 +178,7 @@ class EvaluateEvery(Frozen):
 class StopAt(Frozen):
     """Stops a trial whose validation value is at least as good. Accuracy is to rise, loss and rmse are to fall."""
 
-    metric: str
+    metric: str = Field(description="loss, accuracy or rmse, on the validation part")
     value: Positive = Field(description="a share, an rmse in the target's unit, or a loss as in the curves")
 
     @model_validator(mode="after")
@@ -249,43 +251,57 @@ alike; or rows of smaller classes repeated until each class has as many as the l
 class Train(Frozen):
     """What is held still: the same for every recipe, unless `compare` names it."""
 
-    optimizer: OptimizerEntry = Field(default="adam", validate_default=True)
+    optimizer: OptimizerEntry = Field(default="adam", validate_default=True, description="the update rule")
     learning_rate: Positive | None = Field(None, description="None: the optimizer's own")
-    schedule: ScheduleEntry = Field(default="constant", validate_default=True)
-    regularisation: Regularisation = Regularisation()
-    clipping: Clipping = Clipping()
-    augmentation: AugmentationEntry = None
+    schedule: ScheduleEntry = Field(
+        default="constant", validate_default=True, description="how the learning rate changes from step to step"
+    )
+    regularisation: Regularisation = Field(Regularisation(), description="what holds the weights back")
+    clipping: Clipping = Field(Clipping(), description="gradient clipping, one way at most")
+    augmentation: AugmentationEntry = Field(
+        None, description="changes of the training rows, for the training part alone; None: none"
+    )
     imbalance: Imbalance = Field("none", description="classification only, the training part alone")
-    batch_size: BatchSize = 32
-    epochs: Epochs = 20
-    early_stopping: EarlyStopping | None = None
-    evaluate_every: EvaluateEvery = EvaluateEvery(epochs=1)
-    stop_at: StopAt | None = None
+    batch_size: BatchSize = Field(32, description="rows of one training step")
+    epochs: Epochs = Field(20, description="times that the training rows are gone through, at most")
+    early_stopping: EarlyStopping | None = Field(
+        None, description="stop a trial whose validation loss no longer falls; None: train all epochs"
+    )
+    evaluate_every: EvaluateEvery = Field(
+        EvaluateEvery(epochs=1), description="how often the validation part is looked at while training"
+    )
+    stop_at: StopAt | None = Field(None, description="stop a trial whose validation value is good enough; None: never")
     seeds: int = Field(5, ge=1, le=1000, description="how many trials of each recipe: initial weights and batch order")
 
 
 class Compare(Frozen):
     """The question: every combination of the values listed is one recipe."""
 
-    optimizer: list[OptimizerEntry] | None = Field(None, min_length=1)
-    learning_rate: list[Positive] | None = Field(None, min_length=1)
-    schedule: list[ScheduleEntry] | None = Field(None, min_length=1)
-    regularisation: list[Regularisation] | None = Field(None, min_length=1)
-    clipping: list[Clipping] | None = Field(None, min_length=1)
-    augmentation: list[AugmentationEntry] | None = Field(None, min_length=1)
-    imbalance: list[Imbalance] | None = Field(None, min_length=1)
-    batch_size: list[BatchSize] | None = Field(None, min_length=1)
-    epochs: list[Epochs] | None = Field(None, min_length=1)
-    early_stopping: list[EarlyStopping | None] | None = Field(None, min_length=1)
-    model: list[ModelEntry] | None = Field(None, min_length=1)
+    optimizer: list[OptimizerEntry] | None = Field(None, min_length=1, description="values of train.optimizer")
+    learning_rate: list[Positive] | None = Field(None, min_length=1, description="values of train.learning_rate")
+    schedule: list[ScheduleEntry] | None = Field(None, min_length=1, description="values of train.schedule")
+    regularisation: list[Regularisation] | None = Field(
+        None, min_length=1, description="as train.regularisation, one of each"
+    )
+    clipping: list[Clipping] | None = Field(None, min_length=1, description="values of train.clipping")
+    augmentation: list[AugmentationEntry] | None = Field(
+        None, min_length=1, description="as train.augmentation, one of each"
+    )
+    imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
+    batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
+    epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")
+    early_stopping: list[EarlyStopping | None] | None = Field(
+        None, min_length=1, description="as train.early_stopping, one of each"
+    )
+    model: list[ModelEntry] | None = Field(None, min_length=1, description="values of model")
     method: list[Method] | None = Field(None, min_length=1, description="of the search: a recipe for each")
 
 
 class Evaluate(Frozen):
     """What decides, and what else is measured. None: accuracy and log_loss, or rmse."""
 
-    metric: str | None = None
-    also: list[str] = []
+    metric: str | None = Field(None, description="the metric that decides; None: accuracy, or rmse")
+    also: list[str] = Field(default=[], description="metrics that are measured too; none: log_loss for classes")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
 
     @field_validator("metric")
@@ -302,10 +318,12 @@ class Evaluate(Frozen):
 class Gate(Frozen):
     """A business threshold on the shipped model's test metric. Exactly one of `at_least` and `at_most`."""
 
-    metric: str
-    at_least: float | None = Field(None, allow_inf_nan=False)
-    at_most: float | None = Field(None, allow_inf_nan=False)
-    severity: Literal["warn", "block"] = "warn"
+    metric: str = Field(description="a metric, measured on the test part")
+    at_least: float | None = Field(None, allow_inf_nan=False, description="it passes from this value up")
+    at_most: float | None = Field(None, allow_inf_nan=False, description="it passes from this value down")
+    severity: Literal["warn", "block"] = Field(
+        "warn", description="block: --fail-on-gate exits with 3 where the gate fails or is undecided"
+    )
 
     @field_validator("metric")
     @classmethod
@@ -323,15 +341,15 @@ class Gate(Frozen):
 class Spec(Frozen):
     """One experiment, as its author wrote it."""
 
-    name: str = "experiment"
-    description: str = ""
+    name: str = Field("experiment", description="1 to 64 letters, digits, - and _; part of the run folder's name")
+    description: str = Field("", description="what the experiment asks, for the report's head")
     data: Data = Field(description="a mapping with source, and target for a file")
     model: ModelEntry | None = Field(None, description="None: mlp for a table, cnn for images, text, audio by the data")
-    train: Train = Train()
-    compare: Compare = Compare()
+    train: Train = Field(Train(), description="what is held still: the same for every recipe")
+    compare: Compare = Field(Compare(), description="the question: every combination of the values listed is a recipe")
     tune: Tune | None = Field(None, description="None: nothing is searched, every recipe is trained as it stands")
-    evaluate: Evaluate = Evaluate()
-    gates: list[Gate] = []
+    evaluate: Evaluate = Field(Evaluate(), description="what decides, and what else is measured")
+    gates: list[Gate] = Field(default=[], description="business thresholds of the shipped model")
 
     @field_validator("name")
     @classmethod

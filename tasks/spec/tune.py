@@ -51,11 +51,11 @@ class Searched(Frozen):
     """The values of one hyperparameter: a range, or choices. Short forms: a list of choices; `auto`, the optimizer's
     own range of learning rates."""
 
-    low: Number | None = None
-    high: Number | None = None
-    scale: Literal["linear", "log"] = "linear"
+    low: Number | None = Field(None, description="the lower end of a range; whole numbers if both ends are")
+    high: Number | None = Field(None, description="the upper end, included")
+    scale: Literal["linear", "log"] = Field("linear", description="on which values are drawn evenly")
     step: Positive | None = Field(None, description="from low in such steps; None: any number between")
-    choices: list[Any] | None = Field(None, min_length=1)
+    choices: list[Any] | None = Field(None, min_length=1, description="the values, instead of a range")
     when: dict[str, Any] = Field(
         default={}, description="searched only where these others have the given value, or one of a list of values"
     )
@@ -163,7 +163,7 @@ class Tune(Frozen):
     """Each recipe is searched with the same number of settings and epochs; the best of each is trained again on fresh
     seeds, and only that is compared."""
 
-    method: Annotated[Method, BeforeValidator(_one_method)] = "random"
+    method: Annotated[Method, BeforeValidator(_one_method)] = Field("random", description="how settings are chosen")
     trials: Count | None = Field(None, description="settings tried for each recipe; None: 20, or every point of a grid")
     seeds: Annotated[int, Field(ge=1, le=100)] = Field(1, description="under which each setting is trained")
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(

@@ -27,6 +27,7 @@ from tasks.run_folder import locked, read_json, write_json
 from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
+from tasks.spec.reference import keys
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -181,6 +182,7 @@ LISTED: dict[str, Iterable[str]] = {
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,
+    "keys": [key.path for key in keys()],
 }
 
 
