@@ -45,6 +45,15 @@ def test_a_file_opens_with_its_command_its_time_and_what_to_expect(name: str) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_list_of_experiments_says_what_the_file_says(name: str) -> None:
+    path = shipped()[name]
+    listed = (path.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    command, time, expected = (part.strip() for part in path.read_text().splitlines()[0].lstrip("# ").split("|", 2))
+    cells = [f"`{command}`", spec_of(name).data.source, time.removeprefix("about "), expected.removeprefix("expect: ")]
+    assert f"| {' | '.join(cells)} |" in listed
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_says_what_it_is_and_has_a_gate(name: str) -> None:
     spec = spec_of(name)
     assert spec.name == name
