@@ -1,7 +1,7 @@
 """The rooms of the code and what each imports: `python -m tests.bench.rooms`. CONTRIBUTING.md shows the result.
 
-A room is a folder under `tasks/`, a module at its root, `flows` or `reports`. A room's floor is one above the highest room that it
-imports from.
+A room is a folder under `tasks/`, a module at its root, `flows` or `reports`. A room's floor is one above the highest
+room that it imports from.
 """
 
 from __future__ import annotations

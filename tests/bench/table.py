@@ -1,4 +1,4 @@
-"""Results as Markdown tables, ready for the README."""
+"""Results as Markdown tables, ready for README.md beside this file."""
 
 from __future__ import annotations
 
