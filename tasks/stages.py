@@ -28,7 +28,7 @@ from tasks.inputs.prepared import Prepared, prepare, prepare_folds
 from tasks.planning.plan import Plan, lay_out
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
-from tasks.planning.stacks import Ground, Rows
+from tasks.planning.stacks import PlanContext, RowCounts
 from tasks.planning.trials import bind_trial
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.run_folder import read_json, write_json, write_text
@@ -146,7 +146,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     if tune.folds:
         by_fold = prepare_folds(dataset, splits, forward=run.spec.data.split.time is not None)
     rows = {
-        fold: Rows.of(
+        fold: RowCounts.of(
             dataset,
             {part: len(positions) for part, positions in own.rows.items()},
             own.features.shape[1:],
@@ -154,11 +154,11 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
         )
         for fold, own in by_fold.items()
     }
-    ground = Ground(dataset, rows, (laid_out.metric, *laid_out.also))
+    context = PlanContext(dataset, rows, (laid_out.metric, *laid_out.also))
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
-    key = identifier({"data": ground.key(run.spec), "folds": tune.folds}) if tune.folds else ground.key(run.spec)
-    return Searching(Tuning(laid_out, searches, ground, key, tune, run.folder), by_fold)
+    key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
+    return Searching(Tuning(laid_out, searches, context, key, tune, run.folder), by_fold)
 
 
 def search(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.dataset import TEST
-from tasks.evaluation.arms import Arm
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
 from tasks.evaluation.gates import FAIL, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.recipe_results import RecipeResult
 from tasks.evaluation.wording import inside, listing, number
 
 FEW_TEST_ROWS = 200
@@ -27,8 +27,8 @@ class Findings:
         metric: The one that decides.
         confidence: Of the intervals.
         constant_loss: The best constant prediction's validation loss.
-        arms: By rank.
-        leader: The first of `arms`; None where none has the metric on the validation part.
+        results: By rank.
+        leader: The first of `results`; None where none has the metric on the validation part.
         winner: The leader, where it is better than every other.
         comparisons: `recipe_id` to the leader's comparison with it.
         against: Baseline to the shipped model's difference from it; positive = the network is better.
@@ -40,9 +40,9 @@ class Findings:
     metric: Metric
     confidence: float
     constant_loss: float
-    arms: Sequence[Arm]
-    leader: Arm | None
-    winner: Arm | None
+    results: Sequence[RecipeResult]
+    leader: RecipeResult | None
+    winner: RecipeResult | None
     comparisons: Mapping[str, Comparison]
     against: Mapping[str, Interval]
     gates: Sequence[Mapping[str, Any]]
@@ -51,37 +51,45 @@ class Findings:
 
     @property
     def seeds(self) -> int:
-        return max((arm.seeds for arm in self.arms), default=0)
+        return max((result.seeds for result in self.results), default=0)
 
-    def answered(self, answer: str) -> list[Arm]:
+    def answered(self, answer: str) -> list[RecipeResult]:
         """The recipes the leader's comparison with which came out as `answer`."""
-        return [arm for arm in self.arms if arm.id in self.comparisons and self.comparisons[arm.id].answer == answer]
+        return [
+            result
+            for result in self.results
+            if result.id in self.comparisons and self.comparisons[result.id].answer == answer
+        ]
 
     @property
-    def diverged(self) -> list[Arm]:
-        return [arm for arm in self.arms if not arm.ended]
+    def diverged(self) -> list[RecipeResult]:
+        return [result for result in self.results if not result.ended]
 
     @property
-    def idle(self) -> list[Arm]:
+    def idle(self) -> list[RecipeResult]:
         """The recipes that ended without having learned."""
-        return [arm for arm in self.arms if arm.ended and not self.learned(arm)]
+        return [result for result in self.results if result.ended and not self.learned(result)]
 
     @property
-    def overconfident(self) -> list[Arm]:
+    def overconfident(self) -> list[RecipeResult]:
         """The recipes that tell the classes apart, but with such sureness that their loss is no lower than a constant
         answer's."""
-        return [arm for arm in self.arms if arm.ended and not arm.loss < self.constant_loss and self._tells_apart(arm)]
+        return [
+            result
+            for result in self.results
+            if result.ended and not result.loss < self.constant_loss and self._tells_apart(result)
+        ]
 
-    def learned(self, arm: Arm) -> bool:
+    def learned(self, result: RecipeResult) -> bool:
         """Whether its validation loss is below that of the best constant prediction, or its classes are better than
         chance all the same."""
-        return arm.loss < self.constant_loss or self._tells_apart(arm)
+        return result.loss < self.constant_loss or self._tells_apart(result)
 
-    def _tells_apart(self, arm: Arm) -> bool:
+    def _tells_apart(self, result: RecipeResult) -> bool:
         """Whether all of an interval of a metric lies above what a model without knowledge gets."""
         for metric in METRICS.values():
             chance = self.majority_share if metric.chance == "majority" else metric.chance
-            low = arm.interval(TEST, metric.name, self.confidence)["low"]
+            low = result.interval(TEST, metric.name, self.confidence)["low"]
             if chance is not None and low is not None and low > chance:
                 return True
         return False
@@ -99,12 +107,12 @@ def sentence(found: Findings) -> str:
 
 
 def _comparison(found: Findings) -> str:
-    if found.leader is None and any(arm.ended for arm in found.arms):
+    if found.leader is None and any(result.ended for result in found.results):
         return f"{found.metric.title} is undefined on the validation part, so no recipe can lead."
     if found.leader is None:
         return "Every recipe diverged: there is no model to judge."
     name = found.leader.name
-    if len(found.arms) == 1:
+    if len(found.results) == 1:
         return f"{name} is the only recipe, so nothing was compared. {_reading(found)}"
     if not found.comparisons:
         return f"{name} wins: every other recipe diverged. {_reading(found)}"
@@ -115,9 +123,9 @@ def _comparison(found: Findings) -> str:
     of = len(found.comparisons)
     clauses = [f"{name} is better than {len(better)} of {of} recipes" if better else f"{name} leads"]
     if tied:
-        clauses.append(f"it can't be told from {listing([arm.name for arm in tied])}")
+        clauses.append(f"it can't be told from {listing([result.name for result in tied])}")
     if worse:
-        clauses.append(f"on the test part it is worse than {listing([arm.name for arm in worse])}")
+        clauses.append(f"on the test part it is worse than {listing([result.name for result in worse])}")
     return f"{'; '.join(clauses)}. {_reading(found)}"
 
 
@@ -132,29 +140,29 @@ def _reading(found: Findings) -> str:
     return f"{found.metric.title}: {number(measured['mean'])} ({low} to {high}) over {over}."
 
 
-def note(arm: Arm, found: Findings) -> str | None:
+def note(result: RecipeResult, found: Findings) -> str | None:
     """What is remarkable about one recipe; None where nothing is."""
-    if not arm.ended:
-        return f"diverged in {_of_seeds(arm)}"
+    if not result.ended:
+        return f"diverged in {_of_seeds(result)}"
     notes = []
     constant = "the class shares" if found.majority_share is not None else "the mean"
     losses = (
-        f"its validation loss {number(arm.loss)} is not below {number(found.constant_loss)}, "
+        f"its validation loss {number(result.loss)} is not below {number(found.constant_loss)}, "
         f"that of always predicting {constant}"
     )
-    if arm in found.overconfident:
+    if result in found.overconfident:
         notes.append(f"overconfident: {losses}, though it tells the classes apart")
-    elif not found.learned(arm):
+    elif not found.learned(result):
         notes.append(f"did not learn: {losses}")
-    if arm.lost:
-        notes.append(f"diverged in {_of_seeds(arm)}")
+    if result.lost:
+        notes.append(f"diverged in {_of_seeds(result)}")
     return "; ".join(notes) or None
 
 
-def _of_seeds(arm: Arm) -> str:
-    if arm.seeds == 1:
+def _of_seeds(result: RecipeResult) -> str:
+    if result.seeds == 1:
         return "its only seed"
-    return f"all {arm.seeds} seeds" if arm.lost == arm.seeds else f"{arm.lost} of {arm.seeds} seeds"
+    return f"all {result.seeds} seeds" if result.lost == result.seeds else f"{result.lost} of {result.seeds} seeds"
 
 
 def warnings(found: Findings) -> list[str]:
@@ -170,13 +178,13 @@ def warnings(found: Findings) -> list[str]:
                 f"({number(difference.low)} to {number(difference.high)})."
             )
     if found.idle:
-        names = listing([arm.name for arm in found.idle], most=5)
+        names = listing([result.name for result in found.idle], most=5)
         said.append(f"{len(found.idle)} of {_recipes(found)} did not learn: {names}.")
     if found.overconfident:
-        names = listing([arm.name for arm in found.overconfident], most=5)
+        names = listing([result.name for result in found.overconfident], most=5)
         said.append(f"{len(found.overconfident)} of {_recipes(found)} give overconfident probabilities: {names}.")
     if found.diverged:
-        names = listing([arm.name for arm in found.diverged], most=5)
+        names = listing([result.name for result in found.diverged], most=5)
         said.append(f"{len(found.diverged)} of {_recipes(found)} diverged in every seed: {names}.")
     if found.leader and found.leader.lost:
         lost = _of_seeds(found.leader)
@@ -200,7 +208,7 @@ def _ahead(difference: float) -> str:
 
 
 def _recipes(found: Findings) -> str:
-    return f"{len(found.arms)} recipes" if len(found.arms) > 1 else "1 recipe"
+    return f"{len(found.results)} recipes" if len(found.results) > 1 else "1 recipe"
 
 
 def next_steps(found: Findings) -> list[str]:
@@ -288,19 +296,19 @@ def _tell_apart(found: Findings) -> list[str]:
 
 def _repair(found: Findings) -> list[str]:
     steps = []
-    unsteady = [arm for arm in found.arms if arm.lost]
+    unsteady = [result for result in found.results if result.lost]
     if unsteady:
-        names = listing([arm.name for arm in unsteady])
+        names = listing([result.name for result in unsteady])
         steps.append(
             f"Lower the learning rate of {names}, or clip the gradients: {_verb(unsteady, 'it', 'they')} diverged."
         )
     if found.idle:
-        names = listing([arm.name for arm in found.idle])
+        names = listing([result.name for result in found.idle])
         steps.append(
             f"Raise the learning rate of {names}, or train longer: {_verb(found.idle, 'it', 'they')} did not learn."
         )
     if sure := found.overconfident:
-        names = listing([arm.name for arm in sure])
+        names = listing([result.name for result in sure])
         steps.append(
             f"Before using the probabilities of {names}, which are overconfident, set label_smoothing, let log_loss "
             "decide (evaluate.metric), or lower the learning rate."

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.dataset import TEST
-from tasks.evaluation.arms import Arm, BySeed
 from tasks.evaluation.comparison import Comparison, compare_with_each
 from tasks.evaluation.metrics import Metric
+from tasks.evaluation.recipe_results import BySeed, RecipeResult
 
 
 def pairs(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -34,22 +34,22 @@ def pairs(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def effects(
     recipes: Sequence[dict[str, Any]],
-    arms: Sequence[Arm],
+    results: Sequence[RecipeResult],
     metric: Metric,
     *,
     confidence: float,
     resolution: float,
-) -> list[tuple[Arm, Arm, Comparison]]:
+) -> list[tuple[RecipeResult, RecipeResult, Comparison]]:
     """Each pair with its comparison on the test part: a positive difference says that augmentation is better.
 
     The answers are Holm's over all of them together.
 
     Args:
         recipes: plan.json's.
-        arms: Of these recipes, in any order.
+        results: Of these recipes, in any order.
         resolution: As `compare_with_each` has it.
     """
-    by_id = {arm.id: arm for arm in arms}
+    by_id = {result.id: result for result in results}
     chosen = [(by_id[one], by_id[other]) for one, other in pairs(recipes)]
     lost = {one.id: _lost(one.by_seed(TEST, metric.name), other.by_seed(TEST, metric.name)) for one, other in chosen}
     seeds = {seed for values in lost.values() for seed in values}

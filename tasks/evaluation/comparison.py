@@ -1,6 +1,6 @@
 """Is the leader really better than each other recipe, as far as the seeds can tell?
 
-The leader is chosen on the validation part (see `arms.ranked`); it is compared on the test part. Trials of
+The leader is chosen on the validation part (see `recipe_results.ranked`); it is compared on the test part. Trials of
 one seed share initial weights and batch order, so differences are paired by seed.
 """
 

@@ -17,11 +17,11 @@ import pandas as pd
 from tasks.dataset import TEST, VAL
 from tasks.evaluation import advice, gates
 from tasks.evaluation.advice import Findings
-from tasks.evaluation.arms import Arm, ranked, read_arms
 from tasks.evaluation.augmentation import effects
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, metric_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 
 SCHEMA_VERSION = 1
 
@@ -63,12 +63,12 @@ def judge(
         ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
     """
     metric, confidence = METRICS[plan["metric"]], float(plan["confidence"])
-    arms = ranked(read_arms(plan["recipes"], trials, metrics), metric)
-    leader = arms[0] if arms and arms[0].by_seed(VAL, metric.name) else None
-    rivals = [arm for arm in arms[1:] if arm.ended] if leader else []
+    results = ranked(read_results(plan["recipes"], trials, metrics), metric)
+    leader = results[0] if results and results[0].by_seed(VAL, metric.name) else None
+    rivals = [result for result in results[1:] if result.ended] if leader else []
     resolution = 1 / plan["parts"][TEST] if metric.share else 0.0
     comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
-    augmentation = effects(_as_compared(plan), arms, metric, confidence=confidence, resolution=resolution)
+    augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
 
     shipped = leader.best_trial(metric) if leader else None
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
@@ -84,9 +84,9 @@ def judge(
         metric=metric,
         confidence=confidence,
         constant_loss=constant_loss,
-        arms=arms,
+        results=results,
         leader=leader,
-        winner=_winner(arms, leader, comparisons),
+        winner=_winner(results, leader, comparisons),
         comparisons=comparisons,
         against={name: test.difference(shipped, trial, metric) for name, trial in baselines.items()} if shipped else {},
         # Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge.
@@ -110,8 +110,8 @@ def judge(
             "leader": leader.id if leader else None,
             "tied": [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL],
             "sentence": advice.sentence(findings),
-            "recipes": [_recipe(arm, rank, findings, reported) for rank, arm in enumerate(arms, start=1)],
-            "comparisons": [_comparison(arm, comparisons[arm.id]) for arm in rivals],
+            "recipes": [_recipe(result, rank, findings, reported) for rank, result in enumerate(results, start=1)],
+            "comparisons": [_comparison(result, comparisons[result.id]) for result in rivals],
             "augmentation": [_effect(*each) for each in augmentation],
             "baselines": [
                 {"name": name, "trial_id": trial, "metrics": test.intervals(trial)} for name, trial in baselines.items()
@@ -221,45 +221,49 @@ def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _compare(
-    leader: Arm, rivals: Sequence[Arm], metric: Metric, confidence: float, resolution: float
+    leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, confidence: float, resolution: float
 ) -> dict[str, Comparison]:
     return compare_with_each(
         leader.by_seed(TEST, metric.name),
-        {arm.id: arm.by_seed(TEST, metric.name) for arm in rivals},
+        {result.id: result.by_seed(TEST, metric.name) for result in rivals},
         sign=metric.sign,
         confidence=confidence,
         resolution=resolution,
     )
 
 
-def _winner(arms: Sequence[Arm], leader: Arm | None, comparisons: Mapping[str, Comparison]) -> Arm | None:
+def _winner(
+    results: Sequence[RecipeResult], leader: RecipeResult | None, comparisons: Mapping[str, Comparison]
+) -> RecipeResult | None:
     """The leader, if it had rivals and is better than each that ended."""
     return (
-        leader if leader and len(arms) > 1 and all(found.answer == BETTER for found in comparisons.values()) else None
+        leader
+        if leader and len(results) > 1 and all(found.answer == BETTER for found in comparisons.values())
+        else None
     )
 
 
-def _recipe(arm: Arm, rank: int, findings: Findings, reported: Sequence[str]) -> Json:
+def _recipe(result: RecipeResult, rank: int, findings: Findings, reported: Sequence[str]) -> Json:
     return {
-        "recipe_id": arm.id,
-        "recipe": arm.name,
-        "optimizer": arm.optimizer,
-        "schedule": arm.schedule,
-        "seeds": len(arm.ended),
-        "status": "ok" if arm.ended else "diverged",
-        "metrics": {name: arm.interval(TEST, name, findings.confidence) for name in reported},
-        "val": {findings.metric.name: arm.interval(VAL, findings.metric.name, findings.confidence)},
-        "learned": findings.learned(arm),
-        "note": advice.note(arm, findings),
-        "seconds": arm.seconds,
+        "recipe_id": result.id,
+        "recipe": result.name,
+        "optimizer": result.optimizer,
+        "schedule": result.schedule,
+        "seeds": len(result.ended),
+        "status": "ok" if result.ended else "diverged",
+        "metrics": {name: result.interval(TEST, name, findings.confidence) for name in reported},
+        "val": {findings.metric.name: result.interval(VAL, findings.metric.name, findings.confidence)},
+        "learned": findings.learned(result),
+        "note": advice.note(result, findings),
+        "seconds": result.seconds,
         "rank": rank,
     }
 
 
-def _comparison(arm: Arm, found: Comparison) -> Json:
+def _comparison(result: RecipeResult, found: Comparison) -> Json:
     return {
-        "recipe_id": arm.id,
-        "recipe": arm.name,
+        "recipe_id": result.id,
+        "recipe": result.name,
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
@@ -271,7 +275,7 @@ def _comparison(arm: Arm, found: Comparison) -> Json:
     }
 
 
-def _effect(augmented: Arm, against: Arm, found: Comparison) -> Json:
+def _effect(augmented: RecipeResult, against: RecipeResult, found: Comparison) -> Json:
     return {**_comparison(augmented, found), "against_id": against.id, "against": against.name, "pairs": found.pairs}
 
 
@@ -285,7 +289,7 @@ def _against(name: str, difference: Interval) -> Json:
     }
 
 
-def _shipped(leader: Arm, trial: str, test: OnTest) -> Json:
+def _shipped(leader: RecipeResult, trial: str, test: OnTest) -> Json:
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
     return {"trial_id": trial, "recipe_id": leader.id, "seed": seed, "metrics": test.intervals(trial)}
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL
-from tasks.evaluation.arms import ranked, read_arms
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.recipe_results import ranked, read_results
 from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
@@ -75,13 +75,13 @@ def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PR
         pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in plan.stacks])
         for table in (TRIALS, METRICS_TABLE)
     )
-    arms = [
-        arm
-        for arm in ranked(read_arms(plan.as_json()["recipes"], trials, metrics), metric)
-        if arm.by_seed(VAL, metric.name)
+    results = [
+        result
+        for result in ranked(read_results(plan.as_json()["recipes"], trials, metrics), metric)
+        if result.by_seed(VAL, metric.name)
     ]
-    leaders = arms[0].ended.values() if arms else ()
-    return {*leaders, *(arm.best_trial(metric) for arm in arms)}
+    leaders = results[0].ended.values() if results else ()
+    return {*leaders, *(result.best_trial(metric) for result in results)}
 
 
 def _outputs(

@@ -28,7 +28,7 @@ from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.plan import Plan
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import FIRST_SEED, Search
-from tasks.planning.stacks import Ground
+from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import PlannedStack, PlannedTrial, planned
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import SETTINGS, TRIALS
@@ -104,12 +104,14 @@ class Tuning:
     Args:
         plan: Laid out, with what is searched.
         searches: One for each of the plan's recipes.
-        ground: By fold, or with the run's own validation part under None.
+        context: By fold, or with the run's own validation part under None.
         key: Of the data, for the trials' ids.
     """
 
-    def __init__(self, plan: Plan, searches: Sequence[Search], ground: Ground, key: str, tune: Tune, run: Path) -> None:
-        self._plan, self._searches, self._ground, self._key = plan, searches, ground, key
+    def __init__(
+        self, plan: Plan, searches: Sequence[Search], context: PlanContext, key: str, tune: Tune, run: Path
+    ) -> None:
+        self._plan, self._searches, self._context, self._key = plan, searches, context, key
         self._tune, self._run = tune, run
         self._results: dict[str, Result] = {}
         self._asked: list[tuple[int, Asked]] = []
@@ -118,7 +120,7 @@ class Tuning:
     @property
     def trials(self) -> int:
         """Trials of the whole search, at most: settings times seeds and folds."""
-        return sum(search.trials for search in self._searches) * self._tune.seeds * len(self._ground.rows)
+        return sum(search.trials for search in self._searches) * self._tune.seeds * len(self._context.rows)
 
     def first_wave(self) -> tuple[Plan, float]:
         """The first wave's variants, trials and stacks, and the seconds expected of the whole search."""
@@ -191,7 +193,7 @@ class Tuning:
         path = self._run / "checkpoints" / f"wave-{number:03}.json"
         wanted = {
             "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked],
-            "metrics": list(self._ground.metrics),  # what was not measured is trained anew
+            "metrics": list(self._context.metrics),  # what was not measured is trained anew
         }
         earlier = read_json(path) if path.exists() else {}
         if all(earlier.get(name) == value for name, value in wanted.items()):
@@ -215,7 +217,7 @@ class Tuning:
             planned(variant, FIRST_SEED + seed, self._key, stage="search", fold=fold)
             for variant in variants
             for seed in range(self._tune.seeds)
-            for fold in self._ground.rows
+            for fold in self._context.rows
         ]
 
     def _divided(self, asked: Sequence[Asked]) -> tuple[Plan, float]:
@@ -234,7 +236,7 @@ class Tuning:
             )
             groups.setdefault((special, apart), []).append(variant)
         for (special, _), own in groups.items():
-            divided, expected, _ = self._ground.stacks(self._trials(own), own, AS_MODELLED)
+            divided, expected, _ = self._context.stacks(self._trials(own), own, AS_MODELLED)
             if special:
                 _refuse_unstacked(special, divided, own)
             stacks += [replace(stack, search=special) for stack in divided]

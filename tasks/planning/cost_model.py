@@ -32,14 +32,14 @@ def cores() -> int:
 
 
 @dataclass(frozen=True)
-class Pace:
+class Calibration:
     """How many times as long as the model says a machine takes, compiling and stepping."""
 
     compiling: float = 1.0
     stepping: float = 1.0
 
 
-AS_MODELLED = {True: Pace(), False: Pace()}
+AS_MODELLED = {True: Calibration(), False: Calibration()}
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Work:
         step = trials * (5e-6 + flops / 1.7e11 + memory) * out_of_cache
         return step if xla else 4.5e-5 * rules + 2.1 * step
 
-    def seconds(self, trials: int, rules: int, *, xla: bool, pace: Pace = AS_MODELLED[True]) -> float:
+    def seconds(self, trials: int, rules: int, *, xla: bool, calibration: Calibration = AS_MODELLED[True]) -> float:
         """A stack's time on one core, compiling included."""
-        compiling = pace.compiling * self.compile_seconds(rules, xla=xla)
-        return compiling + self.steps * pace.stepping * self.step_seconds(trials, rules, xla=xla)
+        compiling = calibration.compiling * self.compile_seconds(rules, xla=xla)
+        return compiling + self.steps * calibration.stepping * self.step_seconds(trials, rules, xla=xla)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def divide(
     rules: Sequence[str],
     work: Work,
     cores: int,
-    paces: Mapping[bool, Pace] = AS_MODELLED,
+    calibrations: Mapping[bool, Calibration] = AS_MODELLED,
     *,
     share: int | None = None,
 ) -> Division[T]:
@@ -125,7 +125,7 @@ def divide(
         rules: Each variant's update rule.
         work: What one trial does.
         cores: How many stacks run side by side, and share the memory.
-        paces: The machine's, with and without XLA.
+        calibrations: The machine's, with and without XLA.
         share: How many of the cores are for these trials' stacks; None: all.
     """
     share = share or cores
@@ -134,7 +134,7 @@ def divide(
     limit = max(1, min(MAX_TRIALS, MAX_BYTES // cores // work.trial_bytes))
     if seeds > limit:
         lone = [list(columns[index][start : start + limit]) for index in order for start in range(0, seeds, limit)]
-        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, share, paces)
+        return _cheapest([(lone, [(limit, 1)] * len(lone))], work, share, calibrations)
     fewest = -(-len(columns) // (limit // seeds))
     options = []
     for count in range(fewest, max(fewest, min(len(columns), 8 * share)) + 1):
@@ -142,7 +142,7 @@ def divide(
         stacks = [[trial for index in part for trial in columns[index]] for part in parts]
         sizes = [(len(part) * seeds, len({rules[index] for index in part})) for part in parts]
         options.append((stacks, sizes))
-    return _cheapest(options, work, share, paces)
+    return _cheapest(options, work, share, calibrations)
 
 
 def join(
@@ -150,7 +150,7 @@ def join(
     seeds: int,
     together: Callable[[Sequence[int]], Work],
     cores: int,
-    paces: Mapping[bool, Pace] = AS_MODELLED,
+    calibrations: Mapping[bool, Calibration] = AS_MODELLED,
     *,
     share: int | None = None,
 ) -> list[list[int]]:
@@ -168,7 +168,7 @@ def join(
         groups: Each variant's update rule, of each group; in the order of widths.
         seeds: Trials of a variant, in every group as many.
         together: What one trial of joined groups does, by their positions; of one position, a trial of that group.
-        cores, paces, share: As for `divide`.
+        cores, calibrations, share: As for `divide`.
 
     Returns:
         Positions of the groups that are one, each position once.
@@ -178,9 +178,9 @@ def join(
     def seconds(part: tuple[int, ...]) -> list[float]:
         """Of each stack of these groups."""
         work, rules = together(part), [rule for index in part for rule in groups[index]]
-        division = divide([[rule] * seeds for rule in rules], rules, work, cores, paces, share=share)
+        division = divide([[rule] * seeds for rule in rules], rules, work, cores, calibrations, share=share)
         return [
-            work.seconds(len(stack), len(set(stack)), xla=division.xla, pace=paces[division.xla])
+            work.seconds(len(stack), len(set(stack)), xla=division.xla, calibration=calibrations[division.xla])
             for stack in division.stacks
         ]
 
@@ -199,11 +199,14 @@ def join(
 
 
 def _cheapest(
-    options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]], work: Work, cores: int, paces: Mapping[bool, Pace]
+    options: Sequence[tuple[list[list[T]], list[tuple[int, int]]]],
+    work: Work,
+    cores: int,
+    calibrations: Mapping[bool, Calibration],
 ) -> Division[T]:
     """Of the divisions (stacks, with the trials and rules of each) the one that ends first; of equals the first."""
     divisions = [
-        Division(stacks, xla, _makespan(sizes, work, cores, xla, paces[xla]))
+        Division(stacks, xla, _makespan(sizes, work, cores, xla, calibrations[xla]))
         for stacks, sizes in options
         for xla in (True, False)
     ]
@@ -216,8 +219,8 @@ def _even(order: Sequence[int], count: int) -> list[Sequence[int]]:
     return [order[start:stop] for start, stop in pairwise(bounds) if stop > start]
 
 
-def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool, pace: Pace) -> float:
-    return _end([work.seconds(trials, rules, xla=xla, pace=pace) for trials, rules in sizes], cores)
+def _makespan(sizes: Sequence[tuple[int, int]], work: Work, cores: int, xla: bool, calibration: Calibration) -> float:
+    return _end([work.seconds(trials, rules, xla=xla, calibration=calibration) for trials, rules in sizes], cores)
 
 
 def _end(seconds: Sequence[float], cores: int) -> float:

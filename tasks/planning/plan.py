@@ -18,7 +18,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.planning.searches import Search, searches_of
-from tasks.planning.stacks import Ground, Rows, paces_of
+from tasks.planning.stacks import PlanContext, RowCounts, calibrations_of
 from tasks.planning.trials import PlannedStack, PlannedTrial, parameters_of, planned
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written
@@ -116,9 +116,9 @@ def lay_out(
     searches = searches_of(spec, recipes)
     _check_searched(searches, dataset)
     recipes = list(chosen or recipes)
-    ground = Ground(dataset, {None: Rows.of(dataset, parts, features, resampled)}, (metric, *also))
-    trials = [planned(recipe, seed, ground.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
-    stacks, seconds, probed = ground.stacks(trials, recipes, paces_of(probe) if chosen else None)
+    context = PlanContext(dataset, {None: RowCounts.of(dataset, parts, features, resampled)}, (metric, *also))
+    trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
+    stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
     cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
     if searches and chosen is None:

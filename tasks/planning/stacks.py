@@ -18,7 +18,7 @@ from tasks.augmentation.policy import example_seconds, policy_of
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.planning import probe
-from tasks.planning.cost_model import AS_MODELLED, Division, Pace, Work, cores, divide, join
+from tasks.planning.cost_model import AS_MODELLED, Calibration, Division, Work, cores, divide, join
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.trials import PlannedStack, PlannedTrial, bind_trial
 from tasks.spec.models import Spec
@@ -32,7 +32,7 @@ from tasks.training.trial import Trial
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowCounts:
     """What the data, or those of one fold, are to the trainers.
 
     Args:
@@ -50,7 +50,9 @@ class Rows:
     scored: int
 
     @classmethod
-    def of(cls, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], resampled: int | None) -> Rows:
+    def of(
+        cls, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], resampled: int | None
+    ) -> RowCounts:
         """As `lay_out` takes them."""
         scored = sum(parts.values())
         if dataset.streamed is not None:
@@ -60,7 +62,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Ground:
+class PlanContext:
     """What trials are planned on.
 
     Args:
@@ -69,7 +71,7 @@ class Ground:
     """
 
     dataset: Dataset
-    rows: Mapping[int | None, Rows]
+    rows: Mapping[int | None, RowCounts]
     metrics: tuple[str, ...]
 
     def key(self, spec: Spec) -> str:
@@ -78,22 +80,25 @@ class Ground:
         return identifier({"data": self.dataset.digest, "split": split, "features": list(self.dataset.table.columns)})
 
     def stacks(
-        self, trials: Sequence[PlannedTrial], variants: Sequence[Recipe], paces: Mapping[bool, Pace] | None = None
+        self,
+        trials: Sequence[PlannedTrial],
+        variants: Sequence[Recipe],
+        calibrations: Mapping[bool, Calibration] | None = None,
     ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
         """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
         its time.
 
         Args:
-            paces: The machine's, with and without XLA. Then nothing that is measured now decides, not augmentation's
-                pace either: the division follows from the trials, these paces and the number of cores alone. None: a
-                probe may be asked.
+            calibrations: The machine's, with and without XLA. Then nothing that is measured now decides, not even how
+                fast augmentation is: the division follows from the trials, these calibrations and the number of cores
+                alone. None: a probe may be asked.
 
         Raises:
             BadInput: a trial of streamed data can't be stacked.
         """
         seconds = _augmentation_seconds(variants, self.dataset)
         by_id = {variant.variant_id: variant for variant in variants}
-        stacks, expected, found = _stacks(trials, by_id, self.rows, self.metrics, seconds, paces)
+        stacks, expected, found = _stacks(trials, by_id, self.rows, self.metrics, seconds, calibrations)
         if self.dataset.streamed is not None:
             stacks = _streamed(stacks, self.rows[None].features)
         return stacks, expected, found
@@ -122,10 +127,10 @@ def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list
 def _stacks(
     trials: Sequence[PlannedTrial],
     variants: Mapping[str, Recipe],
-    rows: Mapping[int | None, Rows],
+    rows: Mapping[int | None, RowCounts],
     metrics: Sequence[str],
     augmentation_seconds: Mapping[str, float],
-    paces: Mapping[bool, Pace] | None,
+    calibrations: Mapping[bool, Calibration] | None,
 ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
     """Trials of equal shapes and rows together, and of other widths where that pays (see `cost_model`), what can't be
     stacked one by one.
@@ -141,14 +146,14 @@ def _stacks(
     alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
     for group in (group for groups in alike for group in groups):
         _refuse_without_twin(group, variants)
-    timed, found = paces is None, None
-    if paces is None:
-        paces, found = _paces([group for groups in alike for group in groups])
+    timed, found = calibrations is None, None
+    if calibrations is None:
+        calibrations, found = _calibrations([group for groups in alike for group in groups])
     stacks: list[PlannedStack] = []
     seconds = 0.0
-    for groups, share in zip(alike, _core_shares(alike, paces), strict=True):
-        for group in _joined(groups, grouped, paces, share):
-            division, longest = group.divided(paces, share, timed=timed)
+    for groups, share in zip(alike, _core_shares(alike, calibrations), strict=True):
+        for group in _joined(groups, grouped, calibrations, share):
+            division, longest = group.divided(calibrations, share, timed=timed)
             settings = variants[group.trials[0].variant_id].settings
             every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
             # Stacks for a share of the cores leave the others to other families.
@@ -157,13 +162,13 @@ def _stacks(
     return stacks, seconds, found
 
 
-def _core_shares(alike: Sequence[Sequence[_Group]], paces: Mapping[bool, Pace]) -> list[int]:
+def _core_shares(alike: Sequence[Sequence[_Group]], calibrations: Mapping[bool, Calibration]) -> list[int]:
     """How many cores the groups of each family are divided for. Where other families' stacks keep the cores busy, what
     ends first is what takes the least time of all cores: a division for one core, with fewer to compile. Twice a
     family's share of the work is counted, so that the last stacks end at about the same time."""
     if len(alike) == 1:
         return [cores()]
-    seconds = [sum(group.divided(paces, 1)[0].seconds for group in groups if not group.why) for groups in alike]
+    seconds = [sum(group.divided(calibrations, 1)[0].seconds for group in groups if not group.why) for groups in alike]
     whole = sum(seconds) or 1.0  # what goes through `Model.fit` waits until all stacks are done
     return [min(cores(), max(1, math.ceil(2 * cores() * each / whole))) for each in seconds]
 
@@ -182,7 +187,7 @@ def _refuse_without_twin(group: _Group, variants: Mapping[str, Recipe]) -> None:
         )
 
 
-def _shape(settings: Mapping[str, Any], rows: Rows) -> tuple[str, str]:
+def _shape(settings: Mapping[str, Any], rows: RowCounts) -> tuple[str, str]:
     """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
     shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     shape["resampled"] = settings.get("imbalance") == "resample"
@@ -199,7 +204,7 @@ class _Grouping:
     """What makes a group of trials: the arguments of `_stacks`."""
 
     variants: Mapping[str, Recipe]
-    rows: Mapping[int | None, Rows]
+    rows: Mapping[int | None, RowCounts]
     augmentation_seconds: Mapping[str, float]
     built: dict[str, Any] = field(default_factory=dict)
 
@@ -207,7 +212,7 @@ class _Grouping:
         seconds = self.augmentation_seconds[trials[0].variant_id]
         return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network)
 
-    def network(self, architecture: Architecture, model: Mapping[str, Any], data: Rows) -> Any:
+    def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
         """The network of a recipe's `model`, which many groups may share: built once, since that takes a while."""
         outputs = data.classes or 1
         key = identifier([model, data.features, outputs])
@@ -216,11 +221,13 @@ class _Grouping:
         return self.built[key]
 
 
-def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, Pace], share: int) -> list[_Group]:
+def _joined(
+    groups: Sequence[_Group], grouped: _Grouping, calibrations: Mapping[bool, Calibration], share: int
+) -> list[_Group]:
     """Groups that differ in widths at most, some of them as one where that pays on so many cores."""
-    lanes = {frozenset((trial.seed, trial.fold) for trial in group.trials) for group in groups}
+    replicas = {frozenset((trial.seed, trial.fold) for trial in group.trials) for group in groups}
     one_by_one = any(group.why for group in groups) or joinable([group.network for group in groups])
-    if len(groups) == 1 or len(lanes) > 1 or one_by_one:
+    if len(groups) == 1 or len(replicas) > 1 or one_by_one:
         return list(groups)
     groups = sorted(groups, key=lambda group: (group.work.parameters, group.first.architecture.hidden))
 
@@ -232,7 +239,7 @@ def _joined(groups: Sequence[_Group], grouped: _Grouping, paces: Mapping[bool, P
     rules = [list(group.rules.values()) for group in groups]
     return [
         groups[part[0]] if len(part) == 1 else grouped.of([trial for index in part for trial in groups[index].trials])
-        for part in join(rules, _lanes(groups[0].trials), together, cores(), paces, share=share)
+        for part in join(rules, _replicas(groups[0].trials), together, cores(), calibrations, share=share)
     ]
 
 
@@ -247,8 +254,8 @@ class _Group:
         rules: Update rule by variant.
         features: Shape of one preprocessed row.
         rows: Of an epoch.
-        lane_bytes: Memory that the augmented rows of one lane take in a stack.
-        augmentation: Seconds of one core for what one lane sees.
+        replica_bytes: Memory that the augmented rows of one replica take in a stack.
+        augmentation: Seconds of one core for what one replica sees.
         once: Whether augmented rows are made once for all stacks, not in each.
         tokens: How many there are, where the inputs are token numbers.
     """
@@ -263,14 +270,14 @@ class _Group:
     own: dict[str, Work]
     rows: int
     steps_per_epoch: int
-    lane_bytes: int
+    replica_bytes: int
     augmentation: float
     once: bool
     classes: int | None
     tokens: int | None
 
     def divided(
-        self, paces: Mapping[bool, Pace], share: int, *, timed: bool = True
+        self, calibrations: Mapping[bool, Calibration], share: int, *, timed: bool = True
     ) -> tuple[Division[PlannedTrial], float]:
         """The stacks for so many cores, and the seconds that the longest is expected to take.
 
@@ -294,7 +301,7 @@ class _Group:
                 [self.rules[each] for each in columns],
                 self.work,
                 cores(),
-                paces,
+                calibrations,
                 share=side_by_side,
             )
             for side_by_side in counts
@@ -305,7 +312,7 @@ class _Group:
                 len(part),
                 len({self.rules[each.variant_id] for each in part}),
                 xla=division.xla,
-                pace=paces[division.xla],
+                calibration=calibrations[division.xla],
             )
             for part in division.stacks
         )
@@ -313,13 +320,13 @@ class _Group:
     def seconds(self, division: Division[PlannedTrial]) -> float:
         """Expected of a division, augmentation included."""
         if self.once:
-            return division.seconds + self.augmentation * _lanes(self.trials) / cores()
-        making = self.augmentation * sum(map(_lanes, division.stacks))
+            return division.seconds + self.augmentation * _replicas(self.trials) / cores()
+        making = self.augmentation * sum(map(_replicas, division.stacks))
         busy = 1 if self.why else min(len(division.stacks), cores())
         return max(division.seconds, (division.seconds * busy + making) / cores())
 
 
-def _lanes(trials: Sequence[PlannedTrial]) -> int:
+def _replicas(trials: Sequence[PlannedTrial]) -> int:
     """Trials of one seed, and of one fold, see the same rows."""
     return len({(trial.seed, trial.fold) for trial in trials})
 
@@ -327,9 +334,9 @@ def _lanes(trials: Sequence[PlannedTrial]) -> int:
 def _group(
     trials: list[PlannedTrial],
     variants: Mapping[str, Recipe],
-    data: Rows,
+    data: RowCounts,
     augmentation_seconds: float,
-    network: Callable[[Architecture, Mapping[str, Any], Rows], Any],
+    network: Callable[[Architecture, Mapping[str, Any], RowCounts], Any],
 ) -> _Group:
     bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
     outputs = data.classes or 1
@@ -346,7 +353,7 @@ def _group(
     rows = originals * (1 + (times or 0))
     versions = originals * bound[0].epochs if times is None else data.train * times
     row_bytes = 4 * math.prod(data.features)
-    ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _lanes(trials)) if augmentation else 0
+    ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // _replicas(trials)) if augmentation else 0
     steps_per_epoch = -(-rows // bound[0].batch_size)
     steps = bound[0].epochs * steps_per_epoch
     work = work_of(model, bound[0].batch_size, steps)
@@ -362,7 +369,7 @@ def _group(
         features=data.features,
         rows=rows,
         steps_per_epoch=steps_per_epoch,
-        lane_bytes=ahead if times is None else data.train * times * row_bytes,
+        replica_bytes=ahead if times is None else data.train * times * row_bytes,
         augmentation=augmentation_seconds * versions,
         once=times is not None,
         classes=data.classes,
@@ -380,7 +387,7 @@ def _probe_seconds(work: Work, xla: bool) -> float:
     return work.compile_seconds(1, xla=xla) + steps * work.step_seconds(probe.TRIALS, 1, xla=xla)
 
 
-def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any] | None]:
+def _calibrations(groups: Sequence[_Group]) -> tuple[Mapping[bool, Calibration], dict[str, Any] | None]:
     """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
     stacked = [(group.divided(AS_MODELLED, cores())[0].seconds, group) for group in groups if not group.why]
     if not stacked:
@@ -389,22 +396,22 @@ def _paces(groups: Sequence[_Group]) -> tuple[Mapping[bool, Pace], dict[str, Any
     pays = PROBE_SHARE * sum(seconds for seconds, _ in stacked)
     if sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
         return AS_MODELLED, None
-    paces, found = {}, {}
+    calibrations, found = {}, {}
     for xla, name in _PROBED.items():
         measured = probe.measure(group.first, group.features, group.classes, tokens=group.tokens, xla=xla)
-        paces[xla] = Pace(
+        calibrations[xla] = Calibration(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
             measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),
         )
-        found[name] = asdict(measured) | {"pace": asdict(paces[xla])}
-    return paces, found
+        found[name] = asdict(measured) | {"pace": asdict(calibrations[xla])}
+    return calibrations, found
 
 
-def paces_of(probe: Mapping[str, Any] | None) -> Mapping[bool, Pace]:
+def calibrations_of(probe: Mapping[str, Any] | None) -> Mapping[bool, Calibration]:
     """What a probe found, from its figures in plan.json; as modelled where none was asked."""
     if probe is None:
         return AS_MODELLED
-    return {xla: Pace(**probe[name]["pace"]) for xla, name in _PROBED.items()}
+    return {xla: Calibration(**probe[name]["pace"]) for xla, name in _PROBED.items()}
 
 
 _PROBED = {True: "xla", False: "graph"}
@@ -466,7 +473,7 @@ def _stack(
 ) -> PlannedStack:
     """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids, work = [trial.trial_id for trial in trials], group.work
-    lanes = _lanes(trials)
+    replicas = _replicas(trials)
     own = {trial.trial_id: group.own[trial.variant_id] for trial in trials}
     return PlannedStack(
         stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
@@ -474,15 +481,15 @@ def _stack(
         why=group.why or "",
         xla=xla,
         trials=ids,
-        lanes=lanes,
+        lanes=replicas,
         size=len(ids),
         parameters=work.parameters,
         rows=group.rows,
         steps=work.steps,
         batch_size=work.batch_size,
-        augmentation_seconds=round(group.augmentation * lanes, 3),
+        augmentation_seconds=round(group.augmentation * replicas, 3),
         evaluate_every=every,
-        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.lane_bytes * lanes,
+        memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.replica_bytes * replicas,
         narrower={name: each.parameters for name, each in own.items() if each.parameters < work.parameters},
         fill=sum(each.flops for each in own.values()) / (work.flops * len(ids)),
     )

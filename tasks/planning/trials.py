@@ -33,7 +33,7 @@ class PlannedStack:
     Args:
         trainer: `stack`, or `fit` where `why` says what can't be stacked.
         xla: Whether XLA compiles the stack's program.
-        lanes: Number of seeds, each counted once for each of its folds; each lane of the stack sees batches of its own.
+        lanes: How many replicas it has: each seed counts once for each of its folds, and sees batches of its own.
         size: Number of trials.
         parameters: Trainable weights of one trial; where widths differ, of the network that all are padded to.
         narrower: Trainable weights of the trials that have fewer, by trial.
@@ -77,7 +77,7 @@ class PlannedStack:
 
 
 def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", fold: int | None = None) -> PlannedTrial:
-    """One trial of a recipe with its values bound; `data_key` is that of the ground it stands on."""
+    """One trial of a recipe with its values bound; `data_key` is that of the context it stands on."""
     facts = {
         "variant": recipe.variant_id,
         "seed": seed,

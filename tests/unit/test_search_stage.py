@@ -17,7 +17,7 @@ from tasks import stages
 from tasks.execution import recording
 from tasks.execution import runner as trials_module
 from tasks.execution.runner import StackProgress
-from tasks.planning.cost_model import Pace
+from tasks.planning.cost_model import Calibration
 from tasks.planning.recipes import recipes_of
 from tasks.records.tables import SETTINGS, TABLES
 from tasks.run_folder import read_json
@@ -268,9 +268,9 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
     from tasks.planning import stacks as layout_module
 
     def machine(xla: float) -> None:
-        paces = {True: Pace(xla, xla), False: Pace()}
-        found = {"xla": {"pace": asdict(paces[True])}, "graph": {"pace": asdict(paces[False])}}
-        monkeypatch.setattr(layout_module, "_paces", lambda groups: (paces, found))
+        calibrations = {True: Calibration(xla, xla), False: Calibration()}
+        found = {"xla": {"pace": asdict(calibrations[True])}, "graph": {"pace": asdict(calibrations[False])}}
+        monkeypatch.setattr(layout_module, "_calibrations", lambda groups: (calibrations, found))
 
     spec = spec_of({"trials": 2}, train={"epochs": 2, "seeds": 2})
     slow, fast = 100.0, 1e-6

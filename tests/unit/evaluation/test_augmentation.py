@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.evaluation.arms import Arm
 from tasks.evaluation.augmentation import effects, pairs
 from tasks.evaluation.comparison import holm
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.recipe_results import RecipeResult
 
 
 def recipe(name: str, rate: float, augmentation: Any = None) -> dict[str, Any]:
     return {"recipe_id": name, "params": {"rate": rate} | ({"augmentation": augmentation} if augmentation else {})}
 
 
-def arm(name: str, values: dict[int, float], metric: str = "accuracy") -> Arm:
-    return Arm(name, name, "adam", "constant", len(values), dict.fromkeys(values, "t"), {("test", metric): values}, 1.0)
+def result_of(name: str, values: dict[int, float], metric: str = "accuracy") -> RecipeResult:
+    return RecipeResult(
+        name, name, "adam", "constant", len(values), dict.fromkeys(values, "t"), {("test", metric): values}, 1.0
+    )
 
 
 def test_twins_differ_in_augmentation_alone() -> None:
@@ -42,8 +44,10 @@ def test_the_difference_is_students_over_the_seeds_both_have(metric: str, sign: 
     better = {seed: value + float(generator.normal(0.05, 0.01)) for seed, value in plain.items() if seed != 3}
     same = {seed: value + (-1) ** seed * 0.01 * (1 + seed) for seed, value in plain.items()}
     recipes = [recipe("plain", 0.1), recipe("better", 0.1, "flip"), recipe("same", 0.1, "noise")]
-    arms = [arm(name, values, metric) for name, values in (("same", same), ("plain", plain), ("better", better))]
-    (one, against, found), (_, _, other) = effects(recipes, arms, METRICS[metric], confidence=0.9, resolution=0.0)
+    results = [
+        result_of(name, values, metric) for name, values in (("same", same), ("plain", plain), ("better", better))
+    ]
+    (one, against, found), (_, _, other) = effects(recipes, results, METRICS[metric], confidence=0.9, resolution=0.0)
     differences = sign * np.array([better[seed] - plain[seed] for seed in better])
     low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.9)
     assert (one.id, against.id, found.pairs) == ("better", "plain", 5)
@@ -59,6 +63,10 @@ def test_the_difference_is_students_over_the_seeds_both_have(metric: str, sign: 
 def test_a_recipe_without_trials_can_not_be_told() -> None:
     recipes = [recipe("plain", 0.1), recipe("lost", 0.1, "flip")]
     ((_, _, found),) = effects(
-        recipes, [arm("plain", {0: 1.0}), arm("lost", {})], METRICS["accuracy"], confidence=0.9, resolution=0
+        recipes,
+        [result_of("plain", {0: 1.0}), result_of("lost", {})],
+        METRICS["accuracy"],
+        confidence=0.9,
+        resolution=0,
     )
     assert (found.pairs, found.difference, found.answer) == (0, None, "can't tell")

@@ -19,7 +19,7 @@ from tasks.execution.tuning import Found, Tuning
 from tasks.planning import stacks as layout
 from tasks.planning.plan import Plan
 from tasks.planning.searches import searches_of
-from tasks.planning.stacks import Ground, Rows
+from tasks.planning.stacks import PlanContext, RowCounts
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.run_folder import read_json
 from tasks.search.method import Method, Observation
@@ -46,10 +46,10 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 def tuning_of(wine: Planned, run: Path, metrics: tuple[str, ...] = (), **tune: Any) -> Tuning:
     spec = parse_spec(SPEC | {"tune": SPEC["tune"] | tune})
     parts = {part: len(rows) for part, rows in wine.prepared.rows.items()}
-    rows = Rows.of(wine.prepared.dataset, parts, wine.prepared.features.shape[1:], None)
-    ground = Ground(wine.prepared.dataset, {None: rows}, metrics or (wine.plan.metric, *wine.plan.also))
+    rows = RowCounts.of(wine.prepared.dataset, parts, wine.prepared.features.shape[1:], None)
+    context = PlanContext(wine.prepared.dataset, {None: rows}, metrics or (wine.plan.metric, *wine.plan.also))
     assert spec.tune is not None
-    return Tuning(wine.plan, searches_of(spec, wine.plan.recipes), ground, ground.key(spec), spec.tune, run)
+    return Tuning(wine.plan, searches_of(spec, wine.plan.recipes), context, context.key(spec), spec.tune, run)
 
 
 def rate_of(params: dict[str, Any]) -> float:
@@ -310,9 +310,9 @@ def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypat
     compared = planned(tmp_path, {**SPEC, "compare": {"optimizer": optimizers}, "tune": tune})
     recipes, spec = compared.plan.recipes, compared.run.spec
     assert spec.tune is not None
-    rows = Rows.of(compared.prepared.dataset, {"train": 9, "val": 9, "test": 9}, (13,), None)
-    ground = Ground(compared.prepared.dataset, {None: rows}, (compared.plan.metric, *compared.plan.also))
-    tuning = Tuning(compared.plan, searches_of(spec, recipes), ground, ground.key(spec), spec.tune, tmp_path)
+    rows = RowCounts.of(compared.prepared.dataset, {"train": 9, "val": 9, "test": 9}, (13,), None)
+    context = PlanContext(compared.prepared.dataset, {None: rows}, (compared.plan.metric, *compared.plan.also))
+    tuning = Tuning(compared.plan, searches_of(spec, recipes), context, context.key(spec), spec.tune, tmp_path)
     found = found_by(tuning, Trainer(tmp_path))
     assert len(set(found.settings["variant_id"])) == 2
     assert [recipe.recipe_id for recipe in found.recipes] == [recipe.recipe_id for recipe in recipes]
@@ -339,7 +339,7 @@ def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch:
 
 def test_folds_are_trials_of_their_own(wine: Planned, tmp_path: Path) -> None:
     tuning = tuning_of(wine, tmp_path, trials=3)
-    tuning._ground = replace(tuning._ground, rows=dict.fromkeys(range(3), tuning._ground.rows[None]))
+    tuning._context = replace(tuning._context, rows=dict.fromkeys(range(3), tuning._context.rows[None]))
     trainer = Trainer(tmp_path)
     found_by(tuning, trainer)
     assert {trial.fold for wave in trainer.waves for trial in wave.trials} == {0, 1, 2}

@@ -21,7 +21,7 @@ from tasks.execution import runner as trials_module
 from tasks.inputs.prepared import Prepared, prepare_folds
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.plan import Plan, lay_out
-from tasks.planning.stacks import Ground, Rows
+from tasks.planning.stacks import PlanContext, RowCounts
 from tasks.planning.trials import PlannedTrial
 from tasks.records.tables import METRICS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
@@ -341,7 +341,7 @@ def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: 
         for fold in prepared
     ]
     rows = {
-        fold: Rows(
+        fold: RowCounts(
             features=each.features.shape[1:],
             classes=len(dataset.classes or ()),
             train=len(each.rows["train"]),
@@ -350,7 +350,7 @@ def searched(dataset: Dataset, prepared: dict[int | None, Prepared], **changes: 
         )
         for fold, each in prepared.items()
     }
-    stacks, _, _ = Ground(dataset, rows, ("accuracy",)).stacks(trials, plan.recipes, AS_MODELLED)
+    stacks, _, _ = PlanContext(dataset, rows, ("accuracy",)).stacks(trials, plan.recipes, AS_MODELLED)
     return replace(plan, trials=trials, stacks=stacks)
 
 

@@ -17,7 +17,7 @@ BySeed = dict[int, float]
 
 
 @dataclass(frozen=True)
-class Arm:
+class RecipeResult:
     """One recipe and its final trials.
 
     Args:
@@ -68,7 +68,7 @@ class Arm:
         return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
 
 
-def read_arms(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[Arm]:
+def read_results(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[RecipeResult]:
     """Each recipe of plan.json with its trials of stage `final`, in the plan's order.
 
     Args:
@@ -85,12 +85,12 @@ def read_arms(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: 
     columns = ["recipe_id", "part", "metric", "seed", "value"]
     for recipe_id, part, name, seed, value in whole.loc[finite, columns].itertuples(index=False, name=None):
         values.setdefault(recipe_id, {}).setdefault((part, name), {})[int(seed)] = float(value)
-    arms = []
+    results = []
     for recipe in recipes:
         own = final[final["recipe_id"] == recipe["recipe_id"]]
         ok = own[own["status"] == "ok"]
-        arms.append(
-            Arm(
+        results.append(
+            RecipeResult(
                 id=recipe["recipe_id"],
                 name=recipe["recipe"],
                 optimizer=recipe["optimizer"],
@@ -101,22 +101,22 @@ def read_arms(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: 
                 seconds=float(own["seconds"].fillna(0).sum()),
             )
         )
-    return arms
+    return results
 
 
-def ranked(arms: Iterable[Arm], metric: Metric) -> list[Arm]:
-    """The best validation mean first; arms without one last; ties keep their order.
+def ranked(results: Iterable[RecipeResult], metric: Metric) -> list[RecipeResult]:
+    """The best validation mean first; results without one last; ties keep their order.
 
-    An arm that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
+    An result that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
     flatters it. The first one leads, if it has a validation mean.
     """
 
-    def place(arm: Arm) -> tuple[bool, bool, float]:
-        mean = arm.mean(VAL, metric.name)
+    def place(result: RecipeResult) -> tuple[bool, bool, float]:
+        mean = result.mean(VAL, metric.name)
         return (
-            not arm.ended,
-            np.isnan(mean) or 2 * len(arm.ended) < arm.seeds,
+            not result.ended,
+            np.isnan(mean) or 2 * len(result.ended) < result.seeds,
             -metric.sign * np.nan_to_num(mean),
         )
 
-    return sorted(arms, key=place)
+    return sorted(results, key=place)
