@@ -22,9 +22,11 @@ from tasks.execution.recording import collect, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
-from tasks.execution.tuning import Tuning
+from tasks.execution.tuning import Divided, Tuning
+from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.planning.jobs import Job
 from tasks.planning.plan import Plan, lay_out
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
@@ -88,10 +90,12 @@ class Searching:
 
     Args:
         by_fold: What its trials learn from: the folds, or the run's own parts under None.
+        first: The first round's stacks, where they were needed to plan it.
     """
 
     tuning: Tuning
     by_fold: dict[int | None, Prepared]
+    first: Divided | None = None
 
 
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
@@ -107,7 +111,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     elif path.exists():
         laid_out = replace(laid_out, cost=read_json(path)["cost"])
     else:
-        laid_out = replace(laid_out, cost=_with_search(laid_out.cost, searched.tuning))
+        cost, first = _with_search(laid_out.cost, searched.tuning)
+        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
         write_json(path, laid_out.as_json())
     return laid_out, prepared, searched
 
@@ -125,17 +130,18 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: dict[str, Any], tuning: Tuning) -> dict[str, Any]:
-    """The expected cost of a plan, its search included."""
-    wave, seconds = tuning.first_wave()
-    return cost | {
+def _with_search(cost: dict[str, Any], tuning: Tuning) -> tuple[dict[str, Any], Divided]:
+    """The expected cost of a plan, its search included; and the first round's stacks."""
+    _, divided, seconds = tuning.first_round()
+    with_search = cost | {
         "seconds": round(cost["seconds"] + seconds, 1),
         "search": {
             "trials": tuning.trials,
             "seconds": round(seconds, 1),
-            "first_wave": [asdict(stack) for stack in wave.stacks],
+            "first_wave": [asdict(stack) for stack in divided.stacks],
         },
     }
+    return with_search, divided
 
 
 def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Searching:
@@ -158,7 +164,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
-    return Searching(Tuning(laid_out, searches, context, key, tune, run.folder), by_fold)
+    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold)
 
 
 def search(
@@ -166,10 +172,10 @@ def search(
 ) -> Plan:
     """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
 
-    def train(wave: Plan, report: StackProgress | None) -> None:
-        train_trials(wave, searched.by_fold, run.folder, run.home, report)
+    def train(job: Job, report: StackProgress | None) -> None:
+        train_trials(job, searched.by_fold, run.folder, run.home, report)
 
-    found = searched.tuning.search(train, progress)
+    found = run_search(searched.tuning, run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
     path = run.folder / "plan.json"
     earlier = read_json(path)
@@ -187,7 +193,7 @@ def search(
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
-    train_trials(laid_out, prepared, run.folder, run.home, progress)
+    train_trials(laid_out.job, prepared, run.folder, run.home, progress)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

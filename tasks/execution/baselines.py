@@ -51,6 +51,6 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
             }
         )
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
-            metrics += metric_rows(trial_id, part, prediction, plan, prepared)
+            metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
     write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)})

@@ -19,6 +19,7 @@ import pandas as pd
 
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
+from tasks.planning.jobs import Job
 from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
 from tasks.planning.trials import PlannedStack, PlannedTrial
@@ -104,14 +105,14 @@ def record(
     run: Path,
     stack: PlannedStack,
     outcomes: Sequence[Outcome],
-    plan: Plan,
+    job: Job,
     prepared: PreparedByFold,
     searched: Searched = Searched(),
 ) -> None:
     """Writes what the trials of a stack gave. Weights are kept of final trials only: no other is shipped."""
-    planned = {trial.trial_id: trial for trial in plan.trials}
+    planned = {trial.trial_id: trial for trial in job.trials}
     trials = [
-        _trial_row(outcome, planned[outcome.trial.trial_id], stack, plan)
+        _trial_row(outcome, planned[outcome.trial.trial_id], stack, job)
         | {"rung": searched.rungs.get(outcome.trial.trial_id)}
         for outcome in outcomes
     ]
@@ -123,7 +124,7 @@ def record(
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
         for part, outputs in outcome.outputs.items():
-            metrics += output_rows(outcome.trial.trial_id, part, outputs, plan, prepared[outcome.trial.fold])
+            metrics += output_rows(outcome.trial.trial_id, part, outputs, job.metrics, prepared[outcome.trial.fold])
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -134,8 +135,8 @@ def record(
     write_folder(folder_of(run, stack.stack_id), tables, weights, searched.gradients)
 
 
-def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, plan: Plan) -> dict[str, Any]:
-    recipe = plan.variant(planned.variant_id)
+def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job: Job) -> dict[str, Any]:
+    recipe = job.variant(planned.variant_id)
     return {
         **{key: value for key, value in asdict(planned).items() if key != "epochs"},
         "recipe": recipe.recipe,
@@ -154,21 +155,22 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, pla
     }
 
 
-def output_rows(trial_id: str, part: str, outputs: np.ndarray, plan: Plan, prepared: Prepared) -> list[dict[str, Any]]:
+def output_rows(
+    trial_id: str, part: str, outputs: np.ndarray, names: Sequence[str], prepared: Prepared
+) -> list[dict[str, Any]]:
     """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss."""
     return [
-        *metric_rows(trial_id, part, prepared.prediction(outputs), plan, prepared),
+        *metric_rows(trial_id, part, prepared.prediction(outputs), names, prepared),
         _metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)),
     ]
 
 
 def metric_rows(
-    trial_id: str, part: str, prediction: np.ndarray, plan: Plan, prepared: Prepared
+    trial_id: str, part: str, prediction: np.ndarray, names: Sequence[str], prepared: Prepared
 ) -> list[dict[str, Any]]:
     target = prepared.dataset.target[prepared.scored[part]]
     return [
-        _metric_row(trial_id, part, name, METRICS[name].function(target, prediction), len(target))
-        for name in (plan.metric, *plan.also)
+        _metric_row(trial_id, part, name, METRICS[name].function(target, prediction), len(target)) for name in names
     ]
 
 
@@ -223,7 +225,7 @@ def scores_id(stack: PlannedStack) -> str:
 
 def baselines_id(plan: Plan) -> str:
     """The folder of the baselines' records: named by their data and by what was measured."""
-    return "baselines-" + identifier({"of": data_key(plan), "metrics": [plan.metric, *plan.also]})
+    return "baselines-" + identifier({"of": data_key(plan), "metrics": list(plan.metrics)})
 
 
 def data_key(plan: Plan) -> dict[str, Any]:

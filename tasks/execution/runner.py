@@ -1,8 +1,8 @@
-"""Trains the plan's trials, stack by stack, as many at a time as there are cores. Each stack is recorded as it ends."""
+"""Trains the trials of a job, stack by stack, as many at a time as there are cores, and records each as it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +14,19 @@ from tasks.execution.rungs import Contest, climb, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import cores
-from tasks.planning.plan import Plan
+from tasks.planning.jobs import Job
 from tasks.planning.trials import PlannedStack, bind_trial
-from tasks.search.halving import Rung
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import MEASURED, Arrays, Progress, Trial
 
 StackProgress = Callable[[str, int, int], None]
-"""Told (what is being done, training steps done, steps in all) over the whole plan, steps counted per trial."""
+"""Told (what is being done, training steps done, steps in all) over the whole job, steps counted per trial."""
 
 
 def train(
-    plan: Plan,
+    job: Job,
     prepared: Prepared | PreparedByFold,
     run: Path,
     home: Path,
@@ -42,10 +41,10 @@ def train(
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
     """
-    waiting = [stack for stack in plan.stacks if not folder_of(run, stack.stack_id).exists()]
+    waiting = [stack for stack in job.stacks if not folder_of(run, stack.stack_id).exists()]
     by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
     with makers(cores(), _processes(by_fold, waiting)) as making:
-        _Training(plan, by_fold, run, home, waiting, making, progress).train()
+        _Training(job, by_fold, run, home, waiting, making, progress).train()
 
 
 _PROCESSES_PAY = 10.0
@@ -60,11 +59,11 @@ def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int
 
 
 class _Training:
-    """The training of one plan's waiting stacks."""
+    """The training of a job's waiting stacks."""
 
     def __init__(
         self,
-        plan: Plan,
+        job: Job,
         prepared: PreparedByFold,
         run: Path,
         home: Path,
@@ -72,14 +71,14 @@ class _Training:
         making: Makers,
         progress: StackProgress | None,
     ) -> None:
-        self._plan, self._prepared, self._run, self._home = plan, prepared, run, home
+        self._job, self._prepared, self._run, self._home = job, prepared, run, home
         self._waiting, self._making, self._progress = waiting, making, progress
-        self._planned = {trial.trial_id: trial for trial in plan.trials}
-        self._board = _Board(plan, waiting)
-        needed = [stack for stack in plan.stacks if stack in waiting or (waiting and stack.training == "rungs")]
+        self._planned = {trial.trial_id: trial for trial in job.trials}
+        self._board = _Board(job, waiting)
+        needed = [stack for stack in job.stacks if stack in waiting or (waiting and stack.training == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
-        if all(trial.stage == "search" for trial in plan.trials):  # which the validation part alone decides
+        if all(trial.stage == "search" for trial in job.trials):  # which the validation part alone decides
             self._arrays = {
                 fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
             }
@@ -123,9 +122,9 @@ class _Training:
 
     def _ready(self, stack: PlannedStack) -> tuple[list[Trial], dict[int | None, Arrays]]:
         """A stack's trials, and what they learn from by fold: as it is, or augmented."""
-        plan, planned, board = self._plan, self._planned, self._board
+        job, planned, board = self._job, self._planned, self._board
         trials = [
-            bind_trial(planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every)
+            bind_trial(planned[each], job.variant(planned[each].variant_id), stack.evaluate_every)
             for each in stack.trials
         ]
 
@@ -133,7 +132,7 @@ class _Training:
             board.note(stack, 0.0)
             board.doing = f"augmented {done:,} of {total:,} copies"
 
-        settings = plan.variant(trials[0].variant_id).settings
+        settings = job.variant(trials[0].variant_id).settings
         arrays = {
             fold: augmented(
                 self._prepared[fold],
@@ -166,29 +165,26 @@ class _Training:
             outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
         else:
             outcomes = train_fit(trials, arrays, progress=note)
-        record(self._run, stack, outcomes, self._plan, self._prepared, searched)
+        record(self._run, stack, outcomes, self._job, self._prepared, searched)
         self._board.note(stack, 1.0)
 
     # -- for searches --
-
-    def _searches(self) -> Sequence[Mapping]:
-        return self._plan.search["recipes"] if self._plan.search else []
 
     def _followed(self, stack: PlannedStack) -> list[str]:
         """The hyperparameters that are searched: the validation loss of a stack's trials is differentiated by them."""
         recipes = {self._planned[each].recipe_id for each in stack.trials}
         names = [
-            dimension["name"].rpartition(".")[2]
-            for search in self._searches()
-            if search["recipe_id"] in recipes
-            for dimension in search["space"]
+            dimension.name.rpartition(".")[2]
+            for search in self._job.searches
+            if search.recipe.recipe_id in recipes
+            for dimension in search.space
         ]
         return list(dict.fromkeys(names))
 
     def _run_brackets(self) -> None:
         """Trains the stacks of successive halving. Those of one epoch budget form a bracket and train together. A
         stack that was recorded before is loaded from where it was saved, since rungs compare it with the others."""
-        halving = [stack for stack in self._plan.stacks if stack.training == "rungs"]
+        halving = [stack for stack in self._job.stacks if stack.training == "rungs"]
         for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in halving}):
             together = [stack for stack in halving if self._planned[stack.trials[0]].epochs == epochs]
             if any(stack in self._waiting for stack in together):
@@ -215,21 +211,22 @@ class _Training:
         for stack in planned:
             if stack in self._waiting:
                 outcomes = stacks[stack.stack_id].outcomes()
-                record(self._run, stack, outcomes, self._plan, self._prepared, Searched(rungs=rungs))
+                record(self._run, stack, outcomes, self._job, self._prepared, Searched(rungs=rungs))
             self._board.note(stack, 1.0)
 
     def _contests(self, planned: Sequence[PlannedStack]) -> list[Contest]:
         """One for each recipe that has trials in these stacks, with its settings in the order of the search."""
         there = {each for stack in planned for each in stack.trials}
-        measured = self._plan.metric if self._plan.metric in MEASURED else "loss"
+        decides, *_ = self._job.metrics
+        measured = decides if decides in MEASURED else "loss"
         contests = []
-        for search in self._searches():
+        for search in self._job.searches:
             trials: dict[str, list[str]] = {}
-            for trial in self._plan.trials:
-                if trial.trial_id in there and trial.recipe_id == search["recipe_id"]:
+            for trial in self._job.trials:
+                if trial.trial_id in there and trial.recipe_id == search.recipe.recipe_id:
                     trials.setdefault(trial.variant_id, []).append(trial.trial_id)
             if trials:
-                contests.append(Contest([Rung(**rung) for rung in search["rungs"]], trials, measured))
+                contests.append(Contest(search.rungs, trials, measured))
         return contests
 
 
@@ -244,8 +241,8 @@ class _Board:
         doing: Work that precedes the training of a stack, in words; empty while there is none.
     """
 
-    def __init__(self, plan: Plan, waiting: Sequence[PlannedStack]) -> None:
-        self._steps = {stack.stack_id: stack.steps * stack.size for stack in plan.stacks}
+    def __init__(self, job: Job, waiting: Sequence[PlannedStack]) -> None:
+        self._steps = {stack.stack_id: stack.steps * stack.size for stack in job.stacks}
         self._shares = dict.fromkeys(self._steps, 1.0) | {stack.stack_id: 0.0 for stack in waiting}
         self._stopping = False
         self.doing = ""

@@ -47,7 +47,7 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
         for trial_id in stack.trials:
             for part, values in outputs.get(trial_id, {}).items():
                 if part == TEST:
-                    metrics += output_rows(trial_id, part, values, plan, prepared)
+                    metrics += output_rows(trial_id, part, values, plan.metrics, prepared)
                 if trial_id in predicted:
                     predictions.append(prediction_rows(trial_id, part, prepared.prediction(values), prepared))
         tables: dict[Table, Any] = {

@@ -1,9 +1,9 @@
-"""The search: settings are asked for, trained in stacks, and told, wave by wave.
+"""The search: in each round settings are suggested, trained in stacks, and observed.
 
-A wave asks every recipe's method for its next settings, given what was told before, and trains them all in common
-stacks. What was asked, and how it is divided into stacks, is written down before anything trains; results are stored
-stack by stack. So whoever goes on after a kill asks nothing twice and trains only what is missing: the methods hold no
-state, they are told the earlier waves again.
+A round has every recipe's method suggest its next settings, given the observations so far, and trains them all in
+common stacks. Its suggestions, and how they are divided into stacks, are written down before anything trains. Results
+are stored stack by stack. So a search that goes on after a kill suggests nothing twice and trains only what is missing:
+the methods hold no state, they are given the earlier observations again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tasks.evaluation.tried import Tried, ranked, read_settings
 from tasks.execution.recording import LOSS, folder_of, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
-from tasks.planning.plan import Plan
+from tasks.planning.jobs import Job
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import PlanContext
@@ -36,15 +36,14 @@ from tasks.run_folder import read_json, write_json
 from tasks.search.method import Observation
 from tasks.search.methods import METHODS
 from tasks.search.space import Setting
-from tasks.spec.tune import Tune
 from tasks.training.optimizers import OPTIMIZERS
 
-Train = Callable[[Plan, StackProgress | None], None]
-"""Trains the stacks of a plan whose results are not there yet."""
+Train = Callable[[Job, StackProgress | None], None]
+"""Trains the stacks of a job whose results are not there yet."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class Suggestion:
     """One setting that a recipe's search tries.
 
     Args:
@@ -60,7 +59,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a variant's trials.
+    """The result of a variant's trials.
 
     Args:
         status: `ok`, `diverged` if any did, or `pruned` if it left at a rung.
@@ -84,6 +83,47 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """A suggestion that was trained.
+
+    Args:
+        round: Of the search, from 0.
+    """
+
+    round: int
+    suggestion: Suggestion
+    result: Result
+
+
+@dataclass(frozen=True)
+class Round:
+    """The suggestions that are trained before any of them is observed.
+
+    Args:
+        number: From 0.
+        variants: Those of the suggestions, each once, and none that an earlier round trained.
+        trials: Of these variants.
+    """
+
+    number: int
+    suggestions: Sequence[Suggestion]
+    variants: Sequence[Recipe]
+    trials: Sequence[PlannedTrial]
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A round's trials in stacks.
+
+    Args:
+        seconds: Expected of them.
+    """
+
+    stacks: Sequence[PlannedStack]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Found:
     """What a search found.
 
@@ -98,190 +138,122 @@ class Found:
     stacks: list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
 class Tuning:
-    """The search of one run.
+    """The search of one run. Nothing here changes: what comes next follows from what is finished.
 
     Args:
-        plan: Laid out, with what is searched.
-        searches: One for each of the plan's recipes.
+        searches: One for each compared recipe.
         context: By fold, or with the run's own validation part under None.
         key: Of the data, for the trials' ids.
+        seeds: Under which each setting is trained.
+        seed: Of the methods.
     """
 
-    def __init__(
-        self, plan: Plan, searches: Sequence[Search], context: PlanContext, key: str, tune: Tune, run: Path
-    ) -> None:
-        self._plan, self._searches, self._context, self._key = plan, searches, context, key
-        self._tune, self._run = tune, run
-        self._results: dict[str, Result] = {}
-        self._asked: list[tuple[int, Asked]] = []
-        self._first: tuple[Plan, float] | None = None
+    searches: Sequence[Search]
+    context: PlanContext
+    key: str
+    seeds: int
+    seed: int
 
     @property
     def trials(self) -> int:
         """Trials of the whole search, at most: settings times seeds and folds."""
-        return sum(search.trials for search in self._searches) * self._tune.seeds * len(self._context.rows)
+        return sum(search.trials for search in self.searches) * self.seeds * len(self.context.rows)
 
-    def first_wave(self) -> tuple[Plan, float]:
-        """The first wave's variants, trials and stacks, and the seconds expected of the whole search."""
-        asked = self._next(0)
-        self._first = wave, seconds = self._divided(asked)
-        seconds += _STACK_SECONDS * len(wave.stacks)
-        epochs = sum(each.search.epochs / max(each.search.trials, 1) for each in asked)
-        return wave, seconds * sum(search.epochs for search in self._searches) / max(epochs, 1)
+    @property
+    def sign(self) -> int:
+        """1 where a greater score is better, else -1."""
+        return METRICS[self.context.metrics[0]].sign
 
-    def search(self, train: Train, progress: StackProgress | None = None) -> Found:
-        """Goes through all waves. `train` is given each one as a plan."""
-        stacks: list[PlannedStack] = []
-        total = sum(search.epochs for search in self._searches)
-        number = 0
-        while asked := self._next(number):
-            wave = self._taken_up(number, asked)
-            done = sum(self._cost(each) for _, each in self._asked)
-            share = sum(self._cost(each) for each in asked)
-            train(wave, progress and _within(progress, number, done / total, share / total))
-            self._results |= results_of(wave, self._run)
-            self._asked += [(number, each) for each in asked]
-            stacks += wave.stacks
-            number += 1
-        table = self._table()
-        tried = read_settings(table)
-        return Found(
-            [self._chosen(search, tried.get(search.recipe.recipe_id, [])) for search in self._searches],
-            table,
-            [asdict(each) for each in stacks],
-        )
+    def next_round(self, history: Sequence[Finished]) -> Round | None:
+        """The round after what is finished; None where every method is done."""
+        number = 1 + max((each.round for each in history), default=-1)
+        suggestions = [each for search in self.searches for each in self._suggested(search, number, history)]
+        if not suggestions:
+            return None
+        trained = {each.suggestion.variant.variant_id for each in history}
+        variants = {
+            each.variant.variant_id: each.variant for each in suggestions if each.variant.variant_id not in trained
+        }
+        return Round(number, suggestions, list(variants.values()), self._trials(list(variants.values())))
 
-    def _cost(self, asked: Asked) -> float:
-        return asked.search.epochs / asked.search.trials
-
-    def _next(self, wave: int) -> list[Asked]:
-        """What each recipe's method asks for next, nothing where it is done."""
-        return [asked for search in self._searches for asked in self._asked_of(search, wave)]
-
-    def _asked_of(self, search: Search, wave: int) -> Iterator[Asked]:
+    def _suggested(self, search: Search, number: int, history: Sequence[Finished]) -> Iterator[Suggestion]:
         method = METHODS[search.method]
         sizes = method.batches(search.space, search.trials)
-        if wave >= len(sizes):
+        if number >= len(sizes):
             return
-        told = [self._told(each) for _, each in self._asked if each.search is search]
-        settings = method.suggest(search.space, told, sizes[wave], search.trials, self._tune.seed)
-        for number, setting in enumerate(settings, start=len(told)):
+        observations = [self._observation(each) for each in history if each.suggestion.search is search]
+        settings = method.suggest(search.space, observations, sizes[number], search.trials, self.seed)
+        for place, setting in enumerate(settings, start=len(observations)):
             values = search.variant(setting)
             variant = replace(
                 search.recipe, variant_id=identifier(values), settings=values, schedule=next(iter(values["schedule"]))
             )
-            yield Asked(search, number, setting, variant)
+            yield Suggestion(search, place, setting, variant)
 
-    def _told(self, asked: Asked) -> Observation:
-        result, sign = self._results[asked.variant.variant_id], METRICS[self._plan.metric].sign
+    def _observation(self, finished: Finished) -> Observation:
+        setting, result = finished.suggestion.setting, finished.result
         if result.score is None:
-            return Observation(asked.setting, None)
-        sound = bool(result.gradients) and result.loss <= self._worst()
-        loss = result.loss if sound else None
-        return Observation(asked.setting, sign * result.score, loss, result.gradients)
+            return Observation(setting, None)
+        sound = bool(result.gradients) and result.loss <= self._worst_loss()
+        return Observation(setting, self.sign * result.score, result.loss if sound else None, result.gradients)
 
-    def _worst(self) -> float:
-        """Twice the loss of predicting the same for every row: beyond it a loss's derivatives point anywhere."""
-        classes = self._plan.data["classes"]
+    def _worst_loss(self) -> float:
+        """Twice the loss of predicting the same for every row. Beyond it a loss's derivatives point anywhere."""
+        classes = self.context.dataset.classes
         return 2 * math.log(len(classes)) if classes else 2.0
-
-    # -- one wave --
-
-    def _taken_up(self, number: int, asked: Sequence[Asked]) -> Plan:
-        """The wave as a plan: as it was written down, or planned and written down now."""
-        path = self._run / "checkpoints" / f"wave-{number:03}.json"
-        wanted = {
-            "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in asked],
-            "metrics": list(self._context.metrics),  # what was not measured is trained anew
-        }
-        earlier = read_json(path) if path.exists() else {}
-        if all(earlier.get(name) == value for name, value in wanted.items()):
-            stacks = [PlannedStack(**each) for each in earlier["stacks"]]
-            return self._as_plan(asked, stacks)
-        wave, _ = self._first if self._first and number == 0 else self._divided(asked)
-        write_json(path, {**wanted, "stacks": [asdict(each) for each in wave.stacks]})
-        return wave
-
-    def _as_plan(self, asked: Sequence[Asked], stacks: list[PlannedStack]) -> Plan:
-        variants = self._untried(asked)
-        return replace(self._plan, recipes=variants, trials=self._trials(variants), stacks=stacks)
-
-    def _untried(self, asked: Sequence[Asked]) -> list[Recipe]:
-        """Each variant once, and none that was trained in an earlier wave."""
-        found = {each.variant.variant_id: each.variant for each in asked}
-        return [variant for name, variant in found.items() if name not in self._results]
 
     def _trials(self, variants: Sequence[Recipe]) -> list[PlannedTrial]:
         return [
-            planned(variant, FIRST_SEED + seed, self._key, stage="search", fold=fold)
+            planned(variant, FIRST_SEED + seed, self.key, stage="search", fold=fold)
             for variant in variants
-            for seed in range(self._tune.seeds)
-            for fold in self._context.rows
+            for seed in range(self.seeds)
+            for fold in self.context.rows
         ]
 
-    def _divided(self, asked: Sequence[Asked]) -> tuple[Plan, float]:
-        """The wave divided into stacks, each of them of one way to train. No probe is asked: then the same search is
-        divided alike whenever it runs on as many cores, and its results are the same to the last digit."""
-        methods = {each.variant.variant_id: each.search.method for each in asked}
-        variants = self._untried(asked)
+    def divide(self, round: Round) -> Divided:
+        """The round divided into stacks, each of one way to train. No probe is asked: then the same search is divided
+        alike whenever it runs on as many cores, and its results are the same to the last digit.
+
+        Raises:
+            BadInput: a method that needs stacks can't train these trials.
+        """
+        methods = {each.variant.variant_id: each.search.method for each in round.suggestions}
         stacks: list[PlannedStack] = []
         seconds = 0.0
         groups: dict[tuple[str, str], list[Recipe]] = {}
-        for variant in variants:
-            special = _special(methods[variant.variant_id])
+        for variant in round.variants:
+            method = methods[variant.variant_id]
+            training = METHODS[method].training
             # Derivatives are taken of networks as they are, not of padded ones.
-            apart = (
-                identifier(variant.settings["model"]) if special and METHODS[special].training == "gradients" else ""
-            )
-            groups.setdefault((special, apart), []).append(variant)
-        for (special, _), own in groups.items():
-            divided, expected, _ = self._context.stacks(self._trials(own), own, AS_MODELLED)
+            apart = identifier(variant.settings["model"]) if training == "gradients" else ""
+            groups.setdefault(("" if training == "whole" else method, apart), []).append(variant)
+        for (special, _), variants in groups.items():
+            divided, expected, _ = self.context.stacks(self._trials(variants), variants, AS_MODELLED)
             if special:
-                _refuse_unstacked(special, divided, own)
+                _refuse_unstacked(special, divided, variants)
             stacks += [replace(stack, search=special) for stack in divided]
             seconds += expected
-        return self._as_plan(asked, stacks), seconds
+        return Divided(stacks, seconds)
 
-    # -- what comes of it --
-
-    def _table(self) -> pd.DataFrame:
-        """Table `settings`. On one that was tried before no time was spent."""
-        rows, tried = [], set[str]()
-        for wave, asked in self._asked:
-            rows.append(self._row(wave, asked, again=asked.variant.variant_id in tried))
-            tried.add(asked.variant.variant_id)
-        return SETTINGS.frame(rows)
-
-    def _row(self, wave: int, asked: Asked, *, again: bool) -> dict[str, Any]:
-        result = self._results[asked.variant.variant_id]
-        return {
-            "recipe_id": asked.search.recipe.recipe_id,
-            "recipe": asked.search.recipe.recipe,
-            "method": asked.search.method,
-            "number": asked.number,
-            "batch": wave,
-            "variant_id": asked.variant.variant_id,
-            "values": json.dumps(asked.setting),
-            "status": result.status,
-            "score": result.score,
-            "spread": result.spread,
-            "loss": result.loss if math.isfinite(result.loss) else None,
-            "rung": result.rung,
-            "epochs": 0.0 if again else result.epochs,
-            "seconds": 0.0 if again else result.seconds,
-        }
-
-    def _chosen(self, search: Search, tried: Sequence[Tried]) -> Recipe:
-        """The recipe with the best setting put in; as it stands where none ended."""
-        best = next(iter(ranked(tried, METRICS[self._plan.metric].sign)), None)
-        # By its place in this very search: another recipe's may have found the same settings.
-        own = (asked for _, asked in self._asked if asked.search is search)
-        return next((asked.variant for asked in own if best and asked.number == best.number), search.recipe)
+    def first_round(self) -> tuple[Round, Divided, float]:
+        """The first round, its stacks, and the seconds expected of the whole search."""
+        first = self.next_round(())
+        assert first is not None
+        divided = self.divide(first)
+        seconds = divided.seconds + _STACK_SECONDS * len(divided.stacks)
+        epochs = sum(_epochs(each) for each in first.suggestions)
+        return first, divided, seconds * sum(search.epochs for search in self.searches) / max(epochs, 1)
 
 
 _STACK_SECONDS = 0.6
-"""Of a wave's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
+"""Of a round's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
+
+
+def _epochs(suggestion: Suggestion) -> float:
+    """Of one seed and fold, on average over the suggestion's search."""
+    return suggestion.search.epochs / max(suggestion.search.trials, 1)
 
 
 def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
@@ -299,22 +271,117 @@ def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Seq
         )
 
 
-def _special(method: str) -> str:
-    return method if METHODS[method].training != "whole" else ""
+@dataclass(frozen=True)
+class RoundStore:
+    """The rounds of a search on disk: `checkpoints/wave-000.json` and on in the run's folder."""
+
+    run: Path
+
+    def stacks(self, round: Round, metrics: Sequence[str]) -> list[PlannedStack] | None:
+        """The stacks that the round was divided into; None where this round, with these metrics, was not written."""
+        path = self._path(round)
+        earlier = read_json(path) if path.exists() else {}
+        if any(earlier.get(name) != value for name, value in self._wanted(round, metrics).items()):
+            return None
+        return [PlannedStack(**each) for each in earlier["stacks"]]
+
+    def write(self, round: Round, metrics: Sequence[str], stacks: Sequence[PlannedStack]) -> None:
+        write_json(self._path(round), {**self._wanted(round, metrics), "stacks": [asdict(each) for each in stacks]})
+
+    def _path(self, round: Round) -> Path:
+        return self.run / "checkpoints" / f"wave-{round.number:03}.json"
+
+    def _wanted(self, round: Round, metrics: Sequence[str]) -> dict[str, Any]:
+        return {
+            "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in round.suggestions],
+            "metrics": list(metrics),  # what was not measured is trained anew
+        }
 
 
-def _within(progress: StackProgress, wave: int, done: float, share: float) -> StackProgress:
-    """Progress of one wave as part of the whole search."""
+def search(
+    tuning: Tuning, run: Path, train: Train, progress: StackProgress | None = None, first: Divided | None = None
+) -> Found:
+    """Goes through all rounds.
+
+    Args:
+        first: The first round's stacks, where they are known.
+    """
+    store, metrics = RoundStore(run), tuning.context.metrics
+    stacks: list[PlannedStack] = []
+    history: list[Finished] = []
+    results: dict[str, Result] = {}
+    total = sum(each.epochs for each in tuning.searches)
+    while (round := tuning.next_round(history)) is not None:
+        planned_stacks = store.stacks(round, metrics)
+        if planned_stacks is None:
+            divided = first if first is not None and round.number == 0 else tuning.divide(round)
+            planned_stacks = list(divided.stacks)
+            store.write(round, metrics, planned_stacks)
+        job = Job(round.variants, round.trials, planned_stacks, metrics, tuning.searches)
+        done = sum(_epochs(each.suggestion) for each in history)
+        share = sum(_epochs(each) for each in round.suggestions)
+        train(job, progress and _within(progress, round.number, done / total, share / total))
+        results |= results_of(job, run)
+        history += [Finished(round.number, each, results[each.variant.variant_id]) for each in round.suggestions]
+        stacks += planned_stacks
+    table = settings_table(history)
+    tried = read_settings(table)
+    return Found(
+        [_chosen(each, history, tried.get(each.recipe.recipe_id, []), tuning.sign) for each in tuning.searches],
+        table,
+        [asdict(each) for each in stacks],
+    )
+
+
+def _within(progress: StackProgress, number: int, done: float, share: float) -> StackProgress:
+    """Progress of one round as part of the whole search."""
 
     def report(what: str, steps: int, of: int) -> None:
-        progress(f"wave {wave + 1}: {what}", round(1e6 * (done + share * steps / max(of, 1))), 1_000_000)
+        progress(f"round {number + 1}: {what}", round(1e6 * (done + share * steps / max(of, 1))), 1_000_000)
 
     return report
 
 
-def results_of(wave: Plan, run: Path) -> dict[str, Result]:
-    """Each variant's result, read from the records of the wave's stacks."""
-    folders = [folder_of(run, stack.stack_id) for stack in wave.stacks]
+def settings_table(history: Sequence[Finished]) -> pd.DataFrame:
+    """Table `settings`. A setting that was tried before took no time."""
+    rows, tried = [], set[str]()
+    for finished in history:
+        rows.append(_row(finished, again=finished.suggestion.variant.variant_id in tried))
+        tried.add(finished.suggestion.variant.variant_id)
+    return SETTINGS.frame(rows)
+
+
+def _row(finished: Finished, *, again: bool) -> dict[str, Any]:
+    suggestion, result = finished.suggestion, finished.result
+    return {
+        "recipe_id": suggestion.search.recipe.recipe_id,
+        "recipe": suggestion.search.recipe.recipe,
+        "method": suggestion.search.method,
+        "number": suggestion.number,
+        "batch": finished.round,
+        "variant_id": suggestion.variant.variant_id,
+        "values": json.dumps(suggestion.setting),
+        "status": result.status,
+        "score": result.score,
+        "spread": result.spread,
+        "loss": result.loss if math.isfinite(result.loss) else None,
+        "rung": result.rung,
+        "epochs": 0.0 if again else result.epochs,
+        "seconds": 0.0 if again else result.seconds,
+    }
+
+
+def _chosen(search: Search, history: Sequence[Finished], tried: Sequence[Tried], sign: int) -> Recipe:
+    """The recipe with the best setting put in; as it stands where none ended."""
+    best = next(iter(ranked(tried, sign)), None)
+    # By its place in this very search: another recipe's may have found the same settings.
+    suggestions = (each.suggestion for each in history if each.suggestion.search is search)
+    return next((each.variant for each in suggestions if best and each.number == best.number), search.recipe)
+
+
+def results_of(job: Job, run: Path) -> dict[str, Result]:
+    """Each variant's result, read from the records of its stacks."""
+    folders = [folder_of(run, stack.stack_id) for stack in job.stacks]
     if not folders:
         return {}
     trials = pd.concat([TRIALS.read(folder) for folder in folders])
@@ -322,7 +389,7 @@ def results_of(wave: Plan, run: Path) -> dict[str, Result]:
     on_val = metrics[metrics["part"] == VAL]
     values, losses = (
         dict(zip(own["trial_id"], own["value"].astype(float), strict=True))
-        for own in (on_val[on_val["metric"] == wave.metric], on_val[on_val["metric"] == LOSS])
+        for own in (on_val[on_val["metric"] == job.metrics[0]], on_val[on_val["metric"] == LOSS])
     )
     gradients: dict[str, dict[str, float | None]] = {}
     for folder in folders:

@@ -16,6 +16,7 @@ from tasks.augmentation.policy import policy_of
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
+from tasks.planning.jobs import Job
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import PlanContext, RowCounts, calibrations_of
@@ -75,9 +76,19 @@ class Plan:
             probe=earlier["probe"],
         )
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured of each trial; the first one decides."""
+        return (self.metric, *self.also)
+
+    @property
+    def job(self) -> Job:
+        """The final trials."""
+        return Job(self.recipes, self.trials, self.stacks, self.metrics)
+
     def variant(self, variant_id: str) -> Recipe:
         """The recipe with its values bound."""
-        return next(recipe for recipe in self.recipes if recipe.variant_id == variant_id)
+        return self.job.variant(variant_id)
 
 
 def lay_out(

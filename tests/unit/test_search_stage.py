@@ -308,9 +308,9 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
         data={"source": "digits", "rows": 200},
         compare={"augmentation": ["flip", {"steps": ["flip"], "times": 2}]},
     )
-    waves = []
+    divided = []
     for seconds in (1e-9, 1e-5, 1e-2, 10.0):
         monkeypatch.setattr(layout_module, "example_seconds", lambda policy, few, taken=seconds: taken)
         run = planned(tmp_path / str(seconds), spec)
-        waves.append([stack["trials"] for stack in run.plan.cost["search"]["first_wave"]])
-    assert waves[0] == waves[1] == waves[2] == waves[3]
+        divided.append([stack["trials"] for stack in run.plan.cost["search"]["first_wave"]])
+    assert divided[0] == divided[1] == divided[2] == divided[3]

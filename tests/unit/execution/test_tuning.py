@@ -1,5 +1,5 @@
-"""The search: what is asked when, what is trained once, what is told, and who is chosen. Nothing is trained here but in
-name: each setting's score is a function of its values."""
+"""The search: what is suggested when, what is trained once, what is observed, and what is chosen. Nothing is really
+trained here: each setting's score is a function of its values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 
 from tasks.execution.recording import folder_of, write_folder
 from tasks.execution.runner import StackProgress
-from tasks.execution.tuning import Found, Tuning
+from tasks.execution.tuning import Found, Tuning, search
 from tasks.planning import stacks as layout
-from tasks.planning.plan import Plan
+from tasks.planning.jobs import Job
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext, RowCounts
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
@@ -43,13 +43,13 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Planned:
     return planned(tmp_path_factory.mktemp("wine"), SPEC)
 
 
-def tuning_of(wine: Planned, run: Path, metrics: tuple[str, ...] = (), **tune: Any) -> Tuning:
+def tuning_of(wine: Planned, metrics: tuple[str, ...] = (), **tune: Any) -> Tuning:
     spec = parse_spec(SPEC | {"tune": SPEC["tune"] | tune})
     parts = {part: len(rows) for part, rows in wine.prepared.rows.items()}
     rows = RowCounts.of(wine.prepared.dataset, parts, wine.prepared.features.shape[1:], None)
     context = PlanContext(wine.prepared.dataset, {None: rows}, metrics or (wine.plan.metric, *wine.plan.also))
     assert spec.tune is not None
-    return Tuning(wine.plan, searches_of(spec, wine.plan.recipes), context, context.key(spec), spec.tune, run)
+    return Tuning(searches_of(spec, wine.plan.recipes), context, context.key(spec), spec.tune.seeds, spec.tune.seed)
 
 
 def rate_of(params: dict[str, Any]) -> float:
@@ -77,13 +77,13 @@ class Trainer:
         dies_after: int | None = None,
     ) -> None:
         self.run, self.outcome, self.dies_after = run, outcome, dies_after
-        self.waves: list[Plan] = []
+        self.rounds: list[Job] = []
         self.trained: list[str] = []
 
-    def __call__(self, wave: Plan, progress: StackProgress | None) -> None:
-        self.waves.append(wave)
-        planned = {trial.trial_id: trial for trial in wave.trials}
-        for stack in wave.stacks:
+    def __call__(self, job: Job, progress: StackProgress | None) -> None:
+        self.rounds.append(job)
+        planned = {trial.trial_id: trial for trial in job.trials}
+        for stack in job.stacks:
             folder = folder_of(self.run, stack.stack_id)
             if folder.exists():
                 continue
@@ -92,7 +92,7 @@ class Trainer:
             trials, metrics = [], []
             for trial_id in stack.trials:
                 trial = planned[trial_id]
-                settings = wave.variant(trial.variant_id).settings
+                settings = job.variant(trial.variant_id).settings
                 status, loss = self.outcome(settings)
                 trials.append(
                     {"trial_id": trial_id, "variant_id": trial.variant_id, "status": status, "epochs": 9, "seconds": 1}
@@ -109,11 +109,11 @@ class Trainer:
 
 def found_by(tuning: Tuning, trainer: Trainer) -> Found:
     (trainer.run / "checkpoints").mkdir(parents=True, exist_ok=True)
-    return tuning.search(trainer)
+    return search(tuning, trainer.run, trainer)
 
 
-def asking(monkeypatch: pytest.MonkeyPatch, batches: list[list[Setting]]) -> list[list[Observation]]:
-    """Has the search ask for these settings; returns what it is told before each batch of the first recipe."""
+def suggesting(monkeypatch: pytest.MonkeyPatch, batches: list[list[Setting]]) -> list[list[Observation]]:
+    """Has the method suggest these settings; returns the observations that it gets before each batch."""
     heard: list[list[Observation]] = []
 
     def suggest(space: Any, observations: Any, count: int, trials: int, seed: int) -> list[Setting]:
@@ -126,23 +126,23 @@ def asking(monkeypatch: pytest.MonkeyPatch, batches: list[list[Setting]]) -> lis
     return heard
 
 
-# --- waves ---------------------------------------------------------------------------------------------------
+# --- rounds --------------------------------------------------------------------------------------------------
 
 
-def test_each_recipe_is_asked_in_waves_until_its_settings_are_tried(wine: Planned, tmp_path: Path) -> None:
-    tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
+def test_each_recipe_gets_settings_in_rounds_until_its_settings_are_tried(wine: Planned, tmp_path: Path) -> None:
+    tuning, trainer = tuning_of(wine), Trainer(tmp_path)
     found = found_by(tuning, trainer)
     settings = found.settings
     assert tuning.trials == 2 * 15 * 2
     batches = METHODS["tpe"].batches(searches_of(parse_spec(SPEC), wine.plan.recipes)[0].space, 15)
-    assert len(trainer.waves) == len(batches) > 1
+    assert len(trainer.rounds) == len(batches) > 1
     for recipe in wine.plan.recipes:
         own = settings[settings["recipe_id"] == recipe.recipe_id]
         assert own["number"].tolist() == list(range(15))
         assert own["batch"].value_counts().sort_index().tolist() == batches
         assert set(own["method"]) == {"tpe"}
     assert settings["batch"].is_monotonic_increasing
-    trained = [trial for wave in trainer.waves for trial in wave.trials]
+    trained = [trial for job in trainer.rounds for trial in job.trials]
     assert len({trial.trial_id for trial in trained}) == len(trained) == tuning.trials
     assert {(trial.stage, trial.seed, trial.fold) for trial in trained} == {
         ("search", 1000, None),
@@ -151,16 +151,16 @@ def test_each_recipe_is_asked_in_waves_until_its_settings_are_tried(wine: Planne
     assert [each["stack_id"] for each in found.stacks] == trainer.trained
 
 
-def test_the_first_wave_is_that_of_the_search(wine: Planned, tmp_path: Path) -> None:
-    tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
-    wave, seconds = tuning.first_wave()
+def test_the_first_round_is_divided_as_in_the_search(wine: Planned, tmp_path: Path) -> None:
+    tuning, trainer = tuning_of(wine), Trainer(tmp_path)
+    first, divided, seconds = tuning.first_round()
     found_by(tuning, trainer)
-    assert wave is trainer.waves[0], "divided once"
-    assert seconds > 0
+    assert trainer.rounds[0].stacks == divided.stacks and trainer.rounds[0].variants == first.variants
+    assert seconds > divided.seconds > 0
 
 
 def test_the_table_holds_means_over_seeds_and_what_was_spent(wine: Planned, tmp_path: Path) -> None:
-    found = found_by(tuning_of(wine, tmp_path), Trainer(tmp_path))
+    found = found_by(tuning_of(wine), Trainer(tmp_path))
     assert list(found.settings.columns) == [*SETTINGS.columns, "schema_version"]
     for row in found.settings.itertuples():
         rate = json.loads(row.values)["learning_rate"]
@@ -174,10 +174,10 @@ def test_a_setting_asked_for_again_is_not_trained_again(
     wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = {"learning_rate": 0.1}, {"learning_rate": 0.001}
-    heard = asking(monkeypatch, [[one, one], [other, one]])
+    heard = suggesting(monkeypatch, [[one, one], [other, one]])
     trainer = Trainer(tmp_path)
-    found = found_by(tuning_of(wine, tmp_path, seeds=1), trainer)
-    assert sorted(len(wave.trials) for wave in trainer.waves) == [2, 2]
+    found = found_by(tuning_of(wine, seeds=1), trainer)
+    assert sorted(len(job.trials) for job in trainer.rounds) == [2, 2]
     own = found.settings[found.settings["recipe_id"] == wine.plan.recipes[0].recipe_id]
     assert own["score"].tolist() == pytest.approx([1, 1, 1, 1])
     assert own["epochs"].tolist() == [9, 0, 9, 0]
@@ -189,12 +189,12 @@ def test_what_is_told_stands_in_order_and_greater_is_better(
     wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = [0.1, 0.5, 0.01]
-    heard = asking(monkeypatch, [[{"learning_rate": rate}] for rate in [*rates, 0.02]])
+    heard = suggesting(monkeypatch, [[{"learning_rate": rate}] for rate in [*rates, 0.02]])
 
     def outcome(params: dict[str, Any]) -> tuple[str, float]:
         return ("diverged", math.nan) if rate_of(params) == 0.5 else ("ok", distance(params))
 
-    found_by(tuning_of(wine, tmp_path, seeds=1), Trainer(tmp_path, outcome))
+    found_by(tuning_of(wine, seeds=1), Trainer(tmp_path, outcome))
     last = heard[-1]
     assert [each.setting["learning_rate"] for each in last] == rates
     assert [each.score for each in last] == [pytest.approx(-1), None, pytest.approx(0)]
@@ -204,15 +204,15 @@ def test_what_is_told_stands_in_order_and_greater_is_better(
 def test_progress_only_grows_over_the_whole_search(wine: Planned, tmp_path: Path) -> None:
     heard: list[int] = []
 
-    def train(wave: Plan, progress: StackProgress | None) -> None:
+    def train(job: Job, progress: StackProgress | None) -> None:
         assert progress is not None
         for done in (0, 3, 7):
             progress("", done, 7)
-        trainer(wave, progress)
+        trainer(job, progress)
 
     trainer = Trainer(tmp_path)
     (tmp_path / "checkpoints").mkdir()
-    tuning_of(wine, tmp_path).search(train, lambda what, done, total: heard.append(done))
+    search(tuning_of(wine), tmp_path, train, lambda what, done, total: heard.append(done))
     assert heard == sorted(heard)
     assert heard[-1] == 1_000_000
 
@@ -222,48 +222,48 @@ def test_progress_only_grows_over_the_whole_search(wine: Planned, tmp_path: Path
 
 @pytest.mark.parametrize("dies_after", [0, 1, 2, 3])
 def test_whoever_goes_on_asks_and_trains_nothing_twice(wine: Planned, tmp_path: Path, dies_after: int) -> None:
-    whole = found_by(tuning_of(wine, tmp_path / "whole"), Trainer(tmp_path / "whole"))
+    whole = found_by(tuning_of(wine), Trainer(tmp_path / "whole"))
     run = tmp_path / "killed"
     first, second = Trainer(run, dies_after=dies_after), Trainer(run)
     with pytest.raises(KeyboardInterrupt):
-        found_by(tuning_of(wine, run), first)
-    waves = {path.name: path.read_bytes() for path in (run / "checkpoints").glob("wave-*.json")}
-    found = found_by(tuning_of(wine, run), second)
+        found_by(tuning_of(wine), first)
+    written = {path.name: path.read_bytes() for path in (run / "checkpoints").glob("wave-*.json")}
+    found = found_by(tuning_of(wine), second)
     assert len(first.trained) == dies_after
     assert not set(first.trained) & set(second.trained)
     assert found.stacks == whole.stacks
     assert found.recipes == whole.recipes
     pd.testing.assert_frame_equal(found.settings, whole.settings, check_exact=True)
-    assert waves == {name: (run / "checkpoints" / name).read_bytes() for name in waves}
+    assert written == {name: (run / "checkpoints" / name).read_bytes() for name in written}
 
 
-def test_a_wave_keeps_the_stacks_it_was_begun_with(
+def test_a_round_keeps_the_stacks_it_was_begun_with(
     wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine with more cores it would be divided otherwise, and what is finished be trained again."""
     monkeypatch.setattr(layout, "cores", lambda: 1)
     first = Trainer(tmp_path, dies_after=1)
     with pytest.raises(KeyboardInterrupt):
-        found_by(tuning_of(wine, tmp_path), first)
+        found_by(tuning_of(wine), first)
     monkeypatch.setattr(layout, "cores", lambda: 8)
     second = Trainer(tmp_path)
-    found_by(tuning_of(wine, tmp_path), second)
-    assert first.waves == second.waves[: len(first.waves)]
+    found_by(tuning_of(wine), second)
+    assert first.rounds == second.rounds[: len(first.rounds)]
 
 
 def test_other_metrics_are_measured_in_stacks_of_their_own(wine: Planned, tmp_path: Path) -> None:
-    """What was not measured can't be looked up: the wave that was written down is not taken up."""
+    """What was not measured can't be looked up: the round that was written down is not taken up."""
     first, second = Trainer(tmp_path), Trainer(tmp_path)
-    found_by(tuning_of(wine, tmp_path), first)
-    found_by(tuning_of(wine, tmp_path, metrics=("log_loss", "f1")), second)
+    found_by(tuning_of(wine), first)
+    found_by(tuning_of(wine, metrics=("log_loss", "f1")), second)
     assert len(second.trained) == len(first.trained)
     assert not set(first.trained) & set(second.trained)
     assert read_json(tmp_path / "checkpoints" / "wave-000.json")["metrics"] == ["log_loss", "f1"]
 
 
 def test_another_search_seed_asks_for_other_settings(wine: Planned, tmp_path: Path) -> None:
-    one = found_by(tuning_of(wine, tmp_path / "one"), Trainer(tmp_path / "one"))
-    other = found_by(tuning_of(wine, tmp_path / "other", seed=1), Trainer(tmp_path / "other"))
+    one = found_by(tuning_of(wine), Trainer(tmp_path / "one"))
+    other = found_by(tuning_of(wine, seed=1), Trainer(tmp_path / "other"))
     assert not set(one.settings["variant_id"]) & set(other.settings["variant_id"])
 
 
@@ -272,12 +272,12 @@ def test_another_search_seed_asks_for_other_settings(wine: Planned, tmp_path: Pa
 
 def chosen(wine: Planned, run: Path, monkeypatch: pytest.MonkeyPatch, outcomes: dict[float, tuple[str, float]]) -> Any:
     """The learning rate chosen for the first recipe."""
-    asking(monkeypatch, [[{"learning_rate": rate} for rate in outcomes]])
+    suggesting(monkeypatch, [[{"learning_rate": rate} for rate in outcomes]])
 
     def outcome(params: dict[str, Any]) -> tuple[str, float]:
         return outcomes[rate_of(params)]
 
-    found = found_by(tuning_of(wine, run, seeds=1), Trainer(run, outcome))
+    found = found_by(tuning_of(wine, seeds=1), Trainer(run, outcome))
     assert found.recipes[0].recipe_id == wine.plan.recipes[0].recipe_id
     return rate_of(found.recipes[0].settings)
 
@@ -304,7 +304,7 @@ def test_the_best_setting_is_chosen(
 
 def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They differ only in what is searched in both."""
-    asking(monkeypatch, [[{"momentum": 0.5}, {"momentum": 0.7}]])
+    suggesting(monkeypatch, [[{"momentum": 0.5}, {"momentum": 0.7}]])
     optimizers = [{"momentum": {"momentum": value}} for value in (0.8, 0.9)]
     tune = SPEC["tune"] | {"space": {"momentum": {"low": 0.1, "high": 0.9}}}
     compared = planned(tmp_path, {**SPEC, "compare": {"optimizer": optimizers}, "tune": tune})
@@ -312,7 +312,7 @@ def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypat
     assert spec.tune is not None
     rows = RowCounts.of(compared.prepared.dataset, {"train": 9, "val": 9, "test": 9}, (13,), None)
     context = PlanContext(compared.prepared.dataset, {None: rows}, (compared.plan.metric, *compared.plan.also))
-    tuning = Tuning(compared.plan, searches_of(spec, recipes), context, context.key(spec), spec.tune, tmp_path)
+    tuning = Tuning(searches_of(spec, recipes), context, context.key(spec), spec.tune.seeds, spec.tune.seed)
     found = found_by(tuning, Trainer(tmp_path))
     assert len(set(found.settings["variant_id"])) == 2
     assert [recipe.recipe_id for recipe in found.recipes] == [recipe.recipe_id for recipe in recipes]
@@ -320,15 +320,15 @@ def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypat
 
 
 def test_a_metric_that_is_not_defined_is_no_divergence(wine: Planned, tmp_path: Path) -> None:
-    found = found_by(tuning_of(wine, tmp_path), Trainer(tmp_path, lambda params: ("ok", math.nan)))
+    found = found_by(tuning_of(wine), Trainer(tmp_path, lambda params: ("ok", math.nan)))
     assert set(found.settings["status"]) == {"ok"}
     assert found.settings["score"].isna().all()
     assert [recipe.variant_id for recipe in found.recipes] == [recipe.variant_id for recipe in wine.plan.recipes]
 
 
 def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asking(monkeypatch, [[{"learning_rate": 0.1}]])
-    tuning, trainer = tuning_of(wine, tmp_path), Trainer(tmp_path)
+    suggesting(monkeypatch, [[{"learning_rate": 0.1}]])
+    tuning, trainer = tuning_of(wine), Trainer(tmp_path)
     seeds = iter(range(100))
     trainer.outcome = lambda params: ("diverged", math.nan) if next(seeds) % 2 else ("ok", 0.1)
     found = found_by(tuning, trainer)
@@ -338,9 +338,10 @@ def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch:
 
 
 def test_folds_are_trials_of_their_own(wine: Planned, tmp_path: Path) -> None:
-    tuning = tuning_of(wine, tmp_path, trials=3)
-    tuning._context = replace(tuning._context, rows=dict.fromkeys(range(3), tuning._context.rows[None]))
+    tuning = tuning_of(wine, trials=3)
+    context = replace(tuning.context, rows=dict.fromkeys(range(3), tuning.context.rows[None]))
+    tuning = replace(tuning, context=context)
     trainer = Trainer(tmp_path)
     found_by(tuning, trainer)
-    assert {trial.fold for wave in trainer.waves for trial in wave.trials} == {0, 1, 2}
-    assert len({trial.trial_id for wave in trainer.waves for trial in wave.trials}) == tuning.trials == 2 * 3 * 2 * 3
+    assert {trial.fold for job in trainer.rounds for trial in job.trials} == {0, 1, 2}
+    assert len({trial.trial_id for job in trainer.rounds for trial in job.trials}) == tuning.trials == 2 * 3 * 2 * 3
