@@ -64,8 +64,8 @@ class Augmenter:
         kind: Of the data it is for.
         parameters: All of them, as plain JSON.
         apply: What it does.
-        why_not: Why it can't be used on such data, without its name (`takes three channels, and these images have
-            one`), or None. It is only asked about data of its kind.
+        incompatibility: Why it can't be used on such data, without its name (`takes three channels, and these images
+            have one`), or None. It is only asked about data of its kind.
         learn: From the training part's values to this augmenter, made ready with what it needs of them (each column's
             deviation, a vocabulary); None where it needs nothing. `apply` may be called only on what it returns.
     """
@@ -74,5 +74,5 @@ class Augmenter:
     kind: Kind
     parameters: dict[str, Any]
     apply: Apply
-    why_not: Callable[[Facts], str | None] = field(default=_fits)
+    incompatibility: Callable[[Facts], str | None] = field(default=_fits)
     learn: Callable[[Values], Augmenter] | None = None

@@ -80,7 +80,7 @@ def library_augmenter(
         kind="image",
         parameters=parameters,
         apply=partial(_apply, transforms=((transform_name, text),)),
-        why_not=partial(_why_not, name=transform_name, arguments=text),
+        incompatibility=partial(_incompatibility, name=transform_name, arguments=text),
     )
 
 
@@ -130,7 +130,7 @@ def _made(name: str, arguments: Mapping[str, Any]) -> Any:
 def _apply(images: np.ndarray, seeds: np.ndarray, *, transforms: tuple[tuple[str, str], ...]) -> np.ndarray:
     made = [_made(name, json.loads(arguments)) for name, arguments in transforms]
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as thread:
-        warnings.simplefilter("ignore")  # once an image; `_why_not` listened
+        warnings.simplefilter("ignore")  # once an image; `_incompatibility` listened
         return thread.submit(_changed, made, images, seeds).result()
 
 
@@ -207,7 +207,7 @@ class _Random(random.Random):
         return bits >> (-k % 52)
 
 
-def _why_not(facts: Facts, *, name: str, arguments: str) -> str | None:
+def _incompatibility(facts: Facts, *, name: str, arguments: str) -> str | None:
     """Tries the transform, always applied, on images made up in the data's shape and dtype."""
     shape = facts.shape
     images = np.random.default_rng(0).random((_PROBES, *shape), np.float32)

@@ -55,12 +55,12 @@ class Policy:
     document: Mapping[str, Any]
     white: float | None = None
 
-    def why_not(self, facts: Facts) -> str | None:
+    def incompatibility(self, facts: Facts) -> str | None:
         """Why these data can't be augmented so, or None."""
         for step in self.steps:
             if step.kind != facts.kind:
                 return f"{step.name} is for {_PLURALS[step.kind]}, and these data are {_DATA[facts.kind]}"
-            reason = step.why_not(facts)
+            reason = step.incompatibility(facts)
             if reason:
                 return f"{step.name} {reason}"
         if self.mixer and facts.kind == "text":

@@ -19,7 +19,7 @@ def gaussian_noise(*, std: NonNegative = 0.1) -> Augmenter:
         kind="table",
         parameters=parameters,
         apply=_not_learned,
-        why_not=_why_not,
+        incompatibility=_incompatibility,
         learn=partial(_learned, std=std),
     )
 
@@ -35,7 +35,7 @@ def _learned(table: np.ndarray, *, std: float) -> Augmenter:
         kind="table",
         parameters={"std": std},
         apply=partial(_noisy, scales=std * deviations),
-        why_not=_why_not,
+        incompatibility=_incompatibility,
     )
 
 
@@ -47,5 +47,5 @@ def _not_learned(table: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     raise RuntimeError("gaussian_noise must learn the columns' deviations first")
 
 
-def _why_not(facts: Facts) -> str | None:
+def _incompatibility(facts: Facts) -> str | None:
     return None if facts.shape[0] else "changes numbers, and these data have no numeric column"

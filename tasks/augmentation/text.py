@@ -129,7 +129,7 @@ def _no_wordnet(facts: Facts) -> str | None:
 def _synonyms(texts: list[str], seeds: np.ndarray, *, share: float) -> list[str]:
     where = wordnet.folder()
     if where is None:
-        raise ValueError("WordNet is not there: why_not says so")
+        raise ValueError("WordNet is not there: incompatibility says so")
     return [_with_synonyms(text, seed, share, where) for text, seed in zip(texts, seeds.tolist(), strict=True)]
 
 

@@ -350,5 +350,5 @@ def _augmentation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     if dataset.streamed is not None:
         reason: str | None = "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
     else:
-        reason = policy.why_not(facts(dataset))
+        reason = policy.incompatibility(facts(dataset))
     return Misfit("augmentation", reason) if reason else None

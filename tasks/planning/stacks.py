@@ -26,7 +26,7 @@ from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.scoring import EVALUATION_BYTES
-from tasks.training.stacked_layers import joinable, why_not, widest
+from tasks.training.stacked_layers import incompatibility, joinable, widest
 from tasks.training.streaming import CACHED_WINDOWS, window_bytes
 from tasks.training.trial import Trial
 
@@ -363,7 +363,7 @@ def _group(
         network=model,
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
-        why=why_not(model),
+        why=incompatibility(model),
         own={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
         work=replace(work, answers=data.scored * outputs),
         features=data.features,

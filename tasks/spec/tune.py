@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from functools import partial
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic_core import PydanticKnownError
 
 from tasks.ranges import Count, Positive, Whole
 from tasks.search.methods import METHODS
 from tasks.spec.entries import problem
 from tasks.spec.frozen import Frozen
 
-if TYPE_CHECKING:
-    Method = str
-else:
-    Method = Literal[*METHODS]
+
+def _known_method(name: Any, kind: str = "searcher") -> Any:
+    """Looked up when the spec is read, as all names of tables are."""
+    if not isinstance(name, str) or name not in METHODS:
+        listed = [repr(each) for each in METHODS]
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(listed[:-1])} or {listed[-1]}"})
+    return name
+
+
+Method = Annotated[str, BeforeValidator(partial(_known_method, kind="searcher"))]
 """A search method's name."""
 
 

@@ -350,7 +350,7 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
     }
 
 
-def why_not(model: keras.Model) -> str | None:
+def incompatibility(model: keras.Model) -> str | None:
     """Why a model can't be stacked, in words for the plan and the report; None where it can."""
     import keras
 

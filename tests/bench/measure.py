@@ -38,9 +38,9 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
 def train(job: dict[str, Any]) -> dict[str, Any]:
     """The seconds, scaled to the whole comparison where the peer trained a sample, and what came out."""
     peer, work = _opened(job)
-    why_not = peer.why_not(work) if hasattr(peer, "why_not") else None
-    if why_not:
-        return {"why_not": why_not}
+    incompatibility = peer.incompatibility(work) if hasattr(peer, "incompatibility") else None
+    if incompatibility:
+        return {"incompatibility": incompatibility}
     before = _peak_memory()
     started = time.perf_counter()
     trained = peer.train(work)

@@ -137,6 +137,6 @@ def bench(small: bool, say: Say) -> Iterator[Bench]:
 
 def _line(result: dict[str, Any]) -> str:
     who = f"round {result['round'] + 1}, {result['workload']}, {result['peer']}"
-    if "why_not" in result:
-        return f"{who}: {result['why_not']}"
+    if "incompatibility" in result:
+        return f"{who}: {result['incompatibility']}"
     return f"{who}: {result['seconds']:.1f} s ({result['measured_seconds']:.1f} s measured)"

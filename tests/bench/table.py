@@ -28,8 +28,8 @@ def comparison(results: Results, peers: Sequence[str]) -> str:
     rows = []
     for name in _workloads(results):
         ours = _runs(results, name, BASE)
-        if "why_not" in ours[0]:
-            rows.append([_title(name), f"not stacked: {ours[0]['why_not']}", *[""] * len(peers)])
+        if "incompatibility" in ours[0]:
+            rows.append([_title(name), f"not stacked: {ours[0]['incompatibility']}", *[""] * len(peers)])
             continue
         own = f"{_median(run['seconds'] for run in ours):.1f} s"
         rows.append([_title(name), own, *(_ratio(ours, _runs(results, name, peer)) for peer in peers)])

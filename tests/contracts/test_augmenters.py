@@ -147,7 +147,7 @@ def check(made: Augmenter, values: Any) -> Any:
 @pytest.mark.parametrize(("made", "values"), CASES)
 class TestEveryAugmenter:
     def test_keeps_what_it_must(self, made: Augmenter, values: Any) -> None:
-        assert made.why_not(facts_of(made.kind, values)) is None
+        assert made.incompatibility(facts_of(made.kind, values)) is None
         check(made, values)
 
     def test_another_seed_gives_another_result(self, made: Augmenter, values: Any) -> None:
@@ -186,7 +186,7 @@ def test_albumentations_by_name(name: str) -> None:
     again = library.transform(name, json.loads(json.dumps(made.parameters)))
     assert again.parameters == made.parameters
     for values in examples("image"):
-        if made.why_not(facts_of("image", values)) is None:
+        if made.incompatibility(facts_of("image", values)) is None:
             check(made, values)
 
 

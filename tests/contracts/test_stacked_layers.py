@@ -7,7 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tasks.training.stacked_layers import Context, forms, forward, forward_functions, groups_work, layout, why_not
+from tasks.training.stacked_layers import (
+    Context,
+    forms,
+    forward,
+    forward_functions,
+    groups_work,
+    incompatibility,
+    layout,
+)
 
 SEEDS, RECIPES, ROWS = 2, 3, 4
 
@@ -101,13 +109,13 @@ def test_what_is_not_understood_is_said() -> None:
 
     def reason(*layers) -> str:
         shape = (4, 4, 2) if isinstance(layers[0], k.Conv2D) else (6,)
-        return str(why_not(keras.Sequential([keras.Input(shape), *layers])))
+        return str(incompatibility(keras.Sequential([keras.Input(shape), *layers])))
 
     assert "GRU" in reason(k.Embedding(5, 3), k.GRU(2))
     assert "dilation" in reason(k.Conv2D(2, 2, dilation_rate=2))
     assert "causal" in reason(k.Embedding(5, 3), k.Conv1D(2, 2, padding="causal"))
     assert "masks zeros" in reason(k.Embedding(5, 3, mask_zero=True), k.GlobalAveragePooling1D())
-    assert why_not(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
+    assert incompatibility(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
 
 
 def test_of_equal_values_the_first_gets_the_gradient_as_in_keras() -> None:

@@ -34,12 +34,12 @@ def open_device(work: Work | None = None) -> None:
     tf.add(1.0, 1.0).numpy()
 
 
-def why_not(work: Work) -> str | None:
+def incompatibility(work: Work) -> str | None:
     """Why the stacked trainer does not take this network, if so."""
-    from tasks.training.stacked_layers import why_not
+    from tasks.training.stacked_layers import incompatibility
 
     shape = work.arrays.train.shape
-    return why_not(work.workload.network.architecture().build(shape, work.arrays.outputs))
+    return incompatibility(work.workload.network.architecture().build(shape, work.arrays.outputs))
 
 
 def train(work: Work) -> list[Trained]:

@@ -185,12 +185,12 @@ def test_a_table_is_changed_in_units_of_its_columns_and_missing_values_stay_miss
 def test_what_does_not_fit_the_data_is_said_with_its_reason(step: Any, facts: Facts, reason: str) -> None:
     made = policy_of({"steps": [step], "times": None, "seed": 0})
     assert made is not None
-    assert (made.why_not(facts) or "").startswith(reason)
+    assert (made.incompatibility(facts) or "").startswith(reason)
 
 
 def test_what_fits_has_no_reason() -> None:
     made = policy_of(DOCUMENT)
-    assert made is not None and made.why_not(Facts("image", (8, 8, 1), "uint8")) is None
+    assert made is not None and made.incompatibility(Facts("image", (8, 8, 1), "uint8")) is None
 
 
 def test_mixup_stands_apart_from_the_steps() -> None:

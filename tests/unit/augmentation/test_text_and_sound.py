@@ -28,9 +28,9 @@ def test_synonyms_are_those_of_the_commonest_sense(tmp_path: Path, monkeypatch: 
 
 def test_without_wordnet_the_plan_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordnet, "folder", lambda: None)
-    reason = TEXT_AUGMENTERS["synonyms"]().why_not(Facts("text", (), "str"))
+    reason = TEXT_AUGMENTERS["synonyms"]().incompatibility(Facts("text", (), "str"))
     assert reason is not None and "apt-get install wordnet-base" in reason
-    assert TEXT_AUGMENTERS["spelling"]().why_not(Facts("text", (), "str")) is None
+    assert TEXT_AUGMENTERS["spelling"]().incompatibility(Facts("text", (), "str")) is None
 
 
 def test_inserted_words_are_those_of_the_training_part() -> None:

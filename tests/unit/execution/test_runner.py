@@ -443,7 +443,7 @@ def test_a_trial_is_the_same_whatever_it_is_compared_with(wine: Planned, tables:
 
 def test_trials_that_go_through_fit_leave_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stacked = small(tmp_path / "stacked").tables()
-    monkeypatch.setattr(layout_module, "why_not", lambda model: "as asked")
+    monkeypatch.setattr(layout_module, "incompatibility", lambda model: "as asked")
     run = small(tmp_path / "fitted")
     fitted = run.tables()
     ours = ["trainer", "stack_id", "seconds"]

@@ -535,7 +535,7 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
     def no_hidden_layers(model: Any) -> str | None:
         return "it is deep" if len(model.layers) > 1 else None
 
-    monkeypatch.setattr(layout_module, "why_not", no_hidden_layers)
+    monkeypatch.setattr(layout_module, "incompatibility", no_hidden_layers)
     plan = plan_of(spec_of(train={"seeds": 2}, compare={"model": ["linear", "mlp"]}))
     assert [(stack.trainer, stack.why, stack.size, stack.lanes) for stack in plan.stacks] == [
         ("stack", "", 2, 2),
