@@ -79,7 +79,7 @@ def bakeoff(request: RunRequest) -> str:
             _through_to_verdict(run, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
         steps.report(run)
     if request.fail_on_gate:
-        _refuse(folder)
+        refuse_closed_gates(folder)
     return str(folder)
 
 
@@ -110,11 +110,16 @@ def _through_to_verdict(run: runs.Run, *, skip_validation: bool) -> None:
     steps.judge(run, plan, prepared, tables, splits)
 
 
-def _refuse(folder: Path) -> None:
-    open_gates = [
+def refuse_closed_gates(folder: Path) -> None:
+    """Ends a run whose blocking gates do not all pass.
+
+    Raises:
+        GateFailed: a gate of severity `block` fails or is undecided.
+    """
+    closed = [
         gate["sentence"]
         for gate in read_json(folder / "verdict.json")["gates"]
         if gate["severity"] == "block" and gate["answer"] != "pass"
     ]
-    if open_gates:
-        raise GateFailed(folder, " ".join(open_gates))
+    if closed:
+        raise GateFailed(folder, " ".join(closed))

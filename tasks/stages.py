@@ -27,7 +27,7 @@ from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
 from tasks.planning.jobs import Job
-from tasks.planning.plan import Plan, lay_out
+from tasks.planning.plan import Plan, lay_out, lay_out_chosen
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext, RowCounts
@@ -121,8 +121,10 @@ def _laid_out(
     run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: dict[str, Any] | None = None
 ) -> Plan:
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
-    features, resampled = prepared.features.shape[1:], _resampled(prepared)
-    return lay_out(run.spec, prepared.dataset, parts, features, resampled=resampled, chosen=chosen, probe=probe)
+    data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
+    if chosen is None:
+        return lay_out(*data, resampled=_resampled(prepared))
+    return lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared))
 
 
 def _resampled(prepared: Prepared) -> int | None:

@@ -53,11 +53,41 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
 
     ranked = [each for each in from_best(tried, sign(search)) if each.ended]
     limit, best = worst_told_apart(ended_scores(tried), sign(search)), ranked[0].score or 0.0
-    ends = sorted((limit, best))
-    # The ten best, whatever else is left out.
-    shown = [*ranked[:_BRIGHT], *thinned(ranked[_BRIGHT:], most - _BRIGHT)]
     keys = [f"x{i}" for i in range(len(space) + 1)]
-    rows = [
+    # The ten best, whatever else is left out.
+    rows = _lines([*ranked[:_BRIGHT], *thinned(ranked[_BRIGHT:], most - _BRIGHT)], keys, space, limit, best)
+    x = alt.X("axis:N", sort=keys, title=None, axis=None, scale=alt.Scale(type="point", padding=0.35))
+    scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
+    shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
+    ends = alt.Scale(domain=sorted((limit, best)), range=shades, clamp=True)
+    paint = alt.Color("score:Q", scale=ends, legend=None)
+    over = alt.selection_point(fields=["number"], on="pointerover", empty=False, name="over")
+    ticks = [
+        {"axis": key, "at": at, "text": text}
+        for key, dimension in zip(keys, space, strict=False)
+        for at, text in _ticks(dimension, rows, key)
+    ]
+    ticks += [{"axis": keys[-1], "at": at, "text": rounded(score)} for at, score in ((0.0, limit), (1.0, best))]
+    names = [*(each.name for each in space), title(search["metric"])]
+    y = alt.Y("at:Q", axis=None, scale=scale)
+    layers = [
+        _line_layer(rows, keys, x, y, paint, over),
+        *_axis_layers(keys, ticks, x, y),
+        _dot_layer(rows, keys[-1], x, scale, paint, over),
+        _head_layer(keys, names, x, y),
+    ]
+    return alt.layer(*layers).properties(
+        width="container",
+        height=340,
+        description=f"Parallel coordinates of {len(rows)} settings of {recipe} over {len(space)} hyperparameters",
+    )
+
+
+def _lines(
+    shown: Sequence[Tried], keys: Sequence[str], space: Sequence[Dimension], limit: float, best: float
+) -> list[dict[str, Any]]:
+    """A row for each setting, its place on each axis; the best are last, so that they are drawn over the others."""
+    return [
         {
             **{key: _place(dimension, each) for key, dimension in zip(keys, space, strict=False)},
             keys[-1]: _between(each.score or 0.0, limit, best),
@@ -67,29 +97,16 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
             "top": position < _BRIGHT,
         }
         for position, each in enumerate(shown)
-    ][::-1]  # the best are drawn last, over the others
-    labels = [(key, words) for key, words in zip(keys, [each.name for each in space], strict=False)]
-    labels.append((keys[-1], title(search["metric"])))
-    x = alt.X("axis:N", sort=keys, title=None, axis=None, scale=alt.Scale(type="point", padding=0.35))
-    heads = [
-        {"axis": key, "at": 1.10 + (0.10 if len(keys) > _CROWDED and i % 2 else 0.0), "text": words}
-        for i, (key, words) in enumerate(labels)
-    ]
-    ticks = [
-        {"axis": key, "at": at, "text": text}
-        for key, dimension in zip(keys, space, strict=False)
-        for at, text in _ticks(dimension, rows, key)
-    ]
-    ticks += [{"axis": keys[-1], "at": at, "text": rounded(score)} for at, score in ((0.0, limit), (1.0, best))]
-    scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
-    y = alt.Y("at:Q", axis=None, scale=scale)
-    rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
-    over = alt.selection_point(fields=["number"], on="pointerover", empty=False, name="over")
-    shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
-    paint = alt.Color("score:Q", scale=alt.Scale(domain=ends, range=shades, clamp=True), legend=None)
-    lines = (
+    ][::-1]
+
+
+def _line_layer(rows: list[dict[str, Any]], keys: Sequence[str], x: Any, y: Any, paint: Any, over: Any) -> Any:
+    import altair as alt
+
+    width = alt.when(over).then(alt.value(4)).when("datum.top").then(alt.value(2.2)).otherwise(alt.value(1))
+    return (
         alt.Chart(inline(rows))
-        .transform_fold(keys, as_=["axis", "at"])
+        .transform_fold(list(keys), as_=["axis", "at"])
         .mark_line(aria=False, strokeJoin="round")
         .encode(
             x=x,
@@ -97,21 +114,22 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
             detail="number:N",
             color=paint,
             opacity=alt.when("datum.top").then(alt.value(1)).when(over).then(alt.value(1)).otherwise(alt.value(0.45)),
-            strokeWidth=alt.when(over)
-            .then(alt.value(4))
-            .when("datum.top")
-            .then(alt.value(2.2))
-            .otherwise(alt.value(1)),
+            strokeWidth=width,
         )
     )
-    # A line is too thin to be pointed at: its score is what answers.
-    dots = (
+
+
+def _dot_layer(rows: list[dict[str, Any]], key: str, x: Any, scale: Any, paint: Any, over: Any) -> Any:
+    """The scores. A line is too thin to be pointed at, so its score is what answers."""
+    import altair as alt
+
+    return (
         alt.Chart(inline(rows))
-        .transform_calculate(axis=f"'{keys[-1]}'")
+        .transform_calculate(axis=f"'{key}'")
         .mark_point(filled=True, size=45, opacity=1, aria=False)
         .encode(
             x=x,
-            y=alt.Y(f"{keys[-1]}:Q", axis=None, scale=scale),
+            y=alt.Y(f"{key}:Q", axis=None, scale=scale),
             color=paint,
             tooltip=[
                 alt.Tooltip("number:Q", title="setting"),
@@ -121,22 +139,31 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
         )
         .add_params(over)
     )
+
+
+def _axis_layers(keys: Sequence[str], ticks: list[dict[str, Any]], x: Any, y: Any) -> tuple[Any, Any, Any]:
+    """The axes and the words beside them; white around the words, so that they can be read over lines."""
+    import altair as alt
+
+    rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
     text = alt.Chart(inline(ticks)).encode(x=x, y=y, text="text:N")
     words = {"dx": 6, "align": "left", "fontSize": 10.5, "aria": False}
-    layers = [
-        lines,
+    return (
         rules.mark_rule(color=INK, strokeWidth=1, aria=False).encode(x=x, y=y, y2="end:Q"),
-        # White around the words, so that they can be read over lines.
         text.mark_text(**words, stroke="white", strokeWidth=4, strokeJoin="round"),
         text.mark_text(**words, color=INK),
-        dots,
-        alt.Chart(inline(heads)).mark_text(fontSize=11.5, fontWeight=600, color=INK).encode(x=x, y=y, text="text:N"),
-    ]
-    return alt.layer(*layers).properties(
-        width="container",
-        height=340,
-        description=f"Parallel coordinates of {len(rows)} settings of {recipe} over {len(space)} hyperparameters",
     )
+
+
+def _head_layer(keys: Sequence[str], names: Sequence[str], x: Any, y: Any) -> Any:
+    """The axes' names; of many every second one higher up."""
+    import altair as alt
+
+    heads = [
+        {"axis": key, "at": 1.10 + (0.10 if len(keys) > _CROWDED and i % 2 else 0.0), "text": name}
+        for i, (key, name) in enumerate(zip(keys, names, strict=True))
+    ]
+    return alt.Chart(inline(heads)).mark_text(fontSize=11.5, fontWeight=600, color=INK).encode(x=x, y=y, text="text:N")
 
 
 def _between(score: float, worst: float, best: float) -> float:

@@ -62,14 +62,47 @@ def judge(
     Raises:
         ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
     """
-    metric, confidence = METRICS[plan["metric"]], float(plan["confidence"])
-    results = ranked(read_results(plan["recipes"], trials, metrics), metric)
+    results = ranked(read_results(plan["recipes"], trials, metrics), METRICS[plan["metric"]])
+    judged = _judged(plan, results, trials, predictions, splits, constant_loss=constant_loss, resamples=resamples)
+    return finite(_document(plan, judged, test_evaluations))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the verdict is written from.
+
+    Args:
+        findings: What the sentences are made of.
+        effects: Of augmentation: the augmented recipe, its twin, their comparison.
+        baselines: Name to `trial_id`.
+        shipped: `trial_id`; None where no recipe leads.
+        test: The test rows of the shipped model and the baselines.
+        reported: Names of the metrics, the deciding one first.
+    """
+
+    findings: Findings
+    effects: Sequence[tuple[RecipeResult, RecipeResult, Comparison]]
+    baselines: Mapping[str, str]
+    shipped: str | None
+    test: OnTest
+    reported: Sequence[str]
+
+
+def _judged(
+    plan: Json,
+    results: Sequence[RecipeResult],
+    trials: pd.DataFrame,
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    *,
+    constant_loss: float,
+    resamples: int,
+) -> _Judged:
+    metric, confidence, classes = METRICS[plan["metric"]], float(plan["confidence"]), plan["data"]["classes"]
     leader = results[0] if results and results[0].by_seed(VAL, metric.name) else None
     rivals = [result for result in results[1:] if result.ended] if leader else []
     resolution = 1 / plan["parts"][TEST] if metric.share else 0.0
     comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
-    augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
-
     shipped = leader.best_trial(metric) if leader else None
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
     baselines = dict(zip(ended["recipe"], ended["trial_id"], strict=True))
@@ -78,8 +111,7 @@ def judge(
     wanted = dict.fromkeys(baselines.values(), reported)
     if shipped:
         wanted[shipped] = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
-    test = OnTest.read(predictions, splits, wanted, plan["data"]["classes"], confidence, resamples)
-
+    test = OnTest.read(predictions, splits, wanted, classes, confidence, resamples)
     findings = Findings(
         metric=metric,
         confidence=confidence,
@@ -89,43 +121,56 @@ def judge(
         winner=_winner(results, leader, comparisons),
         comparisons=comparisons,
         against={name: test.difference(shipped, trial, metric) for name, trial in baselines.items()} if shipped else {},
-        # Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge.
-        gates=[
-            gates.judge_gate(
-                gate, test.interval(shipped, METRICS[gate["metric"]]) if shipped else Interval(np.nan, None, None)
-            )
-            for gate in gated
-        ],
+        gates=_gates(gated, shipped, test),
         test_rows=plan["parts"][TEST],
-        majority_share=test.majority_share() if plan["data"]["classes"] else None,
+        majority_share=test.majority_share() if classes else None,
     )
-    return finite(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "metric": metric.name,
-            "greater_is_better": metric.greater_is_better,
-            "confidence": confidence,
-            "part": TEST,
-            "winner": findings.winner.id if findings.winner else None,
-            "leader": leader.id if leader else None,
-            "tied": [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL],
-            "sentence": advice.sentence(findings),
-            "recipes": [_recipe(result, rank, findings, reported) for rank, result in enumerate(results, start=1)],
-            "comparisons": [_comparison(result, comparisons[result.id]) for result in rivals],
-            "augmentation": [_effect(*each) for each in augmentation],
-            "baselines": [
-                {"name": name, "trial_id": trial, "metrics": test.intervals(trial)} for name, trial in baselines.items()
-            ],
-            "against_baselines": [_against(name, interval) for name, interval in findings.against.items()],
-            "shipped": _shipped(leader, shipped, test) if leader and shipped else None,
-            "gates": findings.gates,
-            # Two classes: the predicted one is the likelier one, which is a threshold of one half.
-            "operating_point": {"threshold": 0.5} if len(plan["data"]["classes"] or ()) == 2 else None,
-            "test_evaluations": test_evaluations,
-            "warnings": advice.warnings(findings),
-            "next": advice.next_steps(findings),
-        }
-    )
+    augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
+    return _Judged(findings, augmentation, baselines, shipped, test, reported)
+
+
+def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[Json]:
+    """Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge."""
+    nothing = Interval(np.nan, None, None)
+    return [
+        gates.judge_gate(gate, test.interval(shipped, METRICS[gate["metric"]]) if shipped else nothing)
+        for gate in gated
+    ]
+
+
+def _document(plan: Json, judged: _Judged, test_evaluations: int) -> Json:
+    findings, test = judged.findings, judged.test
+    leader, results = findings.leader, findings.results
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "metric": findings.metric.name,
+        "greater_is_better": findings.metric.greater_is_better,
+        "confidence": findings.confidence,
+        "part": TEST,
+        "winner": findings.winner.id if findings.winner else None,
+        "leader": leader.id if leader else None,
+        "tied": [recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
+        "sentence": advice.sentence(findings),
+        "recipes": [_recipe(result, rank, findings, judged.reported) for rank, result in enumerate(results, start=1)],
+        "comparisons": [
+            _comparison(result, findings.comparisons[result.id])
+            for result in results
+            if result.id in findings.comparisons
+        ],
+        "augmentation": [_effect(*each) for each in judged.effects],
+        "baselines": [
+            {"name": name, "trial_id": trial, "metrics": test.intervals(trial)}
+            for name, trial in judged.baselines.items()
+        ],
+        "against_baselines": [_against(name, interval) for name, interval in findings.against.items()],
+        "shipped": _shipped(leader, judged.shipped, test) if leader and judged.shipped else None,
+        "gates": findings.gates,
+        # Two classes: the predicted one is the likelier one, which is a threshold of one half.
+        "operating_point": {"threshold": 0.5} if len(plan["data"]["classes"] or ()) == 2 else None,
+        "test_evaluations": test_evaluations,
+        "warnings": advice.warnings(findings),
+        "next": advice.next_steps(findings),
+    }
 
 
 def _as_compared(plan: Json) -> list[Json]:

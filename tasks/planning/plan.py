@@ -92,14 +92,7 @@ class Plan:
 
 
 def lay_out(
-    spec: Spec,
-    dataset: Dataset,
-    parts: Mapping[str, int],
-    features: tuple[int, ...],
-    *,
-    resampled: int | None = None,
-    chosen: Sequence[Recipe] | None = None,
-    probe: Mapping[str, Any] | None = None,
+    spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], *, resampled: int | None = None
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -108,32 +101,54 @@ def lay_out(
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
-        chosen: The recipes with what a search chose for each.
-        probe: With `chosen`, what the plan before the search has under that name. It was written down before anything
-            was trained, so the stacks are the same for whoever goes on with a killed search.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
+    plan = _planned(spec, dataset, parts, features, resampled)
+    return replace(plan, trials=[], stacks=[]) if plan.search else plan
+
+
+def lay_out_chosen(
+    spec: Spec,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    features: tuple[int, ...],
+    chosen: Sequence[Recipe],
+    probe: Mapping[str, Any] | None,
+    *,
+    resampled: int | None = None,
+) -> Plan:
+    """The plan once a search is done, with its trials.
+
+    Args:
+        parts, features, resampled: As for `lay_out`.
+        chosen: The recipes with what the search chose for each.
+        probe: What the plan before the search has under that name. It was written down before anything was trained, so
+            the stacks are the same for whoever goes on with a killed search.
+    """
+    return _planned(spec, dataset, parts, features, resampled, chosen, probe)
+
+
+def _planned(
+    spec: Spec,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    features: tuple[int, ...],
+    resampled: int | None,
+    chosen: Sequence[Recipe] | None = None,
+    probe: Mapping[str, Any] | None = None,
+) -> Plan:
     metric, also = measured(spec, dataset.task)
-    recipes, misfits = _fitting(recipes_of(spec, dataset.kind), dataset)
-    if not recipes:
-        raise BadInput(
-            "no recipe fits the data",
-            where=_place(spec, next(iter(misfits.values())).axis),
-            got="; ".join(f"{recipe}: {misfit.reason}" for recipe, misfit in misfits.items()),
-            remedy="change the model or the recipes",
-        )
-    searches = searches_of(spec, recipes)
+    compared, misfits = _fitting(recipes_of(spec, dataset.kind), dataset)
+    _refuse_misfits(spec, compared, misfits)
+    searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
-    recipes = list(chosen or recipes)
+    recipes = list(chosen or compared)
     context = PlanContext(dataset, {None: RowCounts.of(dataset, parts, features, resampled)}, (metric, *also))
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
-    cost = {"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)}
-    if searches and chosen is None:
-        trials, stacks = [], []
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -149,9 +164,20 @@ def lay_out(
         stacks=stacks,
         skipped=[{"recipe": recipe, "reason": misfit.reason} for recipe, misfit in misfits.items()],
         probe=dict(probe) if chosen and probe else probed,
-        cost=cost,
+        cost={"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)},
         search=_search(spec, searches, metric) if searches else None,
     )
+
+
+def _refuse_misfits(spec: Spec, recipes: Sequence[Recipe], misfits: Mapping[str, Misfit]) -> None:
+    """Raises BadInput where no recipe is left."""
+    if not recipes:
+        raise BadInput(
+            "no recipe fits the data",
+            where=_place(spec, next(iter(misfits.values())).axis),
+            got="; ".join(f"{recipe}: {misfit.reason}" for recipe, misfit in misfits.items()),
+            remedy="change the model or the recipes",
+        )
 
 
 def _search(spec: Spec, searches: Sequence[Search], metric: str) -> dict[str, Any]:
