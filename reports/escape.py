@@ -12,6 +12,9 @@ import re
 import unicodedata
 from typing import Any
 
+DIRECTION_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters without a glyph that turn the direction of text. They can make a name read as another one."""
+
 
 class Html(str):
     """Markup that is already safe to put into the page as it stands."""
@@ -47,9 +50,6 @@ def _reference(character: str) -> str:
         return character
     if character.isascii() and character.isprintable():
         return f"&#{ord(character)};"
-    # Cc: control, Cs: half a surrogate pair. The direction marks can make a name read as another one.
-    hidden = (
-        unicodedata.category(character) in {"Cc", "Cs"}
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
+    # Cc: control, Cs: half a surrogate pair.
+    hidden = unicodedata.category(character) in {"Cc", "Cs"} or character in DIRECTION_MARKS
     return "\ufffd" if hidden else character

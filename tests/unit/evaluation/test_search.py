@@ -197,6 +197,22 @@ def test_importance_finds_what_decides() -> None:
     assert importances(space, settings, 1) == found, "equal arguments give equal numbers"
 
 
+def test_importance_of_many_settings_keeps_each_with_its_score() -> None:
+    """Of more than 128 settings some are left out; the others must not get the scores of their neighbours."""
+    rng = np.random.default_rng(0)
+    space = (Dimension("a", Range(0, 1)), Dimension("b", Range(0, 1)))
+    points = rng.random((400, 2))
+    settings = [
+        Tried(number, str(number), {"a": a, "b": b}, "ok", float(a), None, None, 1.0, 1.0)
+        for number, (a, b) in enumerate(points)
+    ]
+    found = importances(space, settings, 1)
+    assert found is not None
+    shares = {each.name: each.share for each in found}
+    assert shares["a"] > 0.9 and shares["b"] < 0.05
+    assert [each.settings for each in found] == [400, 400]
+
+
 def test_importance_takes_a_logarithmic_range_by_decades() -> None:
     """Every second decade is good: on a linear scale the two highest decades would be all there is."""
     pytest.importorskip("optuna")

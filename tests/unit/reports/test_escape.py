@@ -81,3 +81,10 @@ def test_pandoc_shows_hostile_strings_as_text() -> None:
         for tag in ("<script>alert", "<img", "<em>", "<strong>", "<math", 'javascript:alert(1)"', "<table"):
             assert tag not in body.replace("data:image", ""), (text, tag)
         assert html.unescape(page.split("<title>")[1].split("</title>")[0]) == text
+
+
+@pytest.mark.parametrize("code", [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ids=hex)
+def test_no_direction_mark_comes_through(code: int) -> None:
+    """The Unicode characters of class Bidi_Control; Arabic and Hebrew letters themselves do."""
+    assert safe(f"a{chr(code)}b") == safe_lines(f"a{chr(code)}b") == "a\ufffdb"
+    assert safe("\u05d0\u0627") == "\u05d0\u0627"
