@@ -136,10 +136,12 @@ def metric_interval(
         classes, counts = np.unique(target, return_counts=True)
         counted = np.asarray(target) == classes[counts.argmin()]
     n = int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))
-    bound = float(((1 - confidence) / 2) ** (1 / n))
+    from scipy.stats import binomtest
+
+    exact = binomtest(round(n * interval.mean), n).proportion_ci(confidence, method="exact")
     if interval.mean == 1.0:
-        return Interval(1.0, min(bound, interval.low), 1.0)
-    return Interval(0.0, 0.0, max(1 - bound, interval.high or 0.0))
+        return Interval(1.0, min(float(exact.low), interval.low), 1.0)
+    return Interval(0.0, 0.0, max(float(exact.high), interval.high or 0.0))
 
 
 def difference_interval(

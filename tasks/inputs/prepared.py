@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
@@ -110,8 +111,7 @@ class Prepared:
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return outputs[:, 0] * deviation + mean
-        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(outputs, axis=1)
 
     def loss(self, part: str, outputs: np.ndarray) -> float:
         """The mean loss over a part's scored rows without penalties: cross-entropy in nats, or the standardised squared
@@ -120,6 +120,7 @@ class Prepared:
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return float(np.mean(np.square(outputs[:, 0] - (target - mean) / deviation)))
+        # Not scipy's log_softmax: its last digit differs, and recorded losses are to be found again exactly.
         top = outputs.max(axis=1)
         log_sum = np.log(np.exp(outputs - top[:, None]).sum(axis=1)) + top
         return float(np.mean(log_sum - outputs[np.arange(len(target)), target]))
