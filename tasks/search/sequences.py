@@ -24,9 +24,9 @@ def grid_settings(space: Space, number: int, trials: int, seed: int) -> list[Set
     """The first `number` points of the grid: all of them in order, or a sample of `trials` without repeats, drawn
     evenly; those of equal shape stand together, so that stacks are full.
 
-    Optuna's GridSampler knows no conditions (what is inactive would be tried at every value) and no lists as values. Its
-    BruteForceSampler knows conditions, but tries points in an order of its own, so that settings of one shape would not
-    stand together, and keeps all of them in memory.
+    Optuna's GridSampler knows no conditions (what is inactive would be tried at every value) and no lists as values.
+    Its BruteForceSampler knows conditions, but tries points in an order of its own, so that settings of one shape would
+    not stand together, and keeps all of them in memory.
 
     Raises:
         ValueError: a range has no points.
