@@ -69,6 +69,12 @@ def test_pass_and_fail_exclude_each_other(interval: Interval, threshold: float):
         assert up != "fail" or down == "pass"
 
 
+def test_an_interval_with_one_open_end_is_undecided():
+    """A missing end may lie anywhere."""
+    assert answer(Interval(0.9, None, 1.0), at_least=0.1) == "undecided"
+    assert answer(Interval(0.9, 0.8, None), at_most=0.1) == "undecided"
+
+
 def test_no_interval_is_undecided():
     assert answer(Interval(0.9, None, None), at_least=0.1) == "undecided"
     assert answer(Interval(np.nan, None, None), at_most=0.1) == "undecided"

@@ -328,6 +328,17 @@ def test_few_test_rows_are_warned_of():
     assert "The test part has only 60 rows, so its figures are rough." in verdict["warnings"]
 
 
+@pytest.mark.parametrize(("rows", "warned"), [(199, True), (200, False)])
+def test_few_are_fewer_than_200_test_rows(rows: int, warned: bool):
+    verdict = _judged({"adam": _arm(0.9, 0.9)}, target=np.arange(rows) % 2, right=150)
+    assert any("its figures are rough" in said for said in verdict["warnings"]) == warned
+
+
+def test_the_schema_version_is_that_of_the_first_release():
+    """It grows when a key is renamed, removed or changes its meaning: then change it here too."""
+    assert _judged({"adam": _arm(0.9, 0.9)})["schema_version"] == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
