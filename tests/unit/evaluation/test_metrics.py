@@ -168,3 +168,9 @@ def test_import_is_light():
     code = f"import sys, tasks.evaluation.metrics; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("value", [0.1, 1e15 / 3, -7e8 / 9])
+def test_r2_of_a_constant_target_is_undefined_whatever_rounding_leaves(value: float):
+    target = np.full(30, value)
+    assert np.isnan(METRICS["r2"].function(target, target * (1 + 1e-3)))

@@ -16,7 +16,7 @@ from tasks.evaluation.containment import INCLUSIONS
 from tasks.evaluation.expected_best import expected_best, running_best
 from tasks.evaluation.importance import importances
 from tasks.evaluation.search import edge, judge_search
-from tasks.evaluation.sensitivity import sensitivity
+from tasks.evaluation.sensitivity import sensitivity, tolerance
 from tasks.evaluation.tried import Tried, ranked, read_settings, read_space, worst_told_apart
 from tasks.records.tables import SETTINGS
 from tasks.search.space import Choices, Dimension, Range
@@ -468,3 +468,30 @@ def test_a_setting_that_was_looked_up_is_not_the_fastest() -> None:
     settings = [(0.8, {"learning_rate": 0.1}), (0.9, {"learning_rate": 0.2}), (0.8, {"learning_rate": 0.1})]
     spent: dict[str, Any] = {"variant_id": ["a", "b", "a"], "seconds": [9.0, 5.0, 0.0], "epochs": [10.0, 10.0, 0.0]}
     assert judged(searched("sgd", [LEARNING_RATE], settings, **spent), cost="seconds")["pareto"] == ["b"]
+
+
+# --- what other numbers rest on ------------------------------------------------------------------------------
+
+
+def _scored(*scores: float | None, spread: float | None = None) -> list[Tried]:
+    return [Tried(i, str(i), {"a": 0.5}, "ok", score, spread, None, 1.0, 1.0) for i, score in enumerate(scores)]
+
+
+@pytest.mark.parametrize(("sign", "first"), [(1, 1), (-1, 0)])
+def test_a_score_of_zero_is_a_score(sign: int, first: int) -> None:
+    assert ranked(_scored(0.0, 0.05), sign)[0].number == first
+
+
+def test_good_enough_is_a_tenth_of_the_way_to_the_median_and_no_less_than_the_noise() -> None:
+    scores = _scored(0.5, 0.9, 0.3, 0.5, 0.1)
+    assert tolerance({"one": scores}, 1) == pytest.approx(0.1 * (0.9 - 0.5))
+    noisy = _scored(0.5, 0.9, 0.3, 0.5, 0.1, spread=0.07)
+    assert tolerance({"one": noisy}, 1) == pytest.approx(0.07)
+    assert tolerance({"one": scores}, -1) == pytest.approx(0.1 * (0.5 - 0.1))
+
+
+def test_what_is_not_finite_in_the_table_is_no_number() -> None:
+    row = {"recipe_id": "r", "number": 0, "variant_id": "v", "values": "{}", "status": "ok"}
+    (found,) = read_settings(SETTINGS.frame([{**row, "score": float("inf"), "spread": float("nan")}]))["r"]
+    assert found.score is None and found.spread is None
+    assert not found.ended
