@@ -26,6 +26,9 @@ def safe(text: object) -> Html:
     Every ASCII character that is neither a letter, a digit nor a space becomes a numeric character reference;
     runs of white space become one space; control and text-direction characters become U+FFFD. `Html` stays as
     it is.
+
+    >>> str(safe("<b> {{x}}"))
+    '&#60;b&#62; &#123;&#123;x&#125;&#125;'
     """
     if isinstance(text, Html):
         return text

@@ -69,6 +69,9 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
     """The accepted names, the nearest one first: `did you mean adam? one of adadelta, adagrad, adam`.
 
     Of more than `LISTED` names only the near ones are listed.
+
+    >>> nearest("adm", ["adam", "sgd"])
+    'did you mean adam? one of adam, sgd'
     """
     names = sorted(accepted)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)

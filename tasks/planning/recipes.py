@@ -42,7 +42,13 @@ class Recipe:
 
 
 def identifier(value: Any) -> str:
-    """The first 12 hex digits of the SHA-256 of a value's canonical JSON."""
+    """The first 12 hex digits of the SHA-256 of a value's canonical JSON.
+
+    >>> identifier({"b": 1, "a": [2.0]}) == identifier({"a": [2.0], "b": 1})
+    True
+    >>> identifier({"b": 1, "a": [2.0]})
+    '4066b37374c1'
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

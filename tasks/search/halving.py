@@ -27,6 +27,9 @@ def rungs(trials: int, epochs: int) -> list[Rung]:
     """The rungs that spend as many epochs as `trials` settings trained for `epochs` each would.
 
     The last rung is the full training. Who goes on is not begun anew, so a rung costs the epochs since the one before.
+
+    >>> [(rung.settings, rung.epochs) for rung in rungs(27, 9)]
+    [(107, 1), (35, 3), (11, 9)]
     """
     count = 1
     while count < MOST_RUNGS and KEPT**count <= epochs:

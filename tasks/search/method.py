@@ -57,6 +57,10 @@ class Method:
 
 
 def even_batches(trials: int, largest: int) -> list[int]:
-    """As few batches as hold `trials` settings when none has more than `largest`; they differ by one at most."""
+    """As few batches as hold `trials` settings when none has more than `largest`; they differ by one at most.
+
+    >>> even_batches(20, 8)
+    [7, 7, 6]
+    """
     number = -(-trials // largest)
     return [trials // number + (place < trials % number) for place in range(number)]

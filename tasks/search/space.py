@@ -42,7 +42,11 @@ class Range:
         return [point if isinstance(point, int) else float(f"{point:.12g}") for point in points]
 
     def place(self, value: float) -> float:
-        """Where a value lies, 0 at `low` and 1 at `high`, on the range's scale."""
+        """Where a value lies, 0 at `low` and 1 at `high`, on the range's scale.
+
+        >>> Range(0.0001, 1.0, log=True).place(0.01)
+        0.5
+        """
         if self.high == self.low:
             return 0.5
         if self.log:

@@ -19,7 +19,11 @@ LEAST = 1_000_000
 
 
 def bytes_of(value: Any) -> Any:
-    """`2 GB`, `500 MiB` as a number of bytes; what is neither a text nor a number is left to the field's type."""
+    """`2 GB`, `500 MiB` as a number of bytes; what is neither a text nor a number is left to the field's type.
+
+    >>> bytes_of("2 GB"), bytes_of("500 MiB")
+    (2000000000, 524288000)
+    """
     size = value
     if isinstance(value, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Za-z]+)", value.strip())
