@@ -15,7 +15,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import Stack, train_stack
 from tasks.training.stacked_layers import joinable, widest
 from tasks.training.trial import Clip, Outcome, Stopping, Trial
-from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
+from tests.small_trials import arrays_of, assert_same, trial_of
 
 WIDTHS = ([5, 3], [3, 4], [5, 3])
 

@@ -15,8 +15,7 @@ from tasks.execution.rungs import Contest, climb, saved_at
 from tasks.search.halving import Rung
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import Outcome, Progress, Trial
-from tests.unit.training.test_paused_stack import assert_bits
-from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
+from tests.small_trials import arrays_of, assert_bits, assert_same, trial_of
 
 HOW = {"xla": False, "dtype": "float64"}
 RUNGS = [Rung(6, 1), Rung(3, 2), Rung(1, 4)]

@@ -35,7 +35,7 @@ from tasks.training.fit import train_fit
 from tasks.training.models import MODELS
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays
-from tests.unit.training.test_stack import assert_same, trial_of
+from tests.small_trials import assert_same, trial_of
 
 ROWS = 150
 TURNED: dict[str, Any] = {"steps": [{"rotation": {"degrees": 30.0}}, {"noise": {}}], "times": None, "seed": 0}

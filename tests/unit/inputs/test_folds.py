@@ -31,8 +31,8 @@ from tasks.training.fit import train_fit
 from tasks.training.models import MODELS, Penalties
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Trial
+from tests.small_trials import assert_same, trial_of
 from tests.unit.datasets.test_splits import classes_of, steered_by
-from tests.unit.training.test_stack import assert_same, trial_of
 
 LEFT = -1
 

@@ -16,7 +16,7 @@ from tasks.training.hypergradient import hypergradients
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.trial import Trial
-from tests.unit.training.test_stack import arrays_of, trial_of
+from tests.small_trials import arrays_of, trial_of
 
 BOUNDS = {"learning_rate": (1e-5, 10.0), "l2": (1e-8, 1.0), "momentum": (0.0, 0.999)}
 BEST = {"learning_rate": 0.03, "l2": 1e-4, "momentum": 0.9}

@@ -25,7 +25,7 @@ from tasks.training.trial import (
     learning_rates,
 )
 from tasks.training.watch import Watch
-from tests.unit.training.test_stack import arrays_of, assert_same, curve, trial_of
+from tests.small_trials import arrays_of, assert_same, curve, trial_of
 
 STEPS_AN_EPOCH = 5  # 150 rows in batches of 32, the last of 22
 

@@ -15,7 +15,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Clip, Outcome, Stopping, Target, Trial
-from tests.unit.training.test_stack import arrays_of, trial_of
+from tests.small_trials import arrays_of, trial_of
 
 STEP = 2.0**-13
 """Of a hyperparameter, relative: penalties and momentum go through float32, which holds them and their neighbours at

@@ -13,7 +13,7 @@ from tasks.training.feed import Resident
 from tasks.training.models import Architecture, Penalties
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays
-from tests.unit.training.test_stack import trial_of
+from tests.small_trials import trial_of
 
 UNITS = 400
 

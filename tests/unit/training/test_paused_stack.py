@@ -12,7 +12,7 @@ from tasks.training.models import MODELS, Penalties
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import Outcome, Stopping, Trial
-from tests.unit.training.test_stack import arrays_of, assert_same, trial_of
+from tests.small_trials import arrays_of, assert_bits, assert_same, trial_of
 
 HOW = {"xla": False, "dtype": "float64"}
 STEPS = 30  # six epochs of five steps
@@ -40,16 +40,6 @@ def trials_of(**changes) -> list[Trial]:
         for number, (name, architecture) in enumerate(kinds)
         for seed in (0, 1)
     ]
-
-
-def assert_bits(ours: Outcome, theirs: Outcome) -> None:
-    assert (ours.status, ours.reason, ours.curves) == (theirs.status, theirs.reason, theirs.curves)
-    assert (ours.epochs, ours.steps, ours.best_step) == (theirs.epochs, theirs.steps, theirs.best_step)
-    for one, other in zip(ours.weights or [], theirs.weights or [], strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert ours.outputs.keys() == theirs.outputs.keys()
-    for name, values in ours.outputs.items():
-        np.testing.assert_array_equal(values, theirs.outputs[name])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tasks.training import program as program_module
 from tasks.training.feed import Buffer, Resident
 from tasks.training.packing import SMALL, Packing
 from tasks.training.stack import train_stack
-from tests.unit.training.test_stack import arrays_of, trial_of
+from tests.small_trials import arrays_of, trial_of
 
 
 def test_stacks_of_other_seeds_rates_and_parameters_share_one_compiled_program() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
-from tests.unit.training.test_stack import trial_of
+from tests.small_trials import trial_of
 
 
 def trials_of(*names: str, seeds: tuple[int, ...] = (1, 0), folds: tuple[int | None, ...] = (None,)) -> list[Trial]:

@@ -13,7 +13,7 @@ from tasks.training.fit import fit_outputs, train_fit
 from tasks.training.models import MODELS, Penalties
 from tasks.training.scoring import stacked_outputs
 from tasks.training.stack import train_stack
-from tests.unit.training.test_stack import arrays_of, trial_of
+from tests.small_trials import arrays_of, trial_of
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {},

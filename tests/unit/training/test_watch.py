@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tasks.training.schedules import SCHEDULES
 from tasks.training.trial import Outcome, Stopping, Trial
 from tasks.training.watch import Watch, kept_step
-from tests.unit.training.test_stack import trial_of
+from tests.small_trials import trial_of
 
 LOSSES = {
     "falls": [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3],
