@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from tasks.augmentation.imbalance import class_weights, resample
+from tasks.augmentation.imbalance import class_weights, resample, resampled_rows
 
 targets = st.lists(st.integers(0, 5), min_size=1, max_size=60).map(np.array)
 
@@ -42,3 +42,10 @@ def test_seeds_repeat_other_rows() -> None:
 
 def test_no_rows_stay_no_rows() -> None:
     assert len(resample(np.zeros(0, np.int64), 0)) == 0
+
+
+@given(targets, st.integers(0, 5))
+def test_the_number_of_positions_is_known_before_they_are_drawn(target: np.ndarray, seed: int) -> None:
+    """The plan counts on it. A class between others may have no rows."""
+    assert resampled_rows(target) == len(resample(target, seed))
+    assert resampled_rows(np.array([0, 2, 2])) == 4 and resampled_rows(np.zeros(0, np.int64)) == 0

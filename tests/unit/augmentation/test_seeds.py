@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tasks.augmentation import seeds as seeds_module
 from tasks.augmentation.seeds import example_seeds, global_generators_kept, normals, uniforms
 
 ROWS = np.arange(20_000)
@@ -58,3 +60,12 @@ def test_global_generators_come_back_even_after_an_error() -> None:
     except KeyError:
         pass
     assert random.getstate() == python and str(np.random.get_state()) == numpy  # noqa: NPY002
+
+
+def test_uniforms_are_half_a_step_off_the_ends_and_centred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 and 1 never come, whose normal quantiles are infinite."""
+    ends = np.array([0, 2**64 - 1], np.uint64)
+    monkeypatch.setattr(seeds_module, "_mixed", lambda bits: np.broadcast_to(ends[:, None], bits.shape))
+    low, high = uniforms(np.zeros(2, np.uint64), 1)[:, 0]
+    assert low == 0.5 / 2**52 and high == 1 - 0.5 / 2**52
+    assert np.isfinite(normals(np.zeros(2, np.uint64), 3)).all()
