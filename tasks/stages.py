@@ -156,11 +156,11 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     rows = {
         fold: RowCounts.of(
             dataset,
-            {part: len(positions) for part, positions in own.rows.items()},
-            own.features.shape[1:],
-            _resampled(own),
+            {part: len(positions) for part, positions in of_fold.rows.items()},
+            of_fold.features.shape[1:],
+            _resampled(of_fold),
         )
-        for fold, own in by_fold.items()
+        for fold, of_fold in by_fold.items()
     }
     context = PlanContext(dataset, rows, (laid_out.metric, *laid_out.also))
     searches = searches_of(run.spec, laid_out.recipes)

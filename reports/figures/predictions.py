@@ -26,18 +26,18 @@ def predictions(predictions: pd.DataFrame, verdict: dict[str, Any], plan: dict[s
     shipped = verdict.get("shipped")
     if not shipped:
         return {}
-    own = predictions[(predictions["trial_id"] == shipped["trial_id"]) & (predictions["part"] == verdict["part"])]
-    if own.empty:
+    rows = predictions[(predictions["trial_id"] == shipped["trial_id"]) & (predictions["part"] == verdict["part"])]
+    if rows.empty:
         return {}
     if plan["task"] == "regression":
-        target, value = own["target"].to_numpy(float), own["value"].to_numpy(float)
+        target, value = rows["target"].to_numpy(float), rows["value"].to_numpy(float)
         return {
             "Predicted and actual": _scatter(target, value, plan),
             "Residuals": _residuals(value - target, plan),
         }
-    wide = own.pivot(index="row", columns="class_index", values="value").sort_index()
+    wide = rows.pivot(index="row", columns="class_index", values="value").sort_index()
     probability = wide.to_numpy(float)
-    actual = own.groupby("row")["target"].first().sort_index().to_numpy(int)
+    actual = rows.groupby("row")["target"].first().sort_index().to_numpy(int)
     classes = [str(name) for name in plan["data"]["classes"]]
     charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, _decide(probability, verdict), classes)}
     if len(classes) == 2:

@@ -158,8 +158,15 @@ def _pareto(
     """Score against training time; the line joins settings that none beats in both."""
     import altair as alt
 
-    tried = {recipe: [each for each in own if each.epochs] for recipe, own in tried.items()}  # each trained once
-    best = [(recipe, each) for recipe, own in tried.items() for each in own if each.variant_id in front and each.ended]
+    tried = {
+        recipe: [each for each in settings if each.epochs] for recipe, settings in tried.items()
+    }  # each trained once
+    best = [
+        (recipe, each)
+        for recipe, settings in tried.items()
+        for each in settings
+        if each.variant_id in front and each.ended
+    ]
     rows = _points(search, tried, ends, seconds=True)
     seconds = [row["seconds"] for row in rows] + [each.seconds for _, each in best]
     low, high = min(seconds), max(seconds)
@@ -201,8 +208,12 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
     if found is None:
         return {}
     search, _, tried, ends = found
-    rated = {recipe: [each for each in own if _rate(each)] for recipe, own in tried.items()}
-    rated = {recipe: own for recipe, own in rated.items() if len({learning_rate(each.values) for each in own}) > 1}
+    rated = {recipe: [each for each in settings if _rate(each)] for recipe, settings in tried.items()}
+    rated = {
+        recipe: settings
+        for recipe, settings in rated.items()
+        if len({learning_rate(each.values) for each in settings}) > 1
+    }
     if not rated:
         return {}
     rows = _points(search, rated, ends, rate=True)
@@ -210,7 +221,11 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
     chosen = _chosen("chosen_rate")
     points = _drawn(rows, x, search, ends, plan, chosen)
     envelope = (
-        alt.Chart(inline([row for recipe, own in rated.items() for row in _envelope(recipe, own, sign(search), ends)]))
+        alt.Chart(
+            inline(
+                [row for recipe, settings in rated.items() for row in _envelope(recipe, settings, sign(search), ends)]
+            )
+        )
         .mark_line(strokeWidth=2, clip=True)
         .encode(
             x=x,
@@ -259,8 +274,8 @@ def importance(verdict: dict[str, Any], plan: dict[str, Any]) -> dict[str, Chart
         return {}
     rows = [
         {"recipe": recipe, "name": each["name"], "share": each["share"], "settings": each["settings"]}
-        for recipe, own in found.items()
-        for each in own
+        for recipe, settings in found.items()
+        for each in settings
     ]
     totals: dict[str, float] = {}
     for row in rows:
@@ -308,8 +323,8 @@ def _points(
     worst = ends[0] if sign(search) > 0 else ends[1]
     most = max(10, _POINTS // len(tried))
     rows = []
-    for recipe, own in tried.items():
-        for each in thinned(from_best(own, sign(search)), most):
+    for recipe, settings in tried.items():
+        for each in thinned(from_best(settings, sign(search)), most):
             row = _timed(recipe, each, worst) if seconds else point(recipe, each, worst)
             rows.append(row | ({"rate": learning_rate(each.values)} if rate else {}))
     return rows

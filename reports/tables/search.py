@@ -61,13 +61,15 @@ def _ranges(search: dict[str, Any]) -> Html:
     rows = []
     for key, having in sorted(alike.items(), key=lambda item: json.loads(item[0])["name"]):
         dimension = json.loads(key)
-        own = Html(f"<b>{safe(_OWN)}</b>") if dimension.get("owned") else safe("the spec's")
+        whose_range = Html(f"<b>{safe(_OWN)}</b>") if dimension.get("owned") else safe("the spec's")
         whose = "all" if len(having) == len(recipes) else listing([recipes[each] for each in having], most=6)
         active = " and ".join(
             f"{name} is {listing([setting(value) for value in values], most=6, last='or')}"
             for name, values in (dimension.get("when") or {}).items()
         )
-        rows.append((_code(dimension["name"]), _range(dimension), own, f"where {active}" if active else "", whose))
+        rows.append(
+            (_code(dimension["name"]), _range(dimension), whose_range, f"where {active}" if active else "", whose)
+        )
     head = ["Hyperparameter", "Searched", "Range is", "Active", "Recipes"]
     return table(head, rows, caption="What was searched")
 
@@ -152,13 +154,13 @@ def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
     rows = [
         (
             Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
-            f"{setting(own['low'])} to {setting(own['high'])}",
-            " to ".join(dict.fromkeys((setting(own["good_low"]), setting(own["good_high"])))),
-            number(own["decades"], 1),
-            f"{own['share']:.0%}",
+            f"{setting(found['low'])} to {setting(found['high'])}",
+            " to ".join(dict.fromkeys((setting(found["good_low"]), setting(found["good_high"])))),
+            number(found["decades"], 1),
+            f"{found['share']:.0%}",
         )
         for each in sorted(found, key=lambda each: -each["learning_rate"]["decades"])
-        for own in (each["learning_rate"],)
+        for found in (each["learning_rate"],)
     ]
     head = ["Recipe", "Learning rates searched", "Good ones", "#Good decades", "#Share of the range"]
     slack = wording.number(search["tolerance"])

@@ -85,14 +85,14 @@ def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) 
     rows = np.flatnonzero((splits["part"] != TEST).to_numpy(bool))
     rng = np.random.default_rng([_FOLDS, split.seed])
     if split.time is not None:
-        own = _blocks_in_time(_times(dataset, split.time)[rows], folds)
+        numbers = _blocks_in_time(_times(dataset, split.time)[rows], folds)
     elif splits["group"].notna().any():
-        own = _folds_of_groups(splits["group"].iloc[rows].to_numpy(str), folds, rng)
+        numbers = _folds_of_groups(splits["group"].iloc[rows].to_numpy(str), folds, rng)
     else:
-        own = _folds_at_random(_labels(dataset, split)[rows], dataset.classes, folds, rng)
+        numbers = _folds_at_random(_labels(dataset, split)[rows], dataset.classes, folds, rng)
     fold = pd.array([None] * len(splits), "Int64")
-    fold[rows] = pd.array(own, "Int64")
-    fold[rows[own < 0]] = None
+    fold[rows] = pd.array(numbers, "Int64")
+    fold[rows[numbers < 0]] = None
     return SPLITS.frame(splits.assign(fold=fold))
 
 

@@ -87,18 +87,18 @@ def read_results(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metric
         values.setdefault(recipe_id, {}).setdefault((part, name), {})[int(seed)] = float(value)
     results = []
     for recipe in recipes:
-        own = final[final["recipe_id"] == recipe["recipe_id"]]
-        ok = own[own["status"] == "ok"]
+        trained = final[final["recipe_id"] == recipe["recipe_id"]]
+        ok = trained[trained["status"] == "ok"]
         results.append(
             RecipeResult(
                 id=recipe["recipe_id"],
                 name=recipe["recipe"],
                 optimizer=recipe["optimizer"],
                 schedule=recipe["schedule"],
-                seeds=len(own),
+                seeds=len(trained),
                 ended={int(seed): trial for seed, trial in zip(ok["seed"], ok["trial_id"], strict=True)},
                 values=values.get(recipe["recipe_id"], {}),
-                seconds=float(own["seconds"].fillna(0).sum()),
+                seconds=float(trained["seconds"].fillna(0).sum()),
             )
         )
     return results

@@ -43,8 +43,8 @@ class Contest:
             return {}
         sign = 1 if MEASURED[self.measured].greater_is_better else -1
         means = {
-            variant: sign * float(np.mean([values[each].get(f"val_{self.measured}", np.nan) for each in own]))
-            for variant, own in self.trials.items()
+            variant: sign * float(np.mean([values[each].get(f"val_{self.measured}", np.nan) for each in trials]))
+            for variant, trials in self.trials.items()
             if variant not in left
         }
         # What diverged comes last; of equals those asked earlier go on.
@@ -61,7 +61,9 @@ Together = Callable[[Callable[[str, Progress], None]], None]
 """Calls a function with each stack's id and what it tells of its steps, as many at a time as there are cores."""
 
 
-def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together) -> dict[str, int]:
+def run_bracket(
+    stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together
+) -> dict[str, int]:
     """Trains stacks through the rungs of the contests that their trials are in.
 
     Args:
@@ -90,17 +92,17 @@ def climb(stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path,
         for contest in contests:
             values = {
                 each: holder[each].kept_values(each, rung.epochs)
-                for variant, own in contest.trials.items()
+                for variant, trials in contest.trials.items()
                 if variant not in left
-                for each in own
+                for each in trials
             }
             losers |= contest.losers(number, values, left)
         reasons = {
             each: losers[variant]
             for contest in contests
-            for variant, own in contest.trials.items()
+            for variant, trials in contest.trials.items()
             if variant in losers
-            for each in own
+            for each in trials
         }
         reached |= dict.fromkeys(reasons, number)
         left |= losers.keys()

@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import TABLE, VAL
 from tasks.execution.recording import PreparedByFold, Searched, folder_of, record
-from tasks.execution.rungs import Contest, climb, saved_at
+from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import cores
@@ -207,7 +207,7 @@ class _Training:
 
             self._side_by_side(one, planned)
 
-        rungs = climb(stacks, self._contests(planned), saved, together)
+        rungs = run_bracket(stacks, self._contests(planned), saved, together)
         for stack in planned:
             if stack in self._waiting:
                 outcomes = stacks[stack.stack_id].outcomes()

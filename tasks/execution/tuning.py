@@ -388,15 +388,15 @@ def results_of(job: Job, run: Path) -> dict[str, Result]:
     metrics = pd.concat([METRICS_TABLE.read(folder) for folder in folders])
     on_val = metrics[metrics["part"] == VAL]
     values, losses = (
-        dict(zip(own["trial_id"], own["value"].astype(float), strict=True))
-        for own in (on_val[on_val["metric"] == job.metrics[0]], on_val[on_val["metric"] == LOSS])
+        dict(zip(measured["trial_id"], measured["value"].astype(float), strict=True))
+        for measured in (on_val[on_val["metric"] == job.metrics[0]], on_val[on_val["metric"] == LOSS])
     )
     gradients: dict[str, dict[str, float | None]] = {}
     for folder in folders:
         gradients |= gradients_of(folder)
     return {
-        str(variant): _result(own, values, losses, gradients)
-        for variant, own in trials.groupby("variant_id", sort=False)
+        str(variant): _result(rows, values, losses, gradients)
+        for variant, rows in trials.groupby("variant_id", sort=False)
     }
 
 
@@ -411,7 +411,7 @@ def _result(
     statuses = set(trials["status"])
     sound = bool(np.isfinite(measured).all()) and "diverged" not in statuses
     status = next((each for each in ("diverged", "pruned") if each in statuses), "ok")
-    own = [gradients[each] for each in ids if each in gradients]
+    known = [gradients[each] for each in ids if each in gradients]
     return Result(
         status=status,
         score=float(measured.mean()) if sound else None,
@@ -421,7 +421,7 @@ def _result(
         seconds=float(trials["seconds"].sum()),
         loss=float(np.mean([losses.get(each, np.nan) for each in ids])),
         gradients={
-            name: float(np.mean([np.nan if each[name] is None else each[name] for each in own]))
-            for name in (own[0] if own else {})
+            name: float(np.mean([np.nan if each[name] is None else each[name] for each in known]))
+            for name in (known[0] if known else {})
         },
     )

@@ -152,9 +152,9 @@ def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = Fal
     for number in range(int(np.nanmax(fold)) + 1):
         earlier = np.isnan(fold) | (fold < number)
         trained_on = learnable & (earlier if forward else fold != number)
-        own = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]})
-        same = (each.features for each in prepared.values() if np.array_equal(each.features, own.features))
-        prepared[number] = replace(own, features=next(same, own.features))
+        of_fold = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]})
+        same = (each.features for each in prepared.values() if np.array_equal(each.features, of_fold.features))
+        prepared[number] = replace(of_fold, features=next(same, of_fold.features))
     return prepared
 
 

@@ -250,7 +250,7 @@ class _Group:
     Args:
         network: The widest.
         first: One of them, bound.
-        own: What a trial of each variant would do in its own width.
+        unpadded: What a trial of each variant would do in its own width.
         rules: Update rule by variant.
         features: Shape of one preprocessed row.
         rows: Of an epoch.
@@ -267,7 +267,7 @@ class _Group:
     why: str | None
     work: Work
     features: tuple[int, ...]
-    own: dict[str, Work]
+    unpadded: dict[str, Work]
     rows: int
     steps_per_epoch: int
     replica_bytes: int
@@ -364,7 +364,7 @@ def _group(
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=incompatibility(model),
-        own={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
+        unpadded={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
         work=replace(work, answers=data.scored * outputs),
         features=data.features,
         rows=rows,
@@ -474,7 +474,7 @@ def _stack(
     """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids, work = [trial.trial_id for trial in trials], group.work
     replicas = _replicas(trials)
-    own = {trial.trial_id: group.own[trial.variant_id] for trial in trials}
+    unpadded = {trial.trial_id: group.unpadded[trial.variant_id] for trial in trials}
     return PlannedStack(
         stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
         trainer="fit" if group.why else "stack",
@@ -490,6 +490,6 @@ def _stack(
         augmentation_seconds=round(group.augmentation * replicas, 3),
         evaluate_every=every,
         memory_bytes=work.trial_bytes * len(ids) + CHUNK_BYTES + EVALUATION_BYTES + group.replica_bytes * replicas,
-        narrower={name: each.parameters for name, each in own.items() if each.parameters < work.parameters},
-        fill=sum(each.flops for each in own.values()) / (work.flops * len(ids)),
+        narrower={name: each.parameters for name, each in unpadded.items() if each.parameters < work.parameters},
+        fill=sum(each.flops for each in unpadded.values()) / (work.flops * len(ids)),
     )

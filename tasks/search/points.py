@@ -73,12 +73,12 @@ class Settings:
         for place, dimension in enumerate(self._space):
             if not dimension.active(setting):
                 continue
-            own = self._values[place]
+            listed = self._values[place]
             if dimension.name not in self._watched[place + 1]:  # as many settings follow each value
-                chosen, number = divmod(number, self._count(place + 1, {**setting, dimension.name: own[0]}))
-                setting[dimension.name] = own[chosen]
+                chosen, number = divmod(number, self._count(place + 1, {**setting, dimension.name: listed[0]}))
+                setting[dimension.name] = listed[chosen]
                 continue
-            for value in own:
+            for value in listed:
                 extended = {**setting, dimension.name: value}
                 below = self._count(place + 1, extended)
                 if number < below:
@@ -97,12 +97,12 @@ class Settings:
         return self._counts[known]
 
     def _counted(self, place: int, setting: Setting) -> int:
-        dimension, own = self._space[place], self._values[place]
+        dimension, listed = self._space[place], self._values[place]
         if not dimension.active(setting):
             return self._count(place + 1, setting)
         if dimension.name not in self._watched[place + 1]:
-            return len(own) * self._count(place + 1, {**setting, dimension.name: own[0]})
-        return sum(self._count(place + 1, {**setting, dimension.name: value}) for value in own)
+            return len(listed) * self._count(place + 1, {**setting, dimension.name: listed[0]})
+        return sum(self._count(place + 1, {**setting, dimension.name: value}) for value in listed)
 
 
 def _listed(name: str, over: Range | Choices) -> Sequence[Any]:

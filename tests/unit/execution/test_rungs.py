@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.execution.rungs import Contest, climb, saved_at
+from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.search.halving import Rung
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import Outcome, Progress, Trial
@@ -127,7 +127,7 @@ def outcomes_of(stacks: dict[str, Stack]) -> dict[str, Outcome]:
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, Outcome]]:
     planned = stacks_of()
     stacks = made(planned)
-    reached = climb(stacks, [contest_of(planned)], tmp_path_factory.mktemp("saved"), one_by_one(list(stacks)))
+    reached = run_bracket(stacks, [contest_of(planned)], tmp_path_factory.mktemp("saved"), one_by_one(list(stacks)))
     return reached, outcomes_of(stacks)
 
 
@@ -183,7 +183,7 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
             work(name, lambda step, steps: None)
 
     with pytest.raises(_Killed):
-        climb(made(planned), [contest_of(planned)], tmp_path, dying)
+        run_bracket(made(planned), [contest_of(planned)], tmp_path, dying)
     stacks, trained = made(planned, tmp_path), []
 
     def note(name: str, step: int, steps: int) -> None:
@@ -193,7 +193,7 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
         for name in planned:
             work(name, partial(note, name))
 
-    reached = climb(stacks, [contest_of(planned)], tmp_path, noting)
+    reached = run_bracket(stacks, [contest_of(planned)], tmp_path, noting)
     assert reached == climbed[0]
     for trial_id, ours in outcomes_of(stacks).items():
         assert_bits(ours, climbed[1][trial_id])
@@ -207,12 +207,12 @@ def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path, m
     """Dropped from again it might be compacted when it had not been, and then round otherwise."""
     planned = stacks_of()
     stacks = made(planned)
-    climb(stacks, [contest_of(planned)], tmp_path, one_by_one(list(stacks)))
+    run_bracket(stacks, [contest_of(planned)], tmp_path, one_by_one(list(stacks)))
     again = made(planned, tmp_path)
     columns, dropped = {name: len(stack.rectangle.columns) for name, stack in again.items()}, []
     for stack in again.values():
         monkeypatch.setattr(stack, "drop", lambda reasons, at=stack: dropped.append(at.step))
-    climb(again, [contest_of(planned)], tmp_path, one_by_one(list(again)))
+    run_bracket(again, [contest_of(planned)], tmp_path, one_by_one(list(again)))
     # The one that nobody trains in any more stays where it was at the second rung, after six steps.
     assert dropped == [6, 20, 6]
     assert {name: len(stack.rectangle.columns) for name, stack in again.items()} == columns
