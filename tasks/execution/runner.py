@@ -90,12 +90,12 @@ class _Training:
     def train(self) -> None:
         """Trains stacks, the longest first, so that no core waits for a late one; then the brackets of successive
         halving; then, one by one, what Keras trains, since Keras has one state for all threads."""
-        plain = [stack for stack in self._waiting if stack.trainer == "stack" and stack.training != "rungs"]
+        plain = [stack for stack in self._waiting if stack.stacked and stack.training != "rungs"]
         self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
         self._run_brackets()
         try:
             for stack in self._waiting:
-                if stack.trainer == "fit":
+                if not stack.stacked:
                     self._board.show(self._progress)
                     self._one(stack)
         except BaseException:
@@ -161,7 +161,7 @@ class _Training:
             found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
-        elif stack.trainer == "stack":
+        elif stack.stacked:
             outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
         else:
             outcomes = train_fit(trials, arrays, progress=note)

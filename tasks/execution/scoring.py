@@ -94,7 +94,7 @@ def _outputs(
     ]
     weights = kept_weights(run, stack.stack_id)
     classes = len(prepared.dataset.classes) if prepared.dataset.classes else None
-    if stack.trainer == "fit":
+    if not stack.stacked:
         return {
             trial.trial_id: fit_outputs(trial, weights[trial.trial_id], parts, classes=classes)
             for trial in trials

@@ -258,7 +258,7 @@ def _epochs(suggestion: Suggestion) -> float:
 
 def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
     """Raises BadInput where trials of a special method can't be stacked, or take no gradients."""
-    why = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
+    why = next((stack.why for stack in stacks if not stack.stacked), None)
     if METHODS[method].training == "gradients":
         searching = [each.recipe for each in variants if OPTIMIZERS[each.optimizer]().searches]
         why = why or (f"{searching[0]} takes no gradients" if searching else None)

@@ -110,7 +110,7 @@ def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list
     Raises:
         BadInput: one goes through `Model.fit`, which takes whole epochs.
     """
-    unfit = next((stack.why for stack in stacks if stack.trainer == "fit"), None)
+    unfit = next((stack.why for stack in stacks if not stack.stacked), None)
     if unfit is not None:
         raise BadInput(
             "a model that can't be stacked can't be trained on streamed data",

@@ -67,6 +67,11 @@ class PlannedStack:
     fill: float = 1.0
 
     @property
+    def stacked(self) -> bool:
+        """Whether the stacked trainer takes its trials, not `Model.fit`."""
+        return self.trainer == "stack"
+
+    @property
     def training(self) -> Training:
         """How its trials are trained."""
         return METHODS[self.search].training if self.search else "whole"
