@@ -1,1 +1,1 @@
-"""What a run writes: its tables, plan.json and verdict.json, each with one writer and one reader."""
+"""What a run writes for others to read: its tables and their columns."""
