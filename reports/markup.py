@@ -34,6 +34,12 @@ def callout(kind: Callout, title: str, body: str, *, collapse: bool = False) -> 
     return f'::: {{.callout-{kind} title="{safe(title)}"{folded}}}\n\n{body}\n\n:::\n'
 
 
+def not_made(error: str, said: object) -> str:
+    """What stands in the place of a part that failed: the error's name and what it says, escaped here."""
+    body = f"{safe(error)}: {safe(said)}\n\nThe other parts are complete."
+    return callout("important", "This part of the report could not be made", body)
+
+
 def bullets(sentences: Iterable[str]) -> str:
     """A Markdown list of plain sentences, escaped here."""
     return "\n".join(f"- {safe(sentence)}" for sentence in sentences) + "\n"

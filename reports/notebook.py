@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from reports.escape import safe, safe_lines
-from reports.markup import callout, fold, raw
+from reports.escape import safe_lines
+from reports.markup import fold, not_made, raw
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -181,11 +181,7 @@ def _outputs(cell: NotebookNode) -> str:
 
 def _block(output: NotebookNode) -> str:
     if output.output_type == "error":
-        return callout(
-            "important",
-            "This part of the report could not be made",
-            f"{safe(output.ename)}: {safe(output.evalue)}\n\nThe other parts are complete.",
-        )
+        return not_made(output.ename, output.evalue)
     if output.output_type == "stream":
         return raw(f"<pre>{safe_lines(output.text)}</pre>") if output.name == "stdout" else ""
     kind = next((kind for kind in _SHOWN if kind in output.data), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reports import figures, tables
 from reports.escape import safe
-from reports.markup import callout, tabset, titled
+from reports.markup import callout, not_made, tabset, titled
 from reports.run import Run
 
 Part = Callable[[Run], str]
@@ -57,15 +57,10 @@ def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
                     yield part(run)
                 except Exception as error:
                     failures.append(f"{name}: {type(error).__name__}: {error}")
-                    yield _failed(error)
+                    yield not_made(type(error).__name__, error)
     yield figures.library()
     if failures:
         raise ReportIncomplete("; ".join(failures))
-
-
-def _failed(error: Exception) -> str:
-    said = f"{safe(type(error).__name__)}: {safe(error)}\n\nThe other parts are complete."
-    return callout("important", "This part of the report could not be made", said)
 
 
 def _forest(run: Run) -> str:
