@@ -281,17 +281,15 @@ class Compare(Frozen):
     learning_rate: list[Positive] | None = Field(None, min_length=1, description="values of train.learning_rate")
     schedule: list[ScheduleEntry] | None = Field(None, min_length=1, description="values of train.schedule")
     regularisation: list[Regularisation] | None = Field(
-        None, min_length=1, description="as train.regularisation, one of each"
+        None, min_length=1, description="values of train.regularisation"
     )
     clipping: list[Clipping] | None = Field(None, min_length=1, description="values of train.clipping")
-    augmentation: list[AugmentationEntry] | None = Field(
-        None, min_length=1, description="as train.augmentation, one of each"
-    )
+    augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
     epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")
     early_stopping: list[EarlyStopping | None] | None = Field(
-        None, min_length=1, description="as train.early_stopping, one of each"
+        None, min_length=1, description="values of train.early_stopping"
     )
     model: list[ModelEntry] | None = Field(None, min_length=1, description="values of model")
     method: list[Method] | None = Field(None, min_length=1, description="of the search: a recipe for each")
