@@ -121,10 +121,10 @@ def _flat(metadata: Any) -> list[Any]:
 _HEAD = """\
 # The keys of a spec
 
-Made from the models by `python -m tasks.spec.reference`; `bakeoff list keys` prints the same on a terminal. Of
-what is always there only `data.source` is required. An entry is a name, or a name with its parameters, such as `{momentum: {momentum: 0.9}}`;
-`bakeoff list optimizers` and the like print them. `[]` stands for each element of a list or mapping, `none` for a key
-that is left out.
+Made from the models by `python -m tasks.spec.reference`; `bakeoff list keys` prints the same on a terminal. Of what is
+always there only `data.source` is required. An entry is a name, or a name with its parameters, such as
+`{momentum: {momentum: 0.9}}`; `bakeoff list optimizers` and the like print them. `[]` stands for each element of a list
+or mapping, `none` for a key that is left out.
 
 | key | accepted | default | what it is |
 |---|---|---|---|
