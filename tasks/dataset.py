@@ -1,18 +1,141 @@
-"""One data set: raw columns, images, texts or sounds, and what is to be predicted; in memory, or streamed from disk."""
+"""One data set: its inputs, each of a kind, and what is to be predicted; in memory, or streamed from disk.
+
+What a kind of input asks of the rest of the product stands with it (`Kind`, `Form`), so that nobody else needs to ask
+what the data are. The kinds themselves are listed in `kinds.KINDS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    import keras
+
 TRAIN, VAL, TEST = "train", "val", "test"
 TABLE, IMAGE, TEXT, AUDIO = "table", "image", "text", "audio"
-"""What a data set's inputs are."""
+"""Names of the forms that a data set's inputs have together."""
+
+Values = Any
+"""Raw examples, one after the other, as augmenters take them:
+
+- image: uint8 in [0, 255], or float32 in [0, 1], `[n, height, width, channels]`
+- text: a list of `n` str
+- audio: float32 in [-1, 1] `[n, samples]`
+- table: the numeric columns, float64 `[n, columns]`, NaN where a value is missing
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the data when the plan is made.
+
+    Args:
+        kind: Name of the data's form.
+        shape: Of one example: (height, width, channels), (samples,), (numeric columns,), or () for a text.
+        dtype: Of the values, as NumPy names it; `str` for texts.
+        sample_rate: Of sound, in Hz, else None.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    sample_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How a report shows examples before and after augmentation.
+
+    Args:
+        of_features: Whether it shows what the network is given, else the raw examples.
+        show: From the examples, a list of versions of them, and the data set: a picture, uint8
+            `[height, width, channels]`, or what previews/augmentation.json holds of them.
+    """
+
+    of_features: bool
+    show: Callable[[Any, list[Any], Dataset], np.ndarray | dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What inputs are together: columns are a table, and images, texts or sounds stand alone.
+
+    Args:
+        name: As plan.json calls it.
+        noun: What a model takes: `a table`, `images`.
+        cases: What the rows are called: `rows`, `images`.
+        model: The one that is trained where the spec names none.
+        fit: Learns the preprocessing from the raw training rows (`Columns`, or as `Dataset.raw`) of a data set.
+        facts: What augmenters are told of a data set.
+        examples: The raw examples of a data set at these positions.
+        restored: Changed examples of these positions as a preprocessor takes them.
+        suites: What is expected of a data set's inputs, for training rows and held-back ones.
+        not_finite: By name, how many of the inputs' numbers are not finite.
+        described: What plan.json says of the inputs.
+        row_bytes: About what the raw inputs of a row take in memory.
+        rivals: What `evaluation.baselines.fit_baselines` trains beside the constant answer.
+        preview: How augmented examples are shown.
+        processes_pay: Whether augmenting an example takes longer than sending it to another process.
+    """
+
+    name: str
+    noun: str
+    cases: str
+    model: str
+    fit: Callable[[Any, Dataset], keras.Model]
+    facts: Callable[[Dataset], Facts]
+    examples: Callable[[Dataset, np.ndarray], Values]
+    restored: Callable[[Dataset, Values, np.ndarray], pd.DataFrame | np.ndarray]
+    suites: Callable[[Dataset, np.ndarray, np.ndarray], Iterator[tuple[pd.DataFrame, list[Any]]]]
+    not_finite: Callable[[Dataset], dict[str, int]]
+    described: Callable[[Dataset], dict[str, Any]]
+    row_bytes: Callable[[Dataset], int]
+    rivals: Callable[[Dataset], Callable[..., list[Any]]]
+    preview: Preview
+    processes_pay: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input.
+
+    Args:
+        name: number, category, text, image or sound.
+        form: What inputs of this kind are together.
+        column: How a column of a table becomes features (a `preprocessing.tables.ColumnKind`), else None.
+        identity: What of an input, beside its values, decides results: it enters the data's digest. Of columns None.
+    """
+
+    name: str
+    form: Form
+    column: Any = None
+    identity: Callable[[Input], str] | None = None
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input.
+
+    Args:
+        name: As its column is called; `image` or `sound` where there is none.
+        values: Of all rows (of streamed data: of the sample). A number is float64 (NaN = missing), booleans 0/1; a
+            category `str` (None = missing); a text `str`, never missing or blank; images uint8 or float32
+            `[rows, height, width, channels]`; sounds float32 in [-1, 1] `[rows, samples]`, padded with zeros.
+        tokens: What texts are divided into for a model: `words` or `trigrams`.
+        rate: Samples a second of sounds, else None.
+    """
+
+    name: str
+    kind: Kind
+    values: pd.Series | np.ndarray
+    tokens: str = "words"
+    rate: int | None = None
 
 
 class Columns(Protocol):
@@ -55,18 +178,14 @@ class Dataset:
 
     Args:
         name: The catalogue's name, or the file's.
-        table: Raw feature columns `[rows, columns]`, numbers as float64 (NaN = missing), booleans as float64 0/1,
-            categories as `str` (None = missing). Without columns where the inputs are images, texts or sounds. Of
-            streamed data only a sample of the rows (`streamed.sample`).
+        table: The inputs that are columns, `[rows, columns]`, each as `Input.values` says. Without columns where the
+            inputs are images, texts or sounds. Of streamed data only a sample of the rows (`streamed.sample`).
         target: Class index (int64, position in `classes`) or the value (float64). Shape `[rows]`, never missing.
         target_name: The target's column name.
         classes: Class names in order, or None for regression.
         digest: SHA-256 (hex) of the content that decides results: inputs, target, column names and order.
-        images: `[rows, height, width, channels]`, uint8 or float32, or None.
-        texts: `str`, never missing or blank, dtype object, called as their column is, or None.
-        tokens: What texts are divided into for a model: `words` or `trigrams`.
-        sounds: `[rows, samples]`, float32 in [-1, 1], padded with zeros at their ends, or None.
-        rate: Samples a second, where there are sounds.
+        kinds: The kind of each column of `table`.
+        medium: The one input where it is images, texts or sounds, else None.
         given_part: `train`, `val` or `test` of each row where the source comes already split, else None.
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
@@ -82,11 +201,8 @@ class Dataset:
     target_name: str
     classes: tuple[str, ...] | None
     digest: str
-    images: np.ndarray | None = None
-    texts: pd.Series | None = None
-    tokens: str = "words"
-    sounds: np.ndarray | None = None
-    rate: int | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    medium: Input | None = None
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
     group: str | None = None
@@ -100,17 +216,24 @@ class Dataset:
         return len(self.target)
 
     @property
-    def kind(self) -> str:
-        """`image`, `text`, `audio` or `table`."""
-        kinds = {IMAGE: self.images, TEXT: self.texts, AUDIO: self.sounds}
-        return next((kind for kind, inputs in kinds.items() if inputs is not None), TABLE)
+    def inputs(self) -> tuple[Input, ...]:
+        """All inputs, in order."""
+        if self.medium is not None:
+            return (self.medium,)
+        return tuple(Input(str(name), self.kinds[name], self.table[name]) for name in self.table.columns)
+
+    @property
+    def form(self) -> Form:
+        """What the inputs are together."""
+        return (self.medium.kind if self.medium is not None else next(iter(self.kinds.values()))).form
 
     @property
     def raw(self) -> pd.DataFrame | np.ndarray:
         """The inputs as a preprocessor takes them: the table, images or sounds; texts as a table of one column."""
-        if self.texts is not None:
-            return self.texts.to_frame()
-        return next((inputs for inputs in (self.images, self.sounds) if inputs is not None), self.table)
+        if self.medium is None:
+            return self.table
+        values = self.medium.values
+        return values.to_frame() if isinstance(values, pd.Series) else values
 
     @property
     def task(self) -> str:

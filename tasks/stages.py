@@ -263,7 +263,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
         target_name=dataset.target_name,
         classes=dataset.classes,
         target_scale=prepared.target_scale,
-        rate=dataset.rate,
+        rate=dataset.medium.rate if dataset.medium else None,
     )
 
 

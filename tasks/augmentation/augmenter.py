@@ -16,39 +16,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tasks.dataset import Facts, Values
+
 Kind = Literal["image", "text", "audio", "table"]
-
-Values = Any
-"""Raw examples of the training part, one after the other:
-
-- image: uint8 in [0, 255], or float32 in [0, 1], `[n, height, width, channels]`
-- text: a list of `n` str
-- audio: float32 in [-1, 1] `[n, samples]`
-- table: the numeric columns, float64 `[n, columns]`, NaN where a value is missing
-"""
 
 Apply = Callable[[Values, np.ndarray], Values]
 """`(values, seeds uint64 [n]) -> values`: as many examples of the same shape, dtype and range, in the same order.
 
 Each result depends on its example and its seed alone, so that any division into chunks and processes gives the same.
 What it is given stays as it is, and so do the global generators (`seeds.global_generators_kept`)."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of the data when the plan is made.
-
-    Args:
-        kind: Of the data.
-        shape: Of one example: (height, width, channels), (samples,), (numeric columns,), or () for a text.
-        dtype: Of the values, as NumPy names it; `str` for texts.
-        sample_rate: Of sound, in Hz, else None.
-    """
-
-    kind: Kind
-    shape: tuple[int, ...]
-    dtype: str
-    sample_rate: int | None = None
 
 
 def _fits(facts: Facts) -> str | None:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Values
 from tasks.augmentation.policy import Map, Policy, Progress, copies
+from tasks.dataset import Values
 
 _DIGEST = 32
 _PACKAGES = ("albumentations", "albucore", "opencv-python-headless", "nlpaug", "nltk", "librosa", "numpy", "scipy")

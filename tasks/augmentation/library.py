@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.seeds import uniforms
+from tasks.dataset import Facts
 from tasks.errors import BadInput
 
 _PROBES = 8

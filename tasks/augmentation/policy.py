@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Augmenter, Facts, Values
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.library import together
 from tasks.augmentation.mixup import Mixer
 from tasks.augmentation.seeds import example_seeds
 from tasks.augmentation.table import augmenter
+from tasks.dataset import Facts, Values
 
 Progress = Callable[[int, int], None]
 """Called with (examples done, examples in all) after each chunk."""

@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.seeds import normals
+from tasks.dataset import Facts
 from tasks.ranges import NonNegative
 
 

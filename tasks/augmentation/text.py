@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from tasks.augmentation import wordnet
-from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.seeds import global_generators_kept
+from tasks.dataset import Facts
 from tasks.ranges import Share
 
 _MOST = 1_000

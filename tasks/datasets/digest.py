@@ -31,13 +31,11 @@ class ContentDigest:
         for name in dataset.extras.columns:
             self.add_column("extra", name, dataset.extras[name])
         self._add(f"target {json.dumps([dataset.target_name, dataset.classes])}", _bytes(dataset.target))
-        images, texts, sounds = dataset.images, dataset.texts, dataset.sounds
-        if images is not None:
-            self._add(f"images {list(images.shape)} {images.dtype.name}", _bytes(images))
-        if texts is not None:
-            self._add(f"text {json.dumps(texts.name)} {dataset.tokens}", _content(texts))
-        if sounds is not None:
-            self._add(f"sounds {list(sounds.shape)} {sounds.dtype.name} {dataset.rate}", _bytes(sounds))
+        if dataset.medium is not None:
+            values, identity = dataset.medium.values, dataset.medium.kind.identity
+            assert identity is not None
+            content = _bytes(values) if isinstance(values, np.ndarray) else _content(values)
+            self._add(identity(dataset.medium), content)
         if dataset.given_part is not None:
             self._add("given part", "\n".join(dataset.given_part).encode())
         return self._digest.hexdigest()

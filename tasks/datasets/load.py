@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import Dataset
+from tasks.dataset import Dataset, Input
 from tasks.datasets.columns import as_input, as_target
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.faults import Fault, settle
@@ -19,6 +19,9 @@ from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
 from tasks.errors import BadInput, nearest
+from tasks.kinds import KINDS, kinds_of
+from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
+from tasks.preprocessing.tables import SOUND as SOUND_INPUT
 from tasks.preprocessing.texts import WORDS
 from tasks.spec.models import Data
 
@@ -55,11 +58,7 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         target_name=target_name,
         classes=classes,
         digest="",
-        images=source.images,
-        texts=None if text is None else frame[text].reset_index(drop=True).rename(text),
-        tokens=data.tokens or WORDS,
-        sounds=source.sounds,
-        rate=source.rate,
+        medium=_medium(source, text, data),
         given_part=source.given_part,
         extras=pd.DataFrame({name: frame[name] for name in steering}, index=frame.index).reset_index(drop=True),
         group=entry.group if entry.group in steering else None,
@@ -67,17 +66,35 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         licence=entry.licence,
         notes=(*notes, *entry.notes),
     )
-    if text is not None or source.media is not None:
+    if dataset.medium is not None:
         return replace(dataset, digest=ContentDigest().finish(dataset))
 
     chosen = _chosen(frame.columns, data, target_name, steering)
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
     digest = ContentDigest()
     table, input_notes = _inputs(frame, chosen, data, source, digest, None if sampling is None else sampling.rows)
-    dataset = replace(dataset, table=table, digest=digest.finish(dataset), notes=(*notes, *input_notes, *entry.notes))
+    dataset = replace(
+        dataset,
+        table=table,
+        kinds=kinds_of(table),
+        digest=digest.finish(dataset),
+        notes=(*notes, *input_notes, *entry.notes),
+    )
     if sampling is not None and isinstance(frame, ParquetTable):
         return stream(dataset, frame, sampling, home / "cache" / "streamed")
     return dataset
+
+
+def _medium(source: Source, text: str | None, data: Data) -> Input | None:
+    """The one input where it is texts, images or sounds."""
+    if text is not None:
+        texts = source.frame[text].reset_index(drop=True).rename(text)
+        return Input(text, KINDS["text"], texts, tokens=data.tokens or WORDS)
+    if source.images is not None:
+        return Input(IMAGE_INPUT, KINDS["image"], source.images)
+    if source.sounds is not None:
+        return Input(SOUND_INPUT, KINDS["sound"], source.sounds, rate=source.rate)
+    return None
 
 
 def _usable(source: Source, data: Data, target_name: str, text: str | None) -> tuple[Source, list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import AUDIO, TABLE, TEST, TEXT, TRAIN, VAL
+from tasks.dataset import TEST, TRAIN, VAL
 from tasks.preprocessing.tables import target_scale
 from tasks.preprocessing.texts import WORDS, tokens_of
 
@@ -39,8 +39,7 @@ class Baseline:
     Args:
         name: `majority class`, `mean`, `logistic regression`, `linear regression` (of texts and sounds with what they
             are given: `TF-IDF, logistic regression`) or `gradient boosting`.
-        val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or
-        values
+        val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or values
             `[rows]` in the target's unit.
         test: The same for the test part.
         seconds: Wall clock of fitting and predicting.
@@ -62,8 +61,7 @@ def fit_baselines(
     parts: Mapping[str, np.ndarray],
     *,
     classes: Sequence[str] | None,
-    kind: str = TABLE,
-    tokens: str = WORDS,
+    rivals: Rivals | None = None,
     table: pd.DataFrame | None = None,
     seed: int = 0,
     streamed: OnDisk | None = None,
@@ -76,8 +74,7 @@ def fit_baselines(
         target: As `Dataset.target`.
         parts: Row positions of `train`, `val` and `test`.
         classes: Class names in order, or None for regression.
-        kind: Of the data, as `Dataset.kind`.
-        tokens: What texts are divided into, as `Dataset.tokens`.
+        rivals: What is trained beside the constant answer; None: `of_columns`.
         table: The raw columns, for gradient boosting, or the one column of texts; None for images and sounds. Of
             streamed rows boosting gets the features.
         seed: Of the sampled rows and of gradient boosting's own validation rows.
@@ -87,24 +84,36 @@ def fit_baselines(
         The constant answer, the linear model, and gradient boosting where there is a table. The constant
         alone where the training part holds one class only: there is nothing to learn then.
     """
-    fit = _Fit(target, parts, classes, seed, streamed)
+    fit = Fit(target, parts, classes, seed, streamed)
     baselines = [fit.constant()]
     if classes is not None and len(np.unique(target[parts[TRAIN]])) < 2:
         return baselines
-    if kind == TEXT and table is not None:
-        return [*baselines, fit.of_texts(table.iloc[:, 0], tokens)]
-    if kind == AUDIO:
-        spectra = features[..., 0]
-        statistics = np.concatenate([spectra.mean(axis=1), spectra.std(axis=1)], axis=1)
-        return [*baselines, fit.linear(statistics, "log-mel statistics, ")]
-    baselines.append(fit.linear(features.reshape(len(features), -1)))
-    if streamed is not None:
-        baselines.append(fit.boosting(features, *fit.boosting_rows(features.shape[1]), categorical=None))
-    elif table is not None:
-        rows, note = fit.boosting_rows(table.shape[1])
-        inputs, categorical = _boosting_inputs(table, rows)
-        baselines.append(fit.boosting(inputs, rows, note, categorical=categorical))
-    return baselines
+    return [*baselines, *(rivals or of_columns)(fit, features, table)]
+
+
+def of_columns(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
+    """A linear model of the features, and gradient boosting of a table's columns."""
+    linear = fit.linear(features.reshape(len(features), -1))
+    if fit.streamed is not None:
+        return [linear, fit.boosting(features, *fit.boosting_rows(features.shape[1]), categorical=None)]
+    if table is None:
+        return [linear]
+    rows, note = fit.boosting_rows(table.shape[1])
+    inputs, categorical = _boosting_inputs(table, rows)
+    return [linear, fit.boosting(inputs, rows, note, categorical=categorical)]
+
+
+def of_texts(fit: Fit, features: np.ndarray, table: pd.DataFrame | None, *, tokens: str = WORDS) -> list[Baseline]:
+    """A linear model of the TF-IDF of the one column of texts, divided into `tokens` as the network's are."""
+    assert table is not None
+    return [fit.of_texts(table.iloc[:, 0], tokens)]
+
+
+def of_spectrograms(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
+    """A linear model of each band's mean and deviation."""
+    spectra = features[..., 0]
+    statistics = np.concatenate([spectra.mean(axis=1), spectra.std(axis=1)], axis=1)
+    return [fit.linear(statistics, "log-mel statistics, ")]
 
 
 def constant_loss(target_train: np.ndarray, target_val: np.ndarray, classes: Sequence[str] | None) -> float:
@@ -143,8 +152,8 @@ class OnDisk:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """What all fits share."""
+class Fit:
+    """What all fits of a data set share."""
 
     target: np.ndarray
     parts: Mapping[str, np.ndarray]
@@ -259,6 +268,10 @@ class _Fit:
         probabilities = np.zeros((inputs.shape[0], len(self.classes)))
         probabilities[:, model.classes_] = model.predict_proba(inputs)  # classes absent from training stay 0
         return probabilities
+
+
+Rivals = Callable[[Fit, np.ndarray, pd.DataFrame | None], list[Baseline]]
+"""What is trained of preprocessed inputs and the raw columns: `of_columns`, `of_texts` or `of_spectrograms`."""
 
 
 def _shares(target: np.ndarray, classes: int) -> np.ndarray:

@@ -28,8 +28,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         dataset.target,
         prepared.rows,
         classes=dataset.classes,
-        kind=dataset.kind,
-        tokens=dataset.tokens,
+        rivals=dataset.form.rivals(dataset),
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )

@@ -11,14 +11,11 @@ and `after`: a list of versions; of a table with `columns`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Kind
-from tasks.augmentation.examples import examples, facts
 from tasks.augmentation.policy import augment, policy_of
 from tasks.dataset import TRAIN
 from tasks.inputs.augmented import Versions
@@ -30,10 +27,6 @@ from tasks.spec.models import Augmentation
 SCHEMA_VERSION = 1
 EXAMPLES = 6
 VERSIONS = 3
-COLUMNS = 8
-"""Of a table, at most."""
-LEAST_PIXELS = 72
-"""The longer side of a picture shown."""
 
 
 def write_previews(plan: Plan, prepared: Prepared, folder: Path) -> None:
@@ -45,14 +38,15 @@ def write_previews(plan: Plan, prepared: Prepared, folder: Path) -> None:
     documents = {str(document): document for each in plan.recipes if (document := each.settings.get("augmentation"))}
     if not documents:
         return
-    kind = facts(prepared.dataset).kind
+    preview, kind = prepared.dataset.form.preview, prepared.dataset.form.name
     positions = chosen(prepared.targets[prepared.rows[TRAIN]], prepared.dataset.classes is not None)
     policies = []
     for number, document in enumerate(documents.values()):
         policy = policy_of(document)
         assert policy is not None
         versions = min(VERSIONS, policy.times or VERSIONS)
-        shown = _SHOWN[kind](Versions.of(prepared, policy), positions, versions)
+        before, after = before_and_after(Versions.of(prepared, policy), positions, versions, preview.of_features)
+        shown = preview.show(before, after, prepared.dataset)
         if isinstance(shown, np.ndarray):
             shown = {"picture": _written(shown, folder / f"augmentation-{number + 1}.png")}
         name = str(Augmentation.model_validate(document))
@@ -67,67 +61,14 @@ def chosen(targets: np.ndarray, classes: bool) -> np.ndarray:
     return np.sort(np.array(list(order)[:EXAMPLES], np.int64))
 
 
-def _pictures(versions: Versions, positions: np.ndarray, count: int) -> np.ndarray:
-    """A grid of images, uint8 `[height, width, channels]`."""
-    shown = _inputs(versions, positions, count)
-    return _grid((np.clip(shown, 0, 1) * 255).round().astype(np.uint8))
-
-
-def _spectrograms(versions: Versions, positions: np.ndarray, count: int) -> np.ndarray:
-    """A grid of spectrograms, time to the right and high tones above, on one scale from black to white."""
-    shown = _inputs(versions, positions, count)
-    low, high = np.quantile(shown, [0.01, 0.99])
-    levels = (np.clip((shown - low) / ((high - low) or 1), 0, 1) * 255).round().astype(np.uint8)
-    return _grid(levels.swapaxes(2, 3)[:, :, ::-1])
-
-
-def _inputs(versions: Versions, positions: np.ndarray, count: int) -> np.ndarray:
-    """What a network is given: the originals and so many versions, float32 `[1 + count, examples, ...]`."""
+def before_and_after(versions: Versions, positions: np.ndarray, count: int, of_features: bool) -> tuple[Any, list[Any]]:
+    """The examples as they are, and so many versions of them: what a network is given, or raw."""
     prepared = versions.prepared
-    originals = prepared.features[prepared.rows[TRAIN][positions]]
-    return np.stack([originals, *(versions.fresh(0, epoch, positions)[0] for epoch in range(count))])
-
-
-def _words(versions: Versions, positions: np.ndarray, count: int) -> dict[str, Any]:
-    before, after = _changed(versions, positions, count)
-    return {"examples": [{"before": text, "after": [each[i] for each in after]} for i, text in enumerate(before)]}
-
-
-def _numbers(versions: Versions, positions: np.ndarray, count: int) -> dict[str, Any]:
-    before, after = _changed(versions, positions, count)
-    shown = [{"before": _plain(row), "after": [_plain(each[i]) for each in after]} for i, row in enumerate(before)]
-    return {"columns": [str(name) for name in versions.prepared.dataset.numbers[:COLUMNS]], "examples": shown}
-
-
-def _changed(versions: Versions, positions: np.ndarray, count: int) -> tuple[Any, list[Any]]:
-    """The raw examples, and so many versions of them."""
-    rows = versions.prepared.rows[TRAIN][positions]
-    before = examples(versions.prepared.dataset, rows)
+    rows = prepared.rows[TRAIN][positions]
+    if of_features:
+        return prepared.features[rows], [versions.fresh(0, epoch, positions)[0] for epoch in range(count)]
+    before = prepared.dataset.form.examples(prepared.dataset, rows)
     return before, [augment(versions.policy, before, rows, 0, copy) for copy in range(count)]
-
-
-def _plain(row: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in row[:COLUMNS]]
-
-
-_SHOWN: dict[Kind, Callable[[Versions, np.ndarray, int], np.ndarray | dict[str, Any]]] = {
-    "image": _pictures,
-    "audio": _spectrograms,
-    "text": _words,
-    "table": _numbers,
-}
-
-
-def _grid(pictures: np.ndarray) -> np.ndarray:
-    """Pictures uint8 `[versions, examples, height, width, channels]` on white, in rows; small ones enlarged."""
-    factor = max(1, -(-LEAST_PIXELS // max(pictures.shape[2:4])))
-    channels = pictures.shape[-1] if pictures.shape[-1] in (1, 3) else 1
-    large = pictures[..., :channels].repeat(factor, axis=2).repeat(factor, axis=3)
-    gap = 4
-    framed = np.pad(large, [(0, 0), (0, 0), (0, gap), (0, gap), (0, 0)], constant_values=255)
-    below: Sequence[np.ndarray] = [np.concatenate(list(row), axis=1) for row in framed]
-    apart = np.full([gap, *below[0].shape[1:]], 255, np.uint8)
-    return np.concatenate([below[0], apart, *below[1:]])[:-gap, :-gap]
 
 
 def _written(picture: np.ndarray, path: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.augmentation.policy import policy_of
-from tasks.dataset import TABLE, VAL
+from tasks.dataset import VAL
 from tasks.execution.recording import PreparedByFold, Searched, folder_of, record
 from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
@@ -48,14 +48,13 @@ def train(
 
 
 _PROCESSES_PAY = 10.0
-"""Seconds of augmentation from which on processes are started. Of tables they never pay: to send a row takes as long as
-to change it."""
+"""Seconds of augmentation from which on processes are started, where they can pay at all."""
 
 
 def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int:
     """How many processes make augmented rows; 1: only this one."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
-    return cores() if pays and all(each.dataset.kind != TABLE for each in prepared.values()) else 1
+    return cores() if pays and all(each.dataset.form.processes_pay for each in prepared.values()) else 1
 
 
 class _Training:

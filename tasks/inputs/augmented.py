@@ -23,15 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.augmentation.augmenter import Values
 from tasks.augmentation.cache import cached_copies
-from tasks.augmentation.examples import examples, raw_rows
 from tasks.augmentation.imbalance import resample
 from tasks.augmentation.mixup import drawn_targets
 from tasks.augmentation.pieces import piece_bounds
 from tasks.augmentation.policy import Map, Policy, Progress, augment, workers
 from tasks.augmentation.seeds import example_seeds
-from tasks.dataset import TRAIN
+from tasks.dataset import TRAIN, Values
 from tasks.inputs.prepared import Prepared
 from tasks.preprocessing.tables import preprocess
 from tasks.training.feed import Resident, batch_order
@@ -84,7 +82,7 @@ class Versions:
 
     @classmethod
     def of(cls, prepared: Prepared, policy: Policy) -> Versions:
-        values = examples(prepared.dataset, prepared.rows[TRAIN])
+        values = prepared.dataset.form.examples(prepared.dataset, prepared.rows[TRAIN])
         return cls(prepared, policy.learned(values), prepared.targets[prepared.rows[TRAIN]])
 
     def fresh(
@@ -100,7 +98,8 @@ class Versions:
         drawn_as = rows + repeats * self.prepared.dataset.rows
         inputs = self.prepared.features[rows]
         if self.policy.steps:
-            values = examples(self.prepared.dataset, rows)
+            dataset = self.prepared.dataset
+            values = dataset.form.examples(dataset, rows)
             inputs = self._preprocessed(augment(self.policy, values, drawn_as, seed, epoch, run=run), rows)
         mixer = self.policy.mixer
         if mixer is None:
@@ -118,7 +117,7 @@ class Versions:
         dataset, rows = self.prepared.dataset, self.prepared.rows[TRAIN]
         values = cached_copies(
             self.policy,
-            examples(dataset, rows),
+            dataset.form.examples(dataset, rows),
             rows,
             seed,
             home=home,
@@ -129,7 +128,8 @@ class Versions:
         return self._preprocessed(values, np.tile(rows, self.policy.times or 0))
 
     def _preprocessed(self, values: Values, rows: np.ndarray) -> np.ndarray:
-        return preprocess(self.prepared.preprocessor, raw_rows(self.prepared.dataset, values, rows))
+        dataset = self.prepared.dataset
+        return preprocess(self.prepared.preprocessor, dataset.form.restored(dataset, values, rows))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from scipy.special import softmax
 
 from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
-from tasks.inputs.stored import RowsWritten, learn, stored_parts
-from tasks.preprocessing.sounds import fit_sound_preprocessor
-from tasks.preprocessing.tables import fit_image_preprocessor, fit_preprocessor, preprocess, target_scale
-from tasks.preprocessing.texts import fit_text_preprocessor
+from tasks.inputs.stored import RowsWritten, stored_parts, training_rows
+from tasks.preprocessing.tables import preprocess, target_scale
 from tasks.training.feed import Feed, Resident
 from tasks.training.streaming import StoredRows, StreamedRows
 from tasks.training.trial import Arrays, InputRows
@@ -159,18 +157,6 @@ def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = Fal
 
 
 def _prepared(dataset: Dataset, rows: dict[str, np.ndarray]) -> Prepared:
-    preprocessor = _fit_preprocessor(dataset, rows[TRAIN])
+    preprocessor = dataset.form.fit(training_rows(dataset, rows[TRAIN]), dataset)
     scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
     return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale)
-
-
-def _fit_preprocessor(dataset: Dataset, train: np.ndarray) -> keras.Model:
-    if dataset.streamed is not None:
-        return learn(dataset.streamed.raw, train)
-    if dataset.images is not None:
-        return fit_image_preprocessor(dataset.images[train])
-    if dataset.texts is not None:
-        return fit_text_preprocessor(dataset.texts.iloc[train], dataset.tokens)
-    if dataset.sounds is not None and dataset.rate is not None:
-        return fit_sound_preprocessor(dataset.sounds[train], dataset.rate)
-    return fit_preprocessor(dataset.table.iloc[train])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from tasks.dataset import Columns, Dataset, RawColumns
 from tasks.errors import BadInput, Locked
-from tasks.preprocessing.tables import fit_preprocessor, preprocess
+from tasks.preprocessing.tables import preprocess
 from tasks.run_folder import locked
 from tasks.training.streaming import BlockWriter, StoredRows, block_rows
 
@@ -46,9 +46,12 @@ class _TrainingRows:
         return self.raw[name].iloc[self.rows]
 
 
-def learn(raw: Columns, rows: np.ndarray) -> keras.Model:
-    """The preprocessor that `fit_preprocessor` learns from these rows, exactly, with one column in memory at a time."""
-    return fit_preprocessor(_TrainingRows(raw, rows))
+def training_rows(dataset: Dataset, rows: np.ndarray) -> Columns | pd.DataFrame | np.ndarray:
+    """The raw inputs at these positions, of streamed data with one column in memory at a time."""
+    if dataset.streamed is not None:
+        return _TrainingRows(dataset.streamed.raw, rows)
+    raw = dataset.raw
+    return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
 
 
 def stored_parts(

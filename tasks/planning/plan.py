@@ -9,13 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from tasks.augmentation.examples import facts
 from tasks.augmentation.policy import policy_of
-from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
+from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
+from tasks.kinds import FORMS
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.planning.searches import Search, searches_of
@@ -140,7 +138,7 @@ def _planned(
     probe: Mapping[str, Any] | None = None,
 ) -> Plan:
     metric, also = measured(spec, dataset.task)
-    compared, misfits = _fitting(recipes_of(spec, dataset.kind), dataset)
+    compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
     _refuse_misfits(spec, compared, misfits)
     searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
@@ -226,7 +224,7 @@ def _check_target(spec: Spec, task: str) -> None:
 
 
 def _described(dataset: Dataset) -> dict[str, Any]:
-    numbers = set(dataset.numbers)
+    described = dataset.form.described(dataset)
     return {
         "name": dataset.name,
         "rows": dataset.rows,
@@ -236,15 +234,9 @@ def _described(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "licence": dataset.licence,
         "notes": list(dataset.notes),
-        "columns": [
-            {"name": str(name), "kind": "number" if name in numbers else "category"} for name in dataset.table.columns
-        ],
-        "kind": dataset.kind,
-        "image_shape": list(dataset.images.shape[1:]) if dataset.images is not None else None,
-        "text": None if dataset.texts is None else str(dataset.texts.name),
-        "sound": None
-        if dataset.sounds is None or dataset.rate is None
-        else {"rate": dataset.rate, "seconds": dataset.sounds.shape[1] / dataset.rate},
+        "columns": described.pop("columns"),
+        "kind": dataset.form.name,
+        **described,
     }
 
 
@@ -255,13 +247,7 @@ def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...])
     the raw and the preprocessed inputs, the latter as a whole and by parts.
     """
     held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
-    inputs = dataset.raw
-    if isinstance(inputs, np.ndarray):
-        raw = inputs[:1].nbytes
-    elif dataset.texts is not None:
-        raw = int(inputs.memory_usage(index=False, deep=True).sum()) // dataset.rows
-    else:
-        raw = 8 * len(inputs.columns)
+    raw = dataset.form.row_bytes(dataset)
     return {
         "streamed": dataset.streamed is not None,
         "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
@@ -326,9 +312,6 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
                     )
 
 
-_INPUTS = {TABLE: "a table", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}
-
-
 def _misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     """What of a recipe does not fit the data; None where all does."""
     checks = (_model_misfit, _regularisation_misfit, _imbalance_misfit, _augmentation_misfit)
@@ -338,10 +321,11 @@ def _misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
 def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     ((model, parameters),) = recipe.settings["model"].items()
     takes = MODELS[model](**parameters).takes
-    if dataset.kind in takes:
+    if dataset.form.name in takes:
         return None
-    taken = " or ".join(_INPUTS[kind] for kind in takes)
-    return Misfit("model", f"{model} takes {taken}, and these data are {_INPUTS[dataset.kind]}")
+    nouns = {form.name: form.noun for form in FORMS}
+    taken = " or ".join(nouns[name] for name in takes)
+    return Misfit("model", f"{model} takes {taken}, and these data are {dataset.form.noun}")
 
 
 def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
@@ -376,5 +360,5 @@ def _augmentation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     if dataset.streamed is not None:
         reason: str | None = "streamed rows are not augmented: let the data be in memory (data.memory, data.rows)"
     else:
-        reason = policy.incompatibility(facts(dataset))
+        reason = policy.incompatibility(dataset.form.facts(dataset))
     return Misfit("augmentation", reason) if reason else None

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.dataset import TABLE
 from tasks.errors import BadInput
+from tasks.kinds import TABLE_FORM
 from tasks.spec.entries import Entry, bind
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
-from tasks.training.models import DEFAULT_MODELS, MODELS
+from tasks.training.models import MODELS
 
 MAX_TRIALS = 5_000
 AXES = tuple(Compare.model_fields)
@@ -53,16 +53,16 @@ def identifier(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def recipes_of(spec: Spec, kind: str = TABLE) -> list[Recipe]:
+def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
     """Every combination of what is compared, in the order written, each once.
 
     Args:
-        kind: Of the data; it decides which model is meant where the spec names none.
+        model: The one that is meant where the spec names none.
 
     Raises:
         BadInput: a learning rate is given both on the optimizer and beside it, or there are too many trials.
     """
-    axes = [getattr(spec.compare, axis) or [_held_still(spec, axis, kind)] for axis in AXES]
+    axes = [getattr(spec.compare, axis) or [_held_still(spec, axis, model)] for axis in AXES]
     count = spec.train.seeds
     for values in axes:
         count *= len(values)
@@ -92,13 +92,12 @@ def recipes_of(spec: Spec, kind: str = TABLE) -> list[Recipe]:
     return list(recipes.values())
 
 
-def _held_still(spec: Spec, axis: str, kind: str) -> Any:
+def _held_still(spec: Spec, axis: str, model: str) -> Any:
     if axis == "method":
         return None
     if axis != "model":
         return getattr(spec.train, axis)
-    name = DEFAULT_MODELS[kind]
-    return spec.model or Entry(name=name, parameters=bind(MODELS[name], name, {}))
+    return spec.model or Entry(name=model, parameters=bind(MODELS[model], model, {}))
 
 
 def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:

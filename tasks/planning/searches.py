@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from tasks.dataset import TABLE
 from tasks.errors import BadInput
+from tasks.kinds import FORMS
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
@@ -21,7 +21,6 @@ from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
 from tasks.spec.space import as_json, on_a_grid, spaces, without_steps
 from tasks.spec.tune import Tune
-from tasks.training.models import DEFAULT_MODELS
 from tasks.training.optimizers import OPTIMIZERS
 
 DEFAULT_TRIALS = 20
@@ -77,9 +76,9 @@ def check_search(spec: Spec) -> None:
     """
     named = spec.model or spec.compare.model
     refused: list[BadInput] = []
-    for kind in [TABLE] if named else DEFAULT_MODELS:
+    for form in FORMS[:1] if named else FORMS:
         try:
-            searches_of(spec, recipes_of(spec, kind))
+            searches_of(spec, recipes_of(spec, form.model))
             return
         except BadInput as error:
             refused.append(error)

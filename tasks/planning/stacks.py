@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.augmentation.examples import examples
 from tasks.augmentation.pieces import held_bytes
 from tasks.augmentation.policy import example_seconds, policy_of
 from tasks.dataset import Dataset
@@ -454,7 +453,7 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
 
 def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset) -> dict[str, float]:
     """By variant, what augmenting one example takes one core; 0 without augmentation."""
-    few = examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
+    few = dataset.form.examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
     taken: dict[str, float] = {}
     for recipe in recipes:
         document = recipe.settings.get("augmentation")

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -66,12 +66,40 @@ class Category:
     values: tuple[str, ...]
 
 
-def fit_preprocessor(table: pd.DataFrame | Columns) -> keras.Model:
+@dataclass(frozen=True)
+class ColumnKind:
+    """How a table's columns of one kind become features.
+
+    Args:
+        learn: From a column's name and its training values to what is learned of it.
+        names: Of the features that what was learned gives, in order; none where the training part holds no value.
+        dtype: Of the raw values in a Keras input: `float64`, or `string`.
+        features: From what was learned and the raw inputs, a tensor `[rows, 1]` for each column in order, to tensors
+            `[rows, features]`.
+    """
+
+    learn: Callable[[str, pd.Series], Any]
+    names: Callable[[Sequence[Any]], list[str]]
+    dtype: str
+    features: Callable[[Sequence[Any], Sequence[Any]], list[Any]]
+
+
+Grouped = Sequence[tuple[ColumnKind, Sequence[str]]]
+"""The kinds of a table's columns, each with the names of its columns, in the order of the features."""
+
+
+def by_dtype(table: pd.DataFrame) -> Grouped:
+    """A table's columns: numeric ones as numbers, others as categories."""
+    numeric = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    return [(NUMBERS, numeric), (CATEGORIES, [name for name in table.columns if name not in set(numeric)])]
+
+
+def fit_preprocessor(table: pd.DataFrame | Columns, columns: Grouped | None = None) -> keras.Model:
     """Learns the preprocessing of a table's raw columns.
 
     Args:
-        table: The training part's rows of `Dataset.table`. The order of its columns does not matter, and no more than
-            one of them is asked for at a time.
+        table: The training part's rows of `Dataset.table`. No more than one of its columns is asked for at a time.
+        columns: Its columns by kind; None: as `by_dtype`. The order of a kind's columns does not matter.
 
     Returns:
         A model from raw columns, as `raw_inputs` makes them, to float32 `[rows, features]`, finite whatever
@@ -81,27 +109,23 @@ def fit_preprocessor(table: pd.DataFrame | Columns) -> keras.Model:
         BadInput: a category column has more than 1,000 values or one ending with NUL, or no column has any
         value.
     """
-    numbers, categories = learn_columns(table)
-    if not any(category.values for category in categories) and not numbers:
+    learned = learn_columns(table, columns)
+    if not any(kind.names(each) for kind, each in learned):
         raise BadInput("no column holds a value in the training part", accepted="at least one column with values")
-    return _model(numbers, categories)
+    return _model(learned)
 
 
-def feature_names(table: pd.DataFrame) -> list[str]:
+def feature_names(table: pd.DataFrame, columns: Grouped | None = None) -> list[str]:
     """Names of `fit_preprocessor(table)`'s features, in order: `age`, `age is missing`, `sex = male`."""
-    numbers, categories = learn_columns(table)
-    return [
-        *(number.name for number in numbers),
-        *(f"{number.name} is missing" for number in numbers if number.missing),
-        *(f"{category.name} = {value}" for category in categories for value in _buckets(category)),
-    ]
+    return [name for kind, each in learn_columns(table, columns) for name in kind.names(each)]
 
 
-def learn_columns(table: pd.DataFrame | Columns) -> tuple[list[Number], list[Category]]:
-    """What `fit_preprocessor` learns from the training rows, each list sorted by name."""
-    learned = [_learn(name, table[name]) for name in sorted(table.columns)]
-    numbers = [column for column in learned if isinstance(column, Number)]
-    return numbers, [column for column in learned if isinstance(column, Category)]
+def learn_columns(table: pd.DataFrame | Columns, columns: Grouped | None = None) -> list[tuple[ColumnKind, list[Any]]]:
+    """What is learned from the training rows, by kind; a kind's columns are sorted by name."""
+    if columns is None:
+        assert isinstance(table, pd.DataFrame)
+        columns = by_dtype(table)
+    return [(kind, [kind.learn(name, table[name]) for name in sorted(names)]) for kind, names in columns if names]
 
 
 def fit_image_preprocessor(images: np.ndarray) -> keras.Model:
@@ -185,10 +209,6 @@ def target_scale(target: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), _deviation(values) or 1.0
 
 
-def _learn(name: str, column: pd.Series) -> Number | Category:
-    return (_learn_number if pd.api.types.is_numeric_dtype(column) else _learn_category)(name, column)
-
-
 def _learn_number(name: str, column: pd.Series) -> Number:
     values = column.to_numpy(np.float64, na_value=np.nan)
     missing = np.isnan(values)
@@ -241,17 +261,32 @@ def _raw_column(column: pd.Series) -> np.ndarray:
 # name of their own stand in a model of their own. So a column may be called `concatenate`.
 
 
-def _model(numbers: list[Number], categories: list[Category]) -> keras.Model:
+def _model(learned: Sequence[tuple[ColumnKind, Sequence[Any]]]) -> keras.Model:
     import keras
     from keras import layers
 
-    floats = {n.name: keras.Input((1,), dtype="float64", name=input_name(n.name)) for n in numbers}
-    texts = {c.name: keras.Input((1,), dtype="string", name=input_name(c.name)) for c in categories}
-    features = []
-    if numbers:
-        join = layers.Concatenate(dtype="float64", name="preprocess.join_numbers")
-        features.append(_number_features(numbers)(join(list(floats.values()))))
-    for category in categories:
+    inputs: dict[str, Any] = {}
+    features: list[Any] = []
+    for kind, columns in learned:
+        raw = [keras.Input((1,), dtype=kind.dtype, name=input_name(column.name)) for column in columns]
+        inputs |= {tensor.name: tensor for tensor in raw}
+        features += kind.features(columns, raw)
+    output = layers.Concatenate(dtype="float32", name="preprocess.join")(features)
+    return keras.Model(inputs, output, name="preprocess.table")
+
+
+def _features_of_numbers(numbers: Sequence[Number], raw: Sequence[Any]) -> list[Any]:
+    from keras import layers
+
+    join = layers.Concatenate(dtype="float64", name="preprocess.join_numbers")
+    return [_number_features(numbers)(join(list(raw)))]
+
+
+def _features_of_categories(categories: Sequence[Category], raw: Sequence[Any]) -> list[Any]:
+    from keras import layers
+
+    one_hots = []
+    for category, texts in zip(categories, raw, strict=True):
         if category.values:
             one_hot = layers.StringLookup(
                 vocabulary=list(category.values),
@@ -259,13 +294,19 @@ def _model(numbers: list[Number], categories: list[Category]) -> keras.Model:
                 output_mode="one_hot",
                 name=f"preprocess.one_hot.{input_name(category.name)}",
             )
-            features.append(one_hot(texts[category.name]))
-    output = layers.Concatenate(dtype="float32", name="preprocess.join")(features)
-    inputs = {tensor.name: tensor for tensor in (*floats.values(), *texts.values())}
-    return keras.Model(inputs, output, name="preprocess.table")
+            one_hots.append(one_hot(texts))
+    return one_hots
 
 
-def _number_features(numbers: list[Number]) -> keras.Model:
+def _names_of_numbers(numbers: Sequence[Number]) -> list[str]:
+    return [*(each.name for each in numbers), *(f"{each.name} is missing" for each in numbers if each.missing)]
+
+
+def _names_of_categories(categories: Sequence[Category]) -> list[str]:
+    return [f"{category.name} = {value}" for category in categories for value in _buckets(category)]
+
+
+def _number_features(numbers: Sequence[Number]) -> keras.Model:
     """From raw float64 `[rows, numbers]` to float32 `[rows, numbers + flags]`."""
     import keras
     from keras import ops
@@ -284,3 +325,7 @@ def _number_features(numbers: list[Number]) -> keras.Model:
         flags = ops.cast(ops.take(missing, flagged, axis=1), "float32")
         features = ops.concatenate([features, flags], axis=1)
     return keras.Model(raw, features, name="preprocess.numbers")
+
+
+NUMBERS = ColumnKind(_learn_number, _names_of_numbers, "float64", _features_of_numbers)
+CATEGORIES = ColumnKind(_learn_category, _names_of_categories, "string", _features_of_categories)

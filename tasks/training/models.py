@@ -283,6 +283,3 @@ MODELS: dict[str, Callable[..., Architecture]] = {
     "gru": gru,
     "audio": audio,
 }
-
-DEFAULT_MODELS = {TABLE: "mlp", IMAGE: "cnn", TEXT: "text", AUDIO: "audio"}
-"""The model of each kind of data where the spec names none."""

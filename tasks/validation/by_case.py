@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset
+from tasks.dataset import Dataset
 from tasks.validation.inferred import Inferred, Suite
 from tasks.validation.rows import row_digests
 from tasks.validation.suite import Expectation
@@ -16,13 +16,12 @@ RARE = 0.1
 FEWEST = 2
 """Training rows that each class must have; with fewer, nothing can be learned about it."""
 
-_CASES = {TABLE: "rows", IMAGE: "images", TEXT: "texts", AUDIO: "sounds"}
 _BETWEEN = "expect_column_values_to_be_between"
 
 
 def of_rows(dataset: Dataset) -> Suite:
     """No row repeats an earlier one, inputs and target alike."""
-    what = _CASES[dataset.kind]
+    what = dataset.form.cases
     digests = pd.DataFrame({"row": row_digests(dataset)})
     repeats = of(int(digests["row"].duplicated().sum()), dataset.rows, what)
     unique = Inferred(

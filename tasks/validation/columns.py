@@ -90,11 +90,7 @@ def identifier_column(
 
 def infinite_value(dataset: Dataset, splits: pd.DataFrame) -> Finding:
     """Every number, pixel, sample and target must be finite (inputs may be missing): one infinity spoils a mean."""
-    counts = {name: int(np.isinf(dataset.table[name].to_numpy(np.float64)).sum()) for name in dataset.numbers}
-    if dataset.images is not None and dataset.images.dtype.kind == "f":
-        counts["the pixels"] = int((~np.isfinite(dataset.images)).sum())
-    if dataset.sounds is not None:
-        counts["the sounds"] = int((~np.isfinite(dataset.sounds)).sum())
+    counts = dataset.form.not_finite(dataset)
     if dataset.task == "regression":
         counts[dataset.target_name] = int((~np.isfinite(dataset.target)).sum())
     found = [name for name, count in counts.items() if count]

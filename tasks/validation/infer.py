@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.validation.by_case import of_classes, of_rows
 from tasks.validation.by_column import of_all_rows, of_held_rows
-from tasks.validation.by_profile import of_images, of_sounds, of_texts, of_wide_table
+from tasks.validation.by_profile import of_wide_table
 from tasks.validation.inferred import Suite
 from tasks.validation.rows import rows_in
 from tasks.validation.suite import run
@@ -47,19 +47,18 @@ def infer(
 
 
 def _suites(dataset: Dataset, splits: pd.DataFrame, learned: np.ndarray | None) -> Iterator[Suite]:
-    table, train, held = dataset.table, rows_in(splits, TRAIN), rows_in(splits, VAL, TEST)
+    train, held = rows_in(splits, TRAIN), rows_in(splits, VAL, TEST)
+    yield from dataset.form.suites(dataset, train, held)
+    yield of_rows(dataset)
+    if dataset.classes is not None:
+        target = dataset.target[train] if learned is None else learned
+        yield of_classes(dataset.classes, target, dataset.target_name)
+
+
+def of_table(table: pd.DataFrame, train: np.ndarray, held: np.ndarray) -> Iterator[Suite]:
+    """Of all of a table's rows, and of those held back: column by column, or of a wide table by its profile."""
     if len(table.columns) > WIDE:
         yield of_wide_table(table, train, held)
     elif len(table.columns):
         yield table, list(of_all_rows(table, train))
         yield table.iloc[held], list(of_held_rows(table.iloc[train]))
-    if dataset.images is not None:
-        yield of_images(dataset.images, train, held)
-    if dataset.texts is not None:
-        yield of_texts(dataset.texts, train, held)
-    if dataset.sounds is not None:
-        yield of_sounds(dataset.sounds, train, held)
-    yield of_rows(dataset)
-    if dataset.classes is not None:
-        target = dataset.target[train] if learned is None else learned
-        yield of_classes(dataset.classes, target, dataset.target_name)

@@ -30,10 +30,8 @@ def raw_table(dataset: Dataset) -> pd.DataFrame:
         labels = pd.Series(dataset.classes, dtype="str")
         numbers = pd.to_numeric(labels, errors="coerce")
         target = (labels if numbers.isna().any() else numbers).iloc[dataset.target]
-    columns = {name: dataset.table[name] for name in dataset.table.columns}
-    columns[dataset.target_name] = target
-    if dataset.texts is not None:
-        columns[str(dataset.texts.name)] = dataset.texts
+    raw = dataset.raw if isinstance(dataset.raw, pd.DataFrame) else dataset.table
+    columns = {**{str(name): raw[name] for name in raw.columns}, dataset.target_name: target}
     columns |= {name: dataset.extras[name] for name in dataset.extras.columns if name not in columns}
     return pd.DataFrame({name: column.array for name, column in columns.items()})
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from tasks.augmentation import library
-from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.table import AUGMENTERS, augmenter
+from tasks.dataset import Facts
 from tasks.spec.entries import bind
 from tests.small_wordnet import installed_wordnet
 

@@ -14,6 +14,7 @@ from tasks.datasets.catalogue import CATALOGUE, Entry
 from tasks.datasets.load import load_dataset
 from tasks.datasets.splits import split_rows
 from tasks.spec.models import Data, Split
+from tests.datasets import array_of, texts_of
 from tests.real_data import needs_data
 
 README = Path(__file__).parents[2] / "data" / "README.md"
@@ -119,10 +120,10 @@ def test_adult_has_two_classes_and_its_own_test_part(tmp_path: Path) -> None:
 @needs_data
 def test_mnist_has_its_official_test_part(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="mnist"), home=tmp_path)
-    assert dataset.images is not None and dataset.images.shape == (70_000, 28, 28, 1)
+    assert array_of(dataset).shape == (70_000, 28, 28, 1)
     test = (split_rows(dataset, Split())["part"] == "test").to_numpy()
     assert list(np.bincount(dataset.target[test])) == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert dataset.images[~test].mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert array_of(dataset)[~test].mean() / 255 == pytest.approx(0.1307, abs=1e-4)
 
 
 @needs_data
@@ -135,18 +136,18 @@ def test_german_credit_names_its_classes(tmp_path: Path) -> None:
 @needs_data
 def test_copies_of_a_message_stay_in_one_part(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="sms-spam"), home=tmp_path)
-    assert dataset.kind == "text" and dataset.texts is not None and dataset.rows == 5_574
+    assert dataset.form.name == "text" and dataset.rows == 5_574
     assert dataset.classes == ("ham", "spam") and dataset.target.sum() == 747
     parts = split_rows(dataset, Split())["part"].to_numpy()
-    plain = dataset.texts.str.lower().str.replace(r"[^a-z0-9]+", " ", regex=True).str.strip()
+    plain = texts_of(dataset).str.lower().str.replace(r"[^a-z0-9]+", " ", regex=True).str.strip()
     assert (pd.Series(parts).groupby(plain).nunique() == 1).all()
 
 
 @needs_data
 def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="spoken-digits", seconds=1), home=tmp_path)
-    assert dataset.kind == "audio" and dataset.rate == 8_000
-    assert dataset.sounds is not None and dataset.sounds.shape == (3_000, 8_000)
+    assert dataset.form.name == "audio" and dataset.medium.rate == 8_000
+    assert array_of(dataset).shape == (3_000, 8_000)
     parts = split_rows(dataset, Split())["part"]
     assert list(np.bincount(dataset.target[parts == "test"])) == [30] * 10
     speakers = Split(group="speaker")
@@ -158,10 +159,10 @@ def test_spoken_digits_have_their_official_test_part_or_speakers(tmp_path: Path)
 @needs_data
 def test_cifar_small_begins_with_a_frog(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="cifar-small"), home=tmp_path)
-    assert dataset.images is not None and dataset.images.shape == (2_000, 32, 32, 3)
+    assert array_of(dataset).shape == (2_000, 32, 32, 3)
     assert dataset.classes is not None and [dataset.classes[i] for i in dataset.target[:3]] == [
         "frog",
         "truck",
         "truck",
     ]
-    assert list(dataset.images[0, 0, 0]) == [59, 62, 63]  # as in the original: red, green, blue
+    assert list(array_of(dataset)[0, 0, 0]) == [59, 62, 63]  # as in the original: red, green, blue

@@ -20,6 +20,7 @@ from tasks.validation.finding import Finding
 from tasks.validation.names import EXPECTATIONS
 from tasks.validation.suite import Expectation, run
 from tasks.validation.validate import validate
+from tests.datasets import made
 
 NOT_OFFERED = {
     "ExpectColumnKLDivergenceToBeLessThan": "its partition object is no parameter to write by hand",
@@ -116,7 +117,7 @@ def clean_data(rows: int = 600, seed: int = 0) -> tuple[Dataset, pd.DataFrame]:
     )
     part = np.array(["train", "train", "train", "val", "test"])[np.arange(rows) // 3 % 5]
     splits = SPLITS.frame(pd.DataFrame({"row": np.arange(rows), "part": part, "group": part}))
-    return Dataset("clean", table, target, "kind", ("a", "b", "c"), "0" * 64), splits
+    return made("clean", table, target, "kind", ("a", "b", "c"), "0" * 64), splits
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -150,9 +151,9 @@ def test_a_check_answers_in_plain_values_on_odd_data(name):
     images = np.zeros((4, 2, 2, 1), np.uint8)
     missing = pd.DataFrame({"x": np.full(4, np.nan), "s": pd.Series([None] * 4, dtype="str")})
     for dataset in (
-        Dataset("images", empty, target, "y", ("a",), "0", images=images),
-        Dataset("one class", missing, target, "y", ("a",), "0"),
-        Dataset("constant", missing, np.zeros(4), "y", None, "0"),
+        made("images", empty, target, "y", ("a",), "0", images=images),
+        made("one class", missing, target, "y", ("a",), "0"),
+        made("constant", missing, np.zeros(4), "y", None, "0"),
     ):
         finding = CHECKS[name].function(dataset, splits)
         if finding is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,10 +17,12 @@ import pytest
 from reports.run import read_run
 from reports.sections import SECTIONS, Section, markdown
 from tasks import stages
-from tasks.augmentation.augmenter import Augmenter, Facts
+from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.table import AUGMENTERS
-from tasks.dataset import Dataset
+from tasks.dataset import Dataset, Facts, Kind
 from tasks.evaluation.metrics import CLASSIFICATION, METRICS, Metric, Statistic
+from tasks.kinds import KINDS, TABLE_FORM
+from tasks.preprocessing.tables import ColumnKind
 from tasks.search.method import Method, Observation
 from tasks.search.methods import METHODS
 from tasks.search.points import possible
@@ -88,8 +93,23 @@ def reversed_matthews(target: np.ndarray, prediction: np.ndarray) -> Statistic:
     return values
 
 
+def learn_spread(name: str, column: pd.Series) -> SimpleNamespace:
+    return SimpleNamespace(name=name, largest=float(np.abs(column.to_numpy(np.float64)).max()))
+
+
+def names_of_spread(learned: Sequence[Any]) -> list[str]:
+    return [f"{each.name} of its largest" for each in learned]
+
+
+def divided(learned: Sequence[Any], raw: Sequence[Any]) -> list[Any]:
+    return [keras.layers.Rescaling(1 / each.largest)(one) for each, one in zip(learned, raw, strict=True)]
+
+
 def always_fails(dataset: Dataset, splits: pd.DataFrame) -> Finding:
     return Finding(False, "yes", "no", rows=1, unexpected=1, message="A dummy check failed.")
+
+
+DUMMY_KIND = Kind("dummy_kind", TABLE_FORM, ColumnKind(learn_spread, names_of_spread, "float64", divided))
 
 
 @pytest.fixture
@@ -112,6 +132,7 @@ def dummies(monkeypatch: pytest.MonkeyPatch) -> None:
         statistic=reversed_matthews,
     )
     monkeypatch.setitem(METRICS, "dummy_metric", coefficient)
+    monkeypatch.setitem(KINDS, "dummy_kind", DUMMY_KIND)
     monkeypatch.setitem(CHECKS, "dummy_check", Check(always_fails, "warn"))
     monkeypatch.setitem(SECTIONS, "dummy", Section("Dummy section", "dummy", {"dummy": lambda run: "dummy text"}))
 
@@ -131,6 +152,7 @@ SPEC: dict[str, Any] = {
 def test_a_run_uses_a_dummy_of_each_table(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run", SPEC)
     dataset = stages.load(run)
+    dataset = replace(dataset, kinds={**dataset.kinds, "worst area": DUMMY_KIND})
     splits = stages.split(run, dataset)
     validation = stages.validate(run, dataset, splits)
     plan, prepared, searching = stages.plan(run, dataset, splits)
@@ -140,6 +162,10 @@ def test_a_run_uses_a_dummy_of_each_table(tmp_path: Path) -> None:
     verdict = stages.judge(run, plan, prepared, stages.evaluate(run, plan, prepared), splits)
 
     assert "A dummy check failed." in [each["message"] for each in validation["results"]]
+    assert {"name": "worst area", "kind": "dummy_kind"} in plan.data["columns"]
+    largest = np.abs(dataset.table["worst area"].iloc[prepared.rows["train"]]).max()
+    last = prepared.features[:, -1]
+    np.testing.assert_allclose(last, dataset.table["worst area"] / largest, rtol=1e-6)
     assert len(plan.recipes) == 2 and {stack.trainer for stack in plan.stacks} == {"stack"}
     assert verdict["metric"] == "dummy_metric"
     interval = verdict["shipped"]["metrics"]["dummy_metric"]

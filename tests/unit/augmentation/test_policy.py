@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tasks.augmentation.augmenter import Facts
 from tasks.augmentation.policy import CHUNK, Policy, augment, copies, policy_of, workers
+from tasks.dataset import Facts
 
 DOCUMENT: dict[str, Any] = {
     "steps": [{"rotation": {"degrees": 30.0}}, {"noise": {}}, {"flip": {}}],

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tasks.augmentation import wordnet
-from tasks.augmentation.augmenter import Facts
 from tasks.augmentation.sound import SOUND_AUGMENTERS
 from tasks.augmentation.text import TEXT_AUGMENTERS
+from tasks.dataset import Facts
 from tests.small_wordnet import write_wordnet
 
 SEEDS = np.random.default_rng(7).integers(0, 2**63, 10).astype(np.uint64)

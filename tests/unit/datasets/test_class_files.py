@@ -18,6 +18,7 @@ from tasks.datasets.load import load_dataset
 from tasks.datasets.sounds import decode_sound
 from tasks.errors import BadInput
 from tasks.spec.models import Data
+from tests.datasets import array_of, texts_of
 
 BAD = Path(__file__).parents[2] / "bad_specs"
 
@@ -54,10 +55,10 @@ def clips(root: Path) -> Path:
 
 def test_a_folder_for_each_class_of_images(tmp_path: Path) -> None:
     dataset = load(pictures(tmp_path / "pictures"))
-    assert dataset.kind == "image" and dataset.classes == ("cat", "dog") and dataset.given_part is None
-    assert dataset.images is not None and dataset.images.shape == (8, 4, 5, 3) and dataset.images.dtype == np.uint8
+    assert dataset.form.name == "image" and dataset.classes == ("cat", "dog") and dataset.given_part is None
+    assert array_of(dataset).shape == (8, 4, 5, 3) and array_of(dataset).dtype == np.uint8
     assert list(dataset.target) == [0] * 4 + [1] * 4
-    assert list(dataset.images[:4, 0, 0, 0]) == [0, 10, 20, 30], "red comes first"
+    assert list(array_of(dataset)[:4, 0, 0, 0]) == [0, 10, 20, 30], "red comes first"
     assert dataset.name == "pictures" and not dataset.notes
 
 
@@ -83,12 +84,12 @@ def test_an_archive_is_the_same_data_as_its_folder(tmp_path: Path) -> None:
 def test_sounds_get_one_length(tmp_path: Path) -> None:
     root = clips(tmp_path / "clips")
     dataset = load(root)
-    assert dataset.kind == "audio" and dataset.rate == 8_000 and dataset.classes == ("no", "yes")
-    assert dataset.sounds is not None and dataset.sounds.shape == (6, 120) and dataset.sounds.dtype == np.float32
-    assert (dataset.sounds[0, 80:] == 0).all() and dataset.sounds[0, 79] == pytest.approx(0.5, abs=1e-4)
+    assert dataset.form.name == "audio" and dataset.medium.rate == 8_000 and dataset.classes == ("no", "yes")
+    assert array_of(dataset).shape == (6, 120) and array_of(dataset).dtype == np.float32
+    assert (array_of(dataset)[0, 80:] == 0).all() and array_of(dataset)[0, 79] == pytest.approx(0.5, abs=1e-4)
     assert "4 padded with silence to the longest" in dataset.notes[0]
     cut = load(root, seconds=0.0125)
-    assert cut.sounds is not None and cut.sounds.shape == (6, 100)
+    assert array_of(cut).shape == (6, 100)
     assert "2 cut to 0.0125 s, 2 padded" in cut.notes[0]
     assert cut.digest != dataset.digest
     with pytest.raises(BadInput, match="less than one sample"):
@@ -126,7 +127,7 @@ def test_keras_archives_of_images(tmp_path: Path) -> None:
     x, y = rng.integers(0, 255, (9, 4, 4), np.uint8), np.arange(9) % 3
     np.savez(tmp_path / "a.npz", x_train=x[:6], y_train=y[:6, None], x_test=x[6:], y_test=y[6:, None])
     dataset = load(tmp_path / "a.npz")
-    assert dataset.images is not None and dataset.images.shape == (9, 4, 4, 1) and dataset.classes == ("0", "1", "2")
+    assert array_of(dataset).shape == (9, 4, 4, 1) and dataset.classes == ("0", "1", "2")
     assert list(dataset.given_part) == ["train"] * 6 + ["test"] * 3
 
 
@@ -134,9 +135,9 @@ def test_archives_of_columns_and_of_wide_numbers(tmp_path: Path) -> None:
     labels = np.array(["no", "yes"] * 4)
     np.savez(tmp_path / "a.npz", x=np.arange(16.0).reshape(8, 2), y=labels)
     dataset = load(tmp_path / "a.npz")
-    assert dataset.kind == "table" and dataset.numbers == ["x1", "x2"] and dataset.classes == ("no", "yes")
+    assert dataset.form.name == "table" and dataset.numbers == ["x1", "x2"] and dataset.classes == ("no", "yes")
     np.savez(tmp_path / "b.npz", x=np.linspace(0, 1, 8 * 4).reshape(8, 2, 2), y=labels)
-    assert load(tmp_path / "b.npz").images.dtype == np.float32
+    assert array_of(load(tmp_path / "b.npz")).dtype == np.float32
 
 
 MESSAGES = "label,message\n" + "".join(f"{('ham', 'spam')[i % 2]},message number {i}\n" for i in range(10))
@@ -145,8 +146,8 @@ MESSAGES = "label,message\n" + "".join(f"{('ham', 'spam')[i % 2]},message number
 def test_a_column_of_text_is_the_only_input(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(MESSAGES.replace("message number 3", "NA"))
     dataset = load(tmp_path / "m.csv", target="label", text="message")
-    assert dataset.kind == "text" and dataset.texts is not None and dataset.texts.name == "message"
-    assert dataset.texts[3] == "NA", "what someone wrote is no missing value"
+    assert dataset.form.name == "text" and texts_of(dataset).name == "message"
+    assert texts_of(dataset)[3] == "NA", "what someone wrote is no missing value"
     assert not len(dataset.table.columns) and list(dataset.raw.columns) == ["message"]
     trigrams = load(tmp_path / "m.csv", target="label", text="message", tokens="trigrams")
     assert trigrams.digest != dataset.digest
@@ -161,7 +162,7 @@ def test_texts_in_parquet_are_those_of_the_same_csv(tmp_path: Path) -> None:
         frame[5 * part :][:5].to_parquet(tmp_path / "parts" / f"{part}.parquet")
     asked = {"target": "label", "text": "message", "rows": 6}
     whole = load(tmp_path / "whole.parquet", **asked)
-    assert whole.kind == "text" and load(tmp_path / "parts", **asked).digest == whole.digest
+    assert whole.form.name == "text" and load(tmp_path / "parts", **asked).digest == whole.digest
     del asked["rows"]
     assert load(tmp_path / "m.csv", **asked).digest == load(tmp_path / "parts", **asked).digest
     frame.loc[3, "message"] = " "
@@ -185,7 +186,7 @@ def test_blank_texts_and_rows_that_are_no_utf8_are_skipped_with_their_rows(tmp_p
 
 def test_a_sample_of_rows_keeps_sounds_and_labels_together(tmp_path: Path) -> None:
     dataset = load(clips(tmp_path / "clips"), rows=4)
-    assert dataset.sounds is not None and len(dataset.sounds) == dataset.rows == 4
+    assert len(array_of(dataset)) == dataset.rows == 4
 
 
 def test_a_broken_archive_among_images_is_said(tmp_path: Path) -> None:

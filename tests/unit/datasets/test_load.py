@@ -18,6 +18,7 @@ from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
 from tasks.spec.models import Data
+from tests.datasets import array_of
 
 PEOPLE = "age,member,city,since,bought\n" + "".join(
     f"{20 + i if i % 5 else ''},{i % 2 == 0},{('Rome', 'Oslo', '')[i % 3]},2024-01-{i + 1:02d},{i % 2}\n"
@@ -206,7 +207,7 @@ def test_what_has_no_effect_on_images_is_refused(tmp_path: Path, data: dict) -> 
 
 def test_digits_need_no_file(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="digits"), home=tmp_path)
-    assert dataset.images is not None and dataset.images.shape == (1797, 8, 8, 1)
-    assert dataset.images.dtype == np.uint8 and dataset.images.max() == 16
+    assert array_of(dataset).shape == (1797, 8, 8, 1)
+    assert array_of(dataset).dtype == np.uint8 and array_of(dataset).max() == 16
     assert dataset.classes == tuple("0123456789") and dataset.table.shape == (1797, 0)
     assert not list(tmp_path.iterdir())

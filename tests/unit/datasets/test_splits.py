@@ -13,6 +13,7 @@ from tasks.datasets.splits import split_rows
 from tasks.errors import BadInput
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
+from tests.datasets import made
 
 
 def classes_of(target: list[int] | np.ndarray, **more: object) -> Dataset:
@@ -20,7 +21,7 @@ def classes_of(target: list[int] | np.ndarray, **more: object) -> Dataset:
     target = np.asarray(target, dtype=np.int64)
     names = tuple(str(i) for i in range(target.max() + 1))
     table = pd.DataFrame({"a": np.zeros(len(target))})
-    return Dataset("d", table, target, "y", names, "", **more)
+    return made("d", table, target, "y", names, "", **more)
 
 
 def steered_by(**columns: list) -> Dataset:

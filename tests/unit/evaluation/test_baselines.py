@@ -1,5 +1,6 @@
 import json
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.evaluation import baselines as module
-from tasks.evaluation.baselines import constant_loss, fit_baselines
+from tasks.evaluation.baselines import constant_loss, fit_baselines, of_spectrograms, of_texts
 
 PARTS = {"train": np.arange(0, 200), "val": np.arange(200, 250), "test": np.arange(250, 300)}
 
@@ -186,7 +187,7 @@ def test_texts_get_a_linear_model_of_their_tfidf():
     target = np.arange(300) % 2
     texts = pd.Series([" ".join(rng.choice(words[label], 4)) + f" {rng.integers(9)}" for label in target], name="text")
     features = np.zeros((300, 3), np.int32)
-    options = {"classes": ("ham", "spam"), "kind": "text", "table": texts.to_frame()}
+    options = {"classes": ("ham", "spam"), "rivals": of_texts, "table": texts.to_frame()}
     found = by_name(fit_baselines(features, target, PARTS, **options))
     assert list(found) == ["majority class", "TF-IDF, logistic regression"]
     reference = TfidfVectorizer(token_pattern=r"\S+", sublinear_tf=True).fit(texts[:200])
@@ -194,9 +195,8 @@ def test_texts_get_a_linear_model_of_their_tfidf():
     expected = model.predict_proba(reference.transform(texts[250:]))
     np.testing.assert_allclose(found["TF-IDF, logistic regression"].test, expected, atol=1e-4)
 
-    numbers = by_name(
-        fit_baselines(features, 10.0 * target, PARTS, **options | {"classes": None, "tokens": "trigrams"})
-    )
+    options |= {"classes": None, "rivals": partial(of_texts, tokens="trigrams")}
+    numbers = by_name(fit_baselines(features, 10.0 * target, PARTS, **options))
     assert list(numbers) == ["mean", "TF-IDF, ridge regression"]
     assert np.abs(numbers["TF-IDF, ridge regression"].test - 10.0 * target[250:]).max() < 2
 
@@ -205,6 +205,7 @@ def test_sounds_get_a_linear_model_of_each_bands_mean_and_deviation():
     rng = np.random.default_rng(0)
     target = np.arange(300) % 2
     spectra = rng.normal(size=(300, 20, 5, 1)) * (1 + 2 * target[:, None, None, None])  # told by the deviation alone
-    found = by_name(fit_baselines(spectra.astype(np.float32), target, PARTS, classes=("soft", "loud"), kind="audio"))
+    options = {"classes": ("soft", "loud"), "rivals": of_spectrograms}
+    found = by_name(fit_baselines(spectra.astype(np.float32), target, PARTS, **options))
     answer = found["log-mel statistics, logistic regression"]
     assert (answer.test.argmax(axis=1) == target[250:]).all()

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tasks.augmentation.preview import SPECTROGRAMS, WORDS_SHOWN
 from tasks.dataset import TRAIN
-from tasks.execution import previews as previews_module
-from tasks.execution.previews import chosen, write_previews
+from tasks.execution.previews import before_and_after, chosen, write_previews
 from tasks.inputs.augmented import Versions
 from tasks.run_folder import read_json
+from tests.datasets import texts_of
 from tests.runs import planned
 from tests.unit.inputs.test_augmented import LOUDER, SWAPPED, TURNED, clips, messages, pictures, policy
 
@@ -67,15 +68,17 @@ def test_what_is_shown_is_what_is_trained_on() -> None:
     prepared = pictures()
     versions = Versions.of(prepared, policy(TURNED))
     positions = np.array([3, 40, 7])
-    shown = previews_module._inputs(versions, positions, 2)
-    np.testing.assert_array_equal(shown[0], prepared.features[prepared.rows[TRAIN][positions]])
-    np.testing.assert_array_equal(shown[2], versions.fresh(0, 1, positions)[0])
+    before, after = before_and_after(versions, positions, 2, of_features=True)
+    np.testing.assert_array_equal(before, prepared.features[prepared.rows[TRAIN][positions]])
+    np.testing.assert_array_equal(after[1], versions.fresh(0, 1, positions)[0])
 
 
 def test_spectrograms_run_to_the_right_with_high_tones_above() -> None:
     versions = Versions.of(clips(), policy(LOUDER))
     frames, bands = versions.prepared.features.shape[1:3]
-    grid = previews_module._spectrograms(versions, np.array([0, 1]), 1)
+    before, after = before_and_after(versions, np.array([0, 1]), 1, of_features=True)
+    grid = SPECTROGRAMS.show(before, after, versions.prepared.dataset)
+    assert isinstance(grid, np.ndarray)
     factor, gap = -(-72 // max(frames, bands)), 4
     assert grid.shape == (2 * (bands * factor + gap), 2 * (frames * factor + gap) - gap, 1)
     level = versions.prepared.features[versions.prepared.rows[TRAIN][0], :, :, 0]
@@ -85,9 +88,12 @@ def test_spectrograms_run_to_the_right_with_high_tones_above() -> None:
 
 def test_texts_are_shown_as_they_are() -> None:
     prepared = messages()
-    shown = previews_module._words(Versions.of(prepared, policy(SWAPPED)), np.array([0, 1]), 2)["examples"]
-    texts = prepared.dataset.texts
-    assert texts is not None
+    versions = Versions.of(prepared, policy(SWAPPED))
+    before, after = before_and_after(versions, np.array([0, 1]), 2, of_features=False)
+    found = WORDS_SHOWN.show(before, after, prepared.dataset)
+    assert isinstance(found, dict)
+    shown = found["examples"]
+    texts = texts_of(prepared.dataset)
     assert [each["before"] for each in shown] == texts.iloc[prepared.rows[TRAIN][:2]].tolist()
     for each in shown:
         assert all(sorted(after.lower().split()) == sorted(each["before"].lower().split()) for after in each["after"])

@@ -25,7 +25,7 @@ from tasks.augmentation import cache, pieces
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.augmentation.pieces import held_bytes, piece_bounds
 from tasks.augmentation.policy import Policy, augment, policy_of
-from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.dataset import TEST, TRAIN, VAL
 from tasks.inputs import augmented as augmented_module
 from tasks.inputs.augmented import Fresh, Held, Makers, Versions, augmented, makers
 from tasks.inputs.prepared import Prepared, prepare
@@ -35,6 +35,7 @@ from tasks.training.fit import train_fit
 from tasks.training.models import MODELS
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays
+from tests.datasets import array_of, made, with_sounds, with_texts
 from tests.small_trials import assert_same, trial_of
 
 ROWS = 150
@@ -60,7 +61,7 @@ def pictures(classes: tuple[str, ...] | None = ("a", "b", "c")) -> Prepared:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 200, (ROWS, 6, 5, 1), np.uint8)
     target = rng.integers(0, 3, ROWS) if classes else rng.normal(50, 9, ROWS)
-    data = Dataset("pictures", pd.DataFrame(index=range(ROWS)), target, "answer", classes, "digest", images=images)
+    data = made("pictures", pd.DataFrame(index=range(ROWS)), target, "answer", classes, "digest", images=images)
     return prepare(data, splits())
 
 
@@ -68,21 +69,21 @@ def people() -> Prepared:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"city": rng.choice(["Oslo", "Rome"], ROWS), "age": rng.normal(40, 10, ROWS)})
     table["height"] = np.where(rng.random(ROWS) < 0.1, np.nan, rng.normal(170, 8, ROWS))
-    return prepare(Dataset("people", table, np.arange(ROWS) % 3, "answer", ("a", "b", "c"), "digest"), splits())
+    return prepare(made("people", table, np.arange(ROWS) % 3, "answer", ("a", "b", "c"), "digest"), splits())
 
 
 def messages() -> Prepared:
     rng = np.random.default_rng(0)
     words = ["see", "you", "soon", "at", "home", "now", "win", "cash"]
     texts = pd.Series([" ".join(rng.choice(words, 6)) for _ in range(ROWS)], name="my message", dtype=object)
-    data = Dataset("messages", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
-    return prepare(replace(data, texts=texts), splits())
+    data = made("messages", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
+    return prepare(with_texts(data, texts), splits())
 
 
 def clips() -> Prepared:
     sounds = np.random.default_rng(0).normal(0, 0.1, (ROWS, 400)).astype(np.float32)
-    data = Dataset("clips", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
-    return prepare(replace(data, sounds=sounds, rate=2000), splits())
+    data = made("clips", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 3, "a", ("a", "b", "c"), "digest")
+    return prepare(with_sounds(data, sounds, 2000), splits())
 
 
 SWAPPED: dict[str, Any] = TURNED | {"steps": [{"word_swap": {}}]}
@@ -167,8 +168,7 @@ def test_two_processes_give_the_same_bytes_and_are_gone_afterwards(making: Maker
 
 def test_a_row_is_what_its_policy_makes_of_it(making: Makers) -> None:
     prepared = pictures()
-    images = prepared.dataset.images
-    assert images is not None
+    images = array_of(prepared.dataset)
     feed = fed(prepared, TURNED, making).train
     inputs, targets = taken(feed, 1, 4, [50])
     rows = prepared.rows[TRAIN][feed.order(1, 4)[:]]
@@ -406,6 +406,7 @@ PARENT = """
 import numpy as np
 from tasks.augmentation.policy import augment, policy_of
 from tasks.inputs.augmented import makers
+from tests.datasets import array_of, made, with_sounds, with_texts
 
 if __name__ == "__main__":
     images = np.zeros([2000, 32, 32, 1], np.uint8)

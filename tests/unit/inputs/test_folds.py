@@ -31,6 +31,7 @@ from tasks.training.fit import train_fit
 from tasks.training.models import MODELS, Penalties
 from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Trial
+from tests.datasets import made, with_images
 from tests.small_trials import assert_same, trial_of
 from tests.unit.datasets.test_splits import classes_of, steered_by
 
@@ -192,7 +193,7 @@ def people(classes: tuple[str, ...] | None = ("no", "yes")) -> Dataset:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"age": rng.normal(40, 10, ROWS), "city": rng.choice(["Oslo", "Rome"], ROWS)})
     target = np.arange(ROWS) % 2 if classes else rng.normal(3000, 500, ROWS)
-    return Dataset("people", table, target, "answer", classes, "digest")
+    return made("people", table, target, "answer", classes, "digest")
 
 
 def folded(dataset: Dataset, folds: int = 3, **split: object) -> pd.DataFrame:
@@ -241,7 +242,7 @@ def test_a_fold_learns_nothing_from_what_it_validates(classes: tuple[str, ...] |
 def test_folds_of_images_share_their_memory() -> None:
     images = np.random.default_rng(0).integers(0, 255, (ROWS, 4, 4, 1), np.uint8)
     images[:, 0, 0] = 255
-    dataset = replace(people(), table=pd.DataFrame(index=range(ROWS)), images=images)
+    dataset = with_images(replace(people(), table=pd.DataFrame(index=range(ROWS))), images)
     first, *others = prepare_folds(dataset, folded(dataset)).values()
     assert all(each.features is first.features for each in others)
 

@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared, prepare
+from tests.datasets import made, with_images
 from tests.in_memory import in_memory
 
 ROWS = 60
@@ -30,13 +31,13 @@ def people(classes: tuple[str, ...] | None = ("no", "yes", "maybe")) -> Dataset:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"age": rng.normal(40, 10, ROWS), "city": rng.choice(["Oslo", "Rome"], ROWS)})
     target = np.arange(ROWS) % 3 if classes else rng.normal(3000, 500, ROWS)
-    return Dataset("people", table, target, "answer", classes, "digest")
+    return made("people", table, target, "answer", classes, "digest")
 
 
 def pictures() -> Dataset:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (ROWS, 4, 5, 3), np.uint8)
-    return replace(people(), table=pd.DataFrame(index=range(ROWS)), images=images)
+    return with_images(replace(people(), table=pd.DataFrame(index=range(ROWS))), images)
 
 
 def shaped(classes: int) -> Prepared:
@@ -44,7 +45,7 @@ def shaped(classes: int) -> Prepared:
     names = tuple(f"c{i}" for i in range(classes)) or None
     target = np.arange(3) % classes if classes else np.array([8.0, 10.0, 12.0])
     rows = {part: np.arange(3) for part in ("train", "val", "test")}
-    data = Dataset("d", pd.DataFrame(), target, "t", names, "digest")
+    data = made("d", pd.DataFrame(), target, "t", names, "digest")
     return Prepared(data, None, np.zeros((3, 1), "float32"), rows, (0.0, 1.0) if classes else (10.0, 2.0))
 
 

@@ -29,6 +29,7 @@ from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
 from tasks.training.models import MODELS
 from tasks.training.trial import Target
+from tests.datasets import made, with_sounds, with_texts
 
 PARTS = {"train": 100, "val": 25, "test": 25}
 
@@ -47,7 +48,7 @@ def labels(**compare: Any) -> list[str]:
 
 def dataset(*, classes: tuple[str, ...] | None = ("a", "b", "c"), images: bool = False, digest: str = "d") -> Dataset:
     table = pd.DataFrame({"x": np.zeros(150), "y": [f"c{i % 3}" for i in range(150)]})
-    return Dataset(
+    return made(
         name="made up",
         table=pd.DataFrame(index=table.index) if images else table,
         target=np.arange(150) % 3 if classes else np.zeros(150),
@@ -547,9 +548,9 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
 KINDS: dict[str, tuple[Dataset, tuple[int, ...]]] = {
     "table": (dataset(), (4,)),
     "image": (dataset(images=True), (8, 8, 1)),
-    "text": (replace(dataset(images=True), images=None, texts=pd.Series(["a b"] * 150, name="t")), (6,)),
+    "text": (with_texts(dataset(images=True), pd.Series(["a b"] * 150, name="t")), (6,)),
     "audio": (
-        replace(dataset(images=True), images=None, sounds=np.zeros((150, 80), np.float32), rate=8_000),
+        with_sounds(dataset(images=True), np.zeros((150, 80), np.float32), 8_000),
         (8, 10, 1),
     ),
 }
@@ -558,7 +559,7 @@ KINDS: dict[str, tuple[Dataset, tuple[int, ...]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
     data, features = KINDS[kind]
-    assert data.kind == kind
+    assert data.form.name == kind
     plan = plan_of(spec_of(compare={"model": list(MODELS)}), data, features)
     fitted = {plan.variant(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
     assert fitted == ({"gru"} if kind == "text" else set())

@@ -15,6 +15,7 @@ from tasks.validation.leak import target_leak
 from tasks.validation.overlap import shared_groups, shared_rows
 from tasks.validation.parts import capped_target, missing_class, too_few_rows
 from tasks.validation.rows import row_digests
+from tests.datasets import made
 
 
 def classified(rows: int = 1000, seed: int = 0, **columns: object) -> Dataset:
@@ -22,14 +23,14 @@ def classified(rows: int = 1000, seed: int = 0, **columns: object) -> Dataset:
     rng = np.random.default_rng(seed)
     target = (np.arange(rows) % 5 < 2).astype(np.int64)
     table = pd.DataFrame({"weak": rng.normal(size=rows) + target, **columns})
-    return Dataset("made", table, target, "sold", ("no", "yes"), "0")
+    return made("made", table, target, "sold", ("no", "yes"), "0")
 
 
 def measured(rows: int = 500, seed: int = 0, **columns: object) -> Dataset:
     """A number to predict, and one input that correlates with it at about 0.99."""
     target = np.random.default_rng(seed).normal(50, 10, rows)
     strong = target + np.random.default_rng(seed + 1).normal(0, 1.5, rows)
-    return Dataset("made", pd.DataFrame({"strong": strong, **columns}), target, "price", None, "0")
+    return made("made", pd.DataFrame({"strong": strong, **columns}), target, "price", None, "0")
 
 
 def split(rows: int, group: object = None, seed: int = 0) -> pd.DataFrame:
@@ -82,7 +83,7 @@ def test_a_strong_but_honest_column_is_no_leak(wrong):
 
 def test_a_few_rows_that_a_column_separates_are_no_proof():
     dataset = classified(rows=100)
-    perfect = Dataset("few", pd.DataFrame({"petal": dataset.target * 1.0}), dataset.target, "y", ("a", "b"), "0")
+    perfect = made("few", pd.DataFrame({"petal": dataset.target * 1.0}), dataset.target, "y", ("a", "b"), "0")
 
     assert target_leak(perfect, split(100)).success
 
@@ -90,7 +91,7 @@ def test_a_few_rows_that_a_column_separates_are_no_proof():
 def test_a_rare_class_is_not_given_away_by_guessing_the_common_one():
     rng = np.random.default_rng(0)
     target = (np.arange(5000) % 250 == 0).astype(np.int64)
-    dataset = Dataset("rare", pd.DataFrame({"noise": rng.normal(size=5000)}), target, "y", ("a", "b"), "0")
+    dataset = made("rare", pd.DataFrame({"noise": rng.normal(size=5000)}), target, "y", ("a", "b"), "0")
 
     assert target_leak(dataset, split(5000)).success
 
@@ -105,7 +106,7 @@ def test_honest_public_data_hold_no_leak(bundled):
 
     source = getattr(sklearn.datasets, bundled)(as_frame=True)
     classes = tuple(map(str, source.target_names))
-    dataset = Dataset(bundled, source.data, source.target.to_numpy(np.int64), "y", classes, "0")
+    dataset = made(bundled, source.data, source.target.to_numpy(np.int64), "y", classes, "0")
 
     for seed in range(3):
         assert target_leak(dataset, split(dataset.rows, seed=seed)).success
@@ -144,7 +145,7 @@ def test_the_order_of_rows_and_columns_does_not_matter(seed):
     splits = split(400)
     rng = np.random.default_rng(seed)
     rows, columns = rng.permutation(400), rng.permutation(dataset.table.columns)
-    shuffled = Dataset(
+    shuffled = made(
         "shuffled",
         dataset.table.iloc[rows].reset_index(drop=True)[list(columns)],
         target[rows],
@@ -166,7 +167,7 @@ def test_rows_that_stand_in_two_parts_are_counted():
     target = np.array([0, 1, 0, 0, 1, 1])
     splits = SPLITS.frame(pd.DataFrame({"row": range(6), "part": ["train", "train", "val", "val", "val", "test"]}))
 
-    finding = shared_rows(Dataset("rows", table, target, "y", ("a", "b"), "0"), splits)
+    finding = shared_rows(made("rows", table, target, "y", ("a", "b"), "0"), splits)
 
     # Row 2 repeats row 0; row 3 has row 1's inputs but another target; row 5 (test) repeats row 4 (val).
     assert (finding.success, finding.unexpected, finding.rows) == (False, 2, 4)
@@ -174,10 +175,10 @@ def test_rows_that_stand_in_two_parts_are_counted():
 
 
 def test_a_share_of_repeated_rows_may_be_allowed():
-    dataset = Dataset("same", pd.DataFrame({"x": np.zeros(100)}), np.arange(100) // 50, "y", ("a", "b"), "0")
+    dataset = made("same", pd.DataFrame({"x": np.zeros(100)}), np.arange(100) // 50, "y", ("a", "b"), "0")
 
     assert not shared_rows(dataset, split(100)).success
-    distinct = Dataset("new", pd.DataFrame({"x": np.arange(100.0)}), np.arange(100) // 50, "y", ("a", "b"), "0")
+    distinct = made("new", pd.DataFrame({"x": np.arange(100.0)}), np.arange(100) // 50, "y", ("a", "b"), "0")
     assert shared_rows(distinct, split(100)).success
     distinct.table.loc[0, "x"] = 1.0
     assert shared_rows(distinct, split(100), share=0.5).success
@@ -185,7 +186,7 @@ def test_a_share_of_repeated_rows_may_be_allowed():
 
 def test_digests_tell_rows_apart_as_their_values_do():
     table = pd.DataFrame({"x": [0.0, -0.0, np.nan, np.nan, 1.0], "s": text(["a", "a", None, None, "a"])})
-    digests = row_digests(Dataset("rows", table, np.zeros(5), "y", None, "0"))
+    digests = row_digests(made("rows", table, np.zeros(5), "y", None, "0"))
 
     assert digests[0] == digests[1]
     assert digests[2] == digests[3]
@@ -196,7 +197,7 @@ def test_equal_images_in_two_parts_are_shared_rows():
     images = np.random.default_rng(0).integers(0, 255, (50, 4, 4, 1)).astype(np.uint8)
     images[49] = images[0]
     splits = SPLITS.frame(pd.DataFrame({"row": range(50), "part": ["train"] * 40 + ["test"] * 10}))
-    dataset = Dataset("images", pd.DataFrame(index=range(50)), np.zeros(50, np.int64), "y", ("a",), "0", images=images)
+    dataset = made("images", pd.DataFrame(index=range(50)), np.zeros(50, np.int64), "y", ("a",), "0", images=images)
 
     assert shared_rows(dataset, splits).unexpected == 1
 
@@ -259,7 +260,7 @@ def test_infinite_numbers_are_found_in_inputs_target_and_pixels():
     assert infinite_value(endless, split(500)).unexpected == 1
 
     images = np.full((5, 2, 2, 1), np.nan, np.float32)
-    dataset = Dataset("images", pd.DataFrame(index=range(5)), np.zeros(5, np.int64), "y", ("a",), "0", images=images)
+    dataset = made("images", pd.DataFrame(index=range(5)), np.zeros(5, np.int64), "y", ("a",), "0", images=images)
     assert infinite_value(dataset, split(5)).unexpected == 20
 
 
@@ -291,5 +292,5 @@ def test_a_target_that_piles_up_at_its_largest_value_looks_capped():
     finding = capped_target(capped, split(500))
     assert not finding.success
     assert "largest price, 60" in finding.message
-    stars = Dataset("stars", free.table, np.random.default_rng(0).integers(1, 6, 500) * 1.0, "stars", None, "0")
+    stars = made("stars", free.table, np.random.default_rng(0).integers(1, 6, 500) * 1.0, "stars", None, "0")
     assert capped_target(stars, split(500)).success

@@ -13,6 +13,7 @@ from tasks.records.tables import SPLITS
 from tasks.validation.by_profile import of_images
 from tasks.validation.infer import WIDE, infer
 from tasks.validation.inferred import bounds
+from tests.datasets import made
 
 ROWS = 500
 PART = np.array(["train", "train", "train", "val", "test"])[np.arange(ROWS) // 10 % 5]
@@ -28,7 +29,7 @@ def table(**columns: object) -> pd.DataFrame:
 
 def classified(inputs: pd.DataFrame, target: np.ndarray | None = None) -> Dataset:
     target = np.arange(ROWS) // 5 % 2 if target is None else target
-    return Dataset("made", inputs, target, "sold", ("no", "yes"), "0")
+    return made("made", inputs, target, "sold", ("no", "yes"), "0")
 
 
 def failures(dataset: Dataset, **options: object) -> dict[tuple[str, str | None], dict]:
@@ -160,7 +161,7 @@ def test_a_wide_table_is_checked_through_its_profile():
 def test_images_are_checked_through_their_profile():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 200, (ROWS, 4, 4, 1)).astype(np.float32)
-    clean = Dataset(
+    clean = made(
         "images",
         pd.DataFrame(index=range(ROWS)),
         np.arange(ROWS) // 5 % 2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ from tasks.spec.entries import Check
 from tasks.validation.checks import CHECKS
 from tasks.validation.infer import infer
 from tasks.validation.validate import validate
+from tests.datasets import array_of, made, with_sounds, with_texts
 
 ROWS = 40
 SPLITS = pd.DataFrame(
     {"row": np.arange(ROWS), "part": ["train"] * 20 + ["val"] * 10 + ["test"] * 10, "group": [None] * ROWS}
 )
-EMPTY = Dataset("d", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 2, "label", ("ham", "spam"), "digest")
+EMPTY = made("d", pd.DataFrame(index=range(ROWS)), np.arange(ROWS) % 2, "label", ("ham", "spam"), "digest")
 
 
 def texts(**changed: str) -> Dataset:
@@ -29,14 +29,14 @@ def texts(**changed: str) -> Dataset:
     column = pd.Series([" ".join(rng.permutation(words)[:6]) for _ in range(ROWS)], dtype=object, name="message")
     for row, text in changed.items():
         column[int(row[1:])] = text
-    return replace(EMPTY, texts=column)
+    return with_texts(EMPTY, column)
 
 
 def sounds(**changed: Any) -> Dataset:
     waves = (0.3 * np.random.default_rng(0).uniform(-1, 1, (ROWS, 200))).astype(np.float32)
     for row, factor in changed.items():
         waves[int(row[1:])] = np.clip(factor * waves[int(row[1:])], -1, 1)
-    return replace(EMPTY, sounds=waves, rate=8_000)
+    return with_sounds(EMPTY, waves, 8_000)
 
 
 def failures(dataset: Dataset) -> list[str]:
@@ -77,7 +77,7 @@ def test_sounds_that_are_not_as_expected(changed: dict[str, float], said: str) -
 
 def test_samples_must_be_finite() -> None:
     broken = sounds()
-    broken.sounds[0, 0] = np.inf
+    array_of(broken)[0, 0] = np.inf
     finding = CHECKS["infinite_value"].function(broken, SPLITS)
     assert finding is not None and not finding.success and "the sounds" in finding.message
 

@@ -18,6 +18,7 @@ from tasks.errors import BadInput, Several
 from tasks.records.tables import SPLITS
 from tasks.validation.validate import outcome_table, validate
 from tasks.validation.written import raw_table
+from tests.datasets import made
 
 KEYS = {
     "check",
@@ -56,7 +57,7 @@ def dataset() -> Dataset:
     table.loc[1, "age"] = np.nan
     target = (rng.random(600) < 0.4).astype(np.int64)
     extras = pd.DataFrame({"ticket": pd.Series([f"t{i}" for i in range(600)], dtype="str")})
-    return Dataset("titanic", table, target, "survived", ("0", "1"), "0" * 64, extras=extras)
+    return made("titanic", table, target, "survived", ("0", "1"), "0" * 64, extras=extras)
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def test_the_oddities_of_the_shot_log_are_found():
     inputs = source[["SHOT_CLOCK", "TOUCH_TIME", "SHOT_DIST", "PTS"]].astype("float64")
     inputs["SHOT_RESULT"] = source["SHOT_RESULT"].astype("str")
     target = source["FGM"].to_numpy(np.int64)
-    dataset = Dataset("shots", inputs, target, "FGM", ("0", "1"), "0")
+    dataset = made("shots", inputs, target, "FGM", ("0", "1"), "0")
     part = np.array(["train", "train", "train", "val", "test"])[source["GAME_ID"].to_numpy() % 5]
     splits = SPLITS.frame(
         pd.DataFrame({"row": range(len(source)), "part": part, "group": source["GAME_ID"].astype("str")})
