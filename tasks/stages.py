@@ -26,11 +26,12 @@ from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.plan import Plan, lay_out, lay_out_chosen
 from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
-from tasks.planning.stacks import PlanContext, RowCounts
+from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.run_folder import read_json, write_json, write_text

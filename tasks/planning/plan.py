@@ -14,10 +14,11 @@ from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.kinds import FORMS
+from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import Recipe, recipes_of
 from tasks.planning.searches import Search, searches_of
-from tasks.planning.stacks import PlanContext, RowCounts, calibrations_of
+from tasks.planning.stacks import Machine, PlanContext, calibrations_of
 from tasks.planning.trials import PlannedStack, PlannedTrial, parameters_of, planned
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written
@@ -90,7 +91,13 @@ class Plan:
 
 
 def lay_out(
-    spec: Spec, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], *, resampled: int | None = None
+    spec: Spec,
+    dataset: Dataset,
+    parts: Mapping[str, int],
+    features: tuple[int, ...],
+    *,
+    resampled: int | None = None,
+    machine: Machine | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -99,11 +106,13 @@ def lay_out(
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
+        machine: What the trials are laid out for; None: this one.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
-    plan = _planned(spec, dataset, parts, features, resampled)
+    rows = RowCounts.of(dataset, parts, features, resampled)
+    plan = _planned(spec, dataset, parts, rows, machine or Machine())
     return replace(plan, trials=[], stacks=[]) if plan.search else plan
 
 
@@ -125,15 +134,15 @@ def lay_out_chosen(
         probe: What the plan before the search has under that name. It was written down before anything was trained, so
             the stacks are the same for whoever goes on with a killed search.
     """
-    return _planned(spec, dataset, parts, features, resampled, chosen, probe)
+    return _planned(spec, dataset, parts, RowCounts.of(dataset, parts, features, resampled), Machine(), chosen, probe)
 
 
 def _planned(
     spec: Spec,
     dataset: Dataset,
     parts: Mapping[str, int],
-    features: tuple[int, ...],
-    resampled: int | None,
+    rows: RowCounts,
+    machine: Machine,
     chosen: Sequence[Recipe] | None = None,
     probe: Mapping[str, Any] | None = None,
 ) -> Plan:
@@ -143,7 +152,7 @@ def _planned(
     searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
     recipes = list(chosen or compared)
-    context = PlanContext(dataset, {None: RowCounts.of(dataset, parts, features, resampled)}, (metric, *also))
+    context = PlanContext(dataset, {None: rows}, (metric, *also), machine)
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -155,7 +164,7 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=_described(dataset) | _held(dataset, parts, features),
+        data=_described(dataset) | _held(dataset, parts, rows.features),
         parts=dict(parts),
         recipes=recipes,
         trials=trials,

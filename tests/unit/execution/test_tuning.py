@@ -16,10 +16,10 @@ import pytest
 from tasks.execution.recording import folder_of, write_folder
 from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Found, Tuning, search
-from tasks.planning import stacks as layout
+from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.searches import searches_of
-from tasks.planning.stacks import PlanContext, RowCounts
+from tasks.planning.stacks import Machine, PlanContext
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.run_folder import read_json
 from tasks.search.method import Method, Observation
@@ -43,11 +43,12 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Planned:
     return planned(tmp_path_factory.mktemp("wine"), SPEC)
 
 
-def tuning_of(wine: Planned, metrics: tuple[str, ...] = (), **tune: Any) -> Tuning:
+def tuning_of(wine: Planned, metrics: tuple[str, ...] = (), cores: int = 2, **tune: Any) -> Tuning:
     spec = parse_spec(SPEC | {"tune": SPEC["tune"] | tune})
     parts = {part: len(rows) for part, rows in wine.prepared.rows.items()}
     rows = RowCounts.of(wine.prepared.dataset, parts, wine.prepared.features.shape[1:], None)
-    context = PlanContext(wine.prepared.dataset, {None: rows}, metrics or (wine.plan.metric, *wine.plan.also))
+    measured = metrics or (wine.plan.metric, *wine.plan.also)
+    context = PlanContext(wine.prepared.dataset, {None: rows}, measured, Machine(cores))
     assert spec.tune is not None
     return Tuning(searches_of(spec, wine.plan.recipes), context, context.key(spec), spec.tune.seeds, spec.tune.seed)
 
@@ -237,17 +238,13 @@ def test_whoever_goes_on_asks_and_trains_nothing_twice(wine: Planned, tmp_path: 
     assert written == {name: (run / "checkpoints" / name).read_bytes() for name in written}
 
 
-def test_a_round_keeps_the_stacks_it_was_begun_with(
-    wine: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_round_keeps_the_stacks_it_was_begun_with(wine: Planned, tmp_path: Path) -> None:
     """On a machine with more cores it would be divided otherwise, and what is finished be trained again."""
-    monkeypatch.setattr(layout, "cores", lambda: 1)
     first = Trainer(tmp_path, dies_after=1)
     with pytest.raises(KeyboardInterrupt):
-        found_by(tuning_of(wine), first)
-    monkeypatch.setattr(layout, "cores", lambda: 8)
+        found_by(tuning_of(wine, cores=1), first)
     second = Trainer(tmp_path)
-    found_by(tuning_of(wine), second)
+    found_by(tuning_of(wine, cores=8), second)
     assert first.rounds == second.rounds[: len(first.rounds)]
 
 

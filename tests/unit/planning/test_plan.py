@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from tasks.augmentation import wordnet
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.planning import cost_model as stacking
-from tasks.planning import stacks as layout_module
+from tasks.planning import groups as groups_module
 from tasks.planning.cost_model import Work
 from tasks.planning.plan import Plan, lay_out
 from tasks.planning.recipes import MAX_TRIALS, Recipe, identifier, recipes_of
-from tasks.planning.stacks import evaluation_steps
+from tasks.planning.stacks import Machine, evaluation_steps
 from tasks.planning.trials import bind_trial
 from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
@@ -59,8 +60,13 @@ def dataset(*, classes: tuple[str, ...] | None = ("a", "b", "c"), images: bool =
     )
 
 
-def plan_of(spec: Spec | None = None, data: Dataset | None = None, features: tuple[int, ...] = (4,)) -> Plan:
-    return lay_out(spec or spec_of(), data or dataset(), PARTS, features)
+def plan_of(
+    spec: Spec | None = None,
+    data: Dataset | None = None,
+    features: tuple[int, ...] = (4,),
+    machine: Machine | None = None,
+) -> Plan:
+    return lay_out(spec or spec_of(), data or dataset(), PARTS, features, machine=machine)
 
 
 # --- recipes -------------------------------------------------------------------------------------------------
@@ -430,26 +436,25 @@ def test_trials_of_different_shapes_do_not_share_a_stack(axis: dict[str, Any]) -
     assert [stack.size for stack in plan.stacks] == [5, 5]
 
 
-def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each() -> None:
     """A division of its own for every core compiles more, and saves no time where other stacks fill the cores."""
-    monkeypatch.setattr(layout_module, "cores", lambda: 4)
-    monkeypatch.setattr(layout_module, "PROBE_SHARE", 0.0)  # what the model says, not what this machine does
+    modelled = Machine(cores=4, probe_share=0.0)  # what the model says, not what this machine does
     rates = {"learning_rate": [0.1, 0.01, 0.001, 0.0001]}
-    one = plan_of(spec_of(compare=rates, train={"epochs": 3000}))
+    one = plan_of(spec_of(compare=rates, train={"epochs": 3000}), machine=modelled)
     assert len(one.stacks) == 4
-    many = plan_of(spec_of(compare=rates | {"batch_size": list(range(10, 22))}, train={"epochs": 3000}))
+    more = rates | {"batch_size": list(range(10, 22))}
+    many = plan_of(spec_of(compare=more, train={"epochs": 3000}), machine=modelled)
     assert [stack.size for stack in many.stacks] == [20] * 12
     assert many.cost["seconds"] < 24 * one.cost["seconds"]
 
 
-def widths_of(monkeypatch: pytest.MonkeyPatch, *hidden: list[int], **train: Any) -> Plan:
-    monkeypatch.setattr(layout_module, "cores", lambda: 1)
+def widths_of(*hidden: list[int], **train: Any) -> Plan:
     models = [{"mlp": {"hidden": each}} for each in hidden]
-    return plan_of(spec_of(compare={"model": models}, train={"seeds": 2, **train}))
+    return plan_of(spec_of(compare={"model": models}, train={"seeds": 2, **train}), machine=Machine(cores=1))
 
 
-def test_networks_of_other_widths_join_a_stack_that_says_how_full_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    (stack,) = widths_of(monkeypatch, [8], [12]).stacks
+def test_networks_of_other_widths_join_a_stack_that_says_how_full_it_is() -> None:
+    (stack,) = widths_of([8], [12]).stacks
     own, most = (4 + 1) * 8 + (8 + 1) * 3, (4 + 1) * 12 + (12 + 1) * 3
     assert (stack.size, stack.lanes, stack.parameters) == (4, 2, most)
     assert [stack.parameters_of(trial) for trial in stack.trials] == [own, own, most, most]
@@ -457,8 +462,8 @@ def test_networks_of_other_widths_join_a_stack_that_says_how_full_it_is(monkeypa
     assert replace(stack, **json.loads(json.dumps(asdict(stack)))) == stack
 
 
-def test_crossing_widths_are_padded_to_the_most_of_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    (stack,) = widths_of(monkeypatch, [8, 4], [4, 8]).stacks
+def test_crossing_widths_are_padded_to_the_most_of_each_layer() -> None:
+    (stack,) = widths_of([8, 4], [4, 8]).stacks
     assert stack.parameters == 4 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3
     assert all(stack.parameters_of(trial) < stack.parameters for trial in stack.trials)
 
@@ -468,10 +473,8 @@ def test_crossing_widths_are_padded_to_the_most_of_each_layer(monkeypatch: pytes
     [([8], [8, 8]), ([2, 2], [1024, 1024])],
     ids=["another number of layers", "hardly any of it would be arithmetic"],
 )
-def test_networks_that_do_not_fit_together_stay_apart(
-    hidden: tuple[list[int], list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stacks = widths_of(monkeypatch, *hidden, epochs=500).stacks
+def test_networks_that_do_not_fit_together_stay_apart(hidden: tuple[list[int], list[int]]) -> None:
+    stacks = widths_of(*hidden, epochs=500).stacks
     assert {(stack.fill, len(stack.narrower)) for stack in stacks} == {(1.0, 0)}
     assert len({stack.parameters for stack in stacks}) == 2
 
@@ -508,15 +511,17 @@ def test_resampled_rows_are_in_a_stack_of_their_own_and_weighted_ones_beside_the
     assert sum(weighted) == 5
 
 
-def test_costly_augmentation_is_done_once_for_a_larger_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+def taking(seconds: float, policy: Any, values: Any) -> float:
+    return seconds
+
+
+def test_costly_augmentation_is_done_once_for_a_larger_stack() -> None:
     """Rows that are new every epoch are made in each stack, so where they cost more than training there is one."""
-    monkeypatch.setattr(layout_module, "cores", lambda: 4)
     compare = {"optimizer": ["sgd", "momentum", "rmsprop", "adam"]}
     spec = spec_of(compare=compare, train={"augmentation": "gaussian_noise", "epochs": 2000})
     counts, seconds = [], []
     for each in (1e-9, 1e-2):
-        monkeypatch.setattr(layout_module, "example_seconds", lambda policy, values, each=each: each)
-        plan = plan_of(spec)
+        plan = plan_of(spec, machine=Machine(cores=4, example_seconds=partial(taking, each)))
         counts.append(len(plan.stacks))
         seconds.append(plan.cost["seconds"])
     assert counts[0] > counts[1] == 1
@@ -536,7 +541,7 @@ def test_what_cannot_be_stacked_goes_through_fit_one_by_one_and_says_why(monkeyp
     def no_hidden_layers(model: Any) -> str | None:
         return "it is deep" if len(model.layers) > 1 else None
 
-    monkeypatch.setattr(layout_module, "incompatibility", no_hidden_layers)
+    monkeypatch.setattr(groups_module, "incompatibility", no_hidden_layers)
     plan = plan_of(spec_of(train={"seeds": 2}, compare={"model": ["linear", "mlp"]}))
     assert [(stack.trainer, stack.why, stack.size, stack.lanes) for stack in plan.stacks] == [
         ("stack", "", 2, 2),

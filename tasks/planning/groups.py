@@ -1,0 +1,249 @@
+"""Trials of equal shapes and rows, as one group to be divided into stacks, with what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tasks.augmentation.pieces import held_bytes
+from tasks.dataset import Dataset
+from tasks.planning.cost_model import Calibration, Division, Work, divide
+from tasks.planning.recipes import Recipe, identifier
+from tasks.planning.trials import PlannedTrial, bind_trial
+from tasks.training.chunks import CHUNK_BYTES
+from tasks.training.models import Architecture
+from tasks.training.stacked_layers import incompatibility, widest
+from tasks.training.trial import Trial
+
+_FIT_STEP_SECONDS = 2.5e-3
+"""Of one step of `Model.fit` with a small network, for the estimate and evaluations counted in seconds."""
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """What the data, or those of one fold, are to the trainers.
+
+    Args:
+        features: Shape of one preprocessed row.
+        classes: None for regression.
+        train: How many rows are trained on.
+        resampled: The same once classes are made equal.
+        scored: Of all parts.
+    """
+
+    features: tuple[int, ...]
+    classes: int | None
+    train: int
+    resampled: int
+    scored: int
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], resampled: int | None
+    ) -> RowCounts:
+        """As `lay_out` takes them."""
+        scored = sum(parts.values())
+        if dataset.streamed is not None:
+            scored += len(dataset.streamed.sample) - parts["train"]
+        classes = len(dataset.classes) if dataset.classes else None
+        return cls(features, classes, parts["train"], parts["train"] if resampled is None else resampled, scored)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What makes groups of trials.
+
+    Args:
+        variants: By their id.
+        rows: By fold.
+        augmentation_seconds: By variant, of one core for one row.
+        cores: Of the machine.
+        built: Networks by what they are made of, for groups that share one.
+    """
+
+    variants: Mapping[str, Recipe]
+    rows: Mapping[int | None, RowCounts]
+    augmentation_seconds: Mapping[str, float]
+    cores: int
+    built: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, trials: list[PlannedTrial]) -> Group:
+        seconds = self.augmentation_seconds[trials[0].variant_id]
+        return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores)
+
+    def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
+        """The network of a recipe's `model`, which many groups may share: built once, since that takes a while."""
+        outputs = data.classes or 1
+        key = identifier([model, data.features, outputs])
+        if key not in self.built:
+            self.built[key] = architecture.build(data.features, outputs)
+        return self.built[key]
+
+
+@dataclass(frozen=True)
+class MadeRows:
+    """Augmented rows of a group; all 0 without augmentation.
+
+    Args:
+        replica_bytes: Memory that those of one replica take in a stack.
+        seconds: Of one core, for what one replica sees.
+        once: Whether they are made once for all stacks, not in each.
+    """
+
+    replica_bytes: int
+    seconds: float
+    once: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trials of equal shapes and rows, padded to the widest network's where widths differ.
+
+    Args:
+        network: The widest.
+        first: One of them, bound.
+        unpadded: What a trial of each variant would do in its own width.
+        rules: Update rule by variant.
+        why: Why they can't be stacked, or None.
+        rows: Of an epoch.
+        data: What they are trained on.
+        made: Their augmented rows.
+        cores: Of the machine.
+    """
+
+    trials: list[PlannedTrial]
+    network: Any
+    first: Trial
+    rules: dict[str, str]
+    why: str | None
+    work: Work
+    unpadded: dict[str, Work]
+    rows: int
+    data: RowCounts
+    made: MadeRows
+    cores: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.rows // self.first.batch_size)
+
+    @property
+    def tokens(self) -> int | None:
+        """How many there are, where the inputs are token numbers."""
+        return getattr(self.network.layers[0], "input_dim", None)
+
+    def divided(
+        self, calibrations: Mapping[bool, Calibration], share: int, *, timed: bool = True
+    ) -> tuple[Division[PlannedTrial], float]:
+        """The stacks for so many cores, and the seconds that the longest is expected to take.
+
+        Args:
+            timed: Whether augmentation's measured pace decides for how many cores trials are divided. Else those that
+                see fresh rows are divided for one: to make the rows takes longer than to train on them, as a rule.
+        """
+        if self.why:
+            longest = self.work.steps * _FIT_STEP_SECONDS
+            return Division([[trial] for trial in self.trials], False, len(self.trials) * longest), longest
+        columns: dict[str, list[PlannedTrial]] = {}
+        for trial in self.trials:
+            columns.setdefault(trial.variant_id, []).append(trial)
+        # Each stack makes its own rows, on the cores that no stack trains on.
+        counts = sorted({1, share}) if self.made.seconds else [share]
+        if not timed:
+            counts = counts[:1] if not self.made.once else counts[-1:]
+        divisions = [
+            divide(
+                list(columns.values()),
+                [self.rules[each] for each in columns],
+                self.work,
+                self.cores,
+                calibrations,
+                share=side_by_side,
+            )
+            for side_by_side in counts
+        ]
+        division = min(divisions, key=self.seconds)
+        return division, max(
+            self.work.seconds(
+                len(part),
+                len({self.rules[each.variant_id] for each in part}),
+                xla=division.xla,
+                calibration=calibrations[division.xla],
+            )
+            for part in division.stacks
+        )
+
+    def seconds(self, division: Division[PlannedTrial]) -> float:
+        """Expected of a division, augmentation included."""
+        if self.made.once:
+            return division.seconds + self.made.seconds * replicas_of(self.trials) / self.cores
+        making = self.made.seconds * sum(map(replicas_of, division.stacks))
+        busy = 1 if self.why else min(len(division.stacks), self.cores)
+        return max(division.seconds, (division.seconds * busy + making) / self.cores)
+
+
+def _group(
+    trials: list[PlannedTrial],
+    variants: Mapping[str, Recipe],
+    data: RowCounts,
+    augmentation_seconds: float,
+    network: Callable[[Architecture, Mapping[str, Any], RowCounts], Any],
+    cores: int,
+) -> Group:
+    bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
+    outputs = data.classes or 1
+    widths = {trial.architecture.hidden: trial for trial in bound}
+    models = {
+        hidden: network(trial.architecture, variants[trial.variant_id].settings["model"], data)
+        for hidden, trial in widths.items()
+    }
+    model = widest(list(models.values()))
+    recipe = variants[trials[0].variant_id]
+    augmentation = recipe.settings.get("augmentation")
+    times = augmentation["times"] if augmentation else None
+    originals = data.resampled if recipe.settings.get("imbalance") == "resample" else data.train
+    rows = originals * (1 + (times or 0))
+    versions = originals * bound[0].epochs if times is None else data.train * times
+    row_bytes = 4 * math.prod(data.features)
+    ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // replicas_of(trials)) if augmentation else 0
+    steps = bound[0].epochs * -(-rows // bound[0].batch_size)
+    work = work_of(model, bound[0].batch_size, steps)
+    works = {hidden: work_of(each, bound[0].batch_size, steps) for hidden, each in models.items()}
+    return Group(
+        trials=trials,
+        network=model,
+        first=bound[0],
+        rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
+        why=incompatibility(model),
+        unpadded={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
+        work=replace(work, answers=data.scored * outputs),
+        rows=rows,
+        data=data,
+        made=MadeRows(
+            replica_bytes=ahead if times is None else data.train * times * row_bytes,
+            seconds=augmentation_seconds * versions,
+            once=times is not None,
+        ),
+        cores=cores,
+    )
+
+
+def replicas_of(trials: Sequence[PlannedTrial]) -> int:
+    """Trials of one seed, and of one fold, see the same rows."""
+    return len({(trial.seed, trial.fold) for trial in trials})
+
+
+def work_of(model: Any, batch_size: int, steps: int) -> Work:
+    """What training a network costs, read from its layers."""
+    flops = activations = 0
+    for layer in model.layers:
+        shape = layer.output.shape[1:]
+        activations += math.prod(shape)
+        for kernel in layer.trainable_weights[:1]:
+            if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # which looks up, not multiplies
+                flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
+    parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
+    spatial = any("conv" in type(layer).__name__.lower() for layer in model.layers)
+    return Work(parameters, flops, activations, batch_size, steps, spatial)
