@@ -23,7 +23,11 @@ MAX_VALUES = 20_000
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2's core schema: `1e-3` is a number; `no` and `2024-01-31` are texts."""
+    """Safe YAML with the scalars of YAML 1.2's core schema: `1e-3` is a number; `no` and `2024-01-31` are texts.
+
+    Not ruamel.yaml: the limits on aliases and depth are kept on events, which give the lines too, and its values are
+    wrapped with comments that a spec would have to be freed of.
+    """
 
 
 def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:

@@ -14,7 +14,7 @@ from tasks.datasets.load import load_dataset
 from tasks.errors import Blocked
 from tasks.run_folder import read_json
 from tasks.training.export import predict
-from tests.datasets import array_of
+from tests.datasets import raw_at
 from tests.runs import WINE, Planned, open_run, planned
 
 # --- split and validate --------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ QUICK = ("linear", "normalised", "regression", "images through a cnn")
 def raw_rows(run: Planned, rows: np.ndarray) -> Any:
     """Rows of the data as they come from their source, read anew."""
     dataset = load_dataset(run.run.spec.data, home=run.folder)
-    return dataset.table.iloc[rows] if array_of(dataset) is None else array_of(dataset)[rows]
+    return raw_at(dataset, rows)
 
 
 @pytest.mark.parametrize(
