@@ -20,6 +20,8 @@ from tasks.spec.models import Spec
 
 _SHOWN = 20
 """Stacks at most."""
+_CLASSES = 8
+"""Named at most."""
 
 
 def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
@@ -29,7 +31,9 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
         BadInput: the spec or the data is wrong, or blocked by validation.
     """
     from tasks import runs, stages
+    from tasks.planning.plan import described
 
+    dataset = None
     folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
     try:
         with Bar(Console(stderr=True)) as bar:
@@ -48,6 +52,8 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
             plan, *_ = stages.plan(run, dataset, splits)
             bar.hear("plan", "done", 1.0)
     except Blocked as error:
+        if dataset is not None:
+            _show_data(Console(highlight=False, soft_wrap=True), described(dataset), dataset.task)
         if error.table:
             show_validation(error.table)
         raise
@@ -64,22 +70,16 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str, *,
     console.print("[bold]spec[/] (every default filled in)")
     typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
     data, parts = plan["data"], plan["parts"]
-    inputs = {
-        "table": lambda: f"{len(data['columns'])} columns",
-        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
-        "text": lambda: f"texts in {escape(data['text'])}",
-        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
-    }[data["kind"]]()
-    predicted = f"{plan['task']} of {escape(data['target'])}"
-    console.print(f"\n[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
+    console.print()
+    _show_data(console, data, plan["task"])
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
     where = "streamed from disk" if data["streamed"] else "in memory"
     console.print(f"rows {where}, about {data['memory_bytes'] / 1e6:,.0f} MB; shuffled {_shuffled(data['shuffle'])}")
-    for note in data["notes"]:
-        console.print(f"note: {escape(note)}")
     for result in validation["results"]:
         if not result["success"]:
             console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
+            if result["remedy"]:
+                console.print(f"     {escape(result['remedy'])}")
     if not named_model:
         ((model, parameters),) = plan["recipes"][0]["params"]["model"].items()
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
@@ -96,6 +96,30 @@ def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str, *,
         _show_stacks(console, plan["stacks"])
     console.print(f"reused: {reused or 'nothing'}")
     console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+
+
+def _show_data(console: Console, data: Mapping[str, Any], task: str) -> None:
+    """What the data were taken for."""
+    inputs = {
+        "table": lambda: f"{len(data['columns'])} columns",
+        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
+        "text": lambda: f"texts in {escape(data['text'])}",
+        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
+    }[data["kind"]]()
+    predicted = f"{task} of {escape(data['target'])}{escape(_classes(data))}"
+    console.print(f"[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
+    for note in data["notes"]:
+        console.print(f"note: {escape(note)}")
+
+
+def _classes(data: Mapping[str, Any]) -> str:
+    """`: 3 classes (a, b, c)`, with the class of interest where there is one."""
+    if not data["classes"]:
+        return ""
+    names = data["classes"]
+    listed = ", ".join(names[:_CLASSES]) + (f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else "")
+    interest = f"; class of interest: {data['positive']} ({data['positive_why']})" if data["positive"] else ""
+    return f": {len(names)} classes ({listed}){interest}"
 
 
 def _shuffled(policy: str) -> str:

@@ -25,6 +25,7 @@ from rich.table import Table
 from flows.environment import load_tensorflow
 from reports.numbers import interval, rounded
 from tasks.errors import Blocked
+from tasks.evaluation.wording import inside
 from tasks.run_folder import Stage, read_json
 
 
@@ -125,9 +126,9 @@ def show_result(folder: Path) -> None:
     """The verdict in a terminal's width, and the report's path as the last line."""
     verdict, console = read_json(folder / "verdict.json"), Console(highlight=False)
     first = verdict["metric"]
-    others = _that_fit(
-        [name for name in (verdict["recipes"] or verdict["baselines"])[0]["metrics"] if name != first], console.width
-    )
+    named = (verdict["recipes"] or verdict["baselines"])[0]["metrics"]
+    titles = {name: inside(verdict["titles"].get(name, name)) for name in named}
+    others = _that_fit([name for name in named if name != first], titles, console.width)
     confidence = f"{100 * verdict['confidence']:g}%"
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -137,13 +138,15 @@ def show_result(folder: Path) -> None:
     table.add_column("", justify="right")
     table.add_column("recipe", overflow="fold")
     for name in (first, *others):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(escape(titles[name]), justify="right", no_wrap=name == first)
     for recipe in verdict["recipes"]:
         _add_row(table, str(recipe["rank"]), _name(recipe), recipe["metrics"], first, others)
     table.add_section()
     for baseline in verdict["baselines"]:
         _add_row(table, "", f"[dim]baseline:[/] {escape(baseline['name'])}", baseline["metrics"], first, others)
     console.print(table)
+    if verdict["positive"]:
+        console.print(escape(_positive(verdict["positive"])))
     for gate in verdict["gates"]:
         colour = {"pass": "green", "fail": "red"}.get(gate["answer"], "yellow")
         console.print(f"[{colour}]{gate['answer']}[/]  {escape(gate['sentence'])}")
@@ -153,10 +156,18 @@ def show_result(folder: Path) -> None:
     typer.echo(str(folder / "report.html"))
 
 
-def _that_fit(names: Sequence[str], width: int) -> list[str]:
+def _positive(positive: dict[str, Any]) -> str:
+    """Which class is of interest, how it was chosen, and how many test rows are of it."""
+    return (
+        f"class of interest: {positive['class']}, {positive['rows']:,} of {positive['of']:,} test rows "
+        f"({positive['why']})"
+    )
+
+
+def _that_fit(names: Sequence[str], titles: dict[str, str], width: int) -> list[str]:
     """The first of the metrics that leave the recipes' names some room; the report has them all."""
     room = width - _NAMES_AND_FIRST
-    taken = list(accumulate(max(len(name), 8) + _GAP for name in names))
+    taken = list(accumulate(max(*map(len, titles[name].split()), 8) + _GAP for name in names))
     return [name for name, so_far in zip(names, taken, strict=True) if so_far <= room]
 
 

@@ -173,6 +173,19 @@ class Streamed:
 
 
 @dataclass(frozen=True)
+class Positive:
+    """The class that recall, precision, F1 and the areas under curves speak of.
+
+    Args:
+        index: Its position in the data set's classes.
+        why: How it was chosen, and how to choose another.
+    """
+
+    index: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Raw inputs and target, aligned by row position.
 
@@ -183,6 +196,8 @@ class Dataset:
         target: Class index (int64, position in `classes`) or the value (float64). Shape `[rows]`, never missing.
         target_name: The target's column name.
         classes: Class names in order, or None for regression.
+        positive: The class that is of interest; None for regression, for more than two classes unless one is named,
+            and as long as only the training part can tell (see `datasets.positive`).
         digest: SHA-256 (hex) of the content that decides results: inputs, target, column names and order.
         kinds: The kind of each column of `table`.
         medium: The one input where it is images, texts or sounds, else None.
@@ -203,6 +218,7 @@ class Dataset:
     digest: str
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     medium: Input | None = None
+    positive: Positive | None = None
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
     group: str | None = None
@@ -239,6 +255,11 @@ class Dataset:
     def task(self) -> str:
         """`classification` or `regression`."""
         return "regression" if self.classes is None else "classification"
+
+    @property
+    def positive_class(self) -> str | None:
+        """The name of the class of interest."""
+        return self.classes[self.positive.index] if self.classes and self.positive else None
 
     @property
     def numbers(self) -> list[str]:

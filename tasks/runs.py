@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,8 @@ from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
 from tasks.planning.plan import measured
 from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
-from tasks.spec.models import Spec, as_written
+from tasks.spec.load import parse_spec
+from tasks.spec.models import Spec, as_written, implied_task
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
 def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:
     """What was trained must be what the spec says; only how it is judged may change, and not behind the report."""
     now = as_written(spec)
+    with suppress(BadInput):  # an earlier version's spec lacks keys that have a default now
+        earlier = as_written(parse_spec(earlier))
     may_change = set() if start == "report" else {"description", "evaluate", "gates"}
     other = sorted(key for key in now.keys() | earlier.keys() if now.get(key) != earlier.get(key))
     if set(other) - may_change:
@@ -201,7 +205,7 @@ def check_table(spec: Spec, base: Path, home: Path) -> None:
     """
     if not small_table(spec.data, base):
         return
-    dataset = load_dataset(spec.data, home=home, base=base)
+    dataset = load_dataset(spec.data, home=home, base=base, implied_task=implied_task(spec))
     measured(spec, dataset.task)
     splits = split_rows(dataset, spec.data.split)
     if spec.tune and spec.tune.folds:

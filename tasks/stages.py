@@ -36,6 +36,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
+from tasks.spec.models import implied_task
 
 Bytes = Callable[[int, int | None], None]
 
@@ -43,7 +44,8 @@ Bytes = Callable[[int, int | None], None]
 def load(run: Run, progress: Bytes | None = None) -> Dataset:
     from tasks.datasets.load import load_dataset
 
-    return load_dataset(run.spec.data, home=run.home, progress=progress, base=run.base)
+    task = implied_task(run.spec)
+    return load_dataset(run.spec.data, home=run.home, progress=progress, base=run.base, implied_task=task)
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
@@ -102,7 +104,7 @@ class Searching:
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
     """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
     tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
-    prepared = prepare(dataset, splits)
+    prepared = prepare(_with_positive(dataset, splits), splits)
     laid_out = _laid_out(run, prepared)
     path = run.folder / "plan.json"
     searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
@@ -116,6 +118,16 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
         write_json(path, laid_out.as_json())
     return laid_out, prepared, searched
+
+
+def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
+    """The data set with its class of interest, where only the training part can tell which one it is."""
+    from tasks.datasets.positive import rarer
+
+    if dataset.classes is None or dataset.positive is not None:
+        return dataset
+    train = splits.loc[(splits["part"] == TRAIN).to_numpy(bool), "row"].to_numpy()
+    return replace(dataset, positive=rarer(dataset.classes, dataset.target[train]))
 
 
 def _laid_out(
@@ -264,6 +276,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
         target_name=dataset.target_name,
         classes=dataset.classes,
         target_scale=prepared.target_scale,
+        positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
     )
 

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset, Input
-from tasks.datasets.columns import as_input, as_target
+from tasks.datasets.columns import as_input
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.faults import Fault, settle
 from tasks.datasets.fetch import Progress
 from tasks.datasets.parquet import ParquetTable
+from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
+from tasks.datasets.targets import as_target, as_written, joined
 from tasks.errors import BadInput, nearest
 from tasks.kinds import KINDS, kinds_of
 from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
@@ -26,7 +28,14 @@ from tasks.preprocessing.texts import WORDS
 from tasks.spec.models import Data
 
 
-def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, base: Path | None = None) -> Dataset:
+def load_dataset(
+    data: Data,
+    *,
+    home: Path,
+    progress: Progress | None = None,
+    base: Path | None = None,
+    implied_task: str | None = None,
+) -> Dataset:
     """The data set that a spec describes, in memory; Parquet that would need more of it than `data.memory` is streamed.
 
     The source is a name of the catalogue, else a path relative to `base`, else to the current folder.
@@ -36,6 +45,7 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         home: The home folder; downloads are kept in `cache/datasets/NAME` below it.
         progress: Told how far a download is.
         base: The folder of the spec.
+        implied_task: What the spec's metrics are for, which decides where the target's values could be either.
 
     Raises:
         BadInput: the source, or what the spec says of it, is wrong; the message says where.
@@ -46,17 +56,28 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
     _check_names(data, source, target_name)
     _check_text(data, text)
     source, notes = _usable(source, data, target_name, text)
+    source, labels, of_others = _labelled(source, data, target_name)
+    notes += of_others
 
     entry, frame = source.entry, source.frame
     own_target = target_name == (entry.target or LABEL)
     target_where = f"{source.shown}, column {target_name}"
-    target, classes = as_target(frame[target_name], target_where, data.task, entry.names if own_target else None)
+    target = as_target(
+        labels,
+        target_where,
+        task=data.task,
+        implied=implied_task,
+        order=list(data.spellings) or None,
+        names=entry.names if own_target and data.classes is None else None,
+        labels=source.labels,
+    )
+    of_target = [f"{target_name}: {note}" for note in target.notes]
     dataset = Dataset(
         name=source.name,
-        table=pd.DataFrame(index=range(len(target))),
-        target=target,
+        table=pd.DataFrame(index=range(len(target.values))),
+        target=target.values,
         target_name=target_name,
-        classes=classes,
+        classes=target.classes,
         digest="",
         medium=_medium(source, text, data),
         given_part=source.given_part,
@@ -64,7 +85,8 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         group=entry.group if entry.group in steering else None,
         source=source.address,
         licence=entry.licence,
-        notes=(*notes, *entry.notes),
+        notes=(*notes, *of_target, *entry.notes),
+        positive=named(target.classes, data.positive),
     )
     if dataset.medium is not None:
         return replace(dataset, digest=ContentDigest().finish(dataset))
@@ -78,7 +100,7 @@ def load_dataset(data: Data, *, home: Path, progress: Progress | None = None, ba
         table=table,
         kinds=kinds_of(table),
         digest=digest.finish(dataset),
-        notes=(*notes, *input_notes, *entry.notes),
+        notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
     if sampling is not None and isinstance(frame, ParquetTable):
         return stream(dataset, frame, sampling, home / "cache" / "streamed")
@@ -121,6 +143,19 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     faults = [Fault(f"row {row + 1}", "is blank") for row in source.frame.index[~written]]
     notes += settle(faults, len(column), "texts", where, data.unreadable)
     return source.of_rows(written), notes
+
+
+def _labelled(source: Source, data: Data, target_name: str) -> tuple[Source, pd.Series, tuple[str, ...]]:
+    """The rows of the classes that the spec lists (of all without a list), their labels under the names that the
+    catalogue and the spec give them, and a note on the others."""
+    column = source.frame[target_name]
+    names = source.entry.names if target_name == (source.entry.target or LABEL) else None
+    if data.classes is None:
+        return source, column, ()
+    labels = as_written(column)
+    labels = labels.map(names).fillna(labels) if names else labels
+    joint, kept, notes = joined(labels, data.spellings, f"{source.shown}, column {target_name}")
+    return source.of_rows(kept), joint[kept], notes
 
 
 def _check_text(data: Data, text: str | None) -> None:

@@ -45,6 +45,7 @@ class Source:
         shown: As the user calls it.
         frame: All columns; beside images or sounds `label` and what is known of each file.
         images, sounds, rate, given_part: As in `Dataset`.
+        labels: Whether the target's values are labels whatever they look like: folder names, IDX labels.
         notes: What the reader noticed.
     """
 
@@ -57,6 +58,7 @@ class Source:
     sounds: np.ndarray | None = None
     rate: int | None = None
     given_part: np.ndarray | None = None
+    labels: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,7 +126,7 @@ def _read_path(data: Data, path: Path) -> Source:
     if path.is_dir() and any("-ubyte" in file.name for file in path.iterdir()):
         _refuse_read(data, "a folder of IDX files")
         pictures, labels, part = read_idx_files([(f, f"{shown}/{f.name}") for f in find_idx(path, data.source)])
-        return replace(unread, frame=pd.DataFrame({LABEL: labels}), images=pictures, given_part=part)
+        return replace(unread, frame=pd.DataFrame({LABEL: labels}), images=pictures, given_part=part, labels=True)
     if path.is_dir() or name.endswith(ARCHIVES):
         _refuse_read(data, "a folder of images or sounds")
         return _read_class_files(data, path, unread)
@@ -176,7 +178,7 @@ def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None)
     unread = replace(unread, address=", ".join((*file.addresses, f"made by: {file.made}")[0] for file in entry.files))
     if entry.form == "idx":
         pictures, labels, part = read_idx_files([(path, path.name) for path in paths])
-        return replace(unread, frame=pd.DataFrame({LABEL: labels}), images=pictures, given_part=part)
+        return replace(unread, frame=pd.DataFrame({LABEL: labels}), images=pictures, given_part=part, labels=True)
     if entry.form == "sprites":
         *sprites, labels_file = paths
         pictures = images.read_sprites([(path.name, path.read_bytes()) for path in sprites], side=32)
@@ -258,10 +260,10 @@ def _read_media(
     contents = read_files(path, set(by_path), data.source)
     if kind == "images":
         usable, pictures, faults = images.read_images(contents)
-        decoded = replace(unread, images=pictures)
+        decoded = replace(unread, images=pictures, labels=True)
     else:
         usable, clips, rate, faults = sounds.read_sounds(contents)
-        decoded = replace(unread, rate=rate)
+        decoded = replace(unread, rate=rate, labels=True)
     notes = [*unread.notes, *settle(faults, len(files), kind, data.source, data.unreadable)]
     if kind == "sounds":
         samples, lengths = sounds.of_one_length(clips, rate, data.seconds, data.source)

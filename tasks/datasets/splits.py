@@ -12,6 +12,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import BadInput, nearest
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
+from tasks.validation.wording import keeping
 
 DEFAULT_TEST_SHARE = 0.2
 
@@ -189,7 +190,7 @@ def _strata(dataset: Dataset, split: Split) -> np.ndarray:
             "a class has a single row: it can't be both learned and tested",
             where=f"data.target, column {dataset.target_name}",
             got=", ".join(alone),
-            remedy="leave these rows out or add more, or set data.split.stratify: false",
+            remedy=f"add rows of it, or leave it out: {keeping(name for name in dataset.classes if name not in alone)}",
         )
     return labels
 

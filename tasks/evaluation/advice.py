@@ -25,6 +25,7 @@ class Findings:
 
     Args:
         metric: The one that decides.
+        title: Of that metric, with the class that it speaks of.
         confidence: Of the intervals.
         constant_loss: The best constant prediction's validation loss.
         results: By rank.
@@ -38,6 +39,7 @@ class Findings:
     """
 
     metric: Metric
+    title: str
     confidence: float
     constant_loss: float
     results: Sequence[RecipeResult]
@@ -108,7 +110,7 @@ def sentence(found: Findings) -> str:
 
 def _comparison(found: Findings) -> str:
     if found.leader is None and any(result.ended for result in found.results):
-        return f"{found.metric.title} is undefined on the validation part, so no recipe can lead."
+        return f"{found.title} is undefined on the validation part, so no recipe can lead."
     if found.leader is None:
         return "Every recipe diverged: there is no model to judge."
     name = found.leader.name
@@ -135,9 +137,9 @@ def _reading(found: Findings) -> str:
     seeds = len(found.leader.ended)
     over = "one seed" if seeds == 1 else f"{seeds} seeds"
     if measured["low"] is None or measured["high"] is None or measured["mean"] is None:
-        return f"{found.metric.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over})."
+        return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over})."
     low, high = number(measured["low"]), number(measured["high"])
-    return f"{found.metric.title}: {number(measured['mean'])} ({low} to {high}) over {over}."
+    return f"{found.title}: {number(measured['mean'])} ({low} to {high}) over {over}."
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
@@ -167,7 +169,7 @@ def _of_seeds(result: RecipeResult) -> str:
 
 def warnings(found: Findings) -> list[str]:
     """What a reader must know before believing the verdict."""
-    said, title = [], inside(found.metric.title)
+    said, title = [], inside(found.title)
     for name, difference in found.against.items():
         if difference.low is None or difference.high is None:
             said.append(f"Whether the network beats {name} can't be told: their difference in {title} has no interval.")
@@ -286,7 +288,7 @@ def _tell_apart(found: Findings) -> list[str]:
     comparison = found.comparisons[rival.id]
     if not comparison.difference or comparison.spread is None:
         return [f"{found.leader.name} and {rival.name} show no difference: take the one that is cheaper to train."]
-    difference = f"a difference of {number(abs(comparison.difference))} in {inside(found.metric.title)}"
+    difference = f"a difference of {number(abs(comparison.difference))} in {inside(found.title)}"
     seeds = seeds_needed(comparison.difference, comparison.spread, (1 - found.confidence) / len(found.comparisons))
     pair = f"{found.leader.name} from {rival.name}"
     if seeds is None:

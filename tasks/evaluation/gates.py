@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.intervals import Interval
-from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.wording import number
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
@@ -32,13 +31,15 @@ def answer(interval: Interval, *, at_least: float | None = None, at_most: float 
     return PASS if interval.high <= at_most else FAIL if interval.low > at_most else UNDECIDED
 
 
-def judge_gate(gate: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
+def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: str = "") -> dict[str, Any]:
     """A gate as it stands in verdict.json.
 
     Args:
         gate: `metric`, `severity`, and `at_least` or `at_most` (the other one missing or None), as in the
             spec.
         interval: Of that metric, for the shipped model.
+        title: Of that metric, with the class that it speaks of.
+        basis: Which rows it rests on, in words (`on 11 rows of fraud`).
     """
     bound = "at_least" if gate.get("at_least") is not None else "at_most"
     threshold = float(gate[bound])
@@ -51,15 +52,16 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
         "low": interval.low,
         "high": interval.high,
         "answer": found,
-        "sentence": _sentence(METRICS[gate["metric"]].title, bound, threshold, interval, found),
+        "sentence": _sentence(title, bound, threshold, interval, found, basis),
     }
 
 
-def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str) -> str:
+def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
     wanted = f"{bound.replace('_', ' ')} {threshold:,.12g}"  # as written, unrounded
     if interval.low is None or interval.high is None:
         return f"{title} has no interval here, so whether it is {wanted} is open."
     reading = f"{title} is {number(interval.mean)} ({number(interval.low)} to {number(interval.high)})"
+    reading += f" {basis}" if basis else ""
     return {
         PASS: f"{reading}: {wanted}, as required.",
         FAIL: f"{reading}: it should be {wanted}.",

@@ -5,8 +5,8 @@ logarithms) and returns a function from weights `[resamples, rows]` to values `[
 resample is a row of counts; the plain value is the row of ones.
 
 Shapes throughout: classification takes the class index `[rows]` and probabilities `[rows, classes]`;
-regression takes values `[rows]` and predicted values `[rows]`. With two classes the last one is the positive
-class.
+regression takes values `[rows]` and predicted values `[rows]`. Which class is positive the caller says; else with
+two classes it is the last one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import BadInput, nearest
+from tasks.evaluation.wording import inside
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -41,6 +42,7 @@ class Metric:
             values `[resamples]`.
         share: Whether it is a share of rows: it moves in steps of about 1 / rows, and at a bound it is the same in
             every resample.
+        of_class: Whether it speaks of one class, the positive one, or of all classes alike (macro).
         of_rows: Which rows a share is of: all, or some that only the class names tell.
         chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
             follows from more than the classes' shares.
@@ -55,6 +57,7 @@ class Metric:
     range: str
     statistic: Callable[[np.ndarray, np.ndarray], Statistic]
     share: bool = False
+    of_class: bool = False
     of_rows: Literal["all", "some"] = "all"
     chance: float | Literal["majority"] | None = None
     default: bool = False
@@ -64,12 +67,27 @@ class Metric:
         """1 where greater is better, else -1: `sign * difference` is positive for the better one."""
         return 1 if self.greater_is_better else -1
 
-    def function(self, target: np.ndarray, prediction: np.ndarray) -> float:
-        """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
-        return float(self.resampled(target, prediction)(np.ones((1, len(target))))[0])
+    def titled(self, positive: str | None, classes: int) -> str:
+        """Its title with the class that it speaks of: `Recall of fraud`, or of all alike `Macro recall`.
 
-    def resampled(self, target: np.ndarray, prediction: np.ndarray) -> Statistic:
+        Args:
+            positive: The class of interest, if there is one.
+            classes: How many there are; 0 for regression.
+        """
+        if not self.of_class or not classes:
+            return self.title
+        return f"{self.title} of {positive}" if positive is not None else f"Macro {inside(self.title)}"
+
+    def function(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> float:
+        """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
+        return float(self.resampled(target, prediction, positive)(np.ones((1, len(target))))[0])
+
+    def resampled(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> Statistic:
         """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
+
+        Args:
+            positive: The class that it speaks of, where it speaks of one (`of_class`); None: of two the last one, of
+                more all alike.
 
         Raises:
             ValueError: the shapes of target and prediction do not fit.
@@ -81,7 +99,23 @@ class Metric:
         if not len(target) or not np.isfinite(prediction).all():
             return lambda weights: np.full(len(weights), np.nan)
         target = target.astype(np.int64 if CLASSIFICATION in self.tasks else np.float64)
+        if self.of_class and positive is not None:
+            target, prediction = one_against_rest(target, prediction, positive)
         return self.statistic(target, prediction)
+
+
+def one_against_rest(target: np.ndarray, prediction: Array, positive: int) -> tuple[np.ndarray, Array]:
+    """Two classes, the positive one last: it is predicted where it is the likeliest of all, and ranked by its own
+    probability.
+
+    Args:
+        target: Class index `[rows]`.
+        prediction: `[rows, classes]`.
+    """
+    rest = np.delete(prediction, positive, axis=1).max(axis=1)
+    # On a tie the first of the classes is predicted, as by argmax.
+    first = np.where(prediction.argmax(axis=1) == positive, -1.0, rest)
+    return (target == positive).astype(np.int64), np.column_stack([first, prediction[:, positive]])
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
@@ -251,6 +285,7 @@ METRICS: dict[str, Metric] = {
             range="share of the rows predicted positive that are, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (hits, predicted)),
             share=True,
+            of_class=True,
             of_rows="some",
         ),
         Metric(
@@ -262,6 +297,7 @@ METRICS: dict[str, Metric] = {
             range="share of the positive rows that are found, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (hits, actual)),
             share=True,
+            of_class=True,
             of_rows="some",
         ),
         Metric(
@@ -273,6 +309,7 @@ METRICS: dict[str, Metric] = {
             range="harmonic mean of precision and recall, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
             share=True,
+            of_class=True,
             of_rows="some",
         ),
         Metric(
@@ -284,6 +321,7 @@ METRICS: dict[str, Metric] = {
             range="area, 0 to 1; 0.5 = chance",
             statistic=_one_vs_rest(_area_under_roc),
             share=True,
+            of_class=True,
             of_rows="some",
             chance=0.5,
         ),
@@ -296,6 +334,7 @@ METRICS: dict[str, Metric] = {
             range="area, 0 to 1; share of positives = chance",
             statistic=_one_vs_rest(_average_precision),
             share=True,
+            of_class=True,
             of_rows="some",
         ),
         Metric(
@@ -361,4 +400,7 @@ def check_metric(name: str, task: str, where: str | None = None) -> None:
     if task not in METRICS[name].tasks:
         meant = " and ".join(sorted(METRICS[name].tasks))
         accepted = "one of " + ", ".join(metrics_for(task))
-        raise BadInput(f"{name} is for {meant}, this is {task}", where=where, got=name, accepted=accepted)
+        remedy = f"choose another metric; or, where the target can be either, data.task: {meant}"
+        raise BadInput(
+            f"{name} is for {meant}, this is {task}", where=where, got=name, accepted=accepted, remedy=remedy
+        )

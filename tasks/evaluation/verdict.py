@@ -20,7 +20,7 @@ from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, metric_interval, resample
-from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.metrics import METRICS, Metric, one_against_rest
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 
 SCHEMA_VERSION = 1
@@ -78,6 +78,7 @@ class _Judged:
         shipped: `trial_id`; None where no recipe leads.
         test: The test rows of the shipped model and the baselines.
         reported: Names of the metrics, the deciding one first.
+        titled: The same, and those of the gates.
     """
 
     findings: Findings
@@ -86,6 +87,7 @@ class _Judged:
     shipped: str | None
     test: OnTest
     reported: Sequence[str]
+    titled: Sequence[str]
 
 
 def _judged(
@@ -111,9 +113,10 @@ def _judged(
     wanted = dict.fromkeys(baselines.values(), reported)
     if shipped:
         wanted[shipped] = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
-    test = OnTest.read(predictions, splits, wanted, classes, confidence, resamples)
+    test = OnTest.read(predictions, splits, wanted, Classes.of(plan["data"]), confidence, resamples)
     findings = Findings(
         metric=metric,
+        title=test.classes.titled(metric),
         confidence=confidence,
         constant_loss=constant_loss,
         results=results,
@@ -126,14 +129,20 @@ def _judged(
         majority_share=test.majority_share() if classes else None,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
-    return _Judged(findings, augmentation, baselines, shipped, test, reported)
+    titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
+    return _Judged(findings, augmentation, baselines, shipped, test, reported, titled)
 
 
 def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[Json]:
     """Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge."""
     nothing = Interval(np.nan, None, None)
     return [
-        gates.judge_gate(gate, test.interval(shipped, METRICS[gate["metric"]]) if shipped else nothing)
+        gates.judge_gate(
+            gate,
+            test.interval(shipped, METRICS[gate["metric"]]) if shipped else nothing,
+            test.classes.titled(METRICS[gate["metric"]]),
+            test.basis(shipped, METRICS[gate["metric"]]) if shipped else "",
+        )
         for gate in gated
     ]
 
@@ -147,6 +156,8 @@ def _document(plan: Json, judged: _Judged, test_evaluations: int) -> Json:
         "greater_is_better": findings.metric.greater_is_better,
         "confidence": findings.confidence,
         "part": TEST,
+        "positive": test.positive(),
+        "titles": {name: test.classes.titled(METRICS[name]) for name in judged.titled},
         "winner": findings.winner.id if findings.winner else None,
         "leader": leader.id if leader else None,
         "tied": [recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
@@ -181,12 +192,44 @@ def _as_compared(plan: Json) -> list[Json]:
 
 
 @dataclass(frozen=True)
+class Classes:
+    """The classes of the target, and which one is of interest.
+
+    Args:
+        names: In order; empty for regression.
+        positive: Position of the class of interest, or None.
+        why: How it was chosen.
+    """
+
+    names: tuple[str, ...]
+    positive: int | None
+    why: str | None
+
+    @classmethod
+    def of(cls, data: Json) -> Classes:
+        """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
+        names = tuple(data["classes"] or ())
+        positive = data.get("positive")
+        if positive is None:
+            return cls(names, len(names) - 1 if len(names) == 2 else None, None)
+        return cls(names, names.index(positive), data["positive_why"])
+
+    @property
+    def name(self) -> str | None:
+        return None if self.positive is None else self.names[self.positive]
+
+    def titled(self, metric: Metric) -> str:
+        return metric.titled(self.name, len(self.names))
+
+
+@dataclass(frozen=True)
 class OnTest:
     """The test rows under the bootstrap: every model's metrics in the same resamples.
 
     Args:
         target: `[rows]`, class index or value.
         groups: `[rows]` or None.
+        classes: Of the target.
         confidence: Of the intervals.
         predictions: `trial_id` to `[rows, classes]` or `[rows]`.
         drawn: (`trial_id`, metric) to its bootstrap values `[resamples]`.
@@ -194,6 +237,7 @@ class OnTest:
 
     target: np.ndarray
     groups: np.ndarray | None
+    classes: Classes
     confidence: float
     predictions: dict[str, np.ndarray]
     drawn: dict[tuple[str, str], np.ndarray]
@@ -204,16 +248,16 @@ class OnTest:
         predictions: pd.DataFrame,
         splits: pd.DataFrame,
         wanted: Mapping[str, Sequence[str]],
-        classes: Sequence[str] | None,
+        classes: Classes,
         confidence: float,
         resamples: int,
     ) -> OnTest:
         """Of the trials in `wanted`, with the metrics named there."""
         if not wanted:
-            return cls(np.empty(0), None, confidence, {}, {})
+            return cls(np.empty(0), None, classes, confidence, {}, {})
         on_test = predictions[(predictions["part"] == TEST) & predictions["trial_id"].isin(list(wanted))]
         on_test = on_test.sort_values(["trial_id", "row", "class_index"])
-        width = len(classes or (0,))
+        width = len(classes.names) or 1
         frames = {str(trial): frame for trial, frame in on_test.groupby("trial_id")}
         if frames.keys() != wanted.keys():
             raise ValueError(f"no test predictions of {', '.join(sorted(wanted.keys() - frames.keys()))}")
@@ -225,19 +269,22 @@ class OnTest:
             if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
                 raise ValueError(f"trial {trial} does not predict each test row once, or another one's rows")
             value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-            values[trial] = value.reshape(-1, width) if classes else value
+            values[trial] = value.reshape(-1, width) if classes.names else value
         statistics = {
-            (trial, name): METRICS[name].resampled(target, values[trial])
+            (trial, name): METRICS[name].resampled(target, values[trial], classes.positive)
             for trial, names in wanted.items()
             for name in names
         }
         groups = _groups(splits, rows)
         drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
-        return cls(target, groups, confidence, values, drawn)
+        return cls(target, groups, classes, confidence, values, drawn)
 
     def interval(self, trial: str, metric: Metric) -> Interval:
         drawn = self.drawn[trial, metric.name]
-        return metric_interval(metric, self.target, self.predictions[trial], drawn, self.confidence, self.groups)
+        target, prediction = self.target, self.predictions[trial]
+        if metric.of_class and self.classes.positive is not None:
+            target, prediction = one_against_rest(target, prediction, self.classes.positive)
+        return metric_interval(metric, target, prediction, drawn, self.confidence, self.groups)
 
     def intervals(self, trial: str) -> Json:
         """Of every metric drawn for `trial`."""
@@ -246,15 +293,36 @@ class OnTest:
 
     def difference(self, trial: str, other: str, metric: Metric) -> Interval:
         """How much better `trial` is than `other` on the same rows; positive = better."""
-        one, two = (metric.function(self.target, self.predictions[name]) for name in (trial, other))
+        positive = self.classes.positive
+        one, two = (metric.function(self.target, self.predictions[name], positive) for name in (trial, other))
         drawn = self.drawn[trial, metric.name], self.drawn[other, metric.name]
         return difference_interval(metric, (one, two), drawn, self.confidence)
+
+    def positive(self) -> Json | None:
+        """The class of interest as in verdict.json, with how many test rows are of it."""
+        if self.classes.positive is None:
+            return None
+        rows = int((self.target == self.classes.positive).sum())
+        return {"class": self.classes.name, "why": self.classes.why, "rows": rows, "of": len(self.target)}
+
+    def basis(self, trial: str, metric: Metric) -> str:
+        """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
+        positive = self.classes.positive
+        if not metric.of_class or positive is None:
+            return ""
+        actual = int((self.target == positive).sum())
+        predicted = int((self.predictions[trial].argmax(axis=1) == positive).sum())
+        return f"on {_rows(actual)} of {self.classes.name}, {_rows(predicted)} predicted so"
 
     def majority_share(self) -> float | None:
         """Share of the most frequent class; None without rows."""
         return (
             float(np.unique(self.target, return_counts=True)[1].max() / len(self.target)) if len(self.target) else None
         )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:

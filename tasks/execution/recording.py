@@ -168,10 +168,10 @@ def output_rows(
 def metric_rows(
     trial_id: str, part: str, prediction: np.ndarray, names: Sequence[str], prepared: Prepared
 ) -> list[dict[str, Any]]:
-    target = prepared.dataset.target[prepared.scored[part]]
-    return [
-        _metric_row(trial_id, part, name, METRICS[name].function(target, prediction), len(target)) for name in names
-    ]
+    dataset = prepared.dataset
+    target, positive = dataset.target[prepared.scored[part]], dataset.positive.index if dataset.positive else None
+    values = {name: METRICS[name].function(target, prediction, positive) for name in names}
+    return [_metric_row(trial_id, part, name, value, len(target)) for name, value in values.items()]
 
 
 def _metric_row(trial_id: str, part: str, name: str, value: float, rows: int) -> dict[str, Any]:
@@ -229,4 +229,7 @@ def baselines_id(plan: Plan) -> str:
 
 
 def data_key(plan: Plan) -> dict[str, Any]:
-    return {"data": plan.data["digest"], "split": plan.spec["data"]["split"]}
+    positive, classes = plan.data["positive"], list(plan.data["classes"] or [])
+    usual = positive is None or (len(classes) == 2 and positive == classes[-1])
+    key = {"data": plan.data["digest"], "split": plan.spec["data"]["split"]}
+    return key if usual else key | {"positive": positive}

@@ -164,7 +164,7 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=_described(dataset) | _held(dataset, parts, rows.features),
+        data=described(dataset) | _held(dataset, parts, rows.features),
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
@@ -232,20 +232,23 @@ def _check_target(spec: Spec, task: str) -> None:
         )
 
 
-def _described(dataset: Dataset) -> dict[str, Any]:
-    described = dataset.form.described(dataset)
+def described(dataset: Dataset) -> dict[str, Any]:
+    """What plan.json says of the data, but for how they are held."""
+    inputs = dataset.form.described(dataset)
     return {
         "name": dataset.name,
         "rows": dataset.rows,
         "digest": dataset.digest,
         "target": dataset.target_name,
         "classes": list(dataset.classes) if dataset.classes else None,
+        "positive": dataset.positive_class,
+        "positive_why": dataset.positive.why if dataset.positive else None,
         "source": dataset.source,
         "licence": dataset.licence,
         "notes": list(dataset.notes),
-        "columns": described.pop("columns"),
+        "columns": inputs.pop("columns"),
         "kind": dataset.form.name,
-        **described,
+        **inputs,
     }
 
 

@@ -65,7 +65,15 @@ class PlanContext:
     def key(self, spec: Spec) -> str:
         """What of the data decides a trial's results."""
         split = spec.data.split.model_dump(mode="json")
-        return identifier({"data": self.dataset.digest, "split": split, "features": list(self.dataset.table.columns)})
+        decides: dict[str, Any] = {
+            "data": self.dataset.digest,
+            "split": split,
+            "features": list(self.dataset.table.columns),
+        }
+        positive, classes = self.dataset.positive, self.dataset.classes or ()
+        if positive is not None and (len(classes), positive.index) != (2, 1):  # what was meant before it could be named
+            decides["positive"] = positive.index
+        return identifier(decides)
 
     def stacks(
         self,

@@ -80,6 +80,25 @@ class Split(Frozen):
         return self
 
 
+def _label(value: Any) -> Any:
+    """A class as its file writes it: YAML's 1 and true are texts there."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Label = Annotated[str, BeforeValidator(_label)]
+
+
+def _spellings(value: Any) -> Any:
+    """`[a, b]` as `{a: [a], b: [b]}`; one spelling needs no list."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return {_label(name): each if isinstance(each, list) else [each] for name, each in value.items()}
+    return value
+
+
 class Data(Frozen):
     """Where the data come from, what is predicted, what is checked."""
 
@@ -89,6 +108,16 @@ class Data(Frozen):
     )
     target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
     task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
+    positive: Label | None = Field(
+        None,
+        description="the class that recall, precision, F1 and PR AUC speak of; None: of 0/1, true/false, yes/no and "
+        "the like the true one, else the rarer one in training; of more than two classes: all alike (macro)",
+    )
+    classes: Annotated[list[Label] | dict[str, list[Label]], BeforeValidator(_spellings)] | None = Field(
+        None,
+        description="the classes in order, as a list, or as a mapping {yes: [Yes, YES]} that joins spellings; rows of "
+        "others are left out; None: all",
+    )
     text: str | None = Field(None, description="the column of free text that is the only input")
     tokens: Literal["words", "trigrams"] | None = Field(
         None, description="what texts are divided into: words (None), or every three neighbouring characters"
@@ -116,9 +145,30 @@ class Data(Frozen):
         if self.text is not None and (self.features is not None or self.drop):
             suffix = "drop" if self.drop else "features"
             raise problem("has no effect beside text, which is the only input", suffix=suffix, remedy="take it out")
+        self._check_classes()
         if self.text is not None and self.text == self.target:
             raise problem("names the target", got=self.text, suffix="text", remedy="choose another column")
         return self
+
+    def _check_classes(self) -> None:
+        if self.classes is None:
+            return
+        spelled = [each for spellings in self.spellings.values() for each in spellings]
+        twice = sorted({each for each in spelled if spelled.count(each) > 1})
+        if twice:
+            raise problem("a value means one class", got=f"{twice[0]} twice", suffix="classes", remedy="keep one")
+        if len(self.spellings) < 2:
+            raise problem("there is nothing to tell apart", got="one class", accepted="two or more", suffix="classes")
+        if self.positive is not None and self.positive not in self.spellings:
+            accepted = nearest(self.positive, self.spellings)
+            raise problem("is none of data.classes", got=self.positive, accepted=accepted, suffix="positive")
+
+    @property
+    def spellings(self) -> dict[str, list[str]]:
+        """Class to the values that mean it; empty where all values are classes of their own."""
+        if isinstance(self.classes, list):
+            return {name: [name] for name in self.classes}
+        return dict(self.classes or {})
 
 
 class Regularisation(Frozen):
@@ -375,6 +425,13 @@ class Spec(Frozen):
                     remedy=f"take {fixed} or compare.{name} out",
                 )
         return self
+
+
+def implied_task(spec: Spec) -> str | None:
+    """The task that every metric named in the spec is for; None where none is named, or they are for different ones."""
+    named = [spec.evaluate.metric, *spec.evaluate.also, *(gate.metric for gate in spec.gates)]
+    tasks = {task for name in named if name for task in METRICS[name].tasks}
+    return tasks.pop() if len(tasks) == 1 else None
 
 
 def known_metric(name: str) -> str:

@@ -39,6 +39,7 @@ def export_model(
     target_name: str,
     classes: Sequence[str] | None,
     target_scale: tuple[float, float] = (0.0, 1.0),
+    positive: str | None = None,
     rate: int | None = None,
 ) -> Path:
     """Writes preprocessor, network and output as one model, with its signature.
@@ -53,6 +54,7 @@ def export_model(
         classes: Class names in order, or None for regression.
         target_scale: Mean and deviation of a regression's target (`target_scale`): the answer is
             mean + deviation * output.
+        positive: The class of interest, if there is one.
         rate: Of sounds, samples a second.
 
     Returns:
@@ -71,7 +73,7 @@ def export_model(
     temporary = folder / f".{MODEL}.{os.getpid()}.keras"  # Keras wants the ending
     try:
         model.save(temporary)
-        signature = _signature(model, columns, target_name, classes, rate, _sha256(temporary))
+        signature = _signature(model, columns, target_name, classes, positive, rate, _sha256(temporary))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -140,6 +142,7 @@ def _signature(
     columns: Sequence[str],
     target_name: str,
     classes: Sequence[str] | None,
+    positive: str | None,
     rate: int | None,
     sha256: str,
 ) -> dict[str, Any]:
@@ -167,6 +170,7 @@ def _signature(
         "task": "regression" if classes is None else "classification",
         "target": target_name,
         "classes": None if classes is None else list(classes),
+        "positive": positive,
         "inputs": inputs,
         "sha256": sha256,
         "versions": {

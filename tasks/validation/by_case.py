@@ -9,7 +9,7 @@ from tasks.dataset import Dataset
 from tasks.validation.inferred import Inferred, Suite
 from tasks.validation.rows import row_digests
 from tasks.validation.suite import Expectation
-from tasks.validation.wording import listing, of
+from tasks.validation.wording import keeping, listing, of, yaml_flow
 
 RARE = 0.1
 """A class is rare below this part of an equal share: 5% with two classes, 1% with ten."""
@@ -47,8 +47,23 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
     least = RARE / len(classes)
     few = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True) if count < FEWEST]
     rare = [f"{name} ({share:.1%})" for name, share in zip(classes, shares, strict=True) if share < least]
+    alike = _alike(classes, counts)
     spread = f"{shares.min():.1%} to {shares.max():.1%} of the training rows"
-    return pd.DataFrame({"rows": counts, "share": shares}), [
+    spelled = [_gist(name) for name in classes]
+    return pd.DataFrame({"rows": counts, "share": shares, "spelled": spelled}), [
+        Inferred(
+            Expectation("expect_column_values_to_be_unique", {"column": "spelled"}),
+            severity="warn",
+            expected="no two classes that differ only in case or blanks",
+            observed=lambda outcome: "; ".join(", ".join(each) for each in alike) or "none",
+            passed=f"No two classes of {target_name} differ only in case or blanks.",
+            failed=lambda outcome: (
+                f"Classes of {target_name} differ only in case or blanks: {'; '.join(', '.join(e) for e in alike)} "
+                "training rows."
+            ),
+            remedy=f"join them: {_joining(classes)}",
+            column=target_name,
+        ),
         Inferred(
             Expectation(_BETWEEN, {"column": "rows", "min_value": FEWEST}),
             severity="block",
@@ -56,7 +71,7 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
             observed=lambda outcome: f"{counts.min():,} to {counts.max():,} rows",
             passed=f"Each class of {target_name} has {FEWEST} training rows or more.",
             failed=lambda outcome: f"{target_name} has fewer than {FEWEST} training rows of {listing(few)}.",
-            remedy="more data of these classes, or leave them out",
+            remedy=_for_few(classes, counts),
             column=target_name,
         ),
         Inferred(
@@ -70,3 +85,30 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
             column=target_name,
         ),
     ]
+
+
+def _gist(name: str) -> str:
+    """What two spellings of one class share."""
+    return " ".join(name.casefold().split())
+
+
+def _alike(classes: tuple[str, ...], counts: np.ndarray) -> list[list[str]]:
+    """The classes of each gist that has several, with their training rows: `Yes (12)`."""
+    found: dict[str, list[str]] = {}
+    for name, count in zip(classes, counts, strict=True):
+        found.setdefault(_gist(name), []).append(f"{name} ({count:,})")
+    return [each for each in found.values() if len(each) > 1]
+
+
+def _joining(classes: tuple[str, ...]) -> str:
+    """The mapping to paste: `data.classes: {no: [No, no], yes: [Yes, yes]}`."""
+    found: dict[str, list[str]] = {}
+    for name in classes:
+        found.setdefault(_gist(name), []).append(name)
+    return f"data.classes: {yaml_flow(found)}"
+
+
+def _for_few(classes: tuple[str, ...], counts: np.ndarray) -> str:
+    kept = [name for name, count in zip(classes, counts, strict=True) if count >= FEWEST]
+    more = "more data of these classes"
+    return f"{more}, or leave them out: {keeping(kept)}" if len(kept) > 1 else more

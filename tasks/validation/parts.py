@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,10 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.ranges import Count, Share
 from tasks.validation.finding import Finding
 from tasks.validation.rows import rows_in
-from tasks.validation.wording import listing, of
+from tasks.validation.wording import keeping, listing, of
+
+FEWEST_ROWS = 3
+"""A class of fewer rows can't be in all three parts."""
 
 
 def missing_class(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
@@ -39,9 +44,21 @@ def missing_class(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
         message=f"Some classes of {dataset.target_name} are absent from a part: {listing(absent)}."
         if absent
         else f"Every class of {dataset.target_name} occurs in every part.",
-        remedy="data.split.stratify: true, larger data.split.test or validation, or take the class out",
+        remedy=_for_absent(dataset, counts),
         column=dataset.target_name,
     )
+
+
+def _for_absent(dataset: Dataset, counts: Mapping[str, np.ndarray]) -> str:
+    """What helps: a class of one or two rows can only be left out, a larger one can be divided."""
+    assert dataset.classes is not None
+    rows = sum(counts.values())
+    absent = np.any([count == 0 for count in counts.values()], axis=0)
+    small = absent & (rows < FEWEST_ROWS)
+    if small.any():
+        kept = [name for name, gone in zip(dataset.classes, small, strict=True) if not gone]
+        return f"add rows of {'them' if small.sum() > 1 else 'it'}, or leave such classes out: {keeping(kept)}"
+    return "data.split.stratify: true, or larger data.split.test or validation"
 
 
 def too_few_rows(dataset: Dataset, splits: pd.DataFrame, *, rows: Count = 50) -> Finding:

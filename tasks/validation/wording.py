@@ -50,6 +50,18 @@ def listing(names: Iterable[str], most: int = 5) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
+def keeping(classes: Iterable[str]) -> str:
+    """What to write so that only these classes are learned: `data.classes: [a, b]`."""
+    return f"data.classes: {yaml_list(classes)}"
+
+
 def yaml_list(names: Iterable[str]) -> str:
     """Column names as a YAML list to paste: `[PTS, 'yes', 'shot: result']`, quoted where YAML needs it."""
-    return yaml.safe_dump(list(names), default_flow_style=True, allow_unicode=True, width=sys.maxsize).strip()
+    return yaml_flow(list(names))
+
+
+def yaml_flow(value: Any) -> str:
+    """A list or a mapping on one line of YAML, to paste."""
+    return yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, width=sys.maxsize, sort_keys=False
+    ).strip()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.datasets.columns import as_input, as_target, seconds
+from tasks.datasets.columns import as_input, seconds
 from tasks.errors import BadInput
 
 
@@ -56,35 +56,6 @@ def test_few_levels_that_look_like_numbers_are_categories_with_a_note() -> None:
 def test_infinite_values_name_their_row(infinite: str) -> None:
     with pytest.raises(BadInput, match=r"f\.csv, column a: holds an infinite value\n  got: .*in row 2 \(1 in all\)"):
         as_input(texts("1", infinite), "f.csv, column a")
-
-
-@pytest.mark.parametrize(
-    ("column", "classes", "indices"),
-    [
-        (texts("b", "a", "b"), ("a", "b"), [1, 0, 1]),
-        (texts("10", "9", "10"), ("9", "10"), [1, 0, 1]),
-        (texts("1.0", "0.0", "1"), ("0", "1"), [1, 0, 1]),
-        (pd.Series([True, False, True]), ("False", "True"), [1, 0, 1]),
-        (texts("yes", "no", "yes"), ("no", "yes"), [1, 0, 1]),
-    ],
-)
-def test_few_values_are_classes_in_order(column: pd.Series, classes: tuple[str, ...], indices: list[int]) -> None:
-    target, got = as_target(column, "w", None, None)
-    assert got == classes and target.dtype == np.int64 and list(target) == indices
-
-
-def test_named_classes_keep_the_order_of_their_names() -> None:
-    target, classes = as_target(texts("2", "1", "2"), "w", None, {"1": "good", "2": "bad"})
-    assert classes == ("good", "bad") and list(target) == [1, 0, 1]
-
-
-def test_quantities_are_regression_and_the_spec_overrules() -> None:
-    column = texts(*(str(i) for i in range(21)))
-    assert as_target(column, "w", None, None)[1] is None
-    assert as_target(texts("0.5", "1.5", "0.5"), "w", None, None)[1] is None
-    assert as_target(texts("0.5", "1.5", "0.5"), "w", "classification", None)[1] == ("0.5", "1.5")
-    assert as_target(texts("1", "2", "1"), "w", "regression", None)[1] is None
-    np.testing.assert_array_equal(as_target(texts("no", "yes"), "w", "regression", None)[0], [0.0, 1.0])
 
 
 def test_clock_times_become_seconds() -> None:

@@ -148,7 +148,8 @@ def test_a_metric_of_the_other_task_is_refused():
     assert raised.value.message() == (
         "evaluate.metric: roc_auc is for classification, this is regression\n"
         "  got:      roc_auc\n"
-        "  accepted: one of rmse, mae, r2"
+        "  accepted: one of rmse, mae, r2\n"
+        "  remedy:   choose another metric; or, where the target can be either, data.task: classification"
     )
 
 
@@ -174,3 +175,39 @@ def test_import_is_light():
 def test_r2_of_a_constant_target_is_undefined_whatever_rounding_leaves(value: float):
     target = np.full(30, value)
     assert np.isnan(METRICS["r2"].function(target, target * (1 + 1e-3)))
+
+
+@given(st.integers(2, 4), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_one_class_is_judged_against_the_rest_as_scikit_learn_does(classes: int, positive: int, seed: int):
+    """Whichever class is positive, and however many there are; also where probabilities are tied."""
+    from sklearn import metrics
+
+    rng = np.random.default_rng(seed)
+    positive %= classes
+    prediction = rng.integers(1, 5, (40, classes)) * 1.0
+    prediction /= prediction.sum(axis=1, keepdims=True)
+    target = rng.integers(0, classes, 40)
+    actual, predicted = target == positive, prediction.argmax(axis=1) == positive
+    found = {name: METRICS[name].function(target, prediction, positive) for name in (*PER_CLASS, "pr_auc", "roc_auc")}
+    assert found["recall"] == pytest.approx(metrics.recall_score(actual, predicted, zero_division=0))
+    assert found["precision"] == pytest.approx(metrics.precision_score(actual, predicted, zero_division=0))
+    assert found["f1"] == pytest.approx(metrics.f1_score(actual, predicted, zero_division=0))
+    if actual.any():
+        assert found["pr_auc"] == pytest.approx(metrics.average_precision_score(actual, prediction[:, positive]))
+    if actual.any() and not actual.all():
+        assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(actual, prediction[:, positive]))
+
+
+@pytest.mark.parametrize(
+    ("name", "positive", "classes", "title"),
+    [
+        ("recall", "fraud", 2, "Recall of fraud"),
+        ("recall", None, 3, "Macro recall"),
+        ("f1", "b", 3, "F1 of b"),
+        ("roc_auc", None, 3, "Macro ROC AUC"),
+        ("accuracy", "fraud", 2, "Accuracy"),
+        ("rmse", None, 0, "RMSE"),
+    ],
+)
+def test_a_title_names_the_class_that_is_spoken_of(name: str, positive: str | None, classes: int, title: str):
+    assert METRICS[name].titled(positive, classes) == title

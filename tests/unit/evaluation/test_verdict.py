@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tasks.evaluation.metrics import METRICS
-from tasks.evaluation.verdict import OnTest, finite, judge
+from tasks.evaluation.verdict import Classes, OnTest, finite, judge
 from tasks.records import tables as records
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
@@ -352,7 +352,7 @@ def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, i
     splits = records.SPLITS.frame([{"row": r, "part": "test"} for r in range(3)])
     wanted = {"a": ["rmse"], "b": ["rmse"]}
     with pytest.raises(ValueError, match=message):
-        OnTest.read(records.PREDICTIONS.frame(predictions), splits, wanted, None, 0.95, 10)
+        OnTest.read(records.PREDICTIONS.frame(predictions), splits, wanted, Classes((), None, None), 0.95, 10)
 
 
 def test_finite_leaves_no_nan_and_no_numpy():
@@ -364,7 +364,7 @@ def test_finite_leaves_no_nan_and_no_numpy():
 
 
 KEYS = {
-    "": "schema_version metric greater_is_better confidence part winner leader tied sentence recipes "
+    "": "schema_version metric greater_is_better confidence part positive titles winner leader tied sentence recipes "
     "comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations "
     "warnings next search",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",

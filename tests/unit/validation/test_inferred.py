@@ -52,7 +52,7 @@ def test_clean_data_pass_and_every_kind_of_expectation_is_there():
         "expect_column_values_to_be_in_set",
     }
     assert {"expect_column_values_to_be_unique"} == {result["check"] for result in results if not result["column"]}
-    assert sum(result["column"] == "sold" for result in results) == 2
+    assert sum(result["column"] == "sold" for result in results) == 3
 
 
 def test_values_far_outside_training_are_found_and_near_ones_are_not():
@@ -133,7 +133,7 @@ def test_what_the_spec_states_of_an_input_column_is_not_inferred():
     results = infer(classified(table(far=far)), SPLIT, stated=stated)
 
     assert all(result["success"] for result in results)
-    assert sum(result["column"] == "sold" for result in results) == 2  # class balance is no range
+    assert sum(result["column"] == "sold" for result in results) == 3  # class balance is no range
 
 
 def test_a_wide_table_is_checked_through_its_profile():
@@ -149,7 +149,7 @@ def test_a_wide_table_is_checked_through_its_profile():
         result["message"]: result["severity"] for result in infer(classified(wide), SPLIT) if not result["success"]
     }
 
-    assert len(infer(classified(wide), SPLIT)) == 4 + 1 + 2
+    assert len(infer(classified(wide), SPLIT)) == 4 + 1 + 3
     assert found == {
         "Columns that are missing in more than 5% of the rows: x4 and x5 (2).": "warn",
         "Columns that have no value at all in the training part: x5 (1).": "block",
