@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.wording import number
+from tasks.records.verdict import GateResult
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 
@@ -32,7 +31,7 @@ def answer(interval: Interval, *, at_least: float | None = None, at_most: float 
     return PASS if interval.high <= at_most else FAIL if interval.low > at_most else UNDECIDED
 
 
-def judge_gate(gate: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
+def judge_gate(gate: Mapping[str, Any], interval: Interval) -> GateResult:
     """A gate as it stands in verdict.json.
 
     Args:
@@ -43,16 +42,17 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
     bound = "at_least" if gate.get("at_least") is not None else "at_most"
     threshold = float(gate[bound])
     found = answer(interval, **{bound: threshold})
-    return {
-        "metric": gate["metric"],
-        bound: threshold,
-        "severity": gate["severity"],
-        "estimate": None if np.isnan(interval.mean) else interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "answer": found,
-        "sentence": _sentence(METRICS[gate["metric"]].title, bound, threshold, interval, found),
-    }
+    return GateResult(
+        metric=gate["metric"],
+        at_least=threshold if bound == "at_least" else None,
+        at_most=threshold if bound == "at_most" else None,
+        severity=gate["severity"],
+        estimate=interval.estimate().mean,
+        low=interval.low,
+        high=interval.high,
+        answer=found,
+        sentence=_sentence(METRICS[gate["metric"]].title, bound, threshold, interval, found),
+    )
 
 
 def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str) -> str:
