@@ -15,7 +15,8 @@ from flows.environment import home_folder, load_tensorflow, quieten
 from flows.experiments import find
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
-from tasks.run_folder import STAGES, Stage, locked, make_folder, read_json
+from tasks.records.verdict import Verdict
+from tasks.run_folder import STAGES, Stage, locked, make_folder
 from tasks.spec.load import load_spec
 
 
@@ -117,9 +118,7 @@ def refuse_closed_gates(folder: Path) -> None:
         GateFailed: a gate of severity `block` fails or is undecided.
     """
     closed = [
-        gate["sentence"]
-        for gate in read_json(folder / "verdict.json")["gates"]
-        if gate["severity"] == "block" and gate["answer"] != "pass"
+        gate.sentence for gate in Verdict.read(folder).gates if gate.severity == "block" and gate.answer != "pass"
     ]
     if closed:
         raise GateFailed(folder, " ".join(closed))

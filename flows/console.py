@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from flows.environment import load_tensorflow
 from reports.numbers import interval, rounded
 from tasks.errors import Blocked
 from tasks.evaluation.wording import inside
-from tasks.run_folder import Stage, read_json
+from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
+from tasks.run_folder import Stage
 
 
 class Bar:
@@ -124,12 +125,12 @@ def run_with_progress(
 
 def show_result(folder: Path) -> None:
     """The verdict in a terminal's width, and the report's path as the last line."""
-    verdict, console = read_json(folder / "verdict.json"), Console(highlight=False)
-    first = verdict["metric"]
-    named = (verdict["recipes"] or verdict["baselines"])[0]["metrics"]
-    titles = {name: inside(verdict["titles"].get(name, name)) for name in named}
+    verdict, console = Verdict.read(folder), Console(highlight=False)
+    first = verdict.metric
+    named = (verdict.recipes or verdict.baselines)[0].metrics
+    titles = {name: inside(verdict.titles.get(name, name)) for name in named}
     others = _that_fit([name for name in named if name != first], titles, console.width)
-    confidence = f"{100 * verdict['confidence']:g}%"
+    confidence = f"{100 * verdict.confidence:g}%"
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"Test part, means with {confidence} intervals; ranked on the validation part",
@@ -139,29 +140,26 @@ def show_result(folder: Path) -> None:
     table.add_column("recipe", overflow="fold")
     for name in (first, *others):
         table.add_column(escape(titles[name]), justify="right", no_wrap=name == first)
-    for recipe in verdict["recipes"]:
-        _add_row(table, str(recipe["rank"]), _name(recipe), recipe["metrics"], first, others)
+    for recipe in verdict.recipes:
+        _add_row(table, str(recipe.rank), _name(recipe), recipe.metrics, first, others)
     table.add_section()
-    for baseline in verdict["baselines"]:
-        _add_row(table, "", f"[dim]baseline:[/] {escape(baseline['name'])}", baseline["metrics"], first, others)
+    for baseline in verdict.baselines:
+        _add_row(table, "", f"[dim]baseline:[/] {escape(baseline.name)}", baseline.metrics, first, others)
     console.print(table)
-    if verdict["positive"]:
-        console.print(escape(_positive(verdict["positive"])))
-    for gate in verdict["gates"]:
-        colour = {"pass": "green", "fail": "red"}.get(gate["answer"], "yellow")
-        console.print(f"[{colour}]{gate['answer']}[/]  {escape(gate['sentence'])}")
-    for warning in verdict["warnings"]:
+    if verdict.positive:
+        console.print(escape(_positive(verdict.positive)))
+    for gate in verdict.gates:
+        colour = {"pass": "green", "fail": "red"}.get(gate.answer, "yellow")
+        console.print(f"[{colour}]{gate.answer}[/]  {escape(gate.sentence)}")
+    for warning in verdict.warnings:
         console.print(f"[yellow]note[/]  {escape(warning)}")
-    console.print(f"[bold]{escape(verdict['sentence'])}[/]")
+    console.print(f"[bold]{escape(verdict.sentence)}[/]")
     typer.echo(str(folder / "report.html"))
 
 
-def _positive(positive: dict[str, Any]) -> str:
+def _positive(positive: PositiveClass) -> str:
     """Which class is of interest, how it was chosen, and how many test rows are of it."""
-    return (
-        f"class of interest: {positive['class']}, {positive['rows']:,} of {positive['of']:,} test rows "
-        f"({positive['why']})"
-    )
+    return f"class of interest: {positive.name}, {positive.rows:,} of {positive.of:,} test rows ({positive.why})"
 
 
 def _that_fit(names: Sequence[str], titles: dict[str, str], width: int) -> list[str]:
@@ -175,14 +173,16 @@ _NAMES_AND_FIRST, _GAP = 55, 3
 """Characters of rank, name and the deciding metric with its interval; and of the space before a column."""
 
 
-def _name(recipe: dict[str, Any]) -> str:
-    failing = "diverged" if recipe["status"] == "diverged" else "" if recipe["learned"] else "did not learn"
-    return escape(recipe["recipe"]) + (f" [yellow]({failing})[/]" if failing else "")
+def _name(recipe: JudgedRecipe) -> str:
+    failing = "diverged" if recipe.status == "diverged" else "" if recipe.learned else "did not learn"
+    return escape(recipe.recipe) + (f" [yellow]({failing})[/]" if failing else "")
 
 
-def _add_row(table: Table, rank: str, name: str, metrics: dict[str, Any], first: str, others: Sequence[str]) -> None:
+def _add_row(
+    table: Table, rank: str, name: str, metrics: Mapping[str, Estimate], first: str, others: Sequence[str]
+) -> None:
     """One line: the deciding metric with its interval, the others without."""
-    means = [rounded((metrics.get(other) or {}).get("mean")) for other in others]
+    means = [rounded(metrics[other].mean if other in metrics else None) for other in others]
     table.add_row(rank, name, escape(interval(metrics.get(first))), *means)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.run_folder import read_json
+from tasks.errors import BadInput
+from tasks.records.verdict import Verdict
 
 
 def lines(kind: str, home: Path) -> Iterator[str]:
@@ -27,8 +28,16 @@ def lines(kind: str, home: Path) -> Iterator[str]:
 
 def _runs(home: Path) -> Iterator[str]:
     for folder in sorted((home / "runs").glob("*")) if (home / "runs").is_dir() else []:
-        path = folder / "verdict.json"
-        yield f"{folder}  {read_json(path)['sentence'] if path.exists() else 'not finished'}"
+        yield f"{folder}  {_ended(folder)}"
+
+
+def _ended(folder: Path) -> str:
+    """The verdict of a run in a sentence, or why there is none."""
+    try:
+        verdict = Verdict.read_if_there(folder)
+    except BadInput:
+        return "its verdict can't be read"
+    return verdict.sentence if verdict else "not finished"
 
 
 def _experiments() -> Iterator[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from reports.escape import Html, safe
+from tasks.records.verdict import GateResult
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -68,11 +69,11 @@ def answer(text: str) -> Html:
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
 
 
-def gate_answer(gate: Mapping[str, Any]) -> Html:
+def gate_answer(gate: GateResult) -> Html:
     """A gate's answer as a badge, and its sentence."""
     kinds = {"pass": "good", "fail": "bad", "undecided": "open"}
-    blocks = ' <span class="quiet">(blocks)</span>' if gate["severity"] == "block" else ""
-    return Html(f"{badge(kinds[gate['answer']], gate['answer'])} <span>{safe(gate['sentence'])}{blocks}</span>")
+    blocks = ' <span class="quiet">(blocks)</span>' if gate.severity == "block" else ""
+    return Html(f"{badge(kinds[gate.answer], gate.answer)} <span>{safe(gate.sentence)}{blocks}</span>")
 
 
 def table(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tasks.evaluation.metrics import METRICS
+from tasks.records.verdict import Verdict
 
 
 def title(name: str) -> str:
@@ -18,7 +17,7 @@ def phrase(name: str) -> str:
     return words[0].lower() + words[1:] if words[1:2].islower() else words
 
 
-def measured(verdict: dict[str, Any]) -> list[str]:
+def measured(verdict: Verdict) -> list[str]:
     """The metrics of the comparison: the deciding one first, then the others as they were asked for."""
-    found = {name: None for recipe in verdict.get("recipes", []) for name in recipe["metrics"]}
-    return list({verdict["metric"]: None, **found})
+    found = {name: None for recipe in verdict.recipes for name in recipe.metrics}
+    return list({verdict.metric: None, **found})

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeGuard
+
+from tasks.records.verdict import Estimate
 
 MISSING = "–"
 _MINUS = "\N{MINUS SIGN}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def places(estimates: Iterable[Mapping[str, Any] | None]) -> int:
+def places(estimates: Iterable[Estimate | None]) -> int:
     """How many decimals a column of estimates gets: two significant digits of the median half-width, 0 to 6.
 
-    Estimates are `{"mean", "low", "high"}`, each a number or None. Never more than four significant digits
+    Never more than four significant digits
     of the median estimate, so that an interval of a width near zero does not fill the page.
     """
-    known = [estimate for estimate in estimates if estimate and _finite(estimate.get("mean"))]
-    sizes = [abs(e["mean"]) for e in known if e["mean"]]
-    halves = [(e["high"] - e["low"]) / 2 for e in known if _finite(e.get("low")) and _finite(e.get("high"))]
+    known = [estimate for estimate in estimates if estimate and _finite(estimate.mean)]
+    sizes = [abs(e.mean) for e in known if e.mean]
+    halves = [(e.high - e.low) / 2 for e in known if _finite(e.low) and _finite(e.high)]
     limits = [3 - _exponent(_median(sizes))] if sizes else [3]
     limits += [1 - _exponent(_median(halves))] if (halves := [half for half in halves if half > 0]) else []
     return max(0, min(*limits, 6))
@@ -40,7 +42,7 @@ def number(value: float | None, decimals: int) -> str:
 
 def rounded(value: float | None) -> str:
     """At least four significant digits, and all before the point: `0.7978`, `53,169`."""
-    return number(value, places([{"mean": value}]))
+    return number(value, places([Estimate(value)]))
 
 
 def signed(value: float | None, decimals: int) -> str:
@@ -49,24 +51,24 @@ def signed(value: float | None, decimals: int) -> str:
     return f"+{text}" if value is not None and _finite(value) and value > 0 else text
 
 
-def interval(estimate: Mapping[str, Any] | None, decimals: int | None = None) -> str:
+def interval(estimate: Estimate | None, decimals: int | None = None) -> str:
     """`0.801 [0.772, 0.829]`; without the brackets where the bounds are unknown (one seed)."""
-    if not estimate or not _finite(estimate.get("mean")):
+    if not estimate or not _finite(estimate.mean):
         return MISSING
     decimals = places([estimate]) if decimals is None else decimals
-    mean = number(estimate["mean"], decimals)
-    if not (_finite(estimate.get("low")) and _finite(estimate.get("high"))):
+    mean = number(estimate.mean, decimals)
+    if not (_finite(estimate.low) and _finite(estimate.high)):
         return mean
-    return f"{mean} [{number(estimate['low'], decimals)}, {number(estimate['high'], decimals)}]"
+    return f"{mean} [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
 
 
-def signed_interval(estimate: Mapping[str, Any], decimals: int) -> str:
+def signed_interval(estimate: Estimate, decimals: int) -> str:
     """As `interval`, with a plus sign in front of a mean above zero."""
     text = interval(estimate, decimals)
     return (
         text
         if text == MISSING
-        else f"{signed(estimate['mean'], decimals)}{text.removeprefix(number(estimate['mean'], decimals))}"
+        else f"{signed(estimate.mean, decimals)}{text.removeprefix(number(estimate.mean, decimals))}"
     )
 
 
@@ -103,7 +105,7 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 

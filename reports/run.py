@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
 from tasks.records.tables import TABLES
+from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Run:
     Args:
         folder: Where they were read.
         spec: The text of `spec.yaml`.
-        plan, validation, verdict, environment, stages: The JSON files of these names.
+        plan, validation, environment, stages: The JSON files of these names.
+        verdict: None where the run was not judged.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions, settings: The tables of `tasks.records.tables`.
@@ -32,7 +34,7 @@ class Run:
     spec: str
     plan: dict[str, Any]
     validation: dict[str, Any]
-    verdict: dict[str, Any]
+    verdict: Verdict | None
     environment: dict[str, Any]
     stages: dict[str, Any]
     previews: dict[str, Any]
@@ -49,7 +51,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
     """Reads a run folder.
 
     Raises:
-        BadInput: there is no `plan.json`, so this is no run folder.
+        BadInput: there is no `plan.json`, so this is no run folder; or verdict.json can't be read.
     """
     folder = Path(folder).resolve()
     if not (folder / "plan.json").is_file():
@@ -64,7 +66,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         spec=spec.read_text(encoding="utf-8") if spec.is_file() else "",
         plan=_document(folder, "plan"),
         validation=_document(folder, "validation"),
-        verdict=_document(folder, "verdict"),
+        verdict=Verdict.read_if_there(folder),
         environment=_document(folder, "environment"),
         stages=_document(folder, "stages"),
         previews=_document(folder / "previews", "augmentation"),

@@ -205,7 +205,7 @@ SECTIONS: dict[str, Section] = {
             "effects": lambda run: tables.effects(run.verdict),
             "effects chart": lambda run: figures.tabs(figures.effects(run.verdict)),
         },
-        shown=lambda run: bool(run.previews or run.verdict.get("augmentation")),
+        shown=lambda run: bool(run.previews or (run.verdict and run.verdict.augmentation)),
     ),
     "learning curves": Section("Learning curves", "learning-curves", {"learning curves": _learning_curves}),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),

@@ -33,7 +33,9 @@ from tasks.planning.recipes import Recipe, identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
+from tasks.records.documents import as_json
 from tasks.records.tables import SETTINGS, SPLITS
+from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import implied_task
@@ -221,7 +223,7 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
-) -> dict[str, Any]:
+) -> Verdict:
     """Writes verdict.json and, where a model can be shipped, `model/`.
 
     Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
@@ -230,9 +232,8 @@ def judge(
     from tasks.evaluation.baselines import constant_loss
     from tasks.evaluation.verdict import judge as decide
 
-    path = run.folder / "verdict.json"
-    earlier = read_json(path) if path.exists() else None
-    looks = earlier["test_evaluations"] if earlier else 1
+    earlier = Verdict.read_if_there(run.folder)
+    looks = earlier.test_evaluations if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
     verdict = decide(
         json.loads(json.dumps(laid_out.as_json())),
@@ -247,14 +248,14 @@ def judge(
         from tasks.evaluation.search import judge_search
 
         found = judge_search(laid_out.search, SETTINGS.read(run.folder))
-        verdict = verdict | {"search": found, "warnings": [*verdict["warnings"], *found["warnings"]]}
-    if verdict["shipped"]:
-        leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict["leader"])
+        verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
+    if verdict.shipped:
+        leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
-        _ship(run, laid_out, prepared, verdict["shipped"]["trial_id"])
-    if earlier and json.loads(json.dumps(verdict)) != earlier:
-        verdict = verdict | {"test_evaluations": looks + 1}
-    write_json(path, verdict)
+        _ship(run, laid_out, prepared, verdict.shipped.trial_id)
+    if earlier and as_json(verdict) != as_json(earlier):
+        verdict = replace(verdict, test_evaluations=looks + 1)
+    verdict.write(run.folder)
     return verdict
 
 

@@ -29,6 +29,7 @@ from tasks import stages
 from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
+from tasks.records.verdict import Verdict
 from tasks.runs import Run
 from tasks.stages import Searching
 
@@ -148,16 +149,16 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 @_stage
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
-) -> dict[str, Any]:
+) -> Verdict:
     with _running(run, "judge"):
         verdict = stages.judge(run, laid_out, prepared, tables, splits)
         create_markdown_artifact(_summary(verdict), key="verdict", description=f"Verdict of {laid_out.experiment}")
         return verdict
 
 
-def _summary(verdict: dict[str, Any]) -> str:
-    gates = [f"- **{gate['answer']}**: {gate['sentence']}" for gate in verdict["gates"]]
-    return "\n".join([verdict["sentence"], "", *gates, *(f"- {warning}" for warning in verdict["warnings"])])
+def _summary(verdict: Verdict) -> str:
+    gates = [f"- **{gate.answer}**: {gate.sentence}" for gate in verdict.gates]
+    return "\n".join([verdict.sentence, "", *gates, *(f"- {warning}" for warning in verdict.warnings)])
 
 
 @_stage

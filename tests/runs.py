@@ -12,6 +12,7 @@ import pandas as pd
 from tasks import runs, stages
 from tasks.inputs.prepared import Prepared
 from tasks.planning.plan import Plan
+from tasks.records.verdict import Verdict
 from tasks.spec.load import parse_spec
 
 WINE: dict[str, Any] = {"data": {"source": "wine"}, "model": "linear", "train": {"epochs": 1, "seeds": 1}}
@@ -38,7 +39,7 @@ class Planned:
         self.train()
         return stages.evaluate(self.run, self.plan, self.prepared)
 
-    def judge(self, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    def judge(self, tables: dict[str, pd.DataFrame]) -> Verdict:
         return stages.judge(self.run, self.plan, self.prepared, tables, self.splits)
 
     def stacks(self) -> list[Path]:

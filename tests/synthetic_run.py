@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,11 @@ def write_synthetic_run(
         tables["splits"],
         constant_loss=world.loss(world.constant()),
     )
-    verdict["search"] = judge_search(found.plan, found.settings) if found else None
+    if found:
+        verdict = replace(verdict, search=judge_search(found.plan, found.settings))
     write_text(folder / "spec.yaml", yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True))
     write_json(folder / "plan.json", plan)
-    write_json(folder / "verdict.json", verdict)
+    verdict.write(folder)
     write_json(folder / "validation.json", _validation(hostile))
     write_json(folder / "environment.json", _ENVIRONMENT)
     write_json(folder / "stages.json", _STAGES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import colour, inline
@@ -13,12 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.verdict import Baseline, JudgedRecipe, PairedDifference, Verdict
 
 _ROW = 30  # px
 
 
 def forest(
-    verdict: dict[str, Any], plan: dict[str, Any], trials: pd.DataFrame, metrics: pd.DataFrame
+    verdict: Verdict | None, plan: dict[str, Any], trials: pd.DataFrame, metrics: pd.DataFrame
 ) -> dict[str, Chart]:
     """The deciding metric of each recipe: a faint dot a seed, mean and interval, baselines as lines.
 
@@ -26,9 +29,9 @@ def forest(
     """
     if not verdict:
         return {}
-    measured = [recipe for recipe in verdict["recipes"] if _mean(recipe, verdict["metric"]) is not None]
-    learned = [recipe for recipe in measured if recipe["learned"] and recipe["status"] == "ok"]
-    seeds = _seeds(trials, metrics, verdict["metric"], verdict["part"])
+    measured = [recipe for recipe in verdict.recipes if _mean(recipe, verdict.metric) is not None]
+    learned = [recipe for recipe in measured if recipe.learned and recipe.status == "ok"]
+    seeds = _seeds(trials, metrics, verdict.metric, verdict.part)
     charts = {}
     if measured:
         charts["All recipes"] = _forest(measured, verdict, plan, seeds)
@@ -38,19 +41,19 @@ def forest(
 
 
 def _forest(
-    recipes: list[dict[str, Any]], verdict: dict[str, Any], plan: dict[str, Any], seeds: list[dict[str, Any]]
+    recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: dict[str, Any], seeds: list[dict[str, Any]]
 ) -> Chart:
     import altair as alt
 
-    metric = verdict["metric"]
-    ranked = sorted(recipes, key=lambda recipe: recipe["rank"])
-    names = [recipe["recipe"] for recipe in ranked]
-    decimals = places(recipe["metrics"][metric] for recipe in ranked)
+    metric = verdict.metric
+    ranked = sorted(recipes, key=lambda recipe: recipe.rank)
+    names = [recipe.recipe for recipe in ranked]
+    decimals = places(recipe.metrics[metric] for recipe in ranked)
     rows = [
         {
-            "recipe": recipe["recipe"],
-            **recipe["metrics"][metric],
-            "text": interval(recipe["metrics"][metric], decimals),
+            "recipe": recipe.recipe,
+            **asdict(recipe.metrics[metric]),
+            "text": interval(recipe.metrics[metric], decimals),
         }
         for recipe in ranked
     ]
@@ -68,7 +71,7 @@ def _forest(
         base.mark_point(filled=True, size=90, opacity=1).encode(
             x=alt.X(
                 "mean:Q",
-                title=f"{title(metric)}, {verdict['part']} part",
+                title=f"{title(metric)}, {verdict.part} part",
                 scale=x_scale,
                 axis=alt.Axis(tickCount=8),
             )
@@ -81,13 +84,13 @@ def _forest(
     )
 
 
-def _baselines(verdict: dict[str, Any]) -> Chart:
+def _baselines(verdict: Verdict) -> Chart:
     import altair as alt
 
     rows = [
-        {"baseline": entry["name"], "mean": mean}
-        for entry in verdict["baselines"]
-        if (mean := _mean(entry, verdict["metric"])) is not None
+        {"baseline": entry.name, "mean": mean}
+        for entry in verdict.baselines
+        if (mean := _mean(entry, verdict.metric)) is not None
     ]
     # Known names by constant order: the legend reads the same in every report.
     dashes = alt.Scale(range=[[1, 2], [5, 3], [10, 3]])
@@ -115,42 +118,44 @@ def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) 
     return [{"recipe": name, "value": value} for name, value in zip(joined["recipe"], joined["value"], strict=True)]
 
 
-def differences(verdict: dict[str, Any]) -> dict[str, Chart]:
+def differences(verdict: Verdict | None) -> dict[str, Chart]:
     """The leader minus each other recipe, paired over seeds: right of zero, the leader is better.
 
     By tab title: all recipes, and those that learned where the others would squeeze them together.
     """
-    learned = {
-        entry["recipe_id"] for entry in verdict.get("recipes", []) if entry["learned"] and entry["status"] == "ok"
-    }
-    found = [entry for entry in verdict.get("comparisons", []) if entry["difference"] is not None]
-    close = [entry for entry in found if entry["recipe_id"] in learned]
-    charts = {"All recipes": _differences(found, verdict["metric"], "the leader")} if found else {}
+    if not verdict:
+        return {}
+    learned = {entry.recipe_id for entry in verdict.recipes if entry.learned and entry.status == "ok"}
+    found = [entry for entry in verdict.comparisons if entry.difference is not None]
+    close = [entry for entry in found if entry.recipe_id in learned]
+    charts = {"All recipes": _differences(found, verdict.metric, "the leader")} if found else {}
     some = 1 <= len(close) < len(found)
-    return charts | ({"Those that learned": _differences(close, verdict["metric"], "the leader")} if some else {})
+    return charts | ({"Those that learned": _differences(close, verdict.metric, "the leader")} if some else {})
 
 
-def effects(verdict: dict[str, Any]) -> dict[str, Chart]:
+def effects(verdict: Verdict | None) -> dict[str, Chart]:
     """Each augmented recipe minus its twin, paired over seeds: right of zero, augmentation is better."""
-    found = [entry for entry in verdict.get("augmentation", []) if entry["difference"] is not None]
-    return {"Augmentation": _differences(found, verdict["metric"], "augmentation")} if found else {}
+    if not verdict:
+        return {}
+    found = [entry for entry in verdict.augmentation if entry.difference is not None]
+    return {"Augmentation": _differences(found, verdict.metric, "augmentation")} if found else {}
 
 
-def _differences(found: list[dict[str, Any]], metric: str, who: str) -> Chart:
+def _differences(found: Sequence[PairedDifference], metric: str, who: str) -> Chart:
     """Differences with intervals; `who` is better right of zero."""
     import altair as alt
 
-    ordered = sorted(found, key=lambda entry: entry["difference"])
-    decimals = places({**entry, "mean": entry["difference"]} for entry in ordered)
+    ordered = sorted(found, key=lambda entry: entry.difference or 0.0)
+    decimals = places(entry.estimate for entry in ordered)
     rows = [
         {
-            "recipe": entry["recipe"],
-            "difference": entry["difference"],
-            "low": entry["low"],
-            "high": entry["high"],
-            "answer": entry["answer"],
-            "text": interval({**entry, "mean": entry["difference"]}, decimals),
-            "p": probability(entry["p_holm"]),
+            "recipe": entry.recipe,
+            "difference": entry.difference,
+            "low": entry.low,
+            "high": entry.high,
+            "answer": entry.answer,
+            "text": interval(entry.estimate, decimals),
+            "p": probability(entry.p_holm),
         }
         for entry in ordered
     ]
@@ -186,5 +191,5 @@ def _differences(found: list[dict[str, Any]], metric: str, who: str) -> Chart:
     )
 
 
-def _mean(entry: dict[str, Any], metric: str) -> float | None:
-    return (entry["metrics"].get(metric) or {}).get("mean")
+def _mean(entry: JudgedRecipe | Baseline, metric: str) -> float | None:
+    return entry.metrics[metric].mean if metric in entry.metrics else None

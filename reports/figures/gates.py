@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from reports.figures.encoding import inline
 from reports.figures.place import place
@@ -12,6 +13,7 @@ from reports.metric_names import title
 from reports.numbers import interval, places
 from reports.palette import BETTER, INK, OPEN, WORSE
 from tasks.evaluation.metrics import METRICS
+from tasks.records.verdict import Estimate, GateResult, Verdict
 
 if TYPE_CHECKING:
     from reports.figures.encoding import Chart
@@ -19,38 +21,38 @@ if TYPE_CHECKING:
 _COLOURS = {"pass": BETTER, "fail": WORSE, "undecided": OPEN}
 
 
-def gates(verdict: dict[str, Any]) -> str:
+def gates(verdict: Verdict | None) -> str:
     """Every gate: its answer, its sentence, its picture, as Markdown."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
-    found = verdict["gates"]
+    found = verdict.gates
     if not found:
         return raw('<p class="quiet">The spec sets no gates.</p>')
     return "\n".join(
         raw(f'<div class="gate"><p>{gate_answer(entry)}</p></div>')
-        + (place(gate(entry)) if entry["estimate"] is not None else "")
+        + (place(gate(entry)) if entry.estimate is not None else "")
         for entry in found
     )
 
 
-def gate(gate: dict[str, Any]) -> Chart:
+def gate(gate: GateResult) -> Chart:
     """Estimate and interval against the threshold; the side that passes is shaded."""
     import altair as alt
 
-    at_least = gate.get("at_least") is not None
-    threshold = gate["at_least"] if at_least else gate["at_most"]
-    estimate = {"mean": gate["estimate"], "low": gate["low"], "high": gate["high"]}
+    at_least, threshold = gate.bound == "at_least", gate.threshold
+    estimate = Estimate(gate.estimate, gate.low, gate.high)
     decimals = places([estimate])
-    start, end = _domain(gate["metric"], [threshold, *(value for value in estimate.values() if value is not None)])
+    known = [value for value in (estimate.mean, estimate.low, estimate.high) if value is not None]
+    start, end = _domain(gate.metric, [threshold, *known])
     row = {
-        **estimate,
+        **asdict(estimate),
         "threshold": threshold,
         "from": threshold if at_least else start,
         "to": end if at_least else threshold,
         "text": interval(estimate, decimals),
         "limit": f"at {'least' if at_least else 'most'} {threshold:,.6g}",
     }
-    name = title(gate["metric"])
+    name = title(gate.metric)
     x = alt.X(
         "mean:Q",
         title=name,
@@ -60,7 +62,7 @@ def gate(gate: dict[str, Any]) -> Chart:
     base = alt.Chart(inline([row])).encode(
         tooltip=[alt.Tooltip("text:N", title=name), alt.Tooltip("limit:N", title="gate")]
     )
-    colour = _COLOURS[gate["answer"]]
+    colour = _COLOURS[gate.answer]
     return alt.layer(
         base.mark_rect(color="#eaf3f8").encode(x=alt.X("from:Q"), x2="to:Q"),
         base.mark_rule(color=INK, strokeWidth=2).encode(x=alt.X("threshold:Q")),
@@ -77,7 +79,7 @@ def gate(gate: dict[str, Any]) -> Chart:
     ).properties(
         width="container",
         height=52,
-        description=f"{name} {row['text']}, gate {row['limit']}: {gate['answer']}",
+        description=f"{name} {row['text']}, gate {row['limit']}: {gate.answer}",
     )
 
 

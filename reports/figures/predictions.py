@@ -12,21 +12,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.verdict import Verdict
 
 _CELLS_WITH_COUNTS = 15  # classes; beyond, counts would not fit their cells
 _BINS = 10
 _DOTS = 1_000
 
 
-def predictions(predictions: pd.DataFrame, verdict: dict[str, Any], plan: dict[str, Any]) -> dict[str, Chart]:
+def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart]:
     """By tab title: confusion matrix and, with two classes, reliability; else a scatter plot and residuals.
 
     Empty where no model was shipped or its predictions on the judged part were not kept.
     """
-    shipped = verdict.get("shipped")
-    if not shipped:
+    if not verdict or not verdict.shipped:
         return {}
-    rows = predictions[(predictions["trial_id"] == shipped["trial_id"]) & (predictions["part"] == verdict["part"])]
+    shipped = verdict.shipped
+    rows = predictions[(predictions["trial_id"] == shipped.trial_id) & (predictions["part"] == verdict.part)]
     if rows.empty:
         return {}
     if plan["task"] == "regression":
@@ -45,11 +46,11 @@ def predictions(predictions: pd.DataFrame, verdict: dict[str, Any], plan: dict[s
     return charts
 
 
-def _decide(probability: np.ndarray, verdict: dict[str, Any]) -> np.ndarray:
+def _decide(probability: np.ndarray, verdict: Verdict) -> np.ndarray:
     """The predicted class: the most probable one, or by the operating point's threshold with two classes."""
-    point = verdict.get("operating_point")
+    point = verdict.operating_point
     if point and probability.shape[1] == 2:
-        return (probability[:, 1] >= point["threshold"]).astype(int)
+        return (probability[:, 1] >= point.threshold).astype(int)
     return probability.argmax(axis=1)
 
 

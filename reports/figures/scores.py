@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+    from tasks.records.search_verdict import SearchVerdict
+    from tasks.records.verdict import Verdict
+
 T = TypeVar("T")
 
 
@@ -28,11 +31,11 @@ def by_recipe(search: dict[str, Any], settings: pd.DataFrame) -> dict[str, list[
 
 
 def judged_search(
-    verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[Tried]], tuple[float, float]] | None:
+    verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame
+) -> tuple[dict[str, Any], SearchVerdict, dict[str, list[Tried]], tuple[float, float]] | None:
     """What was searched, how it was judged, the settings by recipe, and the score's axis; None where nothing was
     searched, or no setting ended."""
-    search, judged = plan.get("search"), verdict.get("search")
+    search, judged = plan.get("search"), verdict.search if verdict else None
     if not search or not judged:
         return None
     tried = by_recipe(search, settings)
@@ -53,13 +56,13 @@ def domain(search: dict[str, Any], tried: dict[str, list[Tried]]) -> tuple[float
     return low - margin, high + margin
 
 
-def score_axis(search: dict[str, Any], ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
+def score_axis(metric: str, ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
     """The score's axis; `clamp` draws what lies beyond at its edge, where lines should be cut off instead."""
     import altair as alt
 
     return alt.Y(
         "score:Q",
-        title=f"{title(search['metric'])}, validation",
+        title=f"{title(metric)}, validation",
         scale=alt.Scale(domain=list(ends), nice=False, zero=False, clamp=clamp),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.curves import columns
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from reports.figures.encoding import Chart
     from tasks.evaluation.tried import Tried
+    from tasks.records.search_verdict import BestByBudget, SearchVerdict
+    from tasks.records.verdict import Verdict
 
 _POINTS = 400  # of a chart, at most: all recipes together
 _HEIGHT = 320  # px
@@ -25,7 +29,7 @@ _WIDE = 20  # a range of seconds that covers more than this factor is drawn on a
 _BAR = 9  # px
 
 
-def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def progress(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """By tab title: the best score against the number of settings, every setting in order, score against time."""
     found = judged_search(verdict, plan, settings)
     if found is None:
@@ -35,30 +39,30 @@ def progress(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFra
         "Best by budget": _budget(judged, plan, ends),
         "Every setting": _history(search, tried, plan, ends),
     }
-    if judged["pareto"]:
-        charts["Score against time"] = _pareto(search, set(judged["pareto"]), tried, plan, ends)
+    if judged.pareto:
+        charts["Score against time"] = _pareto(search, set(judged.pareto), tried, plan, ends)
     return charts
 
 
-def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, float]) -> Chart:
+def _budget(judged: SearchVerdict, plan: dict[str, Any], ends: tuple[float, float]) -> Chart:
     """The expected best of so many settings with its band; the running best for adaptive methods. Over epochs, since
     settings that leave at rungs cost fewer."""
     import altair as alt
 
-    curves = {each["recipe"]: each["curve"] for each in judged["recipes"] if each["curve"]}
+    curves = {each.recipe: each.curve for each in judged.recipes if each.curve}
     ends = _after_a_fifth(list(curves.values()), ends)
-    each_epochs = {each["recipe"]: each["epochs"] / max(each["settings"], 1) for each in judged["recipes"]}
-    rows = [
+    each_epochs = {each.recipe: each.epochs / max(each.settings, 1) for each in judged.recipes}
+    rows: list[dict[str, Any]] = [
         {
             "recipe": recipe,
             "n": n,
             "epochs": n * each_epochs[recipe],
             "score": best,
-            "kind": _KINDS[curve["kind"]],
+            "kind": _KINDS[curve.kind],
         }
-        | ({"low": curve["low"][i], "high": curve["high"][i]} if curve["low"] else {})
+        | ({"low": curve.low[i], "high": curve.high[i]} if curve.low and curve.high else {})
         for recipe, curve in curves.items()
-        for i, (n, best) in enumerate(zip(curve["settings"], curve["best"], strict=True))
+        for i, (n, best) in enumerate(zip(curve.settings, curve.best, strict=True))
         if best is not None
     ]
     chosen = _chosen("chosen_budget")
@@ -85,7 +89,7 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
         # A single setting makes no line.
         .mark_line(strokeWidth=2, clip=True, interpolate=_SHAPES[kind], point=len(rows) <= len(curves))
         .encode(
-            y=score_axis(judged, ends, clamp=False),
+            y=score_axis(judged.metric, ends, clamp=False),
             strokeDash=_dash(plan, list(curves)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )
@@ -95,17 +99,17 @@ def _budget(judged: dict[str, Any], plan: dict[str, Any], ends: tuple[float, flo
     return alt.layer(band, *lines).properties(
         width="container",
         height=_HEIGHT,
-        description=f"Best {title(judged['metric'])} by the number of settings, for {len(curves)} recipes",
+        description=f"Best {title(judged.metric)} by the number of settings, for {len(curves)} recipes",
     )
 
 
-def _after_a_fifth(curves: list[dict[str, Any]], ends: tuple[float, float]) -> tuple[float, float]:
+def _after_a_fifth(curves: Sequence[BestByBudget], ends: tuple[float, float]) -> tuple[float, float]:
     """The axis without what the first fifth of the settings alone would need: curves come in from beyond it."""
     later = [
         best
         for curve in curves
-        for n, best in zip(curve["settings"], curve["best"], strict=True)
-        if best is not None and 5 * n >= curve["settings"][-1]
+        for n, best in zip(curve.settings, curve.best, strict=True)
+        if best is not None and 5 * n >= curve.settings[-1]
     ]
     if not later or min(later) == max(later):
         return ends
@@ -139,7 +143,7 @@ def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[s
         .mark_line(strokeWidth=2, interpolate="step-after", clip=True)
         .encode(
             x=alt.X("number:Q"),
-            y=score_axis(search, ends),
+            y=score_axis(search["metric"], ends),
             color=_colour(plan, list(tried)),
             strokeDash=_dash(plan, list(tried)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
@@ -183,12 +187,14 @@ def _pareto(
     line = (
         alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
         .mark_line(color=OPEN, strokeWidth=1.5, interpolate="step-after", point=False)
-        .encode(x=x, y=score_axis(search, ends), order=alt.Order("seconds:Q"))
+        .encode(x=x, y=score_axis(search["metric"], ends), order=alt.Order("seconds:Q"))
     )
     rings = (
         alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
         .mark_point(size=90, strokeWidth=2, filled=False, opacity=1)
-        .encode(x=x, y=score_axis(search, ends), color=_colour(plan, list(tried)), tooltip=_tooltip(time=True))
+        .encode(
+            x=x, y=score_axis(search["metric"], ends), color=_colour(plan, list(tried)), tooltip=_tooltip(time=True)
+        )
     )
     return alt.layer(line, points.add_params(chosen), rings).properties(
         width="container",
@@ -200,7 +206,7 @@ def _pareto(
 _SECONDS = "Training time of the setting, seconds over its seeds"
 
 
-def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def learning_rates(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """Score against learning rate, every recipe in one chart; nothing where it was not searched."""
     import altair as alt
 
@@ -229,7 +235,7 @@ def learning_rates(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.D
         .mark_line(strokeWidth=2, clip=True)
         .encode(
             x=x,
-            y=score_axis(search, ends),
+            y=score_axis(search["metric"], ends),
             color=_colour(plan, list(rated)),
             strokeDash=_dash(plan, list(rated)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
@@ -264,19 +270,15 @@ def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, flo
     ]
 
 
-def importance(verdict: dict[str, Any], plan: dict[str, Any]) -> dict[str, Chart]:
+def importance(verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart]:
     """Bars: how much of the scores' variance each hyperparameter decides, by recipe."""
     import altair as alt
 
-    judged = verdict.get("search") or {}
-    found = {each["recipe"]: each["importance"] for each in judged.get("recipes", []) if each["importance"]}
+    judged = verdict.search if verdict else None
+    found = {each.recipe: each.importance for each in judged.recipes if each.importance} if judged else {}
     if not found:
         return {}
-    rows = [
-        {"recipe": recipe, "name": each["name"], "share": each["share"], "settings": each["settings"]}
-        for recipe, settings in found.items()
-        for each in settings
-    ]
+    rows = [{"recipe": recipe, **asdict(each)} for recipe, settings in found.items() for each in settings]
     totals: dict[str, float] = {}
     for row in rows:
         totals[row["name"]] = totals.get(row["name"], 0.0) + row["share"]
@@ -353,7 +355,7 @@ def _drawn(
         .mark_point(size=28, filled=True, aria=False)
         .encode(
             x=x,
-            y=score_axis(search, ends),
+            y=score_axis(search["metric"], ends),
             color=_colour(plan, names),
             shape=status_shape(),
             opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.06)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.verdict import Verdict
 
 _LINES = 400  # of all parallel coordinates together
 _RECIPES = 8  # get parallel coordinates: those with the best settings
@@ -31,17 +32,17 @@ _CROWDED = 5  # axes; more have their titles on two levels
 _SHADES = ("#c9d4dc", "#56b4e9", "#084a75")
 
 
-def parallel(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def parallel(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """By recipe: a line for each setting over an axis for each hyperparameter and one for the score."""
-    search, judged = plan.get("search"), verdict.get("search")
+    search, judged = plan.get("search"), verdict.search if verdict else None
     if not search or not judged:
         return {}
     tried = by_recipe(search, settings)
     spaces = {each["recipe"]: read_space(each["space"]) for each in search["recipes"]}
     best = {
-        each["recipe"]: sign(search) * each["best"]["score"]
-        for each in judged["recipes"]
-        if each["best"] and each["recipe"] in tried
+        each.recipe: sign(search) * (each.best.score or 0.0)
+        for each in judged.recipes
+        if each.best and each.recipe in tried
     }
     names = sorted(best, key=lambda name: -best[name])[:_RECIPES]
     most = max(20, _LINES // max(1, len(names)))
@@ -226,7 +227,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 14 else f"{text[:13]}…"
 
 
-def slices(verdict: dict[str, Any], plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def slices(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
     """By hyperparameter: the score against it, every recipe that searched it in its colour."""
     found = judged_search(verdict, plan, settings)
     if found is None:
@@ -280,7 +281,7 @@ def _slice(
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen_slice")
     encoded = base.encode(
         x=x,
-        y=score_axis(search, ends),
+        y=score_axis(search["metric"], ends),
         color=colour(palette([each["recipe"] for each in plan["recipes"]]), legend=legend(names, stroke=False)),
         shape=status_shape(),
         opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.05)),

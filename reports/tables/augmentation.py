@@ -11,30 +11,31 @@ from reports.escape import Html, safe
 from reports.markup import answer, raw, table, tabset
 from reports.metric_names import phrase
 from reports.numbers import MISSING, count, number, places, probability, signed_interval
+from tasks.records.verdict import Estimate, Verdict
 
 
-def effects(verdict: dict[str, Any]) -> str:
+def effects(verdict: Verdict | None) -> str:
     """Each augmented recipe against its twin, paired over seeds. Nothing where there is none."""
-    found = verdict.get("augmentation")
-    if not found:
+    if not verdict or not verdict.augmentation:
         return ""
-    estimates = [{**entry, "mean": entry["difference"]} for entry in found]
+    found = verdict.augmentation
+    estimates = [entry.estimate for entry in found]
     decimals = places(estimates)
     head = ["Augmented", "Against", "It is", "#Difference", "#p, Holm", "#Seeds"]
     rows = [
         (
-            entry["recipe"],
-            entry["against"],
-            answer(entry["answer"]),
+            entry.recipe,
+            entry.against,
+            answer(entry.answer),
             signed_interval(estimate, decimals),
-            probability(entry["p_holm"]),
-            count(entry["pairs"]),
+            probability(entry.p_holm),
+            count(entry.pairs),
         )
         for entry, estimate in zip(found, estimates, strict=True)
     ]
-    name = phrase(verdict["metric"])
+    name = phrase(verdict.metric)
     under = (
-        f"Recipes that differ in augmentation alone, paired by seed, on the {verdict['part']} part. Difference in "
+        f"Recipes that differ in augmentation alone, paired by seed, on the {verdict.part} part. Difference in "
         f"{name}, signed so that positive means that augmentation is better, with its interval."
     )
     caption = f"The effect of augmentation on {name}"
@@ -103,7 +104,7 @@ def marked(before: str, after: str) -> Html:
 
 def _cells(policy: dict[str, Any]) -> Html:
     decimals = [
-        places({"mean": example["before"][place]} for example in policy["examples"])
+        places(Estimate(example["before"][place]) for example in policy["examples"])
         for place in range(len(policy["columns"]))
     ]
     rows = [

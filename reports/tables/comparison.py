@@ -9,54 +9,55 @@ from reports.markup import answer, badge, raw, table
 from reports.metric_names import measured, phrase, title
 from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
 from reports.palette import palette
+from tasks.records.verdict import JudgedRecipe, Verdict
 
 
-def comparison(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+def comparison(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     """Each recipe's mean and interval over seeds per metric, ranked."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
     names = measured(verdict)
-    ranked = sorted(verdict["recipes"], key=lambda recipe: recipe["rank"])
-    decimals = {name: places(recipe["metrics"].get(name) for recipe in ranked) for name in names}
+    ranked = sorted(verdict.recipes, key=lambda recipe: recipe.rank)
+    decimals = {name: places(recipe.metrics.get(name) for recipe in ranked) for name in names}
     colours = swatches(plan)
     head = ["#Rank", "Recipe", *(f"#{title(name)}" for name in names)]
     head += ["#Seeds", "#Time"]
     rows = [
         (
-            count(recipe["rank"]),
+            count(recipe.rank),
             _name(recipe, colours),
-            *(_stacked(interval(recipe["metrics"].get(name), decimals[name])) for name in names),
-            count(recipe["seeds"]),
-            duration(recipe["seconds"]),
+            *(_stacked(interval(recipe.metrics.get(name), decimals[name])) for name in names),
+            count(recipe.seeds),
+            duration(recipe.seconds),
         )
         for recipe in ranked
     ]
-    marked = 0 if verdict["winner"] else None
-    caption = f"Recipes by {title(verdict['metric'])} on the {verdict['part']} part, mean and interval over seeds"
+    marked = 0 if verdict.winner else None
+    caption = f"Recipes by {title(verdict.metric)} on the {verdict.part} part, mean and interval over seeds"
     under = (
-        f"Ranked by {phrase(verdict['metric'])} on the validation part; the figures are those of the "
-        f"{verdict['part']} part, mean and interval over seeds."
+        f"Ranked by {phrase(verdict.metric)} on the validation part; the figures are those of the "
+        f"{verdict.part} part, mean and interval over seeds."
     )
     return raw(f'{table(head, rows, caption=caption, marked=marked)}<p class="under">{safe(under)}</p>')
 
 
-def differences(verdict: dict[str, Any]) -> str:
+def differences(verdict: Verdict | None) -> str:
     """The leader against every other recipe, paired over seeds."""
-    found = verdict.get("comparisons")
-    if not found:
+    if not verdict or not verdict.comparisons:
         return ""
-    estimates = [{**entry, "mean": entry["difference"]} for entry in found]
+    found = verdict.comparisons
+    estimates = [entry.estimate for entry in found]
     decimals = places(estimates)
     head = ["Against", "Answer", "#Difference", "#p, Holm", "#Effect size"]
     head += ["#Smallest difference"]
     rows = [
         (
-            entry["recipe"],
-            answer(entry["answer"]),
+            entry.recipe,
+            answer(entry.answer),
             signed_interval(estimate, decimals),
-            probability(entry["p_holm"]),
-            signed(entry["effect_size"], 1),
-            number(entry["smallest_difference"], decimals),
+            probability(entry.p_holm),
+            signed(entry.effect_size, 1),
+            number(entry.smallest_difference, decimals),
         )
         for entry, estimate in zip(found, estimates, strict=True)
     ]
@@ -77,18 +78,18 @@ def _line(colour: str, dashes: str) -> Html:
     )
 
 
-def _name(recipe: dict[str, Any], swatches: dict[str, Html]) -> Html:
+def _name(recipe: JudgedRecipe, swatches: dict[str, Html]) -> Html:
     """The recipe's line, its name, and below what there is to say about it."""
-    line = swatches.get(recipe["recipe"], "")
-    return Html(f'<span class="recipe">{line}{safe(recipe["recipe"])}</span>{_note(recipe)}')
+    line = swatches.get(recipe.recipe, "")
+    return Html(f'<span class="recipe">{line}{safe(recipe.recipe)}</span>{_note(recipe)}')
 
 
-def _note(recipe: dict[str, Any]) -> Html:
-    if recipe["status"] != "ok":
-        flag = badge("bad", recipe["status"])
+def _note(recipe: JudgedRecipe) -> Html:
+    if recipe.status != "ok":
+        flag = badge("bad", recipe.status)
     else:
-        flag = badge("bad", "did not learn") if recipe["learned"] is False else Html("")
-    note = safe((recipe["note"] or "").removeprefix("did not learn: "))
+        flag = badge("bad", "did not learn") if not recipe.learned else Html("")
+    note = safe((recipe.note or "").removeprefix("did not learn: "))
     return Html(f'<span class="sentence">{flag} <small>{note}</small></span>') if flag or note else Html("")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.escape import Html, safe
@@ -13,20 +13,24 @@ from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
 from tasks.evaluation.wording import listing
+from tasks.records.search_verdict import BestSetting, Edge, SearchedRecipe, SearchVerdict
+from tasks.records.verdict import Estimate, Verdict
 from tasks.search.methods import METHODS
 
 _OWN = "the optimizer's own"
 
 
-def search(plan: dict[str, Any], verdict: dict[str, Any]) -> str:
+def search(plan: dict[str, Any], verdict: Verdict | None) -> str:
     """What the search spent and where it looked. Nothing without a search."""
     found = plan.get("search")
     if not found:
         return ""
-    return raw(f"<p>{_budget(found, verdict.get('search') or {})}</p>" + fold("What was searched", _ranges(found)))
+    return raw(
+        f"<p>{_budget(found, verdict.search if verdict else None)}</p>" + fold("What was searched", _ranges(found))
+    )
 
 
-def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
+def _budget(search: dict[str, Any], judged: SearchVerdict | None) -> Html:
     recipes = search["recipes"]
     methods = listing([METHODS[name].title for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
     trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
@@ -35,7 +39,7 @@ def _budget(search: dict[str, Any], judged: dict[str, Any]) -> Html:
     repeated = [word for word, number in (("seed", search["seeds"]), ("fold", search["folds"] or 1)) if number > 1]
     under = f" under each {' and '.join(repeated)}" if repeated else ""
     equal = len(trials) == 1 and len(recipes) > 1
-    spent = duration(sum(each["seconds"] for each in judged["recipes"])) if judged else None
+    spent = duration(sum(each.seconds for each in judged.recipes)) if judged else None
     return safe(
         f"{'Each recipe' if len(recipes) > 1 else 'The recipe'} was given {_span(trials)} settings × {runs}, "
         f"{_span(epochs)} epochs{under}{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
@@ -84,86 +88,84 @@ def _range(dimension: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def search_warnings(verdict: dict[str, Any]) -> str:
+def search_warnings(verdict: Verdict | None) -> str:
     """What weakens the search: settings at an edge, optimizers worse than what they contain, diverged settings."""
-    found = (verdict.get("search") or {}).get("warnings")
+    found = verdict.search.warnings if verdict and verdict.search else ()
     return callout("warning", "Was the search large enough?", bullets(found)) if found else ""
 
 
-def settings(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+def settings(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     """The best setting of each recipe, ranked by its score, and below it the ten best of each."""
-    search = verdict.get("search")
+    search = verdict.search if verdict else None
     if not search:
         return ""
-    sign = 1 if search["greater_is_better"] else -1
     ranked = sorted(
-        search["recipes"],
-        key=lambda each: (each["best"] is None, -sign * each["best"]["score"] if each["best"] else 0.0),
+        search.recipes,
+        key=lambda each: (each.best is None, -search.sign * (each.best.score or 0.0) if each.best else 0.0),
     )
     lines = swatches(plan)
-    decimals = places(_estimate(each["best"]) for each in ranked if each["best"])
+    decimals = places(_estimate(each.best) for each in ranked if each.best)
     rows = [
         (
-            Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
-            number(each["best"]["score"], decimals) if each["best"] else MISSING,
-            number(each["best"]["spread"], decimals) if each["best"] else MISSING,
-            _values(each["best"]["values"], each["edges"]) if each["best"] else "no setting ended well",
-            count(each["settings"]),
-            count(each["diverged"]),
-            duration(each["seconds"]),
+            Html(f'<span class="recipe">{lines.get(each.recipe, "")}{safe(each.recipe)}</span>'),
+            number(each.best.score, decimals) if each.best else MISSING,
+            number(each.best.spread, decimals) if each.best else MISSING,
+            _values(each.best.values, each.edges) if each.best else "no setting ended well",
+            count(each.settings),
+            count(each.diverged),
+            duration(each.seconds),
         )
         for each in ranked
     ]
-    head = ["Recipe", f"#{title(search['metric'])}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
+    head = ["Recipe", f"#{title(search.metric)}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
     under = (
         "Scores of the search: the best of many, on the rows that chose it, and so too good. Spread: standard "
         "deviation over seeds and folds. An arrow: at the upper or lower end of what was searched."
     )
     folds = "".join(
-        fold(f"The {len(each['top'])} best settings of {each['recipe']}", _top(each, decimals, search["metric"]))
+        fold(f"The {len(each.top)} best settings of {each.recipe}", _top(each, decimals, search.metric))
         for each in ranked
-        if each["top"]
+        if each.top
     )
     caption = "The best setting of each recipe"
     return raw(f'{table(head, rows, caption=caption)}<p class="under">{safe(under)}</p>{folds}')
 
 
-def _top(recipe: dict[str, Any], decimals: int, metric: str) -> Html:
-    names = list(dict.fromkeys(name for each in recipe["top"] for name in each["values"]))
+def _top(recipe: SearchedRecipe, decimals: int, metric: str) -> Html:
+    names = list(dict.fromkeys(name for each in recipe.top for name in each.values))
     rows = [
         (
-            count(each["number"] + 1),
-            number(each["score"], decimals),
-            number(each["spread"], decimals),
-            *(setting(each["values"][name]) if name in each["values"] else MISSING for name in names),
-            duration(each["seconds"]),
+            count(each.number + 1),
+            number(each.score, decimals),
+            number(each.spread, decimals),
+            *(setting(each.values[name]) if name in each.values else MISSING for name in names),
+            duration(each.seconds),
         )
-        for each in recipe["top"]
+        for each in recipe.top
     ]
     head = ["#Asked as", f"#{title(metric)}", "#Spread", *(f"#{name}" for name in names), "#Time"]
-    return table(head, rows, caption=f"The best settings of {recipe['recipe']}", marked=0)
+    return table(head, rows, caption=f"The best settings of {recipe.recipe}", marked=0)
 
 
-def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+def sensitivity(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     """How much of its learning rate's range each recipe forgives."""
-    search = verdict.get("search") or {}
-    found = [each for each in search.get("recipes", []) if each["learning_rate"]]
-    if not found:
+    search = verdict.search if verdict else None
+    rated = [(each, each.learning_rate) for each in search.recipes if each.learning_rate] if search else []
+    if not search or not rated:
         return ""
     lines = swatches(plan)
     rows = [
         (
-            Html(f'<span class="recipe">{lines.get(each["recipe"], "")}{safe(each["recipe"])}</span>'),
-            f"{setting(found['low'])} to {setting(found['high'])}",
-            " to ".join(dict.fromkeys((setting(found["good_low"]), setting(found["good_high"])))),
-            number(found["decades"], 1),
-            f"{found['share']:.0%}",
+            Html(f'<span class="recipe">{lines.get(each.recipe, "")}{safe(each.recipe)}</span>'),
+            f"{setting(found.low)} to {setting(found.high)}",
+            " to ".join(dict.fromkeys((setting(found.good_low), setting(found.good_high)))),
+            number(found.decades, 1),
+            f"{found.share:.0%}",
         )
-        for each in sorted(found, key=lambda each: -each["learning_rate"]["decades"])
-        for found in (each["learning_rate"],)
+        for each, found in sorted(rated, key=lambda pair: -pair[1].decades)
     ]
     head = ["Recipe", "Learning rates searched", "Good ones", "#Good decades", "#Share of the range"]
-    slack = wording.number(search["tolerance"])
+    slack = wording.number(search.tolerance or 0.0)
     under = (
         f"Good: within {slack} of the recipe's best score, for all recipes alike. Each learning rate tried stands for "
         "the part of the range nearest to it, on a logarithmic scale. Where other hyperparameters were searched too, "
@@ -172,16 +174,14 @@ def sensitivity(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
     return raw(f'{table(head, rows, caption="Sensitivity to the learning rate")}<p class="under">{safe(under)}</p>')
 
 
-def _estimate(best: dict[str, Any]) -> dict[str, Any]:
-    spread = best["spread"] or 0.0
-    return {"mean": best["score"], "low": best["score"] - spread, "high": best["score"] + spread}
+def _estimate(best: BestSetting) -> Estimate:
+    score, spread = best.score or 0.0, best.spread or 0.0
+    return Estimate(score, score - spread, score + spread)
 
 
-def _values(values: dict[str, Any], edges: Sequence[dict[str, Any]]) -> Html:
+def _values(values: Mapping[str, Any], edges: Sequence[Edge]) -> Html:
     """Names and values, those at an edge of their range with an arrow that says which."""
-    arrows = {
-        each["name"]: {"high": "\N{NO-BREAK SPACE}↑", "low": "\N{NO-BREAK SPACE}↓"}[each["side"]] for each in edges
-    }
+    arrows = {each.name: {"high": "\N{NO-BREAK SPACE}↑", "low": "\N{NO-BREAK SPACE}↓"}[each.side] for each in edges}
     return Html(
         ", ".join(
             f"{safe(name)}&nbsp;<b>{safe(setting(value))}{arrows.get(name, '')}</b>" for name, value in values.items()

@@ -8,6 +8,7 @@ from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import title
 from reports.numbers import MISSING, count, duration, number, places
+from tasks.records.verdict import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
         return raw('<p class="quiet">No trial was trained.</p>')
     trained = trained.sort_values("status", key=lambda status: status == "ok", kind="stable")
     values = _test_values(metrics, metric)
-    decimals = places({"mean": value} for value in values.values())
+    decimals = places(Estimate(value) for value in values.values())
     head = ["Recipe", "#Seed", "Status", f"#{title(metric)}", "#Epochs"]
     head += ["#Steps", "#Best step", "#Time", "Trainer"]
     rows = [

@@ -8,6 +8,7 @@ from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
 from reports.numbers import MISSING, count, interval, number, places
+from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
 _ANSWERS = {
     "better": ("good", "network better by"),
@@ -16,7 +17,7 @@ _ANSWERS = {
 }
 
 
-def verdict(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
+def verdict(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     """The head of the report. Without a verdict: that there is none."""
     if not verdict:
         return callout(
@@ -24,80 +25,75 @@ def verdict(verdict: dict[str, Any], plan: dict[str, Any]) -> str:
             "No verdict",
             "This run ended before its recipes were judged. The sections below show what it got to.",
         )
-    lead = safe(verdict["sentence"])
+    lead = safe(verdict.sentence)
     margin = _margin(verdict)
     return raw(
-        f'<div class="verdict verdict-{"won" if verdict["winner"] else "open"}">\n'
+        f'<div class="verdict verdict-{"won" if verdict.winner else "open"}">\n'
         f'<p class="headline">{_headline(verdict)}</p>\n<p class="lead">{lead}</p>\n'
         + (f'<p class="margin">{margin}</p>\n' if margin else "")
         + f'<p class="scope">{_scope(verdict, plan)}</p>\n</div>'
     )
 
 
-def _headline(verdict: dict[str, Any]) -> Html:
-    names = {recipe["recipe_id"]: recipe["recipe"] for recipe in verdict["recipes"]}
-    if verdict["winner"]:
-        return Html(f"{safe(names[verdict['winner']])} wins")
-    if verdict["leader"] is None:
+def _headline(verdict: Verdict) -> Html:
+    if verdict.winner:
+        return Html(f"{safe(verdict.name_of(verdict.winner))} wins")
+    if verdict.leader is None:
         return Html("No recipe finished")
-    leader = safe(names[verdict["leader"]])
-    if len(names) == 1:
+    leader = safe(verdict.name_of(verdict.leader))
+    if len(verdict.recipes) == 1:
         return Html(f"{leader}: nothing to compare it with")
     return Html(f"Can&#39;t tell <small>{leader} leads</small>")
 
 
-def _margin(verdict: dict[str, Any]) -> Html:
+def _margin(verdict: Verdict) -> Html:
     """How far the leader, chosen on the validation part, is ahead of the strongest other recipe, or behind it."""
-    known = [comparison for comparison in verdict["comparisons"] if comparison["difference"] is not None]
+    known = [(each.difference, each) for each in verdict.comparisons if each.difference is not None]
     if not known:
         return Html("")
-    rival = min(known, key=lambda comparison: comparison["difference"])
-    behind = rival["difference"] < 0
-    difference = safe(interval(_flipped(rival) if behind else _estimate(rival)))
+    least, rival = min(known, key=lambda pair: pair[0])
+    behind = least < 0
+    difference = safe(interval(_flipped(rival.estimate) if behind else rival.estimate))
     return Html(
-        f"<b>{difference}</b> {'behind' if behind else 'ahead of'} <b>{safe(rival['recipe'])}</b>, "
-        f"the strongest rival on the {safe(verdict['part'])} part, in {safe(phrase(verdict['metric']))}"
+        f"<b>{difference}</b> {'behind' if behind else 'ahead of'} <b>{safe(rival.recipe)}</b>, "
+        f"the strongest rival on the {safe(verdict.part)} part, in {safe(phrase(verdict.metric))}"
     )
 
 
-def _scope(verdict: dict[str, Any], plan: dict[str, Any]) -> Html:
-    seeds = {recipe["seeds"] for recipe in verdict["recipes"]}
+def _scope(verdict: Verdict, plan: dict[str, Any]) -> Html:
+    seeds = {recipe.seeds for recipe in verdict.recipes}
     trained = f"{'up to ' if len(seeds) > 1 else ''}{max(seeds, default=0)}"
-    rows = plan.get("parts", {}).get(verdict["part"])
-    recipes = f"{len(verdict['recipes'])} recipe{'' if len(verdict['recipes']) == 1 else 's'}"
+    rows = plan.get("parts", {}).get(verdict.part)
+    recipes = f"{len(verdict.recipes)} recipe{'' if len(verdict.recipes) == 1 else 's'}"
     return safe(
-        f"{recipes}, {trained} seeds each, judged by {phrase(verdict['metric'])} on "
-        f"{count(rows)} {verdict['part']} rows. Brackets hold {verdict['confidence']:.0%} intervals."
+        f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric)} on "
+        f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals."
     )
 
 
-def baselines(verdict: dict[str, Any]) -> str:
+def baselines(verdict: Verdict | None) -> str:
     """The shipped model's deciding metric as a card, and a card for each baseline beside it."""
     if not verdict:
         return ""
-    metric, shipped = verdict["metric"], verdict["shipped"]
-    estimates = [entry["metrics"].get(metric) for entry in [*verdict["baselines"], *([shipped] if shipped else [])]]
+    metric, shipped = verdict.metric, verdict.shipped
+    estimates = [entry.metrics.get(metric) for entry in (*verdict.baselines, shipped) if entry]
     decimals = places(estimates)
-    answers = {entry["name"]: entry for entry in verdict["against_baselines"]}
-    cards = [_shipped(verdict, decimals)] if shipped else []
-    for entry in verdict["baselines"]:
-        against = answers.get(entry["name"])
-        cards.append(
-            _card("Baseline", entry["name"], entry["metrics"].get(metric), decimals, _answer(against, decimals))
-        )
+    answers = {entry.name: entry for entry in verdict.against_baselines}
+    cards = [_shipped(verdict, shipped, decimals)] if shipped else []
+    for entry in verdict.baselines:
+        against = answers.get(entry.name)
+        cards.append(_card("Baseline", entry.name, entry.metrics.get(metric), decimals, _answer(against, decimals)))
     return raw(f'<div class="cards" aria-label="{safe(title(metric))}">{"".join(cards)}</div>') if cards else ""
 
 
-def _shipped(verdict: dict[str, Any], decimals: int) -> Html:
-    shipped = verdict["shipped"]
-    names = {recipe["recipe_id"]: recipe["recipe"] for recipe in verdict["recipes"]}
-    name = f"{names.get(shipped['recipe_id'], shipped['recipe_id'])}, seed {shipped['seed']}"
-    note = safe(f"{title(verdict['metric'])} on the {verdict['part']} part")
-    return _card("Shipped model", name, shipped["metrics"].get(verdict["metric"]), decimals, note, "card-shipped")
+def _shipped(verdict: Verdict, shipped: Shipped, decimals: int) -> Html:
+    name = f"{verdict.name_of(shipped.recipe_id)}, seed {shipped.seed}"
+    note = safe(f"{title(verdict.metric)} on the {verdict.part} part")
+    return _card("Shipped model", name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
 
 
-def _card(kind: str, name: str, estimate: Any, decimals: int, note: Html, style: str = "") -> Html:
-    mean = number(estimate["mean"], decimals) if estimate else MISSING
+def _card(kind: str, name: str, estimate: Estimate | None, decimals: int, note: Html, style: str = "") -> Html:
+    mean = number(estimate.mean, decimals) if estimate else MISSING
     bounds = interval(estimate, decimals).removeprefix(mean).strip()
     return Html(
         f'<div class="card {style}"><p class="kind">{safe(kind)}</p><p class="name">{safe(name)}</p>'
@@ -105,41 +101,37 @@ def _card(kind: str, name: str, estimate: Any, decimals: int, note: Html, style:
     )
 
 
-def _answer(against: dict[str, Any] | None, decimals: int) -> Html:
+def _answer(against: BaselineDifference | None, decimals: int) -> Html:
     if against is None:
         return Html("")
-    kind, words = _ANSWERS[against["answer"]]
-    estimate = _flipped(against) if against["answer"] == "worse" else _estimate(against)
+    kind, words = _ANSWERS[against.answer]
+    estimate = _flipped(against.estimate) if against.answer == "worse" else against.estimate
     return Html(f'<span class="text-{kind}">{safe(words)} {safe(interval(estimate, decimals))}</span>')
 
 
-def _estimate(entry: dict[str, Any]) -> dict[str, float | None]:
-    return {"mean": entry["difference"], "low": entry["low"], "high": entry["high"]}
-
-
-def _flipped(entry: dict[str, Any]) -> dict[str, float | None]:
+def _flipped(difference: Estimate) -> Estimate:
     """The same difference seen from the other side."""
-    mean, low, high = entry["difference"], entry["low"], entry["high"]
-    return {"mean": -mean, "low": None if high is None else -high, "high": None if low is None else -low}
+    mean, low, high = (None if end is None else -end for end in (difference.mean, difference.low, difference.high))
+    return Estimate(mean, high, low)
 
 
-def gates(verdict: dict[str, Any]) -> str:
+def gates(verdict: Verdict | None) -> str:
     """Each gate's answer as a badge, with its sentence."""
     if not verdict:
         return ""
-    if not verdict["gates"]:
+    if not verdict.gates:
         return raw('<p class="quiet">The spec sets no gates: nothing says how good is good enough.</p>')
-    items = "".join(f"<li>{gate_answer(gate)}</li>" for gate in verdict["gates"])
+    items = "".join(f"<li>{gate_answer(gate)}</li>" for gate in verdict.gates)
     return raw(f'<ul class="gates" aria-label="Gates">{items}</ul>')
 
 
-def warnings(verdict: dict[str, Any]) -> str:
+def warnings(verdict: Verdict | None) -> str:
     """What the reader must know before trusting the verdict."""
-    found = verdict.get("warnings")
+    found = verdict.warnings if verdict else ()
     return callout("warning", "Read this first", bullets(found)) if found else ""
 
 
-def next_steps(verdict: dict[str, Any]) -> str:
+def next_steps(verdict: Verdict | None) -> str:
     """What to do next."""
-    steps = verdict.get("next")
+    steps = verdict.next if verdict else ()
     return callout("tip", "What to do next", bullets(steps)) if steps else ""

@@ -13,6 +13,7 @@ from tasks.evaluation.intervals import Interval
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
 from tasks.evaluation.wording import inside, listing, number
+from tasks.records.verdict import GateResult
 
 FEW_TEST_ROWS = 200
 IMBALANCED = 0.8
@@ -47,7 +48,7 @@ class Findings:
     winner: RecipeResult | None
     comparisons: Mapping[str, Comparison]
     against: Mapping[str, Interval]
-    gates: Sequence[Mapping[str, Any]]
+    gates: Sequence[GateResult]
     test_rows: int
     majority_share: float | None
 
@@ -85,13 +86,13 @@ class Findings:
     def learned(self, result: RecipeResult) -> bool:
         """Whether its validation loss is below that of the best constant prediction, or its classes are better than
         chance all the same."""
-        return result.loss < self.constant_loss or self._tells_apart(result)
+        return bool(result.loss < self.constant_loss) or self._tells_apart(result)
 
     def _tells_apart(self, result: RecipeResult) -> bool:
         """Whether all of an interval of a metric lies above what a model without knowledge gets."""
         for metric in METRICS.values():
             chance = self.majority_share if metric.chance == "majority" else metric.chance
-            low = result.interval(TEST, metric.name, self.confidence)["low"]
+            low = result.interval(TEST, metric.name, self.confidence).low
             if chance is not None and low is not None and low > chance:
                 return True
         return False
@@ -136,10 +137,10 @@ def _reading(found: Findings) -> str:
     measured = found.leader.interval(TEST, found.metric.name, found.confidence)
     seeds = len(found.leader.ended)
     over = "one seed" if seeds == 1 else f"{seeds} seeds"
-    if measured["low"] is None or measured["high"] is None or measured["mean"] is None:
+    if measured.low is None or measured.high is None or measured.mean is None:
         return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over})."
-    low, high = number(measured["low"]), number(measured["high"])
-    return f"{found.title}: {number(measured['mean'])} ({low} to {high}) over {over}."
+    low, high = number(measured.low), number(measured.high)
+    return f"{found.title}: {number(measured.mean)} ({low} to {high}) over {over}."
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
@@ -223,7 +224,7 @@ def _ship(found: Findings) -> list[str]:
         return []
     if not found.gates:
         return ["Write a gate (gates: in the spec) that says how good is good enough to ship."]
-    failed, undecided = ([gate for gate in found.gates if gate["answer"] == answer] for answer in (FAIL, UNDECIDED))
+    failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))
     if failed:
         return [f"Do not ship: {listing([_gate(gate) for gate in failed])} {_verb(failed, 'fails', 'fail')}."]
     if undecided:
@@ -235,24 +236,22 @@ def _ship(found: Findings) -> list[str]:
     return [f"Ship {found.leader.name}: it {passed}."]
 
 
-def _gate(gate: Mapping[str, Any]) -> str:
-    bound = "at_least" if "at_least" in gate else "at_most"
-    return f"the gate {gate['metric']} {bound} {gate[bound]:,.12g}"
+def _gate(gate: GateResult) -> str:
+    return f"the gate {gate.metric} {gate.bound} {gate.threshold:,.12g}"
 
 
 def _verb(of: Sequence[Any], one: str, many: str) -> str:
     return one if len(of) == 1 else many
 
 
-def _undecided(found: Findings, undecided: Sequence[Mapping[str, Any]]) -> str:
+def _undecided(found: Findings, undecided: Sequence[GateResult]) -> str:
     named = listing([_gate(gate) for gate in undecided])
     said = f"Do not ship on this evidence: {named} {_verb(undecided, 'is', 'are')} undecided."
     needed = []
     for gate in undecided:
-        threshold = gate["at_least"] if "at_least" in gate else gate["at_most"]
-        if gate["estimate"] is not None:
-            interval = Interval(gate["estimate"], gate["low"], gate["high"])
-            needed.append(rows_to_decide(interval, threshold, found.test_rows))
+        if gate.estimate is not None:
+            interval = Interval(gate.estimate, gate.low, gate.high)
+            needed.append(rows_to_decide(interval, gate.threshold, found.test_rows))
     rows = [n for n in needed if n is not None]
     if len(rows) < len(undecided):
         return said

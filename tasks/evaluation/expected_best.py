@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln
 
+from tasks.records.search_verdict import BestByBudget
+
 _POINTS = 60  # of a curve, at most
 _CONFIDENCE = 0.95
 _RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class BestByBudget:
-    """A curve over the number of settings.
-
-    Args:
-        settings: `[points]`, from 1, rising.
-        best: `[points]`, in the metric's own unit; None before the first setting that ended.
-        low, high: `[points]`, the bounds of the band; None where there is none.
-    """
-
-    settings: list[int]
-    best: list[float | None]
-    low: list[float] | None
-    high: list[float] | None
 
 
 def expected_best(scores: np.ndarray, sign: int) -> BestByBudget:
@@ -53,7 +38,7 @@ def expected_best(scores: np.ndarray, sign: int) -> BestByBudget:
     resampled = np.sort(rng.choice(sign * scores, size=(_RESAMPLES, len(scores))), axis=1) @ weights.T
     tail = (1 - _CONFIDENCE) / 2
     bounds = np.sort(sign * np.quantile(resampled, [tail, 1 - tail], axis=0), axis=0)
-    return BestByBudget(settings, (sign * best).tolist(), bounds[0].tolist(), bounds[1].tolist())
+    return BestByBudget("expected", settings, (sign * best).tolist(), bounds[0].tolist(), bounds[1].tolist())
 
 
 def running_best(scores: Sequence[float | None], sign: int) -> BestByBudget:
@@ -67,7 +52,11 @@ def running_best(scores: Sequence[float | None], sign: int) -> BestByBudget:
     best = np.maximum.accumulate(up)
     settings = _thinned(len(scores))
     return BestByBudget(
-        settings, [float(sign * best[n - 1]) if np.isfinite(best[n - 1]) else None for n in settings], None, None
+        "running",
+        settings,
+        [float(sign * best[n - 1]) if np.isfinite(best[n - 1]) else None for n in settings],
+        None,
+        None,
     )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.wording import number
+from tasks.records.verdict import GateResult
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 
@@ -31,7 +30,7 @@ def answer(interval: Interval, *, at_least: float | None = None, at_most: float 
     return PASS if interval.high <= at_most else FAIL if interval.low > at_most else UNDECIDED
 
 
-def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: str = "") -> dict[str, Any]:
+def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: str = "") -> GateResult:
     """A gate as it stands in verdict.json.
 
     Args:
@@ -44,16 +43,17 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
     bound = "at_least" if gate.get("at_least") is not None else "at_most"
     threshold = float(gate[bound])
     found = answer(interval, **{bound: threshold})
-    return {
-        "metric": gate["metric"],
-        bound: threshold,
-        "severity": gate["severity"],
-        "estimate": None if np.isnan(interval.mean) else interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "answer": found,
-        "sentence": _sentence(title, bound, threshold, interval, found, basis),
-    }
+    return GateResult(
+        metric=gate["metric"],
+        at_least=threshold if bound == "at_least" else None,
+        at_most=threshold if bound == "at_most" else None,
+        severity=gate["severity"],
+        estimate=interval.estimate().mean,
+        low=interval.low,
+        high=interval.high,
+        answer=found,
+        sentence=_sentence(title, bound, threshold, interval, found, basis),
+    )
 
 
 def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:

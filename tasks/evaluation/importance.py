@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.evaluation.tried import Tried, worst_told_apart
+from tasks.records.search_verdict import Importance
 from tasks.search.space import Choices, Dimension, Space
 
 LEAST = 10  # settings
 _MOST = 128  # settings: the forest's marginals take time by the square of their number, 128 of 8 dimensions 0.3 s
 _TREES = 24
-
-
-@dataclass(frozen=True)
-class Importance:
-    """Of one dimension.
-
-    Args:
-        name: The dimension's.
-        share: Of the variance of the scores, by its main effect, in `[0, 1]`. What all shares leave is interaction.
-        settings: How many it was found from: for a dimension that is not always active, those where it is.
-    """
-
-    name: str
-    share: float
-    settings: int
 
 
 def importances(space: Space, tried: Sequence[Tried], sign: int) -> list[Importance] | None:

@@ -7,6 +7,7 @@ and their metrics are rarely means, so those get the percentile bootstrap.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from tasks.evaluation.metrics import Array, Metric, Statistic
+from tasks.records.verdict import Estimate
 
 RESAMPLES = 1000
 _CELLS = 1_000_000  # weights held at once: 8 MB, so that a chunk stays near the cache
@@ -36,8 +38,18 @@ class Interval:
             return self
         return Interval(self.mean, max(self.low, lowest), min(self.high, highest))
 
-    def as_dict(self) -> dict[str, float | None]:
-        return {"mean": None if np.isnan(self.mean) else self.mean, "low": self.low, "high": self.high}
+    def estimate(self) -> Estimate:
+        """As strict JSON holds it: what is not finite becomes None."""
+        return Estimate(*map(finite, (self.mean, self.low, self.high)))
+
+
+def finite(value: float | None) -> float | None:
+    """The value as Python's number; None for NaN and infinities.
+
+    >>> finite(float("inf")), finite(0.5)
+    (None, 0.5)
+    """
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def over_seeds(values: Array, confidence: float) -> Interval:

@@ -12,6 +12,7 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.evaluation.intervals import over_seeds
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.records.verdict import Estimate
 
 BySeed = dict[int, float]
 
@@ -58,9 +59,9 @@ class RecipeResult:
         values = list(self.by_seed(part, metric).values())
         return float(np.mean(values)) if values else np.nan
 
-    def interval(self, part: str, metric: str, confidence: float) -> dict[str, float | None]:
+    def interval(self, part: str, metric: str, confidence: float) -> Estimate:
         found = over_seeds(np.array(list(self.by_seed(part, metric).values())), confidence)
-        return found.within(*METRICS[metric].bounds).as_dict()
+        return found.within(*METRICS[metric].bounds).estimate()
 
     def best_trial(self, metric: Metric) -> str:
         """The trial with the best validation metric; ties go to the smallest seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import pandas as pd
 
 from tasks.evaluation import wording
 from tasks.evaluation.containment import INCLUSIONS, noise, reachable
-from tasks.evaluation.expected_best import BestByBudget, expected_best, running_best
+from tasks.evaluation.expected_best import expected_best, running_best
 from tasks.evaluation.importance import importances
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.sensitivity import sensitivity, tolerance
 from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.records.search_verdict import BestByBudget, BestSetting, Containment, Edge, SearchedRecipe, SearchVerdict
 from tasks.search.methods import METHODS
 from tasks.search.space import Choices, Dimension, Space
 
@@ -55,7 +56,7 @@ class _Recipe:
         return (str(self.entry["method"]), *self.name.split(" · ")[1:])
 
 
-def judge_search(search: Json, settings: pd.DataFrame) -> Json:
+def judge_search(search: Json, settings: pd.DataFrame) -> SearchVerdict:
     """verdict.json's `search`.
 
     By recipe: the best setting and the ten best, those at an edge of their range, the best score against the number of
@@ -66,9 +67,6 @@ def judge_search(search: Json, settings: pd.DataFrame) -> Json:
     Args:
         search: plan.json's `search`, not null.
         settings: Table `settings`.
-
-    Returns:
-        Strict JSON. `warnings` holds a full sentence for each thing that weakens the comparison.
     """
     sign = 1 if search["greater_is_better"] else -1
     tried = read_settings(settings)
@@ -79,76 +77,82 @@ def judge_search(search: Json, settings: pd.DataFrame) -> Json:
     floor = float(sign * min(sign * every)) if len(every) else None
     described = [_describe(recipe, sign, slack, floor) for recipe in recipes]
     contained = _containments(recipes, search, sign)
-    return {
-        "metric": search["metric"],
-        "greater_is_better": search["greater_is_better"],
-        "runs": search["seeds"] * (search["folds"] or 1),
-        "tolerance": slack,
-        "recipes": described,
-        "containments": contained,
-        "pareto": _pareto(recipes, sign) if search["cost"] == "seconds" else None,
-        "warnings": _warnings(recipes, described, contained, _title(search)),
-    }
+    return SearchVerdict(
+        metric=search["metric"],
+        greater_is_better=search["greater_is_better"],
+        runs=search["seeds"] * (search["folds"] or 1),
+        tolerance=slack,
+        recipes=described,
+        containments=contained,
+        pareto=_pareto(recipes, sign) if search["cost"] == "seconds" else None,
+        warnings=_warnings(recipes, described, contained, _title(search)),
+    )
 
 
 def _read(entry: Json, tried: list[Tried], sign: int) -> _Recipe:
     return _Recipe(entry, read_space(entry["space"]), tried, ranked(tried, sign))
 
 
-def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | None) -> Json:
+def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | None) -> SearchedRecipe:
     best = recipe.ranked[0] if recipe.ranked else None
     found = importances(recipe.space, recipe.tried, sign)
     forgiven = None if slack is None else sensitivity(recipe.space, recipe.tried, sign, slack)
-    return {
-        **{name: recipe.entry[name] for name in ("recipe_id", "recipe", "optimizer", "method")},
-        "settings": len(recipe.tried),
-        "diverged": sum(each.status == DIVERGED for each in recipe.tried),
-        "pruned": sum(each.status == PRUNED for each in recipe.tried),
-        "epochs": sum(each.epochs for each in recipe.tried),
-        "seconds": sum(each.seconds for each in recipe.tried),
-        "best": _setting(best) if best else None,
-        "top": [_setting(each) for each in recipe.ranked[:_TOP]],
-        "edges": _edges(recipe.space, best, {each.name: each.share for each in found or ()}) if best else [],
-        "curve": _curve(recipe, sign, floor),
-        "importance": [asdict(each) for each in found] if found is not None else None,
-        "learning_rate": asdict(forgiven) if forgiven else None,
-    }
+    return SearchedRecipe(
+        recipe_id=recipe.id,
+        recipe=recipe.name,
+        optimizer=recipe.entry["optimizer"],
+        method=recipe.entry["method"],
+        settings=len(recipe.tried),
+        diverged=sum(each.status == DIVERGED for each in recipe.tried),
+        pruned=sum(each.status == PRUNED for each in recipe.tried),
+        epochs=sum(each.epochs for each in recipe.tried),
+        seconds=sum(each.seconds for each in recipe.tried),
+        best=_setting(best) if best else None,
+        top=[_setting(each) for each in recipe.ranked[:_TOP]],
+        edges=_edges(recipe.space, best, {each.name: each.share for each in found or ()}) if best else [],
+        curve=_curve(recipe, sign, floor),
+        importance=found,
+        learning_rate=forgiven,
+    )
 
 
-def _setting(tried: Tried) -> Json:
-    return {name: getattr(tried, name) for name in ("number", "variant_id", "values", "score", "spread", "seconds")}
+def _setting(tried: Tried) -> BestSetting:
+    return BestSetting(
+        number=tried.number,
+        variant_id=tried.variant_id,
+        values=tried.values,
+        score=tried.score,
+        spread=tried.spread,
+        seconds=tried.seconds,
+    )
 
 
-def _curve(recipe: _Recipe, sign: int, floor: float | None) -> Json | None:
+def _curve(recipe: _Recipe, sign: int, floor: float | None) -> BestByBudget | None:
     """Where the order means nothing, a diverged setting counts as the worst of the whole search (`floor`)."""
     if not recipe.ranked or floor is None:
         return None
     if METHODS[recipe.entry["method"]].adapts:
-        return _points("running", running_best([each.score if each.ended else None for each in recipe.tried], sign))
+        return running_best([each.score if each.ended else None for each in recipe.tried], sign)
     known = np.array([each.score if each.ended else floor for each in recipe.tried], dtype=np.float64)
-    return _points("expected", expected_best(known, sign))
+    return expected_best(known, sign)
 
 
-def _points(kind: str, curve: BestByBudget) -> Json:
-    return {"kind": kind, **asdict(curve)}
-
-
-def _edges(space: Space, best: Tried, shares: Mapping[str, float]) -> list[Json]:
+def _edges(space: Space, best: Tried, shares: Mapping[str, float]) -> list[Edge]:
     """`matters` is False where the dimension's importance is known and small: then chance put the best value there."""
     found = []
     for dimension in space:
         if dimension.name in best.values and (side := edge(dimension, best.values[dimension.name])):
             found.append(
-                {
-                    "name": dimension.name,
-                    "value": best.values[dimension.name],
-                    "side": side,
-                    "end": _end(dimension, side),
-                    "owned": dimension.owned,
-                    "matters": shares.get(dimension.name, 1.0) >= _LITTLE,
-                    "sentence": _at_edge(dimension, best.values[dimension.name], side),
-                    "remedy": _remedy(dimension, side),
-                }
+                Edge(
+                    name=dimension.name,
+                    value=best.values[dimension.name],
+                    side=side,
+                    end=_end(dimension, side),
+                    owned=dimension.owned,
+                    matters=shares.get(dimension.name, 1.0) >= _LITTLE,
+                    sentence=_at_edge(dimension, best.values[dimension.name], side),
+                    remedy=_remedy(dimension, side),
+                )
             )
     return found
 
@@ -192,7 +196,7 @@ def _end(dimension: Dimension, side: str) -> float:
     return float(ends[0] if side == "low" else ends[1])
 
 
-def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[Json]:
+def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[Containment]:
     """Each pair of recipes whose optimizers stand in `INCLUSIONS` and that differ in nothing else that is compared."""
     found = []
     for inclusion in INCLUSIONS:
@@ -209,18 +213,18 @@ def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[J
                 allowed = noise(outer.ranked[0], inner.ranked[0])
                 too_small = allowed is not None and difference < -allowed
                 found.append(
-                    {
-                        "outer_id": outer.id,
-                        "outer": outer.name,
-                        "inner_id": inner.id,
-                        "inner": inner.name,
-                        "exact": inclusion.exact,
-                        "why": inclusion.why,
-                        "difference": difference,
-                        "noise": allowed,
-                        "too_small": too_small,
-                        "sentence": _too_small(outer, inner, search, inclusion.exact) if too_small else None,
-                    }
+                    Containment(
+                        outer_id=outer.id,
+                        outer=outer.name,
+                        inner_id=inner.id,
+                        inner=inner.name,
+                        exact=inclusion.exact,
+                        why=inclusion.why,
+                        difference=difference,
+                        noise=allowed,
+                        too_small=too_small,
+                        sentence=_too_small(outer, inner, search, inclusion.exact) if too_small else None,
+                    )
                 )
     return found
 
@@ -254,23 +258,23 @@ def _pareto(recipes: Sequence[_Recipe], sign: int) -> list[str]:
 
 
 def _warnings(
-    recipes: Sequence[_Recipe], described: Sequence[Json], contained: Sequence[Json], title: str
+    recipes: Sequence[_Recipe], described: Sequence[SearchedRecipe], contained: Sequence[Containment], title: str
 ) -> list[str]:
-    said = [entry["sentence"] for entry in contained if entry["sentence"]]
+    said = [entry.sentence for entry in contained if entry.sentence]
     for recipe, found in zip(recipes, described, strict=True):
-        if found["best"] is None:
-            said.append(f"{recipe.name}: none of its {found['settings']} settings ended well, so none could be chosen.")
+        if found.best is None:
+            said.append(f"{recipe.name}: none of its {found.settings} settings ended well, so none could be chosen.")
         if undefined := sum(each.status == OK and each.score is None for each in recipe.tried):
             said.append(
-                f"{recipe.name}: {undefined} of its {found['settings']} settings could not be chosen, since "
+                f"{recipe.name}: {undefined} of its {found.settings} settings could not be chosen, since "
                 f"{wording.inside(title)} is not defined on all of the validation rows that they were scored on."
             )
-        if found["best"] is not None and 2 * found["diverged"] >= found["settings"]:
+        if found.best is not None and 2 * found.diverged >= found.settings:
             said.append(
-                f"{recipe.name}: {found['diverged']} of its {found['settings']} settings diverged, so few were really "
+                f"{recipe.name}: {found.diverged} of its {found.settings} settings diverged, so few were really "
                 "compared; a lower learning rate would help."
             )
-        if edges := [each for each in found["edges"] if each["matters"]]:
+        if edges := [each for each in found.edges if each.matters]:
             said.append(_at_edges(recipe.name, edges))
     budgets = {recipe.name: int(recipe.entry["epochs"]) for recipe in recipes}
     if max(budgets.values(), default=0) > _EVEN * min(budgets.values(), default=0):
@@ -282,10 +286,10 @@ def _warnings(
     return said
 
 
-def _at_edges(name: str, edges: Sequence[Mapping[str, Any]]) -> str:
+def _at_edges(name: str, edges: Sequence[Edge]) -> str:
     """`adam: the best learning_rate, 0.098, lies at the upper end of its range: widen learning_rate above 0.1.`"""
-    remedies = wording.listing([each["remedy"] for each in edges], most=len(edges))
-    return f"{name}: {wording.listing([each['sentence'] for each in edges], most=len(edges))}: {remedies}."
+    remedies = wording.listing([each.remedy for each in edges], most=len(edges))
+    return f"{name}: {wording.listing([each.sentence for each in edges], most=len(edges))}: {remedies}."
 
 
 def _at_edge(dimension: Dimension, value: Any, side: str) -> str:

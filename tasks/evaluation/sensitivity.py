@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.evaluation.tried import Tried, is_learning_rate, learning_rate, ranked, scores
+from tasks.records.search_verdict import Sensitivity
 from tasks.search.space import Choices, Dimension, Range, Space
 
 _SLACK = 0.1
 _LEAST = 3  # different learning rates
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """Of one recipe to its learning rate.
-
-    Args:
-        low, high: The range searched.
-        share: Of that range on a logarithmic scale, in `[0, 1]`: where settings score within the tolerance.
-        decades: The same as a width: 1 = a factor of ten.
-        good_low, good_high: The lowest and the highest learning rate within the tolerance.
-    """
-
-    low: float
-    high: float
-    share: float
-    decades: float
-    good_low: float
-    good_high: float
 
 
 def tolerance(by_recipe: Mapping[str, Sequence[Tried]], sign: int) -> float | None:

@@ -6,7 +6,6 @@ measures.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,22 @@ from tasks.evaluation import advice, gates
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
-from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, metric_interval, resample
+from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, metric_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric, one_against_rest
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
-
-SCHEMA_VERSION = 1
+from tasks.records.verdict import (
+    AugmentationEffect,
+    Baseline,
+    BaselineDifference,
+    Estimate,
+    GateResult,
+    JudgedRecipe,
+    OperatingPoint,
+    PairedDifference,
+    PositiveClass,
+    Shipped,
+    Verdict,
+)
 
 Json = dict[str, Any]
 
@@ -38,8 +48,8 @@ def judge(
     constant_loss: float,
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
-) -> Json:
-    """verdict.json.
+) -> Verdict:
+    """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
     The winner is the leader if it is better than each other recipe that ended. It is None where a recipe
     can't be told from the leader or beats it on the test part, and where there is only one recipe: then
@@ -64,7 +74,7 @@ def judge(
     """
     results = ranked(read_results(plan["recipes"], trials, metrics), METRICS[plan["metric"]])
     judged = _judged(plan, results, trials, predictions, splits, constant_loss=constant_loss, resamples=resamples)
-    return finite(_document(plan, judged, test_evaluations))
+    return _verdict(plan, judged, test_evaluations)
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,7 @@ def _judged(
     return _Judged(findings, augmentation, baselines, shipped, test, reported, titled)
 
 
-def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[Json]:
+def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[GateResult]:
     """Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge."""
     nothing = Interval(np.nan, None, None)
     return [
@@ -147,41 +157,40 @@ def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[Jso
     ]
 
 
-def _document(plan: Json, judged: _Judged, test_evaluations: int) -> Json:
+def _verdict(plan: Json, judged: _Judged, test_evaluations: int) -> Verdict:
     findings, test = judged.findings, judged.test
     leader, results = findings.leader, findings.results
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "metric": findings.metric.name,
-        "greater_is_better": findings.metric.greater_is_better,
-        "confidence": findings.confidence,
-        "part": TEST,
-        "positive": test.positive(),
-        "titles": {name: test.classes.titled(METRICS[name]) for name in judged.titled},
-        "winner": findings.winner.id if findings.winner else None,
-        "leader": leader.id if leader else None,
-        "tied": [recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
-        "sentence": advice.sentence(findings),
-        "recipes": [_recipe(result, rank, findings, judged.reported) for rank, result in enumerate(results, start=1)],
-        "comparisons": [
-            _comparison(result, findings.comparisons[result.id])
+    return Verdict(
+        metric=findings.metric.name,
+        greater_is_better=findings.metric.greater_is_better,
+        confidence=findings.confidence,
+        part=TEST,
+        positive=test.positive(),
+        titles={name: test.classes.titled(METRICS[name]) for name in judged.titled},
+        winner=findings.winner.id if findings.winner else None,
+        leader=leader.id if leader else None,
+        tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
+        sentence=advice.sentence(findings),
+        recipes=[_recipe(result, rank, findings, judged.reported) for rank, result in enumerate(results, start=1)],
+        comparisons=[
+            PairedDifference(**_compared(result, findings.comparisons[result.id]))
             for result in results
             if result.id in findings.comparisons
         ],
-        "augmentation": [_effect(*each) for each in judged.effects],
-        "baselines": [
-            {"name": name, "trial_id": trial, "metrics": test.intervals(trial)}
+        augmentation=[_effect(*each) for each in judged.effects],
+        baselines=[
+            Baseline(name=name, trial_id=trial, metrics=test.intervals(trial))
             for name, trial in judged.baselines.items()
         ],
-        "against_baselines": [_against(name, interval) for name, interval in findings.against.items()],
-        "shipped": _shipped(leader, judged.shipped, test) if leader and judged.shipped else None,
-        "gates": findings.gates,
+        against_baselines=[_against(name, interval) for name, interval in findings.against.items()],
+        shipped=_shipped(leader, judged.shipped, test) if leader and judged.shipped else None,
+        gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
-        "operating_point": {"threshold": 0.5} if len(plan["data"]["classes"] or ()) == 2 else None,
-        "test_evaluations": test_evaluations,
-        "warnings": advice.warnings(findings),
-        "next": advice.next_steps(findings),
-    }
+        operating_point=OperatingPoint(0.5) if len(plan["data"]["classes"] or ()) == 2 else None,
+        test_evaluations=test_evaluations,
+        warnings=advice.warnings(findings),
+        next=advice.next_steps(findings),
+    )
 
 
 def _as_compared(plan: Json) -> list[Json]:
@@ -286,10 +295,10 @@ class OnTest:
             target, prediction = one_against_rest(target, prediction, self.classes.positive)
         return metric_interval(metric, target, prediction, drawn, self.confidence, self.groups)
 
-    def intervals(self, trial: str) -> Json:
+    def intervals(self, trial: str) -> dict[str, Estimate]:
         """Of every metric drawn for `trial`."""
         names = [name for of, name in self.drawn if of == trial]
-        return {name: self.interval(trial, METRICS[name]).as_dict() for name in names}
+        return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
 
     def difference(self, trial: str, other: str, metric: Metric) -> Interval:
         """How much better `trial` is than `other` on the same rows; positive = better."""
@@ -298,12 +307,13 @@ class OnTest:
         drawn = self.drawn[trial, metric.name], self.drawn[other, metric.name]
         return difference_interval(metric, (one, two), drawn, self.confidence)
 
-    def positive(self) -> Json | None:
+    def positive(self) -> PositiveClass | None:
         """The class of interest as in verdict.json, with how many test rows are of it."""
-        if self.classes.positive is None:
+        name = self.classes.name
+        if name is None:
             return None
         rows = int((self.target == self.classes.positive).sum())
-        return {"class": self.classes.name, "why": self.classes.why, "rows": rows, "of": len(self.target)}
+        return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
 
     def basis(self, trial: str, metric: Metric) -> str:
         """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
@@ -356,55 +366,59 @@ def _winner(
     )
 
 
-def _recipe(result: RecipeResult, rank: int, findings: Findings, reported: Sequence[str]) -> Json:
+def _recipe(result: RecipeResult, rank: int, findings: Findings, reported: Sequence[str]) -> JudgedRecipe:
+    return JudgedRecipe(
+        recipe_id=result.id,
+        recipe=result.name,
+        optimizer=result.optimizer,
+        schedule=result.schedule,
+        seeds=len(result.ended),
+        status="ok" if result.ended else "diverged",
+        metrics={name: result.interval(TEST, name, findings.confidence) for name in reported},
+        val={findings.metric.name: result.interval(VAL, findings.metric.name, findings.confidence)},
+        learned=findings.learned(result),
+        note=advice.note(result, findings),
+        seconds=result.seconds,
+        rank=rank,
+    )
+
+
+def _compared(result: RecipeResult, found: Comparison) -> Json:
+    """What every comparison says, by field."""
     return {
         "recipe_id": result.id,
         "recipe": result.name,
-        "optimizer": result.optimizer,
-        "schedule": result.schedule,
-        "seeds": len(result.ended),
-        "status": "ok" if result.ended else "diverged",
-        "metrics": {name: result.interval(TEST, name, findings.confidence) for name in reported},
-        "val": {findings.metric.name: result.interval(VAL, findings.metric.name, findings.confidence)},
-        "learned": findings.learned(result),
-        "note": advice.note(result, findings),
-        "seconds": result.seconds,
-        "rank": rank,
-    }
-
-
-def _comparison(result: RecipeResult, found: Comparison) -> Json:
-    return {
-        "recipe_id": result.id,
-        "recipe": result.name,
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "p_holm": found.p_holm,
-        "effect_size": found.effect_size,
-        "smallest_difference": found.smallest_difference,
+        "difference": finite(found.difference),
+        "low": finite(found.low),
+        "high": finite(found.high),
+        "p": finite(found.p),
+        "p_holm": finite(found.p_holm),
+        "effect_size": finite(found.effect_size),
+        "smallest_difference": finite(found.smallest_difference),
         "answer": found.answer,
     }
 
 
-def _effect(augmented: RecipeResult, against: RecipeResult, found: Comparison) -> Json:
-    return {**_comparison(augmented, found), "against_id": against.id, "against": against.name, "pairs": found.pairs}
+def _effect(augmented: RecipeResult, against: RecipeResult, found: Comparison) -> AugmentationEffect:
+    return AugmentationEffect(
+        **_compared(augmented, found), against_id=against.id, against=against.name, pairs=found.pairs
+    )
 
 
-def _against(name: str, difference: Interval) -> Json:
-    return {
-        "name": name,
-        "difference": difference.mean,
-        "low": difference.low,
-        "high": difference.high,
-        "answer": side_of_zero(difference),
-    }
+def _against(name: str, difference: Interval) -> BaselineDifference:
+    estimate = difference.estimate()
+    return BaselineDifference(
+        name=name,
+        difference=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        answer=side_of_zero(difference),
+    )
 
 
-def _shipped(leader: RecipeResult, trial: str, test: OnTest) -> Json:
+def _shipped(leader: RecipeResult, trial: str, test: OnTest) -> Shipped:
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
-    return {"trial_id": trial, "recipe_id": leader.id, "seed": seed, "metrics": test.intervals(trial)}
+    return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=test.intervals(trial))
 
 
 def side_of_zero(difference: Interval) -> str:
@@ -412,14 +426,3 @@ def side_of_zero(difference: Interval) -> str:
     if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
         return CANNOT_TELL
     return BETTER if difference.low > 0 else WORSE
-
-
-def finite(value: Any) -> Any:
-    """`value` as strict JSON holds it: NaN and infinities become None, NumPy's numbers Python's."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -167,10 +167,10 @@ def test_a_run_uses_a_dummy_of_each_table(tmp_path: Path) -> None:
     last = prepared.features[:, -1]
     np.testing.assert_allclose(last, dataset.table["worst area"] / largest, rtol=1e-6)
     assert len(plan.recipes) == 2 and {stack.trainer for stack in plan.stacks} == {"stack"}
-    assert verdict["metric"] == "dummy_metric"
-    interval = verdict["shipped"]["metrics"]["dummy_metric"]
-    assert -1 <= interval["low"] <= interval["mean"] <= interval["high"] < 0, "its bounds are its own"
-    assert verdict["gates"][0]["answer"] == "pass"
+    assert verdict.metric == "dummy_metric"
+    interval = verdict.shipped.metrics["dummy_metric"]
+    assert -1 <= interval.low <= interval.mean <= interval.high < 0, "its bounds are its own"
+    assert verdict.gates[0].answer == "pass"
     page = "\n".join(markdown(read_run(run.folder), SECTIONS.values()))
     assert "dummy text" in page and "dummy search" in page and "Dummy coefficient" in page
 

@@ -32,6 +32,7 @@ from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tests.flows.command import BAKEOFF, PROJECT, SMALL, bakeoff, start
+from tests.verdicts import verdict_of
 
 BAD_SPECS = PROJECT / "tests" / "bad_specs"
 BLOCKING = "data.checks=[{expect_column_values_to_be_between: {column: alcohol, min_value: 100}, severity: block}]"
@@ -205,10 +206,16 @@ def test_list_runs_tells_finished_from_unfinished(home: Path, capsys: pytest.Cap
     assert exit_code("list", "runs", "--home", home) == 0
     assert capsys.readouterr().out == ""
     (home / "runs" / "1-done").mkdir(parents=True)
-    (home / "runs" / "1-done" / "verdict.json").write_text('{"sentence": "adam wins."}')
+    verdict_of(sentence="adam wins.").write(home / "runs" / "1-done")
     (home / "runs" / "2-begun").mkdir()
+    (home / "runs" / "3-foreign").mkdir()
+    (home / "runs" / "3-foreign" / "verdict.json").write_text('{"sentence": "adam wins."}')
     assert exit_code("list", "runs", "--home", home) == 0
-    assert capsys.readouterr().out == f"{home}/runs/1-done  adam wins.\n{home}/runs/2-begun  not finished\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{home}/runs/1-done  adam wins.",
+        f"{home}/runs/2-begun  not finished",
+        f"{home}/runs/3-foreign  its verdict can't be read",
+    ]
 
 
 # --- check ---------------------------------------------------------------------------------------------------

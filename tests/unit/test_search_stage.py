@@ -20,6 +20,7 @@ from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import Calibration
 from tasks.planning.recipes import recipes_of
 from tasks.records.tables import SETTINGS, TABLES
+from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
 from tests.runs import Planned, planned
@@ -135,9 +136,9 @@ def test_the_winner_is_a_spec_that_trains_the_very_variant(done: Done) -> None:
 
 
 def test_the_verdict_judges_the_search(done: Done) -> None:
-    assert done.verdict["search"]
-    assert done.verdict["shipped"]
-    json.dumps(done.verdict, allow_nan=False)
+    assert done.verdict.search
+    assert done.verdict.shipped
+    assert Verdict.read(done.run.folder) == done.verdict
 
 
 # --- gradients and rungs -------------------------------------------------------------------------------------

@@ -95,9 +95,7 @@ def test_the_shipped_model_predicts_what_is_recorded_of_its_trial(tmp_path: Path
     run = planned(tmp_path, SHIPPED[name])
     tables = run.tables()
     verdict, predictions = run.judge(tables), tables["predictions"]
-    recorded = predictions[
-        (predictions["trial_id"] == verdict["shipped"]["trial_id"]) & (predictions["part"] == "test")
-    ]
+    recorded = predictions[(predictions["trial_id"] == verdict.shipped.trial_id) & (predictions["part"] == "test")]
     classes = run.prepared.dataset.classes
     columns = len(classes) if classes else 1
     values = recorded["value"].to_numpy().reshape(-1, columns)
@@ -110,10 +108,10 @@ def test_another_verdict_counts_as_another_look_at_the_test_part(tmp_path: Path)
     run = planned(tmp_path, WINE)
     tables = run.tables()
     once, again = run.judge(tables), run.judge(tables)
-    assert (once, once["test_evaluations"]) == (again, 1)
+    assert (once, once.test_evaluations) == (again, 1)
     gated = planned(tmp_path, WINE | {"gates": [{"metric": "accuracy", "at_least": 0.5}]}, start="judge")
     tables = gated.tables()
-    assert [gated.judge(tables)["test_evaluations"] for _ in range(2)] == [2, 2]
+    assert [gated.judge(tables).test_evaluations for _ in range(2)] == [2, 2]
 
 
 def test_stages_do_not_depend_on_the_folder_they_run_in(tmp_path: Path) -> None:

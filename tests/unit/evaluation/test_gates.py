@@ -99,17 +99,16 @@ def test_needs_exactly_one_threshold(thresholds: dict[str, float]):
 )
 def test_says_so_in_plain_words(gate: dict, sentence: str):
     judged = judge_gate({"metric": "accuracy", "severity": "warn"} | gate, Interval(0.8, 0.75, 0.85), "Accuracy")
-    assert judged["sentence"] == sentence
-    assert ("at_least" in judged) != ("at_most" in judged)  # only the one given
+    assert judged.sentence == sentence
+    assert (judged.at_least is None) != (judged.at_most is None)  # only the one given
 
 
 def test_an_undefined_metric_is_null_and_undecided():
-    judged = judge_gate(
-        {"metric": "roc_auc", "severity": "block", "at_least": 0.9}, Interval(np.nan, None, None), "ROC AUC"
-    )
-    assert (judged["estimate"], judged["low"], judged["high"]) == (None, None, None)
-    assert judged["answer"] == "undecided"
-    assert judged["sentence"] == "ROC AUC has no interval here, so whether it is at least 0.9 is open."
+    gate = {"metric": "roc_auc", "severity": "block", "at_least": 0.9}
+    judged = judge_gate(gate, Interval(np.nan, None, None), "ROC AUC")
+    assert (judged.estimate, judged.low, judged.high) == (None, None, None)
+    assert judged.answer == "undecided"
+    assert judged.sentence == "ROC AUC has no interval here, so whether it is at least 0.9 is open."
 
 
 def test_rows_to_decide():

@@ -16,6 +16,7 @@ from tasks.evaluation.intervals import (
     resample,
 )
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.records.verdict import Estimate
 
 ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
 
@@ -56,7 +57,7 @@ def test_over_seeds_is_students_t():
 
 def test_over_seeds_of_one_and_none():
     assert over_seeds(np.array([0.8]), 0.95) == Interval(0.8, None, None)
-    assert over_seeds(np.array([]), 0.95).as_dict() == {"mean": None, "low": None, "high": None}
+    assert over_seeds(np.array([]), 0.95).estimate() == Estimate(None)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
@@ -195,7 +196,7 @@ def test_all_positives_found_counts_the_positives():
 def test_an_undefined_metric_has_no_interval():
     target, prediction = np.zeros(20, dtype=int), np.tile([0.9, 0.1], (20, 1))
     interval = bootstrap(METRICS["roc_auc"], target, prediction, confidence=0.95)
-    assert interval.as_dict() == {"mean": None, "low": None, "high": None}
+    assert interval.estimate() == Estimate(None)
 
 
 def test_undefined_resamples_are_left_out():
@@ -218,3 +219,8 @@ def test_an_interval_over_seeds_is_cut_at_the_metrics_bounds() -> None:
     assert wide.within(*METRICS["accuracy"].bounds).high == 1
     assert wide.within(*METRICS["r2"].bounds).low == wide.low
     assert METRICS["rmse"].bounds == (0, np.inf)
+
+
+def test_what_strict_json_cannot_hold_becomes_none():
+    assert Interval(np.float64("nan"), -np.inf, np.float64(0.5)).estimate() == Estimate(None, None, 0.5)
+    assert type(Interval(np.float64(0.5), None, None).estimate().mean) is float

@@ -18,6 +18,8 @@ from tasks.evaluation.importance import importances
 from tasks.evaluation.search import edge, judge_search
 from tasks.evaluation.sensitivity import sensitivity, tolerance
 from tasks.evaluation.tried import Tried, ranked, read_settings, read_space, worst_told_apart
+from tasks.records.documents import as_json
+from tasks.records.search_verdict import SearchVerdict
 from tasks.records.tables import SETTINGS
 from tasks.search.space import Choices, Dimension, Range
 from tasks.training.optimizers import OPTIMIZERS
@@ -72,11 +74,11 @@ def searched(
     return entry | {"trials": len(rows), "epochs": 10 * len(rows)}, rows
 
 
-def judged(*recipes: tuple[dict[str, Any], list[dict[str, Any]]], **plan: Any) -> dict[str, Any]:
+def judged(*recipes: tuple[dict[str, Any], list[dict[str, Any]]], **plan: Any) -> SearchVerdict:
     search = {"method": "random", "seeds": 2, "folds": None, "metric": "accuracy", "greater_is_better": True}
     search |= {"trials": 3, "cost": None, "recipes": [entry for entry, _ in recipes]} | plan
     found = judge_search(search, SETTINGS.frame([row for _, rows in recipes for row in rows]))
-    json.dumps(found, allow_nan=False)  # strict JSON
+    json.dumps(as_json(found), allow_nan=False)  # strict JSON
     return found
 
 
@@ -148,9 +150,9 @@ def test_an_edge(over: Range | Choices, value: Any, side: str | None) -> None:
 def test_a_best_setting_at_an_edge_says_what_to_do() -> None:
     scores = [(0.7, {"learning_rate": 0.01}), (0.9, {"learning_rate": 0.98})]
     found = judged(searched("adam", [LEARNING_RATE], scores))
-    (flag,) = found["recipes"][0]["edges"]
-    assert (flag["side"], flag["end"], flag["owned"]) == ("high", 1.0, True)
-    assert found["warnings"] == [
+    (flag,) = found.recipes[0].edges
+    assert (flag.side, flag.end, flag.owned) == ("high", 1.0, True)
+    assert found.warnings == [
         "adam: the best learning_rate, 0.98, lies at the upper end of the optimizer's own range: "
         "widen learning_rate above 1."
     ]
@@ -159,7 +161,7 @@ def test_a_best_setting_at_an_edge_says_what_to_do() -> None:
 def test_the_largest_of_the_choices_says_so() -> None:
     space = [{"name": "batch_size", "choices": [16, 32, 64]}]
     found = judged(searched("adam", space, [(0.7, {"batch_size": 32}), (0.9, {"batch_size": 64})]))
-    assert found["warnings"] == [
+    assert found.warnings == [
         "adam: the best batch_size, 64, is the largest of its choices: add choices of batch_size above 64."
     ]
 
@@ -173,8 +175,8 @@ def test_an_edge_that_hardly_matters_is_no_warning() -> None:
         for place in rng.random(30)
     ]
     settings[0][1]["layers"] = 3
-    (found,) = judged(searched("adam", space, settings))["recipes"]
-    assert [(each["name"], each["matters"]) for each in found["edges"]] == [("layers", False)]
+    (found,) = judged(searched("adam", space, settings)).recipes
+    assert [(each.name, each.matters) for each in found.edges] == [("layers", False)]
 
 
 # --- importance ----------------------------------------------------------------------------------------------
@@ -295,8 +297,8 @@ def test_no_sensitivity_without_a_searched_learning_rate() -> None:
 
 def test_the_optimizer_with_the_sharper_optimum_forgives_less() -> None:
     search = synthetic_search(RECIPES, settings=60, dimensions=1, cost=None)
-    found = {entry["optimizer"]: entry for entry in judge_search(search.plan, search.settings)["recipes"]}
-    assert found["sgd"]["learning_rate"]["share"] < found["adam"]["learning_rate"]["share"]
+    found = {entry.optimizer: entry for entry in judge_search(search.plan, search.settings).recipes}
+    assert found["sgd"].learning_rate.share < found["adam"].learning_rate.share
 
 
 # --- containment ---------------------------------------------------------------------------------------------
@@ -311,11 +313,11 @@ def momentum(score: float, space: list[dict[str, Any]], **options: Any) -> Any:
 
 def test_a_search_that_is_too_small_is_told_by_what_it_contains() -> None:
     found = judged(SGD, momentum(0.79, [LEARNING_RATE, MOMENTUM]))
-    (entry,) = found["containments"]
-    assert entry["too_small"] and entry["exact"]
-    assert entry["difference"] == pytest.approx(-0.02)
-    assert entry["noise"] == pytest.approx(0.005 * 2**0.5)
-    assert found["warnings"][0].startswith(
+    (entry,) = found.containments
+    assert entry.too_small and entry.exact
+    assert entry.difference == pytest.approx(-0.02)
+    assert entry.noise == pytest.approx(0.005 * 2**0.5)
+    assert found.warnings[0].startswith(
         "The search was too small: momentum ended at accuracy 0.79, sgd, which it contains, at 0.81."
     )
 
@@ -332,21 +334,21 @@ def test_a_search_that_is_too_small_is_told_by_what_it_contains() -> None:
     ids=["not down to zero", "not searched", "learning rate out of reach", "another schedule", "contains nothing"],
 )
 def test_what_was_not_contained_is_not_held_against_it(other: Any) -> None:
-    assert judged(SGD, other)["containments"] == []
+    assert judged(SGD, other).containments == []
 
 
 @pytest.mark.parametrize("options", [{"spread": 0.03}, {"spread": None}], ids=["within the noise", "noise not known"])
 def test_a_difference_the_noise_explains_is_no_warning(options: dict[str, Any]) -> None:
-    (entry,) = judged(SGD, momentum(0.79, [LEARNING_RATE, MOMENTUM], **options))["containments"]
-    assert not entry["too_small"]
-    assert entry["sentence"] is None
+    (entry,) = judged(SGD, momentum(0.79, [LEARNING_RATE, MOMENTUM], **options)).containments
+    assert not entry.too_small
+    assert entry.sentence is None
 
 
 def test_an_inclusion_is_found_under_each_optimizers_own_names() -> None:
     sgd = searched("sgd", [LEARNING_RATE | {"name": "sgd.learning_rate"}], [(0.81, {"sgd.learning_rate": 0.1})])
     space = [LEARNING_RATE | {"name": "optimizer.learning_rate"}, MOMENTUM | {"name": "momentum.momentum"}]
-    (entry,) = judged(sgd, momentum(0.79, space))["containments"]
-    assert entry["too_small"]
+    (entry,) = judged(sgd, momentum(0.79, space)).containments
+    assert entry.too_small
 
 
 @pytest.mark.parametrize(("decay", "reached"), [(0.5, True), (0.99, False)])
@@ -355,15 +357,15 @@ def test_adam_needs_the_larger_a_learning_rate_the_longer_it_averages(decay: flo
     inner = searched("momentum", [LEARNING_RATE, MOMENTUM], [(0.81, {"learning_rate": 0.05, "momentum": decay})])
     space = [LEARNING_RATE, MOMENTUM | {"name": "beta_1"}, {"name": "epsilon", "low": 1e-8, "high": 1.0, "log": True}]
     outer = searched("adam", space, [(0.7, {"learning_rate": 0.1, "beta_1": 0.9, "epsilon": 1e-7})])
-    assert bool(judged(inner, outer)["containments"]) == reached
+    assert bool(judged(inner, outer).containments) == reached
 
 
 def test_an_approximate_inclusion_is_worded_so() -> None:
     space = [LEARNING_RATE, {"name": "epsilon", "low": 1e-8, "high": 10.0, "log": True}]
     found = judged(SGD, searched("rmsprop", space, [(0.6, {"learning_rate": 0.1, "epsilon": 1e-7})]))
-    assert "which it can come close to" in found["warnings"][0]
+    assert "which it can come close to" in found.warnings[0]
     narrow = [LEARNING_RATE, {"name": "epsilon", "low": 1e-8, "high": 1e-3, "log": True}]
-    assert judged(SGD, searched("rmsprop", narrow, [(0.6, {"learning_rate": 0.1})]))["containments"] == []
+    assert judged(SGD, searched("rmsprop", narrow, [(0.6, {"learning_rate": 0.1})])).containments == []
 
 
 @pytest.mark.parametrize("inclusion", INCLUSIONS, ids=lambda each: f"{each.outer} contains {each.inner}")
@@ -398,58 +400,58 @@ def test_the_best_and_the_ten_best(greater_is_better: bool) -> None:
         RECIPES, settings=9, metric="rmse", greater_is_better=greater_is_better, folds=3, choices=("<b>", "a", "c")
     )
     found = judge_search(search.plan, search.settings)
-    json.dumps(found, allow_nan=False)
-    assert found["runs"] == 6
-    for entry, recipe in zip(found["recipes"], RECIPES, strict=True):
+    json.dumps(as_json(found), allow_nan=False)
+    assert found.runs == 6
+    for entry, recipe in zip(found.recipes, RECIPES, strict=True):
         own = search.settings[search.settings["recipe_id"] == recipe["recipe_id"]]
         scores = own["score"].sort_values(ascending=not greater_is_better)
-        assert [each["score"] for each in entry["top"]] == scores.tolist()
-        assert entry["best"] == entry["top"][0]
-        assert entry["curve"]["best"][-1] == pytest.approx(scores.iloc[0]), "all settings: the best one"
-        assert entry["curve"]["kind"] == "expected"
-        assert entry["importance"] is None
+        assert [each.score for each in entry.top] == scores.tolist()
+        assert entry.best == entry.top[0]
+        assert entry.curve.best[-1] == pytest.approx(scores.iloc[0]), "all settings: the best one"
+        assert entry.curve.kind == "expected"
+        assert entry.importance is None
 
 
 def test_diverged_settings_are_counted_and_spend_their_share_of_the_budget() -> None:
     scores = [(0.8, {"learning_rate": 0.01}), (None, {"learning_rate": 1.0}), (0.6, {"learning_rate": 0.001})]
     other = searched("adam", [LEARNING_RATE], [(0.2, {"learning_rate": 0.1}), *scores[1:]])
-    found = judged(searched("sgd", [LEARNING_RATE], scores), other)["recipes"][0]
-    assert (found["settings"], found["diverged"], len(found["top"])) == (3, 1, 2)
-    assert found["curve"]["best"][0] == pytest.approx((0.8 + 0.6 + 0.2) / 3), "as the worst of the whole search"
+    found = judged(searched("sgd", [LEARNING_RATE], scores), other).recipes[0]
+    assert (found.settings, found.diverged, len(found.top)) == (3, 1, 2)
+    assert found.curve.best[0] == pytest.approx((0.8 + 0.6 + 0.2) / 3), "as the worst of the whole search"
 
 
 def test_a_recipe_whose_settings_all_diverged() -> None:
     found = judged(searched("sgd", [LEARNING_RATE], [(None, {"learning_rate": 1.0})] * 3))
-    assert found["recipes"][0]["best"] is None
-    assert found["recipes"][0]["curve"] is None
-    assert found["tolerance"] is None
-    assert found["warnings"] == ["sgd: none of its 3 settings ended well, so none could be chosen."]
+    assert found.recipes[0].best is None
+    assert found.recipes[0].curve is None
+    assert found.tolerance is None
+    assert found.warnings == ["sgd: none of its 3 settings ended well, so none could be chosen."]
 
 
 def test_a_metric_that_is_not_defined_is_no_divergence() -> None:
     rates = [{"learning_rate": 0.1}] * 3
     found = judged(searched("sgd", [LEARNING_RATE], [(None, each) for each in rates], status="ok"), metric="roc_auc")
-    assert found["recipes"][0]["best"] is None and found["recipes"][0]["diverged"] == 0
-    assert "3 of its 3 settings could not be chosen, since ROC AUC is not defined" in str(found["warnings"])
+    assert found.recipes[0].best is None and found.recipes[0].diverged == 0
+    assert "3 of its 3 settings could not be chosen, since ROC AUC is not defined" in str(found.warnings)
 
 
 def test_no_settings_at_all() -> None:
-    assert judged()["recipes"] == []
-    assert judged(searched("sgd", [LEARNING_RATE], []))["recipes"][0]["settings"] == 0
+    assert judged().recipes == []
+    assert judged(searched("sgd", [LEARNING_RATE], [])).recipes[0].settings == 0
 
 
 def test_adaptive_methods_show_the_running_best_and_pruned_settings_are_not_the_best() -> None:
     search = synthetic_search(RECIPES[:1], settings=9, method="successive-halving")
-    (found,) = judge_search(search.plan, search.settings)["recipes"]
-    assert found["curve"]["kind"] == "running"
-    assert found["pruned"] == 3
+    (found,) = judge_search(search.plan, search.settings).recipes
+    assert found.curve.kind == "running"
+    assert found.pruned == 3
     pruned = set(search.settings.loc[search.settings["status"] == "pruned", "variant_id"])
-    assert not pruned & {each["variant_id"] for each in found["top"]}
+    assert not pruned & {each.variant_id for each in found.top}
 
 
 def test_unequal_budgets_are_said() -> None:
     more = searched("adam", [LEARNING_RATE], [(0.5, {"learning_rate": 0.02 * i}) for i in range(1, 4)])
-    assert judged(SGD, more)["warnings"][-1] == (
+    assert judged(SGD, more).warnings[-1] == (
         "The budgets differ: sgd trained 10 epochs, adam 30. Their best scores can't be compared."
     )
 
@@ -460,14 +462,14 @@ def test_pareto() -> None:
     found = judged(
         searched("sgd", [LEARNING_RATE], settings, seconds=[seconds for _, seconds in points]), cost="seconds"
     )
-    assert found["pareto"] == ["sgd-0", "sgd-1", "sgd-4"]
-    assert judged(SGD)["pareto"] is None
+    assert found.pareto == ["sgd-0", "sgd-1", "sgd-4"]
+    assert judged(SGD).pareto is None
 
 
 def test_a_setting_that_was_looked_up_is_not_the_fastest() -> None:
     settings = [(0.8, {"learning_rate": 0.1}), (0.9, {"learning_rate": 0.2}), (0.8, {"learning_rate": 0.1})]
     spent: dict[str, Any] = {"variant_id": ["a", "b", "a"], "seconds": [9.0, 5.0, 0.0], "epochs": [10.0, 10.0, 0.0]}
-    assert judged(searched("sgd", [LEARNING_RATE], settings, **spent), cost="seconds")["pareto"] == ["b"]
+    assert judged(searched("sgd", [LEARNING_RATE], settings, **spent), cost="seconds").pareto == ["b"]
 
 
 # --- what other numbers rest on ------------------------------------------------------------------------------

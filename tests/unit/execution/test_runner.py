@@ -22,7 +22,7 @@ from tasks.execution.recording import kept_weights
 from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
 from tasks.planning import stacks as layout_module
-from tasks.run_folder import read_json
+from tasks.records.verdict import Verdict
 from tests.runs import Planned, planned
 from tests.unit.records.test_tables import COLUMNS
 
@@ -287,10 +287,10 @@ def test_a_run_whose_trials_all_diverge_is_judged_and_ships_nothing(tmp_path: Pa
     }
     run = planned(tmp_path, spec)
     verdict = run.judge(run.tables())
-    assert (verdict["winner"], verdict["shipped"]) == (None, None)
-    assert [recipe["status"] for recipe in verdict["recipes"]] == ["diverged"]
+    assert (verdict.winner, verdict.shipped) == (None, None)
+    assert [recipe.status for recipe in verdict.recipes] == ["diverged"]
     assert list((tmp_path / "model").iterdir()) == []
-    assert read_json(tmp_path / "verdict.json") == verdict
+    assert Verdict.read(tmp_path) == verdict
 
 
 # --- nothing is trained twice, nothing half-recorded ---------------------------------------------------------

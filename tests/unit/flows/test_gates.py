@@ -12,17 +12,13 @@ import typer
 import flows.bakeoff
 from flows.bakeoff import GateFailed, RunRequest, refuse_closed_gates
 from flows.console import run_with_progress
-from tasks.run_folder import write_json
+from tests.verdicts import gate_of, verdict_of
 
 ANSWERS, SEVERITIES = ("pass", "fail", "undecided"), ("block", "warn")
 
 
 def write_verdict(folder: Path, *gates: tuple[str, str]) -> Path:
-    written = [
-        {"metric": "accuracy", "severity": severity, "answer": answer, "sentence": f"{answer} {severity}."}
-        for answer, severity in gates
-    ]
-    write_json(folder / "verdict.json", {"gates": written})
+    verdict_of(gates=[gate_of(*gate) for gate in gates]).write(folder)
     return folder
 
 

@@ -7,38 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.numbers import count, duration, interval, number, places, probability, rounded, signed
-
-
-def estimate(mean: float | None, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
-    return {"mean": mean, "low": low, "high": high}
+from tasks.records.verdict import Estimate
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (estimate(0.8012, 0.7721, 0.8292), "0.801 [0.772, 0.829]"),
-        (estimate(50123.4, 49800.2, 50450.9), "50,123 [49,800, 50,451]"),
-        (estimate(0.00312, 0.00309, 0.00315), "0.003120 [0.003090, 0.003150]"),
-        (estimate(-0.02, -0.05, 0.01), "−0.020 [−0.050, 0.010]"),
-        (estimate(0.9166), "0.9166"),
-        (estimate(3.0, 3.0, 3.0), "3.000 [3.000, 3.000]"),
-        (estimate(None), "–"),
+        (Estimate(0.8012, 0.7721, 0.8292), "0.801 [0.772, 0.829]"),
+        (Estimate(50123.4, 49800.2, 50450.9), "50,123 [49,800, 50,451]"),
+        (Estimate(0.00312, 0.00309, 0.00315), "0.003120 [0.003090, 0.003150]"),
+        (Estimate(-0.02, -0.05, 0.01), "−0.020 [−0.050, 0.010]"),
+        (Estimate(0.9166), "0.9166"),
+        (Estimate(3.0, 3.0, 3.0), "3.000 [3.000, 3.000]"),
+        (Estimate(None), "–"),
         (None, "–"),
     ],
 )
-def test_interval(given: dict[str, float | None] | None, text: str) -> None:
+def test_interval(given: Estimate | None, text: str) -> None:
     assert interval(given) == text
 
 
 def test_one_column_one_number_of_decimals() -> None:
     """A recipe that never learns, with next to no interval, does not add digits to all the others."""
-    column = [estimate(0.8, 0.77, 0.83), estimate(0.81, 0.78, 0.84), estimate(0.1, 0.0999999, 0.1000001)]
+    column = [Estimate(0.8, 0.77, 0.83), Estimate(0.81, 0.78, 0.84), Estimate(0.1, 0.0999999, 0.1000001)]
     assert places(column) == 3
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=5))
 def test_any_values_can_be_shown(values: list[float]) -> None:
-    decimals = places(estimate(value, value, value) for value in values)
+    decimals = places(Estimate(value, value, value) for value in values)
     assert 0 <= decimals <= 6
     assert all(number(value, decimals) for value in values)
 

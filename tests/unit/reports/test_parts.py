@@ -20,7 +20,9 @@ from reports.markup import titled
 from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
+from tasks.records.search_verdict import Importance
 from tasks.records.tables import CURVES
+from tasks.records.verdict import BaselineDifference, Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -46,6 +48,18 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def binary(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return read_run(write_synthetic_run(tmp_path_factory.mktemp("run"), **SHAPES["binary"]))
+
+
+def judged(run: Run) -> Verdict:
+    assert run.verdict
+    return run.verdict
+
+
+def judged_search(run: Run, **changes: Any) -> Verdict:
+    """The verdict with changes in what it says of the search."""
+    verdict = judged(run)
+    assert verdict.search
+    return replace(verdict, search=replace(verdict.search, **changes))
 
 
 def all_tables(run: Run) -> dict[str, str]:
@@ -113,11 +127,9 @@ def test_no_table_lets_a_string_of_the_run_through(run: Run) -> None:
 
 def test_every_recipe_stands_in_the_comparison_with_its_metrics(run: Run) -> None:
     shown = text(tables.comparison(run.verdict, run.plan))
-    for recipe in run.verdict["recipes"]:
-        assert recipe["recipe"] in shown
-    assert shown.count("[") >= sum(
-        len(recipe["metrics"]) > 0 for recipe in run.verdict["recipes"] if recipe["seeds"] > 1
-    )
+    for recipe in run.verdict.recipes:
+        assert recipe.recipe in shown
+    assert shown.count("[") >= sum(len(recipe.metrics) > 0 for recipe in run.verdict.recipes if recipe.seeds > 1)
 
 
 def test_every_chart_can_be_drawn(run: Run) -> None:
@@ -148,17 +160,16 @@ def test_not_a_run(tmp_path: Path) -> None:
 
 
 def test_the_verdict_names_the_winner_or_says_that_it_cannot_tell(binary: Run) -> None:
-    verdict = {**binary.verdict, "winner": None}
+    verdict = replace(judged(binary), winner=None)
     assert "Can't tell" in text(tables.verdict(verdict, binary.plan))
-    leader = next(r for r in verdict["recipes"] if r["recipe_id"] == verdict["leader"])
-    won = text(tables.verdict({**verdict, "winner": verdict["leader"]}, binary.plan))
-    assert f"{leader['recipe']} wins" in won
-    assert verdict["sentence"] in won
+    won = text(tables.verdict(replace(verdict, winner=verdict.leader), binary.plan))
+    assert f"{verdict.name_of(verdict.leader)} wins" in won
+    assert verdict.sentence in won
 
 
 def test_a_baseline_that_is_better_says_so(binary: Run) -> None:
-    against = [{"name": "gradient boosting", "difference": -0.05, "low": -0.08, "high": -0.02, "answer": "worse"}]
-    shown = text(tables.baselines({**binary.verdict, "against_baselines": against}))
+    against = [BaselineDifference(name="gradient boosting", difference=-0.05, low=-0.08, high=-0.02, answer="worse")]
+    shown = text(tables.baselines(replace(judged(binary), against_baselines=against)))
     assert "network worse by 0.050 [0.020, 0.080]" in shown
 
 
@@ -250,9 +261,9 @@ def test_the_confusion_matrix_counts_every_test_row(binary: Run) -> None:
     chart = figures.predictions(binary.predictions, binary.verdict, binary.plan)["Confusion matrix"].to_dict()
     (cells,) = chart["datasets"].values()
     assert sum(cell["rows"] for cell in cells) == binary.plan["parts"]["test"]
-    shipped = binary.verdict["shipped"]
+    shipped = binary.verdict.shipped
     right = sum(cell["rows"] for cell in cells if cell["actual"] == cell["predicted"])
-    assert right / binary.plan["parts"]["test"] == pytest.approx(shipped["metrics"]["accuracy"]["mean"])
+    assert right / binary.plan["parts"]["test"] == pytest.approx(shipped.metrics["accuracy"].mean)
 
 
 def test_wilson_against_its_closed_form() -> None:
@@ -272,10 +283,10 @@ def test_recipes_keep_their_own_colour_and_dash() -> None:
 
 def test_the_effect_of_augmentation_is_shown_with_its_interval(tmp_path: Path) -> None:
     run = read_run(write_synthetic_run(tmp_path, recipes=3, augmented=True))
-    (entry,) = run.verdict["augmentation"]
-    assert (entry["recipe_id"], entry["against_id"]) == ("recipe-1", "recipe-0")
+    (entry,) = run.verdict.augmentation
+    assert (entry.recipe_id, entry.against_id) == ("recipe-1", "recipe-0")
     shown = text(tables.effects(run.verdict))
-    assert entry["recipe"] in shown and entry["against"] in shown and entry["answer"] in shown
+    assert entry.recipe in shown and entry.against in shown and entry.answer in shown
     assert re.search(r"\d \[\S*\d, \S*\d\]", shown)
 
 
@@ -321,7 +332,7 @@ def test_without_a_search_nothing_of_it_is_shown(binary: Run) -> None:
 
 
 def test_a_search_that_was_not_judged_still_says_what_it_was(tuned: Run) -> None:
-    run = replace(tuned, verdict={})
+    run = replace(tuned, verdict=None)
     assert "9 settings × 2 seeds" in text(tables.search(run.plan, run.verdict))
     assert search_charts(run) == {}
     assert tables.settings(run.verdict, run.plan) == ""
@@ -340,11 +351,11 @@ def test_the_budget_and_the_ranges_are_said(tuned: Run) -> None:
 
 def test_the_best_settings_are_ranked_and_their_edges_marked(tuned: Run) -> None:
     shown = text(tables.settings(tuned.verdict, tuned.plan))
-    found = tuned.verdict["search"]["recipes"]
-    order = sorted(found, key=lambda each: -each["best"]["score"])
-    places = [shown.index(f"best settings of {each['recipe']}") for each in order]
+    found = tuned.verdict.search.recipes
+    order = sorted(found, key=lambda each: -each.best.score)
+    places = [shown.index(f"best settings of {each.recipe}") for each in order]
     assert places == sorted(places)
-    marked = sum(len(each["edges"]) for each in found)
+    marked = sum(len(each.edges) for each in found)
     assert marked and shown.count("↑") + shown.count("↓") == marked
 
 
@@ -354,15 +365,15 @@ def test_every_setting_is_drawn_once_and_the_diverged_one_at_the_edge(tuned: Run
     assert len(points) == len(tuned.settings)
     low, _ = chart["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert all(row["score"] == low for row in points if row["status"] == "diverged")
-    best = {each["recipe"]: each["best"]["score"] for each in tuned.verdict["search"]["recipes"]}
+    best = {each.recipe: each.best.score for each in tuned.verdict.search.recipes}
     assert {row["recipe"]: row["score"] for row in steps} == pytest.approx(best, rel=1e-4)
 
 
 def test_the_front_of_score_and_time_is_ringed(tuned: Run) -> None:
     chart = figures.progress(*searched(tuned))["Score against time"].to_dict()
     front, _ = sorted(chart["datasets"].values(), key=len)
-    assert len(front) == len(tuned.verdict["search"]["pareto"])
-    unpriced = {**tuned.verdict, "search": {**tuned.verdict["search"], "pareto": None}}
+    assert len(front) == len(tuned.verdict.search.pareto)
+    unpriced = judged_search(tuned, pareto=None)
     assert "Score against time" not in figures.progress(unpriced, tuned.plan, tuned.settings)
 
 
@@ -407,9 +418,9 @@ def test_choices_that_begin_alike_have_columns_of_their_own(tuned: Run) -> None:
 
 
 def test_importance_bars(tuned: Run) -> None:
-    shares = [{"name": "learning_rate", "share": 0.8, "settings": 30}, {"name": "l2", "share": 0.1, "settings": 30}]
-    recipes = [each | {"importance": shares} for each in tuned.verdict["search"]["recipes"]]
-    verdict = {**tuned.verdict, "search": {**tuned.verdict["search"], "recipes": recipes}}
+    shares = [Importance("learning_rate", 0.8, 30), Importance("l2", 0.1, 30)]
+    recipes = [replace(each, importance=shares) for each in tuned.verdict.search.recipes]
+    verdict = judged_search(tuned, recipes=recipes)
     chart = figures.importance(verdict, tuned.plan)["Importance"]
     assert chart.to_dict()["encoding"]["y"]["sort"] == ["learning_rate", "l2"]
     assert "data:image/svg+xml;base64," in place(chart)
@@ -417,8 +428,8 @@ def test_importance_bars(tuned: Run) -> None:
 
 def test_the_warnings_are_those_of_the_verdict(tuned: Run) -> None:
     shown = text(tables.search_warnings(tuned.verdict))
-    assert tuned.verdict["search"]["warnings"]
-    assert all(warning in shown for warning in tuned.verdict["search"]["warnings"])
+    assert tuned.verdict.search.warnings
+    assert all(warning in shown for warning in tuned.verdict.search.warnings)
 
 
 def test_trials_of_the_search_are_counted_not_listed(tuned: Run) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 
 from reports import notebook, pandoc, render
 from reports.escape import safe
+from tasks.records.verdict import Verdict
 from tests.synthetic_run import write_synthetic_run
 
 GOOD = """
@@ -152,11 +154,12 @@ def test_the_other_renderer_makes_one_page_that_fetches_nothing(run: Path) -> No
 
 
 def test_a_cell_that_fails_says_so_in_its_place(run: Path) -> None:
-    verdict = (run / "verdict.json").read_text()
-    (run / "verdict.json").write_text(verdict.replace('"sentence"', '"sentense"', 1))
+    verdict = Verdict.read(run)
+    unheard = [replace(each, answer="unheard of") for each in verdict.against_baselines]
+    replace(verdict, against_baselines=unheard).write(run)
     made = render.render(run, renderer="pandoc")
     page = made.path.read_text(encoding="utf-8")
-    assert made.warnings == ("cell report failed: ReportIncomplete: verdict: KeyError: 'sentence'",)
+    assert made.warnings == ("cell report failed: ReportIncomplete: baselines: KeyError: 'unheard of'",)
     assert "This part of the report could not be made" in page
     assert 'id="reproduce"' in page
 

@@ -1,0 +1,72 @@
+"""JSON documents of a run as frozen dataclasses: one way to write them, and one to read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from tasks.errors import BadInput
+from tasks.run_folder import write_json
+
+Document = TypeVar("Document")
+
+OMITTED: Any = Field(exclude_if=lambda value: value is None)
+"""Of a field, in `Annotated`: where it is None, the document has no such key."""
+
+
+def as_json(document: Any) -> dict[str, Any]:
+    """A document as plain values, its keys in the order of the fields."""
+    plain: dict[str, Any] = _adapter(type(document)).dump_python(document, mode="json", by_alias=True)
+    return plain
+
+
+def write_document(path: Path, document: Any) -> Path:
+    """Writes a document atomically.
+
+    Raises:
+        ValueError: it holds a number that is not finite.
+    """
+    return write_json(path, as_json(document))
+
+
+def read_document(path: Path, kind: type[Document]) -> Document:
+    """Reads what `write_document` wrote. Keys that this version does not know are left out.
+
+    Raises:
+        BadInput: the file is no JSON, or what it holds is not of this kind.
+    """
+    return _read(kind, path.read_bytes(), str(path))
+
+
+def document_of(value: Any, kind: type[Document]) -> Document:
+    """The document that plain values stand for.
+
+    Raises:
+        BadInput: they are not of this kind.
+    """
+    return _read(kind, json.dumps(value).encode(), kind.__name__)
+
+
+def _read(kind: type[Document], text: bytes, where: str) -> Document:
+    try:
+        document: Document = _adapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            "this file of the run can't be read",
+            where=f"{where}: {place}" if place else where,
+            got=first["msg"],
+            accepted="what `bakeoff run` of this version writes",
+            remedy="let bakeoff write it again, or read it with the version that wrote it (see environment.json)",
+        ) from None
+    return document
+
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+"""Built once for each kind, since that takes milliseconds."""

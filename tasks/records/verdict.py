@@ -1,0 +1,245 @@
+"""What verdict.json holds: who won, by how much, whether that can be told, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tasks.records.documents import OMITTED, read_document, write_document
+from tasks.records.search_verdict import SearchVerdict
+
+VERDICT = "verdict.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, in its own unit; what is not known is None. One seed has no interval."""
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRecipe:
+    """One recipe's final trials.
+
+    Args:
+        seeds: Trials that ended well.
+        status: `ok`, or `diverged` where none did.
+        metrics: On the judged part, over seeds.
+        val: The deciding metric on the validation part.
+        learned: Whether it is better than the best constant prediction.
+        note: What there is to say about it.
+        seconds: Training time of all its trials.
+        rank: From 1, by the validation part.
+    """
+
+    recipe_id: str
+    recipe: str
+    optimizer: str
+    schedule: str
+    seeds: int
+    status: str
+    metrics: Mapping[str, Estimate]
+    val: Mapping[str, Estimate]
+    learned: bool
+    note: str | None
+    seconds: float
+    rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """The leader against another recipe, paired by seed, in the numbers of `evaluation.comparison.Comparison`."""
+
+    recipe_id: str
+    recipe: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    effect_size: float | None
+    smallest_difference: float | None
+    answer: str
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.difference, self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationEffect(PairedDifference):
+    """A recipe with augmentation against its twin without; `pairs` counts the seeds that both ended."""
+
+    against_id: str
+    against: str
+    pairs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A simple model's metrics on the judged part, under the bootstrap over rows."""
+
+    name: str
+    trial_id: str
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineDifference:
+    """How much better the shipped model is than a baseline; `answer` is `better`, `worse` or `can't tell`."""
+
+    name: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    answer: str
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.difference, self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """The trial that is shipped, its metrics on the judged part under the bootstrap over rows."""
+
+    trial_id: str
+    recipe_id: str
+    seed: int
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """A gate, answered.
+
+    Args:
+        at_least, at_most: The threshold; the other one is None.
+        severity: `warn` or `block`.
+        estimate, low, high: Of the shipped model; None where there is none.
+        answer: `pass`, `fail` or `undecided`.
+    """
+
+    metric: str
+    at_least: Annotated[float | None, OMITTED] = None
+    at_most: Annotated[float | None, OMITTED] = None
+    severity: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    answer: str
+    sentence: str
+
+    @property
+    def bound(self) -> str:
+        """Which side passes: `at_least` or `at_most`."""
+        return "at_most" if self.at_least is None else "at_least"
+
+    @property
+    def threshold(self) -> float:
+        found = self.at_most if self.at_least is None else self.at_least
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """From which probability on the second of two classes is predicted."""
+
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositiveClass:
+    """The class that recall, precision, F1 and the areas under curves speak of.
+
+    Args:
+        name: In the document it is called `class`.
+        why: How it was chosen, and how to choose another.
+        rows: Of the judged part that are of it.
+        of: Rows of the judged part.
+    """
+
+    name: Annotated[str, Field(alias="class")]
+    why: str | None
+    rows: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """verdict.json.
+
+    Args:
+        metric: The one that decides.
+        confidence: Of all intervals.
+        part: Which the figures are of.
+        positive: None for regression, and where all of several classes count alike.
+        titles: By metric, what it is called here: `Recall of fraud`.
+        winner, leader: `recipe_id`; None where there is none.
+        tied: `recipe_id` of those that the leader can't be told from.
+        sentence: The verdict in words.
+        recipes: By rank.
+        comparisons: The leader against each other recipe that ended.
+        augmentation: Each recipe with augmentation against its twin.
+        baselines, against_baselines: The simple models, and the shipped model's lead over each.
+        shipped: None where no model can be shipped.
+        operating_point: With two classes.
+        test_evaluations: How often the test part was looked at in this folder.
+        warnings, next: Full sentences.
+        search: Where something was tuned.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    metric: str
+    greater_is_better: bool
+    confidence: float
+    part: str
+    positive: PositiveClass | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+    winner: str | None
+    leader: str | None
+    tied: Sequence[str]
+    sentence: str
+    recipes: Sequence[JudgedRecipe]
+    comparisons: Sequence[PairedDifference]
+    augmentation: Sequence[AugmentationEffect]
+    baselines: Sequence[Baseline]
+    against_baselines: Sequence[BaselineDifference]
+    shipped: Shipped | None
+    gates: Sequence[GateResult]
+    operating_point: OperatingPoint | None
+    test_evaluations: int
+    warnings: Sequence[str]
+    next: Sequence[str]
+    search: Annotated[SearchVerdict | None, OMITTED] = None
+
+    def write(self, folder: Path) -> Path:
+        """Writes verdict.json into a run's folder."""
+        return write_document(folder / VERDICT, self)
+
+    @classmethod
+    def read(cls, folder: Path) -> Verdict:
+        """Reads verdict.json of a run's folder.
+
+        Raises:
+            BadInput: it is not what this version writes.
+        """
+        return read_document(folder / VERDICT, cls)
+
+    @classmethod
+    def read_if_there(cls, folder: Path) -> Verdict | None:
+        """As `read`; None where the run was not judged."""
+        return cls.read(folder) if (folder / VERDICT).is_file() else None
+
+    def name_of(self, recipe_id: str) -> str:
+        """A recipe's readable name."""
+        return next((each.recipe for each in self.recipes if each.recipe_id == recipe_id), recipe_id)

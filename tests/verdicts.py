@@ -1,0 +1,38 @@
+"""A verdict without a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.records.verdict import GateResult, Verdict
+
+
+def verdict_of(**changes: Any) -> Verdict:
+    """The verdict of a run that trained nothing, with `changes`."""
+    nothing: dict[str, Any] = {
+        "metric": "accuracy",
+        "greater_is_better": True,
+        "confidence": 0.95,
+        "part": "test",
+        "winner": None,
+        "leader": None,
+        "shipped": None,
+        "operating_point": None,
+        "test_evaluations": 1,
+        "sentence": "Every recipe diverged: there is no model to judge.",
+    }
+    lists = ("tied", "recipes", "comparisons", "augmentation", "baselines", "against_baselines", "gates", "warnings")
+    return Verdict(**nothing | {name: [] for name in (*lists, "next")} | changes)
+
+
+def gate_of(answer: str, severity: str) -> GateResult:
+    return GateResult(
+        metric="accuracy",
+        at_least=0.9,
+        severity=severity,
+        estimate=None,
+        low=None,
+        high=None,
+        answer=answer,
+        sentence=f"{answer} {severity}.",
+    )
