@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tasks.evaluation.metrics import METRICS
 from tasks.records.verdict import Verdict
 
 
-def title(name: str) -> str:
-    """The metric's title; its own name where a run holds one that this version does not know."""
-    return METRICS[name].title if name in METRICS else name.replace("_", " ")
+def titles_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """What each metric is called in a run: with the class that it speaks of. Plain in a run that names none."""
+    positive, classes = plan["data"].get("positive"), plan["data"]["classes"] or ()
+    unnamed = positive is None and len(classes) == 2
+    return {
+        name: metric.title if unnamed else metric.titled(positive, len(classes)) for name, metric in METRICS.items()
+    }
 
 
-def phrase(name: str) -> str:
+def title(name: str, titles: Mapping[str, str]) -> str:
+    """The metric's title; its own name where a run holds one that this version does not know.
+
+    Args:
+        titles: Those of the run, as in the verdict.
+    """
+    return titles.get(name) or (METRICS[name].title if name in METRICS else name.replace("_", " "))
+
+
+def phrase(name: str, titles: Mapping[str, str]) -> str:
     """The metric's title inside a sentence: `accuracy`, `RMSE`."""
-    words = title(name)
+    words = title(name, titles)
     return words[0].lower() + words[1:] if words[1:2].islower() else words
 
 
@@ -21,3 +37,8 @@ def measured(verdict: Verdict) -> list[str]:
     """The metrics of the comparison: the deciding one first, then the others as they were asked for."""
     found = {name: None for recipe in verdict.recipes for name in recipe.metrics}
     return list({verdict.metric: None, **found})
+
+
+def searched(plan: Mapping[str, Any]) -> str:
+    """The title of the metric that a search goes by."""
+    return title(plan["search"]["metric"], titles_of(plan))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from reports import figures, tables
 from reports.escape import safe
 from reports.markup import callout, not_made, tabset, titled
+from reports.metric_names import titles_of
 from reports.run import Run
 
 Part = Callable[[Run], str]
@@ -142,7 +143,7 @@ def _predictions(run: Run) -> str:
 def _trials(run: Run) -> str:
     return tabset(
         {
-            "Trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
+            "Trials": tables.trials(run.trials, run.metrics, run.plan["metric"], titles_of(run.plan)),
             "Stacks": tables.stacks(run.plan),
             "Skipped": tables.skipped(run.plan),
         }

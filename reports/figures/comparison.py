@@ -60,7 +60,7 @@ def _forest(
     y = alt.Y("recipe:N", sort=names, title=None)
     paint = colour(palette([recipe["recipe"] for recipe in plan["recipes"]]), legend=None)
     x_scale = alt.Scale(zero=False, nice=False, padding=14)
-    tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric))]
+    tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
     base = alt.Chart(inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
     layers = [
         _baselines(verdict),
@@ -71,7 +71,7 @@ def _forest(
         base.mark_point(filled=True, size=90, opacity=1).encode(
             x=alt.X(
                 "mean:Q",
-                title=f"{title(metric)}, {verdict.part} part",
+                title=f"{title(metric, verdict.titles)}, {verdict.part} part",
                 scale=x_scale,
                 axis=alt.Axis(tickCount=8),
             )
@@ -80,7 +80,7 @@ def _forest(
     return alt.layer(*layers).properties(
         width="container",
         height=_ROW * len(names),
-        description=f"{title(metric)} with its interval for {len(names)} recipes, the best on top",
+        description=f"{title(metric, verdict.titles)} with its interval for {len(names)} recipes, the best on top",
     )
 
 
@@ -128,9 +128,10 @@ def differences(verdict: Verdict | None) -> dict[str, Chart]:
     learned = {entry.recipe_id for entry in verdict.recipes if entry.learned and entry.status == "ok"}
     found = [entry for entry in verdict.comparisons if entry.difference is not None]
     close = [entry for entry in found if entry.recipe_id in learned]
-    charts = {"All recipes": _differences(found, verdict.metric, "the leader")} if found else {}
+    name = phrase(verdict.metric, verdict.titles)
+    charts = {"All recipes": _differences(found, name, "the leader")} if found else {}
     some = 1 <= len(close) < len(found)
-    return charts | ({"Those that learned": _differences(close, verdict.metric, "the leader")} if some else {})
+    return charts | ({"Those that learned": _differences(close, name, "the leader")} if some else {})
 
 
 def effects(verdict: Verdict | None) -> dict[str, Chart]:
@@ -138,10 +139,12 @@ def effects(verdict: Verdict | None) -> dict[str, Chart]:
     if not verdict:
         return {}
     found = [entry for entry in verdict.augmentation if entry.difference is not None]
-    return {"Augmentation": _differences(found, verdict.metric, "augmentation")} if found else {}
+    return (
+        {"Augmentation": _differences(found, phrase(verdict.metric, verdict.titles), "augmentation")} if found else {}
+    )
 
 
-def _differences(found: Sequence[PairedDifference], metric: str, who: str) -> Chart:
+def _differences(found: Sequence[PairedDifference], name: str, who: str) -> Chart:
     """Differences with intervals; `who` is better right of zero."""
     import altair as alt
 
@@ -159,7 +162,6 @@ def _differences(found: Sequence[PairedDifference], metric: str, who: str) -> Ch
         }
         for entry in ordered
     ]
-    name = phrase(metric)
     answers = alt.Scale(domain=["better", "can't tell", "worse"], range=[BETTER, OPEN, WORSE])
     paint = alt.Color(
         "answer:N",

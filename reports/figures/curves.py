@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import colour, dash, inline
-from reports.metric_names import title
+from reports.metric_names import title, titles_of
 from reports.palette import palette
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, 
     over_seeds = aggregate(in_epochs(curves, plan), trials)
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
     wanted = {
-        f"val_{plan['metric']}": f"{title(plan['metric'])}, validation",
+        f"val_{plan['metric']}": f"{title(plan['metric'], titles_of(plan))}, validation",
         "val_loss": "Loss, validation",
         "train_loss": "Loss, training",
         "learning_rate": "Learning rate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,12 @@ def gates(verdict: Verdict | None) -> str:
         return raw('<p class="quiet">The spec sets no gates.</p>')
     return "\n".join(
         raw(f'<div class="gate"><p>{gate_answer(entry)}</p></div>')
-        + (place(gate(entry)) if entry.estimate is not None else "")
+        + (place(gate(entry, verdict.titles)) if entry.estimate is not None else "")
         for entry in found
     )
 
 
-def gate(gate: GateResult) -> Chart:
+def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
     """Estimate and interval against the threshold; the side that passes is shaded."""
     import altair as alt
 
@@ -52,7 +53,7 @@ def gate(gate: GateResult) -> Chart:
         "text": interval(estimate, decimals),
         "limit": f"at {'least' if at_least else 'most'} {threshold:,.6g}",
     }
-    name = title(gate.metric)
+    name = title(gate.metric, titles)
     x = alt.X(
         "mean:Q",
         title=name,

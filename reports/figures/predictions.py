@@ -40,17 +40,21 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[s
     probability = wide.to_numpy(float)
     actual = rows.groupby("row")["target"].first().sort_index().to_numpy(int)
     classes = [str(name) for name in plan["data"]["classes"]]
-    charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, _decide(probability, verdict), classes)}
+    positive = classes.index(verdict.positive.name) if verdict.positive else 1
+    predicted = _decide(probability, verdict, positive)
+    charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, predicted, classes)}
     if len(classes) == 2:
-        charts["Reliability"] = _reliability(actual, probability[:, 1], classes[1])
+        charts["Reliability"] = _reliability(actual == positive, probability[:, positive], classes[positive])
     return charts
 
 
-def _decide(probability: np.ndarray, verdict: Verdict) -> np.ndarray:
+def _decide(probability: np.ndarray, verdict: Verdict, positive: int) -> np.ndarray:
     """The predicted class: the most probable one, or by the operating point's threshold with two classes."""
+    import numpy as np
+
     point = verdict.operating_point
     if point and probability.shape[1] == 2:
-        return (probability[:, 1] >= point.threshold).astype(int)
+        return np.where(probability[:, positive] >= point.threshold, positive, 1 - positive)
     return probability.argmax(axis=1)
 
 

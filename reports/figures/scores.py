@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reports.metric_names import title
 from reports.numbers import rounded
 from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, read_settings, scores, worst_told_apart
 
@@ -56,13 +55,13 @@ def domain(search: dict[str, Any], tried: dict[str, list[Tried]]) -> tuple[float
     return low - margin, high + margin
 
 
-def score_axis(metric: str, ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
+def score_axis(metric_title: str, ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
     """The score's axis; `clamp` draws what lies beyond at its edge, where lines should be cut off instead."""
     import altair as alt
 
     return alt.Y(
         "score:Q",
-        title=f"{title(metric)}, validation",
+        title=f"{metric_title}, validation",
         scale=alt.Scale(domain=list(ends), nice=False, zero=False, clamp=clamp),
     )
 

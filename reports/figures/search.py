@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reports.figures.curves import columns
 from reports.figures.encoding import colour, dash, inline, logarithmic
 from reports.figures.scores import from_best, judged_search, point, score_axis, sign, status_shape, thinned
-from reports.metric_names import title
+from reports.metric_names import searched
 from reports.numbers import duration
 from reports.palette import OPEN, palette
 from tasks.evaluation.tried import learning_rate
@@ -89,7 +89,7 @@ def _budget(judged: SearchVerdict, plan: dict[str, Any], ends: tuple[float, floa
         # A single setting makes no line.
         .mark_line(strokeWidth=2, clip=True, interpolate=_SHAPES[kind], point=len(rows) <= len(curves))
         .encode(
-            y=score_axis(judged.metric, ends, clamp=False),
+            y=score_axis(searched(plan), ends, clamp=False),
             strokeDash=_dash(plan, list(curves)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )
@@ -99,7 +99,7 @@ def _budget(judged: SearchVerdict, plan: dict[str, Any], ends: tuple[float, floa
     return alt.layer(band, *lines).properties(
         width="container",
         height=_HEIGHT,
-        description=f"Best {title(judged.metric)} by the number of settings, for {len(curves)} recipes",
+        description=f"Best {searched(plan)} by the number of settings, for {len(curves)} recipes",
     )
 
 
@@ -143,7 +143,7 @@ def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[s
         .mark_line(strokeWidth=2, interpolate="step-after", clip=True)
         .encode(
             x=alt.X("number:Q"),
-            y=score_axis(search["metric"], ends),
+            y=score_axis(searched(plan), ends),
             color=_colour(plan, list(tried)),
             strokeDash=_dash(plan, list(tried)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
@@ -152,7 +152,7 @@ def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[s
     return alt.layer(points, line.add_params(chosen)).properties(
         width="container",
         height=_HEIGHT,
-        description=f"{title(search['metric'])} of every setting in the order asked, for {len(tried)} recipes",
+        description=f"{searched(plan)} of every setting in the order asked, for {len(tried)} recipes",
     )
 
 
@@ -187,19 +187,22 @@ def _pareto(
     line = (
         alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
         .mark_line(color=OPEN, strokeWidth=1.5, interpolate="step-after", point=False)
-        .encode(x=x, y=score_axis(search["metric"], ends), order=alt.Order("seconds:Q"))
+        .encode(x=x, y=score_axis(searched(plan), ends), order=alt.Order("seconds:Q"))
     )
     rings = (
         alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
         .mark_point(size=90, strokeWidth=2, filled=False, opacity=1)
         .encode(
-            x=x, y=score_axis(search["metric"], ends), color=_colour(plan, list(tried)), tooltip=_tooltip(time=True)
+            x=x,
+            y=score_axis(searched(plan), ends),
+            color=_colour(plan, list(tried)),
+            tooltip=_tooltip(time=True),
         )
     )
     return alt.layer(line, points.add_params(chosen), rings).properties(
         width="container",
         height=_HEIGHT,
-        description=f"{title(search['metric'])} against training time; {len(best)} settings are beaten in neither",
+        description=f"{searched(plan)} against training time; {len(best)} settings are beaten in neither",
     )
 
 
@@ -235,7 +238,7 @@ def learning_rates(verdict: Verdict | None, plan: dict[str, Any], settings: pd.D
         .mark_line(strokeWidth=2, clip=True)
         .encode(
             x=x,
-            y=score_axis(search["metric"], ends),
+            y=score_axis(searched(plan), ends),
             color=_colour(plan, list(rated)),
             strokeDash=_dash(plan, list(rated)),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
@@ -244,7 +247,7 @@ def learning_rates(verdict: Verdict | None, plan: dict[str, Any], settings: pd.D
     chart = alt.layer(points, envelope.add_params(chosen)).properties(
         width="container",
         height=_HEIGHT,
-        description=f"{title(search['metric'])} against the learning rate, for {len(rated)} recipes",
+        description=f"{searched(plan)} against the learning rate, for {len(rated)} recipes",
     )
     return {"learning_rate": chart}
 
@@ -355,7 +358,7 @@ def _drawn(
         .mark_point(size=28, filled=True, aria=False)
         .encode(
             x=x,
-            y=score_axis(search["metric"], ends),
+            y=score_axis(searched(plan), ends),
             color=_colour(plan, names),
             shape=status_shape(),
             opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.06)),

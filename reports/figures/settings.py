@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reports.figures.encoding import colour, inline, logarithmic
 from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, sign, status_shape, thinned
 from reports.figures.search import legend
-from reports.metric_names import title
+from reports.metric_names import searched
 from reports.numbers import rounded, setting
 from reports.palette import INK, palette
 from tasks.evaluation.tried import Tried, read_space, worst_told_apart
@@ -46,10 +46,14 @@ def parallel(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFra
     }
     names = sorted(best, key=lambda name: -best[name])[:_RECIPES]
     most = max(20, _LINES // max(1, len(names)))
-    return {name: _parallel(name, search, spaces[name], tried[name], most) for name in names if spaces[name]}
+    return {
+        name: _parallel(name, search, spaces[name], tried[name], most, searched(plan)) for name in names if spaces[name]
+    }
 
 
-def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], tried: list[Tried], most: int) -> Chart:
+def _parallel(
+    recipe: str, search: dict[str, Any], space: Sequence[Dimension], tried: list[Tried], most: int, metric: str
+) -> Chart:
     import altair as alt
 
     ranked = [each for each in from_best(tried, sign(search)) if each.ended]
@@ -69,7 +73,7 @@ def _parallel(recipe: str, search: dict[str, Any], space: Sequence[Dimension], t
         for at, text in _ticks(dimension, rows, key)
     ]
     ticks += [{"axis": keys[-1], "at": at, "text": rounded(score)} for at, score in ((0.0, limit), (1.0, best))]
-    names = [*(each.name for each in space), title(search["metric"])]
+    names = [*(each.name for each in space), metric]
     y = alt.Y("at:Q", axis=None, scale=scale)
     layers = [
         _line_layer(rows, keys, x, y, paint, over),
@@ -281,7 +285,7 @@ def _slice(
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen_slice")
     encoded = base.encode(
         x=x,
-        y=score_axis(search["metric"], ends),
+        y=score_axis(searched(plan), ends),
         color=colour(palette([each["recipe"] for each in plan["recipes"]]), legend=legend(names, stroke=False)),
         shape=status_shape(),
         opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.05)),
@@ -298,7 +302,7 @@ def _slice(
     return encoded.add_params(chosen).properties(
         width="container",
         height=300,
-        description=f"{title(search['metric'])} against {name}, for {len(tried)} recipes",
+        description=f"{searched(plan)} against {name}, for {len(tried)} recipes",
     )
 
 

@@ -33,7 +33,7 @@ def effects(verdict: Verdict | None) -> str:
         )
         for entry, estimate in zip(found, estimates, strict=True)
     ]
-    name = phrase(verdict.metric)
+    name = phrase(verdict.metric, verdict.titles)
     under = (
         f"Recipes that differ in augmentation alone, paired by seed, on the {verdict.part} part. Difference in "
         f"{name}, signed so that positive means that augmentation is better, with its interval."

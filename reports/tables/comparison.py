@@ -20,7 +20,7 @@ def comparison(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     ranked = sorted(verdict.recipes, key=lambda recipe: recipe.rank)
     decimals = {name: places(recipe.metrics.get(name) for recipe in ranked) for name in names}
     colours = swatches(plan)
-    head = ["#Rank", "Recipe", *(f"#{title(name)}" for name in names)]
+    head = ["#Rank", "Recipe", *(f"#{title(name, verdict.titles)}" for name in names)]
     head += ["#Seeds", "#Time"]
     rows = [
         (
@@ -33,9 +33,11 @@ def comparison(verdict: Verdict | None, plan: dict[str, Any]) -> str:
         for recipe in ranked
     ]
     marked = 0 if verdict.winner else None
-    caption = f"Recipes by {title(verdict.metric)} on the {verdict.part} part, mean and interval over seeds"
+    caption = (
+        f"Recipes by {title(verdict.metric, verdict.titles)} on the {verdict.part} part, mean and interval over seeds"
+    )
     under = (
-        f"Ranked by {phrase(verdict.metric)} on the validation part; the figures are those of the "
+        f"Ranked by {phrase(verdict.metric, verdict.titles)} on the validation part; the figures are those of the "
         f"{verdict.part} part, mean and interval over seeds."
     )
     return raw(f'{table(head, rows, caption=caption, marked=marked)}<p class="under">{safe(under)}</p>')

@@ -20,6 +20,7 @@ def data(plan: dict[str, Any]) -> str:
         "Rows": f"{count(about['rows'])} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
         "Target": about["target"],
         "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,
+        "Class of interest": f"{about['positive']} ({about['positive_why']})" if about.get("positive") else None,
         "Inputs": _inputs(about),
         "Source": about["source"],
         "Licence": about["licence"],

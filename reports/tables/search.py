@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, fold, raw, table
-from reports.metric_names import phrase, title
+from reports.metric_names import phrase, title, titles_of
 from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
@@ -26,11 +26,12 @@ def search(plan: dict[str, Any], verdict: Verdict | None) -> str:
     if not found:
         return ""
     return raw(
-        f"<p>{_budget(found, verdict.search if verdict else None)}</p>" + fold("What was searched", _ranges(found))
+        f"<p>{_budget(found, verdict.search if verdict else None, titles_of(plan))}</p>"
+        + fold("What was searched", _ranges(found))
     )
 
 
-def _budget(search: dict[str, Any], judged: SearchVerdict | None) -> Html:
+def _budget(search: dict[str, Any], judged: SearchVerdict | None, titles: Mapping[str, str]) -> Html:
     recipes = search["recipes"]
     methods = listing([METHODS[name].title for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
     trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
@@ -44,7 +45,8 @@ def _budget(search: dict[str, Any], judged: SearchVerdict | None) -> Html:
         f"{'Each recipe' if len(recipes) > 1 else 'The recipe'} was given {_span(trials)} settings × {runs}, "
         f"{_span(epochs)} epochs{under}{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
         f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
-        f"{phrase(search['metric'])} over seeds{' and folds' if search['folds'] else ''} on the validation rows. "
+        f"{phrase(search['metric'], titles)} over seeds{' and folds' if search['folds'] else ''} on the validation "
+        "rows. "
         f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above: its "
         f"intervals are those of the settings found, and do not say what another search would have found."
     )
@@ -117,13 +119,14 @@ def settings(verdict: Verdict | None, plan: dict[str, Any]) -> str:
         )
         for each in ranked
     ]
-    head = ["Recipe", f"#{title(search.metric)}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
+    name = title(search.metric, titles_of(plan))
+    head = ["Recipe", f"#{name}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
     under = (
         "Scores of the search: the best of many, on the rows that chose it, and so too good. Spread: standard "
         "deviation over seeds and folds. An arrow: at the upper or lower end of what was searched."
     )
     folds = "".join(
-        fold(f"The {len(each.top)} best settings of {each.recipe}", _top(each, decimals, search.metric))
+        fold(f"The {len(each.top)} best settings of {each.recipe}", _top(each, decimals, name))
         for each in ranked
         if each.top
     )
@@ -131,7 +134,7 @@ def settings(verdict: Verdict | None, plan: dict[str, Any]) -> str:
     return raw(f'{table(head, rows, caption=caption)}<p class="under">{safe(under)}</p>{folds}')
 
 
-def _top(recipe: SearchedRecipe, decimals: int, metric: str) -> Html:
+def _top(recipe: SearchedRecipe, decimals: int, title: str) -> Html:
     names = list(dict.fromkeys(name for each in recipe.top for name in each.values))
     rows = [
         (
@@ -143,7 +146,7 @@ def _top(recipe: SearchedRecipe, decimals: int, metric: str) -> Html:
         )
         for each in recipe.top
     ]
-    head = ["#Asked as", f"#{title(metric)}", "#Spread", *(f"#{name}" for name in names), "#Time"]
+    head = ["#Asked as", f"#{title}", "#Spread", *(f"#{name}" for name in names), "#Time"]
     return table(head, rows, caption=f"The best settings of {recipe.recipe}", marked=0)
 
 

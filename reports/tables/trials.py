@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reports.escape import Html, safe
@@ -17,7 +18,7 @@ _SHOWN = 400
 _BADGES = {"ok": "quiet", "diverged": "bad", "failed": "bad"}
 
 
-def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
+def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Mapping[str, str]) -> str:
     """Each final trial, those that went wrong first. `metric` is shown on the test part, which no other trial sees."""
     trained = trials[trials["stage"] == "final"]
     if trained.empty:
@@ -25,7 +26,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str) -> str:
     trained = trained.sort_values("status", key=lambda status: status == "ok", kind="stable")
     values = _test_values(metrics, metric)
     decimals = places(Estimate(value) for value in values.values())
-    head = ["Recipe", "#Seed", "Status", f"#{title(metric)}", "#Epochs"]
+    head = ["Recipe", "#Seed", "Status", f"#{title(metric, titles)}", "#Epochs"]
     head += ["#Steps", "#Best step", "#Time", "Trainer"]
     rows = [
         (

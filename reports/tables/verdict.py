@@ -56,7 +56,7 @@ def _margin(verdict: Verdict) -> Html:
     difference = safe(interval(_flipped(rival.estimate) if behind else rival.estimate))
     return Html(
         f"<b>{difference}</b> {'behind' if behind else 'ahead of'} <b>{safe(rival.recipe)}</b>, "
-        f"the strongest rival on the {safe(verdict.part)} part, in {safe(phrase(verdict.metric))}"
+        f"the strongest rival on the {safe(verdict.part)} part, in {safe(phrase(verdict.metric, verdict.titles))}"
     )
 
 
@@ -65,9 +65,16 @@ def _scope(verdict: Verdict, plan: dict[str, Any]) -> Html:
     trained = f"{'up to ' if len(seeds) > 1 else ''}{max(seeds, default=0)}"
     rows = plan.get("parts", {}).get(verdict.part)
     recipes = f"{len(verdict.recipes)} recipe{'' if len(verdict.recipes) == 1 else 's'}"
+    interest = verdict.positive
+    of_class = (
+        f" Class of interest: {interest.name}, {count(interest.rows)} of {count(interest.of)} {verdict.part} rows "
+        f"({interest.why})."
+        if interest
+        else ""
+    )
     return safe(
-        f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric)} on "
-        f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals."
+        f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric, verdict.titles)} on "
+        f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals.{of_class}"
     )
 
 
@@ -83,12 +90,16 @@ def baselines(verdict: Verdict | None) -> str:
     for entry in verdict.baselines:
         against = answers.get(entry.name)
         cards.append(_card("Baseline", entry.name, entry.metrics.get(metric), decimals, _answer(against, decimals)))
-    return raw(f'<div class="cards" aria-label="{safe(title(metric))}">{"".join(cards)}</div>') if cards else ""
+    return (
+        raw(f'<div class="cards" aria-label="{safe(title(metric, verdict.titles))}">{"".join(cards)}</div>')
+        if cards
+        else ""
+    )
 
 
 def _shipped(verdict: Verdict, shipped: Shipped, decimals: int) -> Html:
     name = f"{verdict.name_of(shipped.recipe_id)}, seed {shipped.seed}"
-    note = safe(f"{title(verdict.metric)} on the {verdict.part} part")
+    note = safe(f"{title(verdict.metric, verdict.titles)} on the {verdict.part} part")
     return _card("Shipped model", name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
 
 

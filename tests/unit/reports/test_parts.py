@@ -80,7 +80,7 @@ def all_tables(run: Run) -> dict[str, str]:
         "search warnings": tables.search_warnings(run.verdict),
         "settings": tables.settings(run.verdict, run.plan),
         "sensitivity": tables.sensitivity(run.verdict, run.plan),
-        "trials": tables.trials(run.trials, run.metrics, run.plan["metric"]),
+        "trials": tables.trials(run.trials, run.metrics, run.plan["metric"], {}),
         "stacks": tables.stacks(run.plan),
         "skipped": tables.skipped(run.plan),
         "reproduce": tables.reproduce(run.plan, run.environment, run.stages, run.spec, "tests"),
@@ -188,7 +188,7 @@ def test_failed_checks_come_first_and_blocking_ones_before_warnings(binary: Run)
 
 
 def test_diverged_trials_come_first_with_their_reason(binary: Run) -> None:
-    shown = text(tables.trials(binary.trials, binary.metrics, "accuracy"))
+    shown = text(tables.trials(binary.trials, binary.metrics, "accuracy", {}))
     assert shown.index("the loss was not finite in epoch 3") < shown.index("ok")
 
 
@@ -433,7 +433,7 @@ def test_the_warnings_are_those_of_the_verdict(tuned: Run) -> None:
 
 
 def test_trials_of_the_search_are_counted_not_listed(tuned: Run) -> None:
-    shown = text(tables.trials(tuned.trials, tuned.metrics, "accuracy"))
+    shown = text(tables.trials(tuned.trials, tuned.metrics, "accuracy", {}))
     assert "The search trained 90 more" in shown
 
 
