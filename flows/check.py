@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from rich.markup import escape
 from flows.console import Bar, show_validation
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, Blocked
+from tasks.records.plan import Cost, DataDescription, Plan, SearchCost
+from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
+from tasks.records.stacks import PlannedStack
 from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
 
@@ -60,65 +63,69 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     named_model = spec.model is not None or spec.compare.model is not None
-    _show_plan(plan.as_json(), validation, _reused(spec, plan.as_json(), home), named_model=named_model)
+    _show_plan(plan, validation, _reused(spec, plan, home), named_model=named_model)
 
 
-def _show_plan(plan: dict[str, Any], validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
+def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
     import yaml
 
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]spec[/] (every default filled in)")
-    typer.echo(yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
-    data, parts = plan["data"], plan["parts"]
+    typer.echo(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
+    data, parts = plan.data, plan.parts
     console.print()
-    _show_data(console, data, plan["task"])
+    _show_data(console, data, plan.task)
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
-    where = "streamed from disk" if data["streamed"] else "in memory"
-    console.print(f"rows {where}, about {data['memory_bytes'] / 1e6:,.0f} MB; shuffled {_shuffled(data['shuffle'])}")
+    where = "streamed from disk" if data.streamed else "in memory"
+    console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
     for result in validation["results"]:
         if not result["success"]:
             console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
             if result["remedy"]:
                 console.print(f"     {escape(result['remedy'])}")
     if not named_model:
-        ((model, parameters),) = plan["recipes"][0]["params"]["model"].items()
+        ((model, parameters),) = plan.recipes[0].settings["model"].items()
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
         console.print(f"\n[bold]model[/] {escape(f'{model}: {said}')} (the default for these data)")
-    console.print(f"\n[bold]recipes[/] {len(plan['recipes'])}, decided by {plan['metric']}")
-    for recipe in plan["recipes"]:
-        console.print(f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}")
-    for item in plan["skipped"]:
-        console.print(f"  skipped       {escape(item['recipe'])}: {escape(item['reason'])}")
-    if plan["search"]:
-        _show_search(console, plan)
+    console.print(f"\n[bold]recipes[/] {len(plan.recipes)}, decided by {plan.metric}")
+    for recipe in plan.recipes:
+        console.print(f"  {recipe.recipe_id}  {escape(recipe.recipe)}")
+    for item in plan.skipped:
+        console.print(f"  skipped       {escape(item.recipe)}: {escape(item.reason)}")
+    if plan.search and plan.cost.search:
+        _show_search(console, plan.search, plan.cost, plan.cost.search)
     else:
-        console.print(f"\n[bold]trials[/] {plan['cost']['trials']} in {len(plan['stacks'])} stacks")
-        _show_stacks(console, plan["stacks"])
+        console.print(f"\n[bold]trials[/] {plan.cost.trials} in {len(plan.stacks)} stacks")
+        _show_stacks(console, plan.stacks)
     console.print(f"reused: {reused or 'nothing'}")
-    console.print(f"estimated training time: about {plan['cost']['seconds']:,.0f} s on two cores (rough)")
+    console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
 
 
-def _show_data(console: Console, data: Mapping[str, Any], task: str) -> None:
+def _show_data(console: Console, data: DataDescription, task: str) -> None:
     """What the data were taken for."""
-    inputs = {
-        "table": lambda: f"{len(data['columns'])} columns",
-        "image": lambda: f"images {'x'.join(map(str, data['image_shape']))}",
-        "text": lambda: f"texts in {escape(data['text'])}",
-        "audio": lambda: f"sounds of {data['sound']['seconds']:.2f} s at {data['sound']['rate']:,} Hz",
-    }[data["kind"]]()
-    predicted = f"{task} of {escape(data['target'])}{escape(_classes(data))}"
-    console.print(f"[bold]data[/] {escape(data['name'])}: {data['rows']:,} rows, {inputs}, {predicted}")
-    for note in data["notes"]:
+    predicted = f"{task} of {escape(data.target)}{escape(_classes(data))}"
+    console.print(f"[bold]data[/] {escape(data.name)}: {data.rows:,} rows, {_inputs(data)}, {predicted}")
+    for note in data.notes:
         console.print(f"note: {escape(note)}")
 
 
-def _classes(data: Mapping[str, Any]) -> str:
+def _inputs(data: DataDescription) -> str:
+    if data.image_shape:
+        return f"images {'x'.join(map(str, data.image_shape))}"
+    if data.text is not None:
+        return f"texts in {escape(data.text)}"
+    if data.sound:
+        return f"sounds of {data.sound.seconds:.2f} s at {data.sound.rate:,} Hz"
+    return f"{len(data.columns)} columns"
+
+
+def _classes(data: DataDescription) -> str:
     """`: 3 classes (a, b, c)`, with the class of interest where there is one."""
-    if not data["classes"]:
+    if not data.classes:
         return ""
-    names = data["classes"]
+    names = data.classes
     listed = ", ".join(names[:_CLASSES]) + (f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else "")
-    interest = f"; class of interest: {data['positive']} ({data['positive_why']})" if data["positive"] else ""
+    interest = f"; class of interest: {data.positive} ({data.positive_why})" if data.positive else ""
     return f": {len(names)} classes ({listed}){interest}"
 
 
@@ -126,18 +133,18 @@ def _shuffled(policy: str) -> str:
     return "as a whole in every epoch" if policy == "whole" else f"in every epoch by {policy}"
 
 
-def _weights(stack: Mapping[str, Any]) -> str:
+def _weights(stack: PlannedStack) -> str:
     """How many, and the share of the stack's arithmetic that is not padding."""
-    counts = {stack["narrower"].get(trial, stack["parameters"]) for trial in stack["trials"]}
-    span = f"{min(counts):,} to {max(counts):,}" if len(counts) > 1 else f"{stack['parameters']:,}"
-    return f"{span} weights each, filled to {stack['fill']:.0%}"
+    counts = {stack.parameters_of(trial) for trial in stack.trials}
+    span = f"{min(counts):,} to {max(counts):,}" if len(counts) > 1 else f"{stack.parameters:,}"
+    return f"{span} weights each, filled to {stack.fill:.0%}"
 
 
-def _reused(spec: Spec, plan: dict[str, Any], home: Path) -> str:
+def _reused(spec: Spec, plan: Plan, home: Path) -> str:
     """Which of the plan's stacks, or a search's first, lie finished in an earlier run's folder, where `--from train`
     would keep them: a run of another spec is not gone on with."""
-    stacks = plan["stacks"] or plan["cost"].get("search", {}).get("first_wave", [])
-    wanted = {stack["stack_id"] for stack in stacks}
+    stacks = plan.stacks or (plan.cost.search.first_wave if plan.cost.search else [])
+    wanted = {stack.stack_id for stack in stacks}
     for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
         found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
         if found and _same_run(spec, run):
@@ -154,51 +161,50 @@ def _same_run(spec: Spec, run: Path) -> bool:
         return False
 
 
-def _show_search(console: Console, plan: dict[str, Any]) -> None:
+def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: SearchCost) -> None:
     """What is searched in each recipe and with which budget; the first settings' stacks, since later ones depend on
     what those show."""
-    search, cost = plan["search"], plan["cost"]
-    on = f"{search['folds']} folds" if search["folds"] else "the validation part"
-    seeds = f"{search['seeds']} seed{'s' if search['seeds'] > 1 else ''}"
-    console.print(f"\n[bold]search[/] {cost['search']['trials']:,} trials, {seeds} on {on}")
-    for recipe in search["recipes"]:
+    on = f"{search.folds} folds" if search.folds else "the validation part"
+    seeds = f"{search.seeds} seed{'s' if search.seeds > 1 else ''}"
+    console.print(f"\n[bold]search[/] {searching.trials:,} trials, {seeds} on {on}")
+    for recipe in search.recipes:
         console.print(
-            f"  {recipe['recipe_id']}  {escape(recipe['recipe'])}: {recipe['method']}, {recipe['trials']} settings, "
-            f"{recipe['epochs']:,} epochs of each seed and fold"
+            f"  {recipe.recipe_id}  {escape(recipe.recipe)}: {recipe.method}, {recipe.trials} settings, "
+            f"{recipe.epochs:,} epochs of each seed and fold"
         )
-        if recipe["rungs"]:
-            ladder = ", ".join(f"{rung['settings']} to epoch {rung['epochs']}" for rung in recipe["rungs"])
+        if recipe.rungs:
+            ladder = ", ".join(f"{rung.settings} to epoch {rung.epochs}" for rung in recipe.rungs)
             console.print(f"      rungs: {ladder}")
-        for dimension in recipe["space"]:
+        for dimension in recipe.space:
             console.print(f"      {escape(_searched(dimension))}")
-    first = cost["search"]["first_wave"]
-    console.print(f"first settings: {sum(stack['size'] for stack in first):,} trials in {len(first)} stacks")
+    first = searching.first_wave
+    console.print(f"first settings: {sum(stack.size for stack in first):,} trials in {len(first)} stacks")
     _show_stacks(console, first)
-    console.print(f"\n[bold]trials[/] {cost['trials']} of the best settings on fresh seeds, divided after the search")
+    console.print(f"\n[bold]trials[/] {cost.trials} of the best settings on fresh seeds, divided after the search")
 
 
-def _searched(dimension: Mapping[str, Any]) -> str:
+def _searched(dimension: SearchedDimension) -> str:
     """`learning_rate: 0.0001 to 1, logarithmic (the optimizer's own range)`."""
-    if "choices" in dimension:
-        values = "one of " + ", ".join(map(str, dimension["choices"]))
+    if isinstance(dimension, SearchedChoices):
+        values = "one of " + ", ".join(map(str, dimension.choices))
     else:
-        values = f"{dimension['low']:g} to {dimension['high']:g}"
-        values += ", logarithmic" if dimension["log"] else ""
-        values += ", whole numbers" if dimension["integer"] else ""
-        values += f" in steps of {dimension['step']:g}" if dimension["step"] else ""
-    own = " (the optimizer's own range)" if dimension["owned"] else ""
-    when = " and ".join(f"{name} is {' or '.join(map(str, of))}" for name, of in dimension["when"].items())
-    return f"{dimension['name']}: {values}{own}" + (f", where {when}" if when else "")
+        values = f"{dimension.low:g} to {dimension.high:g}"
+        values += ", logarithmic" if dimension.log else ""
+        values += ", whole numbers" if dimension.integer else ""
+        values += f" in steps of {dimension.step:g}" if dimension.step else ""
+    own = " (the optimizer's own range)" if dimension.owned else ""
+    when = " and ".join(f"{name} is {' or '.join(map(str, of))}" for name, of in dimension.when.items())
+    return f"{dimension.name}: {values}{own}" + (f", where {when}" if when else "")
 
 
-def _show_stacks(console: Console, stacks: Sequence[Mapping[str, Any]]) -> None:
+def _show_stacks(console: Console, stacks: Sequence[PlannedStack]) -> None:
     for stack in stacks[:_SHOWN]:
-        why = f" ({escape(stack['why'])})" if stack["why"] else ""
-        special = f" by {stack['search']}" if stack["search"] else ""
+        why = f" ({escape(stack.why)})" if stack.why else ""
+        special = f" by {stack.search}" if stack.search else ""
         console.print(
-            f"  {stack['stack_id']}  {stack['trainer']}{why}{special}: {stack['size']} trials x {stack['steps']:,} "
-            f"steps, {_weights(stack)}, {stack['rows']:,} rows an epoch, "
-            f"evaluated every {stack['evaluate_every']:,} steps, at most {stack['memory_bytes'] / 1e6:,.0f} MB"
+            f"  {stack.stack_id}  {stack.trainer}{why}{special}: {stack.size} trials x {stack.steps:,} "
+            f"steps, {_weights(stack)}, {stack.rows:,} rows an epoch, "
+            f"evaluated every {stack.evaluate_every:,} steps, at most {stack.memory_bytes / 1e6:,.0f} MB"
         )
     if len(stacks) > _SHOWN:
         console.print(f"  and {len(stacks) - _SHOWN} more")

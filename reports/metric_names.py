@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from tasks.evaluation.metrics import METRICS
+from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
 
 
-def titles_of(plan: Mapping[str, Any]) -> dict[str, str]:
+def titles_of(plan: Plan) -> dict[str, str]:
     """What each metric is called in a run: with the class that it speaks of. Plain in a run that names none."""
-    positive, classes = plan["data"].get("positive"), plan["data"]["classes"] or ()
+    positive, classes = plan.data.positive, plan.data.classes or ()
     unnamed = positive is None and len(classes) == 2
     return {
         name: metric.title if unnamed else metric.titled(positive, len(classes)) for name, metric in METRICS.items()
@@ -39,6 +39,7 @@ def measured(verdict: Verdict) -> list[str]:
     return list({verdict.metric: None, **found})
 
 
-def searched(plan: Mapping[str, Any]) -> str:
+def searched(plan: Plan) -> str:
     """The title of the metric that a search goes by."""
-    return title(plan["search"]["metric"], titles_of(plan))
+    assert plan.search is not None
+    return title(plan.search.metric, titles_of(plan))

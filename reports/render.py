@@ -7,13 +7,14 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
 from reports import notebook, pandoc, quarto
 from reports.escape import safe
 from reports.run import read_run
+from tasks.records.plan import Plan
 from tasks.run_folder import write_text
 
 Renderer = Literal["auto", "quarto", "pandoc"]
@@ -72,10 +73,10 @@ def outside_references(page: str) -> list[str]:
     return [address for found in _FETCHES.finditer(page) if (address := found[1] or found[2])]
 
 
-def _titled(document: str, plan: dict[str, Any]) -> str:
+def _titled(document: str, plan: Plan) -> str:
     """The document with the experiment's name and description as its title."""
     metadata, body = notebook.front_matter(document)
-    metadata |= {"title": str(safe(plan["experiment"])), "subtitle": str(safe(plan["description"]))}
+    metadata |= {"title": str(safe(plan.experiment)), "subtitle": str(safe(plan.description))}
     return f"---\n{yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)}---\n{body}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
+from tasks.records.plan import Plan
 from tasks.records.tables import TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -22,7 +23,8 @@ class Run:
     Args:
         folder: Where they were read.
         spec: The text of `spec.yaml`.
-        plan, validation, environment, stages: The JSON files of these names.
+        plan: What was planned.
+        validation, environment, stages: The JSON files of these names.
         verdict: None where the run was not judged.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
@@ -32,7 +34,7 @@ class Run:
 
     folder: Path
     spec: str
-    plan: dict[str, Any]
+    plan: Plan
     validation: dict[str, Any]
     verdict: Verdict | None
     environment: dict[str, Any]
@@ -51,7 +53,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
     """Reads a run folder.
 
     Raises:
-        BadInput: there is no `plan.json`, so this is no run folder; or verdict.json can't be read.
+        BadInput: there is no `plan.json`, so this is no run folder; or it or verdict.json can't be read.
     """
     folder = Path(folder).resolve()
     if not (folder / "plan.json").is_file():
@@ -64,7 +66,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
     return Run(
         folder=folder,
         spec=spec.read_text(encoding="utf-8") if spec.is_file() else "",
-        plan=_document(folder, "plan"),
+        plan=Plan.read(folder),
         validation=_document(folder, "validation"),
         verdict=Verdict.read_if_there(folder),
         environment=_document(folder, "environment"),

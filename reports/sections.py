@@ -143,7 +143,7 @@ def _predictions(run: Run) -> str:
 def _trials(run: Run) -> str:
     return tabset(
         {
-            "Trials": tables.trials(run.trials, run.metrics, run.plan["metric"], titles_of(run.plan)),
+            "Trials": tables.trials(run.trials, run.metrics, run.plan.metric, titles_of(run.plan)),
             "Stacks": tables.stacks(run.plan),
             "Skipped": tables.skipped(run.plan),
         }
@@ -196,7 +196,7 @@ SECTIONS: dict[str, Section] = {
                 "Sensitivity to the learning rate", tables.sensitivity(run.verdict, run.plan)
             ),
         },
-        shown=lambda run: bool(run.plan.get("search")),
+        shown=lambda run: bool(run.plan.search),
     ),
     "augmentation": Section(
         "Augmentation",

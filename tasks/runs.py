@@ -19,7 +19,8 @@ from tasks.datasets.sources import small_table
 from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
 from tasks.planning.plan import measured
-from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
+from tasks.records.plan import Plan
+from tasks.run_folder import Stage, Stages, sweep, write_json, write_text
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
 
@@ -128,7 +129,7 @@ def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
             remedy="give the run's folder with --run-dir, or drop --from",
         )
     if start != "load":
-        _refuse_another(spec, read_json(folder / "plan.json")["spec"], folder, start)
+        _refuse_another(spec, Plan.read(folder).spec, folder, start)
     return start
 
 

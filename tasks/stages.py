@@ -5,9 +5,8 @@ load -> split -> validate -> plan -> search (where something is tuned) -> train 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -28,15 +27,16 @@ from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
-from tasks.planning.plan import Plan, lay_out, lay_out_chosen
-from tasks.planning.recipes import Recipe, identifier
+from tasks.planning.plan import lay_out, lay_out_chosen
+from tasks.planning.recipes import identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.documents import as_json
+from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import Verdict
-from tasks.run_folder import read_json, write_json, write_text
+from tasks.run_folder import write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import implied_task
 
@@ -108,17 +108,17 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
     prepared = prepare(_with_positive(dataset, splits), splits)
     laid_out = _laid_out(run, prepared)
-    path = run.folder / "plan.json"
+    earlier = Plan.read_if_there(run.folder)
     searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
     if searched is None:
-        laid_out = laid_out.following(read_json(path)) if path.exists() else laid_out
-        write_json(path, laid_out.as_json())
-    elif path.exists():
-        laid_out = replace(laid_out, cost=read_json(path)["cost"])
+        laid_out = laid_out.following(earlier) if earlier else laid_out
+        laid_out.write(run.folder)
+    elif earlier:
+        laid_out = replace(laid_out, cost=earlier.cost)
     else:
         cost, first = _with_search(laid_out.cost, searched.tuning)
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
-        write_json(path, laid_out.as_json())
+        laid_out.write(run.folder)
     return laid_out, prepared, searched
 
 
@@ -132,9 +132,7 @@ def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
     return replace(dataset, positive=rarer(dataset.classes, dataset.target[train]))
 
 
-def _laid_out(
-    run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: dict[str, Any] | None = None
-) -> Plan:
+def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: Probe | None = None) -> Plan:
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     if chosen is None:
@@ -147,17 +145,11 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: dict[str, Any], tuning: Tuning) -> tuple[dict[str, Any], Divided]:
+def _with_search(cost: Cost, tuning: Tuning) -> tuple[Cost, Divided]:
     """The expected cost of a plan, its search included; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
-    with_search = cost | {
-        "seconds": round(cost["seconds"] + seconds, 1),
-        "search": {
-            "trials": tuning.trials,
-            "seconds": round(seconds, 1),
-            "first_wave": [asdict(stack) for stack in divided.stacks],
-        },
-    }
+    searching = SearchCost(trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks)
+    with_search = replace(cost, seconds=round(cost.seconds + seconds, 1), search=searching)
     return with_search, divided
 
 
@@ -194,23 +186,22 @@ def search(
 
     found = run_search(searched.tuning, run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
-    path = run.folder / "plan.json"
-    earlier = read_json(path)
-    complete = _laid_out(run, prepared, found.recipes, earlier["probe"]).following(earlier)
+    earlier = Plan.read(run.folder)
+    complete = _laid_out(run, prepared, found.recipes, earlier.probe).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
-        search=complete.search | {"stacks": found.stacks},
-        cost=complete.cost | {"search": laid_out.cost["search"]},
+        search=replace(complete.search, stacks=found.stacks),
+        cost=replace(complete.cost, search=laid_out.cost.search),
     )
-    write_json(path, complete.as_json())
+    complete.write(run.folder)
     return complete
 
 
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
-    train_trials(laid_out.job, prepared, run.folder, run.home, progress)
+    train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:
@@ -236,7 +227,7 @@ def judge(
     looks = earlier.test_evaluations if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
     verdict = decide(
-        json.loads(json.dumps(laid_out.as_json())),
+        laid_out,
         tables["trials"],
         tables["metrics"],
         tables["predictions"],

@@ -28,8 +28,9 @@ from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared
-from tasks.planning.plan import Plan
+from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
+from tasks.run_folder import read_json
 from tasks.runs import Run
 from tasks.stages import Searching
 
@@ -97,7 +98,7 @@ def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]
         finally:
             path = run.folder / "validation.json"
             if path.exists():
-                _show_validation(stages.read_json(path))
+                _show_validation(read_json(path))
 
 
 def _show_validation(validation: dict[str, Any]) -> None:
@@ -119,7 +120,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
 @_stage
 def search(run: Run, laid_out: Plan, prepared: Prepared, searched: Searching) -> Plan:
     with _running(run, "search") as say:
-        artifact = _ProgressArtifact("search", f"{laid_out.cost['search']['trials']} trials of {laid_out.experiment}")
+        trials = searched.tuning.trials
+        artifact = _ProgressArtifact("search", f"{trials} trials of {laid_out.experiment}")
 
         def report(what: str, done: int, total: int) -> None:
             say(what, done / total)
@@ -131,7 +133,7 @@ def search(run: Run, laid_out: Plan, prepared: Prepared, searched: Searching) ->
 @_stage
 def train(run: Run, laid_out: Plan, prepared: Prepared) -> None:
     with _running(run, "train") as say:
-        artifact = _ProgressArtifact("training", f"{laid_out.cost['trials']} trials of {laid_out.experiment}")
+        artifact = _ProgressArtifact("training", f"{laid_out.cost.trials} trials of {laid_out.experiment}")
 
         def report(what: str, done: int, total: int) -> None:
             say(what, done / total)

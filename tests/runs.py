@@ -11,7 +11,7 @@ import pandas as pd
 
 from tasks import runs, stages
 from tasks.inputs.prepared import Prepared
-from tasks.planning.plan import Plan
+from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
 from tasks.spec.load import parse_spec
 

@@ -15,6 +15,8 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.search import judge_search
 from tasks.evaluation.verdict import judge
 from tasks.records import tables as records
+from tasks.records.documents import document_of
+from tasks.records.plan import Plan
 from tasks.run_folder import write_json, write_text
 from tests.synthetic_search import SyntheticSearch, synthetic_search
 
@@ -138,6 +140,7 @@ def write_synthetic_run(
         predictions.append(_predicted(trial_id, world, prediction))
     found = _search(plan, search, hostile, search_options or {}) if search else None
     plan["search"] = found.plan if found else None
+    written = document_of(plan, Plan)
     trials += found.trials if found else []
     metrics += found.metrics if found else []
     splits = pd.DataFrame({"row": np.arange(rows), "part": world.parts})
@@ -154,17 +157,17 @@ def write_synthetic_run(
     for name, frame in tables.items():
         records.TABLES[name].write(frame, folder)
     verdict = judge(
-        plan,
+        written,
         tables["trials"],
         tables["metrics"],
         tables["predictions"],
         tables["splits"],
         constant_loss=world.loss(world.constant()),
     )
-    if found:
-        verdict = replace(verdict, search=judge_search(found.plan, found.settings))
+    if found and written.search:
+        verdict = replace(verdict, search=judge_search(written.search, found.settings))
     write_text(folder / "spec.yaml", yaml.safe_dump(plan["spec"], sort_keys=False, allow_unicode=True))
-    write_json(folder / "plan.json", plan)
+    written.write(folder)
     verdict.write(folder)
     write_json(folder / "validation.json", _validation(hostile))
     write_json(folder / "environment.json", _ENVIRONMENT)
@@ -296,12 +299,14 @@ def _plan(
                 "stack_id": "stack-0",
                 "trainer": "stack",
                 "why": "equal shapes",
+                "xla": True,
                 "trials": [trial["trial_id"] for trial in trials],
                 "lanes": len(trials),
                 "size": len(trials),
                 "parameters": 11_002,
                 "rows": int((world.parts == "train").sum()),
                 "steps": EPOCHS * STEPS_AN_EPOCH,
+                "batch_size": 32,
                 "augmentation_seconds": 0.0,
                 "evaluate_every": STEPS_AN_EPOCH,
                 "memory_bytes": 8_000_000,

@@ -14,6 +14,7 @@ import pandas as pd
 from tasks.evaluation.tried import read_space
 from tasks.records.tables import SETTINGS
 from tasks.search.space import Range, Space
+from tests.plans import space_of
 
 # Decimal logarithm of the best learning rate, by optimizer; 0.5 lies beyond the range.
 _OPTIMA = {"sgd": 0.5, "momentum": -1.5, "rmsprop": -3.0, "adam": -2.7, "nadam": -2.6}
@@ -81,11 +82,12 @@ def synthetic_search(
                 "method": method,
                 "trials": settings,
                 "epochs": settings * seeds * (folds or 1) * 10,
+                "rungs": [],
                 "space": own,
             }
         )
         for number in range(settings):
-            values = _drawn(read_space(own), rng)
+            values = _drawn(read_space(space_of(*own)), rng)
             diverged = number % 10 == 9
             pruned = method == "successive-halving" and number % 3 == 1
             found = _score(recipe["optimizer"], values) + rng.normal(0, 0.005, seeds * (folds or 1))
@@ -129,6 +131,7 @@ def synthetic_search(
         "greater_is_better": greater_is_better,
         "cost": cost,
         "recipes": entries,
+        "stacks": [],
     }
     return SyntheticSearch(plan, SETTINGS.frame(rows), trials, metrics)
 

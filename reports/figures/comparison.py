@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.plan import Plan
     from tasks.records.verdict import Baseline, JudgedRecipe, PairedDifference, Verdict
 
 _ROW = 30  # px
 
 
-def forest(
-    verdict: Verdict | None, plan: dict[str, Any], trials: pd.DataFrame, metrics: pd.DataFrame
-) -> dict[str, Chart]:
+def forest(verdict: Verdict | None, plan: Plan, trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Chart]:
     """The deciding metric of each recipe: a faint dot a seed, mean and interval, baselines as lines.
 
     By tab title: all recipes, and those that learned where the others would squeeze them together.
@@ -40,9 +39,7 @@ def forest(
     return charts
 
 
-def _forest(
-    recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: dict[str, Any], seeds: list[dict[str, Any]]
-) -> Chart:
+def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds: list[dict[str, Any]]) -> Chart:
     import altair as alt
 
     metric = verdict.metric
@@ -58,7 +55,7 @@ def _forest(
         for recipe in ranked
     ]
     y = alt.Y("recipe:N", sort=names, title=None)
-    paint = colour(palette([recipe["recipe"] for recipe in plan["recipes"]]), legend=None)
+    paint = colour(palette([recipe.recipe for recipe in plan.recipes]), legend=None)
     x_scale = alt.Scale(zero=False, nice=False, padding=14)
     tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
     base = alt.Chart(inline(rows)).encode(y=y, color=paint, tooltip=tooltip)

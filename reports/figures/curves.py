@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.plan import Plan
 
 _POINTS = 120  # of a line, at most
 _SPREAD = 20  # a loss that covers more than this factor is drawn on a logarithmic scale
 
 
-def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, Any]) -> dict[str, Chart]:
+def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan) -> dict[str, Chart]:
     """By tab title: validation metric, validation loss, training loss, learning rate if scheduled.
 
     Each recipe is one line: the mean over its seeds that still train at that evaluation, in a band from the lowest
@@ -27,7 +28,7 @@ def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, 
     over_seeds = aggregate(in_epochs(curves, plan), trials)
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
     wanted = {
-        f"val_{plan['metric']}": f"{title(plan['metric'], titles_of(plan))}, validation",
+        f"val_{plan.metric}": f"{title(plan.metric, titles_of(plan))}, validation",
         "val_loss": "Loss, validation",
         "train_loss": "Loss, training",
         "learning_rate": "Learning rate",
@@ -42,12 +43,12 @@ def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: dict[str, 
     return charts
 
 
-def in_epochs(curves: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+def in_epochs(curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """The curves with `epoch` as the epochs done at each point, whole or not: an epoch may hold several points."""
     import pandas as pd
 
-    budget = {trial["trial_id"]: trial["epochs"] for trial in plan["trials"]}
-    length = {each: stack["steps"] / budget[each] for stack in plan["stacks"] for each in stack["trials"]}
+    budget = {trial.trial_id: trial.epochs for trial in plan.trials}
+    length = {each: stack.steps / budget[each] for stack in plan.stacks for each in stack.trials}
     steps = pd.to_numeric(curves["step"]).astype("float64")
     return curves.assign(epoch=steps / curves["trial_id"].map(length).astype("float64"))
 
@@ -95,11 +96,11 @@ def _scale(calm: pd.DataFrame, *, loss: bool) -> dict[str, Any]:
     return {"zero": False, "domainMax": high}
 
 
-def _chart(curve: pd.DataFrame, words: str, plan: dict[str, Any], options: dict[str, Any]) -> Chart:
+def _chart(curve: pd.DataFrame, words: str, plan: Plan, options: dict[str, Any]) -> Chart:
     import altair as alt
 
     present = set(curve["recipe"])
-    colours = palette([recipe["recipe"] for recipe in plan["recipes"]])
+    colours = palette([recipe.recipe for recipe in plan.recipes])
     names = [name for name in colours.names if name in present]
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen")
     legend = alt.Legend(

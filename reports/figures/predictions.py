@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reports.figures.encoding import inline
 from reports.palette import BETTER, INK
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.plan import Plan
     from tasks.records.verdict import Verdict
 
 _CELLS_WITH_COUNTS = 15  # classes; beyond, counts would not fit their cells
@@ -19,7 +20,7 @@ _BINS = 10
 _DOTS = 1_000
 
 
-def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart]:
+def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     """By tab title: confusion matrix and, with two classes, reliability; else a scatter plot and residuals.
 
     Empty where no model was shipped or its predictions on the judged part were not kept.
@@ -30,7 +31,7 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[s
     rows = predictions[(predictions["trial_id"] == shipped.trial_id) & (predictions["part"] == verdict.part)]
     if rows.empty:
         return {}
-    if plan["task"] == "regression":
+    if plan.task == "regression":
         target, value = rows["target"].to_numpy(float), rows["value"].to_numpy(float)
         return {
             "Predicted and actual": _scatter(target, value, plan),
@@ -39,7 +40,7 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[s
     wide = rows.pivot(index="row", columns="class_index", values="value").sort_index()
     probability = wide.to_numpy(float)
     actual = rows.groupby("row")["target"].first().sort_index().to_numpy(int)
-    classes = [str(name) for name in plan["data"]["classes"]]
+    classes = [str(name) for name in plan.data.classes or ()]
     positive = classes.index(verdict.positive.name) if verdict.positive else 1
     predicted = _decide(probability, verdict, positive)
     charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, predicted, classes)}
@@ -157,7 +158,7 @@ def _wilson(hits: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def _scatter(target: np.ndarray, value: np.ndarray, plan: dict[str, Any]) -> Chart:
+def _scatter(target: np.ndarray, value: np.ndarray, plan: Plan) -> Chart:
     import altair as alt
     import numpy as np
 
@@ -170,8 +171,8 @@ def _scatter(target: np.ndarray, value: np.ndarray, plan: dict[str, Any]) -> Cha
         color=INK, strokeDash=[4, 4], strokeWidth=1.2
     )
     scale = alt.Scale(zero=False, nice=False, padding=8)
-    x = alt.X("actual:Q", title=f"Actual {plan['data']['target']}", scale=scale)
-    y = alt.Y("predicted:Q", title=f"Predicted {plan['data']['target']}", scale=scale)
+    x = alt.X("actual:Q", title=f"Actual {plan.data.target}", scale=scale)
+    y = alt.Y("predicted:Q", title=f"Predicted {plan.data.target}", scale=scale)
     dots = alt.Chart(inline(rows)).mark_point(color=BETTER, filled=True, size=20, opacity=0.35)
     return alt.layer(dots.encode(x=x, y=y, tooltip=["actual:Q", "predicted:Q"]), ideal.encode(x=x, y=y)).properties(
         width="container",
@@ -180,7 +181,7 @@ def _scatter(target: np.ndarray, value: np.ndarray, plan: dict[str, Any]) -> Cha
     )
 
 
-def _residuals(residual: np.ndarray, plan: dict[str, Any]) -> Chart:
+def _residuals(residual: np.ndarray, plan: Plan) -> Chart:
     import altair as alt
     import numpy as np
 
@@ -192,7 +193,7 @@ def _residuals(residual: np.ndarray, plan: dict[str, Any]) -> Chart:
         .encode(
             x=alt.X(
                 "from:Q",
-                title=f"Predicted minus actual {plan['data']['target']}",
+                title=f"Predicted minus actual {plan.data.target}",
                 scale=alt.Scale(zero=False, nice=False),
             ),
             x2="to:Q",

@@ -12,29 +12,26 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+    from tasks.records.plan import Plan
+    from tasks.records.search_plan import SearchPlan
     from tasks.records.search_verdict import SearchVerdict
     from tasks.records.verdict import Verdict
 
 T = TypeVar("T")
 
 
-def sign(search: dict[str, Any]) -> int:
-    """1 where greater is better, else -1."""
-    return 1 if search["greater_is_better"] else -1
-
-
-def by_recipe(search: dict[str, Any], settings: pd.DataFrame) -> dict[str, list[Tried]]:
+def by_recipe(search: SearchPlan, settings: pd.DataFrame) -> dict[str, list[Tried]]:
     """Recipe name to its settings, in the plan's order; recipes with none are left out."""
     tried = read_settings(settings)
-    return {each["recipe"]: tried[each["recipe_id"]] for each in search["recipes"] if each["recipe_id"] in tried}
+    return {each.recipe: tried[each.recipe_id] for each in search.recipes if each.recipe_id in tried}
 
 
 def judged_search(
-    verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame
-) -> tuple[dict[str, Any], SearchVerdict, dict[str, list[Tried]], tuple[float, float]] | None:
+    verdict: Verdict | None, plan: Plan, settings: pd.DataFrame
+) -> tuple[SearchPlan, SearchVerdict, dict[str, list[Tried]], tuple[float, float]] | None:
     """What was searched, how it was judged, the settings by recipe, and the score's axis; None where nothing was
     searched, or no setting ended."""
-    search, judged = plan.get("search"), verdict.search if verdict else None
+    search, judged = plan.search, verdict.search if verdict else None
     if not search or not judged:
         return None
     tried = by_recipe(search, settings)
@@ -42,14 +39,14 @@ def judged_search(
     return None if ends is None else (search, judged, tried, ends)
 
 
-def domain(search: dict[str, Any], tried: dict[str, list[Tried]]) -> tuple[float, float] | None:
+def domain(search: SearchPlan, tried: dict[str, list[Tried]]) -> tuple[float, float] | None:
     """Low and high end of the score's axis; scores beyond are drawn at its edge. None where nothing ended."""
     import numpy as np
 
     every = np.concatenate([scores(each) for each in tried.values()]) if tried else np.empty(0)
     if not len(every):
         return None
-    worst, best = worst_told_apart(every, sign(search)), sign(search) * max(sign(search) * every)
+    worst, best = worst_told_apart(every, search.sign), search.sign * max(search.sign * every)
     low, high = min(worst, best), max(worst, best)
     margin = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin

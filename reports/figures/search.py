@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.curves import columns
 from reports.figures.encoding import colour, dash, inline, logarithmic
-from reports.figures.scores import from_best, judged_search, point, score_axis, sign, status_shape, thinned
+from reports.figures.scores import from_best, judged_search, point, score_axis, status_shape, thinned
 from reports.metric_names import searched
 from reports.numbers import duration
 from reports.palette import OPEN, palette
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from reports.figures.encoding import Chart
     from tasks.evaluation.tried import Tried
+    from tasks.records.plan import Plan
+    from tasks.records.search_plan import SearchPlan
     from tasks.records.search_verdict import BestByBudget, SearchVerdict
     from tasks.records.verdict import Verdict
 
@@ -29,7 +31,7 @@ _WIDE = 20  # a range of seconds that covers more than this factor is drawn on a
 _BAR = 9  # px
 
 
-def progress(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
     """By tab title: the best score against the number of settings, every setting in order, score against time."""
     found = judged_search(verdict, plan, settings)
     if found is None:
@@ -44,7 +46,7 @@ def progress(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFra
     return charts
 
 
-def _budget(judged: SearchVerdict, plan: dict[str, Any], ends: tuple[float, float]) -> Chart:
+def _budget(judged: SearchVerdict, plan: Plan, ends: tuple[float, float]) -> Chart:
     """The expected best of so many settings with its band; the running best for adaptive methods. Over epochs, since
     settings that leave at rungs cost fewer."""
     import altair as alt
@@ -121,7 +123,7 @@ _KINDS = {"expected": "expected best", "running": "best so far"}
 _SHAPES = {"expected": "linear", "running": "step-after"}
 
 
-def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[str, Any], ends: Any) -> Chart:
+def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, ends: Any) -> Chart:
     """Every setting in the order asked, and the best so far."""
     import altair as alt
 
@@ -130,7 +132,7 @@ def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[s
     for recipe, settings in tried.items():
         best = None
         for each in settings:
-            if each.ended and (best is None or sign(search) * ((each.score or 0.0) - best) > 0):
+            if each.ended and (best is None or search.sign * ((each.score or 0.0) - best) > 0):
                 best = each.score
                 steps.append({"recipe": recipe, "number": each.number + 1, "score": best})
         if best is not None:
@@ -156,9 +158,7 @@ def _history(search: dict[str, Any], tried: dict[str, list[Tried]], plan: dict[s
     )
 
 
-def _pareto(
-    search: dict[str, Any], front: set[str], tried: dict[str, list[Tried]], plan: dict[str, Any], ends: Any
-) -> Chart:
+def _pareto(search: SearchPlan, front: set[str], tried: dict[str, list[Tried]], plan: Plan, ends: Any) -> Chart:
     """Score against training time; the line joins settings that none beats in both."""
     import altair as alt
 
@@ -178,7 +178,7 @@ def _pareto(
     scale = alt.Scale(type="log", nice=False, padding=10) if wide else alt.Scale(zero=False)
     x = alt.X(
         "seconds:Q",
-        title="Training time of the setting, seconds over seeds and folds" if search["folds"] else _SECONDS,
+        title="Training time of the setting, seconds over seeds and folds" if search.folds else _SECONDS,
         scale=scale,
         axis=alt.Axis(grid=False, format="~g", tickCount=8),
     )
@@ -209,7 +209,7 @@ def _pareto(
 _SECONDS = "Training time of the setting, seconds over its seeds"
 
 
-def learning_rates(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def learning_rates(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
     """Score against learning rate, every recipe in one chart; nothing where it was not searched."""
     import altair as alt
 
@@ -232,7 +232,7 @@ def learning_rates(verdict: Verdict | None, plan: dict[str, Any], settings: pd.D
     envelope = (
         alt.Chart(
             inline(
-                [row for recipe, settings in rated.items() for row in _envelope(recipe, settings, sign(search), ends)]
+                [row for recipe, settings in rated.items() for row in _envelope(recipe, settings, search.sign, ends)]
             )
         )
         .mark_line(strokeWidth=2, clip=True)
@@ -273,7 +273,7 @@ def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, flo
     ]
 
 
-def importance(verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart]:
+def importance(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     """Bars: how much of the scores' variance each hyperparameter decides, by recipe."""
     import altair as alt
 
@@ -317,7 +317,7 @@ def importance(verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart
 
 
 def _points(
-    search: dict[str, Any],
+    search: SearchPlan,
     tried: dict[str, list[Tried]],
     ends: tuple[float, float],
     *,
@@ -325,11 +325,11 @@ def _points(
     rate: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of every recipe, as many of each as there is room for."""
-    worst = ends[0] if sign(search) > 0 else ends[1]
+    worst = ends[0] if search.sign > 0 else ends[1]
     most = max(10, _POINTS // len(tried))
     rows = []
     for recipe, settings in tried.items():
-        for each in thinned(from_best(settings, sign(search)), most):
+        for each in thinned(from_best(settings, search.sign), most):
             row = _timed(recipe, each, worst) if seconds else point(recipe, each, worst)
             rows.append(row | ({"rate": learning_rate(each.values)} if rate else {}))
     return rows
@@ -342,9 +342,9 @@ def _timed(recipe: str, tried: Tried, worst: float) -> dict[str, Any]:
 def _drawn(
     rows: list[dict[str, Any]],
     x: alt.X,
-    search: dict[str, Any],
+    search: SearchPlan,
     ends: tuple[float, float],
-    plan: dict[str, Any],
+    plan: Plan,
     chosen: alt.Parameter,
     *,
     time: bool = False,
@@ -400,10 +400,10 @@ def legend(names: list[str], *, stroke: bool = True) -> alt.Legend:
     return alt.Legend(columns=columns(names), values=names, symbolOpacity=1, **kind)
 
 
-def _colour(plan: dict[str, Any], names: list[str], *, stroke: bool = True) -> alt.Color:
-    colours = palette([recipe["recipe"] for recipe in plan["recipes"]])
+def _colour(plan: Plan, names: list[str], *, stroke: bool = True) -> alt.Color:
+    colours = palette([recipe.recipe for recipe in plan.recipes])
     return colour(colours, legend=legend(names, stroke=stroke))
 
 
-def _dash(plan: dict[str, Any], names: list[str]) -> alt.StrokeDash:
-    return dash(palette([recipe["recipe"] for recipe in plan["recipes"]]), legend=legend(names))
+def _dash(plan: Plan, names: list[str]) -> alt.StrokeDash:
+    return dash(palette([recipe.recipe for recipe in plan.recipes]), legend=legend(names))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import colour, inline, logarithmic
-from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, sign, status_shape, thinned
+from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, status_shape, thinned
 from reports.figures.search import legend
 from reports.metric_names import searched
 from reports.numbers import rounded, setting
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
+    from tasks.records.plan import Plan
+    from tasks.records.search_plan import SearchPlan
     from tasks.records.verdict import Verdict
 
 _LINES = 400  # of all parallel coordinates together
@@ -32,15 +34,15 @@ _CROWDED = 5  # axes; more have their titles on two levels
 _SHADES = ("#c9d4dc", "#56b4e9", "#084a75")
 
 
-def parallel(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def parallel(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
     """By recipe: a line for each setting over an axis for each hyperparameter and one for the score."""
-    search, judged = plan.get("search"), verdict.search if verdict else None
+    search, judged = plan.search, verdict.search if verdict else None
     if not search or not judged:
         return {}
     tried = by_recipe(search, settings)
-    spaces = {each["recipe"]: read_space(each["space"]) for each in search["recipes"]}
+    spaces = {each.recipe: read_space(each.space) for each in search.recipes}
     best = {
-        each.recipe: sign(search) * (each.best.score or 0.0)
+        each.recipe: search.sign * (each.best.score or 0.0)
         for each in judged.recipes
         if each.best and each.recipe in tried
     }
@@ -52,18 +54,18 @@ def parallel(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFra
 
 
 def _parallel(
-    recipe: str, search: dict[str, Any], space: Sequence[Dimension], tried: list[Tried], most: int, metric: str
+    recipe: str, search: SearchPlan, space: Sequence[Dimension], tried: list[Tried], most: int, metric: str
 ) -> Chart:
     import altair as alt
 
-    ranked = [each for each in from_best(tried, sign(search)) if each.ended]
-    limit, best = worst_told_apart(ended_scores(tried), sign(search)), ranked[0].score or 0.0
+    ranked = [each for each in from_best(tried, search.sign) if each.ended]
+    limit, best = worst_told_apart(ended_scores(tried), search.sign), ranked[0].score or 0.0
     keys = [f"x{i}" for i in range(len(space) + 1)]
     # The ten best, whatever else is left out.
     rows = _lines([*ranked[:_BRIGHT], *thinned(ranked[_BRIGHT:], most - _BRIGHT)], keys, space, limit, best)
     x = alt.X("axis:N", sort=keys, title=None, axis=None, scale=alt.Scale(type="point", padding=0.35))
     scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
-    shades = list(_SHADES) if sign(search) > 0 else list(_SHADES)[::-1]
+    shades = list(_SHADES) if search.sign > 0 else list(_SHADES)[::-1]
     ends = alt.Scale(domain=sorted((limit, best)), range=shades, clamp=True)
     paint = alt.Color("score:Q", scale=ends, legend=None)
     over = alt.selection_point(fields=["number"], on="pointerover", empty=False, name="over")
@@ -231,17 +233,17 @@ def _short(text: str) -> str:
     return text if len(text) <= 14 else f"{text[:13]}…"
 
 
-def slices(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame) -> dict[str, Chart]:
+def slices(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
     """By hyperparameter: the score against it, every recipe that searched it in its colour."""
     found = judged_search(verdict, plan, settings)
     if found is None:
         return {}
     search, _, tried, ends = found
     having: dict[str, dict[str, Dimension]] = {}
-    for each in search["recipes"]:
-        for dimension in read_space(each["space"]):
-            if each["recipe"] in tried:
-                having.setdefault(dimension.name, {})[each["recipe"]] = dimension
+    for each in search.recipes:
+        for dimension in read_space(each.space):
+            if each.recipe in tried:
+                having.setdefault(dimension.name, {})[each.recipe] = dimension
     return {
         name: _slice(name, dimensions, search, {recipe: tried[recipe] for recipe in dimensions}, plan, ends)
         for name, dimensions in having.items()
@@ -251,21 +253,21 @@ def slices(verdict: Verdict | None, plan: dict[str, Any], settings: pd.DataFrame
 def _slice(
     name: str,
     dimensions: dict[str, Dimension],
-    search: dict[str, Any],
+    search: SearchPlan,
     tried: dict[str, list[Tried]],
-    plan: dict[str, Any],
+    plan: Plan,
     ends: tuple[float, float],
 ) -> Chart:
     import altair as alt
 
-    worst = ends[0] if sign(search) > 0 else ends[1]
+    worst = ends[0] if search.sign > 0 else ends[1]
     most = max(10, _DOTS // len(tried))
     ranges = [dimension.over for dimension in dimensions.values() if isinstance(dimension.over, Range)]
     few = {setting(value): value for each in dimensions.values() for value in _points(each.over)}
     along = len(ranges) == len(dimensions) and (not few or len(few) > _COLUMNS)  # else one column a value
     rows = []
     for recipe, own in tried.items():
-        having = [each for each in from_best(own, sign(search)) if name in each.values]
+        having = [each for each in from_best(own, search.sign) if name in each.values]
         for each in thinned(having, most):
             value = setting(each.values[name])
             rows.append(point(recipe, each, worst) | {"at": each.values[name] if along else value, "value": value})
@@ -286,7 +288,7 @@ def _slice(
     encoded = base.encode(
         x=x,
         y=score_axis(searched(plan), ends),
-        color=colour(palette([each["recipe"] for each in plan["recipes"]]), legend=legend(names, stroke=False)),
+        color=colour(palette([each.recipe for each in plan.recipes]), legend=legend(names, stroke=False)),
         shape=status_shape(),
         opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.05)),
         tooltip=[

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reports.escape import Html, safe
 from reports.markup import answer, badge, raw, table
 from reports.metric_names import measured, phrase, title
 from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
 from reports.palette import palette
+from tasks.records.plan import Plan
 from tasks.records.verdict import JudgedRecipe, Verdict
 
 
-def comparison(verdict: Verdict | None, plan: dict[str, Any]) -> str:
+def comparison(verdict: Verdict | None, plan: Plan) -> str:
     """Each recipe's mean and interval over seeds per metric, ranked."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
@@ -66,9 +65,9 @@ def differences(verdict: Verdict | None) -> str:
     return raw(table(head, rows, caption="The leader against each other recipe, paired over seeds"))
 
 
-def swatches(plan: dict[str, Any]) -> dict[str, Html]:
+def swatches(plan: Plan) -> dict[str, Html]:
     """By recipe name: the line the recipe has in every chart."""
-    colours = palette([recipe["recipe"] for recipe in plan["recipes"]])
+    colours = palette([recipe.recipe for recipe in plan.recipes])
     lines = zip(colours.names, colours.colours, colours.dashes, strict=True)
     return {name: _line(colour, " ".join(map(str, dash)) if dash[1] else "none") for name, colour, dash in lines}
 

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import badge, bullets, callout, facts, fold, raw, table
 from reports.numbers import count, duration
+from tasks.records.plan import DataFacts, Plan
 
 _SHOWN = 60  # columns listed by name; image-like tables have hundreds
 
 
-def data(plan: dict[str, Any]) -> str:
+def data(plan: Plan) -> str:
     """The facts of the data set, and what its reader noticed."""
-    about, parts = plan["data"], plan["parts"]
-    classes = about["classes"]
+    about, parts = plan.data, plan.parts
+    classes = about.classes
     pairs = {
-        "Data": about["name"],
-        "Rows": f"{count(about['rows'])} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
-        "Target": about["target"],
+        "Data": about.name,
+        "Rows": f"{count(about.rows)} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
+        "Target": about.target,
         "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,
-        "Class of interest": f"{about['positive']} ({about['positive_why']})" if about.get("positive") else None,
+        "Class of interest": f"{about.positive} ({about.positive_why})" if about.positive else None,
         "Inputs": _inputs(about),
-        "Source": about["source"],
-        "Licence": about["licence"],
-        "Digest": Html(f"<code>{safe(about['digest'])}</code>"),
+        "Source": about.source,
+        "Licence": about.licence,
+        "Digest": Html(f"<code>{safe(about.digest)}</code>"),
     }
-    notes = callout("note", "Noticed while reading", bullets(about["notes"])) if about["notes"] else ""
+    notes = callout("note", "Noticed while reading", bullets(about.notes)) if about.notes else ""
     return raw(facts(pairs)) + notes
 
 
-def columns(plan: dict[str, Any]) -> str:
+def columns(plan: Plan) -> str:
     """The input columns and their kinds, folded away. Nothing where there are none."""
-    listed = plan["data"]["columns"]
+    listed = plan.data.columns
     if not listed:
         return ""
-    rows = [(column["name"], column["kind"]) for column in listed[:_SHOWN]]
+    rows = [(column.name, column.kind) for column in listed[:_SHOWN]]
     more = f"<p>and {count(len(listed) - _SHOWN)} more</p>" if len(listed) > _SHOWN else ""
     return raw(fold("Input columns", table(["Column", "Kind"], rows, caption="Input columns") + more))
 
@@ -62,14 +64,14 @@ def validation(validation: dict[str, Any]) -> str:
     return raw(html)
 
 
-def _inputs(about: dict[str, Any]) -> str:
-    if about["kind"] == "image":
-        return " × ".join(map(str, about["image_shape"])) + " images"
-    if about["kind"] == "text":
-        return f"texts: {about['text']}"
-    if about["kind"] == "audio":
-        return f"sounds of {about['sound']['seconds']:.2f} s, {count(about['sound']['rate'])} samples a second"
-    return f"{len(about['columns'])} columns"
+def _inputs(about: DataFacts) -> str:
+    if about.image_shape:
+        return " × ".join(map(str, about.image_shape)) + " images"
+    if about.text is not None:
+        return f"texts: {about.text}"
+    if about.sound:
+        return f"sounds of {about.sound.seconds:.2f} s, {count(about.sound.rate)} samples a second"
+    return f"{len(about.columns)} columns"
 
 
 def _results(results: list[dict[str, Any]], caption: str) -> Html:
@@ -109,5 +111,5 @@ def _message(result: dict[str, Any]) -> Html:
     return Html(f'<span class="sentence">{safe(result["message"])}{remedy}{origin}</span>')
 
 
-def _first(names: list[str], shown: int = 12) -> str:
+def _first(names: Sequence[str], shown: int = 12) -> str:
     return ", ".join(map(str, names[:shown])) + (f" and {len(names) - shown} more" if len(names) > shown else "")

@@ -8,11 +8,10 @@ from typing import Any
 from reports.escape import Html, safe, safe_lines
 from reports.markup import facts, fold, raw, table
 from reports.numbers import MISSING, count, duration
+from tasks.records.plan import DataFacts, Plan
 
 
-def reproduce(
-    plan: dict[str, Any], environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str
-) -> str:
+def reproduce(plan: Plan, environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str) -> str:
     """Command, spec, seeds, digests, versions, and where the time went."""
     return raw(
         facts(_facts(plan, environment, renderer))
@@ -23,16 +22,16 @@ def reproduce(
     )
 
 
-def _facts(plan: dict[str, Any], environment: dict[str, Any], renderer: str) -> Mapping[str, object]:
+def _facts(plan: Plan, environment: dict[str, Any], renderer: str) -> Mapping[str, object]:
     command, git = environment.get("command"), environment.get("git") or {}
     words = command if isinstance(command, str) else " ".join(command or [])
-    seeds = sorted({trial["seed"] for trial in plan["trials"]})
+    seeds = sorted({trial.seed for trial in plan.trials})
     return {
         "Command": Html(f"<code>{safe(words)}</code>") if words else None,
         "Set on the command line": ", ".join(environment.get("overrides", [])),
         "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
-        "Data digest": Html(f"<code>{safe(plan['data']['digest'])}</code>"),
-        "Shuffle": _shuffle(plan["data"]),
+        "Data digest": Html(f"<code>{safe(plan.data.digest)}</code>"),
+        "Shuffle": _shuffle(plan.data),
         "Started": environment.get("started"),
         "Python": environment.get("python"),
         "Machine": f"{environment.get('platform', '')}, {count(environment.get('cpus'))} CPUs",
@@ -41,12 +40,10 @@ def _facts(plan: dict[str, Any], environment: dict[str, Any], renderer: str) -> 
     }
 
 
-def _shuffle(data: dict[str, Any]) -> str | None:
-    if "shuffle" not in data:  # a plan of an earlier version
-        return None
-    whole = data["shuffle"] == "whole"
-    how = "all training rows anew in every epoch" if whole else f"in every epoch by {data['shuffle']}, in random order"
-    return f"{how}, by seed and epoch; rows {'streamed from disk' if data['streamed'] else 'in memory'}"
+def _shuffle(data: DataFacts) -> str:
+    whole = data.shuffle == "whole"
+    how = "all training rows anew in every epoch" if whole else f"in every epoch by {data.shuffle}, in random order"
+    return f"{how}, by seed and epoch; rows {'streamed from disk' if data.streamed else 'in memory'}"
 
 
 def _listing(summary: str, text: str, *, opened: bool = False) -> Html:
@@ -77,14 +74,14 @@ def _versions(environment: dict[str, Any]) -> Html:
     return fold("Versions", table(["Package", "Version"], rows, caption="Versions")) if rows else Html("")
 
 
-def _recipes(plan: dict[str, Any]) -> Html:
+def _recipes(plan: Plan) -> Html:
     rows = [
         (
-            recipe["recipe"],
-            Html(f"<code>{safe(recipe['variant_id'])}</code>"),
-            Html(_parameters(recipe["params"])),
+            recipe.recipe,
+            Html(f"<code>{safe(recipe.variant_id)}</code>"),
+            Html(_parameters(recipe.settings)),
         )
-        for recipe in plan["recipes"]
+        for recipe in plan.recipes
     ]
     return table(["Recipe", "Variant", "Every hyperparameter"], rows, caption="Recipes in full")
 

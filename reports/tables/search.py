@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ from reports.numbers import MISSING, count, duration, number, places, setting
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
 from tasks.evaluation.wording import listing
+from tasks.records.plan import Plan
+from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.search_verdict import BestSetting, Edge, SearchedRecipe, SearchVerdict
 from tasks.records.verdict import Estimate, Verdict
 from tasks.search.methods import METHODS
@@ -20,9 +21,9 @@ from tasks.search.methods import METHODS
 _OWN = "the optimizer's own"
 
 
-def search(plan: dict[str, Any], verdict: Verdict | None) -> str:
+def search(plan: Plan, verdict: Verdict | None) -> str:
     """What the search spent and where it looked. Nothing without a search."""
-    found = plan.get("search")
+    found = plan.search
     if not found:
         return ""
     return raw(
@@ -31,13 +32,13 @@ def search(plan: dict[str, Any], verdict: Verdict | None) -> str:
     )
 
 
-def _budget(search: dict[str, Any], judged: SearchVerdict | None, titles: Mapping[str, str]) -> Html:
-    recipes = search["recipes"]
-    methods = listing([METHODS[name].title for name in dict.fromkeys(each["method"] for each in recipes)], most=7)
-    trials, epochs = ({each[name] for each in recipes} for name in ("trials", "epochs"))
-    runs = f"{count(search['seeds'])} seed{'s' if search['seeds'] > 1 else ''}"
-    runs += f" × {count(search['folds'])} folds" if search["folds"] else ""
-    repeated = [word for word, number in (("seed", search["seeds"]), ("fold", search["folds"] or 1)) if number > 1]
+def _budget(search: SearchPlan, judged: SearchVerdict | None, titles: Mapping[str, str]) -> Html:
+    recipes = search.recipes
+    methods = listing([METHODS[name].title for name in dict.fromkeys(each.method for each in recipes)], most=7)
+    trials, epochs = {each.trials for each in recipes}, {each.epochs for each in recipes}
+    runs = f"{count(search.seeds)} seed{'s' if search.seeds > 1 else ''}"
+    runs += f" × {count(search.folds)} folds" if search.folds else ""
+    repeated = [word for word, number in (("seed", search.seeds), ("fold", search.folds or 1)) if number > 1]
     under = f" under each {' and '.join(repeated)}" if repeated else ""
     equal = len(trials) == 1 and len(recipes) > 1
     spent = duration(sum(each.seconds for each in judged.recipes)) if judged else None
@@ -45,7 +46,7 @@ def _budget(search: dict[str, Any], judged: SearchVerdict | None, titles: Mappin
         f"{'Each recipe' if len(recipes) > 1 else 'The recipe'} was given {_span(trials)} settings × {runs}, "
         f"{_span(epochs)} epochs{under}{', the same for each' if equal and len(epochs) == 1 else ''}, by {methods}"
         f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
-        f"{phrase(search['metric'], titles)} over seeds{' and folds' if search['folds'] else ''} on the validation "
+        f"{phrase(search.metric, titles)} over seeds{' and folds' if search.folds else ''} on the validation "
         "rows. "
         f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above: its "
         f"intervals are those of the settings found, and do not say what another search would have found."
@@ -57,36 +58,33 @@ def _span(values: set[int]) -> str:
     return count(low) if low == high else f"{count(low)} to {count(high)}"
 
 
-def _ranges(search: dict[str, Any]) -> Html:
+def _ranges(search: SearchPlan) -> Html:
     """Each dimension, once for all recipes that have it alike."""
-    recipes = {each["recipe_id"]: each["recipe"] for each in search["recipes"]}
-    alike: dict[str, list[str]] = {}
-    for each in search["recipes"]:
-        for dimension in each["space"]:
-            alike.setdefault(json.dumps(dimension, sort_keys=True), []).append(each["recipe_id"])
+    recipes = {each.recipe_id: each.recipe for each in search.recipes}
+    alike: dict[str, tuple[SearchedDimension, list[str]]] = {}
+    for each in search.recipes:
+        for dimension in each.space:
+            alike.setdefault(repr(dimension), (dimension, []))[1].append(each.recipe_id)
     rows = []
-    for key, having in sorted(alike.items(), key=lambda item: json.loads(item[0])["name"]):
-        dimension = json.loads(key)
-        whose_range = Html(f"<b>{safe(_OWN)}</b>") if dimension.get("owned") else safe("the spec's")
+    for dimension, having in sorted(alike.values(), key=lambda pair: pair[0].name):
+        whose_range = Html(f"<b>{safe(_OWN)}</b>") if dimension.owned else safe("the spec's")
         whose = "all" if len(having) == len(recipes) else listing([recipes[each] for each in having], most=6)
         active = " and ".join(
             f"{name} is {listing([setting(value) for value in values], most=6, last='or')}"
-            for name, values in (dimension.get("when") or {}).items()
+            for name, values in dimension.when.items()
         )
-        rows.append(
-            (_code(dimension["name"]), _range(dimension), whose_range, f"where {active}" if active else "", whose)
-        )
+        rows.append((_code(dimension.name), _range(dimension), whose_range, f"where {active}" if active else "", whose))
     head = ["Hyperparameter", "Searched", "Range is", "Active", "Recipes"]
     return table(head, rows, caption="What was searched")
 
 
-def _range(dimension: dict[str, Any]) -> str:
-    if "choices" in dimension:
-        return listing([setting(value) for value in dimension["choices"]], most=12, last="or")
-    words = [f"{setting(dimension['low'])} to {setting(dimension['high'])}"]
-    words += ["logarithmic"] if dimension.get("log") else []
-    words += ["whole numbers"] if dimension.get("integer") else []
-    words += [f"steps of {setting(dimension['step'])}"] if dimension.get("step") else []
+def _range(dimension: SearchedDimension) -> str:
+    if isinstance(dimension, SearchedChoices):
+        return listing([setting(value) for value in dimension.choices], most=12, last="or")
+    words = [f"{setting(dimension.low)} to {setting(dimension.high)}"]
+    words += ["logarithmic"] if dimension.log else []
+    words += ["whole numbers"] if dimension.integer else []
+    words += [f"steps of {setting(dimension.step)}"] if dimension.step else []
     return ", ".join(words)
 
 
@@ -96,7 +94,7 @@ def search_warnings(verdict: Verdict | None) -> str:
     return callout("warning", "Was the search large enough?", bullets(found)) if found else ""
 
 
-def settings(verdict: Verdict | None, plan: dict[str, Any]) -> str:
+def settings(verdict: Verdict | None, plan: Plan) -> str:
     """The best setting of each recipe, ranked by its score, and below it the ten best of each."""
     search = verdict.search if verdict else None
     if not search:
@@ -150,7 +148,7 @@ def _top(recipe: SearchedRecipe, decimals: int, title: str) -> Html:
     return table(head, rows, caption=f"The best settings of {recipe.recipe}", marked=0)
 
 
-def sensitivity(verdict: Verdict | None, plan: dict[str, Any]) -> str:
+def sensitivity(verdict: Verdict | None, plan: Plan) -> str:
     """How much of its learning rate's range each recipe forgives."""
     search = verdict.search if verdict else None
     rated = [(each, each.learning_rate) for each in search.recipes if each.learning_rate] if search else []

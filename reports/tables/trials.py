@@ -9,6 +9,7 @@ from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import title
 from reports.numbers import MISSING, count, duration, number, places
+from tasks.records.plan import Plan
 from tasks.records.verdict import Estimate
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
     return raw(f'<div class="tall">{html}</div>')
 
 
-def stacks(plan: dict[str, Any]) -> str:
+def stacks(plan: Plan) -> str:
     """The groups of trials that were trained together, and why each took the way it took."""
     head = [
         "Trainer",
@@ -65,24 +66,24 @@ def stacks(plan: dict[str, Any]) -> str:
     head += ["#Memory", "Why"]
     rows = [
         (
-            stack["trainer"],
-            count(len(stack["trials"])),
-            count(stack["size"]),
-            count(stack["parameters"]),
-            count(stack.get("rows")),
-            count(stack["steps"]),
-            count(stack.get("evaluate_every")),
-            f"{stack['memory_bytes'] / 2**20:,.0f} MiB" if stack["memory_bytes"] is not None else MISSING,
-            Html(f'<span class="sentence">{safe(stack["why"])}</span>'),
+            stack.trainer,
+            count(len(stack.trials)),
+            count(stack.size),
+            count(stack.parameters),
+            count(stack.rows),
+            count(stack.steps),
+            count(stack.evaluate_every),
+            f"{stack.memory_bytes / 2**20:,.0f} MiB",
+            Html(f'<span class="sentence">{safe(stack.why)}</span>'),
         )
-        for stack in plan["stacks"]
+        for stack in plan.stacks
     ]
     return raw(table(head, rows, caption="Stacks of trials"))
 
 
-def skipped(plan: dict[str, Any]) -> str:
+def skipped(plan: Plan) -> str:
     """The recipes that could not be made, each with its reason."""
-    rows = [(entry["recipe"], entry["reason"]) for entry in plan["skipped"]]
+    rows = [(entry.recipe, entry.reason) for entry in plan.skipped]
     if not rows:
         return raw('<p class="quiet">Nothing was skipped.</p>')
     return raw(table(["Recipe", "Reason"], rows, caption="Skipped recipes"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
 from reports.numbers import MISSING, count, interval, number, places
+from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
 _ANSWERS = {
@@ -17,7 +16,7 @@ _ANSWERS = {
 }
 
 
-def verdict(verdict: Verdict | None, plan: dict[str, Any]) -> str:
+def verdict(verdict: Verdict | None, plan: Plan) -> str:
     """The head of the report. Without a verdict: that there is none."""
     if not verdict:
         return callout(
@@ -60,10 +59,10 @@ def _margin(verdict: Verdict) -> Html:
     )
 
 
-def _scope(verdict: Verdict, plan: dict[str, Any]) -> Html:
+def _scope(verdict: Verdict, plan: Plan) -> Html:
     seeds = {recipe.seeds for recipe in verdict.recipes}
     trained = f"{'up to ' if len(seeds) > 1 else ''}{max(seeds, default=0)}"
-    rows = plan.get("parts", {}).get(verdict.part)
+    rows = plan.parts.get(verdict.part)
     recipes = f"{len(verdict.recipes)} recipe{'' if len(verdict.recipes) == 1 else 's'}"
     interest = verdict.positive
     of_class = (

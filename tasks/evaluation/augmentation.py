@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from tasks.dataset import TEST
 from tasks.evaluation.comparison import Comparison, compare_with_each
 from tasks.evaluation.metrics import Metric
 from tasks.evaluation.recipe_results import BySeed, RecipeResult
+from tasks.records.plan import Recipe
 
 
-def pairs(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def pairs(recipes: Sequence[Recipe]) -> list[tuple[str, str]]:
     """`(recipe_id, recipe_id of what it is held against)` for each recipe with augmentation that has a twin.
 
     The twin differs in augmentation alone: the recipe without any, else the first of those that have some.
@@ -20,20 +20,20 @@ def pairs(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     Args:
         recipes: plan.json's.
     """
-    twins: dict[str, list[dict[str, Any]]] = {}
+    twins: dict[str, list[Recipe]] = {}
     for recipe in recipes:
-        rest = {name: value for name, value in recipe["params"].items() if name != "augmentation"}
+        rest = {name: value for name, value in recipe.settings.items() if name != "augmentation"}
         twins.setdefault(json.dumps(rest, sort_keys=True), []).append(recipe)
     found = []
     for group in twins.values():
-        if any("augmentation" in each["params"] for each in group):
-            first = min(group, key=lambda each: "augmentation" in each["params"])
-            found += [(each["recipe_id"], first["recipe_id"]) for each in group if each is not first]
+        if any("augmentation" in each.settings for each in group):
+            first = min(group, key=lambda each: "augmentation" in each.settings)
+            found += [(each.recipe_id, first.recipe_id) for each in group if each is not first]
     return found
 
 
 def effects(
-    recipes: Sequence[dict[str, Any]],
+    recipes: Sequence[Recipe],
     results: Sequence[RecipeResult],
     metric: Metric,
     *,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.evaluation.intervals import over_seeds
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.records.plan import Recipe
 from tasks.records.verdict import Estimate
 
 BySeed = dict[int, float]
@@ -69,7 +69,7 @@ class RecipeResult:
         return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
 
 
-def read_results(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[RecipeResult]:
+def read_results(recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[RecipeResult]:
     """Each recipe of plan.json with its trials of stage `final`, in the plan's order.
 
     Args:
@@ -88,17 +88,17 @@ def read_results(recipes: Iterable[dict[str, Any]], trials: pd.DataFrame, metric
         values.setdefault(recipe_id, {}).setdefault((part, name), {})[int(seed)] = float(value)
     results = []
     for recipe in recipes:
-        trained = final[final["recipe_id"] == recipe["recipe_id"]]
+        trained = final[final["recipe_id"] == recipe.recipe_id]
         ok = trained[trained["status"] == "ok"]
         results.append(
             RecipeResult(
-                id=recipe["recipe_id"],
-                name=recipe["recipe"],
-                optimizer=recipe["optimizer"],
-                schedule=recipe["schedule"],
+                id=recipe.recipe_id,
+                name=recipe.recipe,
+                optimizer=recipe.optimizer,
+                schedule=recipe.schedule,
                 seeds=len(trained),
                 ended={int(seed): trial for seed, trial in zip(ok["seed"], ok["trial_id"], strict=True)},
-                values=values.get(recipe["recipe_id"], {}),
+                values=values.get(recipe.recipe_id, {}),
                 seconds=float(trained["seconds"].fillna(0).sum()),
             )
         )

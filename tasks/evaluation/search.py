@@ -16,11 +16,10 @@ from tasks.evaluation.importance import importances
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.sensitivity import sensitivity, tolerance
 from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, ranked, read_settings, read_space, scores
+from tasks.records.search_plan import PlannedSearch, SearchPlan
 from tasks.records.search_verdict import BestByBudget, BestSetting, Containment, Edge, SearchedRecipe, SearchVerdict
 from tasks.search.methods import METHODS
 from tasks.search.space import Choices, Dimension, Space
-
-Json = dict[str, Any]
 
 _TOP = 10
 _EDGE = 0.05  # of a range, on its own scale
@@ -37,26 +36,26 @@ class _Recipe:
         entry: Its entry in plan.json's `search`.
     """
 
-    entry: Json
+    entry: PlannedSearch
     space: Space
     tried: list[Tried]
     ranked: list[Tried]
 
     @property
     def id(self) -> str:
-        return str(self.entry["recipe_id"])
+        return self.entry.recipe_id
 
     @property
     def name(self) -> str:
-        return str(self.entry["recipe"])
+        return self.entry.recipe
 
     @property
     def rest(self) -> tuple[str, ...]:
         """What is compared besides the optimizer, which a recipe's name begins with; and the method."""
-        return (str(self.entry["method"]), *self.name.split(" · ")[1:])
+        return (self.entry.method, *self.name.split(" · ")[1:])
 
 
-def judge_search(search: Json, settings: pd.DataFrame) -> SearchVerdict:
+def judge_search(search: SearchPlan, settings: pd.DataFrame) -> SearchVerdict:
     """verdict.json's `search`.
 
     By recipe: the best setting and the ten best, those at an edge of their range, the best score against the number of
@@ -68,9 +67,9 @@ def judge_search(search: Json, settings: pd.DataFrame) -> SearchVerdict:
         search: plan.json's `search`, not null.
         settings: Table `settings`.
     """
-    sign = 1 if search["greater_is_better"] else -1
+    sign = search.sign
     tried = read_settings(settings)
-    recipes = [_read(entry, tried.get(str(entry["recipe_id"]), []), sign) for entry in search["recipes"]]
+    recipes = [_read(entry, tried.get(entry.recipe_id, []), sign) for entry in search.recipes]
     by_recipe = {recipe.id: recipe.tried for recipe in recipes}
     slack = tolerance(by_recipe, sign)
     every = np.concatenate([scores(recipe.tried) for recipe in recipes]) if recipes else np.empty(0)
@@ -78,19 +77,19 @@ def judge_search(search: Json, settings: pd.DataFrame) -> SearchVerdict:
     described = [_describe(recipe, sign, slack, floor) for recipe in recipes]
     contained = _containments(recipes, search, sign)
     return SearchVerdict(
-        metric=search["metric"],
-        greater_is_better=search["greater_is_better"],
-        runs=search["seeds"] * (search["folds"] or 1),
+        metric=search.metric,
+        greater_is_better=search.greater_is_better,
+        runs=search.seeds * (search.folds or 1),
         tolerance=slack,
         recipes=described,
         containments=contained,
-        pareto=_pareto(recipes, sign) if search["cost"] == "seconds" else None,
+        pareto=_pareto(recipes, sign) if search.cost == "seconds" else None,
         warnings=_warnings(recipes, described, contained, _title(search)),
     )
 
 
-def _read(entry: Json, tried: list[Tried], sign: int) -> _Recipe:
-    return _Recipe(entry, read_space(entry["space"]), tried, ranked(tried, sign))
+def _read(entry: PlannedSearch, tried: list[Tried], sign: int) -> _Recipe:
+    return _Recipe(entry, read_space(entry.space), tried, ranked(tried, sign))
 
 
 def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | None) -> SearchedRecipe:
@@ -100,8 +99,8 @@ def _describe(recipe: _Recipe, sign: int, slack: float | None, floor: float | No
     return SearchedRecipe(
         recipe_id=recipe.id,
         recipe=recipe.name,
-        optimizer=recipe.entry["optimizer"],
-        method=recipe.entry["method"],
+        optimizer=recipe.entry.optimizer,
+        method=recipe.entry.method,
         settings=len(recipe.tried),
         diverged=sum(each.status == DIVERGED for each in recipe.tried),
         pruned=sum(each.status == PRUNED for each in recipe.tried),
@@ -131,7 +130,7 @@ def _curve(recipe: _Recipe, sign: int, floor: float | None) -> BestByBudget | No
     """Where the order means nothing, a diverged setting counts as the worst of the whole search (`floor`)."""
     if not recipe.ranked or floor is None:
         return None
-    if METHODS[recipe.entry["method"]].adapts:
+    if METHODS[recipe.entry.method].adapts:
         return running_best([each.score if each.ended else None for each in recipe.tried], sign)
     known = np.array([each.score if each.ended else floor for each in recipe.tried], dtype=np.float64)
     return expected_best(known, sign)
@@ -196,13 +195,13 @@ def _end(dimension: Dimension, side: str) -> float:
     return float(ends[0] if side == "low" else ends[1])
 
 
-def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[Containment]:
+def _containments(recipes: Sequence[_Recipe], search: SearchPlan, sign: int) -> list[Containment]:
     """Each pair of recipes whose optimizers stand in `INCLUSIONS` and that differ in nothing else that is compared."""
     found = []
     for inclusion in INCLUSIONS:
         for outer in recipes:
             for inner in recipes:
-                names = (outer.entry["optimizer"], inner.entry["optimizer"])
+                names = (outer.entry.optimizer, inner.entry.optimizer)
                 if names != (inclusion.outer, inclusion.inner) or outer.rest != inner.rest:
                     continue
                 if not outer.ranked or not inner.ranked:
@@ -229,13 +228,13 @@ def _containments(recipes: Sequence[_Recipe], search: Json, sign: int) -> list[C
     return found
 
 
-def _title(search: Json) -> str:
+def _title(search: SearchPlan) -> str:
     """Of its metric."""
-    name = str(search["metric"])
+    name = search.metric
     return METRICS[name].title if name in METRICS else name
 
 
-def _too_small(outer: _Recipe, inner: _Recipe, search: Json, exact: bool) -> str:
+def _too_small(outer: _Recipe, inner: _Recipe, search: SearchPlan, exact: bool) -> str:
     metric = wording.inside(_title(search))
     ended = [wording.number(each.ranked[0].score or 0.0) for each in (outer, inner)]
     contains = "contains" if exact else "can come close to"
@@ -276,7 +275,7 @@ def _warnings(
             )
         if edges := [each for each in found.edges if each.matters]:
             said.append(_at_edges(recipe.name, edges))
-    budgets = {recipe.name: int(recipe.entry["epochs"]) for recipe in recipes}
+    budgets = {recipe.name: recipe.entry.epochs for recipe in recipes}
     if max(budgets.values(), default=0) > _EVEN * min(budgets.values(), default=0):
         least, most = min(budgets, key=lambda name: budgets[name]), max(budgets, key=lambda name: budgets[name])
         said.append(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.records.search_plan import SearchedChoices, SearchedDimension
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
 
 OK, DIVERGED, PRUNED = "ok", "diverged", "pruned"
@@ -79,22 +80,16 @@ def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:
     return tried
 
 
-def read_space(entries: Sequence[dict[str, Any]]) -> Space:
+def read_space(entries: Sequence[SearchedDimension]) -> Space:
     """The `space` of a recipe in plan.json's `search`."""
     return tuple(
         Dimension(
-            name=entry["name"],
-            over=Choices(tuple(entry["choices"]))
-            if "choices" in entry
-            else Range(
-                entry["low"],
-                entry["high"],
-                log=bool(entry.get("log")),
-                integer=bool(entry.get("integer")),
-                step=entry.get("step"),
-            ),
-            when={name: tuple(values) for name, values in (entry.get("when") or {}).items()},
-            owned=bool(entry.get("owned")),
+            name=entry.name,
+            over=Choices(tuple(entry.choices))
+            if isinstance(entry, SearchedChoices)
+            else Range(entry.low, entry.high, log=entry.log, integer=entry.integer, step=entry.step),
+            when={name: tuple(values) for name, values in entry.when.items()},
+            owned=entry.owned,
         )
         for entry in entries
     )

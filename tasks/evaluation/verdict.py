@@ -7,7 +7,7 @@ measures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, 
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, metric_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric, one_against_rest
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.records.plan import DataFacts, Plan, Recipe
 from tasks.records.verdict import (
     AugmentationEffect,
     Baseline,
@@ -39,7 +40,7 @@ Json = dict[str, Any]
 
 
 def judge(
-    plan: Json,
+    plan: Plan,
     trials: pd.DataFrame,
     metrics: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -72,7 +73,7 @@ def judge(
     Raises:
         ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
     """
-    results = ranked(read_results(plan["recipes"], trials, metrics), METRICS[plan["metric"]])
+    results = ranked(read_results(plan.recipes, trials, metrics), METRICS[plan.metric])
     judged = _judged(plan, results, trials, predictions, splits, constant_loss=constant_loss, resamples=resamples)
     return _verdict(plan, judged, test_evaluations)
 
@@ -101,7 +102,7 @@ class _Judged:
 
 
 def _judged(
-    plan: Json,
+    plan: Plan,
     results: Sequence[RecipeResult],
     trials: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -110,20 +111,20 @@ def _judged(
     constant_loss: float,
     resamples: int,
 ) -> _Judged:
-    metric, confidence, classes = METRICS[plan["metric"]], float(plan["confidence"]), plan["data"]["classes"]
+    metric, confidence, classes = METRICS[plan.metric], plan.confidence, plan.data.classes
     leader = results[0] if results and results[0].by_seed(VAL, metric.name) else None
     rivals = [result for result in results[1:] if result.ended] if leader else []
-    resolution = 1 / plan["parts"][TEST] if metric.share else 0.0
+    resolution = 1 / plan.parts[TEST] if metric.share else 0.0
     comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
     shipped = leader.best_trial(metric) if leader else None
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
     baselines = dict(zip(ended["recipe"], ended["trial_id"], strict=True))
-    reported = list(dict.fromkeys([metric.name, *plan["also"]]))
-    gated = plan["spec"]["gates"]
+    reported = list(dict.fromkeys([metric.name, *plan.also]))
+    gated = plan.spec["gates"]
     wanted = dict.fromkeys(baselines.values(), reported)
     if shipped:
         wanted[shipped] = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
-    test = OnTest.read(predictions, splits, wanted, Classes.of(plan["data"]), confidence, resamples)
+    test = OnTest.read(predictions, splits, wanted, Classes.of(plan.data), confidence, resamples)
     findings = Findings(
         metric=metric,
         title=test.classes.titled(metric),
@@ -135,7 +136,7 @@ def _judged(
         comparisons=comparisons,
         against={name: test.difference(shipped, trial, metric) for name, trial in baselines.items()} if shipped else {},
         gates=_gates(gated, shipped, test),
-        test_rows=plan["parts"][TEST],
+        test_rows=plan.parts[TEST],
         majority_share=test.majority_share() if classes else None,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
@@ -157,7 +158,7 @@ def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[Gat
     ]
 
 
-def _verdict(plan: Json, judged: _Judged, test_evaluations: int) -> Verdict:
+def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
     findings, test = judged.findings, judged.test
     leader, results = findings.leader, findings.results
     return Verdict(
@@ -186,18 +187,17 @@ def _verdict(plan: Json, judged: _Judged, test_evaluations: int) -> Verdict:
         shipped=_shipped(leader, judged.shipped, test) if leader and judged.shipped else None,
         gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
-        operating_point=OperatingPoint(0.5) if len(plan["data"]["classes"] or ()) == 2 else None,
+        operating_point=OperatingPoint(0.5) if len(plan.data.classes or ()) == 2 else None,
         test_evaluations=test_evaluations,
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
     )
 
 
-def _as_compared(plan: Json) -> list[Json]:
+def _as_compared(plan: Plan) -> list[Recipe]:
     """The recipes with the parameters that they were compared in, without what a search chose for each."""
-    searched = plan["search"]["recipes"] if plan.get("search") else []
-    params = {each["recipe_id"]: each["params"] for each in searched}
-    return [{**recipe, "params": params.get(recipe["recipe_id"], recipe["params"])} for recipe in plan["recipes"]]
+    params = {each.recipe_id: dict(each.params) for each in plan.search.recipes} if plan.search else {}
+    return [replace(recipe, settings=params.get(recipe.recipe_id, recipe.settings)) for recipe in plan.recipes]
 
 
 @dataclass(frozen=True)
@@ -215,13 +215,13 @@ class Classes:
     why: str | None
 
     @classmethod
-    def of(cls, data: Json) -> Classes:
+    def of(cls, data: DataFacts) -> Classes:
         """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
-        names = tuple(data["classes"] or ())
-        positive = data.get("positive")
+        names = tuple(data.classes or ())
+        positive = data.positive
         if positive is None:
             return cls(names, len(names) - 1 if len(names) == 2 else None, None)
-        return cls(names, names.index(positive), data["positive_why"])
+        return cls(names, names.index(positive), data.positive_why)
 
     @property
     def name(self) -> str | None:

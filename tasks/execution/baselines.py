@@ -11,8 +11,8 @@ from tasks.dataset import TEST, VAL
 from tasks.evaluation.baselines import OnDisk, fit_baselines
 from tasks.execution.recording import baselines_id, data_key, folder_of, metric_rows, prediction_rows, write_folder
 from tasks.inputs.prepared import Prepared
-from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
+from tasks.records.plan import Plan
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS
 

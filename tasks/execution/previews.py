@@ -20,7 +20,7 @@ from tasks.augmentation.policy import augment, policy_of
 from tasks.dataset import TRAIN
 from tasks.inputs.augmented import Versions
 from tasks.inputs.prepared import Prepared
-from tasks.planning.plan import Plan
+from tasks.records.plan import Plan
 from tasks.run_folder import write_bytes, write_json
 from tasks.spec.models import Augmentation
 

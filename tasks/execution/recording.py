@@ -20,9 +20,9 @@ import pandas as pd
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
-from tasks.planning.plan import Plan
 from tasks.planning.recipes import identifier
-from tasks.planning.trials import PlannedStack, PlannedTrial
+from tasks.records.plan import Plan, PlannedTrial
+from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.run_folder import read_json, write_json
@@ -51,8 +51,8 @@ class Searched:
 
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     """Joins all records into the run's tables, writes them, and returns them by name."""
-    searched = plan.search["stacks"] if plan.search else []
-    names = [stack["stack_id"] for stack in searched]
+    searched = plan.search.stacks if plan.search else []
+    names = [stack.stack_id for stack in searched]
     for stack in plan.stacks:
         names += [stack.stack_id, scores_id(stack)]
     folders = [folder_of(run, name) for name in (*names, baselines_id(plan))]
@@ -229,7 +229,7 @@ def baselines_id(plan: Plan) -> str:
 
 
 def data_key(plan: Plan) -> dict[str, Any]:
-    positive, classes = plan.data["positive"], list(plan.data["classes"] or [])
+    positive, classes = plan.data.positive, list(plan.data.classes or [])
     usual = positive is None or (len(classes) == 2 and positive == classes[-1])
-    key = {"data": plan.data["digest"], "split": plan.spec["data"]["split"]}
+    key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
     return key if usual else key | {"positive": positive}

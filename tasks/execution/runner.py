@@ -15,7 +15,8 @@ from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import cores
 from tasks.planning.jobs import Job
-from tasks.planning.trials import PlannedStack, bind_trial
+from tasks.planning.trials import bind_trial, training_of
+from tasks.records.stacks import PlannedStack
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
@@ -74,7 +75,7 @@ class _Training:
         self._waiting, self._making, self._progress = waiting, making, progress
         self._planned = {trial.trial_id: trial for trial in job.trials}
         self._board = _Board(job, waiting)
-        needed = [stack for stack in job.stacks if stack in waiting or (waiting and stack.training == "rungs")]
+        needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
         if all(trial.stage == "search" for trial in job.trials):  # which the validation part alone decides
@@ -89,7 +90,7 @@ class _Training:
     def train(self) -> None:
         """Trains stacks, the longest first, so that no core waits for a late one; then the brackets of successive
         halving; then, one by one, what Keras trains, since Keras has one state for all threads."""
-        plain = [stack for stack in self._waiting if stack.stacked and stack.training != "rungs"]
+        plain = [stack for stack in self._waiting if stack.stacked and training_of(stack) != "rungs"]
         self._side_by_side(self._one, sorted(plain, key=lambda each: -each.steps * each.size))
         self._run_brackets()
         try:
@@ -156,7 +157,7 @@ class _Training:
             self._board.note(stack, step / steps)
 
         searched = Searched()
-        if stack.training == "gradients":
+        if training_of(stack) == "gradients":
             found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
@@ -183,7 +184,7 @@ class _Training:
     def _run_brackets(self) -> None:
         """Trains the stacks of successive halving. Those of one epoch budget form a bracket and train together. A
         stack that was recorded before is loaded from where it was saved, since rungs compare it with the others."""
-        halving = [stack for stack in self._job.stacks if stack.training == "rungs"]
+        halving = [stack for stack in self._job.stacks if training_of(stack) == "rungs"]
         for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in halving}):
             together = [stack for stack in halving if self._planned[stack.trials[0]].epochs == epochs]
             if any(stack in self._waiting for stack in together):

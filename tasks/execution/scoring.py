@@ -18,8 +18,9 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
 from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
 from tasks.inputs.prepared import Prepared
-from tasks.planning.plan import Plan
-from tasks.planning.trials import PlannedStack, bind_trial
+from tasks.planning.trials import bind_trial
+from tasks.records.plan import Plan
+from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS, Table
 from tasks.training.fit import fit_outputs
@@ -77,7 +78,7 @@ def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PR
     )
     results = [
         result
-        for result in ranked(read_results(plan.as_json()["recipes"], trials, metrics), metric)
+        for result in ranked(read_results(plan.recipes, trials, metrics), metric)
         if result.by_seed(VAL, metric.name)
     ]
     leaders = results[0].ended.values() if results else ()

@@ -26,10 +26,12 @@ from tasks.execution.recording import LOSS, folder_of, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job
-from tasks.planning.recipes import Recipe, identifier
+from tasks.planning.recipes import identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import PlanContext
-from tasks.planning.trials import PlannedStack, PlannedTrial, planned
+from tasks.planning.trials import planned
+from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import SETTINGS, TRIALS
 from tasks.run_folder import read_json, write_json
@@ -135,7 +137,7 @@ class Found:
 
     recipes: list[Recipe]
     settings: pd.DataFrame
-    stacks: list[dict[str, Any]]
+    stacks: list[PlannedStack]
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,7 @@ def search(
     return Found(
         [_chosen(each, history, tried.get(each.recipe.recipe_id, []), tuning.sign) for each in tuning.searches],
         table,
-        [asdict(each) for each in stacks],
+        stacks,
     )
 
 

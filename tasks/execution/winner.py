@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tasks.planning.recipes import Recipe
+from tasks.records.plan import Recipe
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written
 

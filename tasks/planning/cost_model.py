@@ -18,6 +18,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeVar
 
+from tasks.records.plan import Calibration
+
 T = TypeVar("T")
 
 MAX_TRIALS = 512
@@ -29,14 +31,6 @@ MAX_BYTES = 4 * 2**30
 def cores() -> int:
     """Cores that this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How many times as long as the model says a machine takes, compiling and stepping."""
-
-    compiling: float = 1.0
-    stepping: float = 1.0
 
 
 AS_MODELLED = {True: Calibration(), False: Calibration()}

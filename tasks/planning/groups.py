@@ -9,9 +9,10 @@ from typing import Any
 
 from tasks.augmentation.pieces import held_bytes
 from tasks.dataset import Dataset
-from tasks.planning.cost_model import Calibration, Division, Work, divide
-from tasks.planning.recipes import Recipe, identifier
-from tasks.planning.trials import PlannedTrial, bind_trial
+from tasks.planning.cost_model import Division, Work, divide
+from tasks.planning.recipes import identifier
+from tasks.planning.trials import bind_trial
+from tasks.records.plan import Calibration, PlannedTrial, Recipe
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
 from tasks.training.stacked_layers import incompatibility, widest

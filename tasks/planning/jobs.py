@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.planning.recipes import Recipe
 from tasks.planning.searches import Search
-from tasks.planning.trials import PlannedStack, PlannedTrial
+from tasks.records.plan import Plan, PlannedTrial, Recipe
+from tasks.records.stacks import PlannedStack
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Job:
     stacks: Sequence[PlannedStack]
     metrics: tuple[str, ...]
     searches: Sequence[Search] = ()
+
+    @classmethod
+    def of(cls, plan: Plan) -> Job:
+        """The final trials of a plan."""
+        return cls(plan.recipes, plan.trials, plan.stacks, plan.metrics)
 
     def variant(self, variant_id: str) -> Recipe:
         return next(each for each in self.variants if each.variant_id == variant_id)

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import Dataset
@@ -15,11 +14,12 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.kinds import FORMS
 from tasks.planning.groups import RowCounts
-from tasks.planning.jobs import Job
-from tasks.planning.recipes import Recipe, recipes_of
+from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Machine, PlanContext, calibrations_of
-from tasks.planning.trials import PlannedStack, PlannedTrial, parameters_of, planned
+from tasks.planning.trials import parameters_of, planned
+from tasks.records.plan import Column, Cost, DataDescription, DataFacts, Plan, Probe, Recipe, Skipped, Sound
+from tasks.records.search_plan import SearchPlan
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written
 from tasks.spec.places import place_of
@@ -27,67 +27,6 @@ from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.streaming import shuffle_policy
 from tasks.training.trial import MEASURED
-
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that will be done, as in plan.json."""
-
-    experiment: str
-    description: str
-    spec: dict[str, Any]
-    task: str
-    metric: str
-    also: list[str]
-    confidence: float
-    data: dict[str, Any]
-    parts: dict[str, int]
-    recipes: list[Recipe]
-    trials: list[PlannedTrial]
-    stacks: list[PlannedStack]
-    skipped: list[dict[str, str]]
-    cost: dict[str, Any]
-    probe: dict[str, Any] | None = None
-    search: dict[str, Any] | None = None
-    schema_version: int = SCHEMA_VERSION
-
-    def as_json(self) -> dict[str, Any]:
-        value = asdict(self)
-        for recipe in value["recipes"]:
-            recipe["params"] = recipe.pop("settings")
-        return value
-
-    def following(self, earlier: dict[str, Any]) -> Plan:
-        """This plan with the stacks of an earlier plan.json, where that has the same trials and measures the same.
-
-        Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
-        with a run keeps the division and the steps it was begun with.
-        """
-        same = [{each["trial_id"] for each in earlier["trials"]}, earlier["metric"], earlier["also"]]
-        if same != [{each.trial_id for each in self.trials}, self.metric, self.also]:
-            return self
-        return replace(
-            self,
-            stacks=[PlannedStack(**each) for each in earlier["stacks"]],
-            cost=earlier["cost"],
-            probe=earlier["probe"],
-        )
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What is measured of each trial; the first one decides."""
-        return (self.metric, *self.also)
-
-    @property
-    def job(self) -> Job:
-        """The final trials."""
-        return Job(self.recipes, self.trials, self.stacks, self.metrics)
-
-    def variant(self, variant_id: str) -> Recipe:
-        """The recipe with its values bound."""
-        return self.job.variant(variant_id)
 
 
 def lay_out(
@@ -122,7 +61,7 @@ def lay_out_chosen(
     parts: Mapping[str, int],
     features: tuple[int, ...],
     chosen: Sequence[Recipe],
-    probe: Mapping[str, Any] | None,
+    probe: Probe | None,
     *,
     resampled: int | None = None,
 ) -> Plan:
@@ -144,7 +83,7 @@ def _planned(
     rows: RowCounts,
     machine: Machine,
     chosen: Sequence[Recipe] | None = None,
-    probe: Mapping[str, Any] | None = None,
+    probe: Probe | None = None,
 ) -> Plan:
     metric, also = measured(spec, dataset.task)
     compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
@@ -164,14 +103,14 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=described(dataset) | _held(dataset, parts, rows.features),
+        data=_facts(dataset, parts, rows.features),
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
         stacks=stacks,
-        skipped=[{"recipe": recipe, "reason": misfit.reason} for recipe, misfit in misfits.items()],
-        probe=dict(probe) if chosen and probe else probed,
-        cost={"trials": len(trials), "steps": steps, "seconds": round(seconds, 1)},
+        skipped=[Skipped(recipe, misfit.reason) for recipe, misfit in misfits.items()],
+        probe=probe if chosen and probe else probed,
+        cost=Cost(trials=len(trials), steps=steps, seconds=round(seconds, 1)),
         search=_search(spec, searches, metric) if searches else None,
     )
 
@@ -187,21 +126,21 @@ def _refuse_misfits(spec: Spec, recipes: Sequence[Recipe], misfits: Mapping[str,
         )
 
 
-def _search(spec: Spec, searches: Sequence[Search], metric: str) -> dict[str, Any]:
-    """What is searched, as in plan.json."""
+def _search(spec: Spec, searches: Sequence[Search], metric: str) -> SearchPlan:
+    """What is searched."""
     assert spec.tune is not None
     methods = dict.fromkeys(search.method for search in searches)
-    return {
-        "method": ", ".join(methods),
-        "trials": spec.tune.trials or max(search.trials for search in searches),
-        "seeds": spec.tune.seeds,
-        "folds": spec.tune.folds,
-        "metric": metric,
-        "greater_is_better": METRICS[metric].greater_is_better,
-        "cost": spec.tune.cost,
-        "recipes": [search.as_json() for search in searches],
-        "stacks": [],
-    }
+    return SearchPlan(
+        method=", ".join(methods),
+        trials=spec.tune.trials or max(search.trials for search in searches),
+        seeds=spec.tune.seeds,
+        folds=spec.tune.folds,
+        metric=metric,
+        greater_is_better=METRICS[metric].greater_is_better,
+        cost=spec.tune.cost,
+        recipes=[search.planned() for search in searches],
+        stacks=[],
+    )
 
 
 def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
@@ -232,39 +171,42 @@ def _check_target(spec: Spec, task: str) -> None:
         )
 
 
-def described(dataset: Dataset) -> dict[str, Any]:
+def described(dataset: Dataset) -> DataDescription:
     """What plan.json says of the data, but for how they are held."""
     inputs = dataset.form.described(dataset)
-    return {
-        "name": dataset.name,
-        "rows": dataset.rows,
-        "digest": dataset.digest,
-        "target": dataset.target_name,
-        "classes": list(dataset.classes) if dataset.classes else None,
-        "positive": dataset.positive_class,
-        "positive_why": dataset.positive.why if dataset.positive else None,
-        "source": dataset.source,
-        "licence": dataset.licence,
-        "notes": list(dataset.notes),
-        "columns": inputs.pop("columns"),
-        "kind": dataset.form.name,
-        **inputs,
-    }
+    return DataDescription(
+        name=dataset.name,
+        rows=dataset.rows,
+        digest=dataset.digest,
+        target=dataset.target_name,
+        classes=list(dataset.classes) if dataset.classes else None,
+        positive=dataset.positive_class,
+        positive_why=dataset.positive.why if dataset.positive else None,
+        source=dataset.source,
+        licence=dataset.licence,
+        notes=list(dataset.notes),
+        columns=[Column(**column) for column in inputs["columns"]],
+        kind=dataset.form.name,
+        image_shape=inputs["image_shape"],
+        text=inputs["text"],
+        sound=Sound(**inputs["sound"]) if inputs["sound"] else None,
+    )
 
 
-def _held(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> dict[str, Any]:
-    """How the rows are held and shuffled.
+def _facts(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]) -> DataFacts:
+    """The data, and how their rows are held and shuffled.
 
     `memory_bytes` is about what the data take beside the stacks: some numbers for every row, and of the rows in memory
     the raw and the preprocessed inputs, the latter as a whole and by parts.
     """
     held = dataset.rows if dataset.streamed is None else len(dataset.streamed.sample)
     raw = dataset.form.row_bytes(dataset)
-    return {
-        "streamed": dataset.streamed is not None,
-        "shuffle": "whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
-        "memory_bytes": held * (raw + 2 * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
-    }
+    return DataFacts(
+        **vars(described(dataset)),
+        streamed=dataset.streamed is not None,
+        shuffle="whole" if dataset.streamed is None else shuffle_policy(parts["train"], math.prod(features)),
+        memory_bytes=held * (raw + 2 * 4 * math.prod(features)) + _ROW_BYTES * dataset.rows,
+    )
 
 
 _ROW_BYTES = 150

@@ -6,13 +6,13 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from tasks.errors import BadInput
 from tasks.kinds import TABLE_FORM
+from tasks.records.plan import Recipe
 from tasks.spec.entries import Entry, bind
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
 from tasks.training.models import MODELS
@@ -22,23 +22,6 @@ AXES = tuple(Compare.model_fields)
 """What a recipe consists of, in the order in which labels name it."""
 _HELD_STILL = ("evaluate_every", "stop_at")
 """What decides a recipe's results as well and is the same for all recipes of a spec."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One arm of the comparison, every hyperparameter bound.
-
-    Args:
-        recipe: Readable: what tells it from the other recipes.
-        settings: Axis to value, and what is held still but decides results; plain JSON, complete.
-    """
-
-    recipe_id: str
-    recipe: str
-    optimizer: str
-    schedule: str
-    variant_id: str
-    settings: dict[str, Any]
 
 
 def identifier(value: Any) -> str:

@@ -11,7 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput
 from tasks.kinds import FORMS
-from tasks.planning.recipes import Recipe, recipes_of
+from tasks.planning.recipes import recipes_of
+from tasks.records.plan import Recipe
+from tasks.records.search_plan import PlannedRung, PlannedSearch
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
 from tasks.search.methods import METHODS
@@ -19,7 +21,7 @@ from tasks.search.points import Settings, possible
 from tasks.search.space import Choices, Range, Setting, Space
 from tasks.spec.models import Spec, compared
 from tasks.spec.places import check_settings, place_of, refused, with_setting
-from tasks.spec.space import as_json, on_a_grid, spaces, without_steps
+from tasks.spec.space import on_a_grid, searched, spaces, without_steps
 from tasks.spec.tune import Tune
 from tasks.training.optimizers import OPTIMIZERS
 
@@ -54,18 +56,19 @@ class Search:
         """The recipe's settings with a setting of the search put in."""
         return with_setting(self.recipe.settings, setting)
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "recipe_id": self.recipe.recipe_id,
-            "recipe": self.recipe.recipe,
-            "optimizer": self.recipe.optimizer,
-            "params": self.recipe.settings,  # as compared, before anything was chosen
-            "method": self.method,
-            "trials": self.trials,
-            "epochs": self.epochs,
-            "rungs": [{"settings": rung.settings, "epochs": rung.epochs} for rung in self.rungs],
-            "space": as_json(self.space),
-        }
+    def planned(self) -> PlannedSearch:
+        """As in plan.json."""
+        return PlannedSearch(
+            recipe_id=self.recipe.recipe_id,
+            recipe=self.recipe.recipe,
+            optimizer=self.recipe.optimizer,
+            params=self.recipe.settings,
+            method=self.method,
+            trials=self.trials,
+            epochs=self.epochs,
+            rungs=[PlannedRung(rung.settings, rung.epochs) for rung in self.rungs],
+            space=searched(self.space),
+        )
 
 
 def check_search(spec: Spec) -> None:

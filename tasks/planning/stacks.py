@@ -16,10 +16,11 @@ from tasks.augmentation.policy import Policy, example_seconds, policy_of
 from tasks.dataset import Dataset, Values
 from tasks.errors import BadInput
 from tasks.planning import probe
-from tasks.planning.cost_model import AS_MODELLED, Calibration, Work, cores, join
+from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
 from tasks.planning.groups import Group, Grouping, RowCounts, replicas_of, work_of
-from tasks.planning.recipes import Recipe, identifier
-from tasks.planning.trials import PlannedStack, PlannedTrial
+from tasks.planning.recipes import identifier
+from tasks.records.plan import Calibration, PlannedTrial, Probe, Probed, Recipe
+from tasks.records.stacks import PlannedStack
 from tasks.spec.models import Spec
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.optimizers import OPTIMIZERS
@@ -80,7 +81,7 @@ class PlanContext:
         trials: Sequence[PlannedTrial],
         variants: Sequence[Recipe],
         calibrations: Mapping[bool, Calibration] | None = None,
-    ) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
+    ) -> tuple[list[PlannedStack], float, Probe | None]:
         """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
         its time.
 
@@ -126,7 +127,7 @@ def _stacks(
     context: PlanContext,
     augmentation_seconds: Mapping[str, float],
     calibrations: Mapping[bool, Calibration] | None,
-) -> tuple[list[PlannedStack], float, dict[str, Any] | None]:
+) -> tuple[list[PlannedStack], float, Probe | None]:
     """Trials of equal shapes and rows together, and of other widths where that pays (see `cost_model`), what can't be
     stacked one by one.
 
@@ -223,9 +224,7 @@ def _probe_seconds(work: Work, xla: bool) -> float:
     return work.compile_seconds(1, xla=xla) + steps * work.step_seconds(probe.TRIALS, 1, xla=xla)
 
 
-def _calibrations(
-    groups: Sequence[Group], machine: Machine
-) -> tuple[Mapping[bool, Calibration], dict[str, Any] | None]:
+def _calibrations(groups: Sequence[Group], machine: Machine) -> tuple[Mapping[bool, Calibration], Probe | None]:
     """The machine's pace on the network that is most of the work, and the probe's figures for plan.json."""
     stacked = [(group.divided(AS_MODELLED, machine.cores)[0].seconds, group) for group in groups if not group.why]
     if not stacked:
@@ -241,15 +240,15 @@ def _calibrations(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
             measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),
         )
-        found[name] = asdict(measured) | {"pace": asdict(calibrations[xla])}
-    return calibrations, found
+        found[name] = Probed(**asdict(measured), pace=calibrations[xla])
+    return calibrations, Probe(**found)
 
 
-def calibrations_of(probe: Mapping[str, Any] | None) -> Mapping[bool, Calibration]:
+def calibrations_of(probe: Probe | None) -> Mapping[bool, Calibration]:
     """What a probe found, from its figures in plan.json; as modelled where none was asked."""
     if probe is None:
         return AS_MODELLED
-    return {xla: Calibration(**probe[name]["pace"]) for xla, name in _PROBED.items()}
+    return {True: probe.xla.pace, False: probe.graph.pace}
 
 
 _PROBED = {True: "xla", False: "graph"}

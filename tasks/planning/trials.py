@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.planning.recipes import Recipe, identifier
+from tasks.planning.recipes import identifier
+from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.stacks import PlannedStack
 from tasks.search.method import Training
 from tasks.search.methods import METHODS
 from tasks.training.models import MODELS, Penalties
@@ -15,70 +15,9 @@ from tasks.training.schedules import SCHEDULES
 from tasks.training.trial import Clip, Stopping, Target, Trial
 
 
-@dataclass(frozen=True)
-class PlannedTrial:
-    trial_id: str
-    recipe_id: str
-    variant_id: str
-    stage: str
-    seed: int
-    fold: int | None
-    epochs: int
-
-
-@dataclass(frozen=True)
-class PlannedStack:
-    """Trials that run together.
-
-    Args:
-        trainer: `stack`, or `fit` where `why` says what can't be stacked.
-        xla: Whether XLA compiles the stack's program.
-        lanes: How many replicas it has: each seed counts once for each of its folds, and sees batches of its own.
-        size: Number of trials.
-        parameters: Trainable weights of one trial; where widths differ, of the network that all are padded to.
-        narrower: Trainable weights of the trials that have fewer, by trial.
-        fill: Share of the arithmetic that is not padding, in (0, 1]; 1 where all trials are equally wide.
-        rows: Of an epoch, augmented copies included.
-        steps: Training steps of one trial.
-        batch_size: Rows a step.
-        augmentation_seconds: Expected of one core, to augment what all its seeds see.
-        evaluate_every: Steps from one evaluation to the next, at most all of them.
-        search: The search method, where it does not simply train its trials to their end; else empty.
-        memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
-            streamed data the windows that are shuffled.
-    """
-
-    stack_id: str
-    trainer: str
-    why: str
-    xla: bool
-    trials: list[str]
-    lanes: int
-    size: int
-    parameters: int
-    rows: int
-    steps: int
-    batch_size: int
-    augmentation_seconds: float
-    evaluate_every: int
-    memory_bytes: int
-    search: str = ""
-    narrower: Mapping[str, int] = field(default_factory=dict)
-    fill: float = 1.0
-
-    @property
-    def stacked(self) -> bool:
-        """Whether the stacked trainer takes its trials, not `Model.fit`."""
-        return self.trainer == "stack"
-
-    @property
-    def training(self) -> Training:
-        """How its trials are trained."""
-        return METHODS[self.search].training if self.search else "whole"
-
-    def parameters_of(self, trial_id: str) -> int:
-        """Trainable weights of one trial, its own."""
-        return self.narrower.get(trial_id, self.parameters)
+def training_of(stack: PlannedStack) -> Training:
+    """How its trials are trained."""
+    return METHODS[stack.search].training if stack.search else "whole"
 
 
 def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", fold: int | None = None) -> PlannedTrial:

@@ -15,6 +15,9 @@ from tasks.run_folder import write_json
 
 Document = TypeVar("Document")
 
+Number = int | float
+"""As it was written: 1 stays 1, and 1.0 stays 1.0."""
+
 OMITTED: Any = Field(exclude_if=lambda value: value is None)
 """Of a field, in `Annotated`: where it is None, the document has no such key."""
 

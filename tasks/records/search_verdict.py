@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Number = int | float
-"""As it was written: 1 stays 1, and 1.0 stays 1.0."""
+from tasks.records.documents import Number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.wording import listing
+from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchedRange
 from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
 from tasks.spec.entries import schema_of
@@ -402,23 +403,29 @@ def _check_values(dimension: Dimension, settings: Settings) -> None:
 _MOST = {"layers": 32, "width": 65_536}
 
 
-def as_json(space: Space) -> list[dict[str, Any]]:
+def searched(space: Space) -> list[SearchedDimension]:
     """The space as in plan.json."""
-    result = []
+    result: list[SearchedDimension] = []
     for dimension in space:
         over = dimension.over
-        if isinstance(over, Range):
-            described: dict[str, Any] = {
-                "low": over.low,
-                "high": over.high,
-                "log": over.log,
-                "integer": over.integer,
-                "step": over.step,
-            }
-        else:
-            described = {"choices": list(over.values)}
         when = {name: list(values) for name, values in dimension.when.items()}
-        result.append({"name": dimension.name, **described, "when": when, "owned": dimension.owned})
+        if isinstance(over, Range):
+            result.append(
+                SearchedRange(
+                    name=dimension.name,
+                    low=over.low,
+                    high=over.high,
+                    log=over.log,
+                    integer=over.integer,
+                    step=over.step,
+                    when=when,
+                    owned=dimension.owned,
+                )
+            )
+        else:
+            result.append(
+                SearchedChoices(name=dimension.name, choices=list(over.values), when=when, owned=dimension.owned)
+            )
     return result
 
 

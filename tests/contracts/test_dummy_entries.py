@@ -23,6 +23,7 @@ from tasks.dataset import Dataset, Facts, Kind
 from tasks.evaluation.metrics import CLASSIFICATION, METRICS, Metric, Statistic
 from tasks.kinds import KINDS, TABLE_FORM
 from tasks.preprocessing.tables import ColumnKind
+from tasks.records.plan import Column
 from tasks.search.method import Method, Observation
 from tasks.search.methods import METHODS
 from tasks.search.points import possible
@@ -162,7 +163,7 @@ def test_a_run_uses_a_dummy_of_each_table(tmp_path: Path) -> None:
     verdict = stages.judge(run, plan, prepared, stages.evaluate(run, plan, prepared), splits)
 
     assert "A dummy check failed." in [each["message"] for each in validation["results"]]
-    assert {"name": "worst area", "kind": "dummy_kind"} in plan.data["columns"]
+    assert Column("worst area", "dummy_kind") in plan.data.columns
     largest = np.abs(dataset.table["worst area"].iloc[prepared.rows["train"]]).max()
     last = prepared.features[:, -1]
     np.testing.assert_allclose(last, dataset.table["worst area"] / largest, rtol=1e-6)

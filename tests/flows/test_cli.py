@@ -23,7 +23,7 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
-from tasks.run_folder import locked, read_json, write_json
+from tasks.run_folder import locked, read_json
 from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
@@ -32,6 +32,7 @@ from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tests.flows.command import BAKEOFF, PROJECT, SMALL, bakeoff, start
+from tests.plans import made_up
 from tests.verdicts import verdict_of
 
 BAD_SPECS = PROJECT / "tests" / "bad_specs"
@@ -271,10 +272,10 @@ def test_only_a_run_of_the_same_spec_is_offered_to_go_on_with(home: Path) -> Non
     spec, _ = load_spec(SMALL)
     folder = home / "runs" / "earlier"
     (folder / "checkpoints" / "abc").mkdir(parents=True)
-    plan = {"stacks": [{"stack_id": "abc"}]}
+    plan = made_up(stacks=[{"stack_id": "abc"}])
     for offered in (False, True):
         other = spec.model_copy(update={"description": "x"} if offered else {"model": None})
-        write_json(folder / "plan.json", {"spec": as_written(other)})
+        made_up(spec=as_written(other)).write(folder)
         assert (str(folder) in _reused(spec, plan, home)) == offered
 
 

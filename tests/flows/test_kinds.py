@@ -69,7 +69,7 @@ def test_a_whole_run(
     spec["data"] |= {"split": {"test": 0.3}}
     one = planned(tmp_path / "run", spec)
     dataset = one.prepared.dataset
-    assert dataset.form.name == kind and one.plan.data["kind"] == kind
+    assert dataset.form.name == kind and one.plan.data.kind == kind
     validation = stages.validate(one.run, dataset, one.splits)
     assert validation["outcome"] in ("passed", "warned")
     tables = one.tables()

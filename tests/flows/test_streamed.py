@@ -98,7 +98,7 @@ def train(source):
     trials = [bind_trial(each, plan.variant(each.variant_id)) for each in plan.trials]
     outcomes = train_stack(trials, prepared.arrays())
     assert all(outcome.status == "ok" for outcome in outcomes)
-    return plan.data["streamed"], dataset.rows
+    return plan.data.streamed, dataset.rows
 
 train(sys.argv[2])  # TensorFlow, and the stack's own buffers
 before = peak()

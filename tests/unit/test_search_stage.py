@@ -17,8 +17,9 @@ from tasks import stages
 from tasks.execution import recording
 from tasks.execution import runner as trials_module
 from tasks.execution.runner import StackProgress
-from tasks.planning.cost_model import Calibration
 from tasks.planning.recipes import recipes_of
+from tasks.records.documents import as_json
+from tasks.records.plan import Calibration, Plan
 from tasks.records.tables import SETTINGS, TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -74,7 +75,7 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_the_plan_is_complete_once_the_search_is_done(done: Done) -> None:
     assert done.before.plan.trials == done.before.plan.stacks == []
     plan = read_json(done.run.folder / "plan.json")
-    assert plan == json.loads(json.dumps(done.run.plan.as_json()))
+    assert plan == as_json(done.run.plan)
     assert {trial["seed"] for trial in plan["trials"]} == {0, 1}
     assert {trial["stage"] for trial in plan["trials"]} == {"final"}
     recorded = {path.name for path in (done.run.folder / "checkpoints").glob("*/")}
@@ -93,7 +94,7 @@ def test_every_trial_of_the_search_is_recorded(done: Done) -> None:
         found = [(seed, None if pd.isna(fold) else fold) for seed, fold in zip(own["seed"], own["fold"], strict=True)]
         assert sorted(found, key=str) == sorted(replicas, key=str)
     assert set(done.tried["variant_id"]) == set(done.settings["variant_id"])
-    assert len(done.settings) == done.before.plan.search["recipes"][0]["trials"]
+    assert len(done.settings) == done.before.plan.search.recipes[0].trials
 
 
 def test_a_search_never_looks_at_the_test_part(done: Done) -> None:
@@ -148,7 +149,7 @@ def test_rungs_spend_what_plain_trials_would(tmp_path: Path) -> None:
     done = Done(tmp_path, spec_of(SPECS["halving"]))
     assert done.settings["epochs"].sum() <= 4 * 9 * 2
     assert done.settings["batch"].eq(0).all()
-    ladder = done.before.plan.search["recipes"][0]["rungs"]
+    ladder = done.before.plan.search.recipes[0].rungs
     reached = done.settings["rung"]
     for number, rung in enumerate(ladder):
         assert (reached >= number).sum() == rung["settings"]
@@ -161,15 +162,15 @@ def test_rungs_spend_what_plain_trials_would(tmp_path: Path) -> None:
 def test_rungs_of_a_small_space_begin_with_all_of_it(tmp_path: Path) -> None:
     space = {"learning_rate": [0.001, 0.01, 0.1]}
     run = searched(planned(tmp_path, spec_of({"method": "successive-halving", "trials": 20, "space": space})))
-    assert run.plan.search["recipes"][0]["trials"] == 3
+    assert run.plan.search.recipes[0].trials == 3
     settings = SETTINGS.read(tmp_path)
     assert len(settings) == 3
-    assert run.plan.search["recipes"][0]["epochs"] == settings["epochs"].sum()
+    assert run.plan.search.recipes[0].epochs == settings["epochs"].sum()
 
 
 def test_a_gradient_search_is_told_derivatives(tmp_path: Path) -> None:
     run = searched(planned(tmp_path, spec_of(SPECS["gradient"])))
-    stack_ids = [stack["stack_id"] for stack in run.plan.search["stacks"]]
+    stack_ids = [stack.stack_id for stack in run.plan.search.stacks]
     for stack_id in stack_ids:
         gradients = recording.gradients_of(tmp_path / "checkpoints" / stack_id)
         assert all(set(own) == {"learning_rate", "momentum"} for own in gradients.values())
@@ -184,7 +185,7 @@ def test_a_gradient_search_is_told_derivatives(tmp_path: Path) -> None:
 def test_the_first_of_three_folds_is_not_the_first_of_five(tmp_path: Path) -> None:
     tune = {"trials": 1, "space": {"learning_rate": [0.01]}, "method": "grid"}
     ids = [
-        {trial for stack in run.plan.cost["search"]["first_wave"] for trial in stack["trials"]}
+        {trial for stack in run.plan.cost.search.first_wave for trial in stack.trials}
         for folds in (3, 5)
         for run in [planned(tmp_path / str(folds), spec_of(tune | {"folds": folds}))]
     ]
@@ -283,7 +284,7 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
         machine(after)
         plan = searched(planned(folder, spec, start="train")).plan
         compiled.append({stack.xla for stack in plan.stacks})
-        assert plan.probe == read_json(folder / "plan.json")["probe"]
+        assert plan.probe == Plan.read(folder).probe
     assert compiled == [{False}, {True}]
 
 
@@ -313,5 +314,5 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
     for seconds in (1e-9, 1e-5, 1e-2, 10.0):
         monkeypatch.setattr(layout_module, "example_seconds", lambda policy, few, taken=seconds: taken)
         run = planned(tmp_path / str(seconds), spec)
-        divided.append([stack["trials"] for stack in run.plan.cost["search"]["first_wave"]])
+        divided.append([stack.trials for stack in run.plan.cost.search.first_wave])
     assert divided[0] == divided[1] == divided[2] == divided[3]

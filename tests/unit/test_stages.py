@@ -12,6 +12,7 @@ import pytest
 from tasks import stages
 from tasks.datasets.load import load_dataset
 from tasks.errors import Blocked
+from tasks.records.plan import Plan
 from tasks.run_folder import read_json
 from tasks.training.export import predict
 from tests.datasets import raw_at
@@ -56,7 +57,7 @@ def test_a_warning_does_not_stop_the_run(tmp_path: Path) -> None:
 
 def test_the_plan_is_written_before_anything_is_trained(tmp_path: Path) -> None:
     run = planned(tmp_path, WINE)
-    assert read_json(tmp_path / "plan.json") == run.plan.as_json()
+    assert Plan.read(tmp_path) == run.plan
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 

@@ -12,10 +12,12 @@ from tasks.evaluation.augmentation import effects, pairs
 from tasks.evaluation.comparison import holm
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import RecipeResult
+from tasks.records.plan import Recipe
 
 
-def recipe(name: str, rate: float, augmentation: Any = None) -> dict[str, Any]:
-    return {"recipe_id": name, "params": {"rate": rate} | ({"augmentation": augmentation} if augmentation else {})}
+def recipe(name: str, rate: float, augmentation: Any = None) -> Recipe:
+    settings = {"rate": rate} | ({"augmentation": augmentation} if augmentation else {})
+    return Recipe(name, name, "adam", "constant", name, settings)
 
 
 def result_of(name: str, values: dict[int, float], metric: str = "accuracy") -> RecipeResult:

@@ -23,6 +23,7 @@ from tasks.records.search_verdict import SearchVerdict
 from tasks.records.tables import SETTINGS
 from tasks.search.space import Choices, Dimension, Range
 from tasks.training.optimizers import OPTIMIZERS
+from tests.plans import searching, space_of
 from tests.synthetic_search import synthetic_search
 
 LEARNING_RATE = {"name": "learning_rate", "low": 1e-4, "high": 1.0, "log": True, "owned": True}
@@ -75,8 +76,7 @@ def searched(
 
 
 def judged(*recipes: tuple[dict[str, Any], list[dict[str, Any]]], **plan: Any) -> SearchVerdict:
-    search = {"method": "random", "seeds": 2, "folds": None, "metric": "accuracy", "greater_is_better": True}
-    search |= {"trials": 3, "cost": None, "recipes": [entry for entry, _ in recipes]} | plan
+    search = searching(seeds=2, recipes=[entry for entry, _ in recipes], **plan)
     found = judge_search(search, SETTINGS.frame([row for _, rows in recipes for row in rows]))
     json.dumps(as_json(found), allow_nan=False)  # strict JSON
     return found
@@ -186,7 +186,7 @@ def test_importance_finds_what_decides() -> None:
     pytest.importorskip("optuna")
     search = synthetic_search(RECIPES[2:], settings=80)
     (entry,), (settings,) = search.plan["recipes"], read_settings(search.settings).values()
-    space = read_space(entry["space"])
+    space = read_space(space_of(*entry["space"]))
     found = importances(space, settings, 1)
     assert found is not None
     shares = {each.name: each.share for each in found}
@@ -218,7 +218,7 @@ def test_importance_of_many_settings_keeps_each_with_its_score() -> None:
 def test_importance_takes_a_logarithmic_range_by_decades() -> None:
     """Every second decade is good: on a linear scale the two highest decades would be all there is."""
     pytest.importorskip("optuna")
-    space = read_space([LEARNING_RATE | {"low": 1e-6}, {"name": "other", "low": 0.0, "high": 1.0}])
+    space = read_space(space_of(LEARNING_RATE | {"low": 1e-6}, {"name": "other", "low": 0.0, "high": 1.0}))
     rng = np.random.default_rng(0)
     logs = rng.uniform(-6, 0, 120)
     settings = [
@@ -231,7 +231,7 @@ def test_importance_takes_a_logarithmic_range_by_decades() -> None:
 
 def test_one_wild_score_is_not_all_the_variance() -> None:
     pytest.importorskip("optuna")
-    space = read_space([LEARNING_RATE, {"name": "other", "low": 0.0, "high": 1.0}])
+    space = read_space(space_of(LEARNING_RATE, {"name": "other", "low": 0.0, "high": 1.0}))
     rng = np.random.default_rng(0)
     settings = [
         tried(i, float(100 + 50 * place), learning_rate=float(10 ** (-4 * place)), other=float(rng.random()))
@@ -254,7 +254,7 @@ def test_one_wild_score_is_not_all_the_variance() -> None:
     ids=["few", "equal scores", "one value", "diverged"],
 )
 def test_importance_is_not_made_up(settings: list[Tried]) -> None:
-    assert importances(read_space([LEARNING_RATE]), settings, 1) is None
+    assert importances(read_space(space_of(LEARNING_RATE)), settings, 1) is None
 
 
 def test_worse_scores_count_alike_beyond_a_limit() -> None:
@@ -271,33 +271,33 @@ def test_sensitivity_against_its_closed_form() -> None:
     """Nine learning rates, half a decade apart, over four decades; the middle three are good: 1.5 decades."""
     rates = [10 ** (-4 + i / 2) for i in range(9)]
     settings = [tried(i, 0.9 if 3 <= i <= 5 else 0.5, learning_rate=rate) for i, rate in enumerate(rates)]
-    found = sensitivity(read_space([LEARNING_RATE]), settings, 1, 0.01)
+    found = sensitivity(read_space(space_of(LEARNING_RATE)), settings, 1, 0.01)
     assert found is not None
     assert found.decades == pytest.approx(1.5)
     assert found.share == pytest.approx(1.5 / 4)
     assert (found.good_low, found.good_high) == (rates[3], rates[5])
     own = [replace(each, values={"adam.learning_rate": each.values["learning_rate"]}) for each in settings]
-    assert sensitivity(read_space([LEARNING_RATE | {"name": "adam.learning_rate"}]), own, 1, 0.01) == found
+    assert sensitivity(read_space(space_of(LEARNING_RATE | {"name": "adam.learning_rate"})), own, 1, 0.01) == found
 
 
 def test_a_learning_rate_counts_by_its_best_setting() -> None:
     rates = [0.001, 0.01, 0.1]
     settings = [tried(2 * i + j, [0.5, 0.9][j], learning_rate=rate) for i, rate in enumerate(rates) for j in (0, 1)]
-    found = sensitivity(read_space([LEARNING_RATE]), settings, 1, 0.0)
+    found = sensitivity(read_space(space_of(LEARNING_RATE)), settings, 1, 0.0)
     assert found is not None
     assert found.share == pytest.approx(1.0)
 
 
 def test_no_sensitivity_without_a_searched_learning_rate() -> None:
     settings = [tried(i, 0.1 * i, dropout=0.1 * i) for i in range(5)]
-    assert sensitivity(read_space([{"name": "dropout", "low": 0.0, "high": 0.5}]), settings, 1, 0.1) is None
+    assert sensitivity(read_space(space_of({"name": "dropout", "low": 0.0, "high": 0.5})), settings, 1, 0.1) is None
     two = [tried(i, 0.5, learning_rate=0.1 + 0.1 * i) for i in range(2)]
-    assert sensitivity(read_space([LEARNING_RATE]), two, 1, 0.1) is None
+    assert sensitivity(read_space(space_of(LEARNING_RATE)), two, 1, 0.1) is None
 
 
 def test_the_optimizer_with_the_sharper_optimum_forgives_less() -> None:
     search = synthetic_search(RECIPES, settings=60, dimensions=1, cost=None)
-    found = {entry.optimizer: entry for entry in judge_search(search.plan, search.settings).recipes}
+    found = {entry.optimizer: entry for entry in judge_search(searching(**search.plan), search.settings).recipes}
     assert found["sgd"].learning_rate.share < found["adam"].learning_rate.share
 
 
@@ -399,7 +399,7 @@ def test_the_best_and_the_ten_best(greater_is_better: bool) -> None:
     search = synthetic_search(
         RECIPES, settings=9, metric="rmse", greater_is_better=greater_is_better, folds=3, choices=("<b>", "a", "c")
     )
-    found = judge_search(search.plan, search.settings)
+    found = judge_search(searching(**search.plan), search.settings)
     json.dumps(as_json(found), allow_nan=False)
     assert found.runs == 6
     for entry, recipe in zip(found.recipes, RECIPES, strict=True):
@@ -442,7 +442,7 @@ def test_no_settings_at_all() -> None:
 
 def test_adaptive_methods_show_the_running_best_and_pruned_settings_are_not_the_best() -> None:
     search = synthetic_search(RECIPES[:1], settings=9, method="successive-halving")
-    (found,) = judge_search(search.plan, search.settings).recipes
+    (found,) = judge_search(searching(**search.plan), search.settings).recipes
     assert found.curve.kind == "running"
     assert found.pruned == 3
     pruned = set(search.settings.loc[search.settings["status"] == "pruned", "variant_id"])

@@ -15,6 +15,7 @@ from tasks.evaluation.verdict import Classes, OnTest, judge
 from tasks.records import tables as records
 from tasks.records.documents import as_json
 from tasks.records.verdict import Estimate, Verdict
+from tests.plans import made_up
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 ROWS = 250
@@ -73,17 +74,13 @@ def _judged(
         "seconds",
     ]
     splits = pd.DataFrame({"row": np.arange(len(target)), "part": "test", "group": groups})
-    plan = {
-        "metric": "accuracy",
-        "also": also or [],
-        "confidence": 0.95,
-        "spec": {"gates": gates or []},
-        "data": {"classes": ["no", "yes"]},
-        "parts": {"train": 500, "val": 250, "test": len(target)},
-        "recipes": [
-            {"recipe_id": n, "recipe": n, "optimizer": n, "schedule": "constant", "params": {}} for n in recipes
-        ],
-    }
+    plan = made_up(
+        also=also or [],
+        spec={"gates": gates or []},
+        data={"classes": ["no", "yes"]},
+        parts={"train": 500, "val": 250, "test": len(target)},
+        recipes=[{"recipe_id": name, "recipe": name, "optimizer": name} for name in recipes],
+    )
     verdict = judge(
         plan,
         records.TRIALS.frame(pd.DataFrame(trials, columns=trial_columns)),

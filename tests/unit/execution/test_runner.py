@@ -412,7 +412,7 @@ def test_progress_only_grows_and_ends_at_the_total(tmp_path: Path) -> None:
     run.train(lambda what, done, total: heard.append((done, total)))
     done = [each for each, _ in heard]
     assert done == sorted(done)
-    assert {total for _, total in heard} == {run.plan.cost["steps"]} == {done[-1]}
+    assert {total for _, total in heard} == {run.plan.cost.steps} == {done[-1]}
     heard.clear()
     run.train(lambda what, done, total: heard.append((done, total)))
     assert set(heard) == {(done[-1], done[-1])}, "kept stacks count as done"

@@ -10,7 +10,8 @@ import pytest
 from flows.experiments import find, shipped
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.errors import BadInput
-from tasks.planning.recipes import Recipe, recipes_of
+from tasks.planning.recipes import recipes_of
+from tasks.records.plan import Recipe
 from tasks.spec.load import load_spec
 from tasks.spec.models import Spec
 

@@ -21,9 +21,9 @@ from tasks.execution import runner as trials_module
 from tasks.inputs.prepared import Prepared, prepare_folds
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.groups import RowCounts
-from tasks.planning.plan import Plan, lay_out
+from tasks.planning.plan import lay_out
 from tasks.planning.stacks import PlanContext
-from tasks.planning.trials import PlannedTrial
+from tasks.records.plan import Plan, PlannedTrial
 from tasks.records.tables import METRICS, SPLITS, TRIALS
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Split

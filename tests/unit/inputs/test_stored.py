@@ -277,14 +277,14 @@ def plan_of(folder: Path, memory: str, **spec: Any) -> Any:
 def test_the_plan_says_how_rows_are_held_and_shuffled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = plan_of(folder, "1 MB"), plan_of(folder, "1 GB")
     assert [trial.trial_id for trial in ours.trials] == [trial.trial_id for trial in theirs.trials]
-    assert (ours.data["streamed"], ours.data["shuffle"]) == (True, "whole")
-    assert (theirs.data["streamed"], theirs.data["shuffle"]) == (False, "whole")
-    assert ours.data["memory_bytes"] < 0.6 * theirs.data["memory_bytes"]
+    assert (ours.data.streamed, ours.data.shuffle) == (True, "whole")
+    assert (theirs.data.streamed, theirs.data.shuffle) == (False, "whole")
+    assert ours.data.memory_bytes < 0.6 * theirs.data.memory_bytes
     for stack in ours.stacks:  # weights, gradient, moments; answers for every row that is scored; chunks; windows
         assert stack.memory_bytes > CHUNK_BYTES + EVALUATION_BYTES + stack.lanes * 31 * streaming.BLOCK_BYTES
         assert stack.memory_bytes > 8 * 3 * (ours.parts["val"] + ours.parts["test"]) * stack.size
     monkeypatch.setattr(streaming, "BLOCK_BYTES", 2_000)
-    assert plan_of(folder, "1 MB").data["shuffle"].startswith("blocks of ")
+    assert plan_of(folder, "1 MB").data.shuffle.startswith("blocks of ")
 
 
 def test_what_is_not_stacked_is_not_streamed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

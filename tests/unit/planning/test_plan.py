@@ -22,10 +22,12 @@ from tasks.errors import BadInput
 from tasks.planning import cost_model as stacking
 from tasks.planning import groups as groups_module
 from tasks.planning.cost_model import Work
-from tasks.planning.plan import Plan, lay_out
-from tasks.planning.recipes import MAX_TRIALS, Recipe, identifier, recipes_of
+from tasks.planning.plan import lay_out
+from tasks.planning.recipes import MAX_TRIALS, identifier, recipes_of
 from tasks.planning.stacks import Machine, evaluation_steps
 from tasks.planning.trials import bind_trial
+from tasks.records.documents import as_json, document_of
+from tasks.records.plan import Column, Plan, Recipe
 from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import Compare, Spec
 from tasks.training.models import MODELS
@@ -331,8 +333,8 @@ def test_a_recipe_that_does_not_fit_is_skipped_with_its_reason(
     plan = plan_of(spec_of(compare=compare), dataset(classes=classes))
     assert len(plan.recipes) == 1
     (item,) = plan.skipped
-    assert item["recipe"] == skipped
-    assert reason in item["reason"]
+    assert item.recipe == skipped
+    assert reason in item.reason
     assert {trial.recipe_id for trial in plan.trials} == {plan.recipes[0].recipe_id}
 
 
@@ -445,7 +447,7 @@ def test_one_shape_keeps_all_cores_busy_and_many_shapes_one_each() -> None:
     more = rates | {"batch_size": list(range(10, 22))}
     many = plan_of(spec_of(compare=more, train={"epochs": 3000}), machine=modelled)
     assert [stack.size for stack in many.stacks] == [20] * 12
-    assert many.cost["seconds"] < 24 * one.cost["seconds"]
+    assert many.cost.seconds < 24 * one.cost.seconds
 
 
 def widths_of(*hidden: list[int], **train: Any) -> Plan:
@@ -523,7 +525,7 @@ def test_costly_augmentation_is_done_once_for_a_larger_stack() -> None:
     for each in (1e-9, 1e-2):
         plan = plan_of(spec, machine=Machine(cores=4, example_seconds=partial(taking, each)))
         counts.append(len(plan.stacks))
-        seconds.append(plan.cost["seconds"])
+        seconds.append(plan.cost.seconds)
     assert counts[0] > counts[1] == 1
     assert seconds[1] == pytest.approx(100 * 2000 * 5 * 1e-2 / 4, rel=0.2)
     assert sum(stack.augmentation_seconds for stack in plan.stacks) == pytest.approx(100 * 2000 * 5 * 1e-2)
@@ -569,11 +571,11 @@ def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
     fitted = {plan.variant(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
     assert fitted == ({"gru"} if kind == "text" else set())
     assert len(plan.recipes) + len(plan.skipped) == len(MODELS) and len(plan.recipes) >= 2
-    assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item["reason"] for item in plan.skipped)
+    assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item.reason for item in plan.skipped)
 
 
 def test_the_memory_of_the_data_counts_their_raw_inputs() -> None:
-    held = {kind: plan_of(None, data, features).data["memory_bytes"] for kind, (data, features) in KINDS.items()}
+    held = {kind: plan_of(None, data, features).data.memory_bytes for kind, (data, features) in KINDS.items()}
     rest = {kind: 150 * (150 + 2 * 4 * math.prod(features)) for kind, (_, features) in KINDS.items()}
     raw = {kind: (held[kind] - rest[kind]) / 150 for kind in KINDS}
     assert raw["table"] == 2 * 8 and raw["image"] == 8 * 8 and raw["audio"] == 80 * 4
@@ -609,7 +611,7 @@ def test_synonyms_without_wordnet_are_skipped_with_a_way_to_get_it(monkeypatch: 
     data, features = KINDS["text"]
     plan = plan_of(spec_of(compare={"augmentation": [None, "synonyms"]}), data, features)
     (skipped,) = plan.skipped
-    assert "synonyms" in skipped["recipe"] and "apt-get install wordnet-base" in skipped["reason"]
+    assert "synonyms" in skipped.recipe and "apt-get install wordnet-base" in skipped.reason
 
 
 # --- evaluations and targets ---------------------------------------------------------------------------------
@@ -664,7 +666,7 @@ def test_whoever_goes_on_keeps_the_steps_that_seconds_were_turned_into(monkeypat
     assert trial_ids(slower) == trial_ids(earlier)
     assert [stack.evaluate_every for stack in slower.stacks] != [stack.evaluate_every for stack in earlier.stacks]
     assert slower.stacks[0].stack_id != earlier.stacks[0].stack_id, "evaluated at other steps, it is another result"
-    assert slower.following(json.loads(json.dumps(earlier.as_json()))).stacks == earlier.stacks
+    assert slower.following(document_of(as_json(earlier), Plan)).stacks == earlier.stacks
 
 
 def test_a_trial_is_another_one_when_it_is_evaluated_otherwise_or_has_a_target() -> None:
@@ -697,8 +699,8 @@ def test_a_target_of_the_other_task_is_refused(metric: str, classes: tuple[str, 
 def test_a_plan_is_the_same_every_time_and_is_strict_json() -> None:
     spec = spec_of(compare={"optimizer": ["sgd", "adam"]}, gates=[{"metric": "f1", "at_least": 0.5}])
     plan = plan_of(spec)
-    text = json.dumps(plan.as_json(), allow_nan=False)
-    assert text == json.dumps(plan_of(spec).as_json(), allow_nan=False)
+    text = json.dumps(as_json(plan), allow_nan=False)
+    assert text == json.dumps(as_json(plan_of(spec)), allow_nan=False)
     assert set(json.loads(text)["recipes"][0]) == {
         "recipe_id",
         "recipe",
@@ -713,15 +715,15 @@ def test_the_cost_counts_every_trials_steps() -> None:
     plan = plan_of(
         spec_of(train={"seeds": 3, "epochs": 2}, compare={"optimizer": ["sgd", "adam"], "batch_size": [32, 50]})
     )
-    assert plan.cost["trials"] == 12
-    assert plan.cost["steps"] == 6 * (2 * 4) + 6 * (2 * 2)
-    assert plan.cost["seconds"] >= 0
+    assert plan.cost.trials == 12
+    assert plan.cost.steps == 6 * (2 * 4) + 6 * (2 * 2)
+    assert plan.cost.seconds >= 0
 
 
 def test_the_data_are_described() -> None:
     data = plan_of(data=replace(dataset(), notes=("a note",), licence="CC0")).data
-    assert data["columns"] == [{"name": "x", "kind": "number"}, {"name": "y", "kind": "category"}]
-    assert (data["rows"], data["classes"], data["image_shape"]) == (150, ["a", "b", "c"], None)
-    assert (data["notes"], data["licence"]) == (["a note"], "CC0")
-    assert plan_of(data=dataset(images=True), features=(8, 8, 1)).data["image_shape"] == [8, 8, 1]
-    assert plan_of(data=dataset(classes=None)).data["classes"] is None
+    assert data.columns == [Column("x", "number"), Column("y", "category")]
+    assert (data.rows, data.classes, data.image_shape) == (150, ["a", "b", "c"], None)
+    assert (data.notes, data.licence) == (["a note"], "CC0")
+    assert plan_of(data=dataset(images=True), features=(8, 8, 1)).data.image_shape == [8, 8, 1]
+    assert plan_of(data=dataset(classes=None)).data.classes is None

@@ -20,6 +20,8 @@ from reports.markup import titled
 from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
+from tasks.records.documents import as_json, document_of
+from tasks.records.plan import Plan
 from tasks.records.search_verdict import Importance
 from tasks.records.tables import CURVES
 from tasks.records.verdict import BaselineDifference, Verdict
@@ -80,7 +82,7 @@ def all_tables(run: Run) -> dict[str, str]:
         "search warnings": tables.search_warnings(run.verdict),
         "settings": tables.settings(run.verdict, run.plan),
         "sensitivity": tables.sensitivity(run.verdict, run.plan),
-        "trials": tables.trials(run.trials, run.metrics, run.plan["metric"], {}),
+        "trials": tables.trials(run.trials, run.metrics, run.plan.metric, {}),
         "stacks": tables.stacks(run.plan),
         "skipped": tables.skipped(run.plan),
         "reproduce": tables.reproduce(run.plan, run.environment, run.stages, run.spec, "tests"),
@@ -222,8 +224,8 @@ def test_many_epochs_are_thinned_and_keep_both_ends(binary: Run) -> None:
 
 
 def test_several_points_an_epoch_are_drawn_where_they_lie(binary: Run) -> None:
-    (stack,) = binary.plan["stacks"]
-    length = stack["steps"] // binary.plan["trials"][0]["epochs"]
+    (stack,) = binary.plan.stacks
+    length = stack.steps // binary.plan.trials[0].epochs
     steps = [length // 2, length, length + length // 2]
     trials = binary.trials.query("recipe == @binary.trials.recipe.iloc[0]")["trial_id"]
     points = [
@@ -260,10 +262,10 @@ def test_the_learning_rate_is_drawn_where_it_changes(binary: Run) -> None:
 def test_the_confusion_matrix_counts_every_test_row(binary: Run) -> None:
     chart = figures.predictions(binary.predictions, binary.verdict, binary.plan)["Confusion matrix"].to_dict()
     (cells,) = chart["datasets"].values()
-    assert sum(cell["rows"] for cell in cells) == binary.plan["parts"]["test"]
+    assert sum(cell["rows"] for cell in cells) == binary.plan.parts["test"]
     shipped = binary.verdict.shipped
     right = sum(cell["rows"] for cell in cells if cell["actual"] == cell["predicted"])
-    assert right / binary.plan["parts"]["test"] == pytest.approx(shipped.metrics["accuracy"].mean)
+    assert right / binary.plan.parts["test"] == pytest.approx(shipped.metrics["accuracy"].mean)
 
 
 def test_wilson_against_its_closed_form() -> None:
@@ -381,8 +383,8 @@ def test_parallel_axes_stand_in_the_spaces_order_with_the_real_values(tuned: Run
     chart = figures.parallel(*searched(tuned))["adam"].to_dict()
     data = list(chart["datasets"].values())
     heads = next(rows for rows in data if rows[0].get("text") == "learning_rate")
-    space = tuned.plan["search"]["recipes"][0]["space"]
-    assert [row["text"] for row in heads] == [*(each["name"] for each in space), "Accuracy"]
+    space = tuned.plan.search.recipes[0].space
+    assert [row["text"] for row in heads] == [*(each.name for each in space), "Accuracy"]
     lines = next(rows for rows in data if "values" in rows[0])
     assert lines[-1]["x8"] == 1.0, "the best is drawn last, on top of its axis"
     off = {row["number"] for row in lines if row["x3"] < 0}
@@ -392,7 +394,7 @@ def test_parallel_axes_stand_in_the_spaces_order_with_the_real_values(tuned: Run
 
 def test_each_hyperparameter_has_its_slice(tuned: Run) -> None:
     slices = figures.slices(*searched(tuned))
-    names = {each["name"] for recipe in tuned.plan["search"]["recipes"] for each in recipe["space"]}
+    names = {each.name for recipe in tuned.plan.search.recipes for each in recipe.space}
     assert set(slices) == names
     assert slices["l2"].to_dict()["encoding"]["x"]["scale"]["type"] == "log"
     columns = slices["batch_size"].to_dict()["encoding"]["x"]
@@ -401,11 +403,12 @@ def test_each_hyperparameter_has_its_slice(tuned: Run) -> None:
 
 def test_choices_that_begin_alike_have_columns_of_their_own(tuned: Run) -> None:
     long = {number: f"cosine with a warmup of {number}" for number in (16, 32, 64, 128)}
-    plan = json.loads(json.dumps(tuned.plan))
-    for recipe in plan["search"]["recipes"]:
+    written = as_json(tuned.plan)
+    for recipe in written["search"]["recipes"]:
         for dimension in recipe["space"]:
             if dimension["name"] == "batch_size":
                 dimension["choices"] = list(long.values())
+    plan = document_of(written, Plan)
     values = [json.loads(each) for each in tuned.settings["values"]]
     renamed = [
         json.dumps({name: long[value] if name == "batch_size" else value for name, value in each.items()})

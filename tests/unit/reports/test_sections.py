@@ -25,7 +25,7 @@ def headings(page: str) -> list[str]:
 def test_sections_stand_in_the_order_of_the_table(run: Run) -> None:
     expected = [section.anchor for section in SECTIONS.values() if section.shown(run)]
     assert headings("\n".join(markdown(run, SECTIONS.values()))) == expected
-    assert ("tuning" in expected) == bool(run.plan["search"])
+    assert ("tuning" in expected) == bool(run.plan.search)
 
 
 @pytest.mark.parametrize("name", SECTIONS)

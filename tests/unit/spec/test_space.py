@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tasks.errors import BadInput
-from tasks.planning.recipes import Recipe, recipes_of
+from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import DEFAULT_TRIALS, Search, check_search, searches_of
+from tasks.records.plan import Recipe
 from tasks.search.points import Settings
 from tasks.search.space import Choices, Range
 from tasks.spec.load import parse_spec
@@ -235,7 +236,7 @@ def test_a_budget_counts_the_most_epochs_that_are_searched(epochs: Any, most: in
 def test_a_gradient_search_says_that_it_goes_between_steps() -> None:
     space = {"momentum": {"low": 0.1, "high": 0.9, "step": 0.4}}
     found = searches({"space": space}, compare={"method": ["grid", "gradient"]}, train={"optimizer": "momentum"})
-    assert [search.as_json()["space"][0]["step"] for search in found] == [0.4, None]
+    assert [search.planned().space[0].step for search in found] == [0.4, None]
 
 
 def test_a_gradient_search_stays_where_there_are_derivatives() -> None:

@@ -1,0 +1,239 @@
+"""What plan.json holds: everything that will be done, written down before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tasks.records.documents import OMITTED, Number, read_document, write_document
+from tasks.records.search_plan import SearchPlan
+from tasks.records.stacks import PlannedStack
+
+PLAN = "plan.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One arm of the comparison, every hyperparameter bound.
+
+    Args:
+        recipe: Readable: what tells it from the other recipes.
+        settings: Axis to value, and what is held still but decides results; plain JSON, complete. In the file `params`.
+    """
+
+    recipe_id: str
+    recipe: str
+    optimizer: str
+    schedule: str
+    variant_id: str
+    settings: Annotated[dict[str, Any], Field(alias="params")]
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    trial_id: str
+    recipe_id: str
+    variant_id: str
+    stage: str
+    seed: int
+    fold: int | None
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """An input column; `kind` is its name in the table of kinds."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Of every sound: `rate` samples a second, `seconds` long."""
+
+    rate: int
+    seconds: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDescription:
+    """The data set.
+
+    Args:
+        classes: None for regression.
+        positive: The class of interest; None where there is none. `positive_why` says how it was chosen.
+        notes: What its reader noticed.
+        columns: Of a table.
+        kind: Name of the form the inputs have.
+        image_shape: Rows, columns and channels of images.
+        text: The column of texts.
+    """
+
+    name: str
+    rows: int
+    digest: str
+    target: str
+    classes: Sequence[str] | None
+    positive: str | None = None
+    positive_why: str | None = None
+    source: str
+    licence: str
+    notes: Sequence[str]
+    columns: Sequence[Column]
+    kind: str
+    image_shape: Sequence[int] | None = None
+    text: str | None = None
+    sound: Sound | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts(DataDescription):
+    """The data set, and how its rows are held.
+
+    Args:
+        streamed: Whether rows stay on disk.
+        shuffle: `whole`, or the blocks that training rows are shuffled by.
+        memory_bytes: About what the data take beside the stacks.
+    """
+
+    streamed: bool
+    shuffle: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recipe that does not fit the data."""
+
+    recipe: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchCost:
+    """What a search is expected to cost: trials, seconds, and the stacks of its first round."""
+
+    trials: int
+    seconds: Number
+    first_wave: Sequence[PlannedStack]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a run is expected to cost; `seconds` are those of the whole run, `search` where something is tuned."""
+
+    trials: int
+    steps: int
+    seconds: Number
+    search: Annotated[SearchCost | None, OMITTED] = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How many times as long as the model says a machine takes, compiling and stepping."""
+
+    compiling: Number = 1.0
+    stepping: Number = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """What the probe of the machine found.
+
+    Args:
+        trials: In its stack.
+        compile_seconds: Of one core, tracing included.
+        step_seconds: Of one core, for a step of all trials.
+        pace: Against what was expected.
+    """
+
+    trials: int
+    compile_seconds: Number
+    step_seconds: Number
+    pace: Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """With XLA and without."""
+
+    xla: Probed
+    graph: Probed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """plan.json.
+
+    Args:
+        spec: As written, with every default.
+        metric, also: What is measured of each trial; the first one decides.
+        confidence: Of all intervals.
+        parts: Rows of train, val and test.
+        trials, stacks: The final trials; empty until a search is done.
+        skipped: Recipes that don't fit the data.
+        probe: Where the machine was measured.
+        search: Where something is tuned.
+    """
+
+    experiment: str
+    description: str
+    spec: dict[str, Any]
+    task: str
+    metric: str
+    also: list[str]
+    confidence: float
+    data: DataFacts
+    parts: Mapping[str, int]
+    recipes: list[Recipe]
+    trials: list[PlannedTrial]
+    stacks: list[PlannedStack]
+    skipped: list[Skipped]
+    cost: Cost
+    probe: Probe | None = None
+    search: SearchPlan | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def write(self, folder: Path) -> Path:
+        """Writes plan.json into a run's folder."""
+        return write_document(folder / PLAN, self)
+
+    @classmethod
+    def read(cls, folder: Path) -> Plan:
+        """Reads plan.json of a run's folder.
+
+        Raises:
+            BadInput: it is not what this version writes.
+        """
+        return read_document(folder / PLAN, cls)
+
+    @classmethod
+    def read_if_there(cls, folder: Path) -> Plan | None:
+        """As `read`; None where nothing was planned."""
+        return cls.read(folder) if (folder / PLAN).is_file() else None
+
+    def following(self, earlier: Plan) -> Plan:
+        """This plan with the stacks of an earlier one, where that has the same trials and measures the same.
+
+        Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
+        with a run keeps the division and the steps it was begun with.
+        """
+        same = [{each.trial_id for each in plan.trials} for plan in (self, earlier)]
+        if same[0] != same[1] or self.metrics != earlier.metrics:
+            return self
+        return replace(self, stacks=earlier.stacks, cost=earlier.cost, probe=earlier.probe)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured of each trial; the first one decides."""
+        return (self.metric, *self.also)
+
+    def variant(self, variant_id: str) -> Recipe:
+        """The recipe with its values bound."""
+        return next(each for each in self.recipes if each.variant_id == variant_id)
