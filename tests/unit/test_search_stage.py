@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tasks.execution import runner as trials_module
 from tasks.execution.runner import StackProgress
 from tasks.planning.recipes import recipes_of
 from tasks.records.documents import as_json
-from tasks.records.plan import Calibration, Plan
+from tasks.records.plan import Calibration, Plan, Probe, Probed
 from tasks.records.tables import SETTINGS, TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -152,9 +151,9 @@ def test_rungs_spend_what_plain_trials_would(tmp_path: Path) -> None:
     ladder = done.before.plan.search.recipes[0].rungs
     reached = done.settings["rung"]
     for number, rung in enumerate(ladder):
-        assert (reached >= number).sum() == rung["settings"]
+        assert (reached >= number).sum() == rung.settings
     assert ((done.settings["status"] == "pruned") == (reached < len(ladder) - 1)).all()
-    assert (done.settings["epochs"] == [2 * ladder[rung]["epochs"] for rung in reached]).all()
+    assert (done.settings["epochs"] == [2 * ladder[rung].epochs for rung in reached]).all()
     assert done.tried["stack_id"].nunique() > 1, "two batch sizes"
     assert not list((tmp_path / "checkpoints").glob("paused-*"))
 
@@ -271,8 +270,11 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
 
     def machine(xla: float) -> None:
         calibrations = {True: Calibration(xla, xla), False: Calibration()}
-        found = {"xla": {"pace": asdict(calibrations[True])}, "graph": {"pace": asdict(calibrations[False])}}
-        monkeypatch.setattr(layout_module, "_calibrations", lambda groups: (calibrations, found))
+        with_xla, without = (
+            Probed(trials=4, compile_seconds=1.0, step_seconds=0.1, pace=calibrations[xla]) for xla in (True, False)
+        )
+        found = Probe(xla=with_xla, graph=without)
+        monkeypatch.setattr(layout_module, "_calibrations", lambda groups, machine: (calibrations, found))
 
     spec = spec_of({"trials": 2}, train={"epochs": 2, "seeds": 2})
     slow, fast = 100.0, 1e-6

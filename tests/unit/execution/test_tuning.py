@@ -149,7 +149,7 @@ def test_each_recipe_gets_settings_in_rounds_until_its_settings_are_tried(wine: 
         ("search", 1000, None),
         ("search", 1001, None),
     }
-    assert [each["stack_id"] for each in found.stacks] == trainer.trained
+    assert [each.stack_id for each in found.stacks] == trainer.trained
 
 
 def test_the_first_round_is_divided_as_in_the_search(wine: Planned, tmp_path: Path) -> None:

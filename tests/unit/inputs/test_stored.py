@@ -289,7 +289,7 @@ def test_the_plan_says_how_rows_are_held_and_shuffled(folder: Path, monkeypatch:
 
 def test_what_is_not_stacked_is_not_streamed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "tasks.planning.stacks.incompatibility", lambda model: "it has a layer that a stack does not know"
+        "tasks.planning.groups.incompatibility", lambda model: "it has a layer that a stack does not know"
     )
     with pytest.raises(BadInput, match="can't be trained on streamed data") as error:
         plan_of(folder, "1 MB")
