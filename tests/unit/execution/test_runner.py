@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tasks.execution import runner as trials_module
 from tasks.execution.recording import kept_weights
 from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
-from tasks.planning import stacks as layout_module
+from tasks.planning.stacks import Machine
 from tasks.records.verdict import Verdict
 from tests.runs import Planned, planned
 from tests.unit.records.test_tables import COLUMNS
@@ -443,7 +444,7 @@ def test_a_trial_is_the_same_whatever_it_is_compared_with(wine: Planned, tables:
 
 def test_trials_that_go_through_fit_leave_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stacked = small(tmp_path / "stacked").tables()
-    monkeypatch.setattr(layout_module, "incompatibility", lambda model: "as asked")
+    monkeypatch.setattr("tasks.planning.groups.incompatibility", lambda model: "as asked")
     run = small(tmp_path / "fitted")
     fitted = run.tables()
     ours = ["trainer", "stack_id", "seconds"]
@@ -488,7 +489,7 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
 def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layout_module, "cores", lambda: 1)
+    monkeypatch.setattr("tasks.planning.plan.Machine", partial(Machine, cores=1))
     spec = {
         "data": {"source": "wine", "rows": 60},
         "train": {"epochs": 1, "seeds": 2},
