@@ -56,7 +56,7 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
             bar.hear("plan", "done", 1.0)
     except Blocked as error:
         if dataset is not None:
-            _show_data(Console(highlight=False, soft_wrap=True), described(dataset), dataset.task)
+            _show_data(Console(stderr=True, highlight=False, soft_wrap=True), described(dataset), dataset.task)
         if error.table:
             show_validation(error.table)
         raise

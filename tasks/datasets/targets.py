@@ -16,7 +16,8 @@ from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 MAX_CLASSES_OF_INTEGERS = 20
 """A target of more distinct whole numbers is a quantity."""
 _FEW_VALUES = 50
-"""A quantity of at most so many distinct values may have been meant as classes: its note says how to say so."""
+"""A quantity of at most so many distinct values may have been meant as classes: its note says how to say so, and a
+metric of classification makes whole numbers classes."""
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 Spellings = Mapping[str, Sequence[str]]
@@ -93,6 +94,8 @@ def _task(
     whole = bool((numbers == np.floor(numbers)).all())
     values = column.nunique()
     by_values = CLASSIFICATION if whole and values <= MAX_CLASSES_OF_INTEGERS else REGRESSION
+    if implied == CLASSIFICATION and not (whole and values <= _FEW_VALUES):
+        implied = None  # hundreds of numbers are no classes, whatever is to be measured: the metric is refused
     chosen = implied or by_values
     what = f"{values:,} different {'whole ' if whole else ''}numbers"
     because = f", since the metrics are those of {implied}" if implied and implied != by_values else ""
