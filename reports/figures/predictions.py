@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import inline
 from reports.palette import BETTER, INK
+from tasks.evaluation.shares import clopper_pearson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,9 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[s
     predicted = _decide(probability, verdict, positive)
     charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, predicted, classes)}
     if len(classes) == 2:
-        charts["Reliability"] = _reliability(actual == positive, probability[:, positive], classes[positive])
+        charts["Reliability"] = _reliability(
+            actual == positive, probability[:, positive], classes[positive], verdict.confidence
+        )
     return charts
 
 
@@ -107,8 +110,8 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) ->
     )
 
 
-def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> Chart:
-    """Observed share of the positive class by predicted probability: ten bins, Wilson's 95% intervals."""
+def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str, confidence: float) -> Chart:
+    """Observed share of the positive class by predicted probability: ten bins, intervals as of other shares."""
     import altair as alt
     import numpy as np
 
@@ -116,7 +119,7 @@ def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> 
     rows = []
     for position in np.unique(bins):
         inside = bins == position
-        low, high = _wilson(int(actual[inside].sum()), int(inside.sum()))
+        low, high = clopper_pearson(int(actual[inside].sum()), int(inside.sum()), confidence)
         rows.append(
             {
                 "predicted": float(probability[inside].mean()),
@@ -147,14 +150,6 @@ def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> 
         height=340,
         description=f"Observed share of {positive} by predicted probability, in ten bins",
     )
-
-
-def _wilson(hits: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's (1927) score interval for a share."""
-    share, shrink = hits / rows, 1 + z * z / rows
-    middle = (share + z * z / (2 * rows)) / shrink
-    half = z / shrink * (share * (1 - share) / rows + z * z / (4 * rows * rows)) ** 0.5
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _scatter(target: np.ndarray, value: np.ndarray, plan: dict[str, Any]) -> Chart:

@@ -126,6 +126,7 @@ class GateResult:
         severity: `warn` or `block`.
         estimate, low, high: Of the shipped model; None where there is none.
         answer: `pass`, `fail` or `undecided`.
+        reason: Why there is no interval; None where there is one.
     """
 
     metric: str
@@ -136,6 +137,7 @@ class GateResult:
     low: float | None
     high: float | None
     answer: str
+    reason: Annotated[str | None, OMITTED] = None
     sentence: str
 
     @property
