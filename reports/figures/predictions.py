@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import inline
 from reports.palette import BETTER, INK
-from tasks.evaluation.shares import clopper_pearson
+from tasks.evaluation.clusters import groups_of
+from tasks.evaluation.intervals import NoInterval
+from tasks.evaluation.shares import share_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +22,9 @@ _BINS = 10
 _DOTS = 1_000
 
 
-def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[str, Any]) -> dict[str, Chart]:
+def predictions(
+    predictions: pd.DataFrame, splits: pd.DataFrame, verdict: Verdict | None, plan: dict[str, Any]
+) -> dict[str, Chart]:
     """By tab title: confusion matrix and, with two classes, reliability; else a scatter plot and residuals.
 
     Empty where no model was shipped or its predictions on the judged part were not kept.
@@ -45,8 +49,9 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: dict[s
     predicted = _decide(probability, verdict, positive)
     charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, predicted, classes)}
     if len(classes) == 2:
+        groups = groups_of(splits, verdict.part, wide.index.to_numpy())
         charts["Reliability"] = _reliability(
-            actual == positive, probability[:, positive], classes[positive], verdict.confidence
+            actual == positive, probability[:, positive], groups, classes[positive], verdict.confidence
         )
     return charts
 
@@ -110,7 +115,9 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) ->
     )
 
 
-def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str, confidence: float) -> Chart:
+def _reliability(
+    actual: np.ndarray, probability: np.ndarray, groups: np.ndarray | None, positive: str, confidence: float
+) -> Chart:
     """Observed share of the positive class by predicted probability: ten bins, intervals as of other shares."""
     import altair as alt
     import numpy as np
@@ -119,13 +126,17 @@ def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str, con
     rows = []
     for position in np.unique(bins):
         inside = bins == position
-        low, high = clopper_pearson(int(actual[inside].sum()), int(inside.sum()), confidence)
+        ends: tuple[float | None, float | None]
+        try:
+            ends = share_interval(actual[inside], confidence, None if groups is None else groups[inside])
+        except NoInterval:  # rows of one group only: a point without a bar
+            ends = None, None
         rows.append(
             {
                 "predicted": float(probability[inside].mean()),
                 "observed": float(actual[inside].mean()),
-                "low": low,
-                "high": high,
+                "low": ends[0],
+                "high": ends[1],
                 "rows": int(inside.sum()),
             }
         )

@@ -5,9 +5,28 @@ Rows of one group (a patient, a speaker) are alike: together they say less than 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tasks.evaluation.intervals import Array, NoInterval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def groups_of(splits: pd.DataFrame, part: str, rows: np.ndarray) -> np.ndarray | None:
+    """The group of each of `rows`, or None where there are none.
+
+    Args:
+        splits: Table `splits`.
+        part: That the rows are of.
+        rows: Positions in the data set.
+    """
+    of_part = splits[splits["part"] == part].drop_duplicates("row").set_index("row")["group"]
+    if of_part.isna().all():
+        return None
+    return of_part.reindex(rows).fillna("").to_numpy(dtype=str)
 
 
 def sums(columns: Array, groups: np.ndarray | None) -> Array:

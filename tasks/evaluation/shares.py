@@ -54,22 +54,33 @@ def effective_rows(hit: np.ndarray, groups: np.ndarray | None) -> float:
     return float(np.cbrt(equal * min(equal, fewest(np.ones(len(hit), bool), groups)) ** 2))
 
 
+def share_interval(hit: np.ndarray, confidence: float, groups: np.ndarray | None = None) -> tuple[float, float]:
+    """The interval of the share of rows that are hits.
+
+    Args:
+        hit: `[rows]`, bool; at least one row.
+        confidence: In (0, 1).
+        groups: The group of each row `[rows]`, or None.
+
+    Raises:
+        NoInterval: there is one group.
+    """
+    worth = effective_rows(hit, groups)
+    return clopper_pearson(float(hit.mean()) * worth, worth, confidence)
+
+
 def _share(rows: Rows, confidence: float, groups: np.ndarray | None) -> tuple[float, float, float]:
     """The share, and the ends of its interval."""
     hit, counted = rows
-    hit = hit[counted]
-    share = float(hit.mean())
-    worth = effective_rows(hit, None if groups is None else np.asarray(groups)[counted])
-    return share, *clopper_pearson(share * worth, worth, confidence)
+    of_counted = None if groups is None else np.asarray(groups)[counted]
+    return float(hit[counted].mean()), *share_interval(hit[counted], confidence, of_counted)
 
 
 def accuracy(
     target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
     """The interval of the share of rows whose class is predicted."""
-    right = prediction.argmax(axis=1) == target
-    _, low, high = _share((right, np.ones(len(target), bool)), confidence, groups)
-    return low, high
+    return share_interval(prediction.argmax(axis=1) == target, confidence, groups)
 
 
 def _predicted(actual: np.ndarray, predicted: np.ndarray) -> Rows:

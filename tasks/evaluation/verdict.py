@@ -17,6 +17,7 @@ from tasks.dataset import TEST, VAL
 from tasks.evaluation import advice, gates
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
+from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, resample
 from tasks.evaluation.metrics import METRICS, Metric
@@ -279,7 +280,7 @@ class OnTest:
             value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
             values[trial] = value.reshape(-1, width) if classes.names else value
         statistics = {trial: metric.resampled(target, values[trial], classes.positive) for trial in wanted}
-        groups = _groups(splits, rows)
+        groups = groups_of(splits, TEST, rows)
         drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
         return cls(target, groups, classes, confidence, values, drawn)
 
@@ -325,14 +326,6 @@ class OnTest:
 
 def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
-def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
-    """The group of each of `rows`, or None where there are none."""
-    on_test = splits[splits["part"] == TEST].drop_duplicates("row").set_index("row")["group"]
-    if on_test.isna().all():
-        return None
-    return on_test.reindex(rows).fillna("").to_numpy(dtype=str)
 
 
 def _compare(

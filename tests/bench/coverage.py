@@ -181,7 +181,15 @@ def measured(names: Sequence[str], draws: int, processes: int = PROCESSES) -> li
 def page(cells: Sequence[Cell], draws: int) -> str:
     """Every cell as a row, and the worst of each metric above them."""
     heads = "| {} | population | rows | truth | false passes | coverage | with an interval | passes at 1 | at 2 |"
-    parts = [_worst(cells), f"{draws:,} draws a cell, {CONFIDENCE:.0%} intervals."]
+    parts = [
+        "# Intervals over test rows",
+        f"`python -m tests.bench.coverage`: {draws:,} draws a cell, {CONFIDENCE:.0%} intervals. The bars: at most "
+        f"{MOST_FALSE_ENUMERATED:.1%} false passes where enumerated, else {MOST_FALSE:.0%}, and {LEAST_COVERAGE:.0%} "
+        f'coverage of the intervals there are, judged where {FEWEST_INTERVALS:.0%} of the repeats have one. "passes at '
+        '1" and "at 2": of a gate whose threshold is that many half-widths on the safe side of the truth; above, the '
+        "median of the cells with an interval.",
+        _worst(cells),
+    ]
     for (name, enumerated_), each in groupby(cells, key=lambda cell: (cell.metric, cell.enumerated)):
         lines = [heads.format(name + (", enumerated" if enumerated_ else "")), "|" + "---|" * 9, *map(_line, each)]
         parts.append("\n".join(lines))
