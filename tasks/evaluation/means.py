@@ -21,8 +21,11 @@ MOST_UNITS = 2000
 """More rows are joined into so many blocks, by turns: their sum varies as that of the rows, and the resamples fit in
 memory."""
 
+FEWEST = 30
+"""Rows (or groups) that an interval needs: with fewer it was not measured, and with two the bootstrap has no width."""
+
 FEWEST_SQUARED = 60
-"""Rows (or groups) that an interval of a mean square needs: below, the rare large error is too often not among them."""
+"""Likewise of a mean square: among fewer rows the rare large error is too often missing."""
 
 LARGEST_RATIO = 1e6
 """Of an interval's upper end to the estimate. An end beyond says nothing."""
@@ -51,27 +54,19 @@ def mae(target: Array, prediction: Array, confidence: float, groups: np.ndarray 
 
 def rmse(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
     """The interval of the root mean square error, in the target's unit: the root of the mean square's."""
-    _enough_for_squares(target, groups)
-    low, high = ratio_interval((target - prediction) ** 2, np.ones(len(target)), confidence, groups)
+    low, high = ratio_interval((target - prediction) ** 2, np.ones(len(target)), confidence, groups, FEWEST_SQUARED)
     return low**0.5, high**0.5
 
 
 def r2(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """The interval of 1 - residual / total sum of squares, from that of the ratio."""
-    _enough_for_squares(target, groups)
-    low, high = ratio_interval((target - prediction) ** 2, (target - target.mean()) ** 2, confidence, groups)
+    """The interval of 1 - residual / total sum of squares, from that of the ratio: what holds for RMSE holds for it."""
+    total = (target - target.mean()) ** 2
+    low, high = ratio_interval((target - prediction) ** 2, total, confidence, groups, FEWEST_SQUARED)
     return 1 - high, 1 - low
 
 
-def _enough_for_squares(target: Array, groups: np.ndarray | None) -> None:
-    found = fewest(np.ones(len(target), bool), groups)
-    if found < FEWEST_SQUARED:
-        what = "rows" if groups is None else "groups"
-        raise NoInterval(f"there are {found} test {what}, and {FEWEST_SQUARED} are needed")
-
-
 def ratio_interval(
-    numerator: Array, denominator: Array, confidence: float, groups: np.ndarray | None = None
+    numerator: Array, denominator: Array, confidence: float, groups: np.ndarray | None = None, least: int = FEWEST
 ) -> tuple[float, float]:
     """The interval of `numerator.sum() / denominator.sum()`; rows or groups are resampled.
 
@@ -83,17 +78,20 @@ def ratio_interval(
         denominator: `[rows]`, 0 or more.
         confidence: In (0, 1).
         groups: The group of each row `[rows]`, or None.
+        least: Rows or groups that it takes.
 
     Raises:
-        NoInterval: there are fewer than two rows or groups, or the values do not vary.
+        NoInterval: there are fewer, the numerators do not vary, or the upper end says nothing.
     """
     units = sums(np.column_stack([numerator, denominator]), groups)
     count = len(units)
+    if count < least:
+        raise NoInterval(f"there are {count} test {'rows' if groups is None else 'groups'}, and {least} are needed")
     top, bottom = units.sum(axis=0)
     deviation = units[:, 0] / top - units[:, 1] / bottom if top > 0 and bottom > 0 else np.zeros(count)
     spread = count * float(deviation @ deviation)
     if spread <= 1e-20:
-        raise NoInterval("all test rows have the same error" if count > 1 else "there is one test row")
+        raise NoInterval("all test rows have the same error")
     tail = (1 - confidence) / 2
     below, above = np.quantile(_studentised(_blocks(units)), [1 - tail, tail])
     error = widening(count, spread) * float(np.sqrt(spread / count))

@@ -63,12 +63,12 @@ def judge(
             `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
         predictions: Table `predictions`: the `test` rows of the shipped trial and of each baseline, of every
             class.
-        splits: Table `splits`; where `group` is set, test rows of one group are resampled together.
+        splits: Table `splits`; where `group` is set, the groups of the test rows are counted.
         constant_loss: What the best constant prediction scores on the validation part, in the unit of `loss`:
             the cross-entropy (nats) of the training part's class shares, or the mean squared error of its
             mean.
         test_evaluations: How often the test part was evaluated, for the record.
-        resamples: Of the bootstrap over test rows.
+        resamples: Of the bootstrap of differences over test rows.
 
     Raises:
         ValueError: the predictions of two models are not of the same rows, or a class is missing from them.

@@ -85,7 +85,7 @@ class AugmentationEffect(PairedDifference):
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A simple model's metrics on the judged part, under the bootstrap over rows."""
+    """A simple model's metrics on the judged part, with intervals over its rows."""
 
     name: str
     trial_id: str

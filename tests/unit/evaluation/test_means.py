@@ -63,6 +63,14 @@ def test_a_mean_square_needs_60_rows():
     assert MAE.over_rows(error, error / 2, 0.95).low is not None
 
 
+def test_a_mean_needs_30_rows_or_groups():
+    error = np.random.default_rng(0).normal(size=60)
+    found = MAE.over_rows(error[:29], np.zeros(29), 0.95)
+    assert (found.low, found.reason) == (None, "there are 29 test rows, and 30 are needed")
+    found = MAE.over_rows(error, np.zeros(60), 0.95, np.arange(60) % 29)
+    assert (found.low, found.reason) == (None, "there are 29 test groups, and 30 are needed")
+
+
 def test_log_loss_needs_5_rows_of_the_rarest_class():
     probability = np.random.default_rng(0).dirichlet([2, 2], 100)
     found = LOG_LOSS.over_rows((np.arange(100) < 4).astype(int), probability, 0.95)
