@@ -7,7 +7,7 @@ also counted how often a gate passes whose threshold is one and two half-widths 
 safe side of the truth.
 
 False passes are of all repeats, coverage is of those with an interval. Prints a Markdown table and exits with 1 where a
-bar is missed. `--quick` draws a tenth.
+bar is missed. `--quick` draws a tenth: then a bar may be missed by chance.
 """
 
 from __future__ import annotations
