@@ -28,7 +28,7 @@ class Run:
         verdict: None where the run was not judged.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
-        trials, metrics, curves, predictions, settings: The tables of `tasks.records.tables`.
+        trials, metrics, curves, predictions, splits, settings: The tables of `tasks.records.tables`.
         renderer: What makes the report of it.
     """
 
@@ -45,6 +45,7 @@ class Run:
     metrics: pd.DataFrame
     curves: pd.DataFrame
     predictions: pd.DataFrame
+    splits: pd.DataFrame
     settings: pd.DataFrame
     renderer: str = ""
 
@@ -77,6 +78,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         metrics=_table(folder, "metrics"),
         curves=_table(folder, "curves"),
         predictions=_table(folder, "predictions"),
+        splits=_table(folder, "splits"),
         settings=_table(folder, "settings"),
         renderer=renderer,
     )

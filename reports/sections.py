@@ -135,7 +135,7 @@ def _learning_curves(run: Run) -> str:
 
 def _predictions(run: Run) -> str:
     return figures.tabs(
-        figures.predictions(run.predictions, run.verdict, run.plan),
+        figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
         empty="No model was shipped, or its predictions were not kept.",
     )
 

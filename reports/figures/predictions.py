@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from reports.figures.encoding import inline
 from reports.palette import BETTER, INK
+from tasks.evaluation.clusters import groups_of
+from tasks.evaluation.intervals import NoInterval
+from tasks.evaluation.shares import share_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +23,9 @@ _BINS = 10
 _DOTS = 1_000
 
 
-def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
+def predictions(
+    predictions: pd.DataFrame, splits: pd.DataFrame, verdict: Verdict | None, plan: Plan
+) -> dict[str, Chart]:
     """By tab title: confusion matrix and, with two classes, reliability; else a scatter plot and residuals.
 
     Empty where no model was shipped or its predictions on the judged part were not kept.
@@ -45,7 +50,10 @@ def predictions(predictions: pd.DataFrame, verdict: Verdict | None, plan: Plan) 
     predicted = _decide(probability, verdict, positive)
     charts: dict[str, Chart] = {"Confusion matrix": _confusion(actual, predicted, classes)}
     if len(classes) == 2:
-        charts["Reliability"] = _reliability(actual == positive, probability[:, positive], classes[positive])
+        groups = groups_of(splits, verdict.part, wide.index.to_numpy())
+        charts["Reliability"] = _reliability(
+            actual == positive, probability[:, positive], groups, classes[positive], verdict.confidence
+        )
     return charts
 
 
@@ -108,8 +116,10 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) ->
     )
 
 
-def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> Chart:
-    """Observed share of the positive class by predicted probability: ten bins, Wilson's 95% intervals."""
+def _reliability(
+    actual: np.ndarray, probability: np.ndarray, groups: np.ndarray | None, positive: str, confidence: float
+) -> Chart:
+    """Observed share of the positive class by predicted probability: ten bins, intervals as of other shares."""
     import altair as alt
     import numpy as np
 
@@ -117,13 +127,17 @@ def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> 
     rows = []
     for position in np.unique(bins):
         inside = bins == position
-        low, high = _wilson(int(actual[inside].sum()), int(inside.sum()))
+        ends: tuple[float | None, float | None]
+        try:
+            ends = share_interval(actual[inside], confidence, None if groups is None else groups[inside])
+        except NoInterval:  # rows of one group only: a point without a bar
+            ends = None, None
         rows.append(
             {
                 "predicted": float(probability[inside].mean()),
                 "observed": float(actual[inside].mean()),
-                "low": low,
-                "high": high,
+                "low": ends[0],
+                "high": ends[1],
                 "rows": int(inside.sum()),
             }
         )
@@ -148,14 +162,6 @@ def _reliability(actual: np.ndarray, probability: np.ndarray, positive: str) -> 
         height=340,
         description=f"Observed share of {positive} by predicted probability, in ten bins",
     )
-
-
-def _wilson(hits: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's (1927) score interval for a share."""
-    share, shrink = hits / rows, 1 + z * z / rows
-    middle = (share + z * z / (2 * rows)) / shrink
-    half = z / shrink * (share * (1 - share) / rows + z * z / (4 * rows * rows)) ** 0.5
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _scatter(target: np.ndarray, value: np.ndarray, plan: Plan) -> Chart:

@@ -251,7 +251,7 @@ def _undecided(found: Findings, undecided: Sequence[GateResult]) -> str:
     for gate in undecided:
         if gate.estimate is not None:
             interval = Interval(gate.estimate, gate.low, gate.high)
-            needed.append(rows_to_decide(interval, gate.threshold, found.test_rows))
+            needed.append(rows_to_decide(interval, gate.threshold, found.test_rows, found.confidence))
     rows = [n for n in needed if n is not None]
     if len(rows) < len(undecided):
         return said

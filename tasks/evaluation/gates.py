@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from scipy.special import ndtri
+
+from tasks.evaluation.comparison import POWER
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.wording import number
 from tasks.records.verdict import GateResult
@@ -52,6 +56,7 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
         low=interval.low,
         high=interval.high,
         answer=found,
+        reason=interval.reason,
         sentence=_sentence(title, bound, threshold, interval, found, basis),
     )
 
@@ -59,7 +64,8 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
 def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
     wanted = f"{bound.replace('_', ' ')} {threshold:,.12g}"  # as written, unrounded
     if interval.low is None or interval.high is None:
-        return f"{title} has no interval here, so whether it is {wanted} is open."
+        lacks = "is undefined here" if np.isnan(interval.mean) and interval.reason else "has no interval here"
+        return f"{title} {lacks}{_because(interval.reason)}, so whether it is {wanted} is open."
     reading = f"{title} is {number(interval.mean)} ({number(interval.low)} to {number(interval.high)})"
     reading += f" {basis}" if basis else ""
     return {
@@ -69,13 +75,26 @@ def _sentence(title: str, bound: str, threshold: float, interval: Interval, foun
     }[found]
 
 
-def rows_to_decide(interval: Interval, threshold: float, rows: int) -> int | None:
-    """About how many test rows would bring the interval to one side of `threshold`, if the estimate stays.
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
-    An interval shrinks with the square root of the rows. None where the estimate stands on the threshold.
+
+def rows_to_decide(interval: Interval, threshold: float, rows: int, confidence: float) -> int | None:
+    """About how many test rows would decide a gate in 80% of repeats, if the estimate is the truth.
+
+    An interval shrinks with the square root of the rows, and the next estimate falls beyond `POWER` of its errors. So
+    with q the normal quantile the distance to the threshold must be 1 + q(power) / q((1 + confidence) / 2) half-widths.
+    None where the estimate stands on the threshold, and without an interval.
+
+    Args:
+        interval: On the side of the threshold that it spans.
+        threshold: Of the gate.
+        rows: That the interval is from.
+        confidence: Of the interval, in (0, 1).
     """
     if interval.low is None or interval.high is None:
         return None
     distance = abs(interval.mean - threshold)
     reach = interval.mean - interval.low if interval.mean >= threshold else interval.high - interval.mean
+    reach *= 1 + float(ndtri(POWER) / ndtri((1 + confidence) / 2))
     return round(rows * (reach / distance) ** 2) if distance > 0 else None

@@ -1,8 +1,9 @@
-"""Intervals: Student's t over seeds, the bootstrap over test rows.
+"""Intervals: Student's t over seeds, the bootstrap of differences over test rows.
 
-Two sources of noise, two methods. A handful of seeds is far too few for a bootstrap (over 3 / 5 / 10 seeds it
-covers 73% / 84% / 89% at a nominal 95%, simulated), so means over seeds get Student's t. Test rows are many,
-and their metrics are rarely means, so those get the percentile bootstrap.
+A handful of seeds is far too few for a bootstrap (over 3 / 5 / 10 seeds it covers 73% / 84% / 89% at a nominal 95%,
+simulated), so means over seeds get Student's t. Over test rows each metric has an interval of its own
+(`Metric.over_rows`), since a gate that passes claims something of one end of it. Differences of two models on the same
+rows, which no closed form covers for all metrics, get the percentile bootstrap.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from scipy.special import stdtrit
+from numpy.typing import NDArray
 
-from tasks.evaluation.metrics import Array, Metric, Statistic
 from tasks.records.verdict import Estimate
+
+if TYPE_CHECKING:
+    from tasks.evaluation.metrics import Metric, Statistic
+
+Array = NDArray[np.float64]
 
 RESAMPLES = 1000
 _CELLS = 1_000_000  # weights held at once: 8 MB, so that a chunk stays near the cache
@@ -26,11 +31,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate (NaN where undefined) and its interval (None and None where there is none)."""
+    """An estimate (NaN where undefined) and its interval (None and None where there is none, and perhaps why)."""
 
     mean: float
     low: float | None
     high: float | None
+    reason: str | None = None
 
     def within(self, lowest: float, highest: float) -> Interval:
         """The part of the interval between two bounds that the estimated quantity can't pass."""
@@ -52,6 +58,14 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
+class NoInterval(Exception):
+    """The rows do not suffice for an interval that holds. The message is a clause that says why."""
+
+
+class UndefinedMetric(NoInterval):
+    """Not even the metric is defined: no row counts."""
+
+
 def over_seeds(values: Array, confidence: float) -> Interval:
     """Student's t interval of the mean of `values` `[seeds]`; no interval for one seed, NaN for none.
 
@@ -68,6 +82,8 @@ def over_seeds(values: Array, confidence: float) -> Interval:
     if len(values) < 2:
         return Interval(mean, None, None)
     error = values.std(ddof=1) / np.sqrt(len(values))
+    from scipy.special import stdtrit
+
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * error)
     return Interval(mean, mean - half, mean + half)
 
@@ -127,37 +143,6 @@ def percentile(estimate: float, values: Array, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high))
-
-
-def metric_interval(
-    metric: Metric,
-    target: np.ndarray,
-    prediction: np.ndarray,
-    values: Array,
-    confidence: float,
-    groups: np.ndarray | None = None,
-) -> Interval:
-    """The interval of `metric` over rows, from its bootstrap `values` `[resamples]`.
-
-    A share of exactly 0 or 1 is the same in every resample. It gets the exact binomial interval instead
-    (Clopper & Pearson 1934): with n rows all right, `low = ((1 - confidence) / 2) ** (1 / n)`. n counts the
-    rows for accuracy, and the rows of the rarest class for the other shares (exact for recall, cautious for
-    the rest); groups count once.
-    """
-    interval = percentile(metric.function(target, prediction), values, confidence)
-    if interval.low is None or not metric.share or interval.mean not in (0.0, 1.0):
-        return interval
-    counted = np.ones(len(target), dtype=bool)
-    if metric.of_rows == "some":
-        classes, counts = np.unique(target, return_counts=True)
-        counted = np.asarray(target) == classes[counts.argmin()]
-    n = int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))
-    from scipy.stats import binomtest
-
-    exact = binomtest(round(n * interval.mean), n).proportion_ci(confidence, method="exact")
-    if interval.mean == 1.0:
-        return Interval(1.0, min(float(exact.low), interval.low), 1.0)
-    return Interval(0.0, 0.0, max(float(exact.high), interval.high or 0.0))
 
 
 def difference_interval(

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.errors import BadInput, nearest
+from tasks.evaluation import areas, means, shares
+from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
 from tasks.evaluation.wording import inside
 
-Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
+Ends = Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]
+"""From target, prediction, confidence and the rows' groups to the ends of an interval; it may raise `NoInterval`."""
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 
@@ -40,10 +42,9 @@ class Metric:
         range: Its values in words, with the unit.
         statistic: `(target, prediction)` to a function from weights `[resamples, rows]` (non-negative) to
             values `[resamples]`.
-        share: Whether it is a share of rows: it moves in steps of about 1 / rows, and at a bound it is the same in
-            every resample.
+        interval: Its interval over test rows. What holds is measured, for each metric, by `tests.bench.coverage`.
+        share: Whether it is a share of rows: it moves in steps of about 1 / rows.
         of_class: Whether it speaks of one class, the positive one, or of all classes alike (macro).
-        of_rows: Which rows a share is of: all, or some that only the class names tell.
         chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
             follows from more than the classes' shares.
         default: Whether it is measured when the spec names no metric. The first such metric of a task decides.
@@ -56,9 +57,9 @@ class Metric:
     bounds: tuple[float, float]
     range: str
     statistic: Callable[[np.ndarray, np.ndarray], Statistic]
+    interval: Ends
     share: bool = False
     of_class: bool = False
-    of_rows: Literal["all", "some"] = "all"
     chance: float | Literal["majority"] | None = None
     default: bool = False
 
@@ -82,6 +83,40 @@ class Metric:
         """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
         return float(self.resampled(target, prediction, positive)(np.ones((1, len(target))))[0])
 
+    def over_rows(
+        self,
+        target: np.ndarray,
+        prediction: np.ndarray,
+        confidence: float,
+        groups: np.ndarray | None = None,
+        positive: int | None = None,
+    ) -> Interval:
+        """The metric and its interval over test rows: the truth lies beyond an end in (1 - confidence) / 2 of cases.
+
+        Args:
+            target, prediction, positive: As for `resampled`.
+            confidence: In (0, 1).
+            groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are not independent: as
+                independent rows they would make the interval too narrow.
+
+        Returns:
+            Where the rows do not suffice, the reason and no ends; where no row counts, NaN as the estimate.
+
+        Raises:
+            ValueError: the shapes of target and prediction do not fit.
+        """
+        estimate = self.function(target, prediction, positive)
+        if np.isnan(estimate):
+            return Interval(estimate, None, None)
+        try:
+            low, high = self.interval(*self._of_positive(target, prediction, positive), confidence, groups)
+        except UndefinedMetric as why:
+            return Interval(np.nan, None, None, str(why))
+        except NoInterval as why:
+            return Interval(estimate, None, None, str(why))
+        # Rounding must not put the estimate outside.
+        return Interval(estimate, min(low, estimate), max(high, estimate))
+
     def resampled(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> Statistic:
         """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
 
@@ -98,10 +133,17 @@ class Metric:
             raise ValueError(f"{self.name}: target {target.shape} and prediction {prediction.shape} do not fit")
         if not len(target) or not np.isfinite(prediction).all():
             return lambda weights: np.full(len(weights), np.nan)
-        target = target.astype(np.int64 if CLASSIFICATION in self.tasks else np.float64)
+        return self.statistic(*self._of_positive(target, prediction, positive))
+
+    def _of_positive(
+        self, target: np.ndarray, prediction: np.ndarray, positive: int | None
+    ) -> tuple[np.ndarray, Array]:
+        """What `statistic` and `interval` take: two classes where the metric speaks of one."""
+        target = np.asarray(target).astype(np.int64 if CLASSIFICATION in self.tasks else np.float64)
+        prediction = np.asarray(prediction, dtype=np.float64)
         if self.of_class and positive is not None:
-            target, prediction = one_against_rest(target, prediction, positive)
-        return self.statistic(target, prediction)
+            return one_against_rest(target, prediction, positive)
+        return target, prediction
 
 
 def one_against_rest(target: np.ndarray, prediction: Array, positive: int) -> tuple[np.ndarray, Array]:
@@ -272,6 +314,7 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="share of rows, 0 to 1",
             statistic=_accuracy,
+            interval=shares.accuracy,
             share=True,
             chance="majority",
             default=True,
@@ -284,9 +327,9 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="share of the rows predicted positive that are, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (hits, predicted)),
+            interval=shares.precision,
             share=True,
             of_class=True,
-            of_rows="some",
         ),
         Metric(
             "recall",
@@ -296,9 +339,9 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="share of the positive rows that are found, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (hits, actual)),
+            interval=shares.recall,
             share=True,
             of_class=True,
-            of_rows="some",
         ),
         Metric(
             "f1",
@@ -308,9 +351,9 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="harmonic mean of precision and recall, 0 to 1",
             statistic=_per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
+            interval=shares.f1,
             share=True,
             of_class=True,
-            of_rows="some",
         ),
         Metric(
             "roc_auc",
@@ -320,9 +363,9 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="area, 0 to 1; 0.5 = chance",
             statistic=_one_vs_rest(_area_under_roc),
+            interval=areas.roc_auc,
             share=True,
             of_class=True,
-            of_rows="some",
             chance=0.5,
         ),
         Metric(
@@ -333,9 +376,9 @@ METRICS: dict[str, Metric] = {
             bounds=UNIT_RANGE,
             range="area, 0 to 1; share of positives = chance",
             statistic=_one_vs_rest(_average_precision),
+            interval=areas.pr_auc,
             share=True,
             of_class=True,
-            of_rows="some",
         ),
         Metric(
             "log_loss",
@@ -345,6 +388,7 @@ METRICS: dict[str, Metric] = {
             bounds=FROM_ZERO,
             range="nats a row, 0 or more",
             statistic=_log_loss,
+            interval=means.log_loss,
             default=True,
         ),
         Metric(
@@ -355,6 +399,7 @@ METRICS: dict[str, Metric] = {
             bounds=FROM_ZERO,
             range="in the target's unit, 0 or more",
             statistic=_rmse,
+            interval=means.rmse,
             default=True,
         ),
         Metric(
@@ -365,6 +410,7 @@ METRICS: dict[str, Metric] = {
             bounds=FROM_ZERO,
             range="in the target's unit, 0 or more",
             statistic=_mae,
+            interval=means.mae,
         ),
         Metric(
             "r2",
@@ -374,6 +420,7 @@ METRICS: dict[str, Metric] = {
             bounds=(-np.inf, 1.0),
             range="share of the variance, 1 or less; 0 = the mean",
             statistic=_r2,
+            interval=means.r2,
         ),
     )
 }

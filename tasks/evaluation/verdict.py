@@ -17,9 +17,10 @@ from tasks.dataset import TEST, VAL
 from tasks.evaluation import advice, gates
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
+from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
-from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, metric_interval, resample
-from tasks.evaluation.metrics import METRICS, Metric, one_against_rest
+from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, resample
+from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.records.plan import DataFacts, Plan, Recipe
 from tasks.records.verdict import (
@@ -63,12 +64,12 @@ def judge(
             `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
         predictions: Table `predictions`: the `test` rows of the shipped trial and of each baseline, of every
             class.
-        splits: Table `splits`; where `group` is set, test rows of one group are resampled together.
+        splits: Table `splits`; where `group` is set, the groups of the test rows are counted.
         constant_loss: What the best constant prediction scores on the validation part, in the unit of `loss`:
             the cross-entropy (nats) of the training part's class shares, or the mean squared error of its
             mean.
         test_evaluations: How often the test part was evaluated, for the record.
-        resamples: Of the bootstrap over test rows.
+        resamples: Of the bootstrap of differences over test rows.
 
     Raises:
         ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
@@ -121,10 +122,8 @@ def _judged(
     baselines = dict(zip(ended["recipe"], ended["trial_id"], strict=True))
     reported = list(dict.fromkeys([metric.name, *plan.also]))
     gated = plan.spec["gates"]
-    wanted = dict.fromkeys(baselines.values(), reported)
-    if shipped:
-        wanted[shipped] = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
-    test = OnTest.read(predictions, splits, wanted, Classes.of(plan.data), confidence, resamples)
+    wanted = [*baselines.values(), *([shipped] if shipped else [])]
+    test = OnTest.read(predictions, splits, wanted, metric, Classes.of(plan.data), confidence, resamples)
     findings = Findings(
         metric=metric,
         title=test.classes.titled(metric),
@@ -180,11 +179,11 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         ],
         augmentation=[_effect(*each) for each in judged.effects],
         baselines=[
-            Baseline(name=name, trial_id=trial, metrics=test.intervals(trial))
+            Baseline(name=name, trial_id=trial, metrics=test.intervals(trial, judged.reported))
             for name, trial in judged.baselines.items()
         ],
         against_baselines=[_against(name, interval) for name, interval in findings.against.items()],
-        shipped=_shipped(leader, judged.shipped, test) if leader and judged.shipped else None,
+        shipped=_shipped(leader, judged.shipped, test, judged.titled) if leader and judged.shipped else None,
         gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
         operating_point=OperatingPoint(0.5) if len(plan.data.classes or ()) == 2 else None,
@@ -233,7 +232,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class OnTest:
-    """The test rows under the bootstrap: every model's metrics in the same resamples.
+    """The test rows: every model's metrics, and the deciding one in the same resamples.
 
     Args:
         target: `[rows]`, class index or value.
@@ -241,7 +240,7 @@ class OnTest:
         classes: Of the target.
         confidence: Of the intervals.
         predictions: `trial_id` to `[rows, classes]` or `[rows]`.
-        drawn: (`trial_id`, metric) to its bootstrap values `[resamples]`.
+        drawn: `trial_id` to the bootstrap values `[resamples]` of the deciding metric.
     """
 
     target: np.ndarray
@@ -249,27 +248,28 @@ class OnTest:
     classes: Classes
     confidence: float
     predictions: dict[str, np.ndarray]
-    drawn: dict[tuple[str, str], np.ndarray]
+    drawn: dict[str, np.ndarray]
 
     @classmethod
     def read(
         cls,
         predictions: pd.DataFrame,
         splits: pd.DataFrame,
-        wanted: Mapping[str, Sequence[str]],
+        wanted: Sequence[str],
+        metric: Metric,
         classes: Classes,
         confidence: float,
         resamples: int,
     ) -> OnTest:
-        """Of the trials in `wanted`, with the metrics named there."""
+        """Of the trials in `wanted`, with `metric` drawn."""
         if not wanted:
             return cls(np.empty(0), None, classes, confidence, {}, {})
-        on_test = predictions[(predictions["part"] == TEST) & predictions["trial_id"].isin(list(wanted))]
+        on_test = predictions[(predictions["part"] == TEST) & predictions["trial_id"].isin(wanted)]
         on_test = on_test.sort_values(["trial_id", "row", "class_index"])
         width = len(classes.names) or 1
         frames = {str(trial): frame for trial, frame in on_test.groupby("trial_id")}
-        if frames.keys() != wanted.keys():
-            raise ValueError(f"no test predictions of {', '.join(sorted(wanted.keys() - frames.keys()))}")
+        if frames.keys() != set(wanted):
+            raise ValueError(f"no test predictions of {', '.join(sorted(set(wanted) - frames.keys()))}")
         first = next(iter(frames.values()))
         rows = first["row"].to_numpy()[::width]
         target = first["target"].to_numpy(dtype=np.float64)[::width]
@@ -279,32 +279,25 @@ class OnTest:
                 raise ValueError(f"trial {trial} does not predict each test row once, or another one's rows")
             value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
             values[trial] = value.reshape(-1, width) if classes.names else value
-        statistics = {
-            (trial, name): METRICS[name].resampled(target, values[trial], classes.positive)
-            for trial, names in wanted.items()
-            for name in names
-        }
-        groups = _groups(splits, rows)
+        statistics = {trial: metric.resampled(target, values[trial], classes.positive) for trial in wanted}
+        groups = groups_of(splits, TEST, rows)
         drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
         return cls(target, groups, classes, confidence, values, drawn)
 
     def interval(self, trial: str, metric: Metric) -> Interval:
-        drawn = self.drawn[trial, metric.name]
-        target, prediction = self.target, self.predictions[trial]
-        if metric.of_class and self.classes.positive is not None:
-            target, prediction = one_against_rest(target, prediction, self.classes.positive)
-        return metric_interval(metric, target, prediction, drawn, self.confidence, self.groups)
+        """Over the test rows."""
+        return metric.over_rows(
+            self.target, self.predictions[trial], self.confidence, self.groups, self.classes.positive
+        )
 
-    def intervals(self, trial: str) -> dict[str, Estimate]:
-        """Of every metric drawn for `trial`."""
-        names = [name for of, name in self.drawn if of == trial]
+    def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
         return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
 
     def difference(self, trial: str, other: str, metric: Metric) -> Interval:
-        """How much better `trial` is than `other` on the same rows; positive = better."""
+        """How much better `trial` is than `other` on the same rows by the deciding metric; positive = better."""
         positive = self.classes.positive
         one, two = (metric.function(self.target, self.predictions[name], positive) for name in (trial, other))
-        drawn = self.drawn[trial, metric.name], self.drawn[other, metric.name]
+        drawn = self.drawn[trial], self.drawn[other]
         return difference_interval(metric, (one, two), drawn, self.confidence)
 
     def positive(self) -> PositiveClass | None:
@@ -333,14 +326,6 @@ class OnTest:
 
 def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
-def _groups(splits: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
-    """The group of each of `rows`, or None where there are none."""
-    on_test = splits[splits["part"] == TEST].drop_duplicates("row").set_index("row")["group"]
-    if on_test.isna().all():
-        return None
-    return on_test.reindex(rows).fillna("").to_numpy(dtype=str)
 
 
 def _compare(
@@ -416,9 +401,9 @@ def _against(name: str, difference: Interval) -> BaselineDifference:
     )
 
 
-def _shipped(leader: RecipeResult, trial: str, test: OnTest) -> Shipped:
+def _shipped(leader: RecipeResult, trial: str, test: OnTest, names: Sequence[str]) -> Shipped:
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
-    return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=test.intervals(trial))
+    return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=test.intervals(trial, names))
 
 
 def side_of_zero(difference: Interval) -> str:

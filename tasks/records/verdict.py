@@ -85,7 +85,7 @@ class AugmentationEffect(PairedDifference):
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A simple model's metrics on the judged part, under the bootstrap over rows."""
+    """A simple model's metrics on the judged part, with intervals over its rows."""
 
     name: str
     trial_id: str
@@ -126,6 +126,7 @@ class GateResult:
         severity: `warn` or `block`.
         estimate, low, high: Of the shipped model; None where there is none.
         answer: `pass`, `fail` or `undecided`.
+        reason: Why there is no interval; None where there is one.
     """
 
     metric: str
@@ -136,6 +137,7 @@ class GateResult:
     low: float | None
     high: float | None
     answer: str
+    reason: Annotated[str | None, OMITTED] = None
     sentence: str
 
     @property

@@ -94,6 +94,12 @@ def reversed_matthews(target: np.ndarray, prediction: np.ndarray) -> Statistic:
     return values
 
 
+def matthews_interval(
+    target: np.ndarray, prediction: np.ndarray, confidence: float, groups: np.ndarray | None
+) -> tuple[float, float]:
+    return -0.99, -0.6
+
+
 def learn_spread(name: str, column: pd.Series) -> SimpleNamespace:
     return SimpleNamespace(name=name, largest=float(np.abs(column.to_numpy(np.float64)).max()))
 
@@ -131,6 +137,7 @@ def dummies(monkeypatch: pytest.MonkeyPatch) -> None:
         bounds=(-1.0, 1.0),
         range="-1 to 1",
         statistic=reversed_matthews,
+        interval=matthews_interval,
     )
     monkeypatch.setitem(METRICS, "dummy_metric", coefficient)
     monkeypatch.setitem(KINDS, "dummy_kind", DUMMY_KIND)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, norm
 
 from tasks.evaluation.gates import answer, judge_gate, rows_to_decide
 from tasks.evaluation.intervals import Interval
+from tasks.evaluation.shares import clopper_pearson
 
 finite = st.floats(-1e6, 1e6)
 intervals = st.tuples(finite, finite, finite).map(sorted).map(lambda v: Interval(v[1], v[0], v[2]))
@@ -111,9 +113,32 @@ def test_an_undefined_metric_is_null_and_undecided():
     assert judged.sentence == "ROC AUC has no interval here, so whether it is at least 0.9 is open."
 
 
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (Interval(0.8, None, None, "there is one test row"), "has no interval here (there is one test row)"),
+        (Interval(np.nan, None, None, "no test row is positive"), "is undefined here (no test row is positive)"),
+    ],
+)
+def test_without_an_interval_the_reason_is_said(interval: Interval, said: str):
+    judged = judge_gate({"metric": "recall", "severity": "block", "at_least": 0.9}, interval, "Recall of fraud")
+    assert (judged.answer, judged.reason) == ("undecided", interval.reason)
+    assert judged.sentence == f"Recall of fraud {said}, so whether it is at least 0.9 is open."
+
+
 def test_rows_to_decide():
     interval = Interval(0.80, 0.76, 0.84)
-    assert rows_to_decide(interval, 0.78, 200) == 800  # half the distance: four times the rows
-    assert rows_to_decide(interval, 0.82, 200) == 800
-    assert rows_to_decide(interval, 0.80, 200) is None
-    assert rows_to_decide(Interval(0.8, None, None), 0.78, 200) is None
+    factor = (1 + norm.ppf(0.8) / norm.ppf(0.975)) ** 2
+    assert rows_to_decide(interval, 0.78, 200, 0.95) == round(800 * factor)  # half the distance: four times the rows
+    assert rows_to_decide(interval, 0.82, 200, 0.95) == round(800 * factor)
+    assert rows_to_decide(interval, 0.80, 200, 0.95) is None
+    assert rows_to_decide(Interval(0.8, None, None), 0.78, 200, 0.95) is None
+
+
+@pytest.mark.parametrize(("share", "threshold", "rows"), [(0.85, 0.8, 100), (0.6, 0.7, 60), (0.95, 0.9, 200)])
+def test_so_many_rows_decide_in_four_of_five_repeats(share: float, threshold: float, rows: int):
+    needed = rows_to_decide(Interval(share, *clopper_pearson(share * rows, rows, 0.95)), threshold, rows, 0.95)
+    hits = np.arange(needed + 1)
+    ends = np.array([clopper_pearson(k, needed, 0.95) for k in hits])
+    decided = (ends[:, 0] >= threshold) if share > threshold else (ends[:, 1] < threshold)
+    assert 0.75 < binom.pmf(hits, needed, share)[decided].sum() < 0.93

@@ -10,7 +10,6 @@ from tasks.evaluation.intervals import (
     RESAMPLES,
     Interval,
     difference_interval,
-    metric_interval,
     over_seeds,
     percentile,
     resample,
@@ -36,10 +35,10 @@ def bootstrap(
     groups: np.ndarray | None = None,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """The interval of one metric over test rows."""
+    """The percentile interval of one metric."""
     statistics = {metric.name: metric.resampled(target, prediction)}
     drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
-    return metric_interval(metric, target, prediction, drawn[metric.name], confidence, groups)
+    return percentile(metric.function(target, prediction), drawn[metric.name], confidence)
 
 
 def _covers(interval: Interval, truth: float) -> bool:
@@ -171,26 +170,6 @@ def test_an_interval_that_ends_at_0_ends_there_exactly():
     estimates = np.array([0.3]), np.array([0.1 + 0.2])
     interval = difference_interval(ACCURACY, (0.4, 0.3), estimates, 0.95)
     assert (interval.low, interval.high) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize("right", [0, 30])
-def test_all_right_or_all_wrong_gets_the_exact_binomial_interval(right: int):
-    target, prediction = _right(np.arange(30) < right)
-    exact = stats.binomtest(right, 30).proportion_ci(0.95, method="exact")
-    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95)
-    assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high))
-
-
-def test_all_right_in_few_groups_counts_the_groups():
-    target, prediction = _right(np.ones(60, dtype=bool))
-    interval = bootstrap(ACCURACY, target, prediction, confidence=0.95, groups=np.arange(60) % 5)
-    assert interval.low == pytest.approx(0.025 ** (1 / 5))
-
-
-def test_all_positives_found_counts_the_positives():
-    target = np.array([1] * 10 + [0] * 90)
-    interval = bootstrap(METRICS["recall"], target, np.eye(2)[target], confidence=0.95)
-    assert interval.low == pytest.approx(0.025 ** (1 / 10))
 
 
 def test_an_undefined_metric_has_no_interval():

@@ -1,0 +1,79 @@
+"""Rows that come in groups: how many independent rows they are worth.
+
+Rows of one group (a patient, a speaker) are alike: together they say less than as many rows of different groups.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.evaluation.intervals import Array, NoInterval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def groups_of(splits: pd.DataFrame, part: str, rows: np.ndarray) -> np.ndarray | None:
+    """The group of each of `rows`, or None where there are none.
+
+    Args:
+        splits: Table `splits`.
+        part: That the rows are of.
+        rows: Positions in the data set.
+    """
+    of_part = splits[splits["part"] == part].drop_duplicates("row").set_index("row")["group"]
+    if of_part.isna().all():
+        return None
+    return of_part.reindex(rows).fillna("").to_numpy(dtype=str)
+
+
+def sums(columns: Array, groups: np.ndarray | None) -> Array:
+    """The sums over each group, `[groups, k]`, of `columns` `[rows, k]`; the columns themselves without groups.
+
+    Raises:
+        NoInterval: there is one group, which says nothing of how groups differ.
+    """
+    if groups is None:
+        return columns
+    names, of_row = np.unique(groups, return_inverse=True)
+    if len(names) == 1:
+        raise NoInterval("its rows are all of one group")
+    return np.stack([np.bincount(of_row, column, minlength=len(names)) for column in columns.T], axis=1)
+
+
+def design_effect(influence: Array, groups: np.ndarray | None) -> float:
+    """By how much groups raise an estimate's variance: 1 or more, and 1 without groups or with groups of one row.
+
+    The variance between the groups' sums over that of as many independent rows (Kish 1965, 8.2). An estimate that is no
+    mean enters by its linearisation. Where the rows do not differ at all, a group counts as one row.
+
+    Args:
+        influence: What each row adds to the estimate `[rows]`, around 0.
+        groups: The group of each row `[rows]`, or None.
+
+    Raises:
+        NoInterval: there is one group.
+    """
+    if groups is None:
+        return 1.0
+    totals = sums(influence[:, None], groups)[:, 0]
+    rows, count = len(influence), len(totals)
+    alone = rows / (rows - 1) * float(influence @ influence) if rows > 1 else 0.0
+    if alone <= 1e-24 * rows:  # nothing but rounding
+        return rows / count
+    return max(count / (count - 1) * float(totals @ totals) / alone, 1.0)
+
+
+def fewest(counted: np.ndarray, groups: np.ndarray | None) -> int:
+    """How many rows are `counted` `[rows]`, or how many groups hold one."""
+    return int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))
+
+
+def quantile(confidence: float, rows: int, groups: np.ndarray | None) -> float:
+    """Student's quantile of a two-sided interval, with one degree of freedom less than there are rows or groups."""
+    from scipy.special import stdtrit
+
+    count = rows if groups is None else len(np.unique(groups))
+    return float(stdtrit(max(count - 1, 1), (1 + confidence) / 2))

@@ -1,0 +1,153 @@
+"""Intervals of shares of test rows: exact for accuracy, and for precision, recall and F1 of two classes.
+
+Clopper & Pearson (1934): with k hits in n rows the ends are the shares at which k or more hits, or k or fewer, would
+come in (1 - confidence) / 2 of cases. So no more than that share of passes is false, whatever n and the true share are.
+
+Precision, recall and F1 are shares of rows whose number chance decides. Given that number the hits are binomial, so the
+interval holds for each number, and thus over all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tasks.evaluation.clusters import design_effect, fewest
+from tasks.evaluation.intervals import Array, NoInterval, UndefinedMetric
+
+Rows = tuple[np.ndarray, np.ndarray]
+"""Which rows are hits, and which rows count: both `[rows]`, bool."""
+
+MACRO_FACTOR = 1.1
+"""By which macro intervals are widened, since the classes' ends are no standard deviations (`tests.bench.coverage`)."""
+
+
+def clopper_pearson(hits: float, rows: float, confidence: float) -> tuple[float, float]:
+    """The exact interval of a share of `hits` in `rows`; both may be fractions, as effective sizes are.
+
+    >>> low, high = clopper_pearson(1, 4, 0.95)
+    >>> round(low, 3), round(high, 3)
+    (0.006, 0.806)
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    misses = rows - hits
+    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    return low, high
+
+
+def effective_rows(hit: np.ndarray, groups: np.ndarray | None) -> float:
+    """How many independent rows `hit` `[rows]` (bool) is worth.
+
+    n / design effect (Korn & Graubard 1998) trusts a variance that few groups estimate badly. Where there are fewer
+    groups, their number counts twice beside it in a geometric mean.
+
+    Raises:
+        NoInterval: there is one group.
+    """
+    if groups is None:
+        return float(len(hit))
+    equal = len(hit) / design_effect(hit - hit.mean(), groups)
+    return float(np.cbrt(equal * min(equal, fewest(np.ones(len(hit), bool), groups)) ** 2))
+
+
+def share_interval(hit: np.ndarray, confidence: float, groups: np.ndarray | None = None) -> tuple[float, float]:
+    """The interval of the share of rows that are hits.
+
+    Args:
+        hit: `[rows]`, bool; at least one row.
+        confidence: In (0, 1).
+        groups: The group of each row `[rows]`, or None.
+
+    Raises:
+        NoInterval: there is one group.
+    """
+    worth = effective_rows(hit, groups)
+    return clopper_pearson(float(hit.mean()) * worth, worth, confidence)
+
+
+def _share(rows: Rows, confidence: float, groups: np.ndarray | None) -> tuple[float, float, float]:
+    """The share, and the ends of its interval."""
+    hit, counted = rows
+    of_counted = None if groups is None else np.asarray(groups)[counted]
+    return float(hit[counted].mean()), *share_interval(hit[counted], confidence, of_counted)
+
+
+def accuracy(
+    target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
+) -> tuple[float, float]:
+    """The interval of the share of rows whose class is predicted."""
+    return share_interval(prediction.argmax(axis=1) == target, confidence, groups)
+
+
+def _predicted(actual: np.ndarray, predicted: np.ndarray) -> Rows:
+    return actual & predicted, predicted
+
+
+def _actual(actual: np.ndarray, predicted: np.ndarray) -> Rows:
+    return actual & predicted, actual
+
+
+def _either(actual: np.ndarray, predicted: np.ndarray) -> Rows:
+    return actual & predicted, actual | predicted
+
+
+def _f1(jaccard: float) -> float:
+    """F1 = 2J / (1 + J), which rises with J = TP / (TP + FP + FN): an interval of the one is one of the other."""
+    return 2 * jaccard / (1 + jaccard)
+
+
+def _of_classes(
+    rows_of: Callable[[np.ndarray, np.ndarray], Rows],
+    missing: str,
+    factor: float,
+    transform: Callable[[float], float] = float,
+) -> Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]:
+    """The interval of a share of the positive class; of the mean over three classes or more by MOVER.
+
+    MOVER (Zou & Donner 2008): the distance of a sum to its end is the root of the sum of the squares of its terms'
+    distances. That takes the classes' shares to be independent, which `factor` makes good. With groups the classes may
+    move together, and the ends are the means of theirs.
+
+    Args:
+        rows_of: From the rows of the class and those predicted to be of it, `[rows]`, to the share's rows.
+        missing: What it means that no row counts.
+        factor: Of the distances.
+        transform: From the share to the metric.
+    """
+
+    def interval(
+        target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
+    ) -> tuple[float, float]:
+        classes, predicted = prediction.shape[1], prediction.argmax(axis=1)
+        scored = range(1, 2) if classes == 2 else range(classes)
+        of_class = [rows_of(target == k, predicted == k) for k in scored]
+        empty = sum(not counted.any() for _, counted in of_class)
+        if empty and classes == 2:
+            raise UndefinedMetric(f"no test row is {missing.format('positive')}")
+        if empty:
+            raise NoInterval(f"no test row is {missing.format(f'of {empty} of the {classes} classes')}")
+        ends = [[transform(value) for value in _share(rows, confidence, groups)] for rows in of_class]
+        if classes == 2:
+            return ends[0][1], ends[0][2]
+        share, low, high = np.array(ends).T
+        if groups is not None:
+            return float(low.mean()), float(high.mean())
+        below, above = (factor * float(np.sqrt(np.sum((share - end) ** 2))) / classes for end in (low, high))
+        return max(float(share.mean()) - below, 0.0), min(float(share.mean()) + above, 1.0)
+
+    return interval
+
+
+precision = _of_classes(_predicted, "predicted {}", MACRO_FACTOR)
+"""Of the rows predicted positive. Without any it is undefined."""
+
+recall = _of_classes(_actual, "{}", MACRO_FACTOR)
+"""Of the positive rows."""
+
+f1 = _of_classes(_either, "{}, actually or as predicted", float(np.sqrt(2)), _f1)
+"""Of the rows that are positive or predicted so. In a macro mean every wrong row counts for two classes, so that its
+variance is doubled."""
