@@ -185,6 +185,12 @@ class Positive:
     why: str
 
 
+def always_meant(index: int | None, classes: int) -> bool:
+    """Whether no class of interest, or the last of two, is meant: as before it could be named. Identifiers of such data
+    do not mention it."""
+    return index is None or (classes, index) == (2, 1)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Raw inputs and target, aligned by row position.
@@ -230,6 +236,11 @@ class Dataset:
     @property
     def rows(self) -> int:
         return len(self.target)
+
+    def raw_at(self, rows: np.ndarray) -> pd.DataFrame | np.ndarray:
+        """The raw inputs at these positions."""
+        raw = self.raw
+        return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -240,4 +240,4 @@ KINDS: dict[str, Kind] = {
 }
 """The order of the columns' kinds is that of their features."""
 
-FORMS: tuple[Form, ...] = (TABLE_FORM, IMAGE_FORM, TEXT_FORM, SOUND_FORM)
+FORMS: tuple[Form, ...] = tuple(dict.fromkeys(kind.form for kind in KINDS.values()))

@@ -50,9 +50,3 @@ def array_of(dataset: Dataset) -> np.ndarray:
 def texts_of(dataset: Dataset) -> pd.Series:
     assert dataset.medium is not None and isinstance(dataset.medium.values, pd.Series)
     return dataset.medium.values
-
-
-def raw_at(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame | np.ndarray:
-    """The raw inputs at these positions."""
-    raw = dataset.raw
-    return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]

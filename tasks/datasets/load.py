@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,6 @@ def load_dataset(
     notes += of_others
 
     entry, frame = source.entry, source.frame
-    own_target = target_name == (entry.target or LABEL)
     target_where = f"{source.shown}, column {target_name}"
     target = as_target(
         labels,
@@ -68,7 +67,7 @@ def load_dataset(
         task=data.task,
         implied=implied_task,
         order=list(data.spellings) or None,
-        names=entry.names if own_target and data.classes is None else None,
+        names=None if data.classes else _class_names(source, target_name),
         labels=source.labels,
     )
     of_target = [f"{target_name}: {note}" for note in target.notes]
@@ -145,14 +144,18 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     return source.of_rows(written), notes
 
 
+def _class_names(source: Source, target_name: str) -> Mapping[str, str] | None:
+    """What the catalogue calls the values of its own target, where it does."""
+    return source.entry.names if target_name == (source.entry.target or LABEL) else None
+
+
 def _labelled(source: Source, data: Data, target_name: str) -> tuple[Source, pd.Series, tuple[str, ...]]:
     """The rows of the classes that the spec lists (of all without a list), their labels under the names that the
     catalogue and the spec give them, and a note on the others."""
     column = source.frame[target_name]
-    names = source.entry.names if target_name == (source.entry.target or LABEL) else None
     if data.classes is None:
         return source, column, ()
-    labels = as_written(column)
+    labels, names = as_written(column), _class_names(source, target_name)
     labels = labels.map(names).fillna(labels) if names else labels
     joint, kept, notes = joined(labels, data.spellings, f"{source.shown}, column {target_name}")
     return source.of_rows(kept), joint[kept], notes

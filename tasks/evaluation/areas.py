@@ -13,6 +13,7 @@ import numpy as np
 
 from tasks.evaluation.clusters import design_effect, fewest, quantile
 from tasks.evaluation.intervals import Array, NoInterval
+from tasks.evaluation.shares import scored
 
 FEWEST_OF_EITHER = 30
 """Rows of the class, and rows of the others, that an interval needs; with groups, groups that hold one."""
@@ -70,7 +71,7 @@ def _one_vs_rest(
 ) -> Iterator[tuple[np.ndarray, Array]]:
     """Which rows are of the class, and their scores: of the positive class, or of each of three or more."""
     classes = prediction.shape[1]
-    for k in range(1, 2) if classes == 2 else range(classes):
+    for k in scored(classes):
         positive = target == k
         few = min(fewest(positive, groups), fewest(~positive, groups))
         if few < FEWEST_OF_EITHER:

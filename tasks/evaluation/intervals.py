@@ -110,13 +110,13 @@ def resample(
     if groups is not None and len(np.unique(groups)) == 1:
         return {key: np.full(resamples, np.nan) for key in statistics}
     chunks: dict[Key, list[Array]] = {key: [] for key in statistics}
-    for weights in _weights(rows, groups, resamples, np.random.default_rng(seed)):
+    for weights in draws(rows, groups, resamples, np.random.default_rng(seed)):
         for key, statistic in statistics.items():
             chunks[key].append(statistic(weights))
     return {key: np.concatenate(values) for key, values in chunks.items()}
 
 
-def _weights(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+def draws(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
     """How often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`."""
     unit_of_row = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = rows if unit_of_row is None else int(unit_of_row.max()) + 1

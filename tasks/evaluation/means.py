@@ -13,9 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from tasks.evaluation.clusters import fewest, sums
-from tasks.evaluation.intervals import Array, NoInterval
-
-RESAMPLES = 1000
+from tasks.evaluation.intervals import RESAMPLES, Array, NoInterval, draws
 
 MOST_UNITS = 2000
 """More rows are joined into so many blocks, by turns: their sum varies as that of the rows, and the resamples fit in
@@ -34,16 +32,21 @@ FEWEST_OF_CLASS = 5
 """Rows (or groups) of the rarest class that an interval of log loss needs. That class has the largest losses."""
 
 
+def cross_entropies(target: np.ndarray, prediction: Array) -> Array:
+    """Of each row, in nats; probabilities clipped to `[eps, 1 - eps]` of float64, as in scikit-learn."""
+    eps = np.finfo(np.float64).eps
+    return -np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps))
+
+
 def log_loss(
     target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
-    """The interval of the mean cross-entropy, in nats; `values` as in the metric."""
+    """The interval of the mean cross-entropy, in nats."""
     rarest = min(fewest(target == k, groups) for k in range(prediction.shape[1]))
     if rarest < FEWEST_OF_CLASS:
         what = "rows" if groups is None else "groups with rows"
         raise NoInterval(f"the rarest class has {rarest} test {what}, and {FEWEST_OF_CLASS} are needed")
-    eps = np.finfo(np.float64).eps
-    losses = -np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps))
+    losses = cross_entropies(target, prediction)
     return ratio_interval(losses, np.ones(len(losses)), confidence, groups)
 
 
@@ -136,7 +139,4 @@ def _studentised(units: Array) -> Array:
 @lru_cache(maxsize=2)
 def _weights(units: int) -> Array:
     """How often each unit was drawn, `[resamples, units]`; the same at each call."""
-    rng = np.random.default_rng(0)
-    return np.stack([np.bincount(rng.integers(units, size=units), minlength=units) for _ in range(RESAMPLES)]).astype(
-        np.float64
-    )
+    return np.concatenate(list(draws(units, None, RESAMPLES, np.random.default_rng(0))))

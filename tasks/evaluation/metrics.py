@@ -194,7 +194,7 @@ def _per_class(
 
     def statistic(target: np.ndarray, prediction: Array) -> Statistic:
         classes = prediction.shape[1]
-        scored = np.arange(classes)[-1:] if classes == 2 else np.arange(classes)
+        scored = np.array(shares.scored(classes))
         actual_rows = (target[:, None] == scored).astype(np.float64)
         predicted_rows = (prediction.argmax(axis=1)[:, None] == scored).astype(np.float64)
         columns = np.hstack([actual_rows * predicted_rows, predicted_rows, actual_rows])
@@ -223,8 +223,7 @@ def _one_vs_rest(
     """
 
     def statistic(target: np.ndarray, prediction: Array) -> Statistic:
-        classes = prediction.shape[1]
-        scored = range(classes - 1, classes) if classes == 2 else range(classes)
+        scored = shares.scored(prediction.shape[1])
         rankings = [_ranking(target == k, prediction[:, k], score) for k in scored]
         return lambda weights: _mean_over_defined(np.stack([ranking(weights) for ranking in rankings], axis=-1))
 
@@ -269,9 +268,7 @@ def _average_precision(positives: Array, negatives: Array) -> Array:
 
 
 def _log_loss(target: np.ndarray, prediction: Array) -> Statistic:
-    """Cross-entropy in nats; probabilities clipped to `[eps, 1 - eps]` of float64, as in scikit-learn."""
-    eps = np.finfo(np.float64).eps
-    return _mean_of(-np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps)))
+    return _mean_of(means.cross_entropies(target, prediction))
 
 
 def _rmse(target: Array, prediction: Array) -> Statistic:

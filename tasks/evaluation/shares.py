@@ -23,6 +23,11 @@ MACRO_FACTOR = 1.1
 """By which macro intervals are widened, since the classes' ends are no standard deviations (`tests.bench.coverage`)."""
 
 
+def scored(classes: int) -> range:
+    """The classes that a metric of classes looks at: of two the last, positive one; else all, which count alike."""
+    return range(1, 2) if classes == 2 else range(classes)
+
+
 def clopper_pearson(hits: float, rows: float, confidence: float) -> tuple[float, float]:
     """The exact interval of a share of `hits` in `rows`; both may be fractions, as effective sizes are.
 
@@ -123,8 +128,7 @@ def _of_classes(
         target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
     ) -> tuple[float, float]:
         classes, predicted = prediction.shape[1], prediction.argmax(axis=1)
-        scored = range(1, 2) if classes == 2 else range(classes)
-        of_class = [rows_of(target == k, predicted == k) for k in scored]
+        of_class = [rows_of(target == k, predicted == k) for k in scored(classes)]
         empty = sum(not counted.any() for _, counted in of_class)
         if empty and classes == 2:
             raise UndefinedMetric(f"no test row is {missing.format('positive')}")

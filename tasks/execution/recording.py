@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.dataset import always_meant
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
@@ -230,6 +231,6 @@ def baselines_id(plan: Plan) -> str:
 
 def data_key(plan: Plan) -> dict[str, Any]:
     positive, classes = plan.data.positive, list(plan.data.classes or [])
-    usual = positive is None or (len(classes) == 2 and positive == classes[-1])
     key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
-    return key if usual else key | {"positive": positive}
+    meant = always_meant(None if positive is None else classes.index(positive), len(classes))
+    return key if meant else key | {"positive": positive}

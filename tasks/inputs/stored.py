@@ -50,8 +50,7 @@ def training_rows(dataset: Dataset, rows: np.ndarray) -> Columns | pd.DataFrame 
     """The raw inputs at these positions, of streamed data with one column in memory at a time."""
     if dataset.streamed is not None:
         return _TrainingRows(dataset.streamed.raw, rows)
-    raw = dataset.raw
-    return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
+    return dataset.raw_at(rows)
 
 
 def stored_parts(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tasks.augmentation.policy import Policy, example_seconds, policy_of
-from tasks.dataset import Dataset, Values
+from tasks.dataset import Dataset, Values, always_meant
 from tasks.errors import BadInput
 from tasks.planning import probe
 from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
@@ -71,9 +71,9 @@ class PlanContext:
             "split": split,
             "features": list(self.dataset.table.columns),
         }
-        positive, classes = self.dataset.positive, self.dataset.classes or ()
-        if positive is not None and (len(classes), positive.index) != (2, 1):  # what was meant before it could be named
-            decides["positive"] = positive.index
+        positive = self.dataset.positive.index if self.dataset.positive else None
+        if not always_meant(positive, len(self.dataset.classes or ())):
+            decides["positive"] = positive
         return identifier(decides)
 
     def stacks(

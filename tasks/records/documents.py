@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -44,6 +44,30 @@ def read_document(path: Path, kind: type[Document]) -> Document:
         BadInput: the file is no JSON, or what it holds is not of this kind.
     """
     return _read(kind, path.read_bytes(), str(path))
+
+
+class RunDocument:
+    """A document with a place of its own in a run's folder. Its kinds are frozen dataclasses."""
+
+    FILE: ClassVar[str]
+
+    def write(self, folder: Path) -> Path:
+        """Writes the document into a run's folder, as `write_document` does."""
+        return write_document(folder / self.FILE, self)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads the document of a run's folder.
+
+        Raises:
+            BadInput: it is not what this version writes.
+        """
+        return read_document(folder / cls.FILE, cls)
+
+    @classmethod
+    def read_if_there(cls, folder: Path) -> Self | None:
+        """As `read`; None where the run did not get as far."""
+        return cls.read(folder) if (folder / cls.FILE).is_file() else None
 
 
 def document_of(value: Any, kind: type[Document]) -> Document:

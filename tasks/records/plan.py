@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from tasks.records.documents import OMITTED, Number, read_document, write_document
+from tasks.records.documents import OMITTED, Number, RunDocument
 from tasks.records.search_plan import SearchPlan
 from tasks.records.stacks import PlannedStack
 
@@ -168,7 +167,7 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(RunDocument):
     """plan.json.
 
     Args:
@@ -181,6 +180,8 @@ class Plan:
         probe: Where the machine was measured.
         search: Where something is tuned.
     """
+
+    FILE: ClassVar[str] = PLAN
 
     experiment: str
     description: str
@@ -199,24 +200,6 @@ class Plan:
     probe: Probe | None = None
     search: SearchPlan | None = None
     schema_version: int = SCHEMA_VERSION
-
-    def write(self, folder: Path) -> Path:
-        """Writes plan.json into a run's folder."""
-        return write_document(folder / PLAN, self)
-
-    @classmethod
-    def read(cls, folder: Path) -> Plan:
-        """Reads plan.json of a run's folder.
-
-        Raises:
-            BadInput: it is not what this version writes.
-        """
-        return read_document(folder / PLAN, cls)
-
-    @classmethod
-    def read_if_there(cls, folder: Path) -> Plan | None:
-        """As `read`; None where nothing was planned."""
-        return cls.read(folder) if (folder / PLAN).is_file() else None
 
     def following(self, earlier: Plan) -> Plan:
         """This plan with the stacks of an earlier one, where that has the same trials and measures the same.

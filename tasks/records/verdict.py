@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from tasks.records.documents import OMITTED, read_document, write_document
+from tasks.records.documents import OMITTED, RunDocument
 from tasks.records.search_verdict import SearchVerdict
 
 VERDICT = "verdict.json"
@@ -177,7 +176,7 @@ class PositiveClass:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(RunDocument):
     """verdict.json.
 
     Args:
@@ -199,6 +198,8 @@ class Verdict:
         warnings, next: Full sentences.
         search: Where something was tuned.
     """
+
+    FILE: ClassVar[str] = VERDICT
 
     schema_version: int = SCHEMA_VERSION
     metric: str
@@ -223,24 +224,6 @@ class Verdict:
     warnings: Sequence[str]
     next: Sequence[str]
     search: Annotated[SearchVerdict | None, OMITTED] = None
-
-    def write(self, folder: Path) -> Path:
-        """Writes verdict.json into a run's folder."""
-        return write_document(folder / VERDICT, self)
-
-    @classmethod
-    def read(cls, folder: Path) -> Verdict:
-        """Reads verdict.json of a run's folder.
-
-        Raises:
-            BadInput: it is not what this version writes.
-        """
-        return read_document(folder / VERDICT, cls)
-
-    @classmethod
-    def read_if_there(cls, folder: Path) -> Verdict | None:
-        """As `read`; None where the run was not judged."""
-        return cls.read(folder) if (folder / VERDICT).is_file() else None
 
     def name_of(self, recipe_id: str) -> str:
         """A recipe's readable name."""

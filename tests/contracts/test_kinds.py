@@ -65,9 +65,8 @@ def test_the_default_model_takes_the_form(name: str) -> None:
 @EACH
 def test_what_is_learned_gives_finite_features_of_every_row(name: str) -> None:
     dataset = MADE[name]()
-    raw = dataset.raw
-    model = dataset.form.fit(raw[TRAIN] if isinstance(raw, np.ndarray) else raw.iloc[TRAIN], dataset)
-    features = preprocess(model, raw)
+    model = dataset.form.fit(dataset.raw_at(TRAIN), dataset)
+    features = preprocess(model, dataset.raw)
     assert len(features) == ROWS and np.isfinite(features).all()
 
 

@@ -19,7 +19,6 @@ from tasks.errors import BadInput, Locked
 from tasks.run_folder import STAGES, locked
 from tasks.spec.models import Data
 from tasks.training.export import predict
-from tests.datasets import raw_at
 from tests.flows.command import SMALL, bakeoff
 from tests.flows.servers import processes_with
 from tests.unit.records.test_tables import COLUMNS
@@ -219,7 +218,7 @@ def assert_shipped_predicts_what_is_recorded(finished: Finished, data: Data) -> 
     columns = max(1, recorded["class_index"].nunique())
     dataset = load_dataset(data, home=finished.home)
     rows = recorded["row"].to_numpy()[::columns]
-    answers = predict(finished.folder / "model", raw_at(dataset, rows)).reshape(-1)
+    answers = predict(finished.folder / "model", dataset.raw_at(rows)).reshape(-1)
     np.testing.assert_allclose(answers, recorded["value"], rtol=1e-4, atol=1e-5)
 
 

@@ -15,7 +15,6 @@ from tasks.errors import Blocked
 from tasks.records.plan import Plan
 from tasks.run_folder import read_json
 from tasks.training.export import predict
-from tests.datasets import raw_at
 from tests.runs import WINE, Planned, open_run, planned
 
 # --- split and validate --------------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ QUICK = ("linear", "normalised", "regression", "images through a cnn")
 def raw_rows(run: Planned, rows: np.ndarray) -> Any:
     """Rows of the data as they come from their source, read anew."""
     dataset = load_dataset(run.run.spec.data, home=run.folder)
-    return raw_at(dataset, rows)
+    return dataset.raw_at(rows)
 
 
 @pytest.mark.parametrize(
