@@ -288,7 +288,7 @@ def _tell_apart(found: Findings) -> list[str]:
     if not comparison.difference or comparison.spread is None:
         return [f"{found.leader.name} and {rival.name} show no difference: take the one that is cheaper to train."]
     difference = f"a difference of {number(abs(comparison.difference))} in {inside(found.title)}"
-    seeds = seeds_needed(comparison.difference, comparison.spread, (1 - found.confidence) / len(found.comparisons))
+    seeds = seeds_needed(comparison.difference, comparison.spread, (1 - found.confidence) / comparison.family)
     pair = f"{found.leader.name} from {rival.name}"
     if seeds is None:
         return [f"Do not try to tell {pair}: {difference} would take more than 1,000 seeds. Take the cheaper one."]

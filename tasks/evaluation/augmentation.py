@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from tasks.dataset import TEST
-from tasks.evaluation.comparison import Comparison, compare_with_each
+from tasks.evaluation.comparison import Comparison, compare_differences, paired
 from tasks.evaluation.metrics import Metric
-from tasks.evaluation.recipe_results import BySeed, RecipeResult
+from tasks.evaluation.recipe_results import RecipeResult
 from tasks.records.plan import Recipe
 
 
@@ -47,18 +47,13 @@ def effects(
     Args:
         recipes: plan.json's.
         results: Of these recipes, in any order.
-        resolution: As `compare_with_each` has it.
+        resolution: As `compare_differences` has it.
     """
     by_id = {result.id: result for result in results}
     chosen = [(by_id[one], by_id[other]) for one, other in pairs(recipes)]
-    lost = {one.id: _lost(one.by_seed(TEST, metric.name), other.by_seed(TEST, metric.name)) for one, other in chosen}
-    seeds = {seed for values in lost.values() for seed in values}
-    # With zero as the leader, the differences of all pairs go through one correction.
-    found = compare_with_each(
-        dict.fromkeys(seeds, 0.0), lost, sign=metric.sign, confidence=confidence, resolution=resolution
-    )
+    gained = {
+        one.id: paired(one.by_seed(TEST, metric.name), other.by_seed(TEST, metric.name), metric.sign)
+        for one, other in chosen
+    }
+    found = compare_differences(gained, confidence=confidence, resolution=resolution)
     return [(one, other, found[one.id]) for one, other in chosen]
-
-
-def _lost(with_: BySeed, without: BySeed) -> BySeed:
-    return {seed: without[seed] - with_[seed] for seed in with_.keys() & without.keys()}

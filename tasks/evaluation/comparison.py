@@ -2,6 +2,10 @@
 
 The leader is chosen on the validation part (see `recipe_results.ranked`); it is compared on the test part. Trials of
 one seed share initial weights and batch order, so differences are paired by seed.
+
+The trials that chose the leader are those that are compared, and a network that does well on the validation part does
+well on the test part: of equal recipes the luckiest leads. So the family of Holm's test is every pair of recipes, of
+which the leader's pairs are a part, whichever recipe leads. `tests/bench/nulls.md` has the rates of false claims.
 """
 
 from __future__ import annotations
@@ -26,14 +30,16 @@ class Comparison:
     Args:
         pairs: Seeds that both recipes ended.
         difference: Mean paired difference, positive = leader better, in the metric's unit.
-        low: Lower end of its Student's t interval, for this one difference alone.
+        low: Lower end of its Student's t interval, at the level at which Holm's procedure tested this pair: it holds 0
+            exactly where the answer is `can't tell`.
         high: Upper end.
         p: Two-sided, of the paired t test.
-        p_holm: The same after Holm's adjustment over all comparisons; this one gives the answer.
+        p_holm: The same after Holm's adjustment over the family; this one gives the answer.
         effect_size: Cohen's d_z, mean over standard deviation of the paired differences (Lakens 2013,
             doi:10.3389/fpsyg.2013.00863, eq. 6); None without spread.
         smallest_difference: What these seeds would find in 80% of repeats (see `smallest_difference`).
         spread: Standard deviation of the paired differences.
+        family: Tests that were adjusted together.
         answer: `better`, `worse` or `can't tell`.
     """
 
@@ -46,6 +52,7 @@ class Comparison:
     effect_size: float | None
     smallest_difference: float | None
     spread: float | None
+    family: int
     answer: str
 
 
@@ -63,45 +70,98 @@ def compare_with_each(
         leader: Seed to value of the leader's trials that ended well.
         others: Recipe to the same; a recipe without a common seed gets `can't tell` and no numbers.
         sign: 1 where greater is better, else -1.
-        confidence: Of the intervals; 1 - confidence is the level of the tests, over all of them together.
+        confidence: 1 - confidence is the level of the tests, over all pairs of recipes together.
+        resolution: As `compare_differences` has it.
+    """
+    differences = {recipe: paired(leader, values, sign) for recipe, values in others.items()}
+    rest = list(others.values())
+    between = [paired(one, other, sign) for i, one in enumerate(rest) for other in rest[i + 1 :]]
+    return compare_differences(differences, beside=between, confidence=confidence, resolution=resolution)
+
+
+def compare_differences(
+    differences: Mapping[str, Array],
+    *,
+    confidence: float,
+    resolution: float = 0.0,
+    beside: Sequence[Array] = (),
+) -> dict[str, Comparison]:
+    """Tests whether each mean of paired differences is zero, adjusted over all of them together.
+
+    Args:
+        differences: Name to `[pairs]`, positive = better.
+        confidence: 1 - confidence is the level of the tests, over the whole family.
         resolution: The step the metric moves in (1 / test rows for a share of rows, 0 for a smooth metric).
             Equal differences in a few seeds are then no proof of no spread: rounding hides up to a step, so
             the standard deviation is taken as at least step / sqrt(6), that of the difference of two rounded
             values.
+        beside: Differences of the same family that nothing is said about.
     """
-    differences = {
-        recipe: np.array([sign * (leader[seed] - values[seed]) for seed in sorted(leader.keys() & values.keys())])
-        for recipe, values in others.items()
-    }
-    floor = resolution / np.sqrt(6)
-    p_values = {recipe: _p_value(d, floor) for recipe, d in differences.items()}
-    tested = [recipe for recipe, p in p_values.items() if p is not None]
-    adjusted = dict(zip(tested, holm([p for p in p_values.values() if p is not None]), strict=True))
-    level = 1 - confidence
+    floor, level = resolution / np.sqrt(6), 1 - confidence
+    tests = {name: test for name, d in differences.items() if (test := _tested(d, floor))}
+    unnamed = [test.p for d in beside if (test := _tested(d, floor))]
+    p_values = [test.p for test in tests.values()] + unnamed
+    levels = step_levels(p_values, level)
+    adjusted = dict(zip(tests, zip(holm(p_values), levels, strict=True), strict=False))
+    first_level = level / max(1, len(p_values))
     return {
-        recipe: _compared(d, p_values[recipe], adjusted.get(recipe), floor, level, level / max(1, len(tested)))
-        for recipe, d in differences.items()
+        name: _compared(d, tests[name], *adjusted[name], level, first_level, len(p_values))
+        if name in tests
+        else _untested(d, len(p_values))
+        for name, d in differences.items()
     }
+
+
+def paired(one: Mapping[int, float], other: Mapping[int, float], sign: int) -> Array:
+    """How much better `one` is than `other` (seed to value), `[seeds that both have]`."""
+    return np.array([sign * (one[seed] - other[seed]) for seed in sorted(one.keys() & other.keys())])
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A paired t test: mean and standard deviation of the differences, and its two-sided p."""
+
+    mean: float
+    spread: float
+    p: float
+
+
+def _tested(differences: Array, floor: float) -> _Test | None:
+    """None for fewer than two pairs, which have no spread.
+
+    Without any spread (both recipes repeat exactly, whatever the seed) the seeds leave no doubt: p is 1 where the
+    difference is 0, else 0.
+    """
+    if len(differences) < 2:
+        return None
+    mean, spread = float(differences.mean()), _spread(differences, floor)
+    if spread == 0:
+        return _Test(mean, spread, 1.0 if mean == 0 else 0.0)
+    t = abs(mean) / spread * np.sqrt(len(differences))
+    return _Test(mean, spread, float(2 * stdtr(len(differences) - 1, -t)))
+
+
+def _untested(d: Array, family: int) -> Comparison:
+    difference = float(d[0]) if len(d) else None
+    return Comparison(len(d), difference, None, None, None, None, None, None, None, family, CANNOT_TELL)
 
 
 def _compared(
-    d: Array, p: float | None, p_holm: float | None, floor: float, level: float, first_level: float
+    d: Array, test: _Test, p_holm: float, own_level: float, level: float, first_level: float, family: int
 ) -> Comparison:
-    if p is None or p_holm is None:  # one pair or none: no spread, so no test
-        difference = float(d[0]) if len(d) else None
-        return Comparison(len(d), difference, None, None, None, None, None, None, None, CANNOT_TELL)
-    difference, spread = float(d.mean()), _spread(d, floor)
-    half = float(stdtrit(len(d) - 1, 1 - level / 2)) * spread / np.sqrt(len(d))
+    difference, spread = test.mean, test.spread
+    half = float(stdtrit(len(d) - 1, 1 - own_level / 2)) * spread / np.sqrt(len(d))
     return Comparison(
         pairs=len(d),
         difference=difference,
         low=difference - half,
         high=difference + half,
-        p=p,
+        p=test.p,
         p_holm=p_holm,
         effect_size=difference / spread if spread > 0 else None,
         smallest_difference=smallest_difference(spread, len(d), first_level),
         spread=spread,
+        family=family,
         answer=CANNOT_TELL if p_holm > level else BETTER if difference > 0 else WORSE,
     )
 
@@ -110,21 +170,6 @@ def _spread(differences: Array, floor: float) -> float:
     deviation = float(differences.std(ddof=1))
     # What rounding leaves of equal differences is not spread.
     return max(deviation if deviation > 1e-12 * float(np.abs(differences).max()) else 0.0, floor)
-
-
-def _p_value(differences: Array, floor: float) -> float | None:
-    """Two-sided p of the paired t test; None for fewer than two pairs.
-
-    Without any spread (both recipes repeat exactly, whatever the seed) the seeds leave no doubt: 1 where the
-    difference is 0, else 0.
-    """
-    if len(differences) < 2:
-        return None
-    mean, spread = float(differences.mean()), _spread(differences, floor)
-    if spread == 0:
-        return 1.0 if mean == 0 else 0.0
-    t = abs(mean) / spread * np.sqrt(len(differences))
-    return float(2 * stdtr(len(differences) - 1, -t))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -141,10 +186,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def step_levels(p_values: Sequence[float], level: float) -> list[float]:
+    """The level at which Holm's step-down procedure tests each hypothesis, in the order given.
+
+    Of m hypotheses the k-th smallest p is tested at `level / (m - k + 1)`, until one is kept; that and all larger ones
+    are kept at its level. An interval at this level leaves 0 out exactly where the hypothesis is rejected. Each covers
+    at least at 1 - level; that all do together is promised only for differences that are zero.
+
+    >>> step_levels([0.001, 0.04, 0.5], 0.06)
+    [0.02, 0.03, 0.03]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = level / np.arange(len(p), 0, -1)
+    kept = np.flatnonzero(p[order] > steps)
+    if len(kept):
+        steps[kept[0] :] = steps[kept[0]]
+    levels = np.empty_like(p)
+    levels[order] = steps
+    return [float(value) for value in levels]
+
+
 def smallest_difference(spread: float, pairs: int, level: float) -> float | None:
     """The true difference that a two-sided paired t test at `level` finds in 80% of repeats (noncentral t).
 
-    `level` is alpha / comparisons, the first step of Holm's test: cautious, since later steps are easier.
+    `level` is alpha / tests, the first step of Holm's test: cautious, since later steps are easier.
 
     Args:
         spread: Standard deviation of the paired differences.
