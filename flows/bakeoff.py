@@ -44,7 +44,7 @@ class RunRequest(BaseModel):
 
 
 class GateFailed(Exception):
-    """A gate of severity `block` failed or is undecided, and the request asked to fail then."""
+    """A blocking gate failed or is undecided, or nothing can be shipped, and the request asked to fail then."""
 
     def __init__(self, folder: Path, sentences: str) -> None:
         super().__init__(sentences)
@@ -112,13 +112,15 @@ def _through_to_verdict(run: runs.Run, *, skip_validation: bool) -> None:
 
 
 def refuse_closed_gates(folder: Path) -> None:
-    """Ends a run whose blocking gates do not all pass.
+    """Ends a run whose blocking gates do not all pass, or which has blocking gates and nothing to ship.
 
     Raises:
-        GateFailed: a gate of severity `block` fails or is undecided.
+        GateFailed: a gate of severity `block` fails or is undecided, or no recipe learned.
     """
-    closed = [
-        gate.sentence for gate in Verdict.read(folder).gates if gate.severity == "block" and gate.answer != "pass"
-    ]
+    verdict = Verdict.read(folder)
+    blocking = [gate for gate in verdict.gates if gate.severity == "block"]
+    closed = [gate.sentence for gate in blocking if gate.answer != "pass"]
+    if blocking and not closed and verdict.shipped is None:
+        closed = [verdict.sentence]
     if closed:
         raise GateFailed(folder, " ".join(closed))

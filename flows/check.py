@@ -15,6 +15,7 @@ from rich.markup import escape
 from flows.console import Bar, show_validation
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, Blocked
+from tasks.evaluation.wording import written
 from tasks.records.plan import Cost, DataDescription, Plan, SearchCost
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
@@ -188,10 +189,10 @@ def _searched(dimension: SearchedDimension) -> str:
     if isinstance(dimension, SearchedChoices):
         values = "one of " + ", ".join(map(str, dimension.choices))
     else:
-        values = f"{dimension.low:g} to {dimension.high:g}"
+        values = f"{written(dimension.low)} to {written(dimension.high)}"
         values += ", logarithmic" if dimension.log else ""
         values += ", whole numbers" if dimension.integer else ""
-        values += f" in steps of {dimension.step:g}" if dimension.step else ""
+        values += f" in steps of {written(dimension.step)}" if dimension.step else ""
     own = " (the optimizer's own range)" if dimension.owned else ""
     when = " and ".join(f"{name} is {' or '.join(map(str, of))}" for name, of in dimension.when.items())
     return f"{dimension.name}: {values}{own}" + (f", where {when}" if when else "")

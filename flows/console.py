@@ -124,7 +124,7 @@ def run_with_progress(
 
 
 def show_result(folder: Path) -> None:
-    """The verdict in a terminal's width, and the report's path as the last line."""
+    """The verdict and what to do next in a terminal's width, and the report's path as the last line."""
     verdict, console = Verdict.read(folder), Console(highlight=False)
     first = verdict.metric
     named = (verdict.recipes or verdict.baselines)[0].metrics
@@ -133,7 +133,8 @@ def show_result(folder: Path) -> None:
     confidence = f"{100 * verdict.confidence:g}%"
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"Test part, means with {confidence} intervals; ranked on the validation part",
+        title=f"Test part: means over seeds, with {confidence} intervals over rows and seeds, of baselines over rows; "
+        "ranked on the validation part",
         title_justify="left",
     )
     table.add_column("", justify="right")
@@ -154,6 +155,8 @@ def show_result(folder: Path) -> None:
     for warning in verdict.warnings:
         console.print(f"[yellow]note[/]  {escape(warning)}")
     console.print(f"[bold]{escape(verdict.sentence)}[/]")
+    for step in verdict.next:
+        console.print(f"[cyan]next[/]  {escape(step)}")
     typer.echo(str(folder / "report.html"))
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
+from tasks.evaluation.wording import written
 from tasks.records.verdict import Estimate
 
 MISSING = "–"
@@ -81,7 +82,7 @@ def setting(value: Any) -> str:
     """A hyperparameter's value: a fraction to three significant digits, a list as JSON."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return json.dumps(value, ensure_ascii=False)
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return written(float(f"{value:.3g}")) if isinstance(value, float) else str(value)
 
 
 def probability(p: float | None) -> str:

@@ -67,14 +67,15 @@ def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
 def _forest(run: Run) -> str:
     return figures.tabs(
         figures.forest(run.verdict, run.plan, run.trials, run.metrics),
-        caption="Dot: mean over seeds. Bar: its interval. Faint circles: the seeds. Lines: the baselines.",
+        caption="Dot: mean over seeds. Bar: its interval over rows and seeds together. Faint circles: the seeds, on "
+        "these rows. Lines: the baselines.",
     )
 
 
 _HOW_TO_READ = """\
 Each recipe is trained once per seed. Recipes share their seeds, so each comparison is paired: initial weights and batch
 order are the same on both sides. *Difference* is the leader minus the other, signed so that positive means the leader
-is better. *p, Holm* is the p-value of a paired Student's t test, corrected for the number of comparisons. *Effect size*
+is better. *p, Holm* is the p-value of a paired Student's t test, corrected for all pairs of recipes. *Effect size*
 is the mean difference over its standard deviation between seeds. *Smallest difference* is the least that this many
 seeds could have shown; where it is larger than what would matter to you, train more seeds. *Can't tell* means just
 that: it does not mean that two recipes are equal."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.render import Rendered, render
@@ -220,7 +221,7 @@ def judge(
     Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
     who goes on with a killed run may, is no further look: nothing was learned from it.
     """
-    from tasks.evaluation.baselines import constant_loss
+    from tasks.evaluation.baselines import Constant
     from tasks.evaluation.verdict import judge as decide
 
     earlier = Verdict.read_if_there(run.folder)
@@ -228,11 +229,10 @@ def judge(
     dataset, rows = prepared.dataset, prepared.rows
     verdict = decide(
         laid_out,
-        tables["trials"],
-        tables["metrics"],
-        tables["predictions"],
+        tables,
         splits,
-        constant_loss=constant_loss(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
+        constant=Constant.of(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
+        moved=lambda trial_id: _moved(run, laid_out, prepared, trial_id),
         test_evaluations=looks,
     )
     if laid_out.search:
@@ -250,16 +250,32 @@ def judge(
     return verdict
 
 
+def _network(laid_out: Plan, prepared: Prepared, trial_id: str) -> Any:
+    """The Keras model of a final trial, with its initial weights."""
+    planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
+    trial = bind_trial(planned, laid_out.variant(planned.variant_id))
+    classes = prepared.dataset.classes
+    shape, outputs = prepared.features.shape[1:], len(classes) if classes else 1
+    return trial.architecture.build(shape, outputs, penalties=trial.penalties, seed=trial.seed)
+
+
+def _kept(run: Run, laid_out: Plan, trial_id: str) -> list[np.ndarray]:
+    stack = next(stack for stack in laid_out.stacks if trial_id in stack.trials)
+    return kept_weights(run.folder, stack.stack_id)[trial_id]
+
+
+def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float:
+    """How far a final trial's weights are from where they began."""
+    from tasks.evaluation.learning import distance
+
+    return distance(_kept(run, laid_out, trial_id), _network(laid_out, prepared, trial_id).get_weights())
+
+
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
     from tasks.training.export import export_model
 
-    planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
-    trial = bind_trial(planned, laid_out.variant(planned.variant_id))
-    dataset = prepared.dataset
-    outputs = len(dataset.classes) if dataset.classes else 1
-    network = trial.architecture.build(prepared.features.shape[1:], outputs, penalties=trial.penalties, seed=trial.seed)
-    stack = next(stack for stack in laid_out.stacks if trial_id in stack.trials)
-    network.set_weights(kept_weights(run.folder, stack.stack_id)[trial_id])
+    dataset, network = prepared.dataset, _network(laid_out, prepared, trial_id)
+    network.set_weights(_kept(run, laid_out, trial_id))
     export_model(
         prepared.preprocessor,
         network,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from tasks.evaluation.baselines import Constant
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.search import judge_search
 from tasks.evaluation.verdict import judge
@@ -28,7 +29,7 @@ _RECIPES = (
     ("adam", "adam", 0.001, 1.00),
     ("nadam", "nadam", 0.001, 0.98),
     ("momentum", "momentum", 0.01, 0.80),
-    ("sgd (learning_rate 1e-06)", "sgd", 1e-6, 0.0),
+    ("sgd (learning_rate 0.000001)", "sgd", 1e-6, 0.0),
     ("rmsprop", "rmsprop", 0.001, 0.90),
     ("sgd (learning_rate 1)", "sgd", 1.0, 0.7),
     ("adagrad", "adagrad", 0.01, 0.60),
@@ -158,11 +159,10 @@ def write_synthetic_run(
         records.TABLES[name].write(frame, folder)
     verdict = judge(
         written,
-        tables["trials"],
-        tables["metrics"],
-        tables["predictions"],
+        tables,
         tables["splits"],
-        constant_loss=world.loss(world.constant()),
+        constant=Constant(world.loss(world.constant())),
+        moved=lambda trial_id: 0.0002,
     )
     if found and written.search:
         verdict = replace(verdict, search=judge_search(written.search, found.settings))

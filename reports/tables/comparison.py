@@ -12,7 +12,7 @@ from tasks.records.verdict import JudgedRecipe, Verdict
 
 
 def comparison(verdict: Verdict | None, plan: Plan) -> str:
-    """Each recipe's mean and interval over seeds per metric, ranked."""
+    """Each recipe's mean over seeds and its interval over rows and seeds per metric, ranked."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
     names = measured(verdict)
@@ -32,12 +32,12 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
         for recipe in ranked
     ]
     marked = 0 if verdict.winner else None
-    caption = (
-        f"Recipes by {title(verdict.metric, verdict.titles)} on the {verdict.part} part, mean and interval over seeds"
-    )
+    caption = f"Recipes by {title(verdict.metric, verdict.titles)} on the {verdict.part} part, mean and interval"
     under = (
         f"Ranked by {phrase(verdict.metric, verdict.titles)} on the validation part; the figures are those of the "
-        f"{verdict.part} part, mean and interval over seeds."
+        f"{verdict.part} part: the mean over seeds, and its interval over rows and seeds together, as new data and new "
+        "seeds would scatter. So it may be held beside a baseline's interval; two recipes are told apart by their "
+        "difference, below."
     )
     return raw(f'{table(head, rows, caption=caption, marked=marked)}<p class="under">{safe(under)}</p>')
 
@@ -62,7 +62,12 @@ def differences(verdict: Verdict | None) -> str:
         )
         for entry, estimate in zip(found, estimates, strict=True)
     ]
-    return raw(table(head, rows, caption="The leader against each other recipe, paired over seeds"))
+    under = (
+        "Differences over seeds, given these test rows. Answer, p and interval are adjusted together over all pairs of "
+        "recipes (Holm), since the leader was picked among them."
+    )
+    shown = table(head, rows, caption="The leader against each other recipe, paired over seeds")
+    return raw(f'{shown}<p class="under">{safe(under)}</p>')
 
 
 def swatches(plan: Plan) -> dict[str, Html]:

@@ -39,6 +39,8 @@ def _headline(verdict: Verdict) -> Html:
         return Html(f"{safe(verdict.name_of(verdict.winner))} wins")
     if verdict.leader is None:
         return Html("No recipe finished")
+    if verdict.shipped is None:
+        return Html("Nothing learned")
     leader = safe(verdict.name_of(verdict.leader))
     if len(verdict.recipes) == 1:
         return Html(f"{leader}: nothing to compare it with")
@@ -73,7 +75,8 @@ def _scope(verdict: Verdict, plan: Plan) -> Html:
     )
     return safe(
         f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric, verdict.titles)} on "
-        f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals.{of_class}"
+        f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals: over test rows, and of "
+        f"a recipe's mean over test rows and seeds together.{of_class}"
     )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.dataset import TEST
+from tasks.evaluation.baselines import Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
-from tasks.evaluation.gates import FAIL, UNDECIDED, rows_to_decide
+from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
-from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
+from tasks.evaluation.metrics import Metric
 from tasks.evaluation.recipe_results import RecipeResult
-from tasks.evaluation.wording import inside, listing, number
-from tasks.records.verdict import GateResult
+from tasks.evaluation.wording import inside, listing, number, percent
+from tasks.records.verdict import Estimate, GateResult
 
 FEW_TEST_ROWS = 200
 IMBALANCED = 0.8
@@ -28,29 +30,41 @@ class Findings:
         metric: The one that decides.
         title: Of that metric, with the class that it speaks of.
         confidence: Of the intervals.
-        constant_loss: The best constant prediction's validation loss.
+        constant: What the best answer without inputs gets on the validation part.
         results: By rank.
         leader: The first of `results`; None where none has the metric on the validation part.
         winner: The leader, where it is better than every other.
         comparisons: `recipe_id` to the leader's comparison with it.
-        against: Baseline to the shipped model's difference from it; positive = the network is better.
-        gates: As they stand in verdict.json.
+        learning: `recipe_id` of those that ended to what `learning.learning` says.
+        weighted: `recipe_id` to how classes were made to count alike in training, where they were.
+        reading: The leader's mean on the test part, with its interval over rows and seeds.
+        against: Baseline to the leader's difference from it; positive = the network is better.
+        gates: The leader at the gates.
+        of_baselines: Each baseline at them.
+        of_tied: `recipe_id` of each recipe that can't be told from the leader to the same.
         test_rows: Of the test part.
         majority_share: Of the most frequent class in the test part; None for regression.
+        seen: `recipe_id` of those that did not learn to what was seen.
     """
 
     metric: Metric
     title: str
     confidence: float
-    constant_loss: float
+    constant: Constant
     results: Sequence[RecipeResult]
     leader: RecipeResult | None
     winner: RecipeResult | None
     comparisons: Mapping[str, Comparison]
+    learning: Mapping[str, str]
+    weighted: Mapping[str, str]
+    reading: Estimate | None
     against: Mapping[str, Interval]
     gates: Sequence[GateResult]
+    of_baselines: Mapping[str, Sequence[GateResult]]
+    of_tied: Mapping[str, Sequence[GateResult]]
     test_rows: int
     majority_share: float | None
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
     @property
     def seeds(self) -> int:
@@ -68,39 +82,31 @@ class Findings:
     def diverged(self) -> list[RecipeResult]:
         return [result for result in self.results if not result.ended]
 
-    @property
-    def idle(self) -> list[RecipeResult]:
-        """The recipes that ended without having learned."""
-        return [result for result in self.results if result.ended and not self.learned(result)]
-
-    @property
-    def overconfident(self) -> list[RecipeResult]:
-        """The recipes that tell the classes apart, but with such sureness that their loss is no lower than a constant
-        answer's."""
-        return [
-            result
-            for result in self.results
-            if result.ended and not result.loss < self.constant_loss and self._tells_apart(result)
-        ]
+    def of(self, learning: str) -> list[RecipeResult]:
+        """The recipes that ended of which `learning` says this."""
+        return [result for result in self.results if self.learning.get(result.id) == learning]
 
     def learned(self, result: RecipeResult) -> bool:
-        """Whether its validation loss is below that of the best constant prediction, or its classes are better than
-        chance all the same."""
-        return bool(result.loss < self.constant_loss) or self._tells_apart(result)
+        return self.learning.get(result.id, IDLE) != IDLE
 
-    def _tells_apart(self, result: RecipeResult) -> bool:
-        """Whether all of an interval of a metric lies above what a model without knowledge gets."""
-        for metric in METRICS.values():
-            chance = self.majority_share if metric.chance == "majority" else metric.chance
-            low = result.interval(TEST, metric.name, self.confidence).low
-            if chance is not None and low is not None and low > chance:
-                return True
-        return False
+    @property
+    def nothing_learned(self) -> bool:
+        """Whether the leader did not learn, so that no recipe did: those that did come first."""
+        return self.leader is not None and not self.learned(self.leader)
 
     @property
     def better_baselines(self) -> list[str]:
-        """Those shown to be better than the shipped model."""
+        """Those shown to be better than the leader."""
         return [name for name, d in self.against.items() if d.high is not None and d.high < 0]
+
+    @property
+    def level_baselines(self) -> list[str]:
+        """Those that can't be told from the leader."""
+        return [
+            name
+            for name, d in self.against.items()
+            if d.low is not None and d.high is not None and d.low <= 0 <= d.high
+        ]
 
 
 def sentence(found: Findings) -> str:
@@ -110,6 +116,10 @@ def sentence(found: Findings) -> str:
 
 
 def _comparison(found: Findings) -> str:
+    if found.nothing_learned:
+        assert found.leader is not None
+        which = f"{found.leader.name} did not learn" if len(found.results) == 1 else "No recipe learned"
+        return f"{which}: nothing to ship. {_reading(found)}"
     if found.leader is None and any(result.ended for result in found.results):
         return f"{found.title} is undefined on the validation part, so no recipe can lead."
     if found.leader is None:
@@ -133,14 +143,15 @@ def _comparison(found: Findings) -> str:
 
 
 def _reading(found: Findings) -> str:
-    assert found.leader is not None
-    measured = found.leader.interval(TEST, found.metric.name, found.confidence)
-    seeds = len(found.leader.ended)
-    over = "one seed" if seeds == 1 else f"{seeds} seeds"
-    if measured.low is None or measured.high is None or measured.mean is None:
-        return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over})."
-    low, high = number(measured.low), number(measured.high)
-    return f"{found.title}: {number(measured.mean)} ({low} to {high}) over {over}."
+    """The leader's figure; the luck that chose it is in it, too."""
+    assert found.leader is not None and found.reading is not None
+    seeds, ended = len(found.leader.ended), sum(bool(result.ended) for result in found.results)
+    over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    chosen = f", chosen as the best of {ended}, so a little flattering" if ended > 1 else ""
+    mean, low, high = found.reading.mean, found.reading.low, found.reading.high
+    if mean is None or low is None or high is None:
+        return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
+    return f"{found.title}: {number(mean)} ({number(low)} to {number(high)}; {over}{chosen})."
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
@@ -150,16 +161,34 @@ def note(result: RecipeResult, found: Findings) -> str | None:
     notes = []
     constant = "the class shares" if found.majority_share is not None else "the mean"
     losses = (
-        f"its validation loss {number(result.loss)} is not below {number(found.constant_loss)}, "
+        f"its validation loss {number(result.loss)} is not below {number(found.constant.loss)}, "
         f"that of always predicting {constant}"
     )
-    if result in found.overconfident:
+    learning = found.learning[result.id]
+    if learning == OVERCONFIDENT:
         notes.append(f"overconfident: {losses}, though it tells the classes apart")
-    elif not found.learned(result):
-        notes.append(f"did not learn: {losses}")
+    elif learning == SHIFTED:
+        notes.append(f"shifted probabilities: {losses}, since {_counted_alike(found.weighted[result.id])}")
+    elif learning == IDLE:
+        notes.append(f"did not learn: {losses}{_seen(found.seen.get(result.id))}")
     if result.lost:
         notes.append(f"diverged in {_of_seeds(result)}")
     return "; ".join(notes) or None
+
+
+def _counted_alike(imbalance: str) -> str:
+    by = {"class_weight": "the class weights", "resample": "the resampling"}[imbalance]
+    return f"{by} made all classes count alike"
+
+
+def _seen(seen: Seen | None) -> str:
+    if seen is None:
+        return ""
+    epochs = "1 epoch" if seen.epochs == 1 else f"{seen.epochs} epochs"
+    return (
+        f"; in {epochs} its training loss went from {number(seen.first)} to {number(seen.last)}, and the weights moved "
+        f"by {percent(seen.moved)} of their length"
+    )
 
 
 def _of_seeds(result: RecipeResult) -> str:
@@ -180,12 +209,16 @@ def warnings(found: Findings) -> list[str]:
                 f"The network does not{clearly} beat {name}: it is {_ahead(difference.mean)} in {title} "
                 f"({number(difference.low)} to {number(difference.high)})."
             )
-    if found.idle:
-        names = listing([result.name for result in found.idle], most=5)
-        said.append(f"{len(found.idle)} of {_recipes(found)} did not learn: {names}.")
-    if found.overconfident:
-        names = listing([result.name for result in found.overconfident], most=5)
-        said.append(f"{len(found.overconfident)} of {_recipes(found)} give overconfident probabilities: {names}.")
+    if idle := found.of(IDLE):
+        names = listing([result.name for result in idle], most=5)
+        said.append(f"{len(idle)} of {_recipes(found)} did not learn: {names}.")
+    if sure := found.of(OVERCONFIDENT):
+        names = listing([result.name for result in sure], most=5)
+        said.append(f"{len(sure)} of {_recipes(found)} give overconfident probabilities: {names}.")
+    if shifted := found.of(SHIFTED):
+        names = listing([result.name for result in shifted], most=5)
+        how = _counted_alike(found.weighted[shifted[0].id])
+        said.append(f"The probabilities of {names} are too high for rare classes: {how}.")
     if found.diverged:
         names = listing([result.name for result in found.diverged], most=5)
         said.append(f"{len(found.diverged)} of {_recipes(found)} diverged in every seed: {names}.")
@@ -216,24 +249,59 @@ def _recipes(found: Findings) -> str:
 
 def next_steps(found: Findings) -> list[str]:
     """What to do next, the most important first."""
-    return [*_ship(found), *_simpler(found), *_tell_apart(found), *_repair(found)]
+    return [*_ship(found), *_instead(found), *_simpler(found), *_tell_apart(found), *_repair(found)]
 
 
 def _ship(found: Findings) -> list[str]:
     if found.leader is None:
         return []
+    if found.nothing_learned:
+        which = f"{found.leader.name} did not learn" if len(found.results) == 1 else "no recipe learned"
+        passes = ", whatever its gates say" if any(gate.answer == PASS for gate in found.gates) else ""
+        return [f"Do not ship: {which}{passes}."]
     if not found.gates:
         return ["Write a gate (gates: in the spec) that says how good is good enough to ship."]
     failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))
     if failed:
-        return [f"Do not ship: {listing([_gate(gate) for gate in failed])} {_verb(failed, 'fails', 'fail')}."]
+        return [f"Do not ship: {_named(failed)} {_verb(failed, 'fails', 'fail')}."]
     if undecided:
         return [_undecided(found, undecided)]
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
-    better = found.better_baselines
+    better = [name for name in found.better_baselines if _standing(found.of_baselines[name]) == PASS]
     if better:
-        return [f"{found.leader.name} {passed}, but {listing(better)} {_verb(better, 'is', 'are')} better."]
+        does, which = ("does", "which is") if len(better) == 1 else ("do", "which are")
+        return [f"{found.leader.name} {passed}, and so {does} {listing(better)}, {which} better."]
     return [f"Ship {found.leader.name}: it {passed}."]
+
+
+def _standing(gates: Sequence[GateResult]) -> str:
+    """Of all gates together: one that fails decides, then one that is undecided."""
+    answers = {gate.answer for gate in gates}
+    return FAIL if FAIL in answers else UNDECIDED if UNDECIDED in answers else PASS
+
+
+def _named(gates: Sequence[GateResult]) -> str:
+    return listing([_gate(gate) for gate in gates])
+
+
+def _instead(found: Findings) -> list[str]:
+    """A recipe that passes where the leader does not, though nothing says that it is worse."""
+    if found.leader is None or not found.gates or _standing(found.gates) == PASS:
+        return []
+    passing = [
+        result
+        for result in found.results
+        if result.id in found.of_tied and found.learned(result) and _standing(found.of_tied[result.id]) == PASS
+    ]
+    if not passing:
+        return []
+    gates = "the gate" if len(found.gates) == 1 else "every gate"
+    names, one = listing([result.name for result in passing]), len(passing) == 1
+    return [
+        f"Look at {names}: {'it' if one else 'they'} can't be told from {found.leader.name}, and "
+        f"{'passes' if one else 'pass'} {gates}. Judge {'it' if one else 'them'} on new rows first, since passing is "
+        f"why {'it was' if one else 'they were'} picked."
+    ]
 
 
 def _gate(gate: GateResult) -> str:
@@ -245,8 +313,7 @@ def _verb(of: Sequence[Any], one: str, many: str) -> str:
 
 
 def _undecided(found: Findings, undecided: Sequence[GateResult]) -> str:
-    named = listing([_gate(gate) for gate in undecided])
-    said = f"Do not ship on this evidence: {named} {_verb(undecided, 'is', 'are')} undecided."
+    said = f"Do not ship on this evidence: {_named(undecided)} {_verb(undecided, 'is', 'are')} undecided."
     needed = []
     for gate in undecided:
         if gate.estimate is not None:
@@ -265,15 +332,25 @@ def _rounded(count: int) -> int:
 
 
 def _simpler(found: Findings) -> list[str]:
-    level = [
-        name for name, d in found.against.items() if d.low is not None and d.high is not None and d.low <= 0 <= d.high
-    ]
+    """Baselines that would do. One that fails a gate would not."""
+    better, level = found.better_baselines, found.level_baselines
+    if found.nothing_learned:
+        level = []  # a constant answer, and what is no better
     steps = []
-    if found.better_baselines:
-        better = listing(found.better_baselines, last="or")
-        steps.append(f"Use {better} instead: better on the test part than the network.")
-    if level:
-        steps.append(f"Consider {listing(level, last='or')} instead: no worse, as far as the test rows tell.")
+    for standing, still in ((PASS, ""), (UNDECIDED, ", if more test rows decide its gates")):
+        if names := [name for name in better if _standing(found.of_baselines[name]) == standing]:
+            steps.append(f"Use {listing(names, last='or')} instead{still}: better on the test part than the network.")
+        if names := [name for name in level if _standing(found.of_baselines[name]) == standing]:
+            steps.append(
+                f"Consider {listing(names, last='or')} instead{still}: no worse, as far as the test rows tell."
+            )
+    for name in better:
+        failed = [gate for gate in found.of_baselines[name] if gate.answer == FAIL]
+        if failed:
+            steps.append(
+                f"Do not take {name}, though it is better in {inside(found.title)}: {_named(failed)} "
+                f"{_verb(failed, 'fails', 'fail')} there."
+            )
     return steps
 
 
@@ -303,17 +380,48 @@ def _repair(found: Findings) -> list[str]:
         steps.append(
             f"Lower the learning rate of {names}, or clip the gradients: {_verb(unsteady, 'it', 'they')} diverged."
         )
-    if found.idle:
-        names = listing([result.name for result in found.idle])
-        steps.append(
-            f"Raise the learning rate of {names}, or train longer: {_verb(found.idle, 'it', 'they')} did not learn."
-        )
-    if sure := found.overconfident:
+    for remedy, results in _for_idle(found).items():
+        names = listing([result.name for result in results])
+        steps.append(remedy.format(names=names, they=_verb(results, "it", "they")))
+    if sure := found.of(OVERCONFIDENT):
         names = listing([result.name for result in sure])
         steps.append(
-            f"Before using the probabilities of {names}, which are overconfident, set label_smoothing, let log_loss "
-            "decide (evaluate.metric), or lower the learning rate."
+            f"Before using the probabilities of {names}, which are overconfident since training went on after the "
+            "validation loss was lowest or its steps were too large: set label_smoothing, let log_loss decide "
+            "(evaluate.metric), or lower the learning rate."
         )
-    if found.leader in found.idle:
+    if shifted := found.of(SHIFTED):
+        names = listing([result.name for result in shifted])
+        steps.append(
+            f"Use {names} to rank rows or to choose a class, not for probabilities: "
+            f"{_counted_alike(found.weighted[shifted[0].id])}. For probabilities, train with imbalance: none."
+        )
+    if found.nothing_learned:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")
     return steps
+
+
+_TOO_LITTLE = "Raise the learning rate of {names}, or train longer: {they} did not learn{why}."
+_TRAINING_ONLY = (
+    "Give {names} fewer epochs, a smaller network or more rows: {they} learned the training rows, whose loss fell, and "
+    "nothing that holds on the validation rows."
+)
+_WILD = "Lower the learning rate of {names}, or look at the inputs: the weights moved, but the loss did not fall."
+
+
+def _for_idle(found: Findings) -> dict[str, list[RecipeResult]]:
+    """By remedy, with its cause, the recipes that did not learn."""
+    remedies: dict[str, list[RecipeResult]] = {}
+    for result in found.of(IDLE):
+        seen = found.seen.get(result.id)
+        if seen is None:
+            remedy = _TOO_LITTLE.replace("{why}", "")
+        elif seen.stood_still:
+            remedy = _TOO_LITTLE.replace("{why}", ", since the weights hardly moved")
+        elif not seen.fell:
+            remedy = _WILD
+        else:
+            below = seen.last < found.constant.loss
+            remedy = _TRAINING_ONLY if below else _TOO_LITTLE.replace("{why}", ", though the loss was falling")
+        remedies.setdefault(remedy, []).append(result)
+    return remedies

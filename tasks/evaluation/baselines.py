@@ -1,7 +1,8 @@
 """What a network has to beat: a constant answer, a linear model, and gradient boosting.
 
 All are trained on the training part only, with scikit-learn's defaults except where time must be bounded:
-fits that would take long use a seeded sample of rows, which their `note` says.
+fits that would take long use a seeded sample of rows, which their `note` says. Where the network's classes count alike,
+so do theirs.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def fit_baselines(
     table: pd.DataFrame | None = None,
     seed: int = 0,
     streamed: OnDisk | None = None,
+    class_weights: np.ndarray | None = None,
 ) -> list[Baseline]:
     """Trains every baseline that fits the data.
 
@@ -79,12 +81,14 @@ def fit_baselines(
             streamed rows boosting gets the features.
         seed: Of the sampled rows and of gradient boosting's own validation rows.
         streamed: Where the other rows are, if `features` are of some rows only.
+        class_weights: float64 `[classes]`, of the rows of each class in the loss of what is trained beside the constant
+            answer; None: all 1.
 
     Returns:
         The constant answer, the linear model, and gradient boosting where there is a table. The constant
         alone where the training part holds one class only: there is nothing to learn then.
     """
-    fit = Fit(target, parts, classes, seed, streamed)
+    fit = Fit(target, parts, classes, seed, streamed, class_weights)
     baselines = [fit.constant()]
     if classes is not None and len(np.unique(target[parts[TRAIN]])) < 2:
         return baselines
@@ -116,19 +120,27 @@ def of_spectrograms(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) 
     return [fit.linear(statistics, "log-mel statistics, ")]
 
 
-def constant_loss(target_train: np.ndarray, target_val: np.ndarray, classes: Sequence[str] | None) -> float:
-    """The validation loss of an answer that ignores the inputs: a network that learned anything is below it.
+@dataclass(frozen=True)
+class Constant:
+    """What an answer that ignores the inputs gets on the validation part: a network that learned anything is better.
 
-    Returns:
-        Classification: the mean cross-entropy of the training part's class shares, in nats; shares count as
-        at least 1e-7. Regression: the mean squared error of the training mean, in units of the standardised
-        target (`target_scale`), as the network's own loss.
+    Args:
+        loss: Classification: the mean cross-entropy of the training part's class shares, in nats; shares count as
+            at least 1e-7. Regression: the mean squared error of the training mean, in units of the standardised
+            target (`target_scale`), as the network's own loss.
+        accuracy: Of always predicting the training part's commonest class, in [0, 1]; None for regression.
     """
-    if classes is None:
-        mean, deviation = target_scale(target_train)
-        return float(np.mean(((target_val - mean) / deviation) ** 2))
-    shares = np.maximum(_shares(target_train, len(classes)), _LEAST_SHARE)
-    return float(-np.mean(np.log(shares)[target_val]))
+
+    loss: float
+    accuracy: float | None = None
+
+    @classmethod
+    def of(cls, target_train: np.ndarray, target_val: np.ndarray, classes: Sequence[str] | None) -> Constant:
+        if classes is None:
+            mean, deviation = target_scale(target_train)
+            return cls(float(np.mean(((target_val - mean) / deviation) ** 2)))
+        shares = np.maximum(_shares(target_train, len(classes)), _LEAST_SHARE)
+        return cls(float(-np.mean(np.log(shares)[target_val])), float(np.mean(target_val == shares.argmax())))
 
 
 class Rows(Protocol):
@@ -160,6 +172,7 @@ class Fit:
     classes: Sequence[str] | None
     seed: int
     streamed: OnDisk | None
+    class_weights: np.ndarray | None = None
 
     @property
     def outputs(self) -> int:
@@ -232,10 +245,12 @@ class Fit:
         with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             held = rows if self.streamed is None else np.searchsorted(self.streamed.sample, rows)
-            model.fit(inputs[held].astype(precision, copy=False), self.target[rows])
+            weights = None if self.class_weights is None else self.class_weights[self.target[rows]]
+            model.fit(inputs[held].astype(precision, copy=False), self.target[rows], sample_weight=weights)
         val, test = (self._answers(model, inputs, part) for part in (VAL, TEST))
         seconds = time.perf_counter() - started
-        notes = [text for text in (note, _not_converged(caught, model)) if text]
+        weighted = None if self.class_weights is None else "with class weights, since the network's classes count alike"
+        notes = [text for text in (note, weighted, _not_converged(caught, model)) if text]
         return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None)
 
     def _sampled(self, max_rows: float) -> tuple[np.ndarray, str | None]:

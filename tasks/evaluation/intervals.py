@@ -88,6 +88,26 @@ def over_seeds(values: Array, confidence: float) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def over_rows_and_seeds(seeds: Interval, rows: Interval) -> Interval:
+    """Where the mean over seeds would lie on new rows and with new seeds: what stands beside a baseline's interval.
+
+    Both sources of doubt are independent, so on each side their half-widths add as squares do (Zou and Donner 2008,
+    doi:10.1002/sim.3095). For one seed the rows alone are counted, since how seeds differ is not known.
+
+    Args:
+        seeds: Over seeds, given these rows (`over_seeds`).
+        rows: Over rows, of one of the models.
+    """
+    if rows.low is None or rows.high is None:
+        return Interval(seeds.mean, None, None, rows.reason)
+    half = 0.0 if seeds.high is None else seeds.high - seeds.mean
+    return Interval(
+        seeds.mean,
+        seeds.mean - math.hypot(rows.mean - rows.low, half),
+        seeds.mean + math.hypot(rows.high - rows.mean, half),
+    )
+
+
 def resample(
     statistics: Mapping[Key, Statistic],
     rows: int,

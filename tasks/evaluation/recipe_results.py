@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import VAL
-from tasks.evaluation.intervals import over_seeds
+from tasks.evaluation.intervals import Interval, over_rows_and_seeds, over_seeds
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.records.plan import Recipe
 from tasks.records.verdict import Estimate
@@ -59,12 +59,19 @@ class RecipeResult:
         values = list(self.by_seed(part, metric).values())
         return float(np.mean(values)) if values else np.nan
 
-    def interval(self, part: str, metric: str, confidence: float) -> Estimate:
+    def interval(self, part: str, metric: str, confidence: float, rows: Interval | None = None) -> Estimate:
+        """Over seeds; with `rows`, one model's interval over the rows of the part, over both together."""
         found = over_seeds(np.array(list(self.by_seed(part, metric).values())), confidence)
+        if rows is not None:
+            found = over_rows_and_seeds(found, rows)
         return found.within(*METRICS[metric].bounds).estimate()
 
     def best_trial(self, metric: Metric) -> str:
-        """The trial with the best validation metric; ties go to the smallest seed."""
+        """The trial with the best validation metric; ties go to the smallest seed.
+
+        Raises:
+            ValueError: the metric is defined for none.
+        """
         values = self.by_seed(VAL, metric.name)
         return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
 
@@ -105,18 +112,20 @@ def read_results(recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.Da
     return results
 
 
-def ranked(results: Iterable[RecipeResult], metric: Metric) -> list[RecipeResult]:
+def ranked(results: Iterable[RecipeResult], metric: Metric, idle: Collection[str] = ()) -> list[RecipeResult]:
     """The best validation mean first; results without one last; ties keep their order.
 
-    An result that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
-    flatters it. The first one leads, if it has a validation mean.
+    A result that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
+    flatters it. So does one of `idle`, the recipes that did not learn: a metric that puts them first is blind. The
+    first one leads, if it has a validation mean.
     """
 
-    def place(result: RecipeResult) -> tuple[bool, bool, float]:
+    def place(result: RecipeResult) -> tuple[bool, bool, bool, float]:
         mean = result.mean(VAL, metric.name)
         return (
             not result.ended,
             np.isnan(mean) or 2 * len(result.ended) < result.seeds,
+            result.id in idle,
             -metric.sign * np.nan_to_num(mean),
         )
 

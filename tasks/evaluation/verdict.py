@@ -6,33 +6,32 @@ measures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, VAL
-from tasks.evaluation import advice, gates
+from tasks.evaluation import advice
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
-from tasks.evaluation.clusters import groups_of
+from tasks.evaluation.baselines import Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
-from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, finite, resample
+from tasks.evaluation.intervals import RESAMPLES, Interval, finite
+from tasks.evaluation.judged_rows import Classes, JudgedRows
+from tasks.evaluation.learning import IDLE, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
-from tasks.records.plan import DataFacts, Plan, Recipe
+from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
     AugmentationEffect,
     Baseline,
     BaselineDifference,
     Estimate,
-    GateResult,
     JudgedRecipe,
     OperatingPoint,
     PairedDifference,
-    PositiveClass,
     Shipped,
     Verdict,
 )
@@ -42,41 +41,60 @@ Json = dict[str, Any]
 
 def judge(
     plan: Plan,
-    trials: pd.DataFrame,
-    metrics: pd.DataFrame,
-    predictions: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     splits: pd.DataFrame,
     *,
-    constant_loss: float,
+    constant: Constant,
+    moved: Moved,
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
     The winner is the leader if it is better than each other recipe that ended. It is None where a recipe
-    can't be told from the leader or beats it on the test part, and where there is only one recipe: then
-    nothing was compared.
+    can't be told from the leader or beats it on the test part, where the leader did not learn, and where there is only
+    one recipe: then nothing was compared.
 
     Args:
         plan: plan.json.
-        trials: Table `trials`: stages `final` and `baseline`.
-        metrics: Table `metrics`: for each final trial that ended well every metric of the plan on `val` and
-            `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
-        predictions: Table `predictions`: the `test` rows of the shipped trial and of each baseline, of every
-            class.
+        tables: `trials`: stages `final` and `baseline`. `metrics`: for each final trial that ended well every metric
+            of the plan on `val` and `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
+            `predictions`: of each baseline, and of the trial of each recipe that would be shipped. `curves`.
         splits: Table `splits`; where `group` is set, the groups of the test rows are counted.
-        constant_loss: What the best constant prediction scores on the validation part, in the unit of `loss`:
-            the cross-entropy (nats) of the training part's class shares, or the mean squared error of its
-            mean.
+        constant: What the best answer without inputs gets on the validation part.
+        moved: How far a trial's weights are from where they began; asked for recipes that did not learn.
         test_evaluations: How often the test part was evaluated, for the record.
         resamples: Of the bootstrap of differences over test rows.
 
     Raises:
-        ValueError: the predictions of two models are not of the same rows, or a class is missing from them.
+        ValueError: two models predict different rows, or a class is missing from them.
     """
-    results = ranked(read_results(plan.recipes, trials, metrics), METRICS[plan.metric])
-    judged = _judged(plan, results, trials, predictions, splits, constant_loss=constant_loss, resamples=resamples)
+    metric, weighted = METRICS[plan.metric], weighted_recipes(plan.recipes)
+    results = read_results(plan.recipes, tables["trials"], tables["metrics"])
+    classes, confidence = Classes.of(plan.data), plan.confidence
+
+    def rows(part: str, wanted: Collection[str]) -> JudgedRows:
+        return JudgedRows.read(tables["predictions"], splits, part, wanted, classes, confidence)
+
+    def val(wanted: Collection[str]) -> JudgedRows:
+        predicted = tables["predictions"]  # of many trials, not all are kept
+        return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
+
+    learned = learning(results, constant, weighted, val, confidence)
+    results = ranked(results, metric, [recipe for recipe, found in learned.items() if found == IDLE])
+    candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
+    baselines = _baselines(tables["trials"])
+    test = rows(TEST, [*candidates.values(), *baselines.values()])
+    idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
+    judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples)
+    judged = replace(judged, findings=replace(judged.findings, seen=seen(idle, candidates, tables["curves"], moved)))
     return _verdict(plan, judged, test_evaluations)
+
+
+def _baselines(trials: pd.DataFrame) -> dict[str, str]:
+    """Name to `trial_id`."""
+    ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
+    return dict(zip(ended["recipe"], ended["trial_id"], strict=True))
 
 
 @dataclass(frozen=True)
@@ -86,18 +104,18 @@ class _Judged:
     Args:
         findings: What the sentences are made of.
         effects: Of augmentation: the augmented recipe, its twin, their comparison.
+        candidates: `recipe_id` to the trial that would be shipped.
         baselines: Name to `trial_id`.
-        shipped: `trial_id`; None where no recipe leads.
-        test: The test rows of the shipped model and the baselines.
+        test: The test rows under the candidates and the baselines.
         reported: Names of the metrics, the deciding one first.
         titled: The same, and those of the gates.
     """
 
     findings: Findings
     effects: Sequence[tuple[RecipeResult, RecipeResult, Comparison]]
+    candidates: Mapping[str, str]
     baselines: Mapping[str, str]
-    shipped: str | None
-    test: OnTest
+    test: JudgedRows
     reported: Sequence[str]
     titled: Sequence[str]
 
@@ -105,56 +123,44 @@ class _Judged:
 def _judged(
     plan: Plan,
     results: Sequence[RecipeResult],
-    trials: pd.DataFrame,
-    predictions: pd.DataFrame,
-    splits: pd.DataFrame,
-    *,
-    constant_loss: float,
+    candidates: Mapping[str, str],
+    baselines: Mapping[str, str],
+    test: JudgedRows,
+    learned: Mapping[str, str],
+    weighted: Mapping[str, str],
+    constant: Constant,
     resamples: int,
 ) -> _Judged:
-    metric, confidence, classes = METRICS[plan.metric], plan.confidence, plan.data.classes
-    leader = results[0] if results and results[0].by_seed(VAL, metric.name) else None
+    metric, gated = METRICS[plan.metric], plan.spec["gates"]
+    leader = results[0] if results and results[0].id in candidates else None
+    leading = candidates[leader.id] if leader else None
     rivals = [result for result in results[1:] if result.ended] if leader else []
     resolution = 1 / plan.parts[TEST] if metric.share else 0.0
-    comparisons = _compare(leader, rivals, metric, confidence, resolution) if leader else {}
-    shipped = leader.best_trial(metric) if leader else None
-    ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
-    baselines = dict(zip(ended["recipe"], ended["trial_id"], strict=True))
+    comparisons = _compare(leader, rivals, metric, plan.confidence, resolution) if leader else {}
+    tied = [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL]
     reported = list(dict.fromkeys([metric.name, *plan.also]))
-    gated = plan.spec["gates"]
-    wanted = [*baselines.values(), *([shipped] if shipped else [])]
-    test = OnTest.read(predictions, splits, wanted, metric, Classes.of(plan.data), confidence, resamples)
     findings = Findings(
         metric=metric,
         title=test.classes.titled(metric),
-        confidence=confidence,
-        constant_loss=constant_loss,
+        confidence=plan.confidence,
+        constant=constant,
         results=results,
         leader=leader,
-        winner=_winner(results, leader, comparisons),
+        winner=_winner(results, leader, comparisons, learned),
         comparisons=comparisons,
-        against={name: test.difference(shipped, trial, metric) for name, trial in baselines.items()} if shipped else {},
-        gates=_gates(gated, shipped, test),
+        learning=learned,
+        weighted=weighted,
+        reading=_estimate(leader, candidates, test, metric) if leader else None,
+        against=test.differences(leading, baselines, metric, resamples) if leading else {},
+        gates=test.gates(leading, gated),
+        of_baselines={name: test.gates(trial, gated) for name, trial in baselines.items()},
+        of_tied={recipe: test.gates(candidates[recipe], gated) for recipe in tied if recipe in candidates},
         test_rows=plan.parts[TEST],
-        majority_share=test.majority_share() if classes else None,
+        majority_share=test.majority_share(),
     )
-    augmentation = effects(_as_compared(plan), results, metric, confidence=confidence, resolution=resolution)
+    augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)
     titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
-    return _Judged(findings, augmentation, baselines, shipped, test, reported, titled)
-
-
-def _gates(gated: Sequence[Json], shipped: str | None, test: OnTest) -> list[GateResult]:
-    """Without a model to ship, a gate is undecided: a blocking one must not open because nothing was left to judge."""
-    nothing = Interval(np.nan, None, None)
-    return [
-        gates.judge_gate(
-            gate,
-            test.interval(shipped, METRICS[gate["metric"]]) if shipped else nothing,
-            test.classes.titled(METRICS[gate["metric"]]),
-            test.basis(shipped, METRICS[gate["metric"]]) if shipped else "",
-        )
-        for gate in gated
-    ]
+    return _Judged(findings, augmentation, candidates, baselines, test, reported, titled)
 
 
 def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
@@ -171,7 +177,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         leader=leader.id if leader else None,
         tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
         sentence=advice.sentence(findings),
-        recipes=[_recipe(result, rank, findings, judged.reported) for rank, result in enumerate(results, start=1)],
+        recipes=[_recipe(result, rank, judged) for rank, result in enumerate(results, start=1)],
         comparisons=[
             PairedDifference(**_compared(result, findings.comparisons[result.id]))
             for result in results
@@ -183,7 +189,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
             for name, trial in judged.baselines.items()
         ],
         against_baselines=[_against(name, interval) for name, interval in findings.against.items()],
-        shipped=_shipped(leader, judged.shipped, test, judged.titled) if leader and judged.shipped else None,
+        shipped=_shipped(leader, judged) if leader and findings.learned(leader) else None,
         gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
         operating_point=OperatingPoint(0.5) if len(plan.data.classes or ()) == 2 else None,
@@ -199,135 +205,6 @@ def _as_compared(plan: Plan) -> list[Recipe]:
     return [replace(recipe, settings=params.get(recipe.recipe_id, recipe.settings)) for recipe in plan.recipes]
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of the target, and which one is of interest.
-
-    Args:
-        names: In order; empty for regression.
-        positive: Position of the class of interest, or None.
-        why: How it was chosen.
-    """
-
-    names: tuple[str, ...]
-    positive: int | None
-    why: str | None
-
-    @classmethod
-    def of(cls, data: DataFacts) -> Classes:
-        """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
-        names = tuple(data.classes or ())
-        positive = data.positive
-        if positive is None:
-            return cls(names, len(names) - 1 if len(names) == 2 else None, None)
-        return cls(names, names.index(positive), data.positive_why)
-
-    @property
-    def name(self) -> str | None:
-        return None if self.positive is None else self.names[self.positive]
-
-    def titled(self, metric: Metric) -> str:
-        return metric.titled(self.name, len(self.names))
-
-
-@dataclass(frozen=True)
-class OnTest:
-    """The test rows: every model's metrics, and the deciding one in the same resamples.
-
-    Args:
-        target: `[rows]`, class index or value.
-        groups: `[rows]` or None.
-        classes: Of the target.
-        confidence: Of the intervals.
-        predictions: `trial_id` to `[rows, classes]` or `[rows]`.
-        drawn: `trial_id` to the bootstrap values `[resamples]` of the deciding metric.
-    """
-
-    target: np.ndarray
-    groups: np.ndarray | None
-    classes: Classes
-    confidence: float
-    predictions: dict[str, np.ndarray]
-    drawn: dict[str, np.ndarray]
-
-    @classmethod
-    def read(
-        cls,
-        predictions: pd.DataFrame,
-        splits: pd.DataFrame,
-        wanted: Sequence[str],
-        metric: Metric,
-        classes: Classes,
-        confidence: float,
-        resamples: int,
-    ) -> OnTest:
-        """Of the trials in `wanted`, with `metric` drawn."""
-        if not wanted:
-            return cls(np.empty(0), None, classes, confidence, {}, {})
-        on_test = predictions[(predictions["part"] == TEST) & predictions["trial_id"].isin(wanted)]
-        on_test = on_test.sort_values(["trial_id", "row", "class_index"])
-        width = len(classes.names) or 1
-        frames = {str(trial): frame for trial, frame in on_test.groupby("trial_id")}
-        if frames.keys() != set(wanted):
-            raise ValueError(f"no test predictions of {', '.join(sorted(set(wanted) - frames.keys()))}")
-        first = next(iter(frames.values()))
-        rows = first["row"].to_numpy()[::width]
-        target = first["target"].to_numpy(dtype=np.float64)[::width]
-        values = {}
-        for trial, frame in frames.items():
-            if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
-                raise ValueError(f"trial {trial} does not predict each test row once, or another one's rows")
-            value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-            values[trial] = value.reshape(-1, width) if classes.names else value
-        statistics = {trial: metric.resampled(target, values[trial], classes.positive) for trial in wanted}
-        groups = groups_of(splits, TEST, rows)
-        drawn = resample(statistics, len(target), groups=groups, resamples=resamples)
-        return cls(target, groups, classes, confidence, values, drawn)
-
-    def interval(self, trial: str, metric: Metric) -> Interval:
-        """Over the test rows."""
-        return metric.over_rows(
-            self.target, self.predictions[trial], self.confidence, self.groups, self.classes.positive
-        )
-
-    def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
-        return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
-
-    def difference(self, trial: str, other: str, metric: Metric) -> Interval:
-        """How much better `trial` is than `other` on the same rows by the deciding metric; positive = better."""
-        positive = self.classes.positive
-        one, two = (metric.function(self.target, self.predictions[name], positive) for name in (trial, other))
-        drawn = self.drawn[trial], self.drawn[other]
-        return difference_interval(metric, (one, two), drawn, self.confidence)
-
-    def positive(self) -> PositiveClass | None:
-        """The class of interest as in verdict.json, with how many test rows are of it."""
-        name = self.classes.name
-        if name is None:
-            return None
-        rows = int((self.target == self.classes.positive).sum())
-        return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
-
-    def basis(self, trial: str, metric: Metric) -> str:
-        """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
-        positive = self.classes.positive
-        if not metric.of_class or positive is None:
-            return ""
-        actual = int((self.target == positive).sum())
-        predicted = int((self.predictions[trial].argmax(axis=1) == positive).sum())
-        return f"on {_rows(actual)} of {self.classes.name}, {_rows(predicted)} predicted so"
-
-    def majority_share(self) -> float | None:
-        """Share of the most frequent class; None without rows."""
-        return (
-            float(np.unique(self.target, return_counts=True)[1].max() / len(self.target)) if len(self.target) else None
-        )
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
 def _compare(
     leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, confidence: float, resolution: float
 ) -> dict[str, Comparison]:
@@ -341,17 +218,25 @@ def _compare(
 
 
 def _winner(
-    results: Sequence[RecipeResult], leader: RecipeResult | None, comparisons: Mapping[str, Comparison]
+    results: Sequence[RecipeResult],
+    leader: RecipeResult | None,
+    comparisons: Mapping[str, Comparison],
+    learned: Mapping[str, str],
 ) -> RecipeResult | None:
-    """The leader, if it had rivals and is better than each that ended."""
-    return (
-        leader
-        if leader and len(results) > 1 and all(found.answer == BETTER for found in comparisons.values())
-        else None
-    )
+    """The leader, if it learned, had rivals and is better than each that ended."""
+    if leader is None or learned[leader.id] == IDLE or len(results) == 1:
+        return None
+    return leader if all(found.answer == BETTER for found in comparisons.values()) else None
 
 
-def _recipe(result: RecipeResult, rank: int, findings: Findings, reported: Sequence[str]) -> JudgedRecipe:
+def _estimate(result: RecipeResult, candidates: Mapping[str, str], test: JudgedRows, metric: Metric) -> Estimate:
+    """The mean over seeds on the test part, with its interval over rows and seeds together."""
+    rows = test.interval(candidates[result.id], metric) if result.id in candidates else None
+    return result.interval(TEST, metric.name, test.confidence, rows)
+
+
+def _recipe(result: RecipeResult, rank: int, judged: _Judged) -> JudgedRecipe:
+    findings = judged.findings
     return JudgedRecipe(
         recipe_id=result.id,
         recipe=result.name,
@@ -359,7 +244,7 @@ def _recipe(result: RecipeResult, rank: int, findings: Findings, reported: Seque
         schedule=result.schedule,
         seeds=len(result.ended),
         status="ok" if result.ended else "diverged",
-        metrics={name: result.interval(TEST, name, findings.confidence) for name in reported},
+        metrics={name: _estimate(result, judged.candidates, judged.test, METRICS[name]) for name in judged.reported},
         val={findings.metric.name: result.interval(VAL, findings.metric.name, findings.confidence)},
         learned=findings.learned(result),
         note=advice.note(result, findings),
@@ -401,9 +286,11 @@ def _against(name: str, difference: Interval) -> BaselineDifference:
     )
 
 
-def _shipped(leader: RecipeResult, trial: str, test: OnTest, names: Sequence[str]) -> Shipped:
+def _shipped(leader: RecipeResult, judged: _Judged) -> Shipped:
+    trial = judged.candidates[leader.id]
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
-    return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=test.intervals(trial, names))
+    metrics = judged.test.intervals(trial, judged.titled)
+    return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=metrics)
 
 
 def side_of_zero(difference: Interval) -> str:

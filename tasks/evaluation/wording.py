@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 
 def number(value: float) -> str:
     """Three significant digits, without an exponent where a reader would stumble: 0.812, 12.3, 50,100.
 
-    >>> number(50123.4), number(0.81234), number(-0.0)
-    ('50,123', '0.812', '0')
+    >>> number(50123.4), number(0.81234), number(-0.0), number(0.00000123)
+    ('50,123', '0.812', '0', '0.00000123')
     """
     value = value + 0.0  # -0.0 is 0
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return written(float(f"{value:.3g}"))
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two significant digits.
+
+    >>> percent(0.0123), percent(1.27), percent(0.0000042)
+    ('1.2%', '127%', '0.00042%')
+    """
+    return f"{100 * share:.0f}%" if share >= 0.1 else f"{written(float(f'{100 * share:.2g}'))}%"
+
+
+def written(value: float) -> str:
+    """As a person writes it: `0.000001`, not `1e-06`. Below a billionth the exponent is easier to read.
+
+    >>> written(1e-6), written(0.25), written(3.0), written(1e-12)
+    ('0.000001', '0.25', '3', '1e-12')
+    """
+    text = f"{value:.15g}"
+    return f"{Decimal(text):f}" if "e-" in text and abs(value) >= 1e-9 else text
 
 
 def inside(title: str) -> str:

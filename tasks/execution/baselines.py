@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from tasks.dataset import TEST, VAL
+from tasks.augmentation.imbalance import class_weights
+from tasks.dataset import TEST, TRAIN, VAL
 from tasks.evaluation.baselines import OnDisk, fit_baselines
-from tasks.execution.recording import baselines_id, data_key, folder_of, metric_rows, prediction_rows, write_folder
+from tasks.execution.recording import (
+    baselines_id,
+    baselines_key,
+    counted_alike,
+    folder_of,
+    metric_rows,
+    prediction_rows,
+    write_folder,
+)
 from tasks.inputs.prepared import Prepared
 from tasks.planning.recipes import identifier
 from tasks.records.plan import Plan
@@ -30,11 +40,12 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         classes=dataset.classes,
         rivals=dataset.form.rivals(dataset),
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
+        class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
     trials, metrics, predictions = [], [], []
     for baseline in baselines:
-        trial_id = identifier({"baseline": baseline.name, "of": data_key(plan)})
+        trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
         trials.append(
             {
                 "trial_id": trial_id,
@@ -53,3 +64,12 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
     write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)})
+
+
+def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:
+    """Those of the network, where every recipe's classes count alike, by weights or by resampling: in expectation both
+    are the same loss."""
+    if not counted_alike(plan):
+        return None
+    dataset = prepared.dataset
+    return class_weights(dataset.target[prepared.rows[TRAIN]], len(dataset.classes or ()))

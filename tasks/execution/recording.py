@@ -22,7 +22,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
-from tasks.records.plan import Plan, PlannedTrial
+from tasks.records.plan import Plan, PlannedTrial, weighted_recipes
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
@@ -226,11 +226,18 @@ def scores_id(stack: PlannedStack) -> str:
 
 def baselines_id(plan: Plan) -> str:
     """The folder of the baselines' records: named by their data and by what was measured."""
-    return "baselines-" + identifier({"of": data_key(plan), "metrics": list(plan.metrics)})
+    return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics)})
 
 
-def data_key(plan: Plan) -> dict[str, Any]:
+def counted_alike(plan: Plan) -> bool:
+    """Whether every recipe's classes count alike in training, whatever their rows."""
+    return len(weighted_recipes(plan.recipes)) == len(plan.recipes)
+
+
+def baselines_key(plan: Plan) -> dict[str, Any]:
+    """What decides the baselines' predictions."""
     positive, classes = plan.data.positive, list(plan.data.classes or [])
     key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
     meant = always_meant(None if positive is None else classes.index(positive), len(classes))
-    return key if meant else key | {"positive": positive}
+    key = key if meant else key | {"positive": positive}
+    return key | {"classes": "alike"} if counted_alike(plan) else key

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tasks.errors import BadInput
 from tasks.kinds import TABLE_FORM
 from tasks.records.plan import Recipe
-from tasks.spec.entries import Entry, bind
+from tasks.spec.entries import Entry, bind, shown
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
 from tasks.training.models import MODELS
 
@@ -128,8 +128,8 @@ def _part(axis: str, value: Any) -> str:
     if isinstance(value, Regularisation | Clipping):
         said = [name for name, item in value if item]
         return _listed(value, said) if isinstance(value, Regularisation) and said else f"{kind} {_listed(value, said)}"
-    return f"{kind} {'none' if value is None else value}"
+    return f"{kind} {'none' if value is None else shown(value)}"
 
 
 def _listed(value: BaseModel, names: Sequence[str]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(value, name)}" for name in names) or "none"
+    return ", ".join(f"{name.replace('_', ' ')} {shown(getattr(value, name))}" for name in names) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -220,3 +220,13 @@ class Plan(RunDocument):
     def variant(self, variant_id: str) -> Recipe:
         """The recipe with its values bound."""
         return next(each for each in self.recipes if each.variant_id == variant_id)
+
+
+def weighted_recipes(recipes: Iterable[Recipe]) -> dict[str, str]:
+    """By `recipe_id`, how the classes were made to count alike in training, where they were: `class_weight` or
+    `resample`."""
+    return {
+        recipe.recipe_id: recipe.settings["imbalance"]
+        for recipe in recipes
+        if recipe.settings.get("imbalance", "none") != "none"
+    }

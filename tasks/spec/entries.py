@@ -19,6 +19,7 @@ from tasks.augmentation import library
 from tasks.augmentation.mixup import MIXERS
 from tasks.augmentation.table import AUGMENTERS
 from tasks.errors import nearest
+from tasks.evaluation.wording import written
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -47,7 +48,7 @@ class Entry(BaseModel):
 
     def __str__(self) -> str:
         """`sgd (learning_rate 0.01)`: the name, and only what the author wrote."""
-        said = ", ".join(f"{key} {self.parameters[key]}" for key in self.parameters if key in self.given)
+        said = ", ".join(f"{key} {shown(self.parameters[key])}" for key in self.parameters if key in self.given)
         return f"{self.name} ({said})" if said else self.name
 
 
@@ -63,6 +64,11 @@ class Check(BaseModel):
     @model_serializer
     def _as_written(self) -> dict[str, Any]:
         return {self.name: self.parameters, "severity": self.severity}
+
+
+def shown(value: Any) -> str:
+    """A parameter as its author wrote it: `0.000001`, not `1e-06`."""
+    return written(value) if isinstance(value, float) else str(value)
 
 
 @cache

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput, nearest
-from tasks.evaluation.wording import listing
+from tasks.evaluation.wording import listing, written
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchedRange
 from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
@@ -367,7 +367,7 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
         raise BadInput(
             "whole numbers go by whole steps",
             where=_where(name, "step"),
-            got=f"{over.step:g}",
+            got=written(over.step),
             accepted="a whole number",
         )
     for end, value in (("low", over.low), ("high", over.high)):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.augmentation.imbalance import class_weights
 from tasks.evaluation import baselines as module
-from tasks.evaluation.baselines import constant_loss, fit_baselines, of_spectrograms, of_texts
+from tasks.evaluation.baselines import Constant, fit_baselines, of_spectrograms, of_texts
 
 PARTS = {"train": np.arange(0, 200), "val": np.arange(200, 250), "test": np.arange(250, 300)}
 
@@ -52,6 +53,20 @@ def test_classification_equals_scikit_learn():
     accuracy = {name: (baseline.test.argmax(axis=1) == target[250:]).mean() for name, baseline in found.items()}
     assert accuracy["majority class"] < 0.7 < accuracy["logistic regression"]
     assert accuracy["gradient boosting"] > 0.8
+
+
+def test_class_weights_are_scikit_learn_s_balanced():
+    from sklearn.linear_model import LogisticRegression
+
+    features, table = data()
+    target = (features[:, 0] > 1).astype(np.int64)
+    weights = class_weights(target[:200], 2)
+    found = by_name(fit_baselines(features, target, PARTS, classes=("x", "y"), table=table, class_weights=weights))
+    reference = LogisticRegression(class_weight="balanced").fit(features[:200], target[:200])
+    np.testing.assert_allclose(found["logistic regression"].test, reference.predict_proba(features[250:]), atol=1e-4)
+    assert found["majority class"].note is None
+    for name in ("logistic regression", "gradient boosting"):
+        assert "with class weights" in found[name].note
 
 
 def test_regression_equals_the_least_squares():
@@ -166,7 +181,7 @@ def test_boosting_of_many_rows_with_a_class_of_one_row_works():
 
 @given(st.lists(st.integers(0, 3), min_size=1), st.lists(st.integers(0, 3), min_size=1))
 def test_the_constant_loss_of_classes_is_the_shares_cross_entropy(train, val):
-    loss = constant_loss(np.array(train), np.array(val), ("a", "b", "c", "d"))
+    loss = Constant.of(np.array(train), np.array(val), ("a", "b", "c", "d")).loss
     shares = [max(train.count(k) / len(train), 1e-7) for k in range(4)]
     assert loss == pytest.approx(-np.mean([np.log(shares[k]) for k in val]))
     assert np.isfinite(loss)
@@ -174,8 +189,8 @@ def test_the_constant_loss_of_classes_is_the_shares_cross_entropy(train, val):
 
 def test_the_constant_loss_of_a_regression_is_in_units_of_the_standardised_target():
     train = np.array([10.0, 20.0, 30.0])
-    assert constant_loss(train, train, None) == pytest.approx(1.0)
-    assert constant_loss(train, np.array([20 + np.sqrt(200 / 3) * 2]), None) == pytest.approx(4.0)
+    assert Constant.of(train, train, None).loss == pytest.approx(1.0)
+    assert Constant.of(train, np.array([20 + np.sqrt(200 / 3) * 2]), None).loss == pytest.approx(4.0)
 
 
 def test_texts_get_a_linear_model_of_their_tfidf():

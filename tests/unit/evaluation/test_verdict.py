@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.evaluation.baselines import Constant
+from tasks.evaluation.intervals import over_seeds
+from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.metrics import METRICS
-from tasks.evaluation.verdict import Classes, OnTest, judge
+from tasks.evaluation.verdict import judge
 from tasks.records import tables as records
 from tasks.records.documents import as_json
 from tasks.records.verdict import Estimate, Verdict
@@ -28,14 +31,25 @@ Trial = tuple[float, float, float] | None
 def _judged(
     recipes: dict[str, list[Trial]],
     *,
-    right: int = 200,
+    right: int | dict[str, int] = 200,
     baselines: dict[str, int] | None = None,
     gates: list[dict[str, Any]] | None = None,
     target: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     also: list[str] | None = None,
+    weighted: tuple[str, ...] = (),
+    guessed: float = 0.5,
+    losses: dict[str, tuple[float, float]] | None = None,
+    moved: float = 0.5,
 ) -> Verdict:
-    """Final trials get the first `right` test rows right, each baseline its number of the last ones."""
+    """Final trials get the first `right` test rows right, each baseline its number of the last ones.
+
+    Args:
+        weighted: Recipes with class weights. Of all recipes the validation rows are the test rows.
+        guessed: Accuracy of always predicting the commonest class.
+        losses: By recipe, the training loss of its first and its tenth epoch.
+        moved: How far the weights of every trial are from where they began.
+    """
     trials: list[tuple[Any, ...]] = []
     metrics: list[tuple[Any, ...]] = []
     predictions: list[tuple[Any, ...]] = []
@@ -46,7 +60,7 @@ def _judged(
         for row, (actual, guess) in enumerate(zip(target, likely, strict=True)):
             for k in (0, 1):
                 value = 0.9 if k == guess else 0.1
-                predictions.append((trial_id, "test", row, float(actual), k, value))
+                predictions.extend((trial_id, part, row, float(actual), k, value) for part in ("val", "test"))
 
     for name, own in recipes.items():
         for seed, values in enumerate(own):
@@ -58,7 +72,7 @@ def _judged(
                     ("val", "test", "val"), ("accuracy", "accuracy", "loss"), values, strict=True
                 ):
                     metrics.append((trial_id, part, metric, value))
-                predict(trial_id, np.arange(len(target)) < right)
+                predict(trial_id, np.arange(len(target)) < (right if isinstance(right, int) else right[name]))
     for name, number in (baselines or {}).items():
         trials.append((name, name, name, None, None, "baseline", 0, "ok", 0.1))
         predict(name, np.arange(len(target)) >= len(target) - number)
@@ -79,17 +93,34 @@ def _judged(
         spec={"gates": gates or []},
         data={"classes": ["no", "yes"]},
         parts={"train": 500, "val": 250, "test": len(target)},
-        recipes=[{"recipe_id": name, "recipe": name, "optimizer": name} for name in recipes],
+        recipes=[
+            {"recipe_id": name, "recipe": name, "optimizer": name}
+            | ({"params": {"imbalance": "class_weight"}} if name in weighted else {})
+            for name in recipes
+        ],
+    )
+    curves = pd.DataFrame(
+        [
+            (f"{name}/{seed}", epoch, 10 * epoch, "train_loss", value)
+            for name, ends in (losses or {}).items()
+            for seed in range(len(recipes[name]))
+            for epoch, value in zip((1, 10), ends, strict=True)
+        ],
+        columns=["trial_id", "epoch", "step", "name", "value"],
     )
     verdict = judge(
         plan,
-        records.TRIALS.frame(pd.DataFrame(trials, columns=trial_columns)),
-        records.METRICS.frame(pd.DataFrame(metrics, columns=["trial_id", "part", "metric", "value"])),
-        records.PREDICTIONS.frame(
-            pd.DataFrame(predictions, columns=["trial_id", "part", "row", "target", "class_index", "value"])
-        ),
+        {
+            "trials": records.TRIALS.frame(pd.DataFrame(trials, columns=trial_columns)),
+            "metrics": records.METRICS.frame(pd.DataFrame(metrics, columns=["trial_id", "part", "metric", "value"])),
+            "predictions": records.PREDICTIONS.frame(
+                pd.DataFrame(predictions, columns=["trial_id", "part", "row", "target", "class_index", "value"])
+            ),
+            "curves": records.CURVES.frame(curves),
+        },
         records.SPLITS.frame(splits),
-        constant_loss=CONSTANT_LOSS,
+        constant=Constant(CONSTANT_LOSS, guessed),
+        moved=lambda trial_id: moved,
         resamples=200,
     )
     json.dumps(as_json(verdict), allow_nan=False)  # strict, whatever the case
@@ -159,7 +190,9 @@ def test_one_seed_decides_nothing():
     verdict = _judged({"adam": [(0.9, 0.9, 0.4)], "sgd": [(0.5, 0.5, 0.6)]})
     assert verdict.winner is None
     assert verdict.tied == ["sgd"]
-    assert verdict.recipes[0].metrics["accuracy"] == Estimate(0.9)
+    over_rows = verdict.shipped.metrics["accuracy"]
+    alone = verdict.recipes[0].metrics["accuracy"]
+    assert alone.mean == 0.9 and alone.high - alone.low == pytest.approx(over_rows.high - over_rows.low)
     assert any(warning.startswith("One seed only") for warning in verdict.warnings)
     assert any("at least 5 seeds" in step for step in verdict.next)
 
@@ -237,7 +270,8 @@ def test_what_tells_classes_apart_with_a_high_loss_learned_but_is_overconfident(
     assert verdict.recipes[1].note.startswith("overconfident: its validation loss 1.6 is not below 0.69")
     assert "1 of 2 recipes give overconfident probabilities: sgd." in verdict.warnings
     assert any(
-        step.startswith("Before using the probabilities of sgd, which are overconfident, set ") for step in verdict.next
+        step.startswith("Before using the probabilities of sgd, which are overconfident since ")
+        for step in verdict.next
     )
     assert not any("did not learn" in said for said in (*verdict.warnings, *verdict.next))
 
@@ -297,8 +331,116 @@ def test_gates_lead_what_to_do_next(threshold: float, answer: str, step: str):
 
 def test_a_better_baseline_is_shipped_instead():
     verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.5)], baselines={"logistic regression": 249})
-    assert verdict.next[0] == "adam passes its gate, but logistic regression is better."
+    assert verdict.next[0] == "adam passes its gate, and so does logistic regression, which is better."
     assert verdict.next[1].startswith("Use logistic regression instead")
+
+
+class TestNothingLearned:
+    """A recipe that did not learn is never shipped, whatever its figures."""
+
+    def _idle(self, **options: Any) -> Verdict:
+        return _judged({"adam": _arm(0.9, 0.9, loss=0.71)}, guessed=0.95, **options)
+
+    def test_is_the_headline_and_ships_nothing(self):
+        verdict = self._idle(gates=[_gate(at_least=0.5)])
+        assert (verdict.winner, verdict.leader, verdict.shipped) == (None, "adam", None)
+        assert verdict.sentence.startswith("adam did not learn: nothing to ship.")
+        assert [gate.answer for gate in verdict.gates] == ["pass"]
+        assert verdict.next[0] == "Do not ship: adam did not learn, whatever its gates say."
+        assert not any(step.startswith("Ship") for step in verdict.next)
+
+    def test_one_that_learned_leads_though_the_metric_puts_it_last(self):
+        verdict = _judged({"adam": _arm(0.9, 0.9, loss=0.71), "sgd": _arm(0.8, 0.8)}, guessed=0.95)
+        assert (_ranks(verdict), verdict.shipped.recipe_id) == (["sgd", "adam"], "sgd")
+
+    @pytest.mark.parametrize(
+        ("losses", "moved", "seen", "remedy"),
+        [
+            (
+                (0.70, 0.70),
+                0.0002,
+                "0.02%",
+                "Raise the learning rate of adam, or train longer: it did not learn, since",
+            ),
+            ((0.75, 0.70), 0.5, "50%", "Raise the learning rate of adam, or train longer: it did not learn, though"),
+            ((0.70, 0.20), 0.5, "50%", "Give adam fewer epochs, a smaller network or more rows"),
+            ((0.70, 0.90), 2.5, "250%", "Lower the learning rate of adam"),
+        ],
+        ids=["hardly moved", "too short", "only training rows", "wild"],
+    )
+    def test_says_what_was_seen_and_the_cause(self, losses: tuple[float, float], moved: float, seen: str, remedy: str):
+        verdict = self._idle(losses={"adam": losses}, moved=moved)
+        first, last = (f"{loss:g}" for loss in losses)
+        assert verdict.recipes[0].note.endswith(
+            f"; in 10 epochs its training loss went from {first} to {last}, and the weights moved by {seen} of their "
+            "length"
+        )
+        assert any(step.startswith(remedy) for step in verdict.next)
+
+
+class TestClassWeights:
+    def test_explain_a_loss_above_the_constant_s(self):
+        verdict = _judged({"adam": _arm(0.8, 0.8, loss=0.75)}, guessed=0.95, weighted=("adam",))
+        assert verdict.recipes[0].learned
+        assert verdict.recipes[0].note.startswith("shifted probabilities: ")
+        assert "the class weights made all classes count alike" in verdict.recipes[0].note
+        assert any(step.startswith("Use adam to rank rows") for step in verdict.next)
+        assert not any(
+            "did not learn" in said or "learning rate" in said for said in (*verdict.warnings, *verdict.next)
+        )
+
+    def test_do_not_excuse_what_did_not_learn(self):
+        verdict = _judged({"adam": _arm(0.5, 0.5, loss=0.75)}, guessed=0.95, weighted=("adam",), right=125)
+        assert not verdict.recipes[0].learned
+
+
+def test_a_baseline_that_fails_a_gate_is_not_recommended():
+    target = np.repeat([0, 1], [200, 50])
+    recall = {"metric": "recall", "severity": "block", "at_least": 0.3, "at_most": None}
+    # The baseline is right on the rows of class 0 only, which are more.
+    verdict = _judged(
+        {"adam": _arm(0.4, 0.4)},
+        target=target[::-1].copy(),
+        right=100,
+        gates=[recall],
+        baselines={"logistic regression": 200},
+    )
+    assert verdict.gates[0].answer == "pass"
+    assert verdict.against_baselines[0].answer == "worse"
+    assert verdict.next[0] == "Ship adam: it passes its gate."
+    assert (
+        "Do not take logistic regression, though it is better in accuracy: the gate recall at_least 0.3 fails there."
+        in verdict.next
+    )
+    assert not any(step.startswith(("Use ", "Consider ")) for step in verdict.next)
+
+
+def test_a_tied_recipe_that_passes_is_named_where_the_leader_does_not():
+    """adam leads on the validation part; sgd, which can't be told from it, is right on more test rows."""
+    verdict = _judged(
+        {"adam": _noisy(0.80, 0.80, 0), "sgd": _noisy(0.79, 0.80, 1)},
+        right={"adam": 150, "sgd": 240},
+        gates=[_gate(at_least=0.8)],
+    )
+    assert verdict.tied == ["sgd"]
+    assert verdict.next[0].startswith("Do not ship: ")
+    assert verdict.next[1].startswith("Look at sgd: it can't be told from adam, and passes the gate.")
+
+
+def test_a_recipe_s_interval_is_over_rows_and_seeds():
+    verdict = _judged({"adam": _noisy(0.8, 0.8, 0)}, baselines={"logistic regression": 200})
+    recipe, shipped = verdict.recipes[0].metrics["accuracy"], verdict.shipped.metrics["accuracy"]
+    seeds = over_seeds(np.array([each[1] for each in _noisy(0.8, 0.8, 0) if each]), 0.95)
+    assert recipe.mean - recipe.low == pytest.approx(np.hypot(shipped.mean - shipped.low, seeds.mean - seeds.low))
+    assert recipe.high - recipe.mean == pytest.approx(np.hypot(shipped.high - shipped.mean, seeds.high - seeds.mean))
+    baseline = verdict.baselines[0].metrics["accuracy"]
+    assert recipe.high - recipe.low > baseline.high - baseline.low
+
+
+def test_the_leader_s_mean_is_said_to_be_chosen():
+    alone, two = _judged({"adam": _arm(0.9, 0.9)}), _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.5, 0.5)})
+    assert "chosen" not in alone.sentence
+    assert "mean of 5 seeds, chosen as the best of 2, so a little flattering" in two.sentence
 
 
 def test_a_gate_may_use_a_metric_that_is_not_reported():
@@ -348,9 +490,10 @@ def test_the_schema_version_is_that_of_the_first_release():
 def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, int]], message: str):
     predictions = pd.DataFrame([{"trial_id": t, "part": "test", "row": r, "target": 0, "value": 1} for t, r in rows])
     splits = records.SPLITS.frame([{"row": r, "part": "test"} for r in range(3)])
-    wanted, metric = ["a", "b"], METRICS["rmse"]
     with pytest.raises(ValueError, match=message):
-        OnTest.read(records.PREDICTIONS.frame(predictions), splits, wanted, metric, Classes((), None, None), 0.95, 10)
+        JudgedRows.read(
+            records.PREDICTIONS.frame(predictions), splits, "test", ["a", "b"], Classes((), None, None), 0.95
+        )
 
 
 KEYS = {

@@ -33,7 +33,7 @@ def test_images_are_shown_above_their_versions(tmp_path: Path) -> None:
     written = read_json(run.folder / "previews" / "augmentation.json")
     assert written["kind"] == "image"
     assert [(each["name"], each["times"], each["versions"]) for each in written["policies"]] == [
-        ("rotation (degrees 15.0)", None, 3),
+        ("rotation (degrees 15)", None, 3),
         ("flip (axis horizontal, p 0.5), 2 copies", 2, 2),
     ]
     grid = cv2.imread(str(run.folder / "previews" / written["policies"][0]["picture"]), cv2.IMREAD_GRAYSCALE)

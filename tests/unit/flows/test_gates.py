@@ -12,13 +12,17 @@ import typer
 import flows.bakeoff
 from flows.bakeoff import GateFailed, RunRequest, refuse_closed_gates
 from flows.console import run_with_progress
+from tasks.records.verdict import Shipped
 from tests.verdicts import gate_of, verdict_of
 
 ANSWERS, SEVERITIES = ("pass", "fail", "undecided"), ("block", "warn")
 
 
-def write_verdict(folder: Path, *gates: tuple[str, str]) -> Path:
-    verdict_of(gates=[gate_of(*gate) for gate in gates]).write(folder)
+SHIPPED = Shipped(trial_id="t", recipe_id="r", seed=0, metrics={})
+
+
+def write_verdict(folder: Path, *gates: tuple[str, str], shipped: Shipped | None = SHIPPED) -> Path:
+    verdict_of(gates=[gate_of(*gate) for gate in gates], shipped=shipped).write(folder)
     return folder
 
 
@@ -31,6 +35,13 @@ def test_a_blocking_gate_must_pass(tmp_path: Path, answer: str, severity: str) -
             refuse_closed_gates(tmp_path)
     else:
         refuse_closed_gates(tmp_path)
+
+
+def test_a_gate_does_not_open_for_nothing(tmp_path: Path) -> None:
+    """A network that did not learn may pass a gate; it is not shipped."""
+    with pytest.raises(GateFailed, match="Every recipe diverged"):
+        refuse_closed_gates(write_verdict(tmp_path, ("pass", "block"), shipped=None))
+    refuse_closed_gates(write_verdict(tmp_path, ("pass", "warn"), shipped=None))
 
 
 @pytest.mark.parametrize("closed", ["fail", "undecided"])

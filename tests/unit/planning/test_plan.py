@@ -152,7 +152,7 @@ def test_a_learning_rate_given_twice_is_refused(beside: dict[str, Any]) -> None:
 
 def test_labels_say_what_differs() -> None:
     assert labels() == ["adam"]
-    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 1}}]) == ["sgd", "sgd (learning_rate 1.0)"]
+    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 1}}]) == ["sgd", "sgd (learning_rate 1)"]
     assert labels(schedule=["constant", {"cosine": {"warmup": 0.1}}]) == [
         "adam · constant",
         "adam · cosine (warmup 0.1)",
@@ -161,7 +161,7 @@ def test_labels_say_what_differs() -> None:
         "adam · regularisation none",
         "adam · l1 0.1, dropout 0.5",
     ]
-    assert labels(clipping=[{}, {"global_norm": 1}]) == ["adam · clipping none", "adam · clipping global norm 1.0"]
+    assert labels(clipping=[{}, {"global_norm": 1}]) == ["adam · clipping none", "adam · clipping global norm 1"]
     assert labels(model=["linear", {"mlp": {"hidden": [8]}}]) == ["adam · linear", "adam · mlp (hidden [8])"]
     noise: dict[str, Any] = {"gaussian_noise": {"std": 0.2}}
     assert labels(augmentation=["none", noise, {**noise, "mixup": {}}, {"steps": ["rotation"], "times": 2}]) == [

@@ -361,7 +361,7 @@ def test_the_budget_and_the_ranges_are_said(tuned: Run) -> None:
         "Each recipe was given 9 settings × 2 seeds, 180 epochs under each seed, the same for each, by random search"
         in shown
     )
-    assert "1e-05 to 1, logarithmic" in shown and "the optimizer's own" in shown
+    assert "0.00001 to 1, logarithmic" in shown and "the optimizer's own" in shown
     assert "where layers is 2 or 3" in shown
     assert "16, 32, 64 or 128" in shown and "0 to 0.2, steps of 0.05" in shown
 

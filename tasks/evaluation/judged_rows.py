@@ -1,0 +1,162 @@
+"""The rows of one part under several models: their metrics, gates and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.evaluation import gates
+from tasks.evaluation.clusters import groups_of
+from tasks.evaluation.intervals import Interval, difference_interval, resample
+from tasks.evaluation.metrics import METRICS, Metric
+from tasks.records.plan import DataFacts
+from tasks.records.verdict import Estimate, GateResult, PositiveClass
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of the target, and which one is of interest.
+
+    Args:
+        names: In order; empty for regression.
+        positive: Position of the class of interest, or None.
+        why: How it was chosen.
+    """
+
+    names: tuple[str, ...]
+    positive: int | None
+    why: str | None
+
+    @classmethod
+    def of(cls, data: DataFacts) -> Classes:
+        """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
+        names = tuple(data.classes or ())
+        positive = data.positive
+        if positive is None:
+            return cls(names, len(names) - 1 if len(names) == 2 else None, None)
+        return cls(names, names.index(positive), data.positive_why)
+
+    @property
+    def name(self) -> str | None:
+        return None if self.positive is None else self.names[self.positive]
+
+    def titled(self, metric: Metric) -> str:
+        return metric.titled(self.name, len(self.names))
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """The rows of a part, and what each model predicts for them.
+
+    Args:
+        target: `[rows]`, class index or value.
+        groups: `[rows]` or None.
+        classes: Of the target.
+        confidence: Of the intervals.
+        predictions: `trial_id` to `[rows, classes]` or `[rows]`.
+    """
+
+    target: np.ndarray
+    groups: np.ndarray | None
+    classes: Classes
+    confidence: float
+    predictions: Mapping[str, np.ndarray]
+
+    @classmethod
+    def read(
+        cls,
+        predictions: pd.DataFrame,
+        splits: pd.DataFrame,
+        part: str,
+        wanted: Collection[str],
+        classes: Classes,
+        confidence: float,
+    ) -> JudgedRows:
+        """Of the trials in `wanted`.
+
+        Raises:
+            ValueError: a trial's predictions are not there, two predict different rows, or a class is missing.
+        """
+        if not wanted:
+            return cls(np.empty(0), None, classes, confidence, {})
+        of_part = predictions[(predictions["part"] == part) & predictions["trial_id"].isin(list(wanted))]
+        of_part = of_part.sort_values(["trial_id", "row", "class_index"])
+        width = len(classes.names) or 1
+        frames = {str(trial): frame for trial, frame in of_part.groupby("trial_id")}
+        if frames.keys() != set(wanted):
+            raise ValueError(f"no {part} predictions of {', '.join(sorted(set(wanted) - frames.keys()))}")
+        first = next(iter(frames.values()))
+        rows = first["row"].to_numpy()[::width]
+        target = first["target"].to_numpy(dtype=np.float64)[::width]
+        values = {}
+        for trial, frame in frames.items():
+            if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
+                raise ValueError(f"trial {trial} does not predict each {part} row once, or another one's rows")
+            value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+            values[trial] = value.reshape(-1, width) if classes.names else value
+        return cls(target, groups_of(splits, part, rows), classes, confidence, values)
+
+    def interval(self, trial: str, metric: Metric) -> Interval:
+        """Over the rows."""
+        return metric.over_rows(
+            self.target, self.predictions[trial], self.confidence, self.groups, self.classes.positive
+        )
+
+    def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
+        return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
+
+    def gates(self, trial: str | None, gated: Sequence[Mapping[str, Any]]) -> list[GateResult]:
+        """A trial at the gates of a spec. Without one they are undecided: a blocking gate must not open because nothing
+        was left to judge."""
+        return [self._gate(trial, gate, METRICS[gate["metric"]]) for gate in gated]
+
+    def _gate(self, trial: str | None, gate: Mapping[str, Any], metric: Metric) -> GateResult:
+        title = self.classes.titled(metric)
+        if trial is None:
+            return gates.judge_gate(gate, Interval(np.nan, None, None), title)
+        return gates.judge_gate(gate, self.interval(trial, metric), title, self._basis(trial, metric))
+
+    def differences(self, trial: str, others: Mapping[str, str], metric: Metric, resamples: int) -> dict[str, Interval]:
+        """How much better `trial` is than each of `others` (name to trial) on the same rows; positive = better."""
+        wanted = dict.fromkeys([trial, *others.values()])
+        positive = self.classes.positive
+        statistics = {each: metric.resampled(self.target, self.predictions[each], positive) for each in wanted}
+        drawn = resample(statistics, len(self.target), groups=self.groups, resamples=resamples)
+        estimates = {each: metric.function(self.target, self.predictions[each], positive) for each in wanted}
+        return {
+            name: difference_interval(
+                metric, (estimates[trial], estimates[other]), (drawn[trial], drawn[other]), self.confidence
+            )
+            for name, other in others.items()
+        }
+
+    def positive(self) -> PositiveClass | None:
+        """The class of interest as in verdict.json, with how many rows are of it."""
+        name = self.classes.name
+        if name is None:
+            return None
+        rows = int((self.target == self.classes.positive).sum())
+        return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
+
+    def majority_share(self) -> float | None:
+        """Share of the most frequent class; None without rows or classes."""
+        if not self.classes.names or not len(self.target):
+            return None
+        return float(np.unique(self.target, return_counts=True)[1].max() / len(self.target))
+
+    def _basis(self, trial: str, metric: Metric) -> str:
+        """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
+        positive = self.classes.positive
+        if not metric.of_class or positive is None:
+            return ""
+        actual = int((self.target == positive).sum())
+        predicted = int((self.predictions[trial].argmax(axis=1) == positive).sum())
+        return f"on {_rows(actual)} of {self.classes.name}, {_rows(predicted)} predicted so"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

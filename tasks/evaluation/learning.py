@@ -1,0 +1,132 @@
+"""Whether a recipe learned anything, told from the validation part: what did not is never shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import VAL
+from tasks.evaluation.baselines import Constant
+from tasks.evaluation.judged_rows import JudgedRows
+from tasks.evaluation.means import cross_entropies
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.recipe_results import RecipeResult
+
+LEARNED, SHIFTED, OVERCONFIDENT, IDLE = "learned", "shifted", "overconfident", "idle"
+
+_LITTLE = 0.01
+"""Distance from the initial weights, as a share of their length, below which they have hardly moved."""
+
+
+def learning(
+    results: Sequence[RecipeResult],
+    constant: Constant,
+    weighted: Collection[str],
+    val: Callable[[Collection[str]], JudgedRows],
+    confidence: float,
+) -> dict[str, str]:
+    """By `recipe_id` of the recipes that ended:
+
+    - `learned`: its validation loss is below the constant answer's.
+    - `shifted`: it is not, since the classes were made to count alike in training; where they count alike on the
+      validation rows too, it is.
+    - `overconfident`: it is not, but a metric says that it tells the classes apart, over all its seeds.
+    - `idle`: it did not learn.
+
+    Args:
+        constant: What the best answer without inputs gets.
+        weighted: Recipes whose classes were weighted or resampled.
+        val: The validation rows under the trials asked for.
+    """
+    return {
+        result.id: LEARNED
+        if result.loss < constant.loss
+        else SHIFTED
+        if result.id in weighted and _below_even_odds(val(list(result.ended.values())))
+        else OVERCONFIDENT
+        if _tells_apart(result, constant, confidence)
+        else IDLE
+        for result in results
+        if result.ended
+    }
+
+
+def _below_even_odds(rows: JudgedRows) -> bool:
+    """Whether the cross-entropy, each class counted alike, is below that of equal probabilities."""
+    present = np.unique(rows.target).astype(np.int64)
+    losses = []
+    for prediction in rows.predictions.values():
+        of_row = cross_entropies(rows.target.astype(np.int64), prediction)
+        losses.append(np.mean([of_row[rows.target == k].mean() for k in present]))
+    return bool(losses) and float(np.mean(losses)) < np.log(len(present))
+
+
+def _tells_apart(result: RecipeResult, constant: Constant, confidence: float) -> bool:
+    """Whether all of an interval over seeds of a metric lies above what a model without knowledge gets."""
+    for metric in METRICS.values():
+        chance = constant.accuracy if metric.chance == "majority" else metric.chance
+        low = result.interval(VAL, metric.name, confidence).low
+        if chance is not None and low is not None and low > chance:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a recipe that did not learn, in the trial that would be shipped.
+
+    Args:
+        epochs: That it trained.
+        first, last: Its training loss in the first and in the last of them.
+        moved: Distance of the kept weights from the initial ones, as a share of the initial weights' length.
+    """
+
+    epochs: int
+    first: float
+    last: float
+    moved: float
+
+    @classmethod
+    def of(cls, curves: pd.DataFrame, trial: str, moved: float) -> Seen | None:
+        """From table `curves`; None where it has no training loss of this trial."""
+        own = curves[(curves["trial_id"] == trial) & (curves["name"] == "train_loss")].sort_values("step")
+        losses = own["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+        if not len(losses) or not np.isfinite(losses).all():
+            return None
+        return cls(int(own["epoch"].max()), float(losses[0]), float(losses[-1]), moved)
+
+    @property
+    def stood_still(self) -> bool:
+        """Whether the weights hardly moved."""
+        return self.moved < _LITTLE
+
+    @property
+    def fell(self) -> bool:
+        """Whether the training loss became lower, by more than a hundredth."""
+        return self.last < 0.99 * self.first
+
+
+def distance(kept: Sequence[np.ndarray], initial: Sequence[np.ndarray]) -> float:
+    """How far weights are from where they began, as a share of their length there (Euclidean norms)."""
+    away = sum(float(np.square(one - other, dtype=np.float64).sum()) for one, other in zip(kept, initial, strict=True))
+    length = sum(float(np.square(other, dtype=np.float64).sum()) for other in initial)
+    return float(np.sqrt(away / length)) if length else 0.0
+
+
+Moved = Callable[[str], float]
+"""`trial_id` to `distance`."""
+
+
+def seen(
+    results: Sequence[RecipeResult], trials: Mapping[str, str], curves: pd.DataFrame, moved: Moved
+) -> dict[str, Seen]:
+    """Of each of `results`, by `recipe_id`, where there is something to tell.
+
+    Args:
+        trials: `recipe_id` to the trial that is looked at.
+    """
+    found = {result.id: Seen.of(curves, trials[result.id], moved(trials[result.id])) for result in results}
+    return {recipe: each for recipe, each in found.items() if each is not None}
