@@ -5,6 +5,7 @@ load -> split -> validate -> plan -> search (where something is tuned) -> train 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -240,6 +241,7 @@ def judge(
 
         found = judge_search(laid_out.search, SETTINGS.read(run.folder))
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
+    _nothing_shipped(run)  # by an earlier verdict
     if verdict.shipped:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
@@ -248,6 +250,12 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     return verdict
+
+
+def _nothing_shipped(run: Run) -> None:
+    shutil.rmtree(run.folder / "model", ignore_errors=True)
+    (run.folder / "model").mkdir()
+    (run.folder / "winner.yaml").unlink(missing_ok=True)
 
 
 def _network(laid_out: Plan, prepared: Prepared, trial_id: str) -> Any:

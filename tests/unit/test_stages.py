@@ -115,6 +115,17 @@ def test_another_verdict_counts_as_another_look_at_the_test_part(tmp_path: Path)
     assert [gated.judge(tables).test_evaluations for _ in range(2)] == [2, 2]
 
 
+def test_what_did_not_learn_leaves_nothing_to_ship(tmp_path: Path) -> None:
+    """Not even what an earlier verdict in this folder shipped."""
+    run = planned(tmp_path, WINE | {"train": {"epochs": 2, "seeds": 2, "learning_rate": 1e-9}})
+    (tmp_path / "model" / "model.keras").touch()
+    (tmp_path / "winner.yaml").touch()
+    verdict = run.judge(run.tables())
+    assert (verdict.shipped, verdict.winner) == (None, None)
+    assert "the weights moved by 0." in verdict.recipes[0].note
+    assert not list((tmp_path / "model").iterdir()) and not (tmp_path / "winner.yaml").exists()
+
+
 def test_stages_do_not_depend_on_the_folder_they_run_in(tmp_path: Path) -> None:
     one, other = planned(tmp_path / "one", WINE), planned(tmp_path / "other", WINE)
     assert one.plan == other.plan

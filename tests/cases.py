@@ -1,0 +1,233 @@
+"""Cases that went wrong once, tried again: `python -m tests.cases FOLDER`.
+
+FOLDER holds a folder a case, with `spec.yaml` and its data; a case's name says which rule judges it. Each is copied,
+since a run must not write beside its data. A line each: what is expected, what came, ok or not. Exits with 1 where one
+is not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+BAKEOFF = Path(sys.executable).with_name("bakeoff")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended: its exit code, all that it printed, and the run's folder."""
+
+    code: int
+    said: str
+    folder: Path
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        return json.loads((self.folder / "verdict.json").read_text())
+
+    @property
+    def told(self) -> str:
+        """The verdict's own words."""
+        found = self.verdict
+        return " ".join([found["sentence"], *found["warnings"], *found["next"]])
+
+    def gate(self, metric: str) -> dict[str, Any]:
+        return next(gate for gate in self.verdict["gates"] if gate["metric"] == metric)
+
+    @property
+    def failed_checks(self) -> dict[str, str]:
+        """Check to severity, of the data checks that failed."""
+        results = json.loads((self.folder / "validation.json").read_text())["results"]
+        return {result["check"]: result["severity"] for result in results if not result["success"]}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case in a folder of its own."""
+
+    folder: Path
+
+    def check(self, spec: str = "spec.yaml") -> Ran:
+        return self._command("check", spec)
+
+    def run(self, *options: str) -> Ran:
+        return self._command("run", "spec.yaml", "--run-dir", str(self.folder / "run"), *options)
+
+    def _command(self, *arguments: str) -> Ran:
+        home = ("--home", str(self.folder / "home"))
+        ended = subprocess.run(
+            [BAKEOFF, *arguments, *home], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        said = " ".join((ended.stdout + " " + ended.stderr).split())  # as it stands without the terminal's lines
+        return Ran(ended.returncode, said, self.folder / "run")
+
+
+Answer = tuple[str, str, bool]
+"""What is expected, what came, and whether that is right."""
+
+Rule = Callable[[Case], Answer]
+
+
+def _reading(gate: dict[str, Any]) -> str:
+    ends = "no interval" if gate["low"] is None else f"{gate['low']:.3f} to {gate['high']:.3f}"
+    estimate = "undefined" if gate["estimate"] is None else f"{gate['estimate']:.3f}"
+    return f"{gate['metric']} {estimate} ({ends}): {gate['answer']}"
+
+
+def _interest(ran: Ran) -> str:
+    return ran.verdict["positive"]["class"]
+
+
+def positive_class(case: Case) -> Answer:
+    ran = case.run("--fail-on-gate")
+    gate = ran.gate("recall")
+    right = _interest(ran) == "fraud" and gate["answer"] != "pass" and ran.code == 3 and "ecall of fraud" in ran.said
+    return (
+        "recall of fraud, which the gate does not let pass, exit 3",
+        f"{_interest(ran)}, {_reading(gate)}, exit {ran.code}",
+        right,
+    )
+
+
+def never_ship_unlearned(case: Case) -> Answer:
+    ran = case.run()
+    nothing = ran.verdict["shipped"] is None and "Do not ship" in ran.told and "Ship adam" not in ran.told
+    right = nothing and _interest(ran) == "churned" and not list((ran.folder / "model").iterdir())
+    return "churned is of interest, nothing is shipped", f"{_interest(ran)}; {ran.verdict['next'][0]}", right
+
+
+def nothing_predicted_positive(case: Case) -> Answer:
+    ran = case.run()
+    gate = ran.gate("precision")
+    named = _interest(ran) in gate["sentence"] and ran.verdict["positive"]["rows"] < ran.verdict["positive"]["of"] / 2
+    right = gate["estimate"] is None and gate["answer"] == "undecided" and "undefined" in gate["sentence"] and named
+    return "precision of the rarer class is undefined", gate["sentence"], right
+
+
+def precision_of_one(case: Case) -> Answer:
+    ran = case.run("--fail-on-gate")
+    gate = ran.gate("precision")
+    right = gate["answer"] == "undecided" and abs(gate["low"] - 0.664) < 0.001 and ran.code == 3
+    return "undecided from 0.664 on, exit 3", f"{_reading(gate)}, exit {ran.code}", right
+
+
+def recall_interval(case: Case) -> Answer:
+    gate = case.run().gate("recall")
+    right = gate["answer"] == "pass" and abs(gate["low"] - 0.967) < 0.001
+    return "0.967 to 1, pass", _reading(gate), right
+
+
+def advice_vs_gate(case: Case) -> Answer:
+    ran = case.run()
+    notes = [json.dumps(step) for step in ran.verdict["next"] if step.startswith(("Use ", "Consider "))]
+    failing = {
+        baseline["name"]
+        for baseline in ran.verdict["baselines"]
+        if (recall := baseline["metrics"].get("recall")) and recall["high"] is not None and recall["high"] < 0.7
+    }
+    right = not any(name in note.partition(" instead")[0] for name in failing for note in notes)
+    return "no baseline that fails a gate is recommended", "; ".join(notes) or "none is recommended", right
+
+
+def label_case(case: Case) -> Answer:
+    ran = case.check()
+    right = "differ only in case" in ran.said or "one class" in ran.said
+    return "a warning of labels that differ in case only", ran.said[:160], right
+
+
+def circular_remedies(case: Case) -> Answer:
+    said = case.check().said
+    right = "stratify: false" not in said and "data.classes" in said
+    return "a remedy that works: data.classes", said[-200:], right
+
+
+def folders_of_numbers(case: Case) -> Answer:
+    subprocess.run([sys.executable, "make.py"], cwd=case.folder, check=True)
+    said = case.check().said
+    return "classification, 27 classes", said[:160], "27 classes" in said
+
+
+def rating_metric(case: Case) -> Answer:
+    ran = case.check()
+    right = (ran.code == 0 and "regression" in ran.said) or "data.task: regression" in ran.said
+    return "regression, or the way to it is named", ran.said[:160], right
+
+
+def blocked_leak(case: Case) -> Answer:
+    ran = case.check()
+    right = ran.code == 2 and "target_leak" in ran.said
+    return "target_leak blocks", f"exit {ran.code}: {_about(ran.said, 'target_leak')}", right
+
+
+def leak_missingness(case: Case) -> Answer:
+    ran = case.check()
+    right = ran.code == 0 and "second_charge is missing" in ran.said
+    return "a warning that missing values of second_charge tell the target", _about(ran.said, "second_charge"), right
+
+
+def repeated_customer(case: Case) -> Answer:
+    ran = case.check()
+    right = ran.code == 0 and "customer_id" in ran.said and "data.split.group" in ran.said
+    return "a warning to split by customer_id", _about(ran.said, "customer_id"), right
+
+
+RULES: dict[str, Rule] = {
+    "advice_vs_gate": advice_vs_gate,
+    "circular_remedies": circular_remedies,
+    "folders_of_numbers": folders_of_numbers,
+    "label_case": label_case,
+    "leak_formatted_copy": blocked_leak,
+    "leak_identical_200": blocked_leak,
+    "leak_identical_400": blocked_leak,
+    "leak_missingness": leak_missingness,
+    "leak_sum": blocked_leak,
+    "never_ship_unlearned": never_ship_unlearned,
+    "nothing_predicted_positive": nothing_predicted_positive,
+    "positive_class": positive_class,
+    "precision_of_one": precision_of_one,
+    "rating_metric": rating_metric,
+    "recall_interval": recall_interval,
+    "repeated_customer": repeated_customer,
+}
+
+
+def _about(said: str, word: str) -> str:
+    place = said.find(word)
+    return said[max(0, place - 20) : place + 160] if place >= 0 else f"nothing of {word}"
+
+
+def judged(folder: Path) -> Answer:
+    """Runs a case in a copy of its folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        try:
+            return RULES[folder.name](Case(copy))
+        except (OSError, KeyError, StopIteration, subprocess.CalledProcessError) as error:
+            return "an answer that can be read", f"{type(error).__name__}: {error}", False
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("python -m tests.cases FOLDER, which holds a folder for each case", file=sys.stderr)
+        return 2
+    wrong = 0
+    for folder in sorted(each for each in Path(arguments[0]).iterdir() if each.is_dir()):
+        if folder.name not in RULES:
+            print(f"{folder.name}: no rule", flush=True)
+            continue
+        expected, got, right = judged(folder)
+        wrong += not right
+        print(f"{folder.name}: expected {expected}; got {got}; {'ok' if right else 'NOT OK'}", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
