@@ -162,7 +162,7 @@ def write_synthetic_run(
         tables,
         tables["splits"],
         constant=Constant(world.loss(world.constant())),
-        moved=lambda trial_id: 0.0002,
+        moved=lambda trial_id: 0.5,
     )
     if found and written.search:
         verdict = replace(verdict, search=judge_search(written.search, found.settings))

@@ -160,8 +160,9 @@ def note(result: RecipeResult, found: Findings) -> str | None:
         return f"diverged in {_of_seeds(result)}"
     notes = []
     constant = "the class shares" if found.majority_share is not None else "the mean"
+    above = "not " if not result.loss < found.constant.loss else ""
     losses = (
-        f"its validation loss {number(result.loss)} is not below {number(found.constant.loss)}, "
+        f"its validation loss {number(result.loss)} is {above}below {number(found.constant.loss)}, "
         f"that of always predicting {constant}"
     )
     learning = found.learning[result.id]
@@ -170,7 +171,8 @@ def note(result: RecipeResult, found: Findings) -> str | None:
     elif learning == SHIFTED:
         notes.append(f"shifted probabilities: {losses}, since {_counted_alike(found.weighted[result.id])}")
     elif learning == IDLE:
-        notes.append(f"did not learn: {losses}{_seen(found.seen.get(result.id))}")
+        luck = "" if above else ", by luck of the initial weights"
+        notes.append(f"did not learn: {losses}{luck}{_seen(found.seen.get(result.id))}")
     if result.lost:
         notes.append(f"diverged in {_of_seeds(result)}")
     return "; ".join(notes) or None

@@ -17,8 +17,12 @@ from tasks.evaluation.recipe_results import RecipeResult
 
 LEARNED, SHIFTED, OVERCONFIDENT, IDLE = "learned", "shifted", "overconfident", "idle"
 
+STILL = 0.001
+"""Distance from the initial weights, as a share of their length, below which nothing was learned, whatever an untrained
+network is worth by luck."""
+
 _LITTLE = 0.01
-"""Distance from the initial weights, as a share of their length, below which they have hardly moved."""
+"""Likewise, below which they hardly moved."""
 
 
 def learning(

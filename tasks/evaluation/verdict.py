@@ -20,7 +20,7 @@ from tasks.evaluation.baselines import Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
-from tasks.evaluation.learning import IDLE, Moved, learning, seen
+from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.records.plan import Plan, Recipe, weighted_recipes
@@ -80,15 +80,32 @@ def judge(
         predicted = tables["predictions"]  # of many trials, not all are kept
         return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
 
-    learned = learning(results, constant, weighted, val, confidence)
-    results = ranked(results, metric, [recipe for recipe, found in learned.items() if found == IDLE])
     candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
+    learned = learning(results, constant, weighted, val, confidence)
+    results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
     test = rows(TEST, [*candidates.values(), *baselines.values()])
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples)
     judged = replace(judged, findings=replace(judged.findings, seen=seen(idle, candidates, tables["curves"], moved)))
     return _verdict(plan, judged, test_evaluations)
+
+
+def _ranked(
+    results: Sequence[RecipeResult],
+    metric: Metric,
+    learned: dict[str, str],
+    candidates: Mapping[str, str],
+    moved: Moved,
+) -> list[RecipeResult]:
+    """The leader first. One whose weights stand where they began is luck, not learning: `learned` is told so, and the
+    next one leads."""
+    while True:
+        order = ranked(results, metric, [recipe for recipe, found in learned.items() if found == IDLE])
+        leader = order[0].id if order else ""
+        if leader not in candidates or learned[leader] == IDLE or moved(candidates[leader]) >= STILL:
+            return order
+        learned[leader] = IDLE
 
 
 def _baselines(trials: pd.DataFrame) -> dict[str, str]:

@@ -349,6 +349,14 @@ class TestNothingLearned:
         assert verdict.next[0] == "Do not ship: adam did not learn, whatever its gates say."
         assert not any(step.startswith("Ship") for step in verdict.next)
 
+    def test_weights_that_stand_where_they_began_learned_nothing(self):
+        verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.8, 0.8)}, moved=0.0001)
+        assert (verdict.leader, verdict.shipped) == ("adam", None)
+        assert verdict.recipes[0].note.endswith(
+            ", that of always predicting the class shares, by luck of the initial weights"
+        )
+        assert verdict.sentence.startswith("No recipe learned: nothing to ship.")
+
     def test_one_that_learned_leads_though_the_metric_puts_it_last(self):
         verdict = _judged({"adam": _arm(0.9, 0.9, loss=0.71), "sgd": _arm(0.8, 0.8)}, guessed=0.95)
         assert (_ranks(verdict), verdict.shipped.recipe_id) == (["sgd", "adam"], "sgd")
