@@ -209,6 +209,8 @@ class Dataset:
         medium: The one input where it is images, texts or sounds, else None.
         given_part: `train`, `val` or `test` of each row where the source comes already split, else None.
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
+        beside: Columns of the source that are no inputs and steer nothing, aligned with `table`, for checks. None of
+            streamed data.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
         source: Where it came from: an address or a path, for the report.
         licence: As its source states it.
@@ -227,6 +229,7 @@ class Dataset:
     positive: Positive | None = None
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
+    beside: pd.DataFrame = field(default_factory=pd.DataFrame)
     group: str | None = None
     source: str = ""
     licence: str = ""

@@ -98,6 +98,7 @@ def load_dataset(
         dataset,
         table=table,
         kinds=kinds_of(table),
+        beside=_beside(frame, [*table.columns, *steering, target_name]),
         digest=digest.finish(dataset),
         notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
@@ -289,6 +290,13 @@ def _inputs(
         )
     index = frame.index if sample is None else frame.index[sample]
     return pd.DataFrame(columns, index=index).reset_index(drop=True), notes
+
+
+def _beside(frame: pd.DataFrame | ParquetTable, used: list[str]) -> pd.DataFrame:
+    """The columns that are used for nothing. Those of a file that is read column by column stay there."""
+    if not isinstance(frame, pd.DataFrame):
+        return pd.DataFrame()
+    return frame[[name for name in frame.columns if name not in set(used)]].reset_index(drop=True)
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

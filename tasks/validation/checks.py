@@ -17,6 +17,7 @@ from tasks.validation.finding import Finding, Severity
 from tasks.validation.leak import target_leak
 from tasks.validation.overlap import shared_groups, shared_rows
 from tasks.validation.parts import capped_target, missing_class, too_few_rows
+from tasks.validation.repeats import repeated_id
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Check:
 
 CHECKS: dict[str, Check] = {
     "target_leak": Check(target_leak, "block"),
+    "repeated_id": Check(repeated_id, "warn"),
     "shared_groups": Check(shared_groups, "block", inputs=False),
     "shared_rows": Check(shared_rows, "warn"),
     "missing_class": Check(missing_class, "block", inputs=False),

@@ -22,6 +22,7 @@ class Finding:
         message: One sentence that someone who does not know the code understands.
         remedy: What to do about a failure, or None.
         column: The one column it is about, or None.
+        severity: Milder than the check's own, where this failure is; None: the check's.
     """
 
     success: bool
@@ -32,6 +33,7 @@ class Finding:
     message: str
     remedy: str | None = None
     column: str | None = None
+    severity: Severity | None = None
 
     def result(self, check: str, origin: Origin, severity: Severity) -> dict[str, Any]:
         """One entry of validation.json's `results`."""
@@ -39,7 +41,7 @@ class Finding:
             "check": check,
             "column": self.column,
             "origin": origin,
-            "severity": severity,
+            "severity": self.severity or severity,
             "success": self.success,
             "expected": self.expected,
             "observed": self.observed,

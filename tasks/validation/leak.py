@@ -1,71 +1,166 @@
-"""A single column that gives the target away."""
+"""Columns that give the target away, alone, in pairs, or as a sum."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.ranges import Share
+from tasks.validation.copies import Sum, copies, exact_sum
 from tasks.validation.finding import Finding
 from tasks.validation.rows import rows_in
+from tasks.validation.strength import Rows, Strength, alone, combined, of_missing, together
 from tasks.validation.wording import listing, yaml_list
 
-# Enough to tell 0.98 from 1 with a narrow interval; more would only cost time.
 _MOST_ROWS, _LEAST_ROWS, _MOST_CELLS = 20_000, 2_000, 1_500_000
-_CONFIDENCE = 0.95
-_FEWEST_PRESENT = 30
+_ROWS_OF_PAIRS = 4_000
+_STRONGEST = 8
+"""Columns whose pairs, sums and differences are looked at."""
+_FEWEST_HELD = 100
+"""Held-out rows without error that make a rule a leak."""
+_FEWEST_ERRORS = 10
+"""Errors of guessing on the held-out rows, below which nothing is said of the share that is removed."""
 
 
-def target_leak(
-    dataset: Dataset,
-    splits: pd.DataFrame,
-    *,
-    errors_removed: Share = 0.98,
-    rank_correlation: Share = 0.999,
-) -> Finding | None:
-    """No single column may give the target away, as a result recorded after the event does.
+def target_leak(dataset: Dataset, splits: pd.DataFrame, *, strength: Share = 0.9) -> Finding | None:
+    """No column, pair or sum may give the target away, as a result recorded after the event does.
 
-    Classification: how many of the errors of always guessing the commonest class a rule on this one column
-    removes (Goodman and Kruskal's lambda, 1954). The rule (a decision tree for numbers, the commonest class
-    of each category) is learned on the training rows and judged on the others, and the other way round, so
-    every row is judged by a rule that has not seen it. What counts is the lower 95% confidence bound (Clopper
-    and Pearson): a column that separates a few dozen rows by luck, or 150 flowers honestly, is no leak.
-
-    Regression: the rank correlation (Spearman) of a numeric column with the target.
+    Blocks: a one-to-one copy of the target in any format (20 rows or more), a rule without error on at least 100
+    held-out rows, a linear rule that leaves under a millionth of the target's deviation. Warns: a rule that removes
+    `strength` or more of guessing's errors on rows it has not seen. Rules see each column as it is used and whether it
+    is missing, the pairs of the strongest columns, and sums and differences of the strongest numbers.
 
     Args:
-        errors_removed: From this lower bound on, a column is a leak. In `(0, 1]`; 1 switches it off.
-        rank_correlation: From this absolute value on, a column is a leak. In `(0, 1]`.
+        strength: From this share of the errors of guessing on (of the variance, where a number is predicted) a warning
+            is given. In `(0, 1]`.
     """
     if not len(dataset.table.columns):
         return None
-    learn, judge = _sampled(rows_in(splits, TRAIN), rows_in(splits, VAL, TEST), len(dataset.table.columns))
-    rows = np.concatenate([learn, judge])
-    held = np.arange(len(rows)) >= len(learn)
-    target, sample = dataset.target[rows], dataset.table.iloc[rows]
-    if dataset.task == "classification":
-        threshold, measure = errors_removed, "of the errors of guessing"
-        strength = {str(name): _errors_removed(sample[name], target, held) for name in sample.columns}
-    else:
-        threshold, measure = rank_correlation, "rank correlation"
-        strength = {name: _rank_correlation(sample[name], target) for name in dataset.numbers}
-    ordered = sorted(strength, key=lambda name: (-strength[name], name))
-    leaks = [name for name in ordered if strength[name] >= threshold]
-    best = f"{ordered[0]}: {strength[ordered[0]]:.3g}" if ordered else "no numeric column"
+    found = evidence(dataset, splits)
+    said = found.blocking or found.warning(strength)
+    columns = list(dict.fromkeys(name for each in said for name in each.columns))
+    best = found.strengths[0] if found.strengths else None
+    seen = f"{best.phrase}: {best.share:.3g} of the errors of guessing" if best else "nothing could be learned"
+    gone = "give" if len(said) > 1 else "gives"
     return Finding(
-        success=not leaks,
-        expected=f"below {threshold:g} ({measure}) for every column",
-        observed=", ".join(f"{name}: {strength[name]:.3g}" for name in leaks[:5]) or best,
-        rows=len(rows),
-        unexpected=len(leaks),
-        message=f"{listing(leaks)} {'gives' if len(leaks) == 1 else 'give'} {dataset.target_name} away: one "
-        "column alone is enough to know the answer."
-        if leaks
-        else f"No single column gives {dataset.target_name} away.",
-        remedy=f"data.drop: {yaml_list(leaks)}, unless known before the prediction is needed",
-        column=leaks[0] if len(leaks) == 1 else None,
+        success=not said,
+        expected=f"below {strength:g} of the errors of guessing, for every column, pair and sum",
+        observed=f"{seen}{found.left_out}",
+        rows=found.rows,
+        unexpected=len(columns),
+        message=f"{listing([each.sentence for each in said])} {gone} {dataset.target_name} away."
+        if said
+        else f"No column, pair or sum gives {dataset.target_name} away.",
+        remedy=f"data.drop: {yaml_list(columns)}, unless known before the prediction is needed",
+        column=columns[0] if len(columns) == 1 else None,
+        severity="warn" if said and not found.blocking else None,
     )
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something that gives the target away.
+
+    Args:
+        columns: What to leave out.
+        sentence: The same in words, with why it is thought so.
+    """
+
+    columns: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found of a data set.
+
+    Args:
+        blocking: Copies and rules without error.
+        strengths: Of all rules that were tried, the strongest first.
+        rows: That were looked at.
+        left_out: What was not looked at, in words; empty where all was.
+    """
+
+    blocking: Sequence[Hint]
+    strengths: Sequence[Strength]
+    rows: int
+    left_out: str
+
+    def warning(self, least: float) -> list[Hint]:
+        """Rules of at least this strength: columns alone, else pairs that share none."""
+        strong = [each for each in self.strengths if each.share >= least]
+        hints: list[Hint] = []
+        for each in [each for each in strong if len(each.columns) == 1] or strong:
+            if not {name for hint in hints for name in hint.columns} & set(each.columns):
+                hints.append(Hint(each.columns, f"{each.phrase} ({each.share:.0%} of the errors of guessing)"))
+        return hints
+
+
+def evidence(dataset: Dataset, splits: pd.DataFrame) -> Evidence:
+    """All that tells of the target, on a seeded sample where there are many rows or columns."""
+    table = dataset.table
+    learn, judge = _sampled(rows_in(splits, TRAIN), rows_in(splits, VAL, TEST), len(table.columns))
+    chosen = np.concatenate([learn, judge])
+    sample, target = table.iloc[chosen], dataset.target[chosen]
+    rows = Rows(target, np.arange(len(chosen)) >= len(learn), len(dataset.classes) if dataset.classes else None)
+    copied = sorted(copies(sample, target, number=rows.classes is None))
+    blocking = [Hint((name,), f"{name} (a copy in other words or numbers)") for name in copied]
+    guessed = rows.errors(rows.guesses(~rows.held), rows.held) if rows.held.any() and not rows.held.all() else 0.0
+    if not guessed or (rows.classes is not None and guessed < _FEWEST_ERRORS):
+        return Evidence(blocking, [], len(chosen), "")
+    others = sample.drop(columns=copied)
+    if rows.classes is None:
+        summed = exact_sum(others[[name for name in dataset.numbers if name in others]], target, rows.held)
+        blocking += [Hint(*_of_sum(summed))] if summed else []
+    strengths, left_out = _strengths(others, rows)
+    if rows.held.sum() >= _FEWEST_HELD:
+        known = {name for hint in blocking for name in hint.columns}
+        for each in strengths:
+            if each.flawless and not known & set(each.columns):
+                known |= set(each.columns)
+                blocking.append(Hint(each.columns, f"{each.phrase} (no error on {rows.held.sum():,} held-out rows)"))
+    return Evidence(blocking, strengths, len(chosen), left_out)
+
+
+def _of_sum(found: Sum) -> tuple[tuple[str, ...], str]:
+    return tuple(name for name, _ in found.terms), f"{found} (to the last digit)"
+
+
+def _strengths(table: pd.DataFrame, rows: Rows) -> tuple[list[Strength], str]:
+    """Every rule that is tried, the strongest first; and what is left out."""
+    names = list(table.columns)
+    found = [alone(table[name], rows) for name in names]
+    found += [each for name in names if (each := of_missing(table[name], rows))]
+    ranked = sorted(found, key=lambda each: (-each.share, each.columns))
+    strongest = sorted(list(dict.fromkeys(each.columns[0] for each in ranked if each.how == "alone"))[:_STRONGEST])
+    few = _fewer(rows)
+    smaller, part = table[strongest].iloc[few], Rows(rows.target[few], rows.held[few], rows.classes)
+    if part.held.any() and not part.held.all():
+        for one, other in combinations(strongest, 2):
+            found.append(together(smaller[one], smaller[other], part))
+            if all(pd.api.types.is_numeric_dtype(smaller[name]) for name in (one, other)):
+                found += combined(smaller[one], smaller[other], part)
+    left_out = ""
+    if len(names) > _STRONGEST:
+        left_out = f"; pairs of the {_STRONGEST} strongest of {len(names):,} columns only"
+    # Of nearly equal strength the simpler rule stands first.
+    simple = {"missing": 0, "alone": 1}
+    return sorted(
+        found, key=lambda each: (-round(each.share, 2), simple.get(each.how, 2), -each.share, each.columns)
+    ), left_out
+
+
+def _fewer(rows: Rows) -> np.ndarray:
+    """Positions of at most `_ROWS_OF_PAIRS` rows, ascending."""
+    count = len(rows.target)
+    if count <= _ROWS_OF_PAIRS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(1).choice(count, _ROWS_OF_PAIRS, replace=False))
 
 
 def _sampled(learn: np.ndarray, judge: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,49 +169,3 @@ def _sampled(learn: np.ndarray, judge: np.ndarray, columns: int) -> tuple[np.nda
     rng = np.random.default_rng(0)
     few = [rng.choice(rows, most, replace=False) if len(rows) > most else rows for rows in (learn, judge)]
     return few[0], few[1]
-
-
-def _errors_removed(column: pd.Series, target: np.ndarray, held: np.ndarray) -> float:
-    """Lower confidence bound of Goodman and Kruskal's lambda, at most 1; below 0: worse than guessing."""
-    from scipy.stats import beta
-
-    errors_of_guessing = 1 - np.bincount(target).max() / len(target)
-    if errors_of_guessing == 0 or held.all() or not held.any():
-        return 0.0
-    rule = _by_number if pd.api.types.is_numeric_dtype(column) else _by_category
-    right = int(rule(column, target, held)) + int(rule(column, target, ~held))
-    accuracy = beta.ppf(1 - _CONFIDENCE, right, len(target) - right + 1) if right else 0.0
-    return float(1 - (1 - accuracy) / errors_of_guessing)
-
-
-def _by_number(column: pd.Series, target: np.ndarray, held: np.ndarray) -> int:
-    """How many held rows a decision tree on this column gets right; missing values may have a branch."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    with np.errstate(over="ignore"):
-        inputs = column.to_numpy().astype(np.float32)[:, None]  # trees are float32
-    inputs[np.isinf(inputs)] = np.nan
-    tree = DecisionTreeClassifier(max_leaf_nodes=max(32, 2 * (target.max() + 1)), random_state=0)
-    tree.fit(inputs[~held], target[~held])
-    return int((tree.predict(inputs[held]) == target[held]).sum())
-
-
-def _by_category(column: pd.Series, target: np.ndarray, held: np.ndarray) -> int:
-    """How many held rows the commonest class of their category gets right; missing is a category too."""
-    codes, categories = pd.factorize(column, use_na_sentinel=False)
-    counts = np.zeros((len(categories), target.max() + 1), np.int64)
-    np.add.at(counts, (codes[~held], target[~held]), 1)
-    unseen = counts.sum(axis=1) == 0
-    commonest = np.where(unseen, counts.sum(axis=0).argmax(), counts.argmax(axis=1))
-    return int((commonest[codes[held]] == target[held]).sum())
-
-
-def _rank_correlation(column: pd.Series, target: np.ndarray) -> float:
-    """Absolute value, in `[0, 1]`, over the rows with a value; 0 where those are too few or constant."""
-    present = column.notna().to_numpy()
-    if present.sum() < _FEWEST_PRESENT:
-        return 0.0
-    ranks = column[present].rank().to_numpy(), pd.Series(target[present]).rank().to_numpy()
-    if any(np.ptp(rank) == 0 for rank in ranks):
-        return 0.0
-    return float(abs(np.corrcoef(*ranks)[0, 1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,99 +41,6 @@ def split(rows: int, group: object = None, seed: int = 0) -> pd.DataFrame:
 
 def text(values: object) -> pd.Series:
     return pd.Series(values, dtype="str")
-
-
-# target_leak
-
-
-def test_copies_of_the_target_are_leaks_and_named_in_the_remedy():
-    target = classified().target
-    dataset = classified(
-        points=target * np.random.default_rng(1).integers(2, 4, 1000).astype(float),
-        result=text(np.where(target, "made", "missed")),
-    )
-
-    finding = target_leak(dataset, split(1000))
-
-    assert not finding.success
-    assert finding.unexpected == 2
-    assert "points and result give sold away" in finding.message
-    assert "data.drop: [points, result]" in finding.remedy
-
-
-def test_a_threshold_and_a_missing_value_can_give_the_target_away():
-    target, noise = classified().target, np.random.default_rng(1).uniform(0.01, 1, 1000)
-    score = np.where(target, noise, -noise)
-    absent = np.where(target, np.nan, noise)
-
-    for column in (score, absent):
-        finding = target_leak(classified(column=column), split(1000))
-        assert not finding.success
-        assert finding.column == "column"
-
-
-@pytest.mark.parametrize("wrong", [0.02, 0.05])
-def test_a_strong_but_honest_column_is_no_leak(wrong):
-    target = classified().target
-    flipped = np.random.default_rng(1).random(1000) < wrong
-
-    assert target_leak(classified(honest=np.where(flipped, 1 - target, target).astype(float)), split(1000)).success
-
-
-def test_a_few_rows_that_a_column_separates_are_no_proof():
-    dataset = classified(rows=100)
-    perfect = made("few", pd.DataFrame({"petal": dataset.target * 1.0}), dataset.target, "y", ("a", "b"), "0")
-
-    assert target_leak(perfect, split(100)).success
-
-
-def test_a_rare_class_is_not_given_away_by_guessing_the_common_one():
-    rng = np.random.default_rng(0)
-    target = (np.arange(5000) % 250 == 0).astype(np.int64)
-    dataset = made("rare", pd.DataFrame({"noise": rng.normal(size=5000)}), target, "y", ("a", "b"), "0")
-
-    assert target_leak(dataset, split(5000)).success
-
-
-def test_an_identifier_is_no_leak():
-    assert target_leak(classified(name=text([f"case {i}" for i in range(1000)])), split(1000)).success
-
-
-@pytest.mark.parametrize("bundled", ["load_breast_cancer", "load_wine", "load_iris"])
-def test_honest_public_data_hold_no_leak(bundled):
-    import sklearn.datasets
-
-    source = getattr(sklearn.datasets, bundled)(as_frame=True)
-    classes = tuple(map(str, source.target_names))
-    dataset = made(bundled, source.data, source.target.to_numpy(np.int64), "y", classes, "0")
-
-    for seed in range(3):
-        assert target_leak(dataset, split(dataset.rows, seed=seed)).success
-
-
-def test_a_rescaled_target_is_a_leak_of_a_regression_and_a_correlation_of_099_is_not():
-    target = measured().target
-
-    assert target_leak(measured(), split(500)).success
-    finding = target_leak(measured(logged=np.log(target), falling=-3 * target + 2), split(500))
-    assert not finding.success
-    assert "falling and logged" in finding.message
-
-
-def test_the_threshold_is_a_parameter():
-    assert not target_leak(measured(), split(500), rank_correlation=0.9).success
-    assert not target_leak(classified(), split(1000), errors_removed=0.01).success
-
-
-def test_a_sample_of_many_rows_finds_the_leak_too():
-    dataset = classified(rows=60_000)
-    leaky = classified(rows=60_000, copy=dataset.target * 1.0)
-
-    first, second = (target_leak(leaky, split(60_000)) for _ in range(2))
-
-    assert first == second
-    assert first.column == "copy"
-    assert first.rows == 20_000
 
 
 @settings(deadline=None, max_examples=10)

@@ -1,0 +1,122 @@
+"""Columns that name a thing with several rows, which know each other: a customer, a patient, a machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import Dataset
+from tasks.ranges import Share
+from tasks.validation.finding import Finding
+from tasks.validation.strength import codes_of
+from tasks.validation.wording import listing
+
+_FEWEST_THINGS, _MOST_ROWS_EACH, _FEWEST_ROWS_EACH = 20, 50.0, 1.5
+_PERMUTATIONS = 200
+_NAMED = re.compile(r"(^|[_\W])(id|ids|key|code|no|nr|number|uuid|name|customer|patient|user|client|device|account)$")
+"""Endings of names of columns that say who a row is about, lower case."""
+
+
+def repeated_id(dataset: Dataset, splits: pd.DataFrame, *, excess: Share = 0.2) -> Finding | None:
+    """Rows of one id should not share the target more than other rows do, unless they stand in one part.
+
+    Else the test part holds things that training has seen, and its figures are not those of new ones. A column is taken
+    for an id where it has at least 20 values with 1.5 to 50 rows each, and is a text or a whole number whose neighbours
+    do not have similar targets, as those of a quantity do. Columns that are no inputs are looked at too. What rows of
+    one id share is the intraclass correlation of the target (analysis of variance; Donner and Koval 1980), held against
+    200 random permutations.
+
+    Args:
+        excess: From this intraclass correlation on the id matters. In `(0, 1]`.
+    """
+    if splits["group"].notna().any() or not (len(dataset.table.columns) or len(dataset.beside.columns)):
+        return None
+    found = [(name, shared) for name, shared in _shared(dataset) if shared >= excess]
+    names = [name for name, _ in found]
+    first = names[0] if names else ""
+    each = "has" if len(names) == 1 else "have"
+    return Finding(
+        success=not found,
+        expected=f"rows of one id share under {excess:.0%} of the target's variance",
+        observed=", ".join(f"{name}: {shared:.0%}" for name, shared in found[:5]) or "no id that matters",
+        rows=dataset.rows,
+        unexpected=len(found),
+        message=f"{listing(names)} {each} several rows for each value, which share the target: rows of one {first} "
+        "stand in training and in the test part, so figures are better than on new ones."
+        if found
+        else "No column repeats like an id whose rows share the target.",
+        remedy=f"data.split.group: {first}, unless every {first} to be predicted is in the training rows",
+        column=first if len(names) == 1 else None,
+    )
+
+
+def _shared(dataset: Dataset) -> Iterator[tuple[str, float]]:
+    """Each column that may be an id and whose rows share the target by more than chance, with how much they share."""
+    target = _as_numbers(dataset)
+    for name, column in [*dataset.table.items(), *dataset.beside.items()]:
+        codes = _id_codes(column, str(name))
+        if codes is None:
+            continue
+        shared = intraclass(codes, target)
+        rng = np.random.default_rng(0)
+        chance = [intraclass(rng.permutation(codes), target) for _ in range(_PERMUTATIONS)]
+        if shared > max(chance) and not _is_a_quantity(column, codes, target, shared):
+            yield str(name), shared
+
+
+def _as_numbers(dataset: Dataset) -> np.ndarray:
+    """The target as float64 `[rows, outputs]`: its value, or an indicator of each class."""
+    if dataset.classes is None:
+        return dataset.target.astype(np.float64)[:, None]
+    return np.eye(len(dataset.classes))[dataset.target]
+
+
+def _id_codes(column: pd.Series, name: str) -> np.ndarray | None:
+    """Which value each row has, where the column may be an id; a missing one is a value of its own row."""
+    number = pd.api.types.is_numeric_dtype(column)
+    present = column.notna().to_numpy()
+    things = column.nunique()
+    if things < _FEWEST_THINGS or not _FEWEST_ROWS_EACH <= present.sum() / things <= _MOST_ROWS_EACH:
+        return None
+    if number and not np.equal(np.mod(column[present].to_numpy(np.float64), 1), 0).all():
+        return None
+    # A category of many values is like an id; where its name does not say so, it must be nearly one.
+    if not number and not _NAMED.search(name.lower()) and present.sum() / things > _MOST_ROWS_EACH / 5:
+        return None
+    codes = codes_of(column)
+    codes[~present] = codes.max() + 1 + np.arange((~present).sum())
+    return codes
+
+
+def intraclass(codes: np.ndarray, target: np.ndarray) -> float:
+    """The share of the target's variance that rows of one value share, at most 1; about 0 where they share none.
+
+    Args:
+        codes: Which value each row has, int64 `[rows]`.
+        target: float64 `[rows, outputs]`.
+    """
+    sizes = np.bincount(codes)
+    used = sizes > 0
+    groups, rows = int(used.sum()), len(codes)
+    if groups < 2 or groups == rows:
+        return 0.0
+    sums = np.column_stack([np.bincount(codes, weights=each, minlength=len(sizes)) for each in target.T])[used]
+    level = target.mean(axis=0)
+    between = float((np.square(sums) / sizes[used, None]).sum() - rows * np.square(level).sum()) / (groups - 1)
+    within = float(np.square(target).sum() - (np.square(sums) / sizes[used, None]).sum()) / (rows - groups)
+    typical = (rows - np.square(sizes).sum() / rows) / (groups - 1)
+    total = between + (typical - 1) * within
+    return (between - within) / total if total > 0 else 0.0
+
+
+def _is_a_quantity(column: pd.Series, codes: np.ndarray, target: np.ndarray, shared: float) -> bool:
+    """Whether pairs of neighbouring values share most of what equal values do: then the number measures something."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return False
+    order = np.unique(column.to_numpy(np.float64), return_inverse=True)[1]
+    # Rows whose value has an odd and an even neighbour are joined in both ways; the smaller share counts.
+    joined = [intraclass((order + shift) // 2, target) for shift in (0, 1)]
+    return min(joined) >= 0.75 * shared

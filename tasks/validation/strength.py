@@ -1,0 +1,187 @@
+"""How much columns tell of the target, by rules that are judged on rows they have not seen.
+
+Strength is the share of guessing's errors that a rule removes: of classes, of the errors of always naming the commonest
+one (Goodman and Kruskal's lambda, 1954), of numbers, of the squared errors of always naming the mean. A rule is learned
+on the training rows and judged on the others, and the other way round, so that each row is judged by a rule that has
+not seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+_MOST_LEAVES = 64
+_MOST_VALUES = 50
+"""Distinct values of a number that is also looked up value by value, as a code is."""
+
+_ROUNDING = 1e-12
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""From the rows to learn from, a mask, to what is predicted for all rows."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that rules are learned from and judged on.
+
+    Args:
+        target: Class index (int64) or value (float64), `[rows]`.
+        held: Which rows are of the validation and test parts, bool `[rows]`.
+        classes: How many there are; None for a number.
+    """
+
+    target: np.ndarray
+    held: np.ndarray
+    classes: int | None
+
+    def guesses(self, learn: np.ndarray) -> np.ndarray:
+        """What is best predicted without inputs, for all rows."""
+        own = self.target[learn]
+        best = own.mean() if self.classes is None else np.bincount(own, minlength=self.classes).argmax()
+        return np.full(len(self.target), best)
+
+    def errors(self, predicted: np.ndarray, rows: np.ndarray) -> float:
+        """Wrong rows, or squared errors, summed over `rows`, a mask."""
+        if self.classes is None:
+            return float(np.square(predicted[rows] - self.target[rows]).sum())
+        return float((predicted[rows] != self.target[rows]).sum())
+
+    def told(self, predict: Predict, columns: Sequence[str], how: str) -> Strength:
+        """The strength of a rule."""
+        left = guessed = 0.0
+        for judged in (self.held, ~self.held):
+            left += self.errors(predict(~judged), judged)
+            guessed += self.errors(self.guesses(~judged), judged)
+        share = 1 - left / guessed if guessed > 0 else 0.0
+        return Strength(tuple(columns), how, max(share, 0.0), guessed > 0 and left <= _ROUNDING * guessed)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """What a rule on some columns is worth.
+
+    Args:
+        columns: Their names.
+        how: What the rule sees of them: `alone`, `missing` (whether there is a value), `together`, `sum`, `difference`.
+        share: Of guessing's errors that it removes, in [0, 1].
+        flawless: Whether it removes them all, on the held-out rows and, learned from those, on the training rows.
+    """
+
+    columns: tuple[str, ...]
+    how: str
+    share: float
+    flawless: bool
+
+    @property
+    def phrase(self) -> str:
+        """`shop`, `whether fee is missing`, `shop and day together`, `a + b`."""
+        sign = {"sum": " + ", "difference": " - "}.get(self.how)
+        if self.how == "missing":
+            return f"whether {self.columns[0]} is missing"
+        if sign:
+            return sign.join(self.columns)
+        return f"{' and '.join(self.columns)} together" if self.how == "together" else self.columns[0]
+
+
+def by_value(codes: np.ndarray, rows: Rows) -> Predict:
+    """The commonest class, or the mean, of the rows with the same value; a value that was not seen is guessed.
+
+    Args:
+        codes: Which value each row has, int64 `[rows]`, from 0.
+    """
+
+    def predict(learn: np.ndarray) -> np.ndarray:
+        size = int(codes.max()) + 1
+        counts = np.bincount(codes[learn], minlength=size)
+        if rows.classes is None:
+            sums = np.bincount(codes[learn], weights=rows.target[learn], minlength=size)
+            best = sums / np.maximum(counts, 1)
+        else:
+            table = np.zeros((size, rows.classes), np.int64)
+            np.add.at(table, (codes[learn], rows.target[learn]), 1)
+            best = table.argmax(axis=1)
+        return np.where(counts[codes] > 0, best[codes], rows.guesses(learn))
+
+    return predict
+
+
+def by_tree(inputs: np.ndarray, rows: Rows) -> Predict:
+    """A decision tree; a missing value may have a branch of its own.
+
+    Args:
+        inputs: float32 `[rows, columns]`, NaN where missing.
+    """
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    model = DecisionTreeRegressor if rows.classes is None else DecisionTreeClassifier
+    leaves = max(_MOST_LEAVES, 2 * (rows.classes or 0))
+
+    def predict(learn: np.ndarray) -> np.ndarray:
+        tree = model(max_leaf_nodes=leaves, random_state=0).fit(inputs[learn], rows.target[learn])
+        return tree.predict(inputs)
+
+    return predict
+
+
+def alone(column: pd.Series, rows: Rows) -> Strength:
+    """Of one column as it is used: a number by a tree, few numbers and categories by value too."""
+    name, number = str(column.name), pd.api.types.is_numeric_dtype(column)
+    rules = []
+    if number:
+        rules.append(by_tree(as_tree_inputs(column.to_numpy(np.float64)[:, None]), rows))
+    if not number or column.nunique() <= _MOST_VALUES:
+        rules.append(by_value(codes_of(column), rows))
+    return max((rows.told(rule, [name], "alone") for rule in rules), key=lambda found: found.share)
+
+
+def of_missing(column: pd.Series, rows: Rows) -> Strength | None:
+    """Of whether there is a value; None where all or none are missing."""
+    missing = column.isna().to_numpy()
+    if missing.all() or not missing.any():
+        return None
+    return rows.told(by_value(missing.astype(np.int64), rows), [str(column.name)], "missing")
+
+
+def together(one: pd.Series, other: pd.Series, rows: Rows) -> Strength:
+    """Of a pair: by a tree, and by the pair of values where these are few."""
+    names = [str(one.name), str(other.name)]
+    inputs = np.column_stack([_as_number(column, rows) for column in (one, other)])
+    rules = [by_tree(as_tree_inputs(inputs), rows)]
+    if one.nunique() <= _MOST_VALUES and other.nunique() <= _MOST_VALUES:
+        second = codes_of(other)
+        pairs = codes_of(one) * (int(second.max()) + 1) + second
+        rules.append(by_value(np.unique(pairs, return_inverse=True)[1], rows))
+    return max((rows.told(rule, names, "together") for rule in rules), key=lambda found: found.share)
+
+
+def combined(one: pd.Series, other: pd.Series, rows: Rows) -> list[Strength]:
+    """Of the sum and the difference of two numbers."""
+    names = [str(one.name), str(other.name)]
+    first, second = one.to_numpy(np.float64), other.to_numpy(np.float64)
+    both = (("sum", first + second), ("difference", first - second))
+    return [rows.told(by_tree(as_tree_inputs(values[:, None]), rows), names, how) for how, values in both]
+
+
+def codes_of(column: pd.Series) -> np.ndarray:
+    """Which value each row has, int64 from 0; missing is a value."""
+    return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
+
+
+def as_tree_inputs(values: np.ndarray) -> np.ndarray:
+    """float32 without infinities, as trees take them."""
+    with np.errstate(over="ignore"):
+        inputs = values.astype(np.float32)
+    inputs[np.isinf(inputs)] = np.nan
+    return inputs
+
+
+def _as_number(column: pd.Series, rows: Rows) -> np.ndarray:
+    """A number as it is; a category as the mean target of its training rows, so that a tree can order it."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(np.float64)
+    means = pd.Series(rows.target[~rows.held], dtype=np.float64).groupby(column.to_numpy()[~rows.held]).mean()
+    return column.map(means).to_numpy(np.float64)
