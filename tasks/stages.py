@@ -38,7 +38,7 @@ from tasks.records.documents import as_json
 from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import Verdict
-from tasks.run_folder import write_json, write_text
+from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import implied_task
 
@@ -234,6 +234,7 @@ def judge(
         splits,
         constant=Constant.of(dataset.target[rows[TRAIN]], dataset.target[rows[VAL]], dataset.classes),
         moved=lambda trial_id: _moved(run, laid_out, prepared, trial_id),
+        strengths=_strengths(run),
         test_evaluations=looks,
     )
     if laid_out.search:
@@ -250,6 +251,12 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     return verdict
+
+
+def _strengths(run: Run) -> list[dict[str, Any]]:
+    """validation.json's; of a run that was validated before they were measured, none."""
+    path = run.folder / "validation.json"
+    return read_json(path).get("strengths", []) if path.exists() else []
 
 
 def _nothing_shipped(run: Run) -> None:

@@ -45,6 +45,8 @@ class Findings:
         test_rows: Of the test part.
         majority_share: Of the most frequent class in the test part; None for regression.
         seen: `recipe_id` of those that did not learn to what was seen.
+        enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
+            errors that rule and baseline remove; None where there is none.
     """
 
     metric: Metric
@@ -65,6 +67,7 @@ class Findings:
     test_rows: int
     majority_share: float | None
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    enough: tuple[str, float, float] | None = None
 
     @property
     def seeds(self) -> int:
@@ -130,11 +133,15 @@ def _comparison(found: Findings) -> str:
     if not found.comparisons:
         return f"{name} wins: every other recipe diverged. {_reading(found)}"
     better, tied, worse = (found.answered(answer) for answer in (BETTER, CANNOT_TELL, WORSE))
+    left_out = any(result.id not in found.comparisons for result in found.of(IDLE))
+    which = " that learned" if left_out else ""
     if found.winner:
-        beaten = better[0].name if len(better) == 1 else f"each of the {len(better)} other recipes"
+        each = f"each of the {len(better)} other recipes{which}"
+        only = f"{better[0].name}, the only other recipe{which}" if which else better[0].name
+        beaten = only if len(better) == 1 else each
         return f"{name} is better than {beaten}. {_reading(found)}"
     of = len(found.comparisons)
-    clauses = [f"{name} is better than {len(better)} of {of} recipes" if better else f"{name} leads"]
+    clauses = [f"{name} is better than {len(better)} of {of} other recipes{which}" if better else f"{name} leads"]
     if tied:
         clauses.append(f"it can't be told from {listing([result.name for result in tied])}")
     if worse:
@@ -145,9 +152,9 @@ def _comparison(found: Findings) -> str:
 def _reading(found: Findings) -> str:
     """The leader's figure; the luck that chose it is in it, too."""
     assert found.leader is not None and found.reading is not None
-    seeds, ended = len(found.leader.ended), sum(bool(result.ended) for result in found.results)
+    seeds, candidates = len(found.leader.ended), 1 + len(found.comparisons)
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
-    chosen = f", chosen as the best of {ended}, so a little flattering" if ended > 1 else ""
+    chosen = f", chosen as the best of {candidates}, so a little flattering" if candidates > 1 else ""
     mean, low, high = found.reading.mean, found.reading.low, found.reading.high
     if mean is None or low is None or high is None:
         return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
@@ -202,6 +209,12 @@ def _of_seeds(result: RecipeResult) -> str:
 def warnings(found: Findings) -> list[str]:
     """What a reader must know before believing the verdict."""
     said, title = [], inside(found.title)
+    if found.enough:
+        rule, own, best = found.enough
+        said.append(
+            f"To know {rule} is enough: it removes {percent(own)} of the errors of guessing, the best baseline "
+            f"{percent(best)}. Find out whether that is known before the prediction is needed."
+        )
     for name, difference in found.against.items():
         if difference.low is None or difference.high is None:
             said.append(f"Whether the network beats {name} can't be told: their difference in {title} has no interval.")

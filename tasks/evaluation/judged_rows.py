@@ -134,6 +134,15 @@ class JudgedRows:
             for name, other in others.items()
         }
 
+    def strength(self, trial: str) -> float:
+        """The share of guessing's errors that a model removes: of always naming the commonest class, or of the squared
+        errors of the mean. NaN where guessing makes none."""
+        if not self.classes.names:
+            return METRICS["r2"].function(self.target, self.predictions[trial])
+        share = self.majority_share() or 0.0
+        right = METRICS["accuracy"].function(self.target, self.predictions[trial])
+        return 1 - (1 - right) / (1 - share) if share < 1 else np.nan
+
     def positive(self) -> PositiveClass | None:
         """The class of interest as in verdict.json, with how many rows are of it."""
         name = self.classes.name

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, VAL
@@ -46,14 +47,15 @@ def judge(
     *,
     constant: Constant,
     moved: Moved,
+    strengths: Sequence[Mapping[str, Any]] = (),
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
-    The winner is the leader if it is better than each other recipe that ended. It is None where a recipe
-    can't be told from the leader or beats it on the test part, where the leader did not learn, and where there is only
-    one recipe: then nothing was compared.
+    The winner is the leader if it is better than each other recipe that learned. It is None where one can't be told
+    from the leader or beats it on the test part, where the leader did not learn, and where there is only one recipe:
+    then nothing was compared.
 
     Args:
         plan: plan.json.
@@ -63,6 +65,7 @@ def judge(
         splits: Table `splits`; where `group` is set, the groups of the test rows are counted.
         constant: What the best answer without inputs gets on the validation part.
         moved: How far a trial's weights are from where they began; asked for recipes that did not learn.
+        strengths: validation.json's.
         test_evaluations: How often the test part was evaluated, for the record.
         resamples: Of the bootstrap of differences over test rows.
 
@@ -87,7 +90,12 @@ def judge(
     test = rows(TEST, [*candidates.values(), *baselines.values()])
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples)
-    judged = replace(judged, findings=replace(judged.findings, seen=seen(idle, candidates, tables["curves"], moved)))
+    findings = replace(
+        judged.findings,
+        seen=seen(idle, candidates, tables["curves"], moved),
+        enough=_enough(strengths, baselines, test),
+    )
+    judged = replace(judged, findings=findings)
     return _verdict(plan, judged, test_evaluations)
 
 
@@ -106,6 +114,22 @@ def _ranked(
         if leader not in candidates or learned[leader] == IDLE or moved(candidates[leader]) >= STILL:
             return order
         learned[leader] = IDLE
+
+
+_HIGH, _ABOUT = 0.8, 0.02
+"""Of the errors of guessing: what makes a few columns suspect, and how near is as good."""
+
+
+def _enough(
+    strengths: Sequence[Mapping[str, Any]], baselines: Mapping[str, str], test: JudgedRows
+) -> tuple[str, float, float] | None:
+    """The simplest of the strong rules that removes as many of guessing's errors as the best baseline does: the rule in
+    words, and what either removes."""
+    best = max((test.strength(trial) for trial in baselines.values()), default=np.nan)
+    for each in strengths if np.isfinite(best) else ():
+        if each["share"] >= max(_HIGH, best - _ABOUT):
+            return each["phrase"], each["share"], best
+    return None
 
 
 def _baselines(trials: pd.DataFrame) -> dict[str, str]:
@@ -151,7 +175,7 @@ def _judged(
     metric, gated = METRICS[plan.metric], plan.spec["gates"]
     leader = results[0] if results and results[0].id in candidates else None
     leading = candidates[leader.id] if leader else None
-    rivals = [result for result in results[1:] if result.ended] if leader else []
+    rivals = _rivals(results, learned) if leader else []
     resolution = 1 / plan.parts[TEST] if metric.share else 0.0
     comparisons = _compare(leader, rivals, metric, plan.confidence, resolution) if leader else {}
     tied = [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL]
@@ -222,6 +246,13 @@ def _as_compared(plan: Plan) -> list[Recipe]:
     return [replace(recipe, settings=params.get(recipe.recipe_id, recipe.settings)) for recipe in plan.recipes]
 
 
+def _rivals(results: Sequence[RecipeResult], learned: Mapping[str, str]) -> list[RecipeResult]:
+    """What the leader is compared with: the recipes that learned. Others can't be shipped, and would only cost the test
+    its power. Where nothing but the leader learned, they are compared all the same, since that may have been luck."""
+    ended = [result for result in results[1:] if result.ended]
+    return [result for result in ended if learned[result.id] != IDLE] or ended
+
+
 def _compare(
     leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, confidence: float, resolution: float
 ) -> dict[str, Comparison]:
@@ -240,7 +271,7 @@ def _winner(
     comparisons: Mapping[str, Comparison],
     learned: Mapping[str, str],
 ) -> RecipeResult | None:
-    """The leader, if it learned, had rivals and is better than each that ended."""
+    """The leader, if it learned, had rivals and is better than each."""
     if leader is None or learned[leader.id] == IDLE or len(results) == 1:
         return None
     return leader if all(found.answer == BETTER for found in comparisons.values()) else None

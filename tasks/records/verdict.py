@@ -189,7 +189,7 @@ class Verdict(RunDocument):
         tied: `recipe_id` of those that the leader can't be told from.
         sentence: The verdict in words.
         recipes: By rank.
-        comparisons: The leader against each other recipe that ended.
+        comparisons: The leader against each other recipe that learned; where none did, that ended.
         augmentation: Each recipe with augmentation against its twin.
         baselines, against_baselines: The simple models, and the shipped model's lead over each.
         shipped: None where no model can be shipped.

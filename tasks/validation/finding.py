@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ class Finding:
         remedy: What to do about a failure, or None.
         column: The one column it is about, or None.
         severity: Milder than the check's own, where this failure is; None: the check's.
+        strengths: For validation.json, of the check that measures them.
     """
 
     success: bool
@@ -34,6 +36,7 @@ class Finding:
     remedy: str | None = None
     column: str | None = None
     severity: Severity | None = None
+    strengths: Sequence[dict[str, Any]] = ()
 
     def result(self, check: str, origin: Origin, severity: Severity) -> dict[str, Any]:
         """One entry of validation.json's `results`."""

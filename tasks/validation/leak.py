@@ -59,6 +59,7 @@ def target_leak(dataset: Dataset, splits: pd.DataFrame, *, strength: Share = 0.9
         remedy=f"data.drop: {yaml_list(columns)}, unless known before the prediction is needed",
         column=columns[0] if len(columns) == 1 else None,
         severity="warn" if said and not found.blocking else None,
+        strengths=[each.record() for each in found.strengths[:_STRONGEST]],
     )
 
 

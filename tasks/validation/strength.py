@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,10 @@ class Strength:
     how: str
     share: float
     flawless: bool
+
+    def record(self) -> dict[str, Any]:
+        """An entry of validation.json's `strengths`."""
+        return {"columns": list(self.columns), "phrase": self.phrase, "share": round(self.share, 4)}
 
     @property
     def phrase(self) -> str:

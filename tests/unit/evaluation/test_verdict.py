@@ -41,6 +41,7 @@ def _judged(
     guessed: float = 0.5,
     losses: dict[str, tuple[float, float]] | None = None,
     moved: float = 0.5,
+    strengths: list[dict[str, Any]] | None = None,
 ) -> Verdict:
     """Final trials get the first `right` test rows right, each baseline its number of the last ones.
 
@@ -121,6 +122,7 @@ def _judged(
         records.SPLITS.frame(splits),
         constant=Constant(CONSTANT_LOSS, guessed),
         moved=lambda trial_id: moved,
+        strengths=strengths or [],
         resamples=200,
     )
     json.dumps(as_json(verdict), allow_nan=False)  # strict, whatever the case
@@ -152,7 +154,7 @@ def test_a_leader_better_than_each_wins():
 def test_two_that_cannot_be_told_apart_have_no_winner():
     verdict = _judged({"adam": _noisy(0.90, 0.90, 0), "nadam": _noisy(0.89, 0.89, 1), "sgd": _noisy(0.5, 0.5, 2)})
     assert (verdict.winner, verdict.leader, verdict.tied) == (None, "adam", ["nadam"])
-    assert verdict.sentence.startswith("adam is better than 1 of 2 recipes; it can't be told from nadam.")
+    assert verdict.sentence.startswith("adam is better than 1 of 2 other recipes; it can't be told from nadam.")
     assert any(step.startswith("To tell adam from nadam, train with about") for step in verdict.next)
 
 
@@ -357,6 +359,22 @@ class TestNothingLearned:
         )
         assert verdict.sentence.startswith("No recipe learned: nothing to ship.")
 
+    def test_those_that_did_not_learn_cost_the_test_no_power(self):
+        arms = {"adam": _arm(0.9, 0.9), "sgd": _arm(0.5, 0.5)}
+        idle = {f"idle{i}": _arm(0.5, 0.5, loss=0.71) for i in range(30)}
+        verdict, alone = _judged(arms | idle), _judged(arms)
+        assert verdict.comparisons == alone.comparisons
+        assert verdict.winner == "adam"
+        assert verdict.sentence.startswith("adam is better than sgd, the only other recipe that learned.")
+
+    def test_the_only_one_that_learned_is_compared_all_the_same(self):
+        """Below the constant answer's loss by luck, perhaps."""
+        verdict = _judged(
+            {"adam": _noisy(0.6, 0.6, 0), "sgd": [(*each[:2], 0.71) for each in _noisy(0.6, 0.6, 1) if each]},
+            guessed=0.9,
+        )
+        assert (verdict.winner, verdict.tied) == (None, ["sgd"])
+
     def test_one_that_learned_leads_though_the_metric_puts_it_last(self):
         verdict = _judged({"adam": _arm(0.9, 0.9, loss=0.71), "sgd": _arm(0.8, 0.8)}, guessed=0.95)
         assert (_ranks(verdict), verdict.shipped.recipe_id) == (["sgd", "adam"], "sgd")
@@ -384,6 +402,20 @@ class TestNothingLearned:
             "length"
         )
         assert any(step.startswith(remedy) for step in verdict.next)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.97, True), (0.93, False)])
+def test_a_column_that_reaches_what_the_best_baseline_reaches_is_the_first_warning(share: float, said: bool):
+    """The baseline removes 120 of 125 errors of guessing: 0.96."""
+    strengths = [{"columns": ["fee"], "phrase": "whether fee is missing", "share": share}]
+    verdict = _judged({"adam": _arm(0.9, 0.9)}, baselines={"logistic regression": 245}, strengths=strengths)
+    assert verdict.warnings[0].startswith("To know whether fee is missing is enough: it removes 97%") == said
+
+
+def test_an_honest_high_score_is_not_accused():
+    strengths = [{"columns": ["petal"], "phrase": "petal", "share": 0.75}]
+    verdict = _judged({"adam": _arm(0.9, 0.9)}, baselines={"logistic regression": 215}, strengths=strengths)
+    assert not any("is enough" in warning for warning in verdict.warnings)
 
 
 class TestClassWeights:
