@@ -2,65 +2,254 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.notation import Ambiguous, Notation, is_code, looks_like_number, notation_of
 from tasks.errors import BadInput
+from tasks.spec.models import Column, Read
 
 # A text column with more distinct values than the one, and than the other share of its rows, holds names,
 # identifiers or free text: no category repeats often enough to learn from.
 MAX_FREE_CATEGORIES = 50
 MAX_DISTINCT_SHARE = 0.2
 MOSTLY_NUMBERS = 0.9  # a text column with this share of numbers was meant as numbers
+# So was one with this share of so many different numbers, beside at most so many words that mean no value.
+LEAST_NUMBERS, FEWEST_MEASURED, MOST_WORDS = 0.5, 20, 3
 
 _BOOLEANS = ({"true": 1.0, "false": 0.0}, {"yes": 1.0, "no": 0.0})
 
 
-def as_input(column: pd.Series, where: str) -> tuple[pd.Series | None, str | None]:
-    """The column as a model's input, and what a user should know about how it was read.
+@dataclass(frozen=True)
+class Reading:
+    """How a column's values are read: decided over the whole column, applied to any of its rows.
 
-    Numbers and booleans (also the texts true/false or yes/no, in any case) become float64 with NaN where
-    missing, other texts categories: dtype object, `str` or None.
+    Args:
+        kind: `number`, `category`, or `ignore`: no input.
+        why: How that was decided.
+        notation: Of a number written as text.
+        meanings: Text to number, where each text has one: truth values, ordered grades.
+        missing: Texts that mean no value here, beside those that mean it everywhere.
+        note: What a user should know, or None where nothing is remarkable.
+    """
+
+    kind: Literal["number", "category", "ignore"]
+    why: str
+    notation: Notation = Notation()
+    meanings: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    note: str | None = None
+
+    def read(self, column: pd.Series) -> pd.Series:
+        """The column, or rows of it, as float64 with NaN where missing, or as texts with None (dtype object).
+
+        Args:
+            column: float64, integer or bool, or texts with None where missing (dtype object).
+        """
+        if column.dtype != object:
+            return column.astype(np.float64) if self.kind == "number" else as_written(column)
+        if self.kind == "category":
+            return column
+        if self.meanings:
+            return column.map(dict(self.meanings)).astype(np.float64)
+        column = column.where(~column.isin(self.missing), None) if self.missing else column
+        if self.notation.plain:
+            return pd.to_numeric(column, errors="coerce").astype(np.float64)
+        return self.notation.read(column)
+
+
+def as_input(
+    column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None
+) -> tuple[pd.Series | None, Reading]:
+    """The column as a model's input, and how it was read.
+
+    Numbers and booleans (also the texts true/false or yes/no, in any case, and numbers in other notations) become
+    float64 with NaN where missing, other texts categories: dtype object, `str` or None.
 
     Args:
         column: float64, integer or bool, or texts with None where missing (dtype object).
         where: File and column, for messages.
+        meant: What the spec says of it.
+        read: What the spec says of the file's numbers.
 
     Returns:
-        The column, or None where a model can't use it: then the note says why.
+        The column, or None where it is no input.
 
     Raises:
-        BadInput: an infinite value, numbers with a decimal comma, or with texts among them.
+        BadInput: an infinite value, numbers that can be read in two ways or with texts among them, or values that are
+            not what the spec says.
     """
-    if column.dtype != object:
-        return finite(column.astype(np.float64), where), None
+    reading = reading_of(column, where, meant, read)
+    if reading.kind == "ignore":
+        return None, reading
+    values = reading.read(column)
+    return finite(values, where) if reading.kind == "number" else values, reading
+
+
+def reading_of(column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None) -> Reading:
+    """How a column is read; as `as_input`."""
     present = column.dropna()
+    if meant is not None:
+        return _as_meant(present, where, meant, read)
     if present.empty:
-        return None, "has no value in any row"
+        return Reading("ignore", "no value", note="has no value in any row")
+    if column.dtype != object:
+        return Reading("number", "numbers in the file")
     booleans = as_truth_values(present)
     if booleans is not None:
-        return column.map(booleans).astype(np.float64), None
-    if present.str.fullmatch(r"-?\d+,\d+").all():
+        return Reading("number", "truth values", meanings=booleans)
+    distinct = [str(value) for value in present.unique()]
+    if (numbers := pd.to_numeric(pd.Series(distinct), errors="coerce")).notna().all() and not _marked(read):
+        because = is_code(distinct)
+        if because is None:
+            return Reading("number", "numbers in the file")
+        said = f"is read as codes, since {because} (as numbers: data.columns: {{{present.name}: number}})"
+        return _as_category(present, f"codes: {because}", said)
+    numeric = looks_like_number(distinct) | numbers.notna().to_numpy()
+    if not numeric.any():
+        return _as_category(present, "texts")
+    return _mostly_numbers(present, np.array(distinct, dtype=object), numeric, where, read)
+
+
+def as_quantity(
+    column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None
+) -> tuple[pd.Series, str | None]:
+    """A target whose texts are numbers in another notation than a program's, as float64, and how they were read; any
+    other target as it is.
+
+    Args:
+        column: No value is missing. Its name is the target's.
+
+    Raises:
+        BadInput: as `as_input`.
+    """
+    if meant is not None and meant.kind != "number":
         raise BadInput(
-            "holds numbers with a decimal comma",
-            where=where,
-            got=some(present.unique()),
-            accepted="a decimal point, as 1.5",
-            remedy="write the file with decimal points, or add the column to data.drop",
+            "says of the target what data.task says",
+            where=f"data.columns.{column.name}",
+            got=meant.kind,
+            remedy="take it out; data.task: classification or regression chooses",
         )
-    numbers = pd.to_numeric(present, errors="coerce")
-    if numbers.notna().all():
-        return finite(numbers.astype(np.float64).reindex(column.index), where), None
-    distinct, strangers = present.nunique(), present[numbers.isna()].unique()
-    mostly_numbers = numbers.notna().mean() >= MOSTLY_NUMBERS
-    if distinct <= MAX_FREE_CATEGORIES:
+    distinct = [str(value) for value in column.unique()] if column.dtype == object else []
+    plain = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").notna().all() and not _marked(read)
+    if not distinct or (meant is None and (plain or not looks_like_number(distinct).all())):
+        return column, None
+    reading = reading_of(column, where, meant, read)
+    if reading.kind != "number" or reading.meanings:
+        return column, None
+    note = (
+        None
+        if reading.notation.plain
+        else f"is read as numbers ({reading.notation}); as classes: data.task: classification"
+    )
+    return finite(reading.read(column), where), note
+
+
+def _marked(read: Read | None) -> bool:
+    return read is not None and (read.decimal is not None or read.thousands is not None)
+
+
+def _mostly_numbers(
+    present: pd.Series, distinct: np.ndarray, numeric: np.ndarray, where: str, read: Read | None
+) -> Reading:
+    """A column of texts some of which are numbers, perhaps in another notation."""
+    strangers = distinct[~numeric]
+    share = float(present.isin(set(distinct[numeric])).mean())
+    words = len(strangers) <= MOST_WORDS and not any(re.search(r"\d", word) for word in strangers)
+    measured = share >= LEAST_NUMBERS and words and numeric.sum() >= FEWEST_MEASURED
+    if not len(strangers) or measured:
+        notation = _notation(distinct[numeric], where, present, read)
+        said = [f"is read as numbers ({notation})"] if not notation.plain else []
+        if len(strangers):
+            rows = int(present.isin(set(strangers)).sum())
+            said.append(f"holds {some(strangers)} in {rows:,} {'row' if rows == 1 else 'rows'}, read as no value")
+        note = " and ".join(said) + f"; else data.columns: {{{present.name}: category}}"
+        return Reading("number", "texts that are numbers", notation, missing=tuple(strangers), note=note)
+    mostly = share >= MOSTLY_NUMBERS
+    if len(distinct) <= MAX_FREE_CATEGORIES:
         note = f"is read as categories, since {some(strangers)} is no number"
-        return column, note if mostly_numbers else None
-    if mostly_numbers:
+        return Reading("category", "texts", note=note if mostly else None)
+    if mostly:
         raise mixed(strangers, where)
-    if distinct > MAX_DISTINCT_SHARE * len(present):
-        return None, f"is text with {distinct:,} distinct values in {len(present):,} rows"
-    return column, None
+    return _as_category(present, "texts")
+
+
+def _notation(texts: np.ndarray, where: str, column: pd.Series, read: Column | Read | None) -> Notation:
+    decimal, thousands = (read.decimal, read.thousands) if read else (None, None)
+    try:
+        return notation_of(list(texts), decimal, thousands)
+    except Ambiguous as choices:
+        raise BadInput(
+            f"holds numbers that can be read in two ways: {choices}",
+            where=where,
+            got=some(texts),
+            remedy=f'say which: data.columns: {{{column.name}: {{kind: number, thousands: ","}}}}, or decimal: ","; or '
+            f"leave it out: data.drop: [{column.name}]",
+        ) from None
+
+
+def _as_category(present: pd.Series, why: str, note: str | None = None) -> Reading:
+    distinct = present.nunique()
+    if distinct > MAX_FREE_CATEGORIES and distinct > MAX_DISTINCT_SHARE * len(present):
+        text = f"is text with {distinct:,} distinct values in {len(present):,} rows"
+        return Reading("ignore", "text that hardly repeats", note=f"{note}; it {text}" if note else text)
+    return Reading("category", why, note=note)
+
+
+def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) -> Reading:
+    """As the spec says."""
+    why = "data.columns says so"
+    if meant.kind in ("ignore", "category"):
+        return Reading(meant.kind, why)
+    if meant.order is not None:
+        codes = {text: float(place) for place, text in enumerate(meant.order)}
+        others = [text for text in as_written(present).unique() if text not in codes]
+        if others:
+            raise BadInput(
+                "holds values that its order lacks",
+                where=where,
+                got=some(np.array(others, dtype=object)),
+                accepted=", ".join(meant.order),
+                remedy=f"name them in data.columns.{present.name}.order",
+            )
+        return Reading("number", f"{why}, in order", meanings=codes)
+    if present.dtype != object:
+        return Reading("number", why)
+    if booleans := as_truth_values(present):
+        return Reading("number", why, meanings=booleans)
+    distinct = np.array([str(value) for value in present.unique()], dtype=object)
+    marks = meant if meant.decimal is not None or meant.thousands is not None else read
+    reading = Reading("number", why)
+    if not pd.to_numeric(pd.Series(distinct), errors="coerce").notna().all() or _marked(read) or marks is meant:
+        numeric = distinct[looks_like_number(distinct)]
+        reading = replace(reading, notation=_notation(numeric, where, present, marks))
+    unread = distinct[reading.read(pd.Series(distinct, dtype=object)).isna().to_numpy()]
+    if len(unread):
+        raise mixed(unread, where)
+    return reading
+
+
+def as_written(column: pd.Series) -> pd.Series:
+    """Values as texts: of a text column as they stand, of numbers without a needless `.0`; None where missing.
+
+    >>> list(as_written(pd.Series([1.0, 2.5]))), list(as_written(pd.Series(["0100", "1e2"], dtype=object)))
+    (['1', '2.5'], ['0100', '1e2'])
+    """
+    codes, values = pd.factorize(column)  # a text for each row would take more memory than the whole column
+    texts = np.array([*(said(value) for value in values), None], dtype=object)
+    return pd.Series(texts[codes], index=column.index, dtype=object)
+
+
+def said(value: object) -> str:
+    """A value as a text."""
+    if isinstance(value, (float, np.floating)):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value)
 
 
 def mixed(strangers: np.ndarray, where: str) -> BadInput:

@@ -7,6 +7,7 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,16 @@ import pandas as pd
 from tasks.errors import BadInput
 from tasks.spec.models import Read
 
+MISSING_TEXTS = "missing texts"
+"""In a frame's `attrs`: by column, how often which text stood for no value."""
+
 _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
 
 def read_delimited(
     path: Path, read: Read, shown: str, *, text: str | None = None, keep_undecodable: bool = False
 ) -> pd.DataFrame:
-    """The file's columns as stripped `str`, None where a value is missing. dtype object.
+    """The file's columns as stripped `str`, None where a value is missing (`MISSING_TEXTS`). dtype object.
 
     Quoting is that of RFC 4180, or none. Every row has as many fields as the first; blank lines are skipped.
 
@@ -58,12 +62,14 @@ def read_delimited(
         body.append(fields)
     if not body:
         raise BadInput("has a header but no rows", where=shown)
-    return pd.DataFrame(
-        {
-            name: _column(values, frozenset([""] if name == text else read.missing))
-            for name, values in zip(names, zip(*body, strict=True), strict=True)
-        }
-    )
+    frame, said = {}, {}
+    for name, values in zip(names, zip(*body, strict=True), strict=True):
+        missing = frozenset([""] if name == text else read.missing)
+        frame[name] = _column(values, missing)
+        said[name] = Counter(value for value in values if value in missing)
+    table = pd.DataFrame(frame)
+    table.attrs[MISSING_TEXTS] = said
+    return table
 
 
 def undecodable(frame: pd.DataFrame) -> np.ndarray:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset, Input
-from tasks.datasets.columns import as_input
+from tasks.datasets.columns import Reading, as_input, as_quantity, as_written
+from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.faults import Fault, settle
 from tasks.datasets.fetch import Progress
@@ -19,8 +20,9 @@ from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
-from tasks.datasets.targets import as_target, as_written, joined
+from tasks.datasets.targets import as_target, joined
 from tasks.errors import BadInput, nearest
+from tasks.evaluation.metrics import CLASSIFICATION
 from tasks.kinds import KINDS, kinds_of
 from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
 from tasks.preprocessing.tables import SOUND as SOUND_INPUT
@@ -61,6 +63,10 @@ def load_dataset(
 
     entry, frame = source.entry, source.frame
     target_where = f"{source.shown}, column {target_name}"
+    quantity_note = None
+    if data.classes is None and data.task != CLASSIFICATION and not source.labels:
+        meant = data.columns.get(target_name)
+        labels, quantity_note = as_quantity(labels.rename(target_name), target_where, meant, data.read)
     target = as_target(
         labels,
         target_where,
@@ -70,7 +76,7 @@ def load_dataset(
         names=None if data.classes else _class_names(source, target_name),
         labels=source.labels,
     )
-    of_target = [f"{target_name}: {note}" for note in target.notes]
+    of_target = [f"{target_name}: {note}" for note in (quantity_note, *target.notes) if note]
     dataset = Dataset(
         name=source.name,
         table=pd.DataFrame(index=range(len(target.values))),
@@ -93,7 +99,9 @@ def load_dataset(
     chosen = _chosen(frame.columns, data, target_name, steering)
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
     digest = ContentDigest()
-    table, input_notes = _inputs(frame, chosen, data, source, digest, None if sampling is None else sampling.rows)
+    table, readings, input_notes = _inputs(
+        frame, chosen, data, source, digest, None if sampling is None else sampling.rows
+    )
     dataset = replace(
         dataset,
         table=table,
@@ -103,7 +111,7 @@ def load_dataset(
         notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
     if sampling is not None and isinstance(frame, ParquetTable):
-        return stream(dataset, frame, sampling, home / "cache" / "streamed")
+        return stream(dataset, frame, readings, sampling, home / "cache" / "streamed")
     return dataset
 
 
@@ -130,7 +138,9 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     if not labelled.any():
         raise BadInput("the target has no value in any row", where=f"{source.shown}, column {target_name}")
     if not labelled.all():
-        notes.append(f"{int((~labelled).sum()):,} rows without {target_name} left out")
+        notes.append(
+            f"{int((~labelled).sum()):,} rows without {target_name} left out{_as_missing(source, target_name)}"
+        )
     source = source.of_rows(labelled)
     if text is None:
         return source, notes
@@ -143,6 +153,15 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     faults = [Fault(f"row {row + 1}", "is blank") for row in source.frame.index[~written]]
     notes += settle(faults, len(column), "texts", where, data.unreadable)
     return source.of_rows(written), notes
+
+
+def _as_missing(source: Source, name: str) -> str:
+    """Which texts of a column were taken as missing, where it was not only empty."""
+    texts = source.frame.attrs.get(MISSING_TEXTS, {}).get(name, {}) if isinstance(source.frame, pd.DataFrame) else {}
+    words = [f"{text!r} in {count:,}" for text, count in texts.items() if text]
+    if not words:
+        return ""
+    return f": {', '.join(words)} of them is taken as no value (if it is a class: data.read.missing: [''])"
 
 
 def _class_names(source: Source, target_name: str) -> Mapping[str, str] | None:
@@ -228,23 +247,25 @@ def _check_names(data: Data, source: Source, target_name: str) -> None:
     split = data.split
     named = [("data.features", name) for name in data.features or []]
     named += [("data.drop", name) for name in data.drop]
+    named += [(f"data.columns.{name}", name) for name in data.columns]
     ways = {"group": split.group, "time": split.time, "given": split.given}
     named += [(f"data.split.{way}", name) for way, name in ways.items() if name is not None]
     for where, name in named:
-        inputs = where in ("data.features", "data.drop")
+        inputs = where in ("data.features", "data.drop") or where.startswith("data.columns.")
         if source.media is not None and (inputs or list(source.frame.columns) == [LABEL]):
             problem = f"has no effect on {source.media}: they have no columns"
             raise BadInput(problem, where=where, got=name, remedy="take it out")
         if name not in source.frame.columns:
             accepted = _nearest_column(name, source.frame.columns)
             raise BadInput(f"{source.shown} has no such column", where=where, got=name, accepted=accepted)
-        if name == target_name:
+        if name == target_name and not where.startswith("data.columns."):
             raise BadInput("names the target", where=where, got=name, remedy="take it out, or choose another target")
 
 
 def _chosen(columns: Iterable[str], data: Data, target_name: str, steering: list[str]) -> list[str]:
     """The columns that are to be inputs, in the source's order."""
-    others = (target_name, *data.drop, *steering)
+    ignored = [name for name, meant in data.columns.items() if meant.kind == "ignore"]
+    others = (target_name, *data.drop, *ignored, *steering)
     if data.features is not None:
         return [name for name in columns if name in data.features]
     return [name for name in columns if name not in others]
@@ -257,15 +278,16 @@ def _inputs(
     source: Source,
     digest: ContentDigest,
     sample: np.ndarray | None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """The columns a model gets, and notes on those left out or read unexpectedly.
+) -> tuple[pd.DataFrame, dict[str, Reading], list[str]]:
+    """The columns a model gets, how each is read, and notes on those left out or read unexpectedly.
 
     One column after the other is read whole, which decides how it is read, and enters the digest.
 
     Args:
         sample: Positions of the rows that are kept; None: all.
     """
-    notes, columns = [], {}
+    notes: list[str] = []
+    columns, readings = {}, {}
     leave_out = source.entry.leave_out
     for name in chosen:
         if name in leave_out and data.features is None:
@@ -273,14 +295,16 @@ def _inputs(
             continue
         if name in leave_out:
             notes.append(f"{name} is an input since data.features names it, but it {leave_out[name]}")
-        column, note = as_input(frame[name], f"{source.shown}, column {name}")
+        where = f"{source.shown}, column {name}"
+        column, reading = as_input(frame[name].rename(name), where, data.columns.get(name), data.read)
         if column is None and data.features is not None:
-            raise BadInput(f"column {name} can't be an input: it {note}", where="data.features", got=name)
+            raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
         if column is not None:
             digest.add_column("input", name, column)
             columns[name] = column if sample is None else column.iloc[sample]
-        if note:
-            notes.append(f"{name} {note}" + (": left out" if column is None else ""))
+            readings[name] = reading
+        if reading.note:
+            notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:
         raise BadInput(
             "no column is left as an input",
@@ -289,7 +313,7 @@ def _inputs(
             remedy="see data.drop and data.features",
         )
     index = frame.index if sample is None else frame.index[sample]
-    return pd.DataFrame(columns, index=index).reset_index(drop=True), notes
+    return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, notes
 
 
 def _beside(frame: pd.DataFrame | ParquetTable, used: list[str]) -> pd.DataFrame:

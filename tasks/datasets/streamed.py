@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset, Streamed
-from tasks.datasets.columns import as_input
+from tasks.datasets.columns import Reading
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.splits import split_rows
 from tasks.spec.models import Data
@@ -98,10 +98,15 @@ def sample_rows(parts: np.ndarray, target: np.ndarray | None, size: int, seed: i
     return np.unique(np.concatenate(chosen))
 
 
-def stream(dataset: Dataset, frame: ParquetTable, sampling: Sampling, cache: Path) -> Dataset:
-    """The data set whose table holds the sample, with its other rows on disk."""
-    numbers = set(dataset.numbers)
-    raw = OnDisk(frame, {name: name in numbers for name in dataset.table.columns})
+def stream(
+    dataset: Dataset, frame: ParquetTable, readings: Mapping[str, Reading], sampling: Sampling, cache: Path
+) -> Dataset:
+    """The data set whose table holds the sample, with its other rows on disk.
+
+    Args:
+        readings: How each input is read, in order.
+    """
+    raw = OnDisk(frame, readings)
     return replace(dataset, streamed=Streamed(raw, sampling.rows, cache), notes=(*sampling.notes, *dataset.notes))
 
 
@@ -110,33 +115,22 @@ class OnDisk:
     """A `dataset.RawColumns` in Parquet.
 
     Args:
-        numeric: The inputs in order: whether as numbers or as categories.
+        readings: The inputs in order, with how they are read.
     """
 
     frame: ParquetTable
-    numeric: dict[str, bool]
+    readings: Mapping[str, Reading]
 
     @property
     def columns(self) -> list[str]:
-        return list(self.numeric)
+        return list(self.readings)
 
     def __getitem__(self, name: str) -> pd.Series:
-        return _as_decided(self.frame[name], self.numeric[name])
+        return self.readings[name].read(self.frame[name])
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         for chunk in self.frame.chunks(self.columns):
-            yield pd.DataFrame({name: _as_decided(chunk[name], kind) for name, kind in self.numeric.items()})
-
-
-def _as_decided(column: pd.Series, numeric: bool) -> pd.Series:
-    """A column, or a piece of it, in the kind that the whole column was given by `as_input`."""
-    if not numeric:
-        return column
-    if column.dtype != object:
-        return column.astype(np.float64)
-    # Texts that are all numbers, or all of one pair of truth values: so are those of a piece, unless it has none.
-    numbers, _ = as_input(column, "")
-    return pd.Series(np.nan, column.index) if numbers is None else numbers
+            yield pd.DataFrame({name: reading.read(chunk[name]) for name, reading in self.readings.items()})
 
 
 def _shown(size: float) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasks.datasets.columns import MOSTLY_NUMBERS, as_truth_values, finite, mixed, some
+from tasks.datasets.columns import MOSTLY_NUMBERS, as_truth_values, as_written, finite, mixed, said, some
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 
@@ -115,23 +115,6 @@ def _refuse_almost_numbers(column: pd.Series, numbers: pd.Series | None, task: s
             raise mixed(column[parsed.isna()].unique(), where)
 
 
-def as_written(column: pd.Series) -> pd.Series:
-    """The labels as texts: of a text column as they stand, of numbers without a needless `.0`.
-
-    >>> list(as_written(pd.Series([1.0, 2.5]))), list(as_written(pd.Series(["0100", "1e2"], dtype=object)))
-    (['1', '2.5'], ['0100', '1e2'])
-    """
-    codes, values = pd.factorize(column)  # a text for each row would take more memory than the whole target
-    texts = np.array([_text(value) for value in values], dtype=object)
-    return pd.Series(texts[codes], index=column.index, dtype=object)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (float, np.floating)):
-        return str(int(value)) if float(value).is_integer() else repr(float(value))
-    return str(value)
-
-
 def _one_spelling(labels: Sequence[str]) -> dict[str, str]:
     """Each label as its class is called: as it is, unless the file writes one plain number in several ways (1 and 1.0).
 
@@ -147,7 +130,7 @@ def _one_spelling(labels: Sequence[str]) -> dict[str, str]:
 
 def _classes(column: pd.Series, where: str, order: Sequence[str] | None, names: Mapping[str, str] | None) -> Target:
     codes, values = pd.factorize(column)
-    labels = [_text(value) for value in values]
+    labels = [said(value) for value in values]
     if order is None:
         called = _one_spelling(labels)
         labels = [called[label] for label in labels]

@@ -33,6 +33,10 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+Mark = Literal[".", ",", " "]
+"""A sign in a number."""
+
+
 class Read(Frozen):
     """How a CSV or TSV file is read. What is None is found out from the file."""
 
@@ -44,6 +48,61 @@ class Read(Frozen):
     )
     missing: list[str] = Field(default=["", "NA", "NaN", "null"], description="texts that mean: no value")
     comment: str | None = Field(None, description="lines that begin so are skipped")
+    decimal: Mark | None = Field(None, description="what stands before a fraction, in every column of texts")
+    thousands: Mark | None = Field(None, description="what stands between thousands, in every column of texts")
+
+    @model_validator(mode="after")
+    def _two_signs(self) -> Self:
+        _check_marks(self.decimal, self.thousands)
+        return self
+
+
+def _label(value: Any) -> Any:
+    """A class as its file writes it: YAML's 1 and true are texts there."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Label = Annotated[str, BeforeValidator(_label)]
+
+
+class Column(Frozen):
+    """What a column means, where that can't be told from its values. A kind alone is enough: `zip: category`."""
+
+    kind: Literal["number", "category", "ordered", "ignore"] = Field(description="ignore: no input, as in drop")
+    decimal: Mark | None = Field(None, description="of a number: what stands before the fraction")
+    thousands: Mark | None = Field(None, description="of a number: what stands between thousands")
+    order: list[Label] | None = Field(None, min_length=2, description="of kind ordered: its values from low to high")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_alone(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if (self.kind == "ordered") != (self.order is not None):
+            raise problem("kind ordered needs an order, and only that has one", suffix="order", accepted="[low, high]")
+        if self.kind != "number" and (self.decimal or self.thousands):
+            raise problem("has an effect on numbers only", got=f"kind: {self.kind}", accepted="kind: number")
+        _check_marks(self.decimal, self.thousands)
+        return self
+
+
+def _check_marks(decimal: str | None, thousands: str | None) -> None:
+    if decimal is not None and decimal == thousands:
+        raise problem("one sign can't stand for both", got=f"decimal and thousands: {decimal!r}", suffix="thousands")
+
+
+def _no_list(value: Any) -> Any:
+    if isinstance(value, list):
+        raise problem(
+            "names go in data.read.columns, and this says what columns mean",
+            got="a list",
+            accepted="a mapping, as {zip: category}",
+        )
+    return value
 
 
 class Split(Frozen):
@@ -80,16 +139,6 @@ class Split(Frozen):
         return self
 
 
-def _label(value: Any) -> Any:
-    """A class as its file writes it: YAML's 1 and true are texts there."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
-Label = Annotated[str, BeforeValidator(_label)]
-
-
 def _spellings(value: Any) -> Any:
     """`[a, b]` as `{a: [a], b: [b]}`; one spelling needs no list."""
     if isinstance(value, list):
@@ -124,6 +173,9 @@ class Data(Frozen):
     )
     features: list[str] | None = Field(None, description="the only columns used as inputs; None: all")
     drop: list[str] = Field(default=[], description="columns not used as inputs")
+    columns: Annotated[dict[str, Column], BeforeValidator(_no_list)] = Field(
+        default={}, description="what columns mean, by name, where that can't be told from their values"
+    )
     rows: Count | None = Field(None, description="use a seeded random sample of so many rows")
     memory: Size | None = Field(
         None, description="Parquet that decoded needs more is streamed; None: a quarter of the machine's, at most 4 GB"
@@ -146,9 +198,24 @@ class Data(Frozen):
             suffix = "drop" if self.drop else "features"
             raise problem("has no effect beside text, which is the only input", suffix=suffix, remedy="take it out")
         self._check_classes()
+        self._check_columns()
         if self.text is not None and self.text == self.target:
             raise problem("names the target", got=self.text, suffix="text", remedy="choose another column")
         return self
+
+    def _check_columns(self) -> None:
+        for name, meant in self.columns.items():
+            used = meant.kind != "ignore"
+            if name in self.drop and used:
+                raise problem(
+                    f"{name} is dropped, and a {meant.kind} here", suffix=f"columns.{name}", remedy="keep one"
+                )
+            if self.features is not None and (name in self.features) != used:
+                said = f"is a {meant.kind} here" if used else "is ignored here"
+                other = "not in features" if used else "in features"
+                raise problem(f"{name} {said}, and {other}", suffix=f"columns.{name}", remedy="keep one")
+        if self.text is not None and self.columns:
+            raise problem("has no effect beside text, which is the only input", suffix="columns", remedy="take it out")
 
     def _check_classes(self) -> None:
         if self.classes is None:

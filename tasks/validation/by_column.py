@@ -35,7 +35,8 @@ def of_all_rows(table: pd.DataFrame, train: np.ndarray) -> Iterator[Inferred]:
             yield _type(name, "float64", "numbers")
         else:
             yield _type(name, "str", "categories")
-            yield _stray_text(name)
+            if not table[name].dropna().astype("str").str.fullmatch(_NUMBER).all():  # else these are codes
+                yield _stray_text(name)
             yield _placeholder(name)
         yield _missing(table[name], train)
 
