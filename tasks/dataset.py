@@ -209,8 +209,8 @@ class Dataset:
         medium: The one input where it is images, texts or sounds, else None.
         given_part: `train`, `val` or `test` of each row where the source comes already split, else None.
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
-        beside: Columns of the source that are no inputs and steer nothing, aligned with `table`, for checks. None of
-            streamed data.
+        written: Every column of the source as it was read, before its values were given a meaning: texts with None
+            where missing, or numbers. Aligned with `table`; without columns for streamed data, images and sounds.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
         source: Where it came from: an address or a path, for the report.
         licence: As its source states it.
@@ -229,7 +229,7 @@ class Dataset:
     positive: Positive | None = None
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
-    beside: pd.DataFrame = field(default_factory=pd.DataFrame)
+    written: pd.DataFrame = field(default_factory=pd.DataFrame)
     group: str | None = None
     source: str = ""
     licence: str = ""
@@ -244,6 +244,12 @@ class Dataset:
         """The raw inputs at these positions."""
         raw = self.raw
         return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
+
+    @property
+    def beside(self) -> pd.DataFrame:
+        """The columns of the source that are neither inputs nor the target, and steer nothing."""
+        used = {*self.table.columns, *self.extras.columns, self.target_name}
+        return self.written[[name for name in self.written.columns if name not in used]]
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -179,11 +179,36 @@ def repeated_customer(case: Case) -> Answer:
     return "a warning to split by customer_id", _about(ran.said, "customer_id"), right
 
 
+def read_as_numbers(name: str) -> Rule:
+    def rule(case: Case) -> Answer:
+        ran = case.check()
+        said = [f"{name} is read as numbers", f"{name}: read as numbers"]
+        right = ran.code == 0 and any(each in ran.said for each in said)
+        return f"{name} is read as numbers, and said", _about(ran.said, "read as numbers"), right
+
+    return rule
+
+
+def leading_zeros(case: Case) -> Answer:
+    said = case.check().said
+    return "zip is read as codes, and said", _about(said, "zip is read"), "zip is read as codes" in said
+
+
+def passes_checks(case: Case) -> Answer:
+    ran = case.check()
+    return "the spec's checks pass", f"exit {ran.code}: {ran.said[-160:]}", ran.code == 0
+
+
 RULES: dict[str, Rule] = {
     "advice_vs_gate": advice_vs_gate,
     "circular_remedies": circular_remedies,
+    "decimal_comma_inputs": read_as_numbers("grade"),
+    "decimal_comma_target": read_as_numbers("price"),
     "folders_of_numbers": folders_of_numbers,
+    "gx_left_out_column": passes_checks,
+    "gx_sees_converted_values": passes_checks,
     "label_case": label_case,
+    "leading_zeros": leading_zeros,
     "leak_formatted_copy": blocked_leak,
     "leak_identical_200": blocked_leak,
     "leak_identical_400": blocked_leak,
@@ -191,11 +216,13 @@ RULES: dict[str, Rule] = {
     "leak_sum": blocked_leak,
     "never_ship_unlearned": never_ship_unlearned,
     "nothing_predicted_positive": nothing_predicted_positive,
+    "percent_currency_inputs": read_as_numbers("utilisation"),
     "positive_class": positive_class,
     "precision_of_one": precision_of_one,
     "rating_metric": rating_metric,
     "recall_interval": recall_interval,
     "repeated_customer": repeated_customer,
+    "thousands_dropped": read_as_numbers("income"),
 }
 
 

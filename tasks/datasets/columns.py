@@ -145,7 +145,7 @@ def as_quantity(
     note = (
         None
         if reading.notation.plain
-        else f"is read as numbers ({reading.notation}); as classes: data.task: classification"
+        else f"read as numbers ({reading.notation}); as classes: data.task: classification"
     )
     return finite(reading.read(column), where), note
 

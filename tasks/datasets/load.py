@@ -106,7 +106,7 @@ def load_dataset(
         dataset,
         table=table,
         kinds=kinds_of(table),
-        beside=_beside(frame, [*table.columns, *steering, target_name]),
+        written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
         notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
@@ -314,13 +314,6 @@ def _inputs(
         )
     index = frame.index if sample is None else frame.index[sample]
     return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, notes
-
-
-def _beside(frame: pd.DataFrame | ParquetTable, used: list[str]) -> pd.DataFrame:
-    """The columns that are used for nothing. Those of a file that is read column by column stay there."""
-    if not isinstance(frame, pd.DataFrame):
-        return pd.DataFrame()
-    return frame[[name for name in frame.columns if name not in set(used)]].reset_index(drop=True)
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

@@ -1,4 +1,8 @@
-"""The expectations that the spec's author wrote, run on the raw table."""
+"""The expectations that the spec's author wrote, run on the file's columns.
+
+What is about texts (regular expressions, lengths, formats of dates, sets of texts) sees them as they are written;
+bounds, statistics and sets of numbers see the numbers that they mean.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype as is_number
 
 from tasks.dataset import Dataset
 from tasks.errors import BadInput, Several, nearest
@@ -21,8 +26,20 @@ _ABOUT_THE_COLUMNS = {
 """Expectations for which a column that is not there is an answer, not a mistake."""
 
 
+_ABOUT_TEXTS = (
+    "_match_regex",
+    "_match_strftime",
+    "_value_lengths_",
+    "_dateutil_parseable",
+    "_match_like",
+    "_regex_list",
+)
+"""Parts of the names of expectations that are about texts."""
+
+
 def raw_table(dataset: Dataset) -> pd.DataFrame:
-    """All columns that an expectation can name: inputs (texts too), target (class names, or their numbers), extras."""
+    """All columns that an expectation can name, in the values that they mean: inputs (texts too), target (class names,
+    or their numbers), extras, and the file's other columns."""
     target: pd.Series
     if dataset.classes is None:
         target = pd.Series(dataset.target)
@@ -33,7 +50,42 @@ def raw_table(dataset: Dataset) -> pd.DataFrame:
     raw = dataset.raw if isinstance(dataset.raw, pd.DataFrame) else dataset.table
     columns = {**{str(name): raw[name] for name in raw.columns}, dataset.target_name: target}
     columns |= {name: dataset.extras[name] for name in dataset.extras.columns if name not in columns}
+    columns |= {str(name): _numbers(column) for name, column in dataset.beside.items() if name not in columns}
     return pd.DataFrame({name: column.array for name, column in columns.items()})
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column as numbers, where every value of it is one."""
+    if column.dtype != object:
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if numbers.notna().equals(column.notna()) else column.astype("str").where(column.notna())
+
+
+def written_table(dataset: Dataset, meant: pd.DataFrame) -> pd.DataFrame:
+    """The same columns as texts: as they are written in the file, where that is known.
+
+    Args:
+        meant: What `raw_table` gives.
+    """
+    known = {name for name in dataset.written.columns if name != dataset.target_name}
+    return pd.DataFrame(
+        {name: _texts(dataset.written[name] if name in known else meant[name]).array for name in meant.columns}
+    )
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """As texts, whole numbers without a needless `.0`; missing stays missing."""
+    if not is_number(column) or pd.api.types.is_bool_dtype(column):
+        return column.astype("str").where(column.notna())
+    plain = column.map(lambda value: f"{value:.0f}" if value == value // 1 else repr(value), na_action="ignore")
+    return plain.astype("str").where(column.notna())
+
+
+def _is_about_texts(expectation: Expectation) -> bool:
+    values = expectation.parameters.get("value_set")
+    words = isinstance(values, (list, tuple)) and any(isinstance(value, str) for value in values)
+    return words or any(part in expectation.name for part in _ABOUT_TEXTS)
 
 
 def findings(dataset: Dataset, expectations: Mapping[str, Expectation]) -> list[Finding]:
@@ -48,12 +100,20 @@ def findings(dataset: Dataset, expectations: Mapping[str, Expectation]) -> list[
     """
     if not expectations:
         return []
-    frame = raw_table(dataset)
-    _raise([error for where, item in expectations.items() if (error := _wrong(item, where, frame))])
-    outcomes = run(frame, list(expectations.values()))
-    answers = list(zip(expectations.items(), outcomes, strict=True))
-    _raise([_not_computed(item, where, outcome.error) for (where, item), outcome in answers if outcome.error])
-    return [_finding(frame, item, outcome) for (_, item), outcome in answers]
+    meant = raw_table(dataset)
+    _raise([error for where, item in expectations.items() if (error := _wrong(item, where, meant))])
+    textual = {where for where, item in expectations.items() if _is_about_texts(item)}
+    texts = written_table(dataset, meant) if textual else meant
+    outcomes: dict[str, Outcome] = {}
+    for frame, wanted in ((meant, expectations.keys() - textual), (texts, textual)):
+        places = [where for where in expectations if where in wanted]
+        answers = run(frame, [expectations[where] for where in places]) if places else []
+        outcomes |= dict(zip(places, answers, strict=True))
+    failed = {where: outcome.error for where, outcome in outcomes.items() if outcome.error}
+    _raise([_not_computed(item, where, failed[where]) for where, item in expectations.items() if where in failed])
+    return [
+        _finding(texts if where in textual else meant, item, outcomes[where]) for where, item in expectations.items()
+    ]
 
 
 def _raise(errors: Sequence[BadInput]) -> None:

@@ -258,8 +258,8 @@ def test_an_id_that_is_no_input_is_looked_at_too() -> None:
     from dataclasses import replace
 
     ids, target = customers(4, shared=0.9)
-    beside = pd.DataFrame({"patient": text([f"P{i:05}" for i in ids])})
-    found = repeated_id(replace(with_ids(None, target), beside=beside), split(len(ids)))
+    written = pd.DataFrame({"patient": text([f"P{i:05}" for i in ids])})
+    found = repeated_id(replace(with_ids(None, target), written=written), split(len(ids)))
     assert found is not None and found.column == "patient"
 
 

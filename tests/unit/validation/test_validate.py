@@ -83,6 +83,30 @@ def test_the_result_keeps_the_contract_of_validation_json(dataset, splits):
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
+def test_texts_are_seen_as_they_are_written_and_numbers_as_they_are_meant(tmp_path):
+    """Also of columns that are no inputs."""
+    from tasks.datasets.load import load_dataset
+    from tasks.spec.models import Data
+
+    rows = [f'{i % 7:05d},{"Yes" if i % 2 else "No"},"{i + 1},5",K{i:03d},{i % 3}' for i in range(90)]
+    (tmp_path / "d.csv").write_text("\n".join(["zip,smoker,price,customer,left", *rows]))
+    read = {"columns": {"zip": "number"}, "drop": ["customer"]}
+    dataset = load_dataset(Data(source=str(tmp_path / "d.csv"), target="left", **read), home=tmp_path)
+    part = np.array(["train", "train", "train", "val", "test"])[np.arange(90) % 5]
+    entries = [
+        Entry("expect_column_values_to_match_regex", {"column": "zip", "regex": "^[0-9]{5}$"}),
+        Entry(BETWEEN, {"column": "zip", "min_value": 0, "max_value": 6}),
+        Entry("expect_column_values_to_be_in_set", {"column": "smoker", "value_set": ["Yes", "No"]}),
+        Entry("expect_column_values_to_be_in_set", {"column": "smoker", "value_set": [0, 1]}),
+        Entry("expect_column_values_to_match_regex", {"column": "price", "regex": ",5$"}),
+        Entry(BETWEEN, {"column": "price", "min_value": 1, "max_value": 91}),
+        Entry("expect_column_values_to_be_unique", {"column": "customer"}),
+        Entry("expect_column_value_lengths_to_equal", {"column": "customer", "value": 4}),
+    ]
+    result = validate(dataset, SPLITS.frame(pd.DataFrame({"row": range(90), "part": part})), entries)
+    assert [entry["success"] for entry in written(result)] == [True] * len(entries)
+
+
 def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
     entry = Entry(BETWEEN, {"column": "age", "min_value": 0, "max_value": 100}, "block")
 
