@@ -189,6 +189,17 @@ def read_as_numbers(name: str) -> Rule:
     return rule
 
 
+def dates_one_hot(case: Case) -> Answer:
+    said = case.check().said
+    return "day is read as dates, and said", _about(said, "day is read"), "day is read as dates" in said
+
+
+def time_split_ddmmyyyy(case: Case) -> Answer:
+    ran = case.run()
+    right = ran.code == 2 and "does not sort as time" in ran.said
+    return "refused: does not sort as time", f"exit {ran.code}: {_about(ran.said, 'sort as time')}", right
+
+
 def leading_zeros(case: Case) -> Answer:
     said = case.check().said
     return "zip is read as codes, and said", _about(said, "zip is read"), "zip is read as codes" in said
@@ -202,6 +213,7 @@ def passes_checks(case: Case) -> Answer:
 RULES: dict[str, Rule] = {
     "advice_vs_gate": advice_vs_gate,
     "circular_remedies": circular_remedies,
+    "dates_one_hot": dates_one_hot,
     "decimal_comma_inputs": read_as_numbers("grade"),
     "decimal_comma_target": read_as_numbers("price"),
     "folders_of_numbers": folders_of_numbers,
@@ -223,6 +235,7 @@ RULES: dict[str, Rule] = {
     "recall_interval": recall_interval,
     "repeated_customer": repeated_customer,
     "thousands_dropped": read_as_numbers("income"),
+    "time_split_ddmmyyyy": time_split_ddmmyyyy,
 }
 
 

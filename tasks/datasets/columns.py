@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.dates import ISO, Unclear, days, format_of, instants
 from tasks.datasets.notation import Ambiguous, Notation, is_code, looks_like_number, notation_of
 from tasks.errors import BadInput
 from tasks.spec.models import Column, Read
@@ -30,17 +31,19 @@ class Reading:
     """How a column's values are read: decided over the whole column, applied to any of its rows.
 
     Args:
-        kind: `number`, `category`, or `ignore`: no input.
+        kind: `number`, `category`, `date` (days since 1970), or `ignore`: no input.
         why: How that was decided.
         notation: Of a number written as text.
+        form: Of dates, as `dates.format_of` gives it.
         meanings: Text to number, where each text has one: truth values, ordered grades.
         missing: Texts that mean no value here, beside those that mean it everywhere.
         note: What a user should know, or None where nothing is remarkable.
     """
 
-    kind: Literal["number", "category", "ignore"]
+    kind: Literal["number", "category", "date", "ignore"]
     why: str
     notation: Notation = Notation()
+    form: str = ISO
     meanings: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     note: str | None = None
@@ -51,6 +54,8 @@ class Reading:
         Args:
             column: float64, integer or bool, or texts with None where missing (dtype object).
         """
+        if self.kind == "date":
+            return days(instants(as_written(column), self.form))
         if column.dtype != object:
             return column.astype(np.float64) if self.kind == "number" else as_written(column)
         if self.kind == "category":
@@ -110,10 +115,32 @@ def reading_of(column: pd.Series, where: str, meant: Column | None = None, read:
             return Reading("number", "numbers in the file")
         said = f"is read as codes, since {because} (as numbers: data.columns: {{{present.name}: number}})"
         return _as_category(present, f"codes: {because}", said)
+    if (form := _dates(distinct, where, str(present.name))) is not None:
+        return _as_dates(present, form, "texts that are dates")
     numeric = looks_like_number(distinct) | numbers.notna().to_numpy()
     if not numeric.any():
         return _as_category(present, "texts")
     return _mostly_numbers(present, np.array(distinct, dtype=object), numeric, where, read)
+
+
+def _dates(distinct: Sequence[str], where: str, name: str) -> str | None:
+    try:
+        return format_of(distinct)
+    except Unclear as choices:
+        raise BadInput(
+            f"holds dates that can be read in two ways: {choices}",
+            where=where,
+            got=some(np.array(distinct, dtype=object)),
+            remedy=f'say which: data.columns: {{{name}: {{kind: date, format: "%d/%m/%Y"}}}}, or {{{name}: ignore}}',
+        ) from None
+
+
+def _as_dates(present: pd.Series, form: str, why: str) -> Reading:
+    note = (
+        f"is read as dates ({form}), whose year, month, day, weekday, hour and days are inputs where they vary; if "
+        f"later rows are to be predicted, split by time: data.split.time: {present.name}"
+    )
+    return Reading("date", why, form=form, note=note)
 
 
 def as_quantity(
@@ -206,14 +233,27 @@ def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) 
     why = "data.columns says so"
     if meant.kind in ("ignore", "category"):
         return Reading(meant.kind, why)
+    if meant.kind == "date":
+        texts = as_written(present)
+        form = meant.format or _dates(list(texts.unique()), where, str(present.name))
+        others = texts if form is None else texts[instants(texts, form).isna()]
+        if len(others):
+            raise BadInput(
+                "holds values that are no such dates",
+                where=where,
+                got=some(others.unique()),
+                accepted=form or "2024-12-31, or 31.12.2024",
+                remedy=f'data.columns: {{{present.name}: {{kind: date, format: "%d%m%Y"}}}}',
+            )
+        return _as_dates(present, form or ISO, why)
     if meant.order is not None:
         codes = {text: float(place) for place, text in enumerate(meant.order)}
-        others = [text for text in as_written(present).unique() if text not in codes]
-        if others:
+        lacking = [text for text in as_written(present).unique() if text not in codes]
+        if lacking:
             raise BadInput(
                 "holds values that its order lacks",
                 where=where,
-                got=some(np.array(others, dtype=object)),
+                got=some(np.array(lacking, dtype=object)),
                 accepted=", ".join(meant.order),
                 remedy=f"name them in data.columns.{present.name}.order",
             )

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset, Input
-from tasks.datasets.columns import Reading, as_input, as_quantity, as_written
+from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, reading_of
+from tasks.datasets.dates import date_inputs, instants
 from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.faults import Fault, settle
@@ -86,7 +87,9 @@ def load_dataset(
         digest="",
         medium=_medium(source, text, data),
         given_part=source.given_part,
-        extras=pd.DataFrame({name: frame[name] for name in steering}, index=frame.index).reset_index(drop=True),
+        extras=pd.DataFrame(
+            {name: _steering_values(frame[name], data, source, name) for name in steering}, index=frame.index
+        ).reset_index(drop=True),
         group=entry.group if entry.group in steering else None,
         source=source.address,
         licence=entry.licence,
@@ -153,6 +156,16 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     faults = [Fault(f"row {row + 1}", "is blank") for row in source.frame.index[~written]]
     notes += settle(faults, len(column), "texts", where, data.unreadable)
     return source.of_rows(written), notes
+
+
+def _steering_values(column: pd.Series, data: Data, source: Source, name: str) -> pd.Series:
+    """A column that steers the split: as it is, or where the spec says how its dates are written in ISO 8601."""
+    meant = data.columns.get(name)
+    if meant is None or meant.kind != "date":
+        return column
+    reading = reading_of(column.rename(name), f"{source.shown}, column {name}", meant, data.read)
+    written = instants(as_written(column), reading.form).dt.strftime("%Y-%m-%dT%H:%M:%S")
+    return written.astype(object).where(column.notna(), None)
 
 
 def _as_missing(source: Source, name: str) -> str:
@@ -299,10 +312,17 @@ def _inputs(
         column, reading = as_input(frame[name].rename(name), where, data.columns.get(name), data.read)
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
-        if column is not None:
-            digest.add_column("input", name, column)
-            columns[name] = column if sample is None else column.iloc[sample]
-            readings[name] = reading
+        if reading.kind == "date" and sample is not None:
+            notes.append(f"{name} holds dates, which streamed data have no inputs of: left out")
+            continue
+        made = [] if column is None else date_inputs(name, column) if reading.kind == "date" else [column]
+        for each in made:
+            own = str(each.name)
+            if own in columns or (own != name and own in frame.columns):
+                raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
+            digest.add_column("input", own, each)
+            columns[own] = each if sample is None else each.iloc[sample]
+            readings[own] = reading
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.datasets.dates import ISO, Unclear, compact, format_of, instants
 from tasks.errors import BadInput, nearest
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
@@ -349,16 +350,28 @@ def _times(dataset: Dataset, column: str) -> np.ndarray:
     texts = pd.Series(_texts(dataset, column, "data.split.time"))
     numbers = pd.to_numeric(texts, errors="coerce")
     if numbers.notna().all():
-        return numbers.to_numpy()
-    dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+        written = compact(list(texts.unique()))
+        if written is None:
+            return numbers.to_numpy()
+        raise _no_time(column, f"{texts.iloc[0]}, which may be {written}")
+    try:
+        form = format_of(list(texts.unique())) or ISO
+    except Unclear as choices:
+        raise _no_time(column, str(choices)) from None
+    dates = instants(texts, form)
     if dates.isna().any():
-        raise BadInput(
-            f"column {column} does not sort as time",
-            where="data.split.time",
-            got=texts[dates.isna()].iloc[0],
-            accepted="numbers, or dates as 2024-12-31 or 2024-12-31 23:59",
-        )
+        raise _no_time(column, texts[dates.isna()].iloc[0])
     return dates.to_numpy()
+
+
+def _no_time(column: str, got: str) -> BadInput:
+    return BadInput(
+        f"column {column} does not sort as time",
+        where="data.split.time",
+        got=got,
+        accepted="numbers, or dates as 2024-12-31 or 2024-12-31 23:59",
+        remedy=f'or say how its dates are written: data.columns: {{{column}: {{kind: date, format: "%d%m%Y"}}}}',
+    )
 
 
 def _texts(dataset: Dataset, column: str, where: str) -> np.ndarray:

@@ -70,10 +70,11 @@ Label = Annotated[str, BeforeValidator(_label)]
 class Column(Frozen):
     """What a column means, where that can't be told from its values. A kind alone is enough: `zip: category`."""
 
-    kind: Literal["number", "category", "ordered", "ignore"] = Field(description="ignore: no input, as in drop")
+    kind: Literal["number", "category", "ordered", "date", "ignore"] = Field(description="ignore: no input, as in drop")
     decimal: Mark | None = Field(None, description="of a number: what stands before the fraction")
     thousands: Mark | None = Field(None, description="of a number: what stands between thousands")
     order: list[Label] | None = Field(None, min_length=2, description="of kind ordered: its values from low to high")
+    format: str | None = Field(None, description="of a date: how it is written, as 31122024 is %d%m%Y; None: found out")
 
     @model_validator(mode="before")
     @classmethod
@@ -86,6 +87,10 @@ class Column(Frozen):
             raise problem("kind ordered needs an order, and only that has one", suffix="order", accepted="[low, high]")
         if self.kind != "number" and (self.decimal or self.thousands):
             raise problem("has an effect on numbers only", got=f"kind: {self.kind}", accepted="kind: number")
+        if self.kind != "date" and self.format is not None:
+            raise problem(
+                "has an effect on dates only", got=f"kind: {self.kind}", accepted="kind: date", suffix="format"
+            )
         _check_marks(self.decimal, self.thousands)
         return self
 

@@ -39,7 +39,8 @@ def test_a_csv_nobody_described(tmp_path: Path) -> None:
         "classification",
         ("0", "1"),
     )
-    assert dataset.numbers == ["age", "member"] and dataset.categories == ["city", "since"]
+    assert dataset.numbers == ["age", "member", "since day", "since days"]
+    assert dataset.categories == ["city", "since weekday"]
     assert dataset.table["age"].isna().sum() == 6 and list(dataset.table["city"][:3]) == [
         "Rome",
         "Oslo",
@@ -119,12 +120,12 @@ def test_features_and_drop_choose_the_inputs(tmp_path: Path) -> None:
 def test_a_steering_column_is_no_input_unless_asked_for(tmp_path: Path) -> None:
     dataset = load(tmp_path, split={"time": "since"})
     assert "since" not in dataset.table and list(dataset.extras) == ["since"]
-    assert "since" in load(tmp_path, split={"time": "since"}, features=["age", "since"]).table
+    assert "since days" in load(tmp_path, split={"time": "since"}, features=["age", "since"]).table
 
 
 def test_a_sample_is_seeded_and_keeps_the_order(tmp_path: Path) -> None:
-    def days(seed: int) -> list[str]:
-        return list(load(tmp_path, rows=12, split={"seed": seed}).table["since"])
+    def days(seed: int) -> list[float]:
+        return list(load(tmp_path, rows=12, split={"seed": seed}).table["since days"])
 
     assert len(days(0)) == 12 and days(0) == days(0) == sorted(days(0)) and days(0) != days(1)
     assert "a random sample of 12 of its 30 rows" in load(tmp_path, rows=12).notes
@@ -162,10 +163,11 @@ def test_parquet_of_every_kind(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "a.parquet")
     data = Data(source="a.parquet", target="bought", split={"group": "big"})
     dataset = load_dataset(data, home=tmp_path, base=tmp_path)
-    assert dataset.numbers == ["flag", "count"] and dataset.categories == ["kind", "when"]
+    assert dataset.numbers == ["flag", "count", "when day", "when days"]
+    assert dataset.categories == ["kind", "when weekday"]
     np.testing.assert_array_equal(dataset.table["flag"], [1.0, np.nan, 0.0])
     assert list(dataset.table["kind"]) == ["a", None, "b"] and dataset.classes == ("False", "True")
-    assert dataset.notes == ("left out, neither numbers nor text: list, __index_level_0__",)
+    assert dataset.notes[0] == "left out, neither numbers nor text: list, __index_level_0__"
     assert dataset.extras["big"].iloc[0] == 4740473290291881219
 
 

@@ -1,0 +1,105 @@
+"""Columns of dates: how they are written, decided over the whole column, and the inputs that they become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+ISO = "ISO 8601"
+_TIME = r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AP]M)?(Z|[+-]\d{2}:?\d{2})?)?"
+_ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}" + _TIME, re.IGNORECASE)
+_PARTS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _TIME, re.IGNORECASE)
+_MONTH_AND_YEAR = re.compile(r"\d{1,2}[./-]\d{4}")
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+class Unclear(Exception):
+    """The texts are dates, and which ones can't be told. The message says why."""
+
+
+def format_of(texts: Sequence[str]) -> str | None:
+    """How distinct texts write dates: `ISO`, or a format of `strptime` without the time; None: they are no dates.
+
+    Raises:
+        Unclear: the day or the month could stand first.
+    """
+    if all(_ISO.fullmatch(text) for text in texts):
+        return ISO
+    found = [_PARTS.fullmatch(text) for text in texts]
+    parts = [match for match in found if match]
+    if len(parts) < len(texts) or len({match[2] for match in parts}) > 1:
+        return None
+    first, second = (max(int(match[group]) for match in parts) for group in (1, 3))
+    mark = parts[0][2]
+    if first > 12 and second > 12:
+        return None
+    if first <= 12 and second <= 12:
+        raise Unclear(f"in {texts[0]!r} the day or the month may stand first, and no other value decides it")
+    return f"%d{mark}%m{mark}%Y" if first > 12 else f"%m{mark}%d{mark}%Y"
+
+
+def compact(texts: Sequence[str]) -> str | None:
+    """Why numbers are dates that do not sort as numbers do (`05112025`, `5.2025`); None: they are not.
+
+    Eight digits that begin with the year sort well.
+    """
+    if all(_MONTH_AND_YEAR.fullmatch(text) for text in texts):
+        return "a month and a year"
+    if not all(re.fullmatch(r"\d{7,8}", text) for text in texts):
+        return None
+    if _all_within([text.zfill(8) for text in texts], "%Y%m%d"):
+        return None
+    others = ("%d%m%Y", "%m%d%Y")
+    return "a day, a month and a year" if any(_all_within([t.zfill(8) for t in texts], f) for f in others) else None
+
+
+def _all_within(texts: Sequence[str], form: str) -> bool:
+    dates = pd.to_datetime(pd.Series(texts), format=form, errors="coerce")
+    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all())
+
+
+def instants(texts: pd.Series, form: str) -> pd.Series:
+    """Dates and times in UTC (datetime64), NaT where a text is missing or no such date.
+
+    Args:
+        form: As `format_of` gives it, or a format of `strptime`.
+    """
+    if form == ISO:
+        return pd.to_datetime(texts.str.replace("/", "-"), format="ISO8601", errors="coerce", utc=True)
+    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"):
+        dates = pd.to_datetime(texts, format=form + time, errors="coerce", utc=True)
+        if dates.notna().equals(texts.notna()):
+            return dates
+    return pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+
+
+def days(dates: pd.Series) -> pd.Series:
+    """Days since 1970, float64 with a fraction for the time; NaN where missing."""
+    return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+
+
+def date_inputs(name: str, since: pd.Series) -> Iterator[pd.Series]:
+    """What a model gets of a column of dates: year, month, day, weekday, hour and days since 1970.
+
+    After standardisation days since any day are the same. What does not vary is left out.
+
+    Args:
+        since: Days since 1970, as `days` gives them.
+    """
+    dates = pd.to_datetime(since, unit="D")
+    parts: dict[str, pd.Series] = {
+        "year": dates.dt.year,
+        "month": dates.dt.month,
+        "day": dates.dt.day,
+        "hour": dates.dt.hour,
+        "days": since,
+    }
+    for part, values in parts.items():
+        if values.nunique() > 1:
+            yield values.astype(np.float64).rename(f"{name} {part}")
+    weekday = dates.dt.day_name().astype(object).where(dates.notna(), None)
+    if weekday.nunique() > 1:
+        yield weekday.rename(f"{name} weekday")
