@@ -235,7 +235,7 @@ def test_a_regression_with_a_recipe_that_diverges(tmp_path: Path) -> None:
     finished = run(
         tmp_path,
         "--set=data.source=diabetes",
-        "--set=compare.optimizer=[{sgd: {learning_rate: 1000000}}, adam]",
+        "--set=compare.optimizer=[{sgd: {learning_rate: 1000000}}, {adam: {learning_rate: 0.05}}]",
         "--set=gates=[{metric: rmse, at_most: 1000}]",
         "--set=evaluate.also=[mae, r2]",
     )
@@ -269,7 +269,7 @@ def test_images_through_a_convolutional_network(tmp_path: Path) -> None:
         tmp_path,
         f"--set=data={json.dumps(data)}",
         "--set=model={cnn: {filters: [4], hidden: [8]}}",
-        "--set=train={epochs: 1, seeds: 2}",
+        "--set=train={epochs: 20, seeds: 2, learning_rate: 0.01}",
     )
     plan = finished.json("plan.json")
     assert plan["data"]["image_shape"] == [8, 8, 1]
