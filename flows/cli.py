@@ -110,6 +110,19 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
     render_again(run)
 
 
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV or Parquet.")],
+    output: Annotated[Path | None, typer.Option(help="A CSV file to write. Default: printed.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Predict the rows of a file with the model that a run shipped, read as its training data were."""
+    from flows.predicting import predict_file
+
+    predict_file(run, file, output, _home(home))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,

@@ -6,7 +6,7 @@ what the data are. The kinds themselves are listed in `kinds.KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -211,6 +211,8 @@ class Dataset:
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
         written: Every column of the source as it was read, before its values were given a meaning: texts with None
             where missing, or numbers. Aligned with `table`; without columns for streamed data, images and sounds.
+        columns: Of a table or of texts, in JSON values: of each column of the source that is an input its `name`, the
+            `reading` of its values and the `inputs` that it became.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
         source: Where it came from: an address or a path, for the report.
         licence: As its source states it.
@@ -230,6 +232,7 @@ class Dataset:
     given_part: np.ndarray | None = None
     extras: pd.DataFrame = field(default_factory=pd.DataFrame)
     written: pd.DataFrame = field(default_factory=pd.DataFrame)
+    columns: Sequence[Mapping[str, Any]] = ()
     group: str | None = None
     source: str = ""
     licence: str = ""

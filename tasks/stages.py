@@ -287,7 +287,8 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
-    from tasks.training.export import export_model
+    from tasks.serving.readme import README, readme
+    from tasks.training.export import export_model, read_signature
 
     dataset, network = prepared.dataset, _network(laid_out, prepared, trial_id)
     network.set_weights(_kept(run, laid_out, trial_id))
@@ -301,7 +302,14 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
         target_scale=prepared.target_scale,
         positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
+        reading={
+            "columns": list(dataset.columns),
+            "read": run.spec.data.read.model_dump(mode="json"),
+            "text": dataset.medium.name if dataset.columns and dataset.medium else None,
+            "others": [str(name) for name in (*dataset.beside.columns, *dataset.extras.columns)],
+        },
     )
+    write_text(run.folder / "model" / README, readme(read_signature(run.folder / "model")))
 
 
 def report(run: Run) -> Rendered:

@@ -18,6 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 BAKEOFF = Path(sys.executable).with_name("bakeoff")
 
 
@@ -60,6 +63,10 @@ class Case:
 
     def run(self, *options: str) -> Ran:
         return self._command("run", "spec.yaml", "--run-dir", str(self.folder / "run"), *options)
+
+    def predict(self, file: str) -> Ran:
+        """Of the run; the answers stand in `answers.csv`."""
+        return self._command("predict", str(self.folder / "run"), file, "--output", str(self.folder / "answers.csv"))
 
     def _command(self, *arguments: str) -> Ran:
         home = ("--home", str(self.folder / "home"))
@@ -210,6 +217,27 @@ def passes_checks(case: Case) -> Answer:
     return "the spec's checks pass", f"exit {ran.code}: {ran.said[-160:]}", ran.code == 0
 
 
+def serving_skew(case: Case) -> Answer:
+    ran = case.run()
+    case.predict("d.csv")
+    answers = pd.read_csv(case.folder / "answers.csv")["prediction"]
+    recorded = pd.read_parquet(ran.folder / "predictions.parquet")
+    own = recorded[(recorded["trial_id"] == ran.verdict["shipped"]["trial_id"]) & (recorded["part"] == "test")]
+    off = np.abs(answers[own["row"]].to_numpy() / own["value"].to_numpy(float) - 1) > 1e-5
+    return (
+        "the raw file gets the recorded predictions",
+        f"{off.sum()} of {len(off)} test rows get another",
+        not off.any(),
+    )
+
+
+def model_yes_no(case: Case) -> Answer:
+    ran = case.run()
+    columns = json.loads((ran.folder / "model" / "signature.json").read_text())["columns"]
+    meanings = next(each for each in columns if each["name"] == "smoker")["reading"]["meanings"]
+    return "signature.json says Yes = 1, No = 0", json.dumps(meanings), meanings == {"Yes": 1.0, "No": 0.0}
+
+
 RULES: dict[str, Rule] = {
     "advice_vs_gate": advice_vs_gate,
     "circular_remedies": circular_remedies,
@@ -226,6 +254,7 @@ RULES: dict[str, Rule] = {
     "leak_identical_400": blocked_leak,
     "leak_missingness": leak_missingness,
     "leak_sum": blocked_leak,
+    "model_yes_no": model_yes_no,
     "never_ship_unlearned": never_ship_unlearned,
     "nothing_predicted_positive": nothing_predicted_positive,
     "percent_currency_inputs": read_as_numbers("utilisation"),
@@ -234,6 +263,7 @@ RULES: dict[str, Rule] = {
     "rating_metric": rating_metric,
     "recall_interval": recall_interval,
     "repeated_customer": repeated_customer,
+    "serving_skew": serving_skew,
     "thousands_dropped": read_as_numbers("income"),
     "time_split_ddmmyyyy": time_split_ddmmyyyy,
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,23 @@ class Reading:
     meanings: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     note: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it, for `signature.json`: all that `read` needs."""
+        return {
+            "kind": self.kind,
+            "notation": asdict(self.notation),
+            "format": self.form,
+            "meanings": dict(self.meanings),
+            "missing": list(self.missing),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Reading:
+        """What `record` gave."""
+        notation = Notation(**record["notation"] | {"units": tuple(record["notation"]["units"])})
+        missing = tuple(record["missing"])
+        return cls(record["kind"], "", notation, record["format"], record["meanings"], missing)
 
     def read(self, column: pd.Series) -> pd.Series:
         """The column, or rows of it, as float64 with NaN where missing, or as texts with None (dtype object).
@@ -282,7 +299,7 @@ def as_written(column: pd.Series) -> pd.Series:
     """
     codes, values = pd.factorize(column)  # a text for each row would take more memory than the whole column
     texts = np.array([*(said(value) for value in values), None], dtype=object)
-    return pd.Series(texts[codes], index=column.index, dtype=object)
+    return pd.Series(texts[codes], index=column.index, dtype=object, name=column.name)
 
 
 def said(value: object) -> str:

@@ -81,25 +81,27 @@ def days(dates: pd.Series) -> pd.Series:
     return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
-def date_inputs(name: str, since: pd.Series) -> Iterator[pd.Series]:
-    """What a model gets of a column of dates: year, month, day, weekday, hour and days since 1970.
-
-    After standardisation days since any day are the same. What does not vary is left out.
+def date_parts(name: str, since: pd.Series) -> dict[str, pd.Series]:
+    """What a date says: year, month, day, hour and days since 1970 as float64, and the weekday's name, by column name.
 
     Args:
+        name: Of the column of dates.
         since: Days since 1970, as `days` gives them.
     """
     dates = pd.to_datetime(since, unit="D")
-    parts: dict[str, pd.Series] = {
+    numbers = {
         "year": dates.dt.year,
         "month": dates.dt.month,
         "day": dates.dt.day,
         "hour": dates.dt.hour,
         "days": since,
     }
-    for part, values in parts.items():
+    parts = {f"{name} {part}": values.astype(np.float64) for part, values in numbers.items()}
+    return parts | {f"{name} weekday": dates.dt.day_name().astype(object).where(dates.notna(), None)}
+
+
+def date_inputs(name: str, since: pd.Series) -> Iterator[pd.Series]:
+    """Those of a date's parts that vary. After standardisation, days since any day are the same input."""
+    for own, values in date_parts(name, since).items():
         if values.nunique() > 1:
-            yield values.astype(np.float64).rename(f"{name} {part}")
-    weekday = dates.dt.day_name().astype(object).where(dates.notna(), None)
-    if weekday.nunique() > 1:
-        yield weekday.rename(f"{name} weekday")
+            yield values.rename(own)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,8 @@ def load_dataset(
         positive=named(target.classes, data.positive),
     )
     if dataset.medium is not None:
-        return replace(dataset, digest=ContentDigest().finish(dataset))
+        as_text = [{"name": text, "reading": Reading("category", "text").record(), "inputs": [text]}] if text else []
+        return replace(dataset, columns=as_text, digest=ContentDigest().finish(dataset))
 
     chosen = _chosen(frame.columns, data, target_name, steering)
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
@@ -109,12 +111,14 @@ def load_dataset(
         dataset,
         table=table,
         kinds=kinds_of(table),
+        columns=_described(readings),
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
         notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
     if sampling is not None and isinstance(frame, ParquetTable):
-        return stream(dataset, frame, readings, sampling, home / "cache" / "streamed")
+        as_read = {name: reading for name, (_, reading) in readings.items()}
+        return stream(dataset, frame, as_read, sampling, home / "cache" / "streamed")
     return dataset
 
 
@@ -156,6 +160,14 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     faults = [Fault(f"row {row + 1}", "is blank") for row in source.frame.index[~written]]
     notes += settle(faults, len(column), "texts", where, data.unreadable)
     return source.of_rows(written), notes
+
+
+def _described(readings: Mapping[str, tuple[str, Reading]]) -> list[dict[str, Any]]:
+    """`Dataset.columns`."""
+    found: dict[str, dict[str, Any]] = {}
+    for own, (name, reading) in readings.items():
+        found.setdefault(name, {"name": name, "reading": reading.record(), "inputs": []})["inputs"].append(own)
+    return list(found.values())
 
 
 def _steering_values(column: pd.Series, data: Data, source: Source, name: str) -> pd.Series:
@@ -291,8 +303,9 @@ def _inputs(
     source: Source,
     digest: ContentDigest,
     sample: np.ndarray | None,
-) -> tuple[pd.DataFrame, dict[str, Reading], list[str]]:
-    """The columns a model gets, how each is read, and notes on those left out or read unexpectedly.
+) -> tuple[pd.DataFrame, dict[str, tuple[str, Reading]], list[str]]:
+    """The columns a model gets; of each, which column of the source it comes from and how that is read; and notes on
+    those left out or read unexpectedly.
 
     One column after the other is read whole, which decides how it is read, and enters the digest.
 
@@ -300,7 +313,8 @@ def _inputs(
         sample: Positions of the rows that are kept; None: all.
     """
     notes: list[str] = []
-    columns, readings = {}, {}
+    columns: dict[str, pd.Series] = {}
+    readings: dict[str, tuple[str, Reading]] = {}
     leave_out = source.entry.leave_out
     for name in chosen:
         if name in leave_out and data.features is None:
@@ -322,7 +336,7 @@ def _inputs(
                 raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
             digest.add_column("input", own, each)
             columns[own] = each if sample is None else each.iloc[sample]
-            readings[own] = reading
+            readings[own] = (name, reading)
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:

@@ -48,7 +48,7 @@ class Notation:
         """The numbers, float64; NaN where a text is missing or none in this notation."""
         codes, values = pd.factorize(texts)
         numbers = np.array([self._number(value) for value in values] + [np.nan])
-        return pd.Series(numbers[codes], index=texts.index, dtype=np.float64)
+        return pd.Series(numbers[codes], index=texts.index, dtype=np.float64, name=texts.name)
 
     def _number(self, text: str) -> float:
         found = _NUMBER.fullmatch(text)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ def export_model(
     target_scale: tuple[float, float] = (0.0, 1.0),
     positive: str | None = None,
     rate: int | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes preprocessor, network and output as one model, with its signature.
 
@@ -56,6 +57,7 @@ def export_model(
             mean + deviation * output.
         positive: The class of interest, if there is one.
         rate: Of sounds, samples a second.
+        reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
 
     Returns:
         The path of `model.keras`: from `raw_inputs(...)` to probabilities, float32 `[rows, classes]`, or to
@@ -74,6 +76,7 @@ def export_model(
     try:
         model.save(temporary)
         signature = _signature(model, columns, target_name, classes, positive, rate, _sha256(temporary))
+        signature |= reading or {}
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -90,7 +93,7 @@ def load_exported(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
     import keras
 
     path = folder / MODEL
-    signature = _read_signature(folder)
+    signature = read_signature(folder)
     if not path.is_file():
         raise BadInput("the saved model is missing", where=str(path), remedy="run the experiment again")
     if _sha256(path) != signature["sha256"]:
@@ -197,7 +200,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_signature(folder: Path) -> dict[str, Any]:
+def read_signature(folder: Path) -> dict[str, Any]:
+    """The signature that `export_model` wrote.
+
+    Raises:
+        BadInput: there is none, or it can't be read.
+    """
     path = folder / SIGNATURE
     try:
         signature = read_json(path)
