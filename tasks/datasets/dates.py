@@ -10,8 +10,10 @@ import pandas as pd
 
 ISO = "ISO 8601"
 _TIME = r"([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AP]M)?(Z|[+-]\d{2}:?\d{2})?)?"
-_ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}" + _TIME, re.IGNORECASE)
-_PARTS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + _TIME, re.IGNORECASE)
+_ISO = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}" + _TIME + r"|(19|20)\d\d-(0[1-9]|1[0-2])", re.IGNORECASE)
+_PARTS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})" + _TIME, re.IGNORECASE)
+_WITH_WORDS = re.compile(r"(\d{1,2}[ -]?[a-z]{3,9}[ -]?\d{2,4}|[a-z]{3,9} \d{1,2},? \d{4})" + _TIME, re.IGNORECASE)
+_WORDED = ("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y")
 _MONTH_AND_YEAR = re.compile(r"\d{1,2}[./-]\d{4}")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
@@ -25,12 +27,18 @@ def format_of(texts: Sequence[str]) -> str | None:
 
     Raises:
         Unclear: the day or the month could stand first.
+
+    >>> format_of(["2024-12-31"]), format_of(["31.12.24"]), format_of(["31 Dec 2024"])
+    ('ISO 8601', '%d.%m.%y', '%d %b %Y')
     """
     if all(_ISO.fullmatch(text) for text in texts):
         return ISO
+    if all(_WITH_WORDS.fullmatch(text) for text in texts):
+        column = pd.Series(texts, dtype=object)
+        return next((form for form in _WORDED if instants(column, form).notna().all()), None)
     found = [_PARTS.fullmatch(text) for text in texts]
     parts = [match for match in found if match]
-    if len(parts) < len(texts) or len({match[2] for match in parts}) > 1:
+    if len(parts) < len(texts) or len({(match[2], len(match[4])) for match in parts}) > 1:
         return None
     first, second = (max(int(match[group]) for match in parts) for group in (1, 3))
     mark = parts[0][2]
@@ -38,7 +46,8 @@ def format_of(texts: Sequence[str]) -> str | None:
         return None
     if first <= 12 and second <= 12:
         raise Unclear(f"in {texts[0]!r} the day or the month may stand first, and no other value decides it")
-    return f"%d{mark}%m{mark}%Y" if first > 12 else f"%m{mark}%d{mark}%Y"
+    year = "%Y" if len(parts[0][4]) == 4 else "%y"
+    return f"%d{mark}%m{mark}{year}" if first > 12 else f"%m{mark}%d{mark}{year}"
 
 
 def compact(texts: Sequence[str]) -> str | None:
