@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tasks.datasets.dates import ISO, Unclear, days, format_of, instants
+from tasks.datasets.dates import ISO, Unclear, date_parts, days, format_of, instants
 from tasks.datasets.notation import Ambiguous, Notation, is_code, looks_like_number, notation_of
 from tasks.errors import BadInput
 from tasks.spec.models import Column, Read
@@ -85,6 +85,11 @@ class Reading:
         return self.notation.read(column)
 
 
+def inputs_of(name: str, reading: Reading, values: pd.Series) -> dict[str, pd.Series]:
+    """What a column that was read can become as inputs, by name: itself, or what its dates say."""
+    return date_parts(name, values) if reading.kind == "date" else {name: values}
+
+
 def as_input(
     column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None
 ) -> tuple[pd.Series | None, Reading]:
@@ -126,7 +131,8 @@ def reading_of(column: pd.Series, where: str, meant: Column | None = None, read:
     if booleans is not None:
         return Reading("number", "truth values", meanings=booleans)
     distinct = [str(value) for value in present.unique()]
-    if (numbers := pd.to_numeric(pd.Series(distinct), errors="coerce")).notna().all() and not _marked(read):
+    numbers = pd.to_numeric(pd.Series(distinct), errors="coerce")
+    if numbers.notna().all() and not _marked(read, distinct):
         because = is_code(distinct)
         if because is None:
             return Reading("number", "numbers in the file")
@@ -180,7 +186,9 @@ def as_quantity(
             remedy="take it out; data.task: classification or regression chooses",
         )
     distinct = [str(value) for value in column.unique()] if column.dtype == object else []
-    plain = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").notna().all() and not _marked(read)
+    plain = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").notna().all() and not _marked(
+        read, distinct
+    )
     if not distinct or (meant is None and (plain or not looks_like_number(distinct).all())):
         return column, None
     reading = reading_of(column, where, meant, read)
@@ -194,20 +202,26 @@ def as_quantity(
     return finite(reading.read(column), where), note
 
 
-def _marked(read: Read | None) -> bool:
-    return read is not None and (read.decimal is not None or read.thousands is not None)
+def _marked(read: Column | Read | None, texts: Sequence[str]) -> bool:
+    """Whether what the spec says of numbers matters to these texts: one of the signs stands in them."""
+    signs = {read.decimal, read.thousands} - {None, "."} if read else set()
+    swapped = read is not None and (read.thousands == "." or read.decimal == ",")
+    return any(sign in text for sign in (*signs, *("." if swapped else "")) if sign for text in texts)
 
 
 def _mostly_numbers(
     present: pd.Series, distinct: np.ndarray, numeric: np.ndarray, where: str, read: Read | None
 ) -> Reading:
     """A column of texts some of which are numbers, perhaps in another notation."""
+    if present.isin(set(distinct[numeric])).mean() < LEAST_NUMBERS:
+        return _as_category(present, "texts")
+    notation = _notation(distinct[numeric], where, present, read)
+    numeric[numeric] = notation.read(pd.Series(distinct[numeric], dtype=object)).notna().to_numpy()
     strangers = distinct[~numeric]
     share = float(present.isin(set(distinct[numeric])).mean())
     words = len(strangers) <= MOST_WORDS and not any(re.search(r"\d", word) for word in strangers)
     measured = share >= LEAST_NUMBERS and words and numeric.sum() >= FEWEST_MEASURED
     if not len(strangers) or measured:
-        notation = _notation(distinct[numeric], where, present, read)
         said = [f"is read as numbers ({notation})"] if not notation.plain else []
         if len(strangers):
             rows = int(present.isin(set(strangers)).sum())
@@ -282,7 +296,7 @@ def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) 
     distinct = np.array([str(value) for value in present.unique()], dtype=object)
     marks = meant if meant.decimal is not None or meant.thousands is not None else read
     reading = Reading("number", why)
-    if not pd.to_numeric(pd.Series(distinct), errors="coerce").notna().all() or _marked(read) or marks is meant:
+    if not pd.to_numeric(pd.Series(distinct), errors="coerce").notna().all() or _marked(marks, list(distinct)):
         numeric = distinct[looks_like_number(distinct)]
         reading = replace(reading, notation=_notation(numeric, where, present, marks))
     unread = distinct[reading.read(pd.Series(distinct, dtype=object)).isna().to_numpy()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -93,6 +93,8 @@ def days(dates: pd.Series) -> pd.Series:
 def date_parts(name: str, since: pd.Series) -> dict[str, pd.Series]:
     """What a date says: year, month, day, hour and days since 1970 as float64, and the weekday's name, by column name.
 
+    After standardisation, days since any day are the same input.
+
     Args:
         name: Of the column of dates.
         since: Days since 1970, as `days` gives them.
@@ -107,10 +109,3 @@ def date_parts(name: str, since: pd.Series) -> dict[str, pd.Series]:
     }
     parts = {f"{name} {part}": values.astype(np.float64) for part, values in numbers.items()}
     return parts | {f"{name} weekday": dates.dt.day_name().astype(object).where(dates.notna(), None)}
-
-
-def date_inputs(name: str, since: pd.Series) -> Iterator[pd.Series]:
-    """Those of a date's parts that vary. After standardisation, days since any day are the same input."""
-    for own, values in date_parts(name, since).items():
-        if values.nunique() > 1:
-            yield values.rename(own)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset, Input
-from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, reading_of
-from tasks.datasets.dates import date_inputs, instants
+from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, inputs_of, reading_of
+from tasks.datasets.dates import instants
 from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.faults import Fault, settle
@@ -22,9 +22,9 @@ from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
-from tasks.datasets.targets import as_target, joined
+from tasks.datasets.targets import as_target, few_whole_numbers, joined
 from tasks.errors import BadInput, nearest
-from tasks.evaluation.metrics import CLASSIFICATION
+from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 from tasks.kinds import KINDS, kinds_of
 from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
 from tasks.preprocessing.tables import SOUND as SOUND_INPUT
@@ -67,8 +67,12 @@ def load_dataset(
     target_where = f"{source.shown}, column {target_name}"
     quantity_note = None
     if data.classes is None and data.task != CLASSIFICATION and not source.labels:
-        meant = data.columns.get(target_name)
-        labels, quantity_note = as_quantity(labels.rename(target_name), target_where, meant, data.read)
+        meant, task = data.columns.get(target_name), data.task or implied_task
+        numbers, quantity_note = as_quantity(labels.rename(target_name), target_where, meant, data.read)
+        if quantity_note is None or meant is not None or task == REGRESSION or not few_whole_numbers(numbers):
+            labels = numbers
+        else:
+            quantity_note = None  # these are classes, which are called as the file writes them
     target = as_target(
         labels,
         target_where,
@@ -117,8 +121,7 @@ def load_dataset(
         notes=(*notes, *of_target, *input_notes, *entry.notes),
     )
     if sampling is not None and isinstance(frame, ParquetTable):
-        as_read = {name: reading for name, (_, reading) in readings.items()}
-        return stream(dataset, frame, as_read, sampling, home / "cache" / "streamed")
+        return stream(dataset, frame, readings, sampling, home / "cache" / "streamed")
     return dataset
 
 
@@ -326,16 +329,13 @@ def _inputs(
         column, reading = as_input(frame[name].rename(name), where, data.columns.get(name), data.read)
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
-        if reading.kind == "date" and sample is not None:
-            notes.append(f"{name} holds dates, which streamed data have no inputs of: left out")
-            continue
-        made = [] if column is None else date_inputs(name, column) if reading.kind == "date" else [column]
-        for each in made:
-            own = str(each.name)
+        for own, values in inputs_of(name, reading, column).items() if column is not None else ():
+            if own != name and values.nunique() < 2:  # a part of a date that does not vary
+                continue
             if own in columns or (own != name and own in frame.columns):
                 raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
-            digest.add_column("input", own, each)
-            columns[own] = each if sample is None else each.iloc[sample]
+            digest.add_column("input", own, values)
+            columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset, Streamed
-from tasks.datasets.columns import Reading
+from tasks.datasets.columns import Reading, inputs_of
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.splits import split_rows
 from tasks.spec.models import Data
@@ -99,15 +99,19 @@ def sample_rows(parts: np.ndarray, target: np.ndarray | None, size: int, seed: i
 
 
 def stream(
-    dataset: Dataset, frame: ParquetTable, readings: Mapping[str, Reading], sampling: Sampling, cache: Path
+    dataset: Dataset, frame: ParquetTable, readings: Mapping[str, Source], sampling: Sampling, cache: Path
 ) -> Dataset:
     """The data set whose table holds the sample, with its other rows on disk.
 
     Args:
-        readings: How each input is read, in order.
+        readings: Of each input, in order, where it comes from.
     """
     raw = OnDisk(frame, readings)
     return replace(dataset, streamed=Streamed(raw, sampling.rows, cache), notes=(*sampling.notes, *dataset.notes))
+
+
+Source = tuple[str, Reading]
+"""A column of the file, and how it is read."""
 
 
 @dataclass(frozen=True)
@@ -115,22 +119,27 @@ class OnDisk:
     """A `dataset.RawColumns` in Parquet.
 
     Args:
-        readings: The inputs in order, with how they are read.
+        readings: Of the inputs, in order, where they come from.
     """
 
     frame: ParquetTable
-    readings: Mapping[str, Reading]
+    readings: Mapping[str, Source]
 
     @property
     def columns(self) -> list[str]:
         return list(self.readings)
 
-    def __getitem__(self, name: str) -> pd.Series:
-        return self.readings[name].read(self.frame[name])
+    def __getitem__(self, own: str) -> pd.Series:
+        name, reading = self.readings[own]
+        return inputs_of(name, reading, reading.read(self.frame[name]))[own]
 
     def chunks(self) -> Iterator[pd.DataFrame]:
-        for chunk in self.frame.chunks(self.columns):
-            yield pd.DataFrame({name: reading.read(chunk[name]) for name, reading in self.readings.items()})
+        sources = dict(self.readings.values())
+        for chunk in self.frame.chunks(list(sources)):
+            made: dict[str, pd.Series] = {}
+            for name, reading in sources.items():
+                made |= inputs_of(name, reading, reading.read(chunk[name]))
+            yield pd.DataFrame({own: made[own] for own in self.readings})
 
 
 def _shown(size: float) -> str:

@@ -93,7 +93,7 @@ def _task(
         return CLASSIFICATION, ()
     whole = bool((numbers == np.floor(numbers)).all())
     values = column.nunique()
-    by_values = CLASSIFICATION if whole and values <= MAX_CLASSES_OF_INTEGERS else REGRESSION
+    by_values = CLASSIFICATION if few_whole_numbers(numbers) else REGRESSION
     if implied == CLASSIFICATION and not (whole and values <= _FEW_VALUES):
         implied = None  # hundreds of numbers are no classes, whatever is to be measured: the metric is refused
     chosen = implied or by_values
@@ -106,6 +106,11 @@ def _task(
     if values > _FEW_VALUES and not because:
         return chosen, ()
     return chosen, (f"its {what} are taken as a quantity{because}; as classes: data.task: classification",)
+
+
+def few_whole_numbers(numbers: pd.Series) -> bool:
+    """Whether numbers are taken as classes where nothing else is said."""
+    return bool((numbers == np.floor(numbers)).all()) and numbers.nunique() <= MAX_CLASSES_OF_INTEGERS
 
 
 def _refuse_almost_numbers(column: pd.Series, numbers: pd.Series | None, task: str | None, where: str) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.datasets.columns import Reading, as_written
-from tasks.datasets.dates import date_parts
+from tasks.datasets.columns import Reading, as_written, inputs_of
 from tasks.datasets.sources import read_source
 from tasks.errors import BadInput
 from tasks.spec.models import Data
@@ -88,7 +87,7 @@ def _read(frame: Any, columns: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFram
         name, reading = column["name"], Reading.from_record(column["reading"])
         raw = frame[name]
         values = reading.read(raw)
-        parts = date_parts(name, values) if reading.kind == "date" else {name: values}
+        parts = inputs_of(name, reading, values)
         inputs |= {own: parts[own] for own in column["inputs"]}
         known = as_written(raw).isin(reading.missing)
         for row in np.flatnonzero((raw.notna() & values.isna() & ~known).to_numpy()):

@@ -81,6 +81,15 @@ def test_numbers_in_other_notations_are_read_and_said(written, said: str) -> Non
     pd.testing.assert_series_equal(reading.read(column.iloc[:2]), values.iloc[:2])
 
 
+def test_a_point_in_money_may_stand_between_thousands() -> None:
+    values, _ = as_input(texts("EUR 1.250", "EUR 80", "EUR 12.000").rename("c"), "w")
+    assert list(values) == [1250, 80, 12000]
+    with pytest.raises(BadInput, match="the point may stand between thousands"):
+        as_input(texts("EUR 1.250", "EUR 12.000").rename("c"), "w")
+    measured, reading = as_input(texts("1.250", "80", "12.000").rename("c"), "w")
+    assert list(measured) == [1.25, 80, 12] and reading.note is None
+
+
 def test_a_comma_that_could_be_either_is_refused_with_the_choices() -> None:
     column = texts("1,234", "5,678").rename("income")
     with pytest.raises(BadInput, match="can be read in two ways"):
@@ -88,6 +97,29 @@ def test_a_comma_that_could_be_either_is_refused_with_the_choices() -> None:
     as_thousands, _ = as_input(column, "w", Column(kind="number", thousands=","))
     as_decimal, _ = as_input(column, "w", None, Read(decimal=","))
     assert list(as_thousands) == [1234, 5678] and list(as_decimal) == [1.234, 5.678]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda i: f"{i % 3}.{i % 10}.{i % 4}",
+        lambda i: f"10.0.{i % 3}.{i % 9}",
+        lambda i: f"+49 30 {i % 40:05d}",
+        lambda i: f"{i % 7} km",
+        lambda i: "1,234" if i == 5 else f"word {i % 5}",
+    ],
+    ids=["versions", "addresses", "telephones", "units that are not known", "one number among words"],
+)
+def test_what_only_looks_like_numbers_stays_text(write) -> None:
+    values, _ = as_input(texts(*map(write, range(300))).rename("c"), "w")
+    assert values is not None and values.dtype == object
+
+
+def test_signs_that_are_said_but_not_there_change_nothing() -> None:
+    values, reading = as_input(texts("1", "2.5").rename("c"), "w", None, Read(decimal="."))
+    assert list(values) == [1, 2.5] and reading.note is None
+    values, reading = as_input(texts("1", "0").rename("c"), "w", None, Read(decimal=","))
+    assert list(values) == [1, 0] and reading.note is None
 
 
 def test_a_word_in_a_measured_column_is_no_value_and_said() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.datasets.columns import as_input
-from tasks.datasets.dates import ISO, Unclear, compact, date_inputs, days, format_of, instants
+from tasks.datasets.dates import ISO, Unclear, compact, date_parts, days, format_of, instants
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
 from tasks.spec.models import Column, Data
@@ -68,10 +68,10 @@ def test_a_column_that_does_not_decide_is_refused_with_the_choices() -> None:
     assert values is not None and values[0] == (datetime.date(2025, 11, 5) - datetime.date(1970, 1, 1)).days
 
 
-def test_a_date_becomes_what_varies_of_it() -> None:
+def test_a_date_says_its_parts() -> None:
     column = texts("2024-01-01 06:00", "2024-02-01 18:00", None)
-    inputs = {each.name: list(each) for each in date_inputs("day", days(instants(column, ISO)))}
-    assert inputs.keys() == {"day month", "day hour", "day days", "day weekday"}
+    inputs = {name: list(part) for name, part in date_parts("day", days(instants(column, ISO))).items()}
+    assert inputs.keys() == {f"day {part}" for part in ("year", "month", "day", "hour", "days", "weekday")}
     assert inputs["day month"][:2] == [1, 2] and inputs["day hour"][:2] == [6, 18]
     assert inputs["day weekday"] == ["Monday", "Thursday", None]
     assert np.isnan([inputs["day days"][2], inputs["day month"][2]]).all()
