@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from flows.console import Bar, show_validation
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, Blocked
 from tasks.evaluation.wording import written
-from tasks.records.plan import Cost, DataDescription, Plan, SearchCost
+from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
 from tasks.run_folder import make_folder
@@ -28,8 +30,13 @@ _CLASSES = 8
 """Named at most."""
 
 
-def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
-    """Spec, data and plan without training; leaves nothing behind but downloaded data.
+def show_check(
+    spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path, *, defaults: bool = False
+) -> None:
+    """Data and plan without training; leaves nothing behind but downloaded data.
+
+    Args:
+        defaults: Also prints the spec with every default filled in.
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
@@ -65,16 +72,20 @@ def show_check(spec: Spec, text: str, overrides: Sequence[str], base: Path, home
         shutil.rmtree(folder, ignore_errors=True)
     named_model = spec.model is not None or spec.compare.model is not None
     _show_plan(plan, validation, _reused(spec, plan, home), named_model=named_model)
+    if defaults:
+        _show_spec(plan)
+
+
+def _show_spec(plan: Plan) -> None:
+    import yaml
+
+    typer.echo("spec (every default filled in)")
+    typer.echo(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
 
 
 def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
-    import yaml
-
     console = Console(highlight=False, soft_wrap=True)
-    console.print("[bold]spec[/] (every default filled in)")
-    typer.echo(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
     data, parts = plan.data, plan.parts
-    console.print()
     _show_data(console, data, plan.task)
     console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
     where = "streamed from disk" if data.streamed else "in memory"
@@ -108,6 +119,35 @@ def _show_data(console: Console, data: DataDescription, task: str) -> None:
     console.print(f"[bold]data[/] {escape(data.name)}: {data.rows:,} rows, {_inputs(data)}, {predicted}")
     for note in data.notes:
         console.print(f"note: {escape(note)}")
+    if data.source_columns:
+        _show_columns(data.source_columns)
+
+
+def _show_columns(columns: Sequence[SourceColumn]) -> None:
+    """Every column, what is surprising first."""
+    table = Table(box=box.SIMPLE_HEAD, title="Columns, surprises first", title_justify="left", pad_edge=False)
+    for head, right in (("column", False), ("kind", False), ("missing", True), ("distinct", True), ("becomes", False)):
+        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    table.add_column("because", overflow="fold")
+    ordered = sorted(columns, key=lambda column: column.note is None)
+    for column in ordered[:_COLUMNS]:
+        missing = "" if column.missing is None else f"{column.missing:.0%}" + _texts(column.missing_texts)
+        distinct = "" if column.distinct is None else f"{column.distinct:,}"
+        cells = (column.name, column.kind, missing, distinct, column.becomes, column.why)
+        table.add_row(*map(escape, cells), style="yellow" if column.note else "")
+    if len(ordered) > _COLUMNS:
+        table.add_row(f"and {len(ordered) - _COLUMNS:,} more", "", "", "", "", "")
+    Console(highlight=False).print(table)
+
+
+_COLUMNS = 40
+"""Columns that are listed."""
+
+
+def _texts(counts: Mapping[str, int]) -> str:
+    """` ('NA' in 12)`: what was taken as missing beside empty fields."""
+    said = ", ".join(f"{text!r} in {count:,}" for text, count in counts.items() if count)
+    return f" ({said})" if said else ""
 
 
 def _inputs(data: DataDescription) -> str:

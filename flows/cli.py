@@ -86,8 +86,15 @@ def run(
 
 
 @app.command()
-def check(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
-    """Check spec, data and plan without training: recipes, trials, stacks, what is skipped, the estimated time."""
+def check(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    home: HomeOption = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="Also print the spec with every default filled in.")
+    ] = False,
+) -> None:
+    """Check spec, data and plan without training: columns, recipes, trials, stacks, what is skipped, the time."""
     from tasks.spec.load import at_lines
 
     checked, text, path = _load(spec, overrides)
@@ -95,7 +102,7 @@ def check(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = No
         _check_table(checked, path.parent, _home(home))
         from flows.check import show_check
 
-        show_check(checked, text, overrides or [], path.parent, _home(home))
+        show_check(checked, text, overrides or [], path.parent, _home(home), defaults=defaults)
 
 
 @app.command()

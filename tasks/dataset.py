@@ -211,8 +211,8 @@ class Dataset:
         extras: Columns that steer the split (groups, time, parts), aligned with `table`.
         written: Every column of the source as it was read, before its values were given a meaning: texts with None
             where missing, or numbers. Aligned with `table`; without columns for streamed data, images and sounds.
-        columns: Of a table or of texts, in JSON values: of each column of the source that is an input its `name`, the
-            `reading` of its values and the `inputs` that it became.
+        columns: Of a table or of texts: of each column of the source, in JSON values, `facts` (a records.SourceColumn)
+            and of an input its `name`, the `reading` of its values and the `inputs` that it became.
         group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
         source: Where it came from: an address or a path, for the report.
         licence: As its source states it.

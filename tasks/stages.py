@@ -303,7 +303,11 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
         positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
         reading={
-            "columns": list(dataset.columns),
+            "columns": [
+                {key: column[key] for key in ("name", "reading", "inputs")}
+                for column in dataset.columns
+                if "inputs" in column
+            ],
             "read": run.spec.data.read.model_dump(mode="json"),
             "text": dataset.medium.name if dataset.columns and dataset.medium else None,
             "others": [str(name) for name in (*dataset.beside.columns, *dataset.extras.columns)],

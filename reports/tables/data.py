@@ -8,7 +8,7 @@ from typing import Any
 from reports.escape import Html, safe
 from reports.markup import badge, bullets, callout, facts, fold, raw, table
 from reports.numbers import count, duration
-from tasks.records.plan import DataFacts, Plan
+from tasks.records.plan import DataFacts, Plan, SourceColumn
 
 _SHOWN = 60  # columns listed by name; image-like tables have hundreds
 
@@ -33,13 +33,38 @@ def data(plan: Plan) -> str:
 
 
 def columns(plan: Plan) -> str:
-    """The input columns and their kinds, folded away. Nothing where there are none."""
-    listed = plan.data.columns
+    """Every column of the source and what it was taken for, what is surprising first and open. Nothing where there are
+    none."""
+    listed = sorted(plan.data.source_columns, key=lambda column: column.note is None)
     if not listed:
         return ""
-    rows = [(column.name, column.kind) for column in listed[:_SHOWN]]
+    head = ["Column", "Kind", "Because", "#Missing", "#Distinct", "Becomes"]
+    rows = [
+        (
+            _noted(column),
+            column.kind,
+            column.why,
+            _missing(column),
+            count(column.distinct) if column.distinct is not None else "",
+            column.becomes,
+        )
+        for column in listed[:_SHOWN]
+    ]
     more = f"<p>and {count(len(listed) - _SHOWN)} more</p>" if len(listed) > _SHOWN else ""
-    return raw(fold("Input columns", table(["Column", "Kind"], rows, caption="Input columns") + more))
+    return raw(fold(f"{count(len(listed))} columns", table(head, rows, caption="Columns, surprises first") + more))
+
+
+def _noted(column: SourceColumn) -> Html:
+    note = f'<span class="sentence"><small>{safe(column.note)}</small></span>' if column.note else ""
+    return Html(f"{safe(column.name)}{note}")
+
+
+def _missing(column: SourceColumn) -> str:
+    """`12% ('NA' in 12)`."""
+    if column.missing is None:
+        return ""
+    said = ", ".join(f"{text!r} in {count(rows)}" for text, rows in column.missing_texts.items() if rows)
+    return f"{column.missing:.0%}" + (f" ({said})" if said else "")
 
 
 def validation(validation: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, i
 from tasks.datasets.dates import instants
 from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
+from tasks.datasets.facts import of_input, of_other, of_text
 from tasks.datasets.faults import Fault, settle
 from tasks.datasets.fetch import Progress
 from tasks.datasets.parquet import ParquetTable
@@ -102,20 +103,20 @@ def load_dataset(
         positive=named(target.classes, data.positive),
     )
     if dataset.medium is not None:
-        as_text = [{"name": text, "reading": Reading("category", "text").record(), "inputs": [text]}] if text else []
-        return replace(dataset, columns=as_text, digest=ContentDigest().finish(dataset))
+        described = _described_texts(source, text, target_name, steering) if text else []
+        return replace(dataset, columns=described, digest=ContentDigest().finish(dataset))
 
     chosen = _chosen(frame.columns, data, target_name, steering)
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
     digest = ContentDigest()
-    table, readings, input_notes = _inputs(
+    table, readings, described, input_notes = _inputs(
         frame, chosen, data, source, digest, None if sampling is None else sampling.rows
     )
     dataset = replace(
         dataset,
         table=table,
         kinds=kinds_of(table),
-        columns=_described(readings),
+        columns=[*described, *_others(frame, chosen, target_name, steering)],
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
         notes=(*notes, *of_target, *input_notes, *entry.notes),
@@ -165,12 +166,29 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     return source.of_rows(written), notes
 
 
-def _described(readings: Mapping[str, tuple[str, Reading]]) -> list[dict[str, Any]]:
-    """`Dataset.columns`."""
-    found: dict[str, dict[str, Any]] = {}
-    for own, (name, reading) in readings.items():
-        found.setdefault(name, {"name": name, "reading": reading.record(), "inputs": []})["inputs"].append(own)
-    return list(found.values())
+def _described_texts(source: Source, text: str, target_name: str, steering: list[str]) -> list[dict[str, Any]]:
+    frame = source.frame
+    return [of_text(frame[text], text, frame), *_others(frame, [text], target_name, steering)]
+
+
+def _others(
+    frame: pd.DataFrame | ParquetTable, inputs: list[str], target_name: str, steering: list[str]
+) -> list[dict[str, Any]]:
+    """Entries of `Dataset.columns` for what is no input; of a Parquet file they are named without being read."""
+    found = []
+    for name in frame.columns:
+        if name in inputs and name not in (target_name, *steering):
+            continue
+        column = frame[name] if isinstance(frame, pd.DataFrame) else None
+        if name == target_name:
+            found.append(
+                of_other(column, name, "target", "data.target, or the catalogue's", "what is predicted", frame)
+            )
+        elif name in steering:
+            found.append(of_other(column, name, "split", "data.split, or the catalogue's", "divides the rows", frame))
+        elif name not in inputs:
+            found.append(of_other(column, name, "ignore", "not among the inputs", "no input", frame))
+    return found
 
 
 def _steering_values(column: pd.Series, data: Data, source: Source, name: str) -> pd.Series:
@@ -306,9 +324,9 @@ def _inputs(
     source: Source,
     digest: ContentDigest,
     sample: np.ndarray | None,
-) -> tuple[pd.DataFrame, dict[str, tuple[str, Reading]], list[str]]:
-    """The columns a model gets; of each, which column of the source it comes from and how that is read; and notes on
-    those left out or read unexpectedly.
+) -> tuple[pd.DataFrame, dict[str, tuple[str, Reading]], list[dict[str, Any]], list[str]]:
+    """The columns a model gets; of each, which column of the source it comes from and how that is read; what is said of
+    the chosen columns; and notes on those left out or read unexpectedly.
 
     One column after the other is read whole, which decides how it is read, and enters the digest.
 
@@ -318,15 +336,18 @@ def _inputs(
     notes: list[str] = []
     columns: dict[str, pd.Series] = {}
     readings: dict[str, tuple[str, Reading]] = {}
+    described: list[dict[str, Any]] = []
     leave_out = source.entry.leave_out
     for name in chosen:
         if name in leave_out and data.features is None:
             notes.append(f"{name} left out: it {leave_out[name]}")
+            described.append(of_other(None, name, "ignore", f"it {leave_out[name]}", "no input", frame))
             continue
         if name in leave_out:
             notes.append(f"{name} is an input since data.features names it, but it {leave_out[name]}")
         where = f"{source.shown}, column {name}"
-        column, reading = as_input(frame[name].rename(name), where, data.columns.get(name), data.read)
+        raw = frame[name].rename(name)
+        column, reading = as_input(raw, where, data.columns.get(name), data.read)
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
         for own, values in inputs_of(name, reading, column).items() if column is not None else ():
@@ -337,6 +358,8 @@ def _inputs(
             digest.add_column("input", own, values)
             columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
+        own_inputs = [own for own, (source_name, _) in readings.items() if source_name == name]
+        described.append(of_input(raw, name, reading, own_inputs, frame))
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:
@@ -347,7 +370,7 @@ def _inputs(
             remedy="see data.drop and data.features",
         )
     index = frame.index if sample is None else frame.index[sample]
-    return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, notes
+    return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, described, notes
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

@@ -18,7 +18,18 @@ from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Machine, PlanContext, calibrations_of
 from tasks.planning.trials import parameters_of, planned
-from tasks.records.plan import Column, Cost, DataDescription, DataFacts, Plan, Probe, Recipe, Skipped, Sound
+from tasks.records.plan import (
+    Column,
+    Cost,
+    DataDescription,
+    DataFacts,
+    Plan,
+    Probe,
+    Recipe,
+    Skipped,
+    Sound,
+    SourceColumn,
+)
 from tasks.records.search_plan import SearchPlan
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written
@@ -190,6 +201,7 @@ def described(dataset: Dataset) -> DataDescription:
         image_shape=inputs["image_shape"],
         text=inputs["text"],
         sound=Sound(**inputs["sound"]) if inputs["sound"] else None,
+        source_columns=[SourceColumn(**column["facts"]) for column in dataset.columns],
     )
 
 

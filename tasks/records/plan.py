@@ -52,6 +52,30 @@ class Column:
     kind: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class SourceColumn:
+    """A column of the source, and what it was taken for.
+
+    Args:
+        kind: `number`, `category`, `date`, `text`, `target`, `split` (it divides the rows) or `ignore`.
+        why: How that was decided.
+        missing: Share of the rows without a value, in [0, 1]; None where the column was not looked at.
+        missing_texts: Texts that were taken as no value, with their rows; a field that is empty is not among them.
+        distinct: Different values; None where the column was not looked at.
+        becomes: What the model gets of it, in words.
+        note: What is surprising about it, and how to overrule it; None where nothing is.
+    """
+
+    name: str
+    kind: str
+    why: str
+    missing: Number | None
+    missing_texts: Mapping[str, int]
+    distinct: int | None
+    becomes: str
+    note: str | None
+
+
 @dataclass(frozen=True)
 class Sound:
     """Of every sound: `rate` samples a second, `seconds` long."""
@@ -68,7 +92,8 @@ class DataDescription:
         classes: None for regression.
         positive: The class of interest; None where there is none. `positive_why` says how it was chosen.
         notes: What its reader noticed.
-        columns: Of a table.
+        columns: Of a table, the inputs.
+        source_columns: Of a table or of texts, every column of the source.
         kind: Name of the form the inputs have.
         image_shape: Rows, columns and channels of images.
         text: The column of texts.
@@ -89,6 +114,7 @@ class DataDescription:
     image_shape: Sequence[int] | None = None
     text: str | None = None
     sound: Sound | None = None
+    source_columns: Annotated[Sequence[SourceColumn], OMITTED] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,3 +59,15 @@ def test_the_default_model_is_named_only_where_the_spec_names_none(
     write_table(tmp_path)
     (tmp_path / "spec.yaml").write_text(f"data: {{source: d.csv, target: y}}\n{written}\n")
     assert ("the default for these data" in check(str(tmp_path / "spec.yaml"), tmp_path, capsys)) == default
+
+
+def test_columns_stand_before_the_plan_and_defaults_only_where_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(tmp_path)
+    (tmp_path / "spec.yaml").write_text("data: {source: d.csv, target: y}\n")
+    said = check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
+    assert said.index("Columns, surprises first") < said.index("recipes") and "every default" not in said
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path / "spec.yaml"), "--home", str(tmp_path), "--defaults"])
+    assert "spec (every default filled in)" in capsys.readouterr().out
