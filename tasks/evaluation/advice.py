@@ -349,8 +349,8 @@ def _rounded(count: int) -> int:
 def _simpler(found: Findings) -> list[str]:
     """Baselines that would do. One that fails a gate would not."""
     better, level = found.better_baselines, found.level_baselines
-    if found.nothing_learned:
-        level = []  # a constant answer, and what is no better
+    if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
+        level = []  # a constant answer and what is no better, or there is something better
     steps = []
     for standing, still in ((PASS, ""), (UNDECIDED, ", if more test rows decide its gates")):
         if names := [name for name in better if _standing(found.of_baselines[name]) == standing]:

@@ -116,7 +116,7 @@ def _ranked(
         learned[leader] = IDLE
 
 
-_HIGH, _ABOUT = 0.8, 0.02
+_HIGH, _ABOUT = 0.9, 0.02
 """Of the errors of guessing: what makes a few columns suspect, and how near is as good."""
 
 

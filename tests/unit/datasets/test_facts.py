@@ -14,8 +14,8 @@ HEAD = "income,zone,member,since,zip,name,plan,left,extra"
 
 def columns(folder: Path, **data: Any) -> dict[str, SourceColumn]:
     rows = [
-        f'"{i:,}",{"ABCD"[i % 4]},{["yes", "no", ""][i // 3 % 3]},2024-{1 + i % 9:02d}-15,0{i % 7}501,person {i},{i % 2},'
-        f"{['stay', 'go', 'NA'][i % 3]},{i}"
+        f'"{i:,}",{"ABCD"[i % 4]},{["yes", "no", ""][i // 3 % 3]},2024-{1 + i % 9:02d}-15,0{i % 7}501,person {i},'
+        f"{i % 2},{['stay', 'go', 'NA'][i % 3]},{i}"
         for i in range(900, 1100)
     ]
     (folder / "d.csv").write_text("\n".join([HEAD, *rows]))

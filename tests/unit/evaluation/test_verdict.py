@@ -331,6 +331,12 @@ def test_gates_lead_what_to_do_next(threshold: float, answer: str, step: str):
     assert verdict.next[0].startswith(step)
 
 
+def test_where_a_baseline_is_better_one_that_is_level_is_not_considered():
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, baselines={"majority class": 200, "gradient boosting": 249})
+    assert any(step.startswith("Use gradient boosting instead") for step in verdict.next)
+    assert not any(step.startswith("Consider") for step in verdict.next)
+
+
 def test_a_better_baseline_is_shipped_instead():
     verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.5)], baselines={"logistic regression": 249})
     assert verdict.next[0] == "adam passes its gate, and so does logistic regression, which is better."
