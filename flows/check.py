@@ -120,10 +120,10 @@ def _show_data(console: Console, data: DataDescription, task: str) -> None:
     for note in data.notes:
         console.print(f"note: {escape(note)}")
     if data.source_columns:
-        _show_columns(data.source_columns)
+        _show_columns(Console(file=console.file, highlight=False), data.source_columns)
 
 
-def _show_columns(columns: Sequence[SourceColumn]) -> None:
+def _show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
     """Every column, what is surprising first."""
     table = Table(box=box.SIMPLE_HEAD, title="Columns, surprises first", title_justify="left", pad_edge=False)
     for head, right in (("column", False), ("kind", False), ("missing", True), ("distinct", True), ("becomes", False)):
@@ -137,7 +137,7 @@ def _show_columns(columns: Sequence[SourceColumn]) -> None:
         table.add_row(*map(escape, cells), style="yellow" if column.note else "")
     if len(ordered) > _COLUMNS:
         table.add_row(f"and {len(ordered) - _COLUMNS:,} more", "", "", "", "", "")
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 _COLUMNS = 40

@@ -242,7 +242,7 @@ def test_check_shows_spec_data_and_plan_and_leaves_nothing_behind(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compare = "compare={optimizer: [sgd, adamw], regularisation: [{}, {weight_decay: 0.1}]}"
-    assert exit_code("check", SMALL, "--home", home, "--set", compare, "--set", "train.epochs=7") == 0
+    assert exit_code("check", SMALL, "--home", home, "--set", compare, "--set", "train.epochs=7", "--defaults") == 0
     output = capsys.readouterr().out
     for said in (
         "epochs: 7",
