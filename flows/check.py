@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def show_check(
             bar.hear("plan", "done", 1.0)
     except Blocked as error:
         if dataset is not None:
-            _show_data(Console(stderr=True, highlight=False, soft_wrap=True), described(dataset), dataset.task)
+            console, data = Console(stderr=True, highlight=False, soft_wrap=True), described(dataset)
+            surprises = [column for column in data.source_columns if column.note]
+            _show_data(console, replace(data, source_columns=surprises), dataset.task)
         if error.table:
             show_validation(error.table)
         raise
