@@ -15,6 +15,8 @@ import pandas as pd
 
 _SIGNS = "+\N{MINUS SIGN}-"
 _UNITS = r"[$€£¥₹%‰]|EUR|USD|GBP|CHF"
+_SHARES = {"%", "\N{PER MILLE SIGN}"}
+"""The units that are no money, of which a fraction has two digits at most."""
 _BODY = r"\d[\d.,'\u2019 \u00a0\u202f]*"
 _NUMBER = re.compile(
     rf"(?P<sign>[{_SIGNS}]?)\s*(?P<before>{_UNITS})?\s*(?P<sign2>[{_SIGNS}]?)(?P<body>{_BODY})(?P<after>{_UNITS})?\s*"
@@ -103,8 +105,8 @@ def notation_of(texts: Sequence[str], decimal: str | None = None, thousands: str
 
     A mark that stands once in a number with one, two or more than three digits after it stands before a fraction. One
     that stands twice, or before another mark, stands between thousands. A comma that always stands before exactly three
-    digits is between thousands if some number below 1,000 has none. A point that never stands twice is a decimal point,
-    unless the numbers are money and it always stands before exactly three digits: then it is as a comma.
+    digits is between thousands if some number below 1,000 has none. A point that never stands twice is a decimal point.
+    In money, which has no three digits of a fraction, either is between thousands before exactly three digits.
 
     Args:
         decimal, thousands: What is known of it.
@@ -132,11 +134,9 @@ def notation_of(texts: Sequence[str], decimal: str | None = None, thousands: str
         return _with_commas(bodies, commas, points, units, spaced)
     if any(body.count(".") > 1 for body in points):
         return Notation(",", ".", units)
-    money = set(units) - {"%", "\N{PER MILLE SIGN}"}
+    money = set(units) - _SHARES
     if money and points and all(re.fullmatch(r"\d{1,3}\.\d{3}", body) for body in points):
-        if _some_below_a_thousand(bodies, "."):
-            return Notation(",", ".", units)
-        raise Ambiguous(f"in {points[0]!r} the point may stand between thousands or before a fraction")
+        return Notation(",", ".", units)
     return Notation(".", " " if spaced else "", units)
 
 
@@ -151,11 +151,8 @@ def _with_commas(
             raise Ambiguous(f"in {commas[0]!r} a comma stands before the fraction, in {points[0]!r} a point")
         return Notation(",", " " if spaced else "", units)
     # Each comma stands before three digits.
-    if points or _some_below_a_thousand(bodies, ","):
+    money = set(units) - _SHARES
+    below = any("," not in body and len(re.sub(r"\D", "", body)) <= 3 for body in bodies)
+    if points or below or money:
         return Notation(".", ",", units)
     raise Ambiguous(f"in {commas[0]!r} the comma may stand between thousands or before a fraction")
-
-
-def _some_below_a_thousand(bodies: Sequence[str], mark: str) -> bool:
-    """Whether a number below 1,000 stands without the mark, as between thousands it must."""
-    return any(mark not in body and len(re.sub(r"\D", "", body)) <= 3 for body in bodies)

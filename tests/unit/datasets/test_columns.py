@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,11 +83,11 @@ def test_numbers_in_other_notations_are_read_and_said(written, said: str) -> Non
     pd.testing.assert_series_equal(reading.read(column.iloc[:2]), values.iloc[:2])
 
 
-def test_a_point_in_money_may_stand_between_thousands() -> None:
-    values, _ = as_input(texts("EUR 1.250", "EUR 80", "EUR 12.000").rename("c"), "w")
-    assert list(values) == [1250, 80, 12000]
-    with pytest.raises(BadInput, match="the point may stand between thousands"):
-        as_input(texts("EUR 1.250", "EUR 12.000").rename("c"), "w")
+@pytest.mark.parametrize("mark", [".", ","])
+def test_in_money_three_digits_are_no_fraction(mark: str) -> None:
+    for written in (["EUR 1#250", "EUR 80", "EUR 12#000"], ["$285#000", "$1#250"]):
+        values, _ = as_input(texts(*(text.replace("#", mark) for text in written)).rename("c"), "w")
+        assert list(values) == [float(re.sub(r"\D", "", text)) for text in written]
     measured, reading = as_input(texts("1.250", "80", "12.000").rename("c"), "w")
     assert list(measured) == [1.25, 80, 12] and reading.note is None
 
