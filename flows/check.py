@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,8 @@ def _show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
     table.add_column("because", overflow="fold")
     ordered = sorted(columns, key=lambda column: column.note is None)
     for column in ordered[:_COLUMNS]:
-        missing = "" if column.missing is None else f"{column.missing:.0%}" + _texts(column.missing_texts)
         distinct = "" if column.distinct is None else f"{column.distinct:,}"
-        cells = (column.name, column.kind, missing, distinct, column.becomes, column.why)
+        cells = (column.name, column.kind, column.missing_phrase, distinct, column.becomes, column.why)
         table.add_row(*map(escape, cells), style="yellow" if column.note else "")
     if len(ordered) > _COLUMNS:
         table.add_row(f"and {len(ordered) - _COLUMNS:,} more", "", "", "", "", "")
@@ -145,12 +144,6 @@ def _show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
 
 _COLUMNS = 40
 """Columns that are listed."""
-
-
-def _texts(counts: Mapping[str, int]) -> str:
-    """` ('NA' in 12)`: what was taken as missing beside empty fields."""
-    said = ", ".join(f"{text!r} in {count:,}" for text, count in counts.items() if count)
-    return f" ({said})" if said else ""
 
 
 def _inputs(data: DataDescription) -> str:

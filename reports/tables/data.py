@@ -44,7 +44,7 @@ def columns(plan: Plan) -> str:
             _noted(column),
             column.kind,
             column.why,
-            _missing(column),
+            column.missing_phrase,
             count(column.distinct) if column.distinct is not None else "",
             column.becomes,
         )
@@ -57,14 +57,6 @@ def columns(plan: Plan) -> str:
 def _noted(column: SourceColumn) -> Html:
     note = f'<span class="sentence"><small>{safe(column.note)}</small></span>' if column.note else ""
     return Html(f"{safe(column.name)}{note}")
-
-
-def _missing(column: SourceColumn) -> str:
-    """`12% ('NA' in 12)`."""
-    if column.missing is None:
-        return ""
-    said = ", ".join(f"{text!r} in {count(rows)}" for text, rows in column.missing_texts.items() if rows)
-    return f"{column.missing:.0%}" + (f" ({said})" if said else "")
 
 
 def validation(validation: dict[str, Any]) -> str:

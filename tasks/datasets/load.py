@@ -175,9 +175,9 @@ def _others(
     frame: pd.DataFrame | ParquetTable, inputs: list[str], target_name: str, steering: list[str]
 ) -> list[dict[str, Any]]:
     """Entries of `Dataset.columns` for what is no input; of a Parquet file they are named without being read."""
-    found = []
+    found, used = [], set(inputs)
     for name in frame.columns:
-        if name in inputs and name not in (target_name, *steering):
+        if name in used and name not in (target_name, *steering):
             continue
         column = frame[name] if isinstance(frame, pd.DataFrame) else None
         if name == target_name:
@@ -186,7 +186,7 @@ def _others(
             )
         elif name in steering:
             found.append(of_other(column, name, "split", "data.split, or the catalogue's", "divides the rows", frame))
-        elif name not in inputs:
+        elif name not in used:
             found.append(of_other(column, name, "ignore", "not among the inputs", "no input", frame))
     return found
 
@@ -350,6 +350,7 @@ def _inputs(
         column, reading = as_input(raw, where, data.columns.get(name), data.read)
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
+        became: list[str] = []
         for own, values in inputs_of(name, reading, column).items() if column is not None else ():
             if own != name and values.nunique() < 2:  # a part of a date that does not vary
                 continue
@@ -358,8 +359,8 @@ def _inputs(
             digest.add_column("input", own, values)
             columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
-        own_inputs = [own for own, (source_name, _) in readings.items() if source_name == name]
-        described.append(of_input(raw, name, reading, own_inputs, frame))
+            became.append(own)
+        described.append(of_input(raw, name, reading, became, frame))
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:

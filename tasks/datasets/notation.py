@@ -130,18 +130,24 @@ def notation_of(texts: Sequence[str], decimal: str | None = None, thousands: str
             raise Ambiguous(f"in {both[0]!r} and others commas and points change places")
         mark = last.pop()
         return Notation(mark, "," if mark == "." else ".", units)
+    money = bool(set(units) - _SHARES)
     if commas:
-        return _with_commas(bodies, commas, points, units, spaced)
+        return _with_commas(bodies, commas, points, units, spaced=spaced, money=money)
     if any(body.count(".") > 1 for body in points):
         return Notation(",", ".", units)
-    money = set(units) - _SHARES
     if money and points and all(re.fullmatch(r"\d{1,3}\.\d{3}", body) for body in points):
         return Notation(",", ".", units)
     return Notation(".", " " if spaced else "", units)
 
 
 def _with_commas(
-    bodies: Sequence[str], commas: Sequence[str], points: Sequence[str], units: tuple[str, ...], spaced: bool
+    bodies: Sequence[str],
+    commas: Sequence[str],
+    points: Sequence[str],
+    units: tuple[str, ...],
+    *,
+    spaced: bool,
+    money: bool,
 ) -> Notation:
     """Of numbers with commas, none of which has a point beside it."""
     if any(body.count(",") > 1 for body in commas):
@@ -151,7 +157,6 @@ def _with_commas(
             raise Ambiguous(f"in {commas[0]!r} a comma stands before the fraction, in {points[0]!r} a point")
         return Notation(",", " " if spaced else "", units)
     # Each comma stands before three digits.
-    money = set(units) - _SHARES
     below = any("," not in body and len(re.sub(r"\D", "", body)) <= 3 for body in bodies)
     if points or below or money:
         return Notation(".", ",", units)

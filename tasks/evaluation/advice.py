@@ -120,9 +120,7 @@ def sentence(found: Findings) -> str:
 
 def _comparison(found: Findings) -> str:
     if found.nothing_learned:
-        assert found.leader is not None
-        which = f"{found.leader.name} did not learn" if len(found.results) == 1 else "No recipe learned"
-        return f"{which}: nothing to ship. {_reading(found)}"
+        return f"{_who_did_not_learn(found, 'No recipe')}: nothing to ship. {_reading(found)}"
     if found.leader is None and any(result.ended for result in found.results):
         return f"{found.title} is undefined on the validation part, so no recipe can lead."
     if found.leader is None:
@@ -147,6 +145,11 @@ def _comparison(found: Findings) -> str:
     if worse:
         clauses.append(f"on the test part it is worse than {listing([result.name for result in worse])}")
     return f"{'; '.join(clauses)}. {_reading(found)}"
+
+
+def _who_did_not_learn(found: Findings, none: str) -> str:
+    """`adam did not learn`, or of several recipes `no recipe learned`."""
+    return f"{found.results[0].name} did not learn" if len(found.results) == 1 else f"{none} learned"
 
 
 def _reading(found: Findings) -> str:
@@ -271,9 +274,8 @@ def _ship(found: Findings) -> list[str]:
     if found.leader is None:
         return []
     if found.nothing_learned:
-        which = f"{found.leader.name} did not learn" if len(found.results) == 1 else "no recipe learned"
         passes = ", whatever its gates say" if any(gate.answer == PASS for gate in found.gates) else ""
-        return [f"Do not ship: {which}{passes}."]
+        return [f"Do not ship: {_who_did_not_learn(found, 'no recipe')}{passes}."]
     if not found.gates:
         return ["Write a gate (gates: in the spec) that says how good is good enough to ship."]
     failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))

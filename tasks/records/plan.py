@@ -75,6 +75,14 @@ class SourceColumn:
     becomes: str
     note: str | None
 
+    @property
+    def missing_phrase(self) -> str:
+        """`12% ('NA' in 12)`; empty where the column was not looked at."""
+        if self.missing is None:
+            return ""
+        said = ", ".join(f"{text!r} in {rows:,}" for text, rows in self.missing_texts.items() if rows)
+        return f"{self.missing:.0%}" + (f" ({said})" if said else "")
+
 
 @dataclass(frozen=True)
 class Sound:

@@ -34,7 +34,7 @@ def repeated_id(dataset: Dataset, splits: pd.DataFrame, *, excess: Share = 0.2) 
     """
     if splits["group"].notna().any() or not (len(dataset.table.columns) or len(dataset.beside.columns)):
         return None
-    found = [(name, shared) for name, shared in _shared(dataset) if shared >= excess]
+    found = list(_shared(dataset, excess))
     names = [name for name, _ in found]
     first = names[0] if names else ""
     each = "has" if len(names) == 1 else "have"
@@ -53,17 +53,20 @@ def repeated_id(dataset: Dataset, splits: pd.DataFrame, *, excess: Share = 0.2) 
     )
 
 
-def _shared(dataset: Dataset) -> Iterator[tuple[str, float]]:
-    """Each column that may be an id and whose rows share the target by more than chance, with how much they share."""
+def _shared(dataset: Dataset, least: float) -> Iterator[tuple[str, float]]:
+    """Each column that may be an id and whose rows share the target by `least` and by more than chance, with how much
+    they share. Most columns are told from an id by the first few permutations."""
     target = _as_numbers(dataset)
     for name, column in [*dataset.table.items(), *dataset.beside.items()]:
         codes = _id_codes(column, str(name))
         if codes is None:
             continue
         shared = intraclass(codes, target)
+        if shared < least:
+            continue
         rng = np.random.default_rng(0)
-        chance = [intraclass(rng.permutation(codes), target) for _ in range(_PERMUTATIONS)]
-        if shared > max(chance) and not _is_a_quantity(column, codes, target, shared):
+        chance = (intraclass(rng.permutation(codes), target) for _ in range(_PERMUTATIONS))
+        if all(shared > each for each in chance) and not _is_a_quantity(column, target, shared):
             yield str(name), shared
 
 
@@ -112,7 +115,7 @@ def intraclass(codes: np.ndarray, target: np.ndarray) -> float:
     return (between - within) / total if total > 0 else 0.0
 
 
-def _is_a_quantity(column: pd.Series, codes: np.ndarray, target: np.ndarray, shared: float) -> bool:
+def _is_a_quantity(column: pd.Series, target: np.ndarray, shared: float) -> bool:
     """Whether pairs of neighbouring values share most of what equal values do: then the number measures something."""
     if not pd.api.types.is_numeric_dtype(column):
         return False
