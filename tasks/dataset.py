@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TRAIN, VAL, TEST = "train", "val", "test"
 TABLE, IMAGE, TEXT, AUDIO = "table", "image", "text", "audio"
+TEXT_AND_COLUMNS = "text and columns"
 """Names of the forms that a data set's inputs have together."""
 
 Values = Any
@@ -106,7 +107,7 @@ class Kind:
     """A kind of input.
 
     Args:
-        name: number, category, text, image or sound.
+        name: number, category, text, image or sound; words or trigrams: a text among other columns.
         form: What inputs of this kind are together.
         column: How a column of a table becomes features (a `preprocessing.tables.ColumnKind`), else None.
         identity: What of an input, beside its values, decides results: it enters the data's digest. Of columns None.
@@ -125,7 +126,8 @@ class Input:
     Args:
         name: As its column is called; `image` or `sound` where there is none.
         values: Of all rows (of streamed data: of the sample). A number is float64 (NaN = missing), booleans 0/1; a
-            category `str` (None = missing); a text `str`, never missing or blank; images uint8 or float32
+            category or a text among other columns `str` (None = missing); a text alone `str`, never missing or blank;
+            images uint8 or float32
             `[rows, height, width, channels]`; sounds float32 in [-1, 1] `[rows, samples]`, padded with zeros.
         tokens: What texts are divided into for a model: `words` or `trigrams`.
         rate: Samples a second of sounds, else None.
@@ -264,7 +266,10 @@ class Dataset:
     @property
     def form(self) -> Form:
         """What the inputs are together."""
-        return (self.medium.kind if self.medium is not None else next(iter(self.kinds.values()))).form
+        if self.medium is not None:
+            return self.medium.kind.form
+        forms = {kind.form.name: kind.form for kind in self.kinds.values()}
+        return forms.get(TEXT_AND_COLUMNS) or forms[TABLE]
 
     @property
     def raw(self) -> pd.DataFrame | np.ndarray:
@@ -292,7 +297,13 @@ class Dataset:
     @property
     def categories(self) -> list[str]:
         """Names of the category columns, in order."""
-        return [name for name in self.table.columns if name not in set(self.numbers)]
+        numbers = set(self.numbers)
+        return [name for name in self.table.columns if name not in numbers and self.kinds[name].form.name == TABLE]
+
+    @property
+    def texts(self) -> list[str]:
+        """Names of the columns of texts among others, in order."""
+        return [name for name in self.table.columns if self.kinds[name].form.name == TEXT_AND_COLUMNS]
 
     def in_memory(self, splits: pd.DataFrame) -> tuple[Dataset, pd.DataFrame]:
         """The rows that `table` holds as a data set of their own, with their part of `splits`; else what was given.

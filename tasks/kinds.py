@@ -1,7 +1,8 @@
 """The kinds of input, and the forms that inputs have together. To add a kind: an entry in `KINDS`.
 
 A kind of column needs a `preprocessing.tables.ColumnKind` and the form `TABLE_FORM`; another form needs all that `Form`
-lists.
+lists. Texts are a form of their own where they are the only input; among other columns they are columns of the kind
+`words` or `trigrams`, and the data have the form `MIXED_FORM`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from tasks.augmentation.preview import NUMBERS_SHOWN, PICTURES, SPECTROGRAMS, WORDS_SHOWN
-from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, Dataset, Facts, Form, Input, Kind, Values
-from tasks.evaluation.baselines import Rivals, of_columns, of_spectrograms, of_texts
+from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, TEXT_AND_COLUMNS, Dataset, Facts, Form, Input, Kind, Values
+from tasks.evaluation.baselines import Rivals, of_columns, of_mixed, of_spectrograms, of_texts
 from tasks.preprocessing.sounds import fit_sound_preprocessor
 from tasks.preprocessing.tables import CATEGORIES, NUMBERS, Grouped, fit_image_preprocessor, fit_preprocessor
-from tasks.preprocessing.texts import fit_text_preprocessor
+from tasks.preprocessing.texts import TRIGRAMS, WORDS, fit_text_preprocessor, text_columns
 from tasks.validation import by_profile
 from tasks.validation.infer import of_table
 from tasks.validation.inferred import Suite
@@ -185,6 +186,43 @@ TEXT_FORM = Form(
 )
 
 
+# Texts and columns
+
+
+def _columns_and_texts(dataset: Dataset) -> tuple[list[str], list[str]]:
+    return [*dataset.numbers, *dataset.categories], dataset.texts
+
+
+def _mixed_suites(dataset: Dataset, train: np.ndarray, held: np.ndarray) -> Iterator[Suite]:
+    columns, texts = _columns_and_texts(dataset)
+    yield from of_table(dataset.table[columns], train, held)
+    for name in texts:
+        yield by_profile.of_texts(dataset.table[name], train, held, f"texts in {name}")
+
+
+def _mixed_rivals(dataset: Dataset) -> Rivals:
+    columns, texts = _columns_and_texts(dataset)
+    return partial(of_mixed, columns=columns, texts=[(name, dataset.kinds[name].name) for name in sorted(texts)])
+
+
+MIXED_FORM = Form(
+    name=TEXT_AND_COLUMNS,
+    noun="texts beside columns",
+    cases="rows",
+    model="text",
+    fit=_fit_table,
+    facts=lambda dataset: Facts(TEXT_AND_COLUMNS, (len(dataset.table.columns),), "object"),
+    examples=lambda dataset, rows: dataset.table.iloc[rows],
+    restored=lambda dataset, values, rows: values.reset_index(drop=True),
+    suites=_mixed_suites,
+    not_finite=_infinite_numbers,
+    described=_table_described,
+    row_bytes=lambda dataset: int(dataset.table.memory_usage(index=False, deep=True).sum()) // dataset.rows,
+    rivals=_mixed_rivals,
+    preview=NUMBERS_SHOWN,  # no augmenter takes such rows
+)
+
+
 def _rate(dataset: Dataset) -> int:
     rate = _alone(dataset).rate
     assert rate is not None
@@ -233,6 +271,8 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("number", TABLE_FORM, NUMBERS),
         Kind("category", TABLE_FORM, CATEGORIES),
+        Kind(WORDS, MIXED_FORM, text_columns(WORDS)),
+        Kind(TRIGRAMS, MIXED_FORM, text_columns(TRIGRAMS)),
         Kind("text", TEXT_FORM, identity=_text_identity),
         Kind("image", IMAGE_FORM, identity=partial(_array_identity, "images")),
         Kind("sound", SOUND_FORM, identity=partial(_array_identity, "sounds")),

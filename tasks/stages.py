@@ -138,8 +138,8 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     if chosen is None:
-        return lay_out(*data, resampled=_resampled(prepared))
-    return lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared))
+        return lay_out(*data, resampled=_resampled(prepared), lengths=prepared.lengths)
+    return lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared), lengths=prepared.lengths)
 
 
 def _resampled(prepared: Prepared) -> int | None:
@@ -168,6 +168,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
             {part: len(positions) for part, positions in of_fold.rows.items()},
             of_fold.features.shape[1:],
             _resampled(of_fold),
+            of_fold.lengths,
         )
         for fold, of_fold in by_fold.items()
     }
@@ -268,7 +269,7 @@ def _nothing_shipped(run: Run) -> None:
 def _network(laid_out: Plan, prepared: Prepared, trial_id: str) -> Any:
     """The Keras model of a final trial, with its initial weights."""
     planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
-    trial = bind_trial(planned, laid_out.variant(planned.variant_id))
+    trial = bind_trial(planned, laid_out.variant(planned.variant_id), lengths=prepared.lengths)
     classes = prepared.dataset.classes
     shape, outputs = prepared.features.shape[1:], len(classes) if classes else 1
     return trial.architecture.build(shape, outputs, penalties=trial.penalties, seed=trial.seed)
@@ -309,7 +310,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
                 if "inputs" in column
             ],
             "read": run.spec.data.read.model_dump(mode="json"),
-            "text": dataset.medium.name if dataset.columns and dataset.medium else None,
+            "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [str(name) for name in (*dataset.beside.columns, *dataset.extras.columns)],
         },
     )

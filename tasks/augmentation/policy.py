@@ -64,8 +64,8 @@ class Policy:
             reason = step.incompatibility(facts)
             if reason:
                 return f"{step.name} {reason}"
-        if self.mixer and facts.kind == "text":
-            return f"{self.mixer.name} mixes numbers, and these data are texts"
+        if self.mixer and facts.kind in ("text", "text and columns"):
+            return f"{self.mixer.name} mixes numbers, and these data are {_DATA[facts.kind]}"
         return None
 
     def learned(self, values: Values) -> Policy:
@@ -76,7 +76,13 @@ class Policy:
 
 
 _PLURALS = {"image": "images", "text": "texts", "audio": "sound", "table": "tables"}
-_DATA = {"image": "images", "text": "texts", "audio": "sound", "table": "a table"}
+_DATA = {
+    "image": "images",
+    "text": "texts",
+    "audio": "sound",
+    "table": "a table",
+    "text and columns": "texts beside columns",
+}
 
 
 def policy_of(document: Mapping[str, Any] | None) -> Policy | None:

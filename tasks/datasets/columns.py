@@ -31,7 +31,7 @@ class Reading:
     """How a column's values are read: decided over the whole column, applied to any of its rows.
 
     Args:
-        kind: `number`, `category`, `date` (days since 1970), or `ignore`: no input.
+        kind: `number`, `category`, `date` (days since 1970), `text` (free text), or `ignore`: no input.
         why: How that was decided.
         notation: Of a number written as text.
         form: Of dates, as `dates.format_of` gives it.
@@ -40,7 +40,7 @@ class Reading:
         note: What a user should know, or None where nothing is remarkable.
     """
 
-    kind: Literal["number", "category", "date", "ignore"]
+    kind: Literal["number", "category", "date", "text", "ignore"]
     why: str
     notation: Notation = Notation()
     form: str = ISO
@@ -75,7 +75,7 @@ class Reading:
             return days(instants(as_written(column), self.form))
         if column.dtype != object:
             return column.astype(np.float64) if self.kind == "number" else as_written(column)
-        if self.kind == "category":
+        if self.kind in ("category", "text"):
             return column
         if self.meanings:
             return column.map(dict(self.meanings)).astype(np.float64)
@@ -264,6 +264,8 @@ def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) 
     why = "data.columns says so"
     if meant.kind in ("ignore", "category"):
         return Reading(meant.kind, why)
+    if meant.kind == "text":
+        return _as_text(present, where)
     if meant.kind == "date":
         texts = as_written(present)
         form = meant.format or _dates(list(texts.unique()), where, str(present.name))
@@ -303,6 +305,13 @@ def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) 
     if len(unread):
         raise mixed(unread, where)
     return reading
+
+
+def _as_text(present: pd.Series, where: str) -> Reading:
+    if present.dtype != object or not present.map(lambda value: isinstance(value, str)).all():
+        got = some(present.unique()) if len(present) else "no value"
+        raise BadInput("holds no text", where=where, got=got, remedy="name a column of texts")
+    return Reading("text", "free text, as the spec says")
 
 
 def as_written(column: pd.Series) -> pd.Series:

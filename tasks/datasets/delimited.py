@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,20 @@ from tasks.spec.models import Read
 MISSING_TEXTS = "missing texts"
 """In a frame's `attrs`: by column, how often which text stood for no value."""
 
+
+class MissingTexts(dict[str, Counter[str]]):
+    """What stands there. pandas copies `attrs` with every column it hands out, which for a wide table would take
+    minutes: a copy is the same object."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> MissingTexts:
+        return self
+
+
 _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
 
 def read_delimited(
-    path: Path, read: Read, shown: str, *, text: str | None = None, keep_undecodable: bool = False
+    path: Path, read: Read, shown: str, *, texts: Collection[str] = (), keep_undecodable: bool = False
 ) -> pd.DataFrame:
     """The file's columns as stripped `str`, None where a value is missing (`MISSING_TEXTS`). dtype object.
 
@@ -34,7 +43,7 @@ def read_delimited(
         path: A text file in UTF-8 (also with a byte order mark), plain, gzip, or the only file of a zip.
         read: How it is written. Without a separator: tabs for a name in .tsv or .tsv.gz, else commas.
         shown: The file's name as the user knows it, for messages.
-        text: A column of free text: only an empty value is missing there, since "NA" may be what someone wrote.
+        texts: Columns of free text: only an empty value is missing there, since "NA" may be what someone wrote.
         keep_undecodable: Read rows that are not UTF-8 nevertheless; `undecodable` finds them.
 
     Raises:
@@ -62,9 +71,9 @@ def read_delimited(
         body.append(fields)
     if not body:
         raise BadInput("has a header but no rows", where=shown)
-    frame, said = {}, {}
+    frame, said = {}, MissingTexts()
     for name, values in zip(names, zip(*body, strict=True), strict=True):
-        missing = frozenset([""] if name == text else read.missing)
+        missing = frozenset([""] if name in texts else read.missing)
         frame[name] = _column(values, missing)
         said[name] = Counter(value for value in values if value in missing)
     table = pd.DataFrame(frame)

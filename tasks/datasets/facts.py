@@ -29,7 +29,7 @@ def of_input(column: pd.Series, name: str, reading: Reading, inputs: Sequence[st
 def of_text(column: pd.Series, name: str, frame: Any) -> dict[str, Any]:
     """Of the column of texts that is the only input."""
     facts = _facts(column, name, "text", "free text", frame)
-    reading = Reading("category", "text").record()
+    reading = Reading("text", "free text").record()
     return {"facts": facts | {"becomes": "the text", "note": None}, "name": name, "reading": reading, "inputs": [name]}
 
 
@@ -60,6 +60,8 @@ def _facts(column: pd.Series | None, name: str, kind: str, why: str, frame: Any)
 def _becomes(reading: Reading, inputs: Sequence[str], distinct: int) -> str:
     if reading.kind == "date":
         return ", ".join(inputs)
+    if reading.kind == "text":
+        return "the numbers of its words or trigrams"
     if reading.meanings:
         return "a number: " + ", ".join(f"{text} = {number:g}" for text, number in reading.meanings.items())
     return "a number" if reading.kind == "number" else f"one of {distinct:,} categories"

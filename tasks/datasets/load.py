@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tasks.kinds import KINDS, kinds_of
 from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
 from tasks.preprocessing.tables import SOUND as SOUND_INPUT
 from tasks.preprocessing.texts import WORDS
-from tasks.spec.models import Data
+from tasks.spec.models import Column, Data
 
 
 def load_dataset(
@@ -56,10 +56,12 @@ def load_dataset(
         BadInput: the source, or what the spec says of it, is wrong; the message says where.
     """
     source = _sampled(read_source(data, home, progress, base), data)
-    target_name, text = _target_name(data, source), _text_name(data, source)
-    steering = _steering(data, source)
+    target_name, steering = _target_name(data, source), _steering(data, source)
     _check_names(data, source, target_name)
-    _check_text(data, text)
+    texts = _texts(data, source)
+    chosen = _chosen(source.frame.columns, data, target_name, steering)
+    text = texts[0] if len(texts) == 1 and _alone(texts[0], source, data, chosen) else None
+    _check_texts(data, texts)
     source, notes = _usable(source, data, target_name, text)
     source, labels, of_others = _labelled(source, data, target_name)
     notes += of_others
@@ -99,23 +101,22 @@ def load_dataset(
         group=entry.group if entry.group in steering else None,
         source=source.address,
         licence=entry.licence,
-        notes=(*notes, *of_target, *entry.notes),
         positive=named(target.classes, data.positive),
     )
     if dataset.medium is not None:
-        described = _described_texts(source, text, target_name, steering) if text else []
-        return replace(dataset, columns=described, digest=ContentDigest().finish(dataset))
+        described, of_left_out = _beside_text(source, text, chosen, data, target_name, steering) if text else ([], [])
+        said = (*notes, *of_target, *of_left_out, *entry.notes)
+        return replace(dataset, columns=described, notes=said, digest=ContentDigest().finish(dataset))
 
-    chosen = _chosen(frame.columns, data, target_name, steering)
-    sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) else None
+    sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) and not texts else None
     digest = ContentDigest()
     table, readings, described, input_notes = _inputs(
-        frame, chosen, data, source, digest, None if sampling is None else sampling.rows
+        frame, chosen, texts, data, source, digest, None if sampling is None else sampling.rows
     )
     dataset = replace(
         dataset,
         table=table,
-        kinds=kinds_of(table),
+        kinds=kinds_of(table) | dict.fromkeys(texts, KINDS[data.tokens or WORDS]),
         columns=[*described, *_others(frame, chosen, target_name, steering)],
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
@@ -166,16 +167,29 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
     return source.of_rows(written), notes
 
 
-def _described_texts(source: Source, text: str, target_name: str, steering: list[str]) -> list[dict[str, Any]]:
-    frame = source.frame
-    return [of_text(frame[text], text, frame), *_others(frame, [text], target_name, steering)]
+def _beside_text(
+    source: Source, text: str, chosen: Sequence[str], data: Data, target_name: str, steering: list[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What is said of each column where a text is the only input, and notes on those that no model could use."""
+    frame, leave_out = source.frame, source.entry.leave_out
+    described, notes = [of_text(frame[text], text, frame)], []
+    for name in chosen:
+        if name == text or name in leave_out:
+            continue
+        raw = frame[name].rename(name)
+        reading = reading_of(raw, f"{source.shown}, column {name}", data.columns.get(name), data.read)
+        described.append(of_input(raw, name, reading, [], frame))
+        notes.append(f"{name} {reading.note}: left out")
+    read = [name for name in chosen if name not in leave_out]
+    return [*described, *_others(frame, read, target_name, steering)], notes
 
 
 def _others(
-    frame: pd.DataFrame | ParquetTable, inputs: list[str], target_name: str, steering: list[str]
+    frame: pd.DataFrame | ParquetTable, read: list[str], target_name: str, steering: list[str]
 ) -> list[dict[str, Any]]:
-    """Entries of `Dataset.columns` for what is no input; of a Parquet file they are named without being read."""
-    found, used = [], set(inputs)
+    """Entries of `Dataset.columns` for the columns that were not `read` as inputs; of a Parquet file they are named
+    without being read."""
+    found, used = [], set(read)
     for name in frame.columns:
         if name in used and name not in (target_name, *steering):
             continue
@@ -227,29 +241,44 @@ def _labelled(source: Source, data: Data, target_name: str) -> tuple[Source, pd.
     return source.of_rows(kept), joint[kept], notes
 
 
-def _check_text(data: Data, text: str | None) -> None:
+def _check_texts(data: Data, texts: Sequence[str]) -> None:
     """What the spec says of texts has an effect, and nothing that they leave none to."""
-    if text is None and data.tokens is not None:
+    if not texts and data.tokens is not None:
         raise BadInput("has no effect: no column is read as text", where="data.tokens", remedy="name it in data.text")
-    if text is not None and data.memory is not None:
+    if texts and data.memory is not None:
         raise BadInput(
             "has no effect on texts: they are held in memory",
             where="data.memory",
-            got=f"data.text: {text}",
+            got=f"data.text: {', '.join(texts)}",
             remedy="take it out; data.rows uses a sample",
         )
 
 
-def _text_name(data: Data, source: Source) -> str | None:
-    """The column of free text that is the only input: the spec's, else the catalogue's unless columns are named."""
-    if data.text is None:
-        return source.entry.text if data.features is None else None
-    if source.media is not None:
-        raise BadInput(f"has no effect on {source.media}", where="data.text", got=data.text, remedy="take it out")
-    if data.text not in source.frame.columns:
-        accepted = _nearest_column(data.text, source.frame.columns)
-        raise BadInput(f"{source.shown} has no such column", where="data.text", got=data.text, accepted=accepted)
-    return data.text
+def _texts(data: Data, source: Source) -> list[str]:
+    """The columns of free text: the spec's, else the catalogue's unless the spec says what the inputs are."""
+    if data.texts and source.media is not None:
+        got = ", ".join(data.texts)
+        raise BadInput(f"has no effect on {source.media}", where="data.text", got=got, remedy="take it out")
+    for name in data.texts:
+        if name not in source.frame.columns:
+            accepted = _nearest_column(name, source.frame.columns)
+            raise BadInput(f"{source.shown} has no such column", where="data.text", got=name, accepted=accepted)
+    if data.texts or source.entry.text is None or data.features is not None or source.entry.text in data.drop:
+        return data.texts
+    return [source.entry.text]
+
+
+def _alone(text: str, source: Source, data: Data, chosen: Sequence[str]) -> bool:
+    """Whether a text is the only input, since the other columns are none that a model could use."""
+    leave_out = source.entry.leave_out if data.features is None else {}
+    others = [name for name in chosen if name != text and name not in leave_out]
+    return all(
+        reading_of(
+            source.frame[name].rename(name), f"{source.shown}, column {name}", data.columns.get(name), data.read
+        ).kind
+        == "ignore"
+        for name in others
+    )
 
 
 def _sampled(source: Source, data: Data) -> Source:
@@ -320,6 +349,7 @@ def _chosen(columns: Iterable[str], data: Data, target_name: str, steering: list
 def _inputs(
     frame: pd.DataFrame | ParquetTable,
     chosen: list[str],
+    texts: Sequence[str],
     data: Data,
     source: Source,
     digest: ContentDigest,
@@ -347,7 +377,8 @@ def _inputs(
             notes.append(f"{name} is an input since data.features names it, but it {leave_out[name]}")
         where = f"{source.shown}, column {name}"
         raw = frame[name].rename(name)
-        column, reading = as_input(raw, where, data.columns.get(name), data.read)
+        meant = Column(kind="text") if name in texts else data.columns.get(name)
+        column, reading = as_input(raw, where, meant, data.read)
         if column is None and data.features is not None:
             raise BadInput(f"column {name} can't be an input: it {reading.note}", where="data.features", got=name)
         became: list[str] = []
@@ -356,7 +387,7 @@ def _inputs(
                 continue
             if own in columns or (own != name and own in frame.columns):
                 raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
-            digest.add_column("input", own, values)
+            digest.add_column(f"text {data.tokens or WORDS}" if name in texts else "input", own, values)
             columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
             became.append(own)

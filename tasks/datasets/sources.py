@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -139,7 +140,7 @@ def _read_path(data: Data, path: Path) -> Source:
         columns = pd.DataFrame(x, columns=[f"x{i}" for i in range(1, x.shape[1] + 1)])
         return replace(unread, entry=Entry(target=LABEL), frame=columns.join(frame), given_part=given)
     if name.endswith(_TEXT_ENDINGS):
-        frame, skipped = _read_delimited(path, data.read, data.source, data, data.text)
+        frame, skipped = _read_delimited(path, data.read, data.source, data, data.texts)
         frame, notes = _without_row_numbers(frame)
         return replace(unread, frame=frame, notes=(*skipped, *notes))
     raise BadInput("files of this kind are not read", where="data.source", got=data.source, accepted=_KINDS)
@@ -186,7 +187,10 @@ def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None)
     if entry.form == "clips":
         return _read_named_clips(data, paths[0], unread)
     frames = [
-        _read_delimited(path, entry.read, path.name, data, entry.text)[0].rename(columns=entry.rename) for path in paths
+        _read_delimited(path, entry.read, path.name, data, [entry.text] if entry.text else [])[0].rename(
+            columns=entry.rename
+        )
+        for path in paths
     ]
     parts = [np.repeat(file.part or "", len(frame)) for file, frame in zip(entry.files, frames, strict=True)]
     frame = pd.concat(frames, ignore_index=True)
@@ -200,12 +204,12 @@ def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None)
 
 
 def _read_delimited(
-    path: Path, read: Read, shown: str, data: Data, text: str | None
+    path: Path, read: Read, shown: str, data: Data, texts: Sequence[str]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The file's rows, and a note on those that are not UTF-8, where the spec says to skip them."""
     if data.unreadable == "block":
-        return read_delimited(path, read, shown, text=text), ()
-    frame = read_delimited(path, read, shown, text=text, keep_undecodable=True)
+        return read_delimited(path, read, shown, texts=texts), ()
+    frame = read_delimited(path, read, shown, texts=texts, keep_undecodable=True)
     broken = undecodable(frame)
     faults = [Fault(f"row {row + 1}", "is not UTF-8") for row in np.flatnonzero(broken)]
     return frame[~broken], settle(faults, len(frame), "rows", shown, data.unreadable)

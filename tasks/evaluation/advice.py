@@ -115,7 +115,7 @@ class Findings:
 def sentence(found: Findings) -> str:
     """The verdict in one to three sentences; it says so where a baseline is better than the network."""
     better = found.better_baselines
-    return " ".join([_comparison(found), *([f"{listing(better).capitalize()} did better."] if better else [])])
+    return " ".join([_comparison(found), *([f"{_opening(listing(better))} did better."] if better else [])])
 
 
 def _comparison(found: Findings) -> str:
@@ -442,3 +442,8 @@ def _for_idle(found: Findings) -> dict[str, list[RecipeResult]]:
             remedy = _TRAINING_ONLY if below else _TOO_LITTLE.replace("{why}", ", though the loss was falling")
         remedies.setdefault(remedy, []).append(result)
     return remedies
+
+
+def _opening(phrase: str) -> str:
+    """A phrase at the start of a sentence: `TF-IDF` keeps its capitals."""
+    return phrase[:1].upper() + phrase[1:]

@@ -39,7 +39,7 @@ class Baseline:
 
     Args:
         name: `majority class`, `mean`, `logistic regression`, `linear regression` (of texts and sounds with what they
-            are given: `TF-IDF, logistic regression`) or `gradient boosting`.
+            are given: `TF-IDF, logistic regression`) or `gradient boosting` (beside texts of the `columns alone`).
         val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or values
             `[rows]` in the target's unit.
         test: The same for the test part.
@@ -72,7 +72,8 @@ def fit_baselines(
 
     Args:
         features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`; images are flattened,
-            of spectrograms `[rows, frames, bands, 1]` mean and deviation of each band count.
+            of spectrograms `[rows, frames, bands, 1]` mean and deviation of each band count. Beside texts without the
+            tokens of these.
         target: As `Dataset.target`.
         parts: Row positions of `train`, `val` and `test`.
         classes: Class names in order, or None for regression.
@@ -111,6 +112,35 @@ def of_texts(fit: Fit, features: np.ndarray, table: pd.DataFrame | None, *, toke
     """A linear model of the TF-IDF of the one column of texts, divided into `tokens` as the network's are."""
     assert table is not None
     return [fit.of_texts(table.iloc[:, 0], tokens)]
+
+
+def of_mixed(
+    fit: Fit,
+    features: np.ndarray,
+    table: pd.DataFrame | None,
+    *,
+    columns: Sequence[str],
+    texts: Sequence[tuple[str, str]],
+) -> list[Baseline]:
+    """A linear model of the texts' TF-IDF beside the columns' features, and gradient boosting of the columns alone.
+
+    Args:
+        features: Of the columns, without the texts' tokens.
+        columns: Their names.
+        texts: Names of the columns of texts, in the order of the features, and what each is divided into.
+    """
+    from scipy.sparse import csr_matrix, hstack
+
+    assert table is not None
+    weighted = [fit.tf_idf(table[name].fillna(""), tokens) for name, tokens in texts]
+    if not columns:
+        return [fit.of_weighted(hstack(weighted).tocsr())]
+    rows, note = fit.boosting_rows(len(columns))
+    inputs, categorical = _boosting_inputs(table[list(columns)], rows)
+    return [
+        fit.of_weighted(hstack([csr_matrix(features), *weighted]).tocsr()),
+        fit.boosting(inputs, rows, note, categorical=categorical, of="columns alone, "),
+    ]
 
 
 def of_spectrograms(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
@@ -202,14 +232,22 @@ class Fit:
 
     def of_texts(self, texts: pd.Series, tokens: str) -> Baseline:
         """A linear model of the tokens' TF-IDF; they are those that the network gets."""
+        return self.of_weighted(self.tf_idf(texts, tokens))
+
+    def tf_idf(self, texts: pd.Series, tokens: str) -> Any:
+        """A sparse matrix `[rows, tokens]`, weights learned from the training part."""
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression, Ridge
 
         divide = partial(tokens_of, tokens=tokens)
         weights = TfidfVectorizer(tokenizer=divide, token_pattern=None, lowercase=False, sublinear_tf=True)
         weights.fit(texts.iloc[self.parts[TRAIN]])
-        inputs = weights.transform(texts)
-        rows, note = self._sampled(_LOGISTIC_PRODUCTS / max(inputs.nnz / len(texts) * self.outputs, 1))
+        return weights.transform(texts)
+
+    def of_weighted(self, inputs: Any) -> Baseline:
+        """A linear model of a sparse matrix of weighted tokens, perhaps with other features beside them."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        rows, note = self._sampled(_LOGISTIC_PRODUCTS / max(inputs.nnz / inputs.shape[0] * self.outputs, 1))
         if self.classes is None:
             return self._trained("TF-IDF, ridge regression", Ridge(), inputs, rows, note)
         # Rows of length 1 are small numbers: the default penalty would hold their weights too far back.
@@ -220,8 +258,15 @@ class Fit:
         return self._sampled(_BOOSTING_CELLS / (width * self.outputs))
 
     def boosting(
-        self, inputs: np.ndarray, rows: np.ndarray, note: str | None, *, categorical: list[bool] | None
+        self,
+        inputs: np.ndarray,
+        rows: np.ndarray,
+        note: str | None,
+        *,
+        categorical: list[bool] | None,
+        of: str = "",
     ) -> Baseline:
+        """Gradient boosted trees; `of` says what they get, where that is not what the network gets."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         # Early stopping sets a stratified tenth of the rows aside, which a class of one row can't be part of.
@@ -233,7 +278,7 @@ class Fit:
             early_stopping=bool(len(rows) > 10_000 and common),
             random_state=self.seed,
         )
-        return self._trained("gradient boosting", model, inputs, rows, note)
+        return self._trained(f"{of}gradient boosting", model, inputs, rows, note)
 
     def _trained(self, name: str, model: Any, inputs: Any, rows: np.ndarray, note: str | None) -> Baseline:
         from threadpoolctl import threadpool_limits

@@ -33,8 +33,9 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
     if folder.exists():
         return
     dataset = prepared.dataset
+    tokens = sum(prepared.lengths)
     baselines = fit_baselines(
-        prepared.features,
+        prepared.features[:, :-tokens] if tokens else prepared.features,
         dataset.target,
         prepared.rows,
         classes=dataset.classes,

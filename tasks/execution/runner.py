@@ -124,7 +124,12 @@ class _Training:
         """A stack's trials, and what they learn from by fold: as it is, or augmented."""
         job, planned, board = self._job, self._planned, self._board
         trials = [
-            bind_trial(planned[each], job.variant(planned[each].variant_id), stack.evaluate_every)
+            bind_trial(
+                planned[each],
+                job.variant(planned[each].variant_id),
+                stack.evaluate_every,
+                lengths=self._prepared[planned[each].fold].lengths,
+            )
             for each in stack.trials
         ]
 

@@ -91,7 +91,10 @@ def _outputs(
     """By trial and part, what the kept weights give, computed as while the stack was trained."""
     planned = {trial.trial_id: trial for trial in plan.trials}
     trials = [
-        bind_trial(planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every) for each in stack.trials
+        bind_trial(
+            planned[each], plan.variant(planned[each].variant_id), stack.evaluate_every, lengths=prepared.lengths
+        )
+        for each in stack.trials
     ]
     weights = kept_weights(run, stack.stack_id)
     classes = len(prepared.dataset.classes) if prepared.dataset.classes else None

@@ -14,6 +14,7 @@ from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.inputs.stored import RowsWritten, stored_parts, training_rows
 from tasks.preprocessing.tables import preprocess, target_scale
+from tasks.preprocessing.texts import token_lengths
 from tasks.training.feed import Feed, Resident
 from tasks.training.streaming import StoredRows, StreamedRows
 from tasks.training.trial import Arrays, InputRows
@@ -46,6 +47,11 @@ class Prepared:
         return (
             self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
         )
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each text at the end of a row's features; none where texts are the only input."""
+        return token_lengths(self.preprocessor)
 
     @property
     def targets(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.plan import Calibration, PlannedTrial, Recipe
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
-from tasks.training.stacked_layers import incompatibility, widest
+from tasks.training.stacked_layers import incompatibility, layers_of, widest
 from tasks.training.trial import Trial
 
 _FIT_STEP_SECONDS = 2.5e-3
@@ -32,6 +32,7 @@ class RowCounts:
         train: How many rows are trained on.
         resampled: The same once classes are made equal.
         scored: Of all parts.
+        lengths: Tokens of each text in a row (see `Architecture.lengths`).
     """
 
     features: tuple[int, ...]
@@ -39,17 +40,24 @@ class RowCounts:
     train: int
     resampled: int
     scored: int
+    lengths: tuple[int, ...] = ()
 
     @classmethod
     def of(
-        cls, dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...], resampled: int | None
+        cls,
+        dataset: Dataset,
+        parts: Mapping[str, int],
+        features: tuple[int, ...],
+        resampled: int | None,
+        lengths: tuple[int, ...] = (),
     ) -> RowCounts:
         """As `lay_out` takes them."""
         scored = sum(parts.values())
         if dataset.streamed is not None:
             scored += len(dataset.streamed.sample) - parts["train"]
         classes = len(dataset.classes) if dataset.classes else None
-        return cls(features, classes, parts["train"], parts["train"] if resampled is None else resampled, scored)
+        equal = parts["train"] if resampled is None else resampled
+        return cls(features, classes, parts["train"], equal, scored, lengths)
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Grouping:
     def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
         """The network of a recipe's `model`, which many groups may share: built once, since that takes a while."""
         outputs = data.classes or 1
-        key = identifier([model, data.features, outputs])
+        key = identifier([model, data.features, data.lengths, outputs])
         if key not in self.built:
             self.built[key] = architecture.build(data.features, outputs)
         return self.built[key]
@@ -132,8 +140,8 @@ class Group:
 
     @property
     def tokens(self) -> int | None:
-        """How many there are, where the inputs are token numbers."""
-        return getattr(self.network.layers[0], "input_dim", None)
+        """How many there are, where the inputs are token numbers, or end with such."""
+        return next((layer.input_dim for layer in self.network.layers if hasattr(layer, "input_dim")), None)
 
     def divided(
         self, calibrations: Mapping[bool, Calibration], share: int, *, timed: bool = True
@@ -193,7 +201,7 @@ def _group(
     network: Callable[[Architecture, Mapping[str, Any], RowCounts], Any],
     cores: int,
 ) -> Group:
-    bound = [bind_trial(trial, variants[trial.variant_id]) for trial in trials]
+    bound = [bind_trial(trial, variants[trial.variant_id], lengths=data.lengths) for trial in trials]
     outputs = data.classes or 1
     widths = {trial.architecture.hidden: trial for trial in bound}
     models = {
@@ -239,12 +247,12 @@ def replicas_of(trials: Sequence[PlannedTrial]) -> int:
 def work_of(model: Any, batch_size: int, steps: int) -> Work:
     """What training a network costs, read from its layers."""
     flops = activations = 0
-    for layer in model.layers:
+    for layer in layers_of(model):
         shape = layer.output.shape[1:]
         activations += math.prod(shape)
         for kernel in layer.trainable_weights[:1]:
             if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # which looks up, not multiplies
                 flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
     parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
-    spatial = any("conv" in type(layer).__name__.lower() for layer in model.layers)
+    spatial = any("conv" in type(layer).__name__.lower() for layer in layers_of(model))
     return Work(parameters, flops, activations, batch_size, steps, spatial)

@@ -47,6 +47,7 @@ def lay_out(
     features: tuple[int, ...],
     *,
     resampled: int | None = None,
+    lengths: tuple[int, ...] = (),
     machine: Machine | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
@@ -56,12 +57,13 @@ def lay_out(
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
+        lengths: Tokens of each text at a row's end (see `Architecture.lengths`).
         machine: What the trials are laid out for; None: this one.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
-    rows = RowCounts.of(dataset, parts, features, resampled)
+    rows = RowCounts.of(dataset, parts, features, resampled, lengths)
     plan = _planned(spec, dataset, parts, rows, machine or Machine())
     return replace(plan, trials=[], stacks=[]) if plan.search else plan
 
@@ -75,16 +77,18 @@ def lay_out_chosen(
     probe: Probe | None,
     *,
     resampled: int | None = None,
+    lengths: tuple[int, ...] = (),
 ) -> Plan:
     """The plan once a search is done, with its trials.
 
     Args:
-        parts, features, resampled: As for `lay_out`.
+        parts, features, resampled, lengths: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
         probe: What the plan before the search has under that name. It was written down before anything was trained, so
             the stacks are the same for whoever goes on with a killed search.
     """
-    return _planned(spec, dataset, parts, RowCounts.of(dataset, parts, features, resampled), Machine(), chosen, probe)
+    rows = RowCounts.of(dataset, parts, features, resampled, lengths)
+    return _planned(spec, dataset, parts, rows, Machine(), chosen, probe)
 
 
 def _planned(

@@ -43,14 +43,16 @@ def measure(trial: Trial, shape: tuple[int, ...], classes: int | None, *, tokens
     Args:
         shape: Of one row's inputs.
         classes: None for regression.
-        tokens: Number of tokens where the inputs are token numbers.
+        tokens: Number of tokens where the inputs are token numbers, or end with such.
     """
     rng = np.random.default_rng(0)
-    rows = STEPS * trial.batch_size
-    if tokens:
+    rows, lengths = STEPS * trial.batch_size, sum(trial.architecture.lengths)
+    if tokens and not lengths:
         inputs = rng.integers(0, tokens, (rows, *shape), np.int32)
     else:
         inputs = rng.normal(size=(rows, *shape)).astype("float32")
+    if tokens and lengths:
+        inputs[:, -lengths:] = rng.integers(0, tokens, (rows, lengths))
     targets = rng.integers(0, classes, rows) if classes else rng.normal(size=rows).astype("float32")
     arrays = Arrays(Resident(inputs, targets), inputs[:1], targets[:1], classes)
     copies = [

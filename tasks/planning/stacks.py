@@ -189,6 +189,8 @@ def _shape(settings: Mapping[str, Any], rows: RowCounts) -> tuple[str, str]:
     shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     shape["resampled"] = settings.get("imbalance") == "resample"
     shape["rows"] = [rows.features, rows.train, rows.scored, rows.resampled if shape["resampled"] else None]
+    if rows.lengths:
+        shape["lengths"] = rows.lengths
     models = {
         name: {**parameters, "hidden": len(parameters.get("hidden", []))}
         for name, parameters in settings["model"].items()

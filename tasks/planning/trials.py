@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tasks.planning.recipes import identifier
@@ -47,11 +48,14 @@ def parameters_of(recipe: Recipe, axis: str) -> dict[str, Any]:
     return parameters
 
 
-def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None = None) -> Trial:
+def bind_trial(
+    planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None = None, *, lengths: tuple[int, ...] = ()
+) -> Trial:
     """The trial as the trainers take it: every name replaced by what it stands for.
 
     Args:
         evaluate_every: Steps, as the plan has it for the trial's stack; None: an epoch.
+        lengths: Of the texts in a row of the data that it learns from (see `Architecture.lengths`).
     """
     settings = recipe.settings
     optimizer = OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer"))
@@ -64,7 +68,7 @@ def bind_trial(planned: PlannedTrial, recipe: Recipe, evaluate_every: int | None
         fold=planned.fold,
         epochs=planned.epochs,
         batch_size=settings["batch_size"],
-        architecture=MODELS[model](**settings["model"][model]),
+        architecture=replace(MODELS[model](**settings["model"][model]), lengths=lengths),
         optimizer=optimizer,
         learning_rate=optimizer.learning_rate,
         schedule=SCHEDULES[recipe.schedule](**parameters_of(recipe, "schedule")),

@@ -1,16 +1,24 @@
-"""Texts as numbers of their words or trigrams: a vocabulary from the training part, inside the saved model."""
+"""Texts as numbers of their words or trigrams: a vocabulary from the training part, inside the saved model.
+
+Texts alone become int32 tokens. Texts among other columns become tokens too, as float32 at the end of a row's features:
+float32 holds every token exactly, and all inputs stay one array.
+"""
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tasks.errors import BadInput
-from tasks.preprocessing.tables import input_name
+from tasks.preprocessing.tables import ColumnKind, input_name
 
 if TYPE_CHECKING:
     import keras
@@ -50,19 +58,69 @@ def fit_text_preprocessor(texts: pd.Series, tokens: str = WORDS) -> keras.Model:
         BadInput: no training text holds a token.
     """
     import keras
-    from keras import layers, ops
+    from keras import ops
 
     vocabulary, length = learn_tokens(texts, tokens)
-    vectorise = layers.TextVectorization(
-        vocabulary=vocabulary,
-        output_sequence_length=length,
-        name="preprocess.vectorise",
-        **_DIVISION[tokens],
-    )
+    vectorise = _vectorisation(vocabulary, length, tokens, "preprocess.vectorise")
     text = keras.Input((1,), dtype="string", name=input_name(str(texts.name)))
     numbers = keras.Input((length,), dtype="int64", name="preprocess.numbers")
     narrow = keras.Model(numbers, ops.cast(numbers, "int32"), name="preprocess.narrow")
     return keras.Model({text.name: text}, narrow(vectorise(text)), name="preprocess.text")
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is learned from a column of texts among others: `learn_tokens`, and what they were divided into."""
+
+    name: str
+    vocabulary: tuple[str, ...]
+    length: int
+    tokens: str
+
+
+def text_columns(tokens: str) -> ColumnKind:
+    """Columns of texts among others, as tokens: a text that is missing has none."""
+    return ColumnKind(partial(_learn_text, tokens=tokens), _names_of_texts, "string", _features_of_texts)
+
+
+def token_lengths(preprocessor: keras.Model) -> tuple[int, ...]:
+    """Tokens of each text at the end of a preprocessor's features, in order; none of texts alone."""
+    names = {layer.name: layer for layer in preprocessor.layers}
+    found = itertools.takewhile(names.__contains__, map(_narrowed, itertools.count()))
+    return tuple(int(names[name].output.shape[1]) for name in found)
+
+
+def _narrowed(place: int) -> str:
+    return f"preprocess.tokens_{place}"
+
+
+def _learn_text(name: str, texts: pd.Series, tokens: str) -> Text:
+    vocabulary, length = learn_tokens(texts.dropna(), tokens)
+    return Text(name, tuple(vocabulary), length, tokens)
+
+
+def _names_of_texts(texts: Sequence[Text]) -> list[str]:
+    return [f"{each.name}, {each.tokens} {place + 1}" for each in texts for place in range(each.length)]
+
+
+def _features_of_texts(texts: Sequence[Text], raw: Sequence[Any]) -> list[Any]:
+    import keras
+    from keras import ops
+
+    features = []
+    for place, (each, column) in enumerate(zip(texts, raw, strict=True)):
+        vectorise = _vectorisation(each.vocabulary, each.length, each.tokens, f"preprocess.vectorise_{place}")
+        numbers = keras.Input((each.length,), dtype="int64", name=f"preprocess.numbers_{place}")
+        features.append(keras.Model(numbers, ops.cast(numbers, "float32"), name=_narrowed(place))(vectorise(column)))
+    return features
+
+
+def _vectorisation(vocabulary: Sequence[str], length: int, tokens: str, name: str) -> Any:
+    from keras import layers
+
+    return layers.TextVectorization(
+        vocabulary=list(vocabulary), output_sequence_length=length, name=name, **_DIVISION[tokens]
+    )
 
 
 def learn_tokens(texts: pd.Series, tokens: str = WORDS) -> tuple[list[str], int]:

@@ -46,7 +46,7 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
             accepted="the model of a table or of texts, of this version",
             remedy="call model.keras with arrays, as signature.json describes them",
         )
-    asked = {"source": str(file.resolve()), "read": signature["read"], "text": signature["text"]}
+    asked = {"source": str(file.resolve()), "read": signature["read"], "text": signature["text"] or None}
     data = Data.model_validate(asked)
     frame = read_source(data, Path(), None, None).frame
     names = [column["name"] for column in columns]

@@ -70,7 +70,9 @@ Label = Annotated[str, BeforeValidator(_label)]
 class Column(Frozen):
     """What a column means, where that can't be told from its values. A kind alone is enough: `zip: category`."""
 
-    kind: Literal["number", "category", "ordered", "date", "ignore"] = Field(description="ignore: no input, as in drop")
+    kind: Literal["number", "category", "ordered", "date", "text", "ignore"] = Field(
+        description="text: free text, as in data.text; ignore: no input, as in drop"
+    )
     decimal: Mark | None = Field(None, description="of a number: what stands before the fraction")
     thousands: Mark | None = Field(None, description="of a number: what stands between thousands")
     order: list[Label] | None = Field(None, min_length=2, description="of kind ordered: its values from low to high")
@@ -172,7 +174,9 @@ class Data(Frozen):
         description="the classes in order, as a list, or as a mapping {yes: [Yes, YES]} that joins spellings; rows of "
         "others are left out; None: all",
     )
-    text: str | None = Field(None, description="the column of free text that is the only input")
+    text: Annotated[str | list[str], Field(min_length=1)] | None = Field(
+        None, description="the column of free text, or a list of them; the other columns are inputs too"
+    )
     tokens: Literal["words", "trigrams"] | None = Field(
         None, description="what texts are divided into: words (None), or every three neighbouring characters"
     )
@@ -199,14 +203,29 @@ class Data(Frozen):
     def _one_choice(self) -> Self:
         if self.features is not None and self.drop:
             raise problem("features and drop exclude each other", got="both", accepted="one of them", suffix="drop")
-        if self.text is not None and (self.features is not None or self.drop):
-            suffix = "drop" if self.drop else "features"
-            raise problem("has no effect beside text, which is the only input", suffix=suffix, remedy="take it out")
         self._check_classes()
         self._check_columns()
-        if self.text is not None and self.text == self.target:
-            raise problem("names the target", got=self.text, suffix="text", remedy="choose another column")
+        self._check_texts()
         return self
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that the spec calls texts."""
+        named = [self.text] if isinstance(self.text, str) else self.text or []
+        return list(dict.fromkeys([*named, *(name for name, meant in self.columns.items() if meant.kind == "text")]))
+
+    def _check_texts(self) -> None:
+        for name in self.texts:
+            meant = self.columns.get(name)
+            if name == self.target:
+                raise problem("names the target", got=name, suffix="text", remedy="choose another column")
+            if meant is not None and meant.kind != "text":
+                raise problem(f"{name} is a text, and a {meant.kind} in columns", suffix="text", remedy="keep one")
+            if name in self.drop:
+                raise problem(f"{name} is a text, and dropped", suffix="drop", remedy="keep one")
+            if self.features is not None and name not in self.features:
+                said = f"{name} is a text, and not in features, the only inputs"
+                raise problem(said, suffix="features", remedy=f"add {name} to features, or take it out of text")
 
     def _check_columns(self) -> None:
         for name, meant in self.columns.items():
@@ -219,8 +238,6 @@ class Data(Frozen):
                 said = f"is a {meant.kind} here" if used else "is ignored here"
                 other = "not in features" if used else "in features"
                 raise problem(f"{name} {said}, and {other}", suffix=f"columns.{name}", remedy="keep one")
-        if self.text is not None and self.columns:
-            raise problem("has no effect beside text, which is the only input", suffix="columns", remedy="take it out")
 
     def _check_classes(self) -> None:
         if self.classes is None:

@@ -1,21 +1,23 @@
 """Models: keyword-only factories of architectures, and the Keras models they build.
 
-A network takes preprocessed inputs, float32 (of texts int32, the words' numbers), and returns logits `[rows, classes]`
-(two logits for two classes) or, for regression, one value `[rows, 1]` on the standardised target. Its Keras model is
-the definition: the stacked trainer reads its layers, the fit trainer trains it, the export wraps it.
+A network takes preprocessed inputs, float32 (of texts alone int32, the words' numbers), and returns logits
+`[rows, classes]` (two logits for two classes) or, for regression, one value `[rows, 1]` on the standardised target. Its
+Keras model is the definition: the stacked trainer reads its layers, the fit trainer trains it, the export wraps it.
 
 To add one: write a keyword-only factory that returns an `Architecture` and put it in `MODELS`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
-from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT
+from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, TEXT_AND_COLUMNS
 from tasks.preprocessing.texts import MAX_TOKENS
 
 if TYPE_CHECKING:
@@ -48,12 +50,18 @@ class Architecture:
         initialisation: Of the output layer too.
         takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
         hidden: Units of its hidden Dense layers. Architectures equal but for these numbers may share a stack.
+        reader: Of one that takes texts: `(penalties, seed) -> layers` from the tokens of a text to its features. The
+            other layers stand behind it.
+        lengths: Tokens of each text of a row, where there are several or columns beside them: the texts stand at the
+            row's end, one after the other, and each is read by a reader of its own.
     """
 
     layers: Callable[[Penalties, int], Sequence[keras.Layer]]
     initialisation: str
     takes: tuple[str, ...] = (TABLE, IMAGE, AUDIO)
     hidden: tuple[int, ...] = ()
+    reader: Callable[[Penalties, int], Sequence[keras.Layer]] | None = None
+    lengths: tuple[int, ...] = ()
 
     def build(
         self, input_shape: tuple[int, ...], outputs: int, *, penalties: Penalties = Penalties(), seed: int = 0
@@ -61,10 +69,33 @@ class Architecture:
         """The Keras model: `input_shape` without the rows' axis; `outputs` logits or one value."""
         import keras
 
-        inputs = keras.Input(input_shape, dtype="int32" if TEXT in self.takes else "float32")
-        flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and TABLE in self.takes else []
         output = _dense(outputs, self.initialisation, penalties, [seed, 10_000])
-        return keras.Sequential([inputs, *flatten, *self.layers(penalties, seed), output])
+        if self.lengths:
+            rows = keras.Input(input_shape, dtype="float32")
+            joined = self._joined(rows, penalties, seed)
+            for layer in [*self.layers(penalties, seed), output]:
+                joined = layer(joined)
+            return keras.Model(rows, joined)
+        inputs = keras.Input(input_shape, dtype="int32" if self.reader else "float32")
+        flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and TABLE in self.takes else []
+        read = self.reader(penalties, seed) if self.reader else []
+        return keras.Sequential([inputs, *flatten, *read, *self.layers(penalties, seed), output])
+
+    def _joined(self, rows: Any, penalties: Penalties, seed: int) -> Any:
+        """The columns of a row, and behind them what was read of each text, side by side."""
+        from keras import layers
+
+        assert self.reader is not None
+        width = rows.shape[1]
+        line = layers.Reshape((width, 1))(rows)
+        ends = width - sum(self.lengths) + np.cumsum([0, *self.lengths])
+        joined = [layers.Flatten()(layers.Cropping1D((0, width - int(ends[0])))(line))] if ends[0] else []
+        for place, (start, stop) in enumerate(itertools.pairwise(ends.tolist())):
+            read = layers.Flatten()(layers.Cropping1D((start, width - stop))(line))
+            for layer in self.reader(penalties, seed if place == 0 else _seed([seed, 20_000 + place])):
+                read = layer(read)
+            joined.append(read)
+        return layers.Concatenate()(joined) if len(joined) > 1 else joined[0]
 
 
 def _initialiser(name: str, seed: Sequence[int]) -> Any:
@@ -80,8 +111,6 @@ def _initialiser(name: str, seed: Sequence[int]) -> Any:
 
 
 def _seed(numbers: Sequence[int]) -> int:
-    import numpy as np
-
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1
 
 
@@ -214,9 +243,10 @@ def text(
     initialisation: Initialisation = "he_normal",
 ) -> Architecture:
     """An embedding of `units` a word, perhaps a convolution over so many words, pooled over the text, then fully
-    connected layers (Kim 2014; Joulin et al. 2016)."""
+    connected layers (Kim 2014; Joulin et al. 2016). Several texts are pooled each for itself and joined with the other
+    columns."""
 
-    def layers(penalties: Penalties, seed: int) -> list[Any]:
+    def reader(penalties: Penalties, seed: int) -> list[Any]:
         import keras
 
         result: list[Any] = [_embedding(units, seed)]
@@ -233,10 +263,9 @@ def text(
             )
         # Over all places, those behind the last word too: a mean over the words alone is 0/0 where there are none.
         pools = {"average": keras.layers.GlobalAveragePooling1D, "max": keras.layers.GlobalMaxPooling1D}
-        dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
-        return [*result, pools[pooling](), *dense.layers(penalties, seed + 1_000_003)]
+        return [*result, pools[pooling]()]
 
-    return Architecture(layers, initialisation, takes=(TEXT,), hidden=tuple(hidden))
+    return _of_texts(reader, hidden, activation, initialisation)
 
 
 def gru(
@@ -248,22 +277,35 @@ def gru(
     initialisation: Initialisation = "he_normal",
 ) -> Architecture:
     """An embedding of `units` a word, read word by word by a gated recurrent unit (Cho et al. 2014) with `state`
-    numbers of memory. Trained by `Model.fit`."""
+    numbers of memory. Several texts as in `text`. Trained by `Model.fit`."""
 
-    def layers(penalties: Penalties, seed: int) -> list[Any]:
+    def reader(penalties: Penalties, seed: int) -> list[Any]:
         import keras
 
         numbers = _seed([seed, 2])
-        reader = keras.layers.GRU(
+        unit = keras.layers.GRU(
             state,
             kernel_initializer=_initialiser("glorot_uniform", [seed, 1]),
             recurrent_initializer=keras.initializers.Orthogonal(seed=numbers),
             kernel_regularizer=_regulariser(penalties),
         )
-        dense = mlp(hidden=hidden, activation=activation, initialisation=initialisation)
-        return [_embedding(units, seed, mask=True), reader, *dense.layers(penalties, seed + 1_000_003)]
+        return [_embedding(units, seed, mask=True), unit]
 
-    return Architecture(layers, initialisation, takes=(TEXT,), hidden=tuple(hidden))
+    return _of_texts(reader, hidden, activation, initialisation)
+
+
+def _of_texts(
+    reader: Callable[[Penalties, int], list[Any]], hidden: Sequence[int], activation: Activation, initialisation: Any
+) -> Architecture:
+    """Texts read by `reader`, then fully connected layers."""
+    dense = mlp(hidden=list(hidden), activation=activation, initialisation=initialisation)
+    return Architecture(
+        lambda penalties, seed: dense.layers(penalties, seed + 1_000_003),
+        initialisation,
+        takes=(TEXT, TEXT_AND_COLUMNS),
+        hidden=tuple(hidden),
+        reader=reader,
+    )
 
 
 def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.training.models import Penalties
 from tasks.training.rectangle import Rectangle
-from tasks.training.stacked_layers import Form, Tensor, forms, joinable, layout, widest
+from tasks.training.stacked_layers import Form, Tensor, forms, joinable, layers_of, layout, widest
 from tasks.training.trial import Trial
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Networks:
 
     def activations(self) -> int:
         """How many numbers one row gives, over all layers."""
-        return sum(int(np.prod(layer.output.shape[1:])) for layer in self.model.layers)
+        return sum(int(np.prod(layer.output.shape[1:])) for layer in layers_of(self.model))
 
 
 def built(

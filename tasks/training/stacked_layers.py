@@ -3,7 +3,7 @@
 Axes: `S` replicas, `R` recipes (so `S * R` trials), `B` rows of a batch. What flows between layers is
 
 - *shared* by the trials of a replica, `[S, B, ...]`, until the first layer with weights (`S` is 1 where all replicas
-  see the same rows);
+  see the same rows), on every way from the rows;
 - then *separate* rows of each trial, `[S, R, B, units]`;
 - or *spatial*, `[B, height, width, S, R, channels]` for images and `[B, length, S, R, channels]` for sequences. The
   channels of all trials lie side by side: what works channel by channel (pooling, a bias, a convolution in groups)
@@ -100,6 +100,7 @@ class StackedLayer:
     Args:
         layer: The Keras layer it stands for.
         index: Its position in the model.
+        sources: Positions of the layers whose outputs it takes; `ROWS` stands for the network's inputs.
         inputs: `shared`, `separate` or `spatial`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
@@ -109,11 +110,15 @@ class StackedLayer:
 
     layer: keras.Layer
     index: int
+    sources: tuple[int, ...]
     inputs: str
     trainable: tuple[int, ...]
     state: tuple[int, ...]
     kernel: Form
     after: int | None = None
+
+
+ROWS = -1
 
 
 def _flatten(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -233,9 +238,36 @@ def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Con
     import tensorflow as tf
 
     tables = weights[0] if isinstance(weights[0], tuple) else (weights[0],)
-    tokens = tf.broadcast_to(x, [tables[0].shape[0], *x.shape[1:]])
+    tokens = tf.broadcast_to(tf.cast(x, "int32"), [tables[0].shape[0], *x.shape[1:]])
     rows = tf.concat([tf.gather(table, tokens, batch_dims=1) for table in tables], 3)  # [S, B, length, R, units]
     return tf.transpose(rows, [1, 2, 0, 3, 4]), []
+
+
+def _reshape(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    import tensorflow as tf
+
+    return tf.reshape(x, [*x.shape[:2], *one.layer.target_shape]), []
+
+
+def _cropping(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    before, after = one.layer.cropping
+    return x[:, :, before : x.shape[2] - after], []
+
+
+def _concatenate(
+    one: StackedLayer, weights: list[Tensor], x: tuple[Tensor, ...], context: Context
+) -> tuple[Tensor, list[Tensor]]:
+    """Features side by side; those that a replica's trials share are repeated for each trial."""
+    import tensorflow as tf
+
+    replicas, recipes = next((each.shape[:2] for each in x if len(each.shape) == 4), (None, None))
+    if recipes is None:
+        return tf.concat(x, -1), []
+    own = [
+        each if len(each.shape) == 4 else tf.broadcast_to(each[:, None], [replicas, recipes, *each.shape[1:]])
+        for each in x
+    ]
+    return tf.concat(own, -1), []
 
 
 def _average(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -343,6 +375,9 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
         layers.GlobalMaxPooling1D: _maximum,
         layers.GlobalAveragePooling2D: _average,
         layers.Flatten: _flatten,
+        layers.Reshape: _reshape,
+        layers.Cropping1D: _cropping,
+        layers.Concatenate: _concatenate,
         layers.Dense: _dense,
         layers.Activation: _activation,
         layers.Dropout: _dropout,
@@ -352,20 +387,44 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
 
 def incompatibility(model: keras.Model) -> str | None:
     """Why a model can't be stacked, in words for the plan and the report; None where it can."""
-    import keras
-
-    if not isinstance(model, keras.Sequential):
-        return "it is not a sequence of layers"
+    layers = layers_of(model)
     known = forward_functions()
-    unknown = sorted({type(layer).__name__ for layer in model.layers if type(layer) not in known})
+    unknown = sorted({type(layer).__name__ for layer in layers if type(layer) not in known})
     if unknown:
         return f"the stacked trainer has no {', '.join(unknown)} layer"
-    return next(filter(None, map(_unusual, model.layers)), None)
+    unusual = next(filter(None, (_unusual(one) for one in layout(model))), None)
+    alone = not any(None in each for each in _sources(model))
+    return unusual or (None if alone else "it is not made of layers alone, each used once, from one input")
 
 
-def _unusual(layer: keras.Layer) -> str | None:
+def layers_of(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a network, in the order in which they can be computed, without its input."""
+    from keras import layers
+
+    return [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+
+
+def _inputs(layer: keras.Layer) -> list[Any]:
+    return list(layer.input) if isinstance(layer.input, (list, tuple)) else [layer.input]
+
+
+def _sources(model: keras.Model) -> list[list[int | None]]:
+    """For each layer, where its inputs come from: the position of a layer, or `ROWS`; None: from neither."""
+    layers = layers_of(model)
+    there = {id(layer.output): position for position, layer in enumerate(layers)}
+    if len(model.inputs) == 1:
+        there[id(model.inputs[0])] = ROWS
+    return [[there.get(id(tensor)) for tensor in _inputs(layer)] for layer in layers]
+
+
+def _unusual(one: StackedLayer) -> str | None:
     """Why a layer of a known class can't be stacked as it is configured, or where it stands."""
+    layer = one.layer
     name = type(layer).__name__
+    if name in ("Reshape", "Cropping1D") and one.inputs != SHARED:
+        return f"its {name} stands behind a layer with weights"
+    if name == "Concatenate" and (one.inputs == SPATIAL or one.after is not None):
+        return "its Concatenate joins images or sequences, or stands behind a Dense"
     if name == "Dense" and len(layer.input.shape) != 2:
         return "its Dense takes inputs that are not flat"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
@@ -384,21 +443,30 @@ def _unusual(layer: keras.Layer) -> str | None:
 def layout(model: keras.Model) -> list[StackedLayer]:
     """The model's layers as a stack sees them."""
     position = {id(weight): index for index, weight in enumerate(model.weights)}
-    inputs, result, after = SHARED, [], None
-    for index, layer in enumerate(model.layers):
+    given: dict[int, tuple[str, int | None]] = {ROWS: (SHARED, None)}
+    result: list[StackedLayer] = []
+    for index, (layer, found) in enumerate(zip(layers_of(model), _sources(model), strict=True)):
+        sources = tuple(source for source in found if source is not None)
+        kinds = {given[source][0] for source in sources}
+        inputs = next((kind for kind in (SPATIAL, SEPARATE) if kind in kinds), SHARED)
+        after = next((units for _, units in map(given.__getitem__, sources) if units is not None), None)
         trainable = tuple(position[id(weight)] for weight in layer.trainable_weights)
         state = tuple(position[id(weight)] for weight in layer.non_trainable_weights if id(weight) in position)
-        result.append(StackedLayer(layer, index, inputs, trainable, state, _kernel_form(layer, inputs), after))
+        result.append(StackedLayer(layer, index, sources, inputs, trainable, state, _kernel_form(layer, inputs), after))
         if type(layer).__name__ == "Dense":
             after = 0 if after is None else after + 1
         if layer.weights or inputs != SHARED:
             inputs = SEPARATE if len(layer.output.shape) == 2 else SPATIAL
+        given[index] = (inputs, after)
     return result
 
 
 def describe(model: keras.Model) -> str:
     """What of a network's layers is compiled into a program: all but names, initial weights and what is an input."""
-    layers = [[type(layer).__name__, list(layer.input.shape), _compiled_in(layer)] for layer in model.layers]
+    layers = [
+        [type(layer).__name__, [list(each.shape) for each in _inputs(layer)], sources, _compiled_in(layer)]
+        for layer, sources in zip(layers_of(model), _sources(model), strict=True)
+    ]
     return json.dumps(layers, sort_keys=True, default=str)
 
 
@@ -436,10 +504,10 @@ def _but_widths(model: keras.Model) -> str:
     layers: list[Any] = [list(model.output_shape)]
     for one in layout(model):
         compiled = _compiled_in(one.layer)
-        if type(one.layer).__name__ == "Dense" and one.layer is not model.layers[-1]:
+        if type(one.layer).__name__ == "Dense" and one.layer is not layers_of(model)[-1]:
             del compiled["units"]
-        shape = list(one.layer.input.shape) if one.after is None else None
-        layers.append([type(one.layer).__name__, shape, compiled])
+        shapes = [list(each.shape) for each in _inputs(one.layer)] if one.after is None else None
+        layers.append([type(one.layer).__name__, shapes, one.sources, compiled])
     return json.dumps(layers, sort_keys=True, default=str)
 
 
@@ -447,18 +515,17 @@ def widest(models: Sequence[keras.Model]) -> keras.Model:
     """The model with the most units of each layer of joinable models: one of them, or another like them."""
     import keras
 
-    units = [
-        max(getattr(layer, "units", 0) for layer in same) for same in zip(*(m.layers for m in models), strict=True)
-    ]
+    units = [max(getattr(layer, "units", 0) for layer in same) for same in zip(*map(layers_of, models), strict=True)]
     for model in models:
-        if [getattr(layer, "units", 0) for layer in model.layers] == units:
+        if [getattr(layer, "units", 0) for layer in layers_of(model)] == units:
             return model
-    layers = [
-        type(layer).from_config(layer.get_config() | ({"units": most} if most else {}))
-        for layer, most in zip(models[0].layers, units, strict=True)
-    ]
-    (inputs,) = models[0].inputs
-    return keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype), *layers])
+    most = {layer.name: each for layer, each in zip(layers_of(models[0]), units, strict=True)}
+
+    def as_wide(layer: keras.Layer) -> keras.Layer:
+        wider = {"units": most[layer.name]} if most.get(layer.name) else {}
+        return type(layer).from_config(layer.get_config() | wider)
+
+    return keras.models.clone_model(models[0], clone_function=as_wide)
 
 
 def _kernel_form(layer: keras.Layer, inputs: str) -> Form:
@@ -483,8 +550,12 @@ def forward(
     """Outputs, separate or spatial, and the new state by weight position."""
     functions = forward_functions()
     new_state: dict[int, Tensor] = {}
+    outputs = {ROWS: x}
     for one in layers:
         layer_weights = [weights[index] for index in (*one.trainable, *one.state)]
-        x, state = functions[type(one.layer)](one, layer_weights, x, context)
+        taken = tuple(outputs[source] for source in one.sources)
+        joins = type(one.layer).__name__ == "Concatenate"
+        x, state = functions[type(one.layer)](one, layer_weights, taken if joins else taken[0], context)
+        outputs[one.index] = x
         new_state.update(zip(one.state, state, strict=False))
     return x, new_state

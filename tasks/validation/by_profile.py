@@ -105,13 +105,19 @@ def of_images(images: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
     ]
 
 
-def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray) -> Suite:
-    """Length of the texts, and how much of those to be judged is written in words that training never sees."""
-    words = [re.findall(r"\w+", text.lower()) for text in texts]
-    lengths = np.array([len(each) for each in words], np.float64)
+def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray, noun: str = "texts") -> Suite:
+    """Length of the texts, and how much of those to be judged is written in words that training never sees.
+
+    Args:
+        texts: `str`, or None where a text is missing: nothing is expected of those.
+        noun: What they are called.
+    """
+    missing = texts.isna().to_numpy()
+    words = [re.findall(r"\w+", text.lower()) for text in texts.fillna("")]
+    lengths = np.where(missing, np.nan, [len(each) for each in words])
     vocabulary = {word for row in train for word in words[row]}
     unknown, judged = np.full(len(texts), np.nan), np.full(len(texts), np.nan)
-    for row in held:
+    for row in held[~missing[held]]:
         unknown[row] = sum(word not in vocabulary for word in words[row]) / max(len(words[row]), 1)
         judged[row] = lengths[row]
     _, high = bounds(lengths[train]) or (0.0, 0.0)
@@ -119,24 +125,24 @@ def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray) -> Suite:
     return profile, [
         _of_inputs(
             {"column": "words", "min_value": 1},
-            "texts",
+            noun,
             "hold no word, only signs",
             remedy="the model sees them all alike; take them out if they say nothing",
         ),
         _of_inputs(
             {"column": "judged", "max_value": high},
-            "texts",
+            noun,
             f"of the validation and test parts are far longer than any that training sees (above {shown(high)} words)",
             remedy="look at these texts: training should see such ones too",
         ),
         Inferred(
             Expectation(_BETWEEN, {"column": "unknown", "max_value": STRANGE, "mostly": 1 - MISSING}),
             severity="warn",
-            expected=f"training sees half of the words of each validation and test text, but for {MISSING:.0%} of them",
-            observed=lambda outcome: of(outcome.unexpected or 0, outcome.rows or 0, "texts"),
-            passed="Training sees most words of all or nearly all texts in the validation and test parts.",
+            expected=f"training sees half of the words of the other parts' {noun}, but for {MISSING:.0%} of them",
+            observed=lambda outcome: of(outcome.unexpected or 0, outcome.rows or 0, noun),
+            passed=f"Training sees most words of all or nearly all {noun} in the validation and test parts.",
             failed=lambda outcome: (
-                f"{of(outcome.unexpected or 0, outcome.rows or 0, 'texts')} of the validation and test parts are "
+                f"{of(outcome.unexpected or 0, outcome.rows or 0, noun)} of the validation and test parts are "
                 "written mostly in words that training never sees."
             ),
             remedy="look at these texts: another language or subject? Or more training data",

@@ -70,8 +70,12 @@ def identifier_column(
     """
     if not len(dataset.table.columns):
         return None
-    numbers = set(dataset.numbers)
-    candidates = [n for n in dataset.table.columns if n not in numbers or _whole(dataset.table[n])]
+    numbers, texts = set(dataset.numbers), set(dataset.texts)
+    candidates = [
+        name
+        for name in dataset.table.columns
+        if name not in texts and (name not in numbers or _whole(dataset.table[name]))
+    ]
     found = [name for name in candidates if _is_identifier(dataset.table[name], share, rows)]
     return Finding(
         success=not found,

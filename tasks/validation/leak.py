@@ -14,13 +14,15 @@ from tasks.ranges import Share
 from tasks.validation.copies import Sum, copies, exact_sum
 from tasks.validation.finding import Finding
 from tasks.validation.rows import rows_in
-from tasks.validation.strength import Rows, Strength, alone, combined, of_missing, together
+from tasks.validation.strength import Rows, Strength, alone, combined, of_missing, screened, together
 from tasks.validation.wording import listing, yaml_list
 
 _MOST_ROWS, _LEAST_ROWS, _MOST_CELLS = 20_000, 2_000, 1_500_000
 _ROWS_OF_PAIRS = 4_000
 _STRONGEST = 8
 """Columns whose pairs, sums and differences are looked at."""
+_MOST_TREES = 1_000
+"""Numbers of which trees are grown; of more, those that a quick screen finds."""
 _FEWEST_HELD = 100
 """Held-out rows without error that make a rule a leak."""
 _FEWEST_ERRORS = 10
@@ -134,6 +136,14 @@ def _of_sum(found: Sum) -> tuple[tuple[str, ...], str]:
 
 def _strengths(table: pd.DataFrame, rows: Rows) -> tuple[list[Strength], str]:
     """Every rule that is tried, the strongest first; and what is left out."""
+    every = len(table.columns)
+    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    left_out = ""
+    if len(numbers) > _MOST_TREES and not rows.held.all():
+        every_number = set(numbers)
+        likely = set(screened(table[numbers], rows, _MOST_TREES))
+        table = table[[name for name in table.columns if name in likely or name not in every_number]]
+        left_out = f"; of {len(numbers):,} numbers the {_MOST_TREES:,} likeliest"
     names = list(table.columns)
     found = [alone(table[name], rows) for name in names]
     found += [each for name in names if (each := of_missing(table[name], rows))]
@@ -146,9 +156,8 @@ def _strengths(table: pd.DataFrame, rows: Rows) -> tuple[list[Strength], str]:
             found.append(together(smaller[one], smaller[other], part))
             if all(pd.api.types.is_numeric_dtype(smaller[name]) for name in (one, other)):
                 found += combined(smaller[one], smaller[other], part)
-    left_out = ""
-    if len(names) > _STRONGEST:
-        left_out = f"; pairs of the {_STRONGEST} strongest of {len(names):,} columns only"
+    if every > _STRONGEST:
+        left_out += f"; pairs of the {_STRONGEST} strongest of {every:,} columns only"
     # Of nearly equal strength the simpler rule stands first.
     simple = {"missing": 0, "alone": 1}
     return sorted(

@@ -19,6 +19,7 @@ _MOST_LEAVES = 64
 _MOST_VALUES = 50
 """Distinct values of a number that is also looked up value by value, as a code is."""
 
+_EIGHTHS = 8
 _ROUNDING = 1e-12
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -130,6 +131,30 @@ def by_tree(inputs: np.ndarray, rows: Rows) -> Predict:
         return tree.predict(inputs)
 
     return predict
+
+
+def screened(table: pd.DataFrame, rows: Rows, most: int) -> list[str]:
+    """The columns of numbers that tell most of the target by eighths of their ranks, on the training rows alone: a
+    screen that costs a hundredth of a tree. At most `most`, in the table's order.
+
+    Args:
+        table: Numbers, `[rows, columns]`.
+    """
+    learn = table.to_numpy(np.float64)[~rows.held]
+    target = rows.target[~rows.held]
+    ranks = np.argsort(np.argsort(learn, axis=0, kind="stable"), axis=0) * _EIGHTHS // len(learn)
+    bins = np.where(np.isnan(learn), _EIGHTHS, ranks)
+    sums = np.stack([target - target.mean()]) if rows.classes is None else np.eye(rows.classes)[target].T
+    told = np.zeros(table.shape[1])
+    for each in range(_EIGHTHS + 1):
+        inside = (bins == each).astype(np.float64)
+        of_bin = sums @ inside  # [1 or classes, columns]
+        if rows.classes is None:
+            told += np.square(of_bin[0]) / np.maximum(inside.sum(axis=0), 1)
+        else:
+            told += of_bin.max(axis=0)
+    best = np.sort(np.argsort(-told, kind="stable")[:most])
+    return [str(name) for name in table.columns[best]]
 
 
 def alone(column: pd.Series, rows: Rows) -> Strength:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.training.models import MODELS
 from tasks.training.stacked_layers import (
     Context,
     forms,
@@ -14,6 +17,7 @@ from tasks.training.stacked_layers import (
     forward_functions,
     groups_work,
     incompatibility,
+    layers_of,
     layout,
 )
 
@@ -54,7 +58,32 @@ def test_gives_keras_outputs_gradients_and_state(name: str, grouped: bool) -> No
     integer = name.startswith("embedding")
     inputs = rng.integers(0, 11, (SEEDS, ROWS, *shape)) if integer else rng.normal(size=(SEEDS, ROWS, *shape))
     x = tf.constant(inputs, tf.int32 if integer else tf.float32)
-    model = keras.Sequential([keras.Input(shape, dtype="int32" if integer else "float32"), *make()])
+    assert_as_keras(keras.Sequential([keras.Input(shape, dtype=x.dtype.name), *make()]), x, rng, grouped)
+
+
+def columns_and_texts(*, columns: int, convolution: int | None = None) -> tuple[Any, np.ndarray]:
+    """A network of two texts beside so many columns, and its inputs."""
+    rng = np.random.default_rng(1)
+    text = MODELS["text"](units=4, hidden=[3], convolution=convolution, filters=2)
+    model = replace(text, lengths=(4, 2)).build((columns + 6,), 2)
+    tokens = rng.integers(0, 8, (SEEDS, ROWS, 6))
+    return model, np.concatenate([rng.normal(size=(SEEDS, ROWS, columns)), tokens], axis=2)
+
+
+@pytest.mark.parametrize("columns", [0, 3])
+@pytest.mark.parametrize("convolution", [None, 2])
+def test_several_ways_from_the_rows_give_what_keras_gives(columns: int, convolution: int | None) -> None:
+    import tensorflow as tf
+
+    model, inputs = columns_and_texts(columns=columns, convolution=convolution)
+    assert incompatibility(model) is None
+    assert_as_keras(model, tf.constant(inputs, tf.float32), np.random.default_rng(2), grouped=False)
+
+
+def assert_as_keras(model: Any, x: Any, rng: np.random.Generator, grouped: bool) -> None:
+    """Trials with random weights, each by itself in Keras and all of them in a stack."""
+    import tensorflow as tf
+
     layers = layout(model)
     stored = forms(layers)
     weights = [
@@ -100,6 +129,7 @@ def test_gives_keras_outputs_gradients_and_state(name: str, grouped: bool) -> No
 
 def test_every_layer_of_the_table_is_in_a_case() -> None:
     used = {type(layer) for _, make in cases().values() for layer in make()}
+    used |= {type(layer) for layer in layers_of(columns_and_texts(columns=3)[0])}
     assert used == set(forward_functions())
 
 
@@ -116,6 +146,10 @@ def test_what_is_not_understood_is_said() -> None:
     assert "causal" in reason(k.Embedding(5, 3), k.Conv1D(2, 2, padding="causal"))
     assert "masks zeros" in reason(k.Embedding(5, 3, mask_zero=True), k.GlobalAveragePooling1D())
     assert incompatibility(keras.Sequential([keras.Input((6,)), k.Dense(2)])) is None
+    rows = keras.Input((6,))
+    halves = [k.Dense(2)(rows), k.Dense(3)(rows)]
+    assert "behind a Dense" in str(incompatibility(keras.Model(rows, k.Concatenate()(halves))))
+    assert "layers alone" in str(incompatibility(keras.Model(rows, k.Dense(2)(rows * 2))))
 
 
 def test_of_equal_values_the_first_gets_the_gradient_as_in_keras() -> None:

@@ -26,8 +26,8 @@ PEOPLE = "age,member,city,since,bought\n" + "".join(
 )
 
 
-def load(folder: Path, text: str = PEOPLE, name: str = "people.csv", **data: object) -> Dataset:
-    (folder / name).write_text(text, encoding="utf-8")
+def load(folder: Path, written: str = PEOPLE, name: str = "people.csv", **data: object) -> Dataset:
+    (folder / name).write_text(written, encoding="utf-8")
     return load_dataset(Data(source=name, **{"target": "bought"} | data), home=folder, base=folder)
 
 
@@ -213,3 +213,45 @@ def test_digits_need_no_file(tmp_path: Path) -> None:
     assert array_of(dataset).dtype == np.uint8 and array_of(dataset).max() == 16
     assert dataset.classes == tuple("0123456789") and dataset.table.shape == (1797, 0)
     assert not list(tmp_path.iterdir())
+
+
+LETTERS = "id,title,body,pages,bought\n" + "".join(
+    f"N{i},title {'ab'[i % 2]} {i},body number {i},{i % 7},{i % 2}\n" for i in range(60)
+)
+
+
+def test_texts_stand_beside_columns_and_ids_are_left_out(tmp_path: Path) -> None:
+    dataset = load(tmp_path, LETTERS.replace("title b 1,", ","), text=["title", "body"])
+    assert (dataset.texts, dataset.numbers, dataset.categories) == (["title", "body"], ["pages"], [])
+    assert dataset.form.name == "text and columns"
+    assert dataset.table["title"][1] is None and dataset.rows == 60  # a missing text among others is no fault
+    assert dataset.notes == ("id is text with 60 distinct values in 60 rows: left out",)
+    said = {column["facts"]["name"]: column["facts"]["kind"] for column in dataset.columns}
+    assert said == {"id": "ignore", "title": "text", "body": "text", "pages": "number", "bought": "target"}
+
+
+def test_a_text_is_declared_among_the_columns_too(tmp_path: Path) -> None:
+    dataset = load(tmp_path, LETTERS, columns={"body": "text", "pages": "ignore"})
+    assert dataset.texts == [] and dataset.form.name == "text"  # no other column is left: texts are the only input
+    assert load(tmp_path, LETTERS, columns={"body": "text"}).texts == ["body"]
+
+
+def test_features_say_what_stands_beside_a_text(tmp_path: Path) -> None:
+    assert load(tmp_path, LETTERS, text="body", features=["body"]).form.name == "text"
+    both = load(tmp_path, LETTERS, text="body", features=["body", "pages"])
+    assert list(both.table) == ["body", "pages"]
+
+
+def test_what_texts_are_divided_into_enters_the_digest(tmp_path: Path) -> None:
+    digests = {load(tmp_path, LETTERS, text="body", tokens=tokens).digest for tokens in ("words", "trigrams")}
+    assert len({*digests, load(tmp_path, LETTERS, columns={"body": "category"}).digest}) == 3
+
+
+def test_a_column_of_a_wide_table_does_not_copy_what_is_known_of_the_others(tmp_path: Path) -> None:
+    """pandas copies `attrs` with every column; of 10,000 columns that took minutes."""
+    from tasks.datasets.delimited import MISSING_TEXTS, read_delimited
+    from tasks.spec.models import Read
+
+    (tmp_path / "a.csv").write_text("a,b\nNA,1\n2,NA\n")
+    frame = read_delimited(tmp_path / "a.csv", Read(), "a.csv")
+    assert frame["a"].rename("c").attrs[MISSING_TEXTS] is frame.attrs[MISSING_TEXTS]

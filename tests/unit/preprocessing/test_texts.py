@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import BadInput
-from tasks.preprocessing.tables import preprocess
-from tasks.preprocessing.texts import MAX_LENGTH, MAX_TOKENS, fit_text_preprocessor, learn_tokens, tokens_of
+from tasks.preprocessing.tables import NUMBERS, feature_names, fit_preprocessor, preprocess
+from tasks.preprocessing.texts import (
+    MAX_LENGTH,
+    MAX_TOKENS,
+    fit_text_preprocessor,
+    learn_tokens,
+    text_columns,
+    token_lengths,
+    tokens_of,
+)
 from tasks.training.export import export_model, predict
 from tasks.training.models import MODELS
 
@@ -91,3 +100,25 @@ def test_the_saved_model_needs_no_code_of_ours(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "model.keras")], capture_output=True, text=True, cwd=tmp_path
     )
     assert "(1, 2)" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("model", ["text", "gru"])
+def test_texts_beside_columns_stand_at_the_end_of_the_features(model: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"title": ["a b", "b", None, "c c"], "age": [1.0, 2.0, 3.0, np.nan], "body": ["x"] * 4})
+    texts = text_columns("words")
+    preprocessor = fit_preprocessor(table, [(NUMBERS, ["age"]), (texts, ["title", "body"])])
+    features, lengths = preprocess(preprocessor, table), token_lengths(preprocessor)
+    assert lengths == (1, 2) and features.dtype == np.float32  # body, then title
+    assert feature_names(table, [(NUMBERS, ["age"]), (texts, ["title", "body"])]) == [
+        "age",
+        "age is missing",
+        "body, words 1",
+        "title, words 1",
+        "title, words 2",
+    ]
+    assert features[:, 2:].tolist() == [[2, 1, 2], [2, 2, 0], [2, 0, 0], [2, 3, 3]]
+    network = replace(MODELS[model](units=4), lengths=lengths).build(features.shape[1:], 2, seed=1)
+    expected = np.exp(np.asarray(network(features)))
+    export_model(preprocessor, network, tmp_path, columns=list(table), target_name="y", classes=("ham", "spam"))
+    answers = predict(tmp_path, table)
+    np.testing.assert_allclose(answers, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)

@@ -42,6 +42,28 @@ def test_a_stack_trains_as_model_fit_does(case: str) -> None:
         assert_same(ours, theirs, 2e-5)
 
 
+@pytest.mark.parametrize("settings", [{}, {"convolution": 2, "filters": 3, "pooling": "max"}])
+def test_several_texts_beside_columns_train_as_model_fit_does(settings: dict) -> None:
+    """Networks of two widths in one stack, two texts at the end of each row. Not under Adam: Keras squares the
+    gradients of a token that a batch repeats one by one, not their sum."""
+    arrays = arrays_of()
+    rng = np.random.default_rng(1)
+
+    def with_texts(inputs: np.ndarray) -> np.ndarray:
+        return np.hstack([inputs, rng.integers(0, 30, (len(inputs), 7))]).astype("float32")
+
+    train = replace(arrays.train, inputs=with_texts(arrays.train.inputs))
+    val = with_texts(arrays.val_inputs)
+    arrays = replace(arrays, train=train, val_inputs=val, to_score={"val": val})
+    trials = [
+        trial_of("momentum", label=str(width), architecture=replace(text, lengths=(4, 3)), epochs=3)
+        for width in (4, 9)
+        for text in [MODELS["text"](units=4, hidden=[width], **settings)]
+    ]
+    for ours, theirs in zip(train_stack(trials, arrays), train_fit(trials, arrays), strict=True):
+        assert_same(ours, theirs, 5e-5)
+
+
 def test_class_weights_are_those_of_keras_for_each_trial_by_itself() -> None:
     """One step by hand; beside it a trial without weights, and one that searches at random."""
     arrays = arrays_of()
@@ -159,10 +181,10 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     import tensorflow as tf
 
-    from tasks.training.stacked_layers import Context, forward, layout
+    from tasks.training.stacked_layers import ROWS, Context, forward, layout
 
     model = MODELS["mlp"](hidden=[400], activation="linear").build((4,), 1, penalties=Penalties(dropout=0.5))
-    layers = [one for one in layout(model) if type(one.layer).__name__ == "Dropout"]
+    layers = [replace(one, sources=(ROWS,)) for one in layout(model) if type(one.layer).__name__ == "Dropout"]
     rates = tf.constant([[0.0, 0.25, 0.8]])
 
     def uniforms(shape: list[int], layer: int) -> tf.Tensor:
@@ -178,10 +200,10 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
 def test_dropout_with_given_uniforms_is_the_inverted_mask() -> None:
     import tensorflow as tf
 
-    from tasks.training.stacked_layers import Context, forward, layout
+    from tasks.training.stacked_layers import ROWS, Context, forward, layout
 
     model = MODELS["mlp"](hidden=[3]).build((4,), 1, penalties=Penalties(dropout=0.5))
-    layers = [one for one in layout(model) if type(one.layer).__name__ == "Dropout"]
+    layers = [replace(one, sources=(ROWS,)) for one in layout(model) if type(one.layer).__name__ == "Dropout"]
     uniform = tf.constant([[[0.1, 0.5, 0.9]]])
     given = Context(True, None, tf.constant([[0.5, 0.2]]), lambda shape, layer: uniform)
     dropped, _ = forward(layers, [], tf.constant([[[[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]]]]), given)

@@ -13,6 +13,7 @@ from tasks.validation.copies import Sum, copies, exact_sum
 from tasks.validation.finding import Finding
 from tasks.validation.leak import evidence, target_leak
 from tasks.validation.repeats import intraclass, repeated_id
+from tasks.validation.strength import Rows, screened
 from tests.datasets import made
 from tests.unit.validation.test_checks import classified, measured, split, text
 
@@ -289,3 +290,24 @@ def test_the_intraclass_correlation_is_that_of_the_analysis_of_variance(seed: in
     f = f_oneway(*values).statistic
     found = intraclass(np.repeat(np.arange(12), 5), values.reshape(-1, 1))
     assert found == pytest.approx((f - 1) / (f - 1 + 5))
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_of_many_numbers_those_that_tell_most_are_looked_at(classes: bool) -> None:
+    """A rule that is no straight line, and whether there is a value, among numbers that say nothing."""
+    rng = np.random.default_rng(0)
+    inputs = pd.DataFrame(rng.normal(size=(400, 300))).rename(columns=lambda place: f"x{place}")
+    target = (inputs["x7"].abs() > 0.7).astype(int) if classes else np.square(inputs["x7"]) + 0.0
+    inputs.loc[(target if classes else inputs["x9"]) > 0.5, "x200"] = np.nan
+    rows = Rows(target.to_numpy(), np.arange(400) >= 250, 2 if classes else None)
+    found = screened(inputs, rows, 10)
+    assert "x7" in found and ("x200" in found or not classes)
+    assert found == [name for name in inputs.columns if name in found]
+
+
+def test_a_leak_in_a_very_wide_table_is_found() -> None:
+    rng = np.random.default_rng(0)
+    inputs = pd.DataFrame(rng.normal(size=(300, 1500))).rename(columns=lambda place: f"x{place}")
+    target = (inputs["x777"].abs() > 0.7).astype(int)
+    found = leak_of(made("made", inputs, target.to_numpy(np.int64), "sold", ("no", "yes"), "0"))
+    assert not found.success and "x777" in found.message and "of 1,500 numbers the 1,000 likeliest" in found.observed
