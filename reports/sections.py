@@ -156,11 +156,14 @@ SECTIONS: dict[str, Section] = {
         "Verdict",
         "verdict",
         {
-            "verdict": lambda run: tables.verdict(run.verdict, run.plan),
-            "baselines": lambda run: tables.baselines(run.verdict),
+            "run": lambda run: tables.of_run(run.folder.name, run.plan, run.environment),
+            "decision": lambda run: tables.decision(run.verdict),
             "gates": lambda run: tables.gates(run.verdict),
+            "comparison": lambda run: tables.compared(run.verdict),
             "warnings": lambda run: tables.warnings(run.verdict),
             "next": lambda run: tables.next_steps(run.verdict),
+            "baselines": lambda run: tables.baselines(run.verdict),
+            "scope": lambda run: tables.scope(run.verdict, run.plan),
         },
     ),
     "data": Section(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.records.verdict import GateResult, Verdict
+from tasks.records.verdict import Decision, GateResult, Verdict
 
 
 def verdict_of(**changes: Any) -> Verdict:
@@ -19,6 +19,7 @@ def verdict_of(**changes: Any) -> Verdict:
         "shipped": None,
         "operating_point": None,
         "test_evaluations": 1,
+        "decision": Decision(answer="nothing", sentence="Nothing to ship", reason="no recipe finished"),
         "sentence": "Every recipe diverged: there is no model to judge.",
     }
     lists = ("tied", "recipes", "comparisons", "augmentation", "baselines", "against_baselines", "gates", "warnings")

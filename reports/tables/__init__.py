@@ -6,19 +6,23 @@ from reports.tables.data import columns, data, validation
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
 from reports.tables.trials import skipped, stacks, trials
-from reports.tables.verdict import baselines, gates, next_steps, verdict, warnings
+from reports.tables.verdict import baselines, compared, decision, gates, next_steps, of_run, scope, warnings
 
 __all__ = [
     "baselines",
     "columns",
+    "compared",
     "comparison",
     "data",
+    "decision",
     "differences",
     "effects",
     "gates",
     "next_steps",
+    "of_run",
     "previews",
     "reproduce",
+    "scope",
     "search",
     "search_warnings",
     "sensitivity",
@@ -27,6 +31,5 @@ __all__ = [
     "stacks",
     "trials",
     "validation",
-    "verdict",
     "warnings",
 ]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
@@ -16,35 +20,66 @@ _ANSWERS = {
 }
 
 
-def verdict(verdict: Verdict | None, plan: Plan) -> str:
-    """The head of the report. Without a verdict: that there is none."""
+def of_run(name: str, plan: Plan, environment: Mapping[str, Any]) -> str:
+    """Which run this is, of when, and of which data.
+
+    Args:
+        name: Of the run's folder.
+        environment: environment.json.
+    """
+    data, started = plan.data, environment.get("started")
+    when = f", {datetime.fromisoformat(started):%-d %B %Y, %H:%M} UTC" if started else ""
+    said = f"{when}. Data: {data.name}, {count(data.rows)} rows, target {data.target}."
+    return raw(f'<p class="run">Run <code>{safe(name)}</code>{safe(said)}</p>')
+
+
+def decision(verdict: Verdict | None) -> str:
+    """Whether to ship, in one sentence with its reason. Without a verdict: that there is none."""
     if not verdict:
         return callout(
             "important",
             "No verdict",
             "This run ended before its recipes were judged. The sections below show what it got to.",
         )
-    lead = safe(verdict.sentence)
-    margin = _margin(verdict)
+    made = verdict.decision
     return raw(
-        f'<div class="verdict verdict-{"won" if verdict.winner else "open"}">\n'
-        f'<p class="headline">{_headline(verdict)}</p>\n<p class="lead">{lead}</p>\n'
-        + (f'<p class="margin">{margin}</p>\n' if margin else "")
-        + f'<p class="scope">{_scope(verdict, plan)}</p>\n</div>'
+        f'<div class="verdict verdict-{made.answer}">\n<p class="headline">{safe(made.sentence)}</p>\n'
+        f'<p class="lead">{safe(_opening(made.reason))}.{_accuracy(verdict)}</p>\n</div>'
     )
 
 
-def _headline(verdict: Verdict) -> Html:
-    if verdict.winner:
-        return Html(f"{safe(verdict.name_of(verdict.winner))} wins")
-    if verdict.leader is None:
-        return Html("No recipe finished")
-    if verdict.shipped is None:
-        return Html("Nothing learned")
-    leader = safe(verdict.name_of(verdict.leader))
-    if len(verdict.recipes) == 1:
-        return Html(f"{leader}: nothing to compare it with")
-    return Html(f"Can&#39;t tell <small>{leader} leads</small>")
+def _opening(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
+
+
+def _accuracy(verdict: Verdict) -> Html:
+    """The deciding metric of the model that is in `model/`, which is one of the leader's seeds."""
+    shipped = verdict.shipped
+    estimate = shipped.metrics.get(verdict.metric) if shipped else None
+    if shipped is None or estimate is None:
+        return Html("")
+    named = f"{verdict.name_of(shipped.recipe_id)}, seed {shipped.seed}"
+    return Html(
+        f" The saved model ({safe(named)}) has {safe(phrase(verdict.metric, verdict.titles))} "
+        f"<b>{safe(interval(estimate))}</b> on the {safe(verdict.part)} part."
+    )
+
+
+def compared(verdict: Verdict | None) -> str:
+    """The answer of the comparison, and how far the leader is from its strongest rival."""
+    if not verdict:
+        return ""
+    margin = _margin(verdict)
+    return raw(
+        f'<div class="compared"><p><b>Which recipe is better?</b> {safe(verdict.sentence)}</p>'
+        + (f"<p>{margin}</p>" if margin else "")
+        + "</div>"
+    )
+
+
+def scope(verdict: Verdict | None, plan: Plan) -> str:
+    """What the figures are of."""
+    return raw(f'<p class="under">{_scope(verdict, plan)}</p>') if verdict else ""
 
 
 def _margin(verdict: Verdict) -> Html:
@@ -56,8 +91,9 @@ def _margin(verdict: Verdict) -> Html:
     behind = least < 0
     difference = safe(interval(_flipped(rival.estimate) if behind else rival.estimate))
     return Html(
-        f"<b>{difference}</b> {'behind' if behind else 'ahead of'} <b>{safe(rival.recipe)}</b>, "
-        f"the strongest rival on the {safe(verdict.part)} part, in {safe(phrase(verdict.metric, verdict.titles))}"
+        f"{safe(verdict.name_of(verdict.leader or ''))} is <b>{difference}</b> {'behind' if behind else 'ahead of'} "
+        f"<b>{safe(rival.recipe)}</b>, the strongest rival on the {safe(verdict.part)} part, in "
+        f"{safe(phrase(verdict.metric, verdict.titles))}."
     )
 
 
@@ -145,6 +181,6 @@ def warnings(verdict: Verdict | None) -> str:
 
 
 def next_steps(verdict: Verdict | None) -> str:
-    """What to do next."""
-    steps = verdict.next if verdict else ()
+    """What to do next, but for what the decision says already."""
+    steps = verdict.next[0 if verdict.decision.answer == "open" else 1 :] if verdict else ()
     return callout("tip", "What to do next", bullets(steps)) if steps else ""

@@ -12,10 +12,10 @@ from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, 
 from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
-from tasks.evaluation.metrics import Metric
+from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
 from tasks.evaluation.wording import inside, listing, number, percent
-from tasks.records.verdict import Estimate, GateResult
+from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
 IMBALANCED = 0.8
@@ -270,25 +270,43 @@ def next_steps(found: Findings) -> list[str]:
     return [*_ship(found), *_instead(found), *_simpler(found), *_tell_apart(found), *_repair(found)]
 
 
-def _ship(found: Findings) -> list[str]:
+def decision(found: Findings) -> Decision:
+    """Whether to ship: the first line of the report."""
     if found.leader is None:
-        return []
+        ended = any(result.ended for result in found.results)
+        reason = f"{inside(found.title)} is undefined on the validation part" if ended else "every recipe diverged"
+        return Decision(answer="nothing", sentence="Nothing to ship", reason=reason)
+    name = found.leader.name
     if found.nothing_learned:
         passes = ", whatever its gates say" if any(gate.answer == PASS for gate in found.gates) else ""
-        return [f"Do not ship: {_who_did_not_learn(found, 'no recipe')}{passes}."]
+        reason = f"{_who_did_not_learn(found, 'no recipe')}{passes}"
+        return Decision(answer="nothing", sentence="Nothing to ship", reason=reason)
     if not found.gates:
-        return ["Write a gate (gates: in the spec) that says how good is good enough to ship."]
+        reason = "the spec has no gate, which would say how good is good enough"
+        return Decision(answer="open", sentence=f"{name} leads; whether to ship it is open", reason=reason)
     failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))
     if failed:
-        return [f"Do not ship: {_named(failed)} {_verb(failed, 'fails', 'fail')}."]
+        reason = f"{_named(failed)} {_verb(failed, 'fails', 'fail')}"
+        return Decision(answer="no", sentence=f"Do not ship {name}", reason=reason)
     if undecided:
-        return [_undecided(found, undecided)]
+        reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{_rows_needed(found, undecided)}"
+        return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
     better = [name for name in found.better_baselines if _standing(found.of_baselines[name]) == PASS]
     if better:
         does, which = ("does", "which is") if len(better) == 1 else ("do", "which are")
-        return [f"{found.leader.name} {passed}, and so {does} {listing(better)}, {which} better."]
-    return [f"Ship {found.leader.name}: it {passed}."]
+        reason = f"{name} {passed}, and so {does} {listing(better)}, {which} better"
+        return Decision(answer="ship", sentence=f"Ship {listing(better, last='or')} rather than {name}", reason=reason)
+    return Decision(answer="ship", sentence=f"Ship {name}", reason=f"it {passed}")
+
+
+def _ship(found: Findings) -> list[str]:
+    """The decision as the first step, or what is missing to take one."""
+    made = decision(found)
+    if made.answer == "open":
+        return ["Write a gate (gates: in the spec) that says how good is good enough to ship."]
+    said = "Do not ship" if made.answer == "nothing" else made.sentence
+    return [f"{said}: {made.reason}."]
 
 
 def _standing(gates: Sequence[GateResult]) -> str:
@@ -322,15 +340,16 @@ def _instead(found: Findings) -> list[str]:
 
 
 def _gate(gate: GateResult) -> str:
-    return f"the gate {gate.metric} {gate.bound} {gate.threshold:,.12g}"
+    title, bound = inside(METRICS[gate.metric].title), gate.bound.replace("_", " ")
+    return f"the gate {title} {bound} {gate.threshold:,.12g}"
 
 
 def _verb(of: Sequence[Any], one: str, many: str) -> str:
     return one if len(of) == 1 else many
 
 
-def _undecided(found: Findings, undecided: Sequence[GateResult]) -> str:
-    said = f"Do not ship on this evidence: {_named(undecided)} {_verb(undecided, 'is', 'are')} undecided."
+def _rows_needed(found: Findings, undecided: Sequence[GateResult]) -> str:
+    """How many test rows would decide these gates; empty where that can't be said."""
     needed = []
     for gate in undecided:
         if gate.estimate is not None:
@@ -338,9 +357,9 @@ def _undecided(found: Findings, undecided: Sequence[GateResult]) -> str:
             needed.append(rows_to_decide(interval, gate.threshold, found.test_rows, found.confidence))
     rows = [n for n in needed if n is not None]
     if len(rows) < len(undecided):
-        return said
+        return ""
     needed_rows, now = number(_rounded(max(rows))), number(found.test_rows)
-    return f"{said} About {needed_rows} test rows (now {now}) would decide it."
+    return f"; about {needed_rows} test rows (now {now}) would decide it"
 
 
 def _rounded(count: int) -> int:

@@ -217,6 +217,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         winner=findings.winner.id if findings.winner else None,
         leader=leader.id if leader else None,
         tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
+        decision=advice.decision(findings),
         sentence=advice.sentence(findings),
         recipes=[_recipe(result, rank, judged) for rank, result in enumerate(results, start=1)],
         comparisons=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -176,6 +176,22 @@ class PositiveClass:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Whether to ship.
+
+    Args:
+        answer: `ship`; `no`, where a gate does not pass; `nothing`, where no model can be shipped; `open`, where no
+            gate says how good is good enough.
+        sentence: The decision in a few words, without a full stop.
+        reason: Why, in a clause without a full stop.
+    """
+
+    answer: Literal["ship", "no", "nothing", "open"]
+    sentence: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
 
@@ -187,7 +203,8 @@ class Verdict(RunDocument):
         titles: By metric, what it is called here: `Recall of fraud`.
         winner, leader: `recipe_id`; None where there is none.
         tied: `recipe_id` of those that the leader can't be told from.
-        sentence: The verdict in words.
+        decision: Whether to ship. Unless it is open, the first of `next` says the same.
+        sentence: The comparison in words.
         recipes: By rank.
         comparisons: The leader against each other recipe that learned; where none did, that ended.
         augmentation: Each recipe with augmentation against its twin.
@@ -211,6 +228,7 @@ class Verdict(RunDocument):
     winner: str | None
     leader: str | None
     tied: Sequence[str]
+    decision: Decision
     sentence: str
     recipes: Sequence[JudgedRecipe]
     comparisons: Sequence[PairedDifference]

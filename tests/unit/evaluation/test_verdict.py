@@ -17,7 +17,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.verdict import judge
 from tasks.records import tables as records
 from tasks.records.documents import as_json
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.verdict import Decision, Estimate, Verdict
 from tests.plans import made_up
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
@@ -319,9 +319,9 @@ def _gate(**given: float) -> dict[str, Any]:
         (
             0.79,
             "undecided",
-            "Do not ship on this evidence: the gate accuracy at_least 0.79 is undecided. About",
+            "Do not ship adam on this evidence: the gate accuracy at least 0.79 is undecided; about",
         ),
-        (0.95, "fail", "Do not ship: the gate accuracy at_least 0.95 fails."),
+        (0.95, "fail", "Do not ship adam: the gate accuracy at least 0.95 fails."),
     ],
 )
 def test_gates_lead_what_to_do_next(threshold: float, answer: str, step: str):
@@ -329,6 +329,13 @@ def test_gates_lead_what_to_do_next(threshold: float, answer: str, step: str):
     assert verdict.gates[0].answer == answer
     assert verdict.gates[0].estimate == 0.8
     assert verdict.next[0].startswith(step)
+
+
+def test_without_a_gate_the_decision_is_open_and_without_a_model_there_is_nothing_to_ship():
+    open_ = _judged({"adam": _arm(0.8, 0.8)})
+    assert (open_.decision.answer, open_.next[0][:12]) == ("open", "Write a gate")
+    lost = _judged({"adam": [None] * 5})
+    assert lost.decision == Decision(answer="nothing", sentence="Nothing to ship", reason="every recipe diverged")
 
 
 def test_where_a_baseline_is_better_one_that_is_level_is_not_considered():
@@ -339,7 +346,11 @@ def test_where_a_baseline_is_better_one_that_is_level_is_not_considered():
 
 def test_a_better_baseline_is_shipped_instead():
     verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.5)], baselines={"logistic regression": 249})
-    assert verdict.next[0] == "adam passes its gate, and so does logistic regression, which is better."
+    assert verdict.decision == Decision(
+        answer="ship",
+        sentence="Ship logistic regression rather than adam",
+        reason="adam passes its gate, and so does logistic regression, which is better",
+    )
     assert verdict.next[1].startswith("Use logistic regression instead")
 
 
@@ -356,6 +367,8 @@ class TestNothingLearned:
         assert [gate.answer for gate in verdict.gates] == ["pass"]
         assert verdict.next[0] == "Do not ship: adam did not learn, whatever its gates say."
         assert not any(step.startswith("Ship") for step in verdict.next)
+        reason = "adam did not learn, whatever its gates say"
+        assert verdict.decision == Decision(answer="nothing", sentence="Nothing to ship", reason=reason)
 
     def test_weights_that_stand_where_they_began_learned_nothing(self):
         verdict = _judged({"adam": _arm(0.9, 0.9), "sgd": _arm(0.8, 0.8)}, moved=0.0001)
@@ -455,7 +468,7 @@ def test_a_baseline_that_fails_a_gate_is_not_recommended():
     assert verdict.against_baselines[0].answer == "worse"
     assert verdict.next[0] == "Ship adam: it passes its gate."
     assert (
-        "Do not take logistic regression, though it is better in accuracy: the gate recall at_least 0.3 fails there."
+        "Do not take logistic regression, though it is better in accuracy: the gate recall at least 0.3 fails there."
         in verdict.next
     )
     assert not any(step.startswith(("Use ", "Consider ")) for step in verdict.next)
@@ -469,7 +482,7 @@ def test_a_tied_recipe_that_passes_is_named_where_the_leader_does_not():
         gates=[_gate(at_least=0.8)],
     )
     assert verdict.tied == ["sgd"]
-    assert verdict.next[0].startswith("Do not ship: ")
+    assert verdict.next[0].startswith("Do not ship adam: ")
     assert verdict.next[1].startswith("Look at sgd: it can't be told from adam, and passes the gate.")
 
 
@@ -543,9 +556,10 @@ def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, i
 
 
 KEYS = {
-    "": "schema_version metric greater_is_better confidence part positive titles winner leader tied sentence recipes "
+    "": "schema_version metric greater_is_better confidence part positive titles winner leader tied decision sentence recipes "
     "comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations "
     "warnings next",
+    "decision": "answer sentence reason",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
     "comparisons": "recipe_id recipe difference low high p p_holm effect_size smallest_difference answer",
     "augmentation": "recipe_id recipe against_id against pairs difference low high p p_holm effect_size "
@@ -577,6 +591,7 @@ class TestWholeRun:
         for name in ("recipes", "comparisons", "augmentation", "baselines", "against_baselines"):
             for entry in verdict[name]:
                 assert set(entry) == set(KEYS[name].split()), name
+        assert set(verdict["decision"]) == set(KEYS["decision"].split())
         assert set(verdict["shipped"]) == {"trial_id", "recipe_id", "seed", "metrics"}
         assert [recipe["rank"] for recipe in verdict["recipes"]] == list(range(1, len(verdict["recipes"]) + 1))
         assert all(text.endswith(".") for text in [verdict["sentence"], *verdict["warnings"], *verdict["next"]])

@@ -66,7 +66,10 @@ def judged_search(run: Run, **changes: Any) -> Verdict:
 
 def all_tables(run: Run) -> dict[str, str]:
     return {
-        "verdict": tables.verdict(run.verdict, run.plan),
+        "run": tables.of_run(run.folder.name, run.plan, run.environment),
+        "decision": tables.decision(run.verdict),
+        "compared": tables.compared(run.verdict),
+        "scope": tables.scope(run.verdict, run.plan),
         "baselines": tables.baselines(run.verdict),
         "gates": tables.gates(run.verdict),
         "warnings": tables.warnings(run.verdict),
@@ -150,7 +153,7 @@ def test_a_run_that_stopped_early_still_has_a_report(tmp_path: Path) -> None:
     for path in [*tmp_path.glob("*.parquet"), tmp_path / "verdict.json"]:
         path.unlink()
     run = read_run(tmp_path)
-    assert "No verdict" in all_tables(run)["verdict"]
+    assert "No verdict" in all_tables(run)["decision"]
     assert all_charts(run) == {}
     assert "No trial was trained" in all_tables(run)["trials"]
     assert "No trial" in figures.tabs({}, empty="No trial")
@@ -161,12 +164,14 @@ def test_not_a_run(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-def test_the_verdict_names_the_winner_or_says_that_it_cannot_tell(binary: Run) -> None:
-    verdict = replace(judged(binary), winner=None)
-    assert "Can't tell" in text(tables.verdict(verdict, binary.plan))
-    won = text(tables.verdict(replace(verdict, winner=verdict.leader), binary.plan))
-    assert f"{verdict.name_of(verdict.leader)} wins" in won
-    assert verdict.sentence in won
+def test_the_decision_comes_first_with_its_reason_and_the_saved_model_s_figure(binary: Run) -> None:
+    verdict = judged(binary)
+    shown = text(tables.decision(verdict))
+    assert shown.index(verdict.decision.sentence) < shown.lower().index(verdict.decision.reason.lower())
+    assert verdict.shipped and f"seed {verdict.shipped.seed}) has accuracy" in shown
+    assert verdict.sentence in text(tables.compared(verdict))
+    first = verdict.next[0] if verdict.decision.answer != "open" else None
+    assert first is None or first not in text(tables.next_steps(verdict))  # it would be said twice
 
 
 def test_a_baseline_that_is_better_says_so(binary: Run) -> None:
