@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +61,7 @@ def bakeoff(request: RunRequest) -> str:
     named = Path(request.run_dir) if request.run_dir else None
     runs.check_start(spec, named, request.start_from)  # before a folder is made for nothing
     folder = make_folder(named) if named else runs.new_folder(home, spec.name)
-    with locked(folder), _nothing_left(folder, new=not named):
+    with locked(folder), _nothing_left(folder, new=not named), _reported(folder):
         run = runs.open_run(
             spec,
             text,
@@ -85,13 +85,34 @@ def bakeoff(request: RunRequest) -> str:
 
 
 @contextmanager
+def _reported(folder: Path) -> Iterator[None]:
+    """Writes a report of a run that ends with an error too, as far as it got."""
+    try:
+        yield
+    except Exception as error:
+        if _is_kept(folder, error):
+            from reports.render import render
+
+            with suppress(Exception):  # the error itself is what the user must see
+                report = render(folder).path
+                if isinstance(error, Blocked):
+                    error.report = report
+        raise
+
+
+def _is_kept(folder: Path, error: Exception) -> bool:
+    """Whether a new run's folder stays: not where a mistake in the input ended the run before it had a plan. What a
+    check of the data blocked stays, since validation.json says why."""
+    return not isinstance(error, BadInput) or isinstance(error, Blocked) or (folder / "plan.json").exists()
+
+
+@contextmanager
 def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
-    """Removes a new run's folder where a mistake in the input ends the run before it has a plan. What a check of the
-    data blocked stays: validation.json says why."""
+    """Removes a new run's folder where it is not kept."""
     try:
         yield
     except BadInput as error:
-        if new and not isinstance(error, Blocked) and not (folder / "plan.json").exists():
+        if new and not _is_kept(folder, error):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

@@ -114,6 +114,8 @@ def run_with_progress(
         except Blocked as error:
             if error.table:
                 show_validation(error.table)
+            if error.report:
+                typer.echo(f"report: {error.report}", err=True)
             raise
         finally:
             steps.listener.reset(token)

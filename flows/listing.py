@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.errors import BadInput
 from tasks.records.verdict import Verdict
+from tasks.run_state import state_of
 
 
 def lines(kind: str, home: Path) -> Iterator[str]:
@@ -37,7 +38,7 @@ def _ended(folder: Path) -> str:
         verdict = Verdict.read_if_there(folder)
     except BadInput:
         return "its verdict can't be read"
-    return verdict.sentence if verdict else "not finished"
+    return verdict.sentence if verdict else state_of(folder).phrase
 
 
 def _experiments() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, TypeGuard
 
 from tasks.evaluation.wording import written
@@ -116,3 +117,12 @@ def _exponent(value: float) -> int:
 
 def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
+
+
+def moment(written: str) -> str:
+    """A time as environment.json holds it, for a reader.
+
+    >>> moment("2026-11-27T04:44:25Z")
+    '27 November 2026, 04:44 UTC'
+    """
+    return f"{datetime.fromisoformat(written):%-d %B %Y, %H:%M} UTC"

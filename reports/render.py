@@ -11,7 +11,7 @@ from typing import Literal
 
 import yaml
 
-from reports import notebook, pandoc, quarto
+from reports import notebook, pandoc, quarto, stopped
 from reports.escape import safe
 from reports.run import read_run
 from tasks.records.plan import Plan
@@ -51,13 +51,17 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     """Renders `run/report.html` from the run folder's files.
 
     `auto` takes Quarto where it is installed, else nbclient and pandoc, which also step in, with a warning,
-    where Quarto fails. Where a cell fails, its part of the report says so, with a warning.
+    where Quarto fails. Where a cell fails, its part of the report says so, with a warning. Of a run that ended before
+    it had a plan there is a short page, by pandoc alone.
 
     Raises:
         BadInput: `run` is no run folder.
     """
     started = time.monotonic()
     run = Path(run).resolve()
+    if stopped.can_be_shown(run):
+        path = write_text(run / "report.html", stopped.to_html(run, f"pandoc {pandoc.version()}"))
+        return Rendered(path, "pandoc", round(time.monotonic() - started, 3), ())
     document = _titled(_DOCUMENT.read_text(encoding="utf-8"), read_run(run).plan)
     warnings: list[str] = []
     page = None if renderer == "pandoc" else _by_quarto(document, run, renderer, warnings)

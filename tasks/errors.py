@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class BadInput(Exception):
@@ -52,9 +53,11 @@ class Several(BadInput):
 
 
 class Blocked(BadInput):
-    """A `block` check of the data failed. `table` holds all results, ready to be shown: what failed first."""
+    """A `block` check of the data failed. `table` holds all results, ready to be shown: what failed first; `report` is
+    where they can be read, once that is written."""
 
     table: tuple[dict[str, str], ...] = ()
+    report: Path | None = None
 
 
 class Locked(BadInput):

@@ -22,16 +22,34 @@ def reproduce(plan: Plan, environment: dict[str, Any], stages: dict[str, Any], s
     )
 
 
+def of_stopped(environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str) -> str:
+    """The same of a run that ended before it had a plan."""
+    return raw(
+        facts(_circumstances(environment, renderer))
+        + _listing("Spec as written", spec, opened=True)
+        + _stages(stages)
+        + _versions(environment)
+    )
+
+
 def _facts(plan: Plan, environment: dict[str, Any], renderer: str) -> Mapping[str, object]:
-    command, git = environment.get("command"), environment.get("git") or {}
-    words = command if isinstance(command, str) else " ".join(command or [])
-    seeds = sorted({trial.seed for trial in plan.trials})
-    return {
-        "Command": Html(f"<code>{safe(words)}</code>") if words else None,
-        "Set on the command line": ", ".join(environment.get("overrides", [])),
+    about, seeds = _circumstances(environment, renderer), sorted({trial.seed for trial in plan.trials})
+    own = {
         "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
         "Data digest": Html(f"<code>{safe(plan.data.digest)}</code>"),
         "Shuffle": _shuffle(plan.data),
+    }
+    first = ("Command", "Set on the command line")
+    return {name: about[name] for name in first} | own | about
+
+
+def _circumstances(environment: dict[str, Any], renderer: str) -> dict[str, object]:
+    """Command, machine and code."""
+    command, git = environment.get("command"), environment.get("git") or {}
+    words = command if isinstance(command, str) else " ".join(command or [])
+    return {
+        "Command": Html(f"<code>{safe(words)}</code>") if words else None,
+        "Set on the command line": ", ".join(environment.get("overrides", [])),
         "Started": environment.get("started"),
         "Python": environment.get("python"),
         "Machine": f"{environment.get('platform', '')}, {count(environment.get('cpus'))} CPUs",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
-from reports.numbers import MISSING, count, interval, number, places
+from reports.numbers import MISSING, count, interval, moment, number, places
 from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
@@ -28,7 +27,7 @@ def of_run(name: str, plan: Plan, environment: Mapping[str, Any]) -> str:
         environment: environment.json.
     """
     data, started = plan.data, environment.get("started")
-    when = f", {datetime.fromisoformat(started):%-d %B %Y, %H:%M} UTC" if started else ""
+    when = f", {moment(started)}" if started else ""
     said = f"{when}. Data: {data.name}, {count(data.rows)} rows, target {data.target}."
     return raw(f'<p class="run">Run <code>{safe(name)}</code>{safe(said)}</p>')
 

@@ -24,6 +24,7 @@ from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
 from tasks.run_folder import locked, read_json
+from tasks.run_state import state_of
 from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
@@ -393,6 +394,9 @@ def test_blocked_data_end_the_run_before_any_training(finished: Path, tmp_path: 
     assert read_json(run / "stages.json")["stages"]["validate"]["status"] == "failed"
     assert not (run / "plan.json").exists()
     assert list((run / "checkpoints").iterdir()) == list((run / "model").iterdir()) == []
+    assert f"report: {run}/report.html" in done.stderr
+    assert "the data failed their checks" in (run / "report.html").read_text(encoding="utf-8")
+    assert state_of(run).ended == "blocked"
 
     again = bakeoff("run", SMALL, "--run-dir", run, "--from", "train", "--set", BLOCKING, home=finished.parent)
     assert again.returncode == 2, "nor can training be begun past it"

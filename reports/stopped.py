@@ -1,0 +1,86 @@
+"""The page of a run that ended before it had a plan: what ended it, what its data were found to be, how it was set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reports import pandoc
+from reports.escape import safe
+from reports.markup import callout, raw
+from reports.numbers import moment
+from reports.tables.data import validation
+from reports.tables.reproduce import of_stopped
+from tasks.run_folder import read_json
+from tasks.run_state import RunState, state_of
+
+_HEADLINES = {
+    "blocked": "Nothing was trained: the data failed their checks",
+    "failed": "The run failed",
+    "stopped": "The run was stopped",
+    "killed": "The run was killed",
+}
+_NEXT = {
+    "blocked": "Mend the data, or set a check's severity to warn under data.checks, and run again. What each check "
+    "found stands below.",
+    "failed": "The reason above says what to mend. If it does not help, the fault is ours: report it with this page.",
+}
+
+
+def can_be_shown(run: Path) -> bool:
+    """Whether a folder holds a run without a plan of which something can be said."""
+    return not (run / "plan.json").is_file() and (run / "stages.json").is_file()
+
+
+def to_html(run: Path, renderer: str) -> str:
+    """One page that refers to nothing outside of it.
+
+    Args:
+        run: The run's folder, of which `can_be_shown` holds.
+        renderer: What makes the page.
+    """
+    state, environment = state_of(run), _document(run, "environment")
+    spec = (run / "spec.yaml").read_text(encoding="utf-8") if (run / "spec.yaml").is_file() else ""
+    pieces = [
+        "## Verdict {#verdict}\n",
+        raw(f'<p class="run">Run <code>{safe(run.name)}</code>{safe(_when(environment))}</p>'),
+        _headline(state),
+        callout("tip", "What to do next", safe(_NEXT[state.ended])) if state.ended in _NEXT else "",
+        "## Data {#data}\n",
+        validation(_document(run, "validation")),
+        "## Reproduce {#reproduce}\n",
+        of_stopped(environment, _document(run, "stages"), spec, renderer),
+    ]
+    return pandoc.to_html("\n\n".join(pieces), {"title": str(safe(_name(spec, run))), "lang": "en"})
+
+
+def _headline(state: RunState) -> str:
+    said = _HEADLINES.get(state.ended, "The run did not finish")
+    where = f"It ended in the stage {state.stage}." if state.stage else ""
+    reason = state.reason or where
+    return raw(
+        f'<div class="verdict verdict-nothing">\n<p class="headline">{safe(said)}</p>\n'
+        f'<p class="lead">{safe(reason)}</p>\n</div>'
+    )
+
+
+def _when(environment: dict[str, Any]) -> str:
+    started = environment.get("started")
+    return f", {moment(started)}" if started else ""
+
+
+def _name(spec: str, run: Path) -> str:
+    """The experiment's name as the spec has it, else the folder's."""
+    try:
+        document = yaml.safe_load(spec)
+    except yaml.YAMLError:
+        return run.name
+    return str(document.get("name") or run.name) if isinstance(document, dict) else run.name
+
+
+def _document(run: Path, name: str) -> dict[str, Any]:
+    path = run / f"{name}.json"
+    found: dict[str, Any] = read_json(path) if path.is_file() else {}
+    return found

@@ -1,0 +1,88 @@
+"""What became of a run, told from its folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.run_folder import read_json
+
+Ended = Literal["finished", "blocked", "failed", "stopped", "running", "killed", "unknown"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What became of a run.
+
+    Args:
+        ended: `finished`; `blocked` by its data; `failed` with an error; `stopped` by Ctrl-C; still `running` in
+            another process; `killed`, which left a stage begun and nobody at it; `unknown`, where the folder holds no
+            record of stages.
+        stage: Where it ended, or is; None where that can't be told.
+        reason: Why it failed or was blocked; empty for the others.
+    """
+
+    ended: Ended
+    stage: str | None = None
+    reason: str = ""
+
+    @property
+    def phrase(self) -> str:
+        """`blocked by its data: ...`, `failed in train: ...`, `killed in train`."""
+        if self.ended == "blocked":
+            return f"blocked by its data: {self.reason}"
+        if self.ended == "unknown":
+            return "not finished"
+        where = f" in {self.stage}" if self.stage else ""
+        return f"{self.ended}{where}{f': {self.reason}' if self.reason else ''}"
+
+
+def state_of(folder: Path) -> RunState:
+    """What `stages.json`, validation.json and the lock of a run's folder say."""
+    stages = _document(folder / "stages.json").get("stages", {})
+    if not stages:
+        return RunState("unknown")
+    if stages.get("report", {}).get("status") == "done":
+        return RunState("finished", "report")
+    begun = [(name, record) for name, record in stages.items() if record.get("status") != "done"]
+    last, record = begun[-1] if begun else (list(stages)[-1], {})
+    if _is_locked(folder):
+        return RunState("running", last)
+    if record.get("status") != "failed":
+        return RunState("killed", last)
+    validation = _document(folder / "validation.json")
+    if last == "validate" and validation.get("outcome") == "blocked":
+        failed = [each["message"] for each in validation["results"] if _blocks(each)]
+        return RunState("blocked", last, " ".join(failed))
+    reason = str(record.get("reason", ""))
+    if reason in ("KeyboardInterrupt", "SystemExit"):
+        return RunState("stopped", last)
+    return RunState("failed", last, reason)
+
+
+def _blocks(result: dict[str, Any]) -> bool:
+    return not result["success"] and result["severity"] == "block"
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_locked(folder: Path) -> bool:
+    """Whether another process holds the run's lock."""
+    try:
+        with (folder / "lock").open(encoding="utf-8") as lock:
+            note = lock.read()
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return not note.startswith(f"process {os.getpid()} ")
+    except OSError:
+        return False
+    return False
