@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tasks.errors import BadInput
 from tasks.preprocessing.tables import preprocess
 from tasks.preprocessing.texts import MAX_LENGTH, MAX_TOKENS, fit_text_preprocessor, learn_tokens, tokens_of
-from tasks.training.export import export_model, predict
+from tasks.training.export import export_model
+from tasks.training.exported import predict
 from tasks.training.models import MODELS
 
 TEXTS = pd.Series(["Free entry, WIN now!", "are you free now", "win a prize now", "see you", "?!"], name="message")
