@@ -316,7 +316,11 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
             "text": dataset.medium.name if dataset.columns and dataset.medium else None,
-            "others": [str(name) for name in (*dataset.beside.columns, *dataset.extras.columns)],
+            "others": [
+                each["facts"]["name"]
+                for each in dataset.columns
+                if "inputs" not in each and each["facts"]["name"] != dataset.target_name
+            ],
         },
     )
     signature = read_signature(folder)

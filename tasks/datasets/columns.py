@@ -127,6 +127,8 @@ def reading_of(column: pd.Series, where: str, meant: Column | None = None, read:
         return _as_meant(present, where, meant, read)
     if present.empty:
         return Reading("ignore", "no value", note="has no value in any row")
+    if column.dtype == bool:  # which a file of texts would hold as these
+        return Reading("number", "truth values", meanings={"True": 1.0, "False": 0.0})
     if column.dtype != object:
         return Reading("number", "numbers in the file")
     booleans = as_truth_values(present)

@@ -21,9 +21,11 @@ _FILES = """
 
 {example}
 
-reads the file as the training data were read, by the modules in `reading/`, and writes a row for each of its rows:
-{prediction}, and `problem` where something could not be read. It needs tensorflow, keras, numpy and pandas{more}, and
-not the project that trained the model. With that project the same is
+The file is read as the training data were, by the modules in `reading/`. Each of its rows gets a row in answers.csv:
+{prediction}, and `problem` where something could not be read.
+
+`predict.py` needs tensorflow, keras, numpy and pandas{more}. It does not need the project that trained the model, with
+which the same is:
 
 ```sh
 bakeoff predict .. {file} --output answers.csv
@@ -48,11 +50,13 @@ print(answers)
 
 The table says what each input holds; so does `signature.json`.{blanks}
 """
-_BLANKS = """ The model compares texts of a category as they
-stand, so remove blanks around them (`predict.py` does): `" A"` is another category than `"A"`."""
+_BLANKS = """
+
+The model compares the texts of a category as they stand: `" A"` is not `"A"`. Remove blanks around them, as
+`predict.py` does."""
 _OF_KIND = {
-    "image": ("FOLDER", "; opencv-python-headless for image files"),
-    "sound": ("FOLDER", "; soundfile for WAV files"),
+    "image": ("FOLDER", ", for files of images opencv-python-headless"),
+    "sound": ("FOLDER", " and soundfile"),
 }
 
 
@@ -66,17 +70,18 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     classes, inputs = signature["classes"], signature["inputs"]
     typical = {str(name): _typical(table[name]) for name in table.columns if table[name].dtype != object}
     prediction = "the class and a probability for each" if classes else "the value"
-    file, more = _OF_KIND.get(inputs[0]["kind"], ("new.csv", "; pyarrow for Parquet"))
+    file, more = _OF_KIND.get(inputs[0]["kind"], ("new.csv", ", for Parquet pyarrow"))
     example = f"```sh\n{_rows_of_a_file(signature, typical)}python predict.py {file} --output answers.csv\n```"
     if file == "FOLDER":
-        example += f"\n\nwhere FOLDER holds {inputs[0]['kind']}s, or is one file or an archive of them,"
+        held = f"{inputs[0]['kind']}s, in folders of classes or not"
+        example += f"\n\nFOLDER holds {held}. It may be an archive, or one file, too."
     values = ",\n".join(f"        {_literal(entry['input'])}: {_value(entry, typical)}" for entry in inputs) + ","
     blanks = _BLANKS if any(entry["kind"] == "category" for entry in inputs) else ""
     parts = [
         f"# A model of {_code(signature['target'])}",
         _FILES.format(prediction=prediction, file=file, more=more, example=example).strip(),
         _PYTHON.format(inputs=values, blanks=blanks).strip(),
-        _table(["input", "column", "holds"], [_input(each) for each in inputs]),
+        _table(["input", "column", "holds"], [_input(each, signature) for each in inputs]),
     ]
     if classes:
         parts.append("Answers are probabilities of the classes, in this order: " + ", ".join(map(_code, classes)) + ".")
@@ -149,12 +154,13 @@ def _written(column: Mapping[str, Any], signature: Mapping[str, Any], typical: M
     return "some words" if entry["kind"] == "text" else str(next(iter(entry["values"]), ""))
 
 
-def _input(entry: Mapping[str, Any]) -> list[str]:
+def _input(entry: Mapping[str, Any], signature: Mapping[str, Any]) -> list[str]:
     if "shape" in entry:
         rate = f", {entry['rate']:,} samples a second" if "rate" in entry else ""
         return [_code(entry["input"]), "", f"{entry['dtype']}, rows of shape {tuple(entry['shape'])}{rate}"]
     kind = "float64 [rows, 1], NaN where missing" if entry["kind"] == "number" else 'text [rows, 1], "" where missing'
-    return [_code(entry["input"]), _code(entry["name"]), kind + _meaning(entry)]
+    clock = "; seconds, in a file minutes:seconds" if entry["name"] in signature.get("clock", ()) else ""
+    return [_code(entry["input"]), _code(entry["name"]), kind + _meaning(entry) + clock]
 
 
 def _meaning(entry: Mapping[str, Any]) -> str:

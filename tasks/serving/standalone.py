@@ -17,7 +17,8 @@ _ROOT = Path(__file__).parents[2]
 _PROGRAM = '''"""Answers of the model in this folder for new rows: python predict.py FILE [--output FILE]
 
 FILE is written as the training data were. It is read by the modules in reading/, which are those that read the
-training data. Needs Python 3.11 or later, model.keras and signature.json beside this file, and {packages}.
+training data. README.md says more. Python 3.11 or later, with
+{packages}.
 """
 
 import os
