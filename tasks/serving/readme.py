@@ -71,10 +71,14 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     typical = {str(name): _typical(table[name]) for name in table.columns if table[name].dtype != object}
     prediction = "the class and a probability for each" if classes else "the value"
     file, more = _OF_KIND.get(inputs[0]["kind"], ("new.csv", ", for Parquet pyarrow"))
+    if inputs[0]["kind"] == "image" and inputs[0]["dtype"] != "uint8":  # no file of images holds such numbers
+        file, more = "new.npz", ""
     example = f"```sh\n{_rows_of_a_file(signature, typical)}python predict.py {file} --output answers.csv\n```"
     if file == "FOLDER":
         held = f"{inputs[0]['kind']}s, in folders of classes or not"
         example += f"\n\nFOLDER holds {held}. It may be an archive, or one file, too."
+    if file == "new.npz":
+        example += "\n\nnew.npz holds the images, an array `x`."
     values = ",\n".join(f"        {_literal(entry['input'])}: {_value(entry, typical)}" for entry in inputs) + ","
     blanks = _BLANKS if any(entry["kind"] == "category" for entry in inputs) else ""
     parts = [

@@ -177,9 +177,9 @@ def _array(model: keras.Model, rate: int | None) -> dict[str, Any]:
 def _columns(
     preprocessor: keras.Model, names: Mapping[str, str], columns: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Of each column: its input, kind (number, category, text), dtype and shape, what is fed where a value is missing;
-    of a category the values that training saw; of a number what its texts mean (`Yes` = 1), and of a part of a date
-    the column and the format it was read in."""
+    """Of each column: its input, kind (number, category, text), dtype, and what is fed where a value is missing; of a
+    category the values that training saw; of a number what its texts mean (`Yes` = 1); of a part of a date the column
+    and the format it was read in."""
     from keras.layers import TextVectorization
 
     dtypes = {tensor.name: tensor.dtype for tensor in preprocessor.inputs}

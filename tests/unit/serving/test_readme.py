@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.unit.serving.test_answers import shipped, table
 
 def test_it_names_every_input_and_its_examples_run(tmp_path: Path) -> None:
     run, _ = shipped(tmp_path / "run", table(tmp_path), target="class", drop=["price"])
-    model = run.folder / "model"
+    model = Path(shutil.copytree(run.folder / "model", tmp_path / "elsewhere"))
     text = (model / "README.md").read_text(encoding="utf-8")
     for entry in read_json(model / "signature.json")["inputs"]:
         assert f"| `{entry['input']}` | `{entry['name']}` | " in text
