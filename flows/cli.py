@@ -120,11 +120,11 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV or Parquet.")],
-    output: Annotated[Path | None, typer.Option(help="A CSV file to write. Default: printed.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV, Parquet, images, WAV files, .npz.")],
+    output: Annotated[Path | None, typer.Option(help="A .csv or .parquet file. Default: CSV, printed.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Predict the rows of a file with the model that a run shipped, read as its training data were."""
+    """Predict the rows of a file or folder with the model that a run shipped, read as its training data were."""
     from flows.predicting import predict_file
 
     predict_file(run, file, output, _home(home))

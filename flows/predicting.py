@@ -1,12 +1,8 @@
-"""`bakeoff predict`: finds the run, asks its model, writes the answers."""
+"""`bakeoff predict`: finds the run, and asks its model."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-
-import typer
 
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, nearest
@@ -15,35 +11,17 @@ LATEST = "latest"
 
 
 def predict_file(run: str, file: Path, output: Path | None, home: Path) -> None:
-    """Writes the answers as CSV, to `output` or to the terminal; what is to be known goes to stderr.
+    """As `answer_file`, with the model of a run.
 
     Raises:
-        BadInput: there is no such run or file, the run shipped no model, or the file is not what the model takes.
+        BadInput: there is no such run, it shipped no model, or as `check_files` and `answer_file`.
     """
-    model = _model(run, home)
-    if not file.exists():
-        raise BadInput("is not there", where=str(file), accepted="a CSV, TSV or Parquet file")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise BadInput("its folder is not there", where=str(output), remedy="make the folder first")
-    load_tensorflow()
-    from tasks.serving.answers import PROBLEM, answers
+    from tasks.serving.command import answer_file, check_files
 
-    rows, notes = answers(model, file)
-    for note in notes:
-        typer.echo(f"note: {note}", err=True)
-    troubled = int((rows.filter(like=PROBLEM).iloc[:, -1] != "").sum())
-    if troubled:
-        typer.echo(f"note: {troubled:,} of {len(rows):,} rows have a problem, named in their last column", err=True)
-    if output is None:
-        rows.to_csv(sys.stdout, index=False)
-        return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        rows.to_csv(temporary, index=False)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
-    typer.echo(str(output))
+    model = _model(run, home)
+    check_files(file, output)
+    load_tensorflow()
+    answer_file(model, file, output)
 
 
 def _model(run: str, home: Path) -> Path:

@@ -288,15 +288,19 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
+    from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.serving.readme import README, readme
-    from tasks.training.export import export_model, read_signature
+    from tasks.serving.standalone import write_program
+    from tasks.training.export import export_model
+    from tasks.training.exported import read_signature
 
+    folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset, network = prepared.dataset, _network(laid_out, prepared, trial_id)
     network.set_weights(_kept(run, laid_out, trial_id))
     export_model(
         prepared.preprocessor,
         network,
-        run.folder / "model",
+        folder,
         columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
         target_name=dataset.target_name,
         classes=dataset.classes,
@@ -309,12 +313,20 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
                 for column in dataset.columns
                 if "inputs" in column
             ],
-            "read": run.spec.data.read.model_dump(mode="json"),
+            "read": entry.read.model_dump(mode="json"),
+            "rename": dict(entry.rename),
+            "clock": list(entry.clock),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
-            "others": [str(name) for name in (*dataset.beside.columns, *dataset.extras.columns)],
+            "others": [
+                each["facts"]["name"]
+                for each in dataset.columns
+                if "inputs" not in each and each["facts"]["name"] != dataset.target_name
+            ],
         },
     )
-    write_text(run.folder / "model" / README, readme(read_signature(run.folder / "model")))
+    signature = read_signature(folder)
+    write_text(folder / README, readme(signature, dataset.table))
+    write_program(folder, signature["inputs"][0]["kind"])
 
 
 def report(run: Run) -> Rendered:

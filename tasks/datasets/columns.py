@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ import pandas as pd
 from tasks.datasets.dates import ISO, Unclear, date_parts, days, format_of, instants
 from tasks.datasets.notation import Ambiguous, Notation, is_code, looks_like_number, notation_of
 from tasks.errors import BadInput
-from tasks.spec.models import Column, Read
+
+if TYPE_CHECKING:
+    from tasks.spec.models import Column, Read
 
 # A text column with more distinct values than the one, and than the other share of its rows, holds names,
 # identifiers or free text: no category repeats often enough to learn from.
@@ -125,6 +127,8 @@ def reading_of(column: pd.Series, where: str, meant: Column | None = None, read:
         return _as_meant(present, where, meant, read)
     if present.empty:
         return Reading("ignore", "no value", note="has no value in any row")
+    if column.dtype == bool:  # which a file of texts would hold as these
+        return Reading("number", "truth values", meanings={"True": 1.0, "False": 0.0})
     if column.dtype != object:
         return Reading("number", "numbers in the file")
     booleans = as_truth_values(present)
@@ -342,11 +346,21 @@ def mixed(strangers: np.ndarray, where: str) -> BadInput:
 
 
 def seconds(column: pd.Series, where: str) -> pd.Series:
-    """`minutes:seconds` texts as seconds (float64, NaN = missing)."""
-    parts = column.str.extract(r"^(\d+):(\d\d)$").astype(np.float64)
-    wrong = column.notna() & parts[0].isna()
+    """As `as_seconds`.
+
+    Raises:
+        BadInput: a text is no time.
+    """
+    values = as_seconds(column)
+    wrong = column.notna() & values.isna()
     if wrong.any():
         raise BadInput("is no time", where=where, got=some(column[wrong].unique()), accepted="minutes:seconds, as 1:09")
+    return values
+
+
+def as_seconds(column: pd.Series) -> pd.Series:
+    """`minutes:seconds` texts as seconds: float64, NaN where missing or no such text."""
+    parts = column.str.extract(r"^(\d+):(\d\d)$").astype(np.float64)
     return parts[0] * 60 + parts[1]
 
 

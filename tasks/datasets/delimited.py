@@ -10,12 +10,15 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tasks.errors import BadInput
-from tasks.spec.models import Read
+
+if TYPE_CHECKING:
+    from tasks.spec.models import Read
 
 MISSING_TEXTS = "missing texts"
 """In a frame's `attrs`: by column, how often which text stood for no value."""

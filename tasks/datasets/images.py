@@ -13,11 +13,14 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 _MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
-def read_images(contents: Iterable[tuple[str, bytes]]) -> tuple[list[str], np.ndarray, list[Fault]]:
-    """Decodes image files; those of another size or mode than most are faults, like those that are no images.
+def read_images(
+    contents: Iterable[tuple[str, bytes]], wanted: Sequence[int] | None = None
+) -> tuple[list[str], np.ndarray, list[Fault]]:
+    """Decodes image files; those of another size or mode than wanted are faults, like those that are no images.
 
     Args:
         contents: Path and content of each file.
+        wanted: Height, width and channels that a model takes; None: those that most files have.
 
     Returns:
         The usable files' paths, sorted; their images, uint8 `[n, height, width, channels]` (1 grey, 3 RGB, 4 RGBA);
@@ -27,10 +30,14 @@ def read_images(contents: Iterable[tuple[str, bytes]]) -> tuple[list[str], np.nd
     if not images:
         return [], np.zeros((0, 0, 0, 0), np.uint8), sorted(faults)
     paths = sorted(images)
-    shape = commonest([images[path].shape for path in paths])
-    faults += [Fault(path, _other(images[path].shape, shape)) for path in paths if images[path].shape != shape]
+    shape = tuple(wanted) if wanted is not None else commonest([images[path].shape for path in paths])
+    why = "as the model takes" if wanted is not None else "as most are"
+    faults += [Fault(path, _other(images[path].shape, shape, why)) for path in paths if images[path].shape != shape]
     usable = [path for path in paths if images[path].shape == shape]
-    return usable, np.stack([images[path] for path in usable]), sorted(faults)
+    result = np.zeros((len(usable), *shape), np.uint8)
+    for place, path in enumerate(usable):
+        result[place] = images[path]
+    return usable, result, sorted(faults)
 
 
 def decode_image(content: bytes) -> np.ndarray:
@@ -80,7 +87,7 @@ def read_sprites(contents: Sequence[tuple[str, bytes]], side: int) -> np.ndarray
     return np.concatenate(sprites)
 
 
-def _other(got: tuple[int, ...], usual: tuple[int, ...]) -> str:
+def _other(got: tuple[int, ...], usual: tuple[int, ...], why: str) -> str:
     if got[:2] != usual[:2]:
-        return f"is {got[1]} x {got[0]} pixels, not {usual[1]} x {usual[0]} as most are"
-    return f"is {_MODES[got[2]]}, not {_MODES[usual[2]]} as most are"
+        return f"is {got[1]} x {got[0]} pixels, not {usual[1]} x {usual[0]} {why}"
+    return f"is {_MODES[got[2]]}, not {_MODES.get(usual[2], f'of {usual[2]} channels')} {why}"

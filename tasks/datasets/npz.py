@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tasks.dataset import TEST, TRAIN, VAL
+from tasks.datasets.arrays import as_inputs, read_arrays
 from tasks.errors import BadInput
 
 _PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
@@ -25,11 +24,7 @@ def read_npz(path: Path, shown: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     Raises:
         BadInput: it can't be read, holds other arrays or Python objects, or shapes don't belong together.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: _array(archive, name, shown) for name in archive.files}
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, AttributeError) as error:
-        raise BadInput("is no .npz archive that can be read", where=shown, got=str(error) or None) from error
+    arrays = read_arrays(path, shown)
     if arrays.keys() == {"x", "y"}:
         return *_pair(arrays["x"], arrays["y"], shown, ""), None
     named = {f"{axis}_{part}" for axis in "xy" for part in ("train", "test")}
@@ -48,19 +43,6 @@ def read_npz(path: Path, shown: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return np.concatenate(x), np.concatenate(y), parts
 
 
-def _array(archive: np.lib.npyio.NpzFile, name: str, shown: str) -> np.ndarray:
-    try:
-        return archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise BadInput(
-            "holds Python objects, which are not read: they can carry code",
-            where=f"{shown}, array {name}",
-            accepted="numbers, or texts of fixed length",
-        ) from None
-
-
 def _pair(x: np.ndarray, y: np.ndarray, shown: str, suffix: str) -> tuple[np.ndarray, np.ndarray]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -71,15 +53,4 @@ def _pair(x: np.ndarray, y: np.ndarray, shown: str, suffix: str) -> tuple[np.nda
             got=f"{list(x.shape)} {x.dtype} and {list(y.shape)} {y.dtype}",
             accepted="as many labels as rows, one label (a number or a text) for each row",
         )
-    if x.ndim not in (2, 3, 4) or x.dtype.kind not in "buif" or not x.size:
-        raise BadInput(
-            f"x{suffix} holds neither images nor columns",
-            where=shown,
-            got=f"{list(x.shape)} {x.dtype}",
-            accepted="numbers: [rows, height, width], [rows, height, width, channels] or [rows, columns]",
-        )
-    if x.ndim == 2:
-        return x.astype(np.float64), y
-    x = x.reshape(*x.shape[:3], -1)
-    whole = x.dtype.kind in "bui" and x.min() >= 0 and x.max() <= 255
-    return x.astype(np.uint8 if whole else np.float32, copy=False), y
+    return as_inputs(x, shown, f"x{suffix}"), y

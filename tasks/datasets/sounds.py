@@ -16,12 +16,13 @@ MAX_BYTES = 4 * 2**30
 
 
 def read_sounds(
-    contents: Iterable[tuple[str, bytes]],
+    contents: Iterable[tuple[str, bytes]], wanted: int | None = None
 ) -> tuple[list[str], list[np.ndarray], int, list[Fault]]:
-    """Decodes WAV files; those of another rate than most are faults, like those that are no mono WAV files.
+    """Decodes WAV files; those of another rate than wanted are faults, like those that are no mono WAV files.
 
     Args:
         contents: Path and content of each file.
+        wanted: The rate that a model takes; None: that of most files.
 
     Returns:
         The usable files' paths, sorted; their samples, float32 in [-1, 1] `[samples]`; the rate (1/s); the faults,
@@ -31,9 +32,10 @@ def read_sounds(
     if not sounds:
         return [], [], 0, sorted(faults)
     paths = sorted(sounds)
-    usual = commonest([sounds[path][1] for path in paths])
+    usual = wanted if wanted is not None else commonest([sounds[path][1] for path in paths])
+    why = "as the model takes" if wanted is not None else "as most have"
     faults += [
-        Fault(path, f"has {sounds[path][1]:,} samples a second, not {usual:,} as most have")
+        Fault(path, f"has {sounds[path][1]:,} samples a second, not {usual:,} {why}")
         for path in paths
         if sounds[path][1] != usual
     ]

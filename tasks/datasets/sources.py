@@ -17,7 +17,7 @@ import pandas as pd
 from tasks.datasets import images, sounds
 from tasks.datasets.bundled import read_bundled
 from tasks.datasets.catalogue import CATALOGUE, SAME_TEXT, Entry
-from tasks.datasets.class_files import ARCHIVES, ClassFile, class_files, list_files, read_files
+from tasks.datasets.class_files import ClassFile, class_files
 from tasks.datasets.columns import seconds
 from tasks.datasets.delimited import read_delimited, undecodable
 from tasks.datasets.faults import Fault, settle
@@ -25,6 +25,7 @@ from tasks.datasets.fetch import Progress, fetch
 from tasks.datasets.idx import find_idx, read_idx_files
 from tasks.datasets.npz import read_npz
 from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
+from tasks.datasets.stored_files import ARCHIVES, list_files, read_files
 from tasks.errors import BadInput, nearest
 from tasks.spec.models import Data, Read
 

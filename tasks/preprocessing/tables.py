@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import Columns
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
     import keras
+
+    from tasks.dataset import Columns
 
 MAX_CATEGORIES = 1_000
 

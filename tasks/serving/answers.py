@@ -8,92 +8,66 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tasks.datasets.columns import Reading, as_written, inputs_of
-from tasks.datasets.sources import read_source
-from tasks.errors import BadInput
-from tasks.spec.models import Data
-from tasks.training.export import predict, read_signature
+from tasks.serving.media import media_rows
+from tasks.serving.rows import Rows
+from tasks.serving.tables import table_rows
+from tasks.training.exported import asked, load_exported
+
+if TYPE_CHECKING:
+    import keras
 
 ROW, PREDICTION, PROBLEM = "row", "prediction", "problem"
 
 
 def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The model's answers, one row for each of the file's, and what to know about its columns.
+    """The model's answers, one row for each of the file's, and what to know about the file.
 
     Args:
         model: The folder that a run shipped.
-        file: A CSV, TSV or Parquet file, or a folder of Parquet files, written as the training data were.
+        file: Written as the training data were. Of a table or of texts: a CSV, TSV, Parquet or .npz file, or a folder
+            of Parquet files. Of images or sounds: one file, a folder or an archive of them, or arrays.
 
     Returns:
-        `row` (from 1), the file's columns that are neither inputs nor the target, `prediction` (a class, or the value),
-        `probability of CLASS` for each class, and `problem`: what could not be read of the row and counts as missing,
-        else empty.
+        `row` (from 1); what names the rows: the columns that are neither inputs nor the target, or `file`, its path
+        in the folder; `prediction` (a class, or the value) and `probability of CLASS` for each class, all empty where
+        the row can't be used; and `problem`: what could not be read of the row, else empty. Of a table such a value
+        counts as missing.
 
     Raises:
-        BadInput: the model is not there, takes no tables, or the file lacks columns or can't be read.
+        BadInput: the model is not there, or the file can't be read or is not what the model takes.
     """
-    signature = read_signature(model)
-    columns = signature.get("columns")
-    if not columns:
-        raise BadInput(
-            "this model does not say how it reads files",
-            where=str(model),
-            accepted="the model of a table or of texts, of this version",
-            remedy="call model.keras with arrays, as signature.json describes them",
-        )
-    asked = {"source": str(file.resolve()), "read": signature["read"], "text": signature["text"] or None}
-    data = Data.model_validate(asked)
-    frame = read_source(data, Path(), None, None).frame
-    names = [column["name"] for column in columns]
-    _refuse_missing(names, list(frame.columns), file)
-    inputs, problems = _read(frame, columns)
-    ids = [name for name in frame.columns if name not in {*names, signature["target"]}]
-    rows = pd.DataFrame({name: frame[name].array for name in ids})
-    rows.insert(0, _free(ROW, ids), np.arange(1, len(inputs) + 1))
-    output = predict(model, inputs)
-    classes = signature["classes"]
-    if classes:
-        rows[_free(PREDICTION, ids)] = np.array(classes, dtype=object)[output.argmax(axis=1)]
-        for place, name in enumerate(classes):
-            rows[_free(f"probability of {name}", ids)] = output[:, place]
+    network, signature = load_exported(model)
+    taken = signature["inputs"][0]
+    if "shape" in taken:
+        parts, notes = media_rows(file, taken)
     else:
-        rows[_free(PREDICTION, ids)] = output
-    rows[_free(PROBLEM, ids)] = problems
-    new = [name for name in ids if name not in signature["others"]]
-    return rows, [f"not seen in training, so not used: {', '.join(map(str, new))}"] if new else []
+        rows, notes = table_rows(file, signature)
+        parts = iter([rows])
+    answered = pd.concat([_answered(rows, network, signature) for rows in parts], ignore_index=True)
+    answered.insert(0, _free(ROW, list(answered.columns)), np.arange(1, len(answered) + 1))
+    return answered, notes
 
 
-def _refuse_missing(names: Sequence[str], there: Sequence[str], file: Path) -> None:
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise BadInput(
-            "columns are missing that the model was trained on",
-            where=str(file),
-            got=f"no {', '.join(missing)}",
-            accepted=", ".join(names),
-        )
-
-
-def _read(frame: Any, columns: Sequence[Mapping[str, Any]]) -> tuple[pd.DataFrame, list[str]]:
-    """The model's inputs, and for each row what could not be read."""
-    inputs: dict[str, pd.Series] = {}
-    problems = [""] * len(frame)
-    for column in columns:
-        name, reading = column["name"], Reading.from_record(column["reading"])
-        raw = frame[name]
-        values = reading.read(raw)
-        parts = inputs_of(name, reading, values)
-        inputs |= {own: parts[own] for own in column["inputs"]}
-        known = as_written(raw).isin(reading.missing)
-        for row in np.flatnonzero((raw.notna() & values.isna() & ~known).to_numpy()):
-            said = f"{name}: {as_written(raw.iloc[[row]]).iloc[0]!r} is no {reading.kind}"
-            problems[row] = f"{problems[row]}; {said}" if problems[row] else said
-    return pd.DataFrame({name: column.reset_index(drop=True) for name, column in inputs.items()}), problems
+def _answered(rows: Rows, network: keras.Model, signature: Mapping[str, Any]) -> pd.DataFrame:
+    classes, ids = signature["classes"], [str(name) for name in rows.ids.columns]
+    shape = (len(rows.usable), len(classes) if classes else 1)
+    output = np.full(shape, np.nan, np.float32 if classes else np.float64)
+    if rows.usable.any():
+        output[rows.usable] = asked(network, signature, rows.inputs).reshape(-1, shape[1])
+    columns: dict[str, Any] = {name: rows.ids[name].array for name in rows.ids.columns}
+    if classes:
+        likeliest = np.where(rows.usable, np.where(rows.usable[:, None], output, 0).argmax(axis=1), len(classes))
+        columns[_free(PREDICTION, ids)] = np.array([*classes, None], dtype=object)[likeliest]
+        columns |= {_free(f"probability of {name}", ids): output[:, place] for place, name in enumerate(classes)}
+    else:
+        columns[_free(PREDICTION, ids)] = output[:, 0]
+    columns[_free(PROBLEM, ids)] = rows.problems
+    return pd.DataFrame(columns)
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

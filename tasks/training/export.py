@@ -7,27 +7,27 @@ loaded, since model files can carry code.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Container, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from tasks.errors import BadInput
-from tasks.preprocessing.tables import apply, input_name, raw_inputs
-from tasks.run_folder import read_json, write_json
+from tasks.preprocessing.tables import input_name
+from tasks.run_folder import write_json
+from tasks.training.exported import MODEL, SCHEMA_VERSION, SIGNATURE, sha256_of
 
 if TYPE_CHECKING:
     import keras
 
-SCHEMA_VERSION = 1
-MODEL, SIGNATURE = "model.keras", "signature.json"
+_AS_IT_IS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""Names that Keras takes, and that TensorFlow takes too where the model is exported as a SavedModel."""
 
 
 def export_model(
@@ -60,8 +60,8 @@ def export_model(
         reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
 
     Returns:
-        The path of `model.keras`: from `raw_inputs(...)` to probabilities, float32 `[rows, classes]`, or to
-        values, float64 `[rows, 1]`.
+        The path of `model.keras`: from raw inputs to probabilities, float32 `[rows, classes]`, or to values, float64
+        `[rows, 1]`. A column's input is called as `input_names` says, and holds what `raw_inputs` makes of it.
     """
     import keras
 
@@ -69,14 +69,19 @@ def export_model(
     if network.output_shape[-1] != outputs:
         raise ValueError(f"the network has {network.output_shape[-1]} outputs, must be {outputs}")
     head = _head(network, classes is not None, target_scale)
-    model = keras.Model(preprocessor.input, head(preprocessor.output), name="bakeoff.model")
+    names = input_names(columns, {preprocessor.name, head.name})
+    if all(input_name(column) == name for column, name in names.items()):
+        model = keras.Model(preprocessor.input, head(preprocessor.output), name="bakeoff.model")
+    else:
+        model = _renamed(preprocessor, head, names)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MODEL
     temporary = folder / f".{MODEL}.{os.getpid()}.keras"  # Keras wants the ending
     try:
         model.save(temporary)
-        signature = _signature(model, columns, target_name, classes, positive, rate, _sha256(temporary))
-        signature |= reading or {}
+        found = dict(reading or {})
+        inputs = _columns(preprocessor, names, found.get("columns", ())) if names else [_array(model, rate)]
+        signature = _signature(inputs, target_name, classes, positive, sha256_of(temporary)) | found
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -84,47 +89,44 @@ def export_model(
     return path
 
 
-def load_exported(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """The model and the signature that `export_model` wrote.
-
-    Raises:
-        BadInput: a file is missing or unreadable, or the model file is not the one that was written.
-    """
-    import keras
-
-    path = folder / MODEL
-    signature = read_signature(folder)
-    if not path.is_file():
-        raise BadInput("the saved model is missing", where=str(path), remedy="run the experiment again")
-    if _sha256(path) != signature["sha256"]:
-        raise BadInput(
-            "is not the file that the run wrote, so it is not loaded (model files can carry code)",
-            where=str(path),
-            got=f"SHA-256 {_sha256(path)[:12]}...",
-            accepted=f"{str(signature['sha256'])[:12]}..., as in {SIGNATURE}",
-            remedy="restore the file, or run the experiment again",
-        )
-    return keras.saving.load_model(path, compile=False, safe_mode=True), signature
-
-
-def predict(folder: Path, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
-    """The shipped model's answers for raw rows.
+def input_names(columns: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """What each column's input is called: as the column, where Keras and TensorFlow take its name. Else letters lose
+    their accents, other characters become `_`, and of equal names the later ones get `_2`, `_3`.
 
     Args:
-        folder: Where `export_model` wrote.
-        rows: A table with the training table's columns (others are ignored, in any order), images, or sounds.
+        columns: In the table's order.
+        taken: Names that are used for something else.
 
-    Returns:
-        Class probabilities, float32 `[rows, classes]`, or values in the target's unit, float64 `[rows]`.
-
-    Raises:
-        BadInput: as `load_exported`, or the rows are not what the signature says.
+    >>> input_names(["age", "Sepal length (cm)", "Sepal length [cm]", "Größe"])
+    {'age': 'age', 'Sepal length (cm)': 'Sepal_length_cm', 'Sepal length [cm]': 'Sepal_length_cm_2', 'Größe': 'Gro_e'}
     """
-    model, signature = load_exported(folder)
-    inputs = signature["inputs"]
-    checked = _checked_array(rows, inputs[0]) if "shape" in inputs[0] else _checked_table(rows, inputs)
-    output = apply(model, raw_inputs(checked))
-    return output if signature["classes"] else output[:, 0]
+    used = {*taken}
+    kept = {name for name in columns if _AS_IT_IS.fullmatch(name) and name not in used}
+    used |= kept
+    names: dict[str, str] = {}
+    for column in columns:
+        names[column] = column if column in kept else _free(_readable(column), used)
+        used.add(names[column])
+    return names
+
+
+def _readable(name: str) -> str:
+    letters = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    return re.sub(r"[^A-Za-z0-9]+", "_", letters).strip("_") or "column"
+
+
+def _free(name: str, used: Container[str]) -> str:
+    return name if name not in used else next(f"{name}_{i}" for i in count(2) if f"{name}_{i}" not in used)
+
+
+def _renamed(preprocessor: keras.Model, head: keras.Model, names: Mapping[str, str]) -> keras.Model:
+    """One model, whose inputs have these names instead of the preprocessor's. For 2,000 columns this takes seconds."""
+    import keras
+
+    dtypes = {tensor.name: tensor.dtype for tensor in preprocessor.inputs}
+    inputs = {name: keras.Input((1,), dtype=dtypes[input_name(column)], name=name) for column, name in names.items()}
+    features = preprocessor({input_name(column): inputs[name] for column, name in names.items()})
+    return keras.Model(inputs, head(features), name="bakeoff.model")
 
 
 def _head(network: keras.Model, classification: bool, target_scale: tuple[float, float]) -> keras.Model:
@@ -141,33 +143,12 @@ def _head(network: keras.Model, classification: bool, target_scale: tuple[float,
 
 
 def _signature(
-    model: keras.Model,
-    columns: Sequence[str],
+    inputs: list[dict[str, Any]],
     target_name: str,
     classes: Sequence[str] | None,
     positive: str | None,
-    rate: int | None,
     sha256: str,
 ) -> dict[str, Any]:
-    tensors = {tensor.name: tensor for tensor in model.inputs}
-    inputs: list[dict[str, Any]]
-    if columns:
-        inputs = [
-            {"name": name, "input": input_name(name), "kind": _kind(tensors[input_name(name)].dtype)}
-            for name in columns
-        ]
-    else:
-        (array,) = tensors.values()
-        inputs = [
-            {
-                "name": array.name,
-                "input": array.name,
-                "kind": array.name,
-                "dtype": array.dtype,
-                "shape": list(array.shape[1:]),
-                **({"rate": rate} if rate else {}),
-            }
-        ]
     return {
         "schema_version": SCHEMA_VERSION,
         "task": "regression" if classes is None else "classification",
@@ -175,6 +156,7 @@ def _signature(
         "classes": None if classes is None else list(classes),
         "positive": positive,
         "inputs": inputs,
+        "blanks": "category texts are compared as they stand: remove blanks around them before they go in",
         "sha256": sha256,
         "versions": {
             "python": platform.python_version(),
@@ -185,74 +167,46 @@ def _signature(
     }
 
 
+def _array(model: keras.Model, rate: int | None) -> dict[str, Any]:
+    """Of images or sounds: name, dtype and shape of one of them."""
+    (array,) = model.inputs
+    entry = {"name": array.name, "input": array.name, "kind": array.name, "dtype": array.dtype}
+    return entry | {"shape": list(array.shape[1:])} | ({"rate": rate} if rate else {})
+
+
+def _columns(
+    preprocessor: keras.Model, names: Mapping[str, str], columns: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Of each column: its input, kind (number, category, text), dtype, and what is fed where a value is missing; of a
+    category the values that training saw; of a number what its texts mean (`Yes` = 1); of a part of a date the column
+    and the format it was read in."""
+    from keras.layers import TextVectorization
+
+    dtypes = {tensor.name: tensor.dtype for tensor in preprocessor.inputs}
+    layers = {layer.name: layer for layer in preprocessor.layers}
+    free = any(isinstance(layer, TextVectorization) for layer in layers.values())
+    source = {own: column for column in columns for own in column["inputs"]}
+    found = []
+    for name, own in names.items():
+        entry: dict[str, Any] = {"name": name, "input": own}
+        reading = source[name]["reading"] if name in source else None
+        if dtypes[input_name(name)] == "string":
+            lookup = layers.get(f"preprocess.one_hot.{input_name(name)}")
+            text = reading["kind"] == "text" if reading else free and lookup is None
+            entry |= {"kind": "text" if text else "category", "dtype": "string", "missing": ""}
+            if entry["kind"] == "category":
+                entry["values"] = [str(value) for value in lookup.get_vocabulary()[1:]] if lookup is not None else []
+        else:
+            entry |= {"kind": "number", "dtype": "float64", "missing": "NaN"}
+        if reading and reading["meanings"]:
+            entry["texts"] = reading["meanings"]
+        if reading and reading["kind"] == "date":
+            entry |= {"of": source[name]["name"], "format": reading["format"]}
+        found.append(entry)
+    return found
+
+
 def _tensorflow() -> str:
     import tensorflow
 
     return tensorflow.__version__
-
-
-def _kind(dtype: str) -> str:
-    return "category" if dtype == "string" else "number"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_signature(folder: Path) -> dict[str, Any]:
-    """The signature that `export_model` wrote.
-
-    Raises:
-        BadInput: there is none, or it can't be read.
-    """
-    path = folder / SIGNATURE
-    try:
-        signature = read_json(path)
-    except FileNotFoundError:
-        raise BadInput(
-            "no saved model here", where=str(folder), accepted=f"a folder with {MODEL} and {SIGNATURE}"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput("is not valid JSON", where=str(path), got=str(error)) from None
-    if not isinstance(signature, dict) or signature.get("schema_version") != SCHEMA_VERSION:
-        raise BadInput("is not a signature this version reads", where=str(path), accepted="schema_version 1")
-    return signature
-
-
-def _checked_array(rows: pd.DataFrame | np.ndarray, array: dict[str, Any]) -> np.ndarray:
-    """Images or sounds of the shape that the model was trained on."""
-    accepted = f"{tuple(array['shape'])}, {array['dtype']}"
-    got = f"{rows.shape[1:]}, {rows.dtype}" if isinstance(rows, np.ndarray) else "a table"
-    if not isinstance(rows, np.ndarray) or got != accepted:
-        raise BadInput(f"the model takes {array['kind']}s of one shape and dtype", got=got, accepted=accepted)
-    return rows
-
-
-def _checked_table(rows: pd.DataFrame | np.ndarray, inputs: list[dict[str, Any]]) -> pd.DataFrame:
-    names = [column["name"] for column in inputs]
-    if not isinstance(rows, pd.DataFrame):
-        raise BadInput("the model takes a table", got="an array", accepted="columns " + ", ".join(names))
-    missing = [name for name in names if name not in rows.columns]
-    if missing:
-        raise BadInput(
-            "columns are missing that the model was trained on",
-            got="no " + ", ".join(missing),
-            accepted=", ".join(names),
-        )
-    return pd.DataFrame({column["name"]: _as_kind(rows[column["name"]], column["kind"]) for column in inputs})
-
-
-def _as_kind(column: pd.Series, kind: str) -> pd.Series:
-    """The column, as the kind the model was trained on. A column without any value fits both kinds."""
-    if column.isna().all():
-        return column.astype("float64" if kind == "number" else object)
-    is_number = pd.api.types.is_numeric_dtype(column)
-    if is_number == (kind == "number"):
-        return column
-    raise BadInput(
-        f"the model was trained with a {kind} in this column",
-        where=f"column {column.name}",
-        got=f"a {'number' if is_number else 'text'} such as {column.dropna().iloc[0]}",
-        accepted=kind + (" (text)" if kind == "category" else ""),
-    )

@@ -18,7 +18,7 @@ from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput, Locked
 from tasks.run_folder import STAGES, locked
 from tasks.spec.models import Data
-from tasks.training.export import predict
+from tasks.training.exported import predict
 from tests.flows.command import SMALL, bakeoff
 from tests.flows.servers import processes_with
 from tests.unit.records.test_tables import COLUMNS

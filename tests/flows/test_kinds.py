@@ -15,7 +15,7 @@ import soundfile
 
 from tasks import stages
 from tasks.run_folder import read_json
-from tasks.training.export import predict
+from tasks.training.exported import predict
 from tests.runs import planned
 
 ROWS = 60

@@ -14,7 +14,7 @@ from tasks.datasets.load import load_dataset
 from tasks.errors import Blocked
 from tasks.records.plan import Plan
 from tasks.run_folder import read_json
-from tasks.training.export import predict
+from tasks.training.exported import predict
 from tests.runs import WINE, Planned, open_run, planned
 
 # --- split and validate --------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import pytest
 from tasks.errors import BadInput
 from tasks.preprocessing.sounds import BANDS, fit_sound_preprocessor, frame_length
 from tasks.preprocessing.tables import preprocess
-from tasks.training.export import export_model, predict
+from tasks.training.export import export_model
+from tasks.training.exported import predict
 from tasks.training.models import MODELS
 
 RATE = 8_000

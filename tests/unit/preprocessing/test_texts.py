@@ -24,7 +24,8 @@ from tasks.preprocessing.texts import (
     token_lengths,
     tokens_of,
 )
-from tasks.training.export import export_model, predict
+from tasks.training.export import export_model
+from tasks.training.exported import predict
 from tasks.training.models import MODELS
 
 TEXTS = pd.Series(["Free entry, WIN now!", "are you free now", "win a prize now", "see you", "?!"], name="message")

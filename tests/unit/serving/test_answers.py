@@ -74,7 +74,7 @@ def test_rows_that_can_not_be_read_have_a_problem_and_new_columns_are_named(tmp_
     file = table(tmp_path)
     run, _ = shipped(tmp_path / "run", file, target="price", drop=["class"])
     new = pd.read_csv(file, dtype=str, keep_default_na=False).head(3).drop(columns="price").assign(colour="red")
-    new.loc[1, "area"], new.loc[2, "day"] = "large", "soon"
+    new.loc[0, "tax"], new.loc[1, "area"], new.loc[2, "day"] = "1,5", "large", "soon"
     new.to_csv(tmp_path / "new.csv", index=False)
     rows, notes = answers(run.folder / "model", tmp_path / "new.csv")
     assert list(rows["problem"]) == ["", "area: 'large' is no number", "day: 'soon' is no date"]
@@ -109,3 +109,40 @@ def test_texts_are_read_as_texts(tmp_path: Path) -> None:
     )
     rows, _ = answers(run.folder / "model", tmp_path / "d.csv")
     np.testing.assert_allclose(rows["probability of spam"].iloc[own["row"]], own["value"].astype(float), atol=1e-5)
+    (tmp_path / "new.csv").write_bytes(b"when,text\n1,win cash\n2, \n3,caf\xe9\n4,lunch\n")
+    rows, notes = answers(run.folder / "model", tmp_path / "new.csv")
+    assert list(rows["problem"]) == ["", "text: is blank", "is not UTF-8", ""]
+    assert (
+        rows["prediction"].isna().tolist() == rows["probability of spam"].isna().tolist() == [False, True, True, False]
+    )
+    assert notes == ["not seen in training, so not used: when"]
+
+
+def numbers(rows: int = 120) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    member, size = rng.integers(0, 2, rows).astype(bool), rng.integers(1, 90, rows)
+    return pd.DataFrame({"cost": 3.0 * size + 50 * member, "member": member, "size": size})
+
+
+def test_a_file_without_a_header_may_lack_the_target(tmp_path: Path) -> None:
+    numbers().to_csv(tmp_path / "d.csv", index=False, header=False)
+    read = {"header": False, "columns": ["cost", "member", "size"]}
+    run, _ = shipped(tmp_path / "run", tmp_path / "d.csv", target="cost", read=read)
+    whole, _ = answers(run.folder / "model", tmp_path / "d.csv")
+    numbers().drop(columns="cost").to_csv(tmp_path / "new.csv", index=False, header=False)
+    rows, _ = answers(run.folder / "model", tmp_path / "new.csv")
+    np.testing.assert_array_equal(rows["prediction"], whole["prediction"])
+
+
+def test_a_model_of_parquet_reads_text_and_numbers_that_are_none_have_a_problem(tmp_path: Path) -> None:
+    numbers().to_parquet(tmp_path / "d.parquet")
+    run, _ = shipped(tmp_path / "run", tmp_path / "d.parquet", target="cost")
+    whole, _ = answers(run.folder / "model", tmp_path / "d.parquet")
+    numbers().to_csv(tmp_path / "d.csv")  # with row numbers
+    rows, notes = answers(run.folder / "model", tmp_path / "d.csv")
+    np.testing.assert_array_equal(rows["prediction"], whole["prediction"])
+    assert list(rows.columns) == ["row", "prediction", "problem"] and not notes
+    (tmp_path / "d.csv").write_text("member,size\nTrue,3\nmaybe,inf\n")
+    rows, _ = answers(run.folder / "model", tmp_path / "d.csv")
+    assert list(rows["problem"]) == ["", "member: 'maybe' is no number; size: 'inf' is no number"]
+    assert np.isfinite(rows["prediction"]).all()

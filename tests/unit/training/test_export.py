@@ -8,9 +8,12 @@ import pytest
 
 from tasks.errors import BadInput
 from tasks.preprocessing.tables import fit_image_preprocessor, fit_preprocessor, preprocess, raw_inputs
-from tasks.training.export import export_model, load_exported, predict
+from tasks.training.export import export_model, input_names
+from tasks.training.exported import load_exported, predict
 
 COLUMNS = ["pclass", "sex", "fare (£)", "softmax"]
+NAMES = {"pclass": "pclass", "sex": "sex", "fare (£)": "fare", "softmax": "softmax"}
+"""What their inputs are called."""
 
 
 def passengers(rows: int = 40) -> pd.DataFrame:
@@ -98,7 +101,7 @@ def test_images_go_in_raw(tmp_path):
 
 def test_a_fresh_process_without_this_project_gives_the_same_probabilities(tmp_path):
     logits = exported(tmp_path)
-    np.savez(tmp_path / "inputs.npz", **raw_inputs(passengers()))
+    np.savez(tmp_path / "inputs.npz", **{NAMES[name]: raw_inputs(passengers()[[name]]).popitem()[1] for name in NAMES})
     program = (
         "import keras, numpy as np, sys\n"
         "model = keras.saving.load_model('model.keras', safe_mode=True)\n"
@@ -123,8 +126,28 @@ def test_the_signature_says_what_goes_in_and_comes_out(tmp_path):
         ("softmax", "category"),
     ]
     assert (signature["target"], signature["classes"]) == ("survived", ["died", "lived"])
-    assert {column["input"] for column in signature["inputs"]} == set(raw_inputs(passengers()))
+    assert {column["name"]: column["input"] for column in signature["inputs"]} == NAMES
+    assert [column["missing"] for column in signature["inputs"]] == ["NaN", "", "NaN", ""]
+    assert [column.get("values") for column in signature["inputs"]] == [None, ["female", "male"], None, ["no", "yes"]]
     assert signature["versions"].keys() == {"python", "keras", "tensorflow", "numpy"}
+
+
+AWKWARD = ["a b", "a/b", "a_b", "a_b_2", "a.b", "größe", "身長", "", "_", "cast", "image", "Image", "1st", "x" * 300,
+           "preprocess.table", "predict.head", "predict.features"]  # fmt: skip
+
+
+def test_any_column_name_becomes_a_readable_input_of_its_own(tmp_path):
+    names = input_names(AWKWARD)
+    assert [names[name] for name in AWKWARD[:9]] == [
+        *("a_b_3", "a_b_4", "a_b", "a_b_2", "a.b", "gro_e", "column", "column_2", "column_3")
+    ]
+    assert len(set(names.values())) == len(AWKWARD)
+    rows = pd.DataFrame({name: [0.0, float(i + 1)] for i, name in enumerate(AWKWARD)})
+    preprocessor = fit_preprocessor(rows)
+    net = network(len(AWKWARD), 2)
+    export_model(preprocessor, net, tmp_path, columns=AWKWARD, target_name="y", classes=("a", "b"))
+    expected = softmax(np.asarray(net(preprocess(preprocessor, rows))))
+    np.testing.assert_allclose(predict(tmp_path, rows), expected, atol=1e-6)
 
 
 def test_nothing_but_the_two_files_is_left_and_a_second_export_replaces_them(tmp_path):

@@ -1,0 +1,78 @@
+"""Arrays of a NumPy archive (.npz), as a model takes them: images or columns."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tasks.errors import BadInput
+
+
+def read_arrays(path: Path, shown: str) -> dict[str, np.ndarray]:
+    """All arrays of an archive, by name.
+
+    Raises:
+        BadInput: it can't be read, or holds Python objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: _array(archive, name, shown) for name in archive.files}
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, AttributeError) as error:
+        raise BadInput("is no .npz archive that can be read", where=shown, got=str(error) or None) from error
+
+
+def read_inputs(path: Path, shown: str) -> np.ndarray:
+    """Array `x`, or `x_train`, `x_val` and `x_test` one after the other, as `as_inputs`; labels are passed over.
+
+    Raises:
+        BadInput: as `read_arrays` and `as_inputs`, there is none, or their shapes differ.
+    """
+    arrays = read_arrays(path, shown)
+    found = ["x"] if "x" in arrays else [f"x_{part}" for part in ("train", "val", "test") if f"x_{part}" in arrays]
+    if not found:
+        raise BadInput("holds no inputs", where=shown, got=", ".join(arrays), accepted="an array x")
+    inputs = [as_inputs(arrays[name], shown, name) for name in found]
+    if len({each.shape[1:] for each in inputs}) > 1:
+        got = ", ".join(f"{name} {list(each.shape)}" for name, each in zip(found, inputs, strict=True))
+        raise BadInput("its arrays have different shapes", where=shown, got=got)
+    return np.concatenate(inputs)
+
+
+def as_inputs(x: np.ndarray, shown: str, name: str) -> np.ndarray:
+    """Images uint8 (where all values are whole and in [0, 255]) or float32 `[rows, height, width, channels]`, or
+    columns float64 `[rows, columns]`.
+
+    Args:
+        name: The array's, for messages.
+
+    Raises:
+        BadInput: it holds neither.
+    """
+    if x.ndim not in (2, 3, 4) or x.dtype.kind not in "buif" or not x.size:
+        raise BadInput(
+            f"{name} holds neither images nor columns",
+            where=shown,
+            got=f"{list(x.shape)} {x.dtype}",
+            accepted="numbers: [rows, height, width], [rows, height, width, channels] or [rows, columns]",
+        )
+    if x.ndim == 2:
+        return x.astype(np.float64)
+    x = x.reshape(*x.shape[:3], -1)
+    whole = x.dtype.kind in "bui" and x.min() >= 0 and x.max() <= 255
+    return x.astype(np.uint8 if whole else np.float32, copy=False)
+
+
+def _array(archive: np.lib.npyio.NpzFile, name: str, shown: str) -> np.ndarray:
+    try:
+        return archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise BadInput(
+            "holds Python objects, which are not read: they can carry code",
+            where=f"{shown}, array {name}",
+            accepted="numbers, or texts of fixed length",
+        ) from None

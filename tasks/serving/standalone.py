@@ -1,0 +1,83 @@
+"""`predict.py` beside a saved model: the modules by which training read its files, copied, so that there is one reader.
+
+It needs none of this project's other parts, and none of its packages but those that it names.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.run_folder import write_text
+
+PROGRAM, READER = "predict.py", "reading"
+_ROOT = Path(__file__).parents[2]
+_PROGRAM = '''"""Answers of the model in this folder for new rows: python predict.py FILE [--output FILE]
+
+FILE is written as the training data were. It is read by the modules in reading/, which are those that read the
+training data. README.md says more. Python 3.11 or later, with
+{packages}.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from reading.serving.command import main  # noqa: E402 - Keras reads its settings when it is imported
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).resolve().parent))
+'''
+_PACKAGES = ["tensorflow", "keras", "numpy", "pandas"]
+_OF_KIND = {"image": "opencv-python-headless", "sound": "soundfile"}
+
+
+def write_program(folder: Path, kind: str) -> None:
+    """Writes `predict.py` and the modules that it needs, as package `reading`, into a model's folder.
+
+    Args:
+        kind: Of the model's first input, as its signature says.
+    """
+    for path in sorted(modules("tasks.serving.command")):
+        copy = folder / READER / path.relative_to(_ROOT / "tasks")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_text(copy, re.sub(r"^( *)(from|import) tasks\b", rf"\1\2 {READER}", path.read_text("utf-8"), flags=re.M))
+    more = _OF_KIND.get(kind)
+    packages = ", ".join([*_PACKAGES, more] if more else [*_PACKAGES, "pyarrow for Parquet"])
+    write_text(folder / PROGRAM, _PROGRAM.format(packages=packages))
+
+
+def modules(start: str) -> set[Path]:
+    """The files of a module of this project and of all that are imported when it runs, `__init__.py` among them."""
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        parents = [name.rpartition(".")[0]] if "." in name else []
+        path = _file(name)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        waiting += [*parents, *_imported(ast.parse(path.read_text("utf-8")))]
+    return found
+
+
+def _file(module: str) -> Path | None:
+    place = _ROOT.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """Modules of this project that stand in import statements, those for a type checker only excepted."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tasks":
+        yield node.module
+        yield from (f"{node.module}.{each.name}" for each in node.names)  # perhaps modules
+    for child in ast.iter_child_nodes(node):
+        yield from _imported(child)

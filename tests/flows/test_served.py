@@ -1,0 +1,203 @@
+"""The saved model is the pipeline: given a raw file it says what the run recorded, by `bakeoff predict` and alone."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+from flows.experiments import find
+from tasks.datasets.catalogue import CATALOGUE, Entry
+from tasks.datasets.fetch import fetch
+from tasks.inputs.prepared import Prepared
+from tasks.serving.answers import answers
+from tests.flows import test_kinds
+from tests.real_data import needs_data
+from tests.runs import Planned, planned
+from tests.served import assert_served, by_program
+from tests.unit.serving.test_answers import table
+
+TRAIN = {"epochs": 20, "seeds": 1, "batch_size": 8, "learning_rate": 0.01}
+
+
+def classes(folder: Path) -> dict[str, Any]:
+    return {"data": {"source": str(table(folder)), "target": "class", "drop": ["price"]}}
+
+
+def values(folder: Path) -> dict[str, Any]:
+    return {"data": {"source": str(table(folder)), "target": "price", "drop": ["class"]}}
+
+
+def parquet(folder: Path) -> dict[str, Any]:
+    pd.read_csv(table(folder)).to_parquet(folder / "d.parquet")
+    return {"data": {"source": str(folder / "d.parquet"), "target": "price", "drop": ["class"]}}
+
+
+def texts(folder: Path) -> dict[str, Any]:
+    return {"data": test_kinds.texts(folder)["data"]}
+
+
+def images(folder: Path) -> dict[str, Any]:
+    return {"data": test_kinds.images(folder)["data"], "model": {"cnn": {"filters": [4], "hidden": [8]}}}
+
+
+def arrays(folder: Path) -> dict[str, Any]:
+    """Images with other numbers than files of images hold."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    x = rng.uniform(0, 0.4, (80, 6, 6)) + 0.5 * y[:, None, None]
+    np.savez(folder / "d.npz", x=x, y=y)
+    return {"data": {"source": str(folder / "d.npz"), "task": "classification"}, "model": "linear"}
+
+
+def shipped(folder: Path, spec: dict[str, Any]) -> Planned:
+    one = planned(folder, spec)
+    assert one.judge(one.tables()).shipped
+    return one
+
+
+def run_of(make: Callable[[Path], dict[str, Any]], folder: Path) -> tuple[Planned, Path]:
+    spec = {"train": TRAIN} | make(folder)
+    return shipped(folder / "run", spec), Path(spec["data"]["source"])
+
+
+@pytest.mark.parametrize("make", [classes, values, parquet, texts, images, test_kinds.sounds, arrays])
+def test_a_raw_file_is_answered_as_recorded(make: Callable[[Path], dict[str, Any]], tmp_path: Path) -> None:
+    one, source = run_of(make, tmp_path)
+    found = assert_served(one.folder, source)
+    assert list(found["row"]) == list(range(1, one.prepared.dataset.rows + 1)) and (found["problem"] == "").all()
+
+
+def test_files_without_a_class_are_answered_and_what_is_no_image_has_a_problem(tmp_path: Path) -> None:
+    one, source = run_of(images, tmp_path)
+    model = one.folder / "model"
+    whole, _ = answers(model, source)
+    assert list(whole["file"][:2]) == ["narrow/0.png", "narrow/10.png"]
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for name in ("0", "10"):
+        shutil.copy(source / "narrow" / f"{name}.png", flat)
+    cv2.imwrite(str(flat / "large.png"), np.zeros((6, 9, 3), np.uint8))
+    (flat / "text.jpg").write_text("no image")
+    (flat / "notes.txt").write_text("passed over")
+    done = by_program(model, flat, tmp_path / "answers.csv")
+    assert "1 files that are no images passed over" in done.stderr and "2 of 4 rows have a problem" in done.stderr
+    by_file = pd.read_csv(tmp_path / "answers.csv", keep_default_na=False)
+    packed, _ = answers(model, Path(shutil.make_archive(str(flat), "zip", flat)))
+    for found in (by_file, packed):
+        assert list(found["file"]) == ["0.png", "10.png", "large.png", "text.jpg"]
+        assert list(found["problem"]) == [
+            "", "", "is 9 x 6 pixels, not 6 x 6 as the model takes", "is no image, or cut short"
+        ]  # fmt: skip
+        assert list(found["prediction"].fillna("")) == [*whole["prediction"][:2], "", ""]
+    assert_alone(model, source / "narrow" / "10.png", whole)
+
+
+def test_sounds_without_a_class_are_answered(tmp_path: Path) -> None:
+    one, source = run_of(test_kinds.sounds, tmp_path)
+    model = one.folder / "model"
+    assert_alone(model, source / "low" / "10.wav", answers(model, source)[0])
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    soundfile.write(flat / "fast.wav", np.zeros(900), 16_000)
+    soundfile.write(flat / "long.wav", np.zeros(5_000), 8_000)
+    found, _ = answers(model, flat)
+    assert list(found["problem"]) == ["has 16,000 samples a second, not 8,000 as the model takes", ""]
+    assert pd.isna(found["prediction"][0]) and found["prediction"][1] in ("low", "high")
+
+
+def assert_alone(model: Path, file: Path, whole: pd.DataFrame) -> None:
+    """A single file is answered as it is among all."""
+    (answer,) = answers(model, file)[0].to_dict("records")
+    (wanted,) = whole[whole["file"] == f"{file.parent.name}/{file.name}"].to_dict("records")
+    name = f"probability of {answer['prediction']}"
+    assert answer["file"] == file.name
+    assert answer[name] == pytest.approx(wanted[name], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone.png", "is not there"), ("words.txt", "the model takes images"), ("other.npz", "holds neither images")],
+)
+def test_mistakes_are_answered_without_a_traceback(name: str, said: str, arrays_run: Planned, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a,b\n1,2\n")
+    np.savez(tmp_path / "other.npz", x=np.zeros((2, 3, 3, 1, 1)))
+    done = by_program(arrays_run.folder / "model", tmp_path / name, tmp_path / "answers.csv")
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "answers.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def arrays_run(tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    return run_of(arrays, tmp_path_factory.mktemp("arrays"))[0]
+
+
+# --- the shipped experiments ---------------------------------------------------------------------------------
+
+EXPERIMENTS = sorted(path.stem for path in find("titanic").parent.glob("*.yaml"))
+ROWS = 4_000
+
+
+def shortened(experiment: str) -> dict[str, Any]:
+    """The experiment with one recipe, one seed and few epochs, on a sample of its rows."""
+    spec = yaml.safe_load(find(experiment).read_text(encoding="utf-8"))
+    for key in ("compare", "tune", "gates", "description"):
+        spec.pop(key, None)
+    spec["data"]["rows"] = ROWS
+    spec["train"] = {"epochs": 8, "seeds": 1, "batch_size": 32}
+    return spec
+
+
+def raw_file(entry: Entry, prepared: Prepared, folder: Path) -> tuple[Path, bool]:
+    """What a user has: the catalogue's own files, clips in a folder, or images as files or arrays; and whether that
+    holds the rows of the sample only."""
+    raw = prepared.dataset.raw
+    if isinstance(raw, np.ndarray) and entry.form in ("sprites", "idx") and not entry.files:
+        np.savez(folder / "images.npz", x=raw)  # no file of images holds such numbers
+        return folder / "images.npz", True
+    if isinstance(raw, np.ndarray) and entry.form == "sprites":
+        (folder / "images").mkdir()
+        for row, image in enumerate(raw):
+            cv2.imwrite(str(folder / "images" / f"{row:05}.png"), image[:, :, ::-1])
+        return folder / "images", True
+    paths = [fetch(file, folder / "cache", None) for file in entry.files]
+    if entry.form == "idx":
+        (folder / "idx").mkdir()
+        for path in paths:
+            shutil.copy(path, folder / "idx")
+        return folder / "idx", False
+    if entry.form == "clips":
+        with tarfile.open(paths[0]) as archive:
+            archive.extractall(folder / "clips", filter="data")
+        return folder / "clips", False
+    if len(paths) == 1:
+        return paths[0], False
+    joined = folder / "all.csv"
+    first, *others = (path.read_bytes().splitlines(keepends=True) for path in paths)
+    joined.write_bytes(b"".join([*first, *(line for lines in others for line in lines[entry.read.header :])]))
+    return joined, False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(name, marks=[] if CATALOGUE[shortened(name)["data"]["source"]].bundled else needs_data)
+        for name in EXPERIMENTS
+    ],
+)
+def test_an_experiments_raw_file_is_answered_as_recorded(experiment: str, tmp_path: Path) -> None:
+    spec = shortened(experiment)
+    one = shipped(tmp_path / "run", spec)
+    file, only_sample = raw_file(CATALOGUE[spec["data"]["source"]], one.prepared, tmp_path)
+    drawn = not only_sample and one.prepared.dataset.rows == ROWS
+    assert_served(one.folder, file, (ROWS, one.run.spec.data.split.seed) if drawn else None)

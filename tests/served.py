@@ -1,0 +1,74 @@
+"""Whether a run's shipped model, given the raw file, says again what the run recorded: by each way there is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from flows.predicting import predict_file
+from tasks.records.tables import TABLES
+from tasks.records.verdict import Verdict
+from tasks.run_folder import read_json
+
+TOLERANCE = 1e-5
+"""Of probabilities, and relative of values."""
+ROUNDING = 1e-6
+"""Of the values' deviation: the network is float32, so a value near 0, far from the mean, has fewer digits."""
+
+
+def alone() -> dict[str, str]:
+    """Environment of a Python that has the packages of this one, but not this project: editable installs are found
+    through files that a path of `PYTHONPATH` does not read."""
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"PATH": python, "PYTHONPATH": ":".join(packages), "PYTHONNOUSERSITE": "1", "PYTHONSTARTUP": ""}
+
+
+def by_program(model: Path, file: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    """`python predict.py FILE --output OUTPUT` in an empty folder, without this project."""
+    words = [sys.executable, "-S", str(model / "predict.py"), str(file), "--output", str(output)]
+    return subprocess.run(words, capture_output=True, text=True, cwd=output.parent, env=alone())
+
+
+def assert_served(run: Path, file: Path, sample: tuple[int, int] | None = None) -> pd.DataFrame:
+    """Compares the shipped model's answers with table `predictions`; returns those of `bakeoff predict`.
+
+    Args:
+        file: As a user has it.
+        sample: How many of the file's rows the data set holds, and the seed by which they were drawn; None: all.
+    """
+    by_command, by_file = run / "by_command.parquet", run / "by_file.csv"
+    predict_file(str(run), file, by_command, run)
+    done = by_program(run / "model", file, by_file)
+    assert done.returncode == 0, done.stderr
+    classes = read_json(run / "model" / "signature.json")["classes"]
+    served = pd.read_parquet(by_command)
+    for answers in (served, pd.read_csv(by_file)):
+        _compare(run, answers if sample is None else answers.iloc[_drawn(len(answers), *sample)], classes)
+    return served
+
+
+def _drawn(of: int, rows: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).choice(of, rows, replace=False))
+
+
+def _compare(run: Path, answers: pd.DataFrame, classes: list[str] | None) -> None:
+    columns = [f"probability of {name}" for name in classes] if classes else ["prediction"]
+    shipped = Verdict.read(run).shipped
+    assert shipped is not None
+    recorded = TABLES["predictions"].read(run)
+    recorded = recorded[recorded["trial_id"] == shipped.trial_id]
+    assert {"val", "test"} == set(recorded["part"])
+    position = recorded["class_index"].to_numpy(int) if classes else 0
+    found = answers[columns].to_numpy(float)[recorded["row"].to_numpy(int), position]
+    wanted = recorded["value"].to_numpy(float)
+    absolute, relative = (TOLERANCE, 0.0) if classes else (ROUNDING * wanted.std(), TOLERANCE)
+    np.testing.assert_allclose(found, wanted, rtol=relative, atol=absolute)
+    if classes:
+        likeliest = np.array(classes, object)[answers[columns].to_numpy(float).argmax(axis=1)]
+        assert (answers["prediction"].astype(str) == likeliest).all()
