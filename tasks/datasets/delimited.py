@@ -20,7 +20,7 @@ from tasks.spec.models import Read
 MISSING_TEXTS = "missing texts"
 """In a frame's `attrs`: by column, how often which text stood for no value."""
 
-_SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
+SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
 
 def read_delimited(
@@ -40,7 +40,7 @@ def read_delimited(
     Raises:
         BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
     """
-    separator = read.separator or ("\t" if ".tsv" in path.name.lower() else ",")
+    separator = read.separator or default_separator(path)
     if len(separator) != 1 or separator in '"\r\n':
         raise BadInput(
             "is not one character",
@@ -48,7 +48,7 @@ def read_delimited(
             got=repr(separator),
             accepted='as ";" or "\\t"',
         )
-    rows = _rows(_text(path, shown, keep_undecodable), separator, read, shown)
+    rows = _rows(text_of(path, shown, keep_undecodable), separator, read, shown)
     first = next(rows, None)
     if first is None:
         raise BadInput("the file is empty", where=shown)
@@ -72,6 +72,11 @@ def read_delimited(
     return table
 
 
+def default_separator(path: Path) -> str:
+    """The separator where nothing is said of it: by the file's ending."""
+    return "\t" if ".tsv" in path.name.lower() else ","
+
+
 def undecodable(frame: pd.DataFrame) -> np.ndarray:
     """Which rows of a frame of texts were not UTF-8 in the file: bool `[rows]`."""
     return np.array([any(map(_escaped, row)) for row in frame.itertuples(index=False)], bool)
@@ -82,7 +87,8 @@ def _escaped(value: str | None) -> bool:
     return value is not None and not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value)
 
 
-def _text(path: Path, shown: str, keep_undecodable: bool) -> str:
+def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
+    """The whole file as text; arguments and errors as `read_delimited`."""
     try:
         content = _unpacked(path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
@@ -171,7 +177,7 @@ def _names(fields: list[str], read: Read, shown: str) -> list[str]:
 def _notice_other_separator(fields: list[str], separator: str, where: str) -> None:
     if len(fields) > 1:
         return
-    for other, name in _SEPARATORS.items():
+    for other, name in SEPARATORS.items():
         if other != separator and other in fields[0]:
             raise BadInput(
                 f"has one column only, but {name} in it",
@@ -185,7 +191,7 @@ def _ragged(got: int, expected: int, where: str, separator: str) -> BadInput:
     return BadInput(
         f"has {got} field{'s' * (got != 1)}, but the first row has {expected}",
         where=where,
-        remedy=f"mend the line, or quote values that hold {_SEPARATORS.get(separator, repr(separator))}",
+        remedy=f"mend the line, or quote values that hold {SEPARATORS.get(separator, repr(separator))}",
     )
 
 

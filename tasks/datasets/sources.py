@@ -107,7 +107,12 @@ def small_table(data: Data, base: Path | None) -> bool:
     if data.source in CATALOGUE or not data.source.lower().endswith(_TEXT_ENDINGS):
         return False
     path = _path(data.source, base)
-    return path.is_file() and path.stat().st_size <= (_SMALL // 5 if path.suffix.lower() == ".gz" else _SMALL)
+    return delimited(path) and path.stat().st_size <= (_SMALL // 5 if path.suffix.lower() == ".gz" else _SMALL)
+
+
+def delimited(path: Path) -> bool:
+    """Whether a path is a file of delimited text."""
+    return path.is_file() and path.name.lower().endswith(_TEXT_ENDINGS)
 
 
 _SMALL = 1_000_000
