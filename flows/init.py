@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from tasks.dataset import Dataset
     from tasks.datasets.sources import Source
 
-_SECONDS = 15
+_SECONDS = 8
 """Of training, as the plan expects it, that a first run may take; starting, judging and the report come on top."""
 _EFFORTS: Sequence[tuple[dict[str, int], int | None]] = (
     ({"epochs": 20, "seeds": 5}, None),
     ({"epochs": 10, "seeds": 5}, None),
     ({"epochs": 10, "seeds": 3}, 10_000),
+    ({"epochs": 10, "seeds": 3}, 5_000),
     ({"epochs": 10, "seeds": 3}, 2_000),
     ({"epochs": 5, "seeds": 2}, 1_000),
 )
@@ -269,9 +270,11 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
     """
     also = ["log_loss", "recall", "precision"] if len(dataset.classes or ()) == 2 else []
     metric, *_ = default_metrics(dataset.task)
-    tried = None
-    for effort, sample in _EFFORTS:
-        if sample is not None and sample >= dataset.rows:
+    tried, affordable = None, float("inf")  # rows, epochs and seeds multiplied, as far as the plans so far show
+    efforts = [(effort, sample) for effort, sample in _EFFORTS if sample is None or sample < dataset.rows]
+    for effort, sample in efforts:
+        work = effort["epochs"] * effort["seeds"] * (sample or dataset.rows)
+        if work > affordable and (effort, sample) != efforts[-1]:
             continue
         train = {**effort, "batch_size": _batch_size(sample or dataset.rows), "early_stopping": {"patience": 5}}
         evaluate: dict[str, Any] = {"metric": metric, **({"also": also} if also else {})}
@@ -283,6 +286,7 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
             break
         if tried.plan.cost.seconds <= _SECONDS:
             break
+        affordable = work * _SECONDS / tried.plan.cost.seconds
     assert tried is not None
     return tried
 
@@ -331,7 +335,7 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
         "source": [summary(data, tried.plan.task)],
         "read": ["its first line holds no names; to name the columns: read: {header: false, columns: [...]}"]
         if spec.read.get("header") is False
-        else [],
+        else ["its header repeats names, so these stand in its place"] * ("columns" in spec.read),
         "text": ["texts that hardly repeat, so their words are the input"],
         "classes": ["those of three rows or more: others can't be learned, chosen by and tested"],
         "drop": [f"{name}: {why}" for name, why in spec.drop.items()],

@@ -7,18 +7,15 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.named_rows import frame_of, names_of
 from tasks.errors import BadInput
 from tasks.spec.models import Read
-
-MISSING_TEXTS = "missing texts"
-"""In a frame's `attrs`: by column, how often which text stood for no value."""
 
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
@@ -53,8 +50,9 @@ def read_delimited(
     if first is None:
         raise BadInput("the file is empty", where=shown)
     line, fields = first
-    names = _names(fields, read, shown)
-    _notice_other_separator(fields, separator, f"{shown}, line {line}")
+    where = f"{shown}, line {line}"
+    names = names_of(fields, read, where)
+    _notice_other_separator(fields, separator, where)
     body = [] if read.header else [fields]
     for line, fields in rows:
         if len(fields) != len(names):
@@ -62,14 +60,7 @@ def read_delimited(
         body.append(fields)
     if not body:
         raise BadInput("has a header but no rows", where=shown)
-    frame, said = {}, {}
-    for name, values in zip(names, zip(*body, strict=True), strict=True):
-        missing = frozenset([""] if name == text else read.missing)
-        frame[name] = _column(values, missing)
-        said[name] = Counter(value for value in values if value in missing)
-    table = pd.DataFrame(frame)
-    table.attrs[MISSING_TEXTS] = said
-    return table
+    return frame_of(names, body, read, text)
 
 
 def default_separator(path: Path) -> str:
@@ -148,32 +139,6 @@ def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[i
         ) from None
 
 
-def _names(fields: list[str], read: Read, shown: str) -> list[str]:
-    if read.header and read.columns is not None:
-        raise BadInput(
-            "has no effect on a file with a header",
-            where="data.read.columns",
-            remedy="take it out, or set data.read.header: false",
-        )
-    names = fields if read.header else read.columns or [f"column_{i}" for i in range(1, len(fields) + 1)]
-    if len(names) != len(fields):
-        raise BadInput(
-            f"names {len(names)} columns, but the file has {len(fields)}",
-            where="data.read.columns",
-            got=", ".join(names),
-        )
-    names = [name or f"unnamed_{i}" for i, name in enumerate(names, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BadInput(
-            "a column name stands twice",
-            where=f"{shown}, line 1" if read.header else "data.read.columns",
-            got=", ".join(twice),
-            remedy="give every column a name of its own",
-        )
-    return names
-
-
 def _notice_other_separator(fields: list[str], separator: str, where: str) -> None:
     if len(fields) > 1:
         return
@@ -193,8 +158,3 @@ def _ragged(got: int, expected: int, where: str, separator: str) -> BadInput:
         where=where,
         remedy=f"mend the line, or quote values that hold {SEPARATORS.get(separator, repr(separator))}",
     )
-
-
-def _column(values: tuple[str, ...], missing: frozenset[str]) -> pd.Series:
-    texts = np.array([None if value in missing else value for value in values], dtype=object)
-    return pd.Series(texts, dtype=object)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.datasets.columns import Reading
-from tasks.datasets.delimited import MISSING_TEXTS
+from tasks.datasets.named_rows import MISSING_TEXTS
 
 
 def of_input(column: pd.Series, name: str, reading: Reading, inputs: Sequence[str], frame: Any) -> dict[str, Any]:

@@ -1,20 +1,18 @@
-"""How a delimited file nobody described is written: its separator, and whether its first line holds names."""
+"""How a delimited file nobody described is written: its separator, and the names in its first line, if any."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from tasks.datasets.delimited import SEPARATORS, default_separator, text_of
+from tasks.datasets.named_rows import apart, is_number, repeated
 from tasks.spec.models import Read
 
 _LINES, _LINES_OF_NAMES = 20, 200
 """That are looked at for the separator, and for names in the first one."""
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d+)?|[.,]\d+)([eE][-+]?\d+)?%?")
-_YEAR = re.compile(r"(19|20)\d\d")
 
 
 def guessed_read(path: Path, shown: str) -> Read:
@@ -32,7 +30,11 @@ def guessed_read(path: Path, shown: str) -> Read:
     separator = _separator(lines[:_LINES], usual)
     first, *others = _fields(lines, separator) or [[]]
     nameless = bool(others) and holds_values(first, others)
-    return Read(separator=None if separator == usual else separator, header=not nameless)
+    return Read(
+        separator=None if separator == usual else separator,
+        header=not nameless,
+        columns=apart(names) if repeated(names := [each.strip() for each in first]) and not nameless else None,
+    )
 
 
 def holds_values(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
@@ -44,9 +46,9 @@ def holds_values(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     """
     columns = [[row[at].strip() for row in others if at < len(row) and row[at].strip()] for at in range(len(first))]
     pairs = [(name.strip(), values) for name, values in zip(first, columns, strict=True) if name.strip()]
-    if any(not _NUMBER.fullmatch(name) and values and all(map(_NUMBER.fullmatch, values)) for name, values in pairs):
+    if any(not is_number(name) and values and all(map(is_number, values)) for name, values in pairs):
         return False
-    return any(name in values or (_NUMBER.fullmatch(name) and not _YEAR.fullmatch(name)) for name, values in pairs)
+    return any(name in values or is_number(name) for name, values in pairs)
 
 
 def _separator(lines: Sequence[str], usual: str) -> str:

@@ -14,11 +14,11 @@ import pandas as pd
 from tasks.dataset import Dataset, Input
 from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, inputs_of, reading_of
 from tasks.datasets.dates import instants
-from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.facts import of_input, of_other, of_text
 from tasks.datasets.faults import Fault, settle
 from tasks.datasets.fetch import Progress
+from tasks.datasets.named_rows import MISSING_TEXTS
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source

@@ -41,7 +41,9 @@ class Read(Frozen):
     """How a CSV or TSV file is read. What is None is found out from the file."""
 
     header: bool = Field(True, description="whether the first line holds the columns' names")
-    columns: list[str] | None = Field(None, description="column names, for a file without a header")
+    columns: list[str] | None = Field(
+        None, description="column names, for a file without a header or in place of one that repeats names"
+    )
     separator: str | None = Field(None, description="the character between fields; None: by the file's ending")
     quoting: Literal["minimal", "none"] = Field(
         "minimal", description="whether a field in double quotes may hold separators and line ends"

@@ -20,6 +20,7 @@ from tasks.spec.models import Read
         ("ham,free prize\nham,hello\nspam,win\n", Read(header=False)),
         ("W,won\n3,W\n4,L\n", Read()),
         ("country,2019,2020\nNorway,1,2\nItaly,3,4\n", Read()),
+        ("x,y,x,x_2\n1,2,3,4\n", Read(columns=["x", "y", "x_3", "x_2"])),
         ("one\n1\n2\n", Read()),
         ("a,b\n", Read()),
         ("", Read()),
