@@ -138,7 +138,7 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV or Parquet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV, Excel or Parquet.")],
     output: Annotated[Path | None, typer.Option(help="A CSV file to write. Default: printed.")] = None,
     home: HomeOption = None,
 ) -> None:

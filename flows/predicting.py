@@ -22,7 +22,7 @@ def predict_file(run: str, file: Path, output: Path | None, home: Path) -> None:
     """
     model = _model(run, home)
     if not file.exists():
-        raise BadInput("is not there", where=str(file), accepted="a CSV, TSV or Parquet file")
+        raise BadInput("is not there", where=str(file), accepted="a CSV, TSV, Excel or Parquet file")
     if output is not None and not output.absolute().parent.is_dir():
         raise BadInput("its folder is not there", where=str(output), remedy="make the folder first")
     load_tensorflow()

@@ -37,6 +37,8 @@ def read_delimited(
     Raises:
         BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
     """
+    if read.sheet is not None:
+        raise BadInput("has no effect: only Excel files have sheets", where="data.read.sheet", remedy="take it out")
     separator = read.separator or default_separator(path)
     if len(separator) != 1 or separator in '"\r\n':
         raise BadInput(

@@ -38,12 +38,13 @@ Mark = Literal[".", ",", " "]
 
 
 class Read(Frozen):
-    """How a CSV or TSV file is read. What is None is found out from the file."""
+    """How a CSV, TSV or Excel file is read. What is None is found out from the file."""
 
     header: bool = Field(True, description="whether the first line holds the columns' names")
     columns: list[str] | None = Field(
         None, description="column names, for a file without a header or in place of one that repeats names"
     )
+    sheet: str | None = Field(None, description="of an Excel file, by name; None: the first")
     separator: str | None = Field(None, description="the character between fields; None: by the file's ending")
     quoting: Literal["minimal", "none"] = Field(
         "minimal", description="whether a field in double quotes may hold separators and line ends"
@@ -159,8 +160,8 @@ class Data(Frozen):
     """Where the data come from, what is predicted, what is checked."""
 
     source: str = Field(
-        description="a catalogue name, a file (.csv, .tsv, .parquet, .npz), a folder of Parquet or IDX files, or one "
-        "with a folder of images or WAV files for each class"
+        description="a catalogue name, a file (.csv, .tsv, .xlsx, .xls, .parquet, .npz), a folder of Parquet or IDX "
+        "files, or one with a folder of images or WAV files for each class"
     )
     target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
     task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
@@ -193,7 +194,7 @@ class Data(Frozen):
     unreadable: Literal["block", "skip"] = Field(
         "block", description="inputs that can't be used (broken files, blank texts): refuse the data, or leave them out"
     )
-    read: Read = Field(Read(), description="how a CSV or TSV file is read")
+    read: Read = Field(Read(), description="how a CSV, TSV or Excel file is read")
     split: Split = Field(Split(), description="how rows are divided into train, val and test")
     checks: list[CheckEntry] = Field(default=[], description="Great Expectations, or this project's checks, by name")
 

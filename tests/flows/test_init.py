@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -104,6 +105,15 @@ def test_texts_beside_a_target_are_the_input(here: Path, capsys: pytest.CaptureF
     (here / "sms.tsv").write_text("\n".join(["kind\tmessage", *lines]))
     spec, _ = first_spec("sms.tsv", "--target", "kind", capsys=capsys)
     assert (spec.data.text, spec.data.read.quoting, spec.data.drop) == ("message", "none", [])
+
+
+def test_an_excel_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    customers(here)
+    with pd.ExcelWriter(here / "customers.xlsx") as book:
+        pd.read_csv(here / "customers.csv").to_excel(book, sheet_name="2024", index=False)
+        pd.DataFrame({"a": [1]}).to_excel(book, sheet_name="notes")
+    spec, text = first_spec("customers.xlsx", "--target", "left", capsys=capsys)
+    assert spec.data.drop == ["customer_id", "amount"] and "sheet 2024 is read, of 2" in text
 
 
 def test_a_folder_of_images_needs_no_target(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
