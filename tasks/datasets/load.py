@@ -115,7 +115,7 @@ def load_dataset(
     dataset = replace(
         dataset,
         table=table,
-        kinds=kinds_of(table),
+        kinds=kinds_of(table) | {name: KINDS["unscaled"] for name in table.columns if _unscaled(data, str(name))},
         columns=[*described, *_others(frame, chosen, target_name, steering)],
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
@@ -356,11 +356,11 @@ def _inputs(
                 continue
             if own in columns or (own != name and own in frame.columns):
                 raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
-            digest.add_column("input", own, values)
+            digest.add_column("unscaled input" if _unscaled(data, name) else "input", own, values)
             columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
             became.append(own)
-        described.append(of_input(raw, name, reading, became, frame))
+        described.append(of_input(raw, name, reading, became, frame, scaled=not _unscaled(data, name)))
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:
@@ -372,6 +372,11 @@ def _inputs(
         )
     index = frame.index if sample is None else frame.index[sample]
     return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, described, notes
+
+
+def _unscaled(data: Data, name: str) -> bool:
+    """Whether the spec says that a column's numbers reach the network as they are."""
+    return name in data.columns and data.columns[name].scale == "none"
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

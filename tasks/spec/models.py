@@ -76,6 +76,9 @@ class Column(Frozen):
     kind: Literal["number", "category", "ordered", "date", "ignore"] = Field(description="ignore: no input, as in drop")
     decimal: Mark | None = Field(None, description="of a number: what stands before the fraction")
     thousands: Mark | None = Field(None, description="of a number: what stands between thousands")
+    scale: Literal["standard", "none"] = Field(
+        "standard", description="of a number: standard brings it to mean 0 and deviation 1, none leaves it as it is"
+    )
     order: list[Label] | None = Field(None, min_length=2, description="of kind ordered: its values from low to high")
     format: str | None = Field(None, description="of a date: how it is written, as 31122024 is %d%m%Y; None: found out")
 
@@ -88,7 +91,7 @@ class Column(Frozen):
     def _of_its_kind(self) -> Self:
         if (self.kind == "ordered") != (self.order is not None):
             raise problem("kind ordered needs an order, and only that has one", suffix="order", accepted="[low, high]")
-        if self.kind != "number" and (self.decimal or self.thousands):
+        if self.kind != "number" and (self.decimal or self.thousands or self.scale == "none"):
             raise problem("has an effect on numbers only", got=f"kind: {self.kind}", accepted="kind: number")
         if self.kind != "date" and self.format is not None:
             raise problem(

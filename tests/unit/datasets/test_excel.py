@@ -103,7 +103,7 @@ def test_large_numbers_are_numbers_and_errors_no_value(tmp_path: Path) -> None:
 )
 def test_broken_and_encrypted_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadInput, match="can't be read as an Excel file|is no Excel file"):
+    with pytest.raises(BadInput, match=r"can't be read as an Excel file|is no Excel file"):
         read_excel(tmp_path / name, Read(), name)
 
 

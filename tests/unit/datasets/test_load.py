@@ -213,3 +213,13 @@ def test_digits_need_no_file(tmp_path: Path) -> None:
     assert array_of(dataset).dtype == np.uint8 and array_of(dataset).max() == 16
     assert dataset.classes == tuple("0123456789") and dataset.table.shape == (1797, 0)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_unscaled_number_is_another_data_set_and_said(tmp_path: Path) -> None:
+    plain, said = load(tmp_path), load(tmp_path, columns={"age": {"kind": "number"}})
+    unscaled = load(tmp_path, columns={"age": {"kind": "number", "scale": "none"}})
+    assert plain.digest == said.digest != unscaled.digest
+    assert unscaled.kinds["age"].name == "unscaled" and unscaled.kinds["member"].name == "number"
+    assert [c["facts"]["becomes"] for c in unscaled.columns if c["facts"]["name"] == "age"] == ["a number, not scaled"]
+    with pytest.raises(BadInput, match=r"data\.columns\.bought\.scale: has no effect on the target"):
+        load(tmp_path, columns={"bought": {"kind": "number", "scale": "none"}}, task="regression")
