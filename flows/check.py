@@ -98,7 +98,8 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     console = Console(highlight=False, soft_wrap=True)
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
-    console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
+    when = {part: f" ({reach})" for part, reach in (plan.reaches or {}).items()}
+    console.print("parts: " + ", ".join(f"{part} {rows:,}{when.get(part, '')}" for part, rows in parts.items()))
     where = "streamed from disk" if data.streamed else "in memory"
     console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
     for result in validation["results"]:

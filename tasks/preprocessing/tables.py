@@ -130,7 +130,9 @@ def learn_columns(table: pd.DataFrame | Columns, columns: Grouped | None = None)
     if columns is None:
         assert isinstance(table, pd.DataFrame)
         columns = by_dtype(table)
-    return [(kind, [kind.learn(name, table[name]) for name in sorted(names)]) for kind, names in columns if names]
+    learned = [(kind, [kind.learn(name, table[name]) for name in sorted(names)]) for kind, names in columns if names]
+    _refuse_too_many([each for _, of_kind in learned for each in of_kind if isinstance(each, Category)])
+    return learned
 
 
 def fit_image_preprocessor(images: np.ndarray) -> keras.Model:
@@ -247,15 +249,23 @@ def _learn_category(name: str, column: pd.Series) -> Category:
             where=f"column {name}",
             remedy="clean the file: it may be binary or broken",
         )
-    if len(values) > MAX_CATEGORIES:
-        raise BadInput(
-            "has too many categories",
-            where=f"column {name}",
-            got=f"{len(values):,} different values in the training part",
-            accepted=f"at most {MAX_CATEGORIES:,}",
-            remedy="leave the column out (data.drop), or group its values",
-        )
     return Category(name, tuple(values))
+
+
+def _refuse_too_many(categories: Sequence[Category]) -> None:
+    """Refuses all columns that have too many categories at once."""
+    found = {each.name: len(each.values) for each in categories if len(each.values) > MAX_CATEGORIES}
+    if not found:
+        return
+    one = len(found) == 1
+    counts = [f"{count:,}" if one else f"{name}: {count:,}" for name, count in found.items()]
+    raise BadInput(
+        "has too many categories" if one else "have too many categories",
+        where=f"column{'' if one else 's'} {', '.join(found)}",
+        got=f"{', '.join(counts)} different values in the training part",
+        accepted=f"at most {MAX_CATEGORIES:,}",
+        remedy=f"leave {'the column' if one else 'them'} out (data.drop), or group {'its' if one else 'their'} values",
+    )
 
 
 def _buckets(category: Category) -> tuple[str, ...]:

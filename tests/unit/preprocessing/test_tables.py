@@ -108,6 +108,9 @@ def test_too_many_categories_are_refused_by_name():
     with pytest.raises(BadInput, match=r"column id: has too many categories\n  got: +1,001 different values"):
         fit_preprocessor(table)
     assert len(feature_names(table[1:])) == MAX_CATEGORIES + 1
+    said = r"columns id, key: have too many categories\n  got: +id: 1,001, key: 1,001 different values"
+    with pytest.raises(BadInput, match=said):
+        fit_preprocessor(table.assign(key=table["id"], few="x"))
 
 
 def test_text_that_ends_with_nul_is_refused():
