@@ -190,7 +190,7 @@ def _columns(source: Source, target: str | None) -> _Columns:
     from tasks.datasets.columns import as_input
     from tasks.preprocessing.tables import MAX_CATEGORIES
 
-    inputs, refused, dates = [], {}, []
+    inputs, refused, dates, identifiers = [], {}, [], []
     words: dict[str, float] = {}
     others = {target, source.entry.target} if source.media is None else set(source.frame.columns)
     for name in source.frame.columns:
@@ -206,12 +206,16 @@ def _columns(source: Source, target: str | None) -> _Columns:
         if reading.kind == "category" and column.nunique() > MAX_CATEGORIES:
             refused[name] = f"it has too many categories: {column.nunique():,}, and at most {MAX_CATEGORIES:,} are used"
         elif values is not None and reading.kind == "number" and names_rows(values.dropna(), name):
-            refused[name] = "it holds another whole number in every row, as an identifier does"
+            identifiers.append(name)
         elif reading.kind != "ignore":
             inputs.append(name)
             dates += [name] if reading.kind == "date" else []
         elif column.notna().any():
             words[name] = float(np.mean([len(str(text).split()) for text in column.dropna()]))
+    if inputs or words:
+        refused |= dict.fromkeys(identifiers, "it holds another whole number in every row, as an identifier does")
+    else:
+        inputs = identifiers
     texts = sorted((name for name in words if words[name] >= _WORDS or not inputs), key=lambda name: -words[name])
     return _Columns(inputs, refused, texts, dates)
 
