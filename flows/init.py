@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from tasks.dataset import Dataset
     from tasks.datasets.sources import Source
 
-_SECONDS = 8
-"""Of training, as the plan expects it, that a first run may take; starting, judging and the report come on top."""
+_SECONDS, _SECONDS_OF_MEDIA = 8, 3
+"""Of training, as the plan expects it, that a first run may take: of a table; and of texts, images and sounds, where
+the plan expects too little. Starting, judging and the report come on top."""
 _EFFORTS: Sequence[tuple[dict[str, int], int | None]] = (
     ({"epochs": 20, "seeds": 5}, None),
     ({"epochs": 10, "seeds": 5}, None),
@@ -274,6 +275,7 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
     """
     also = ["log_loss", "recall", "precision"] if len(dataset.classes or ()) == 2 else []
     metric, *_ = default_metrics(dataset.task)
+    most = _SECONDS if dataset.medium is None else _SECONDS_OF_MEDIA
     tried, affordable = None, float("inf")  # rows, epochs and seeds multiplied, as far as the plans so far show
     efforts = [(effort, sample) for effort, sample in _EFFORTS if sample is None or sample < dataset.rows]
     for effort, sample in efforts:
@@ -288,9 +290,9 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
             if tried is None:
                 raise
             break
-        if tried.plan.cost.seconds <= _SECONDS:
+        if tried.plan.cost.seconds <= most:
             break
-        affordable = work * _SECONDS / tried.plan.cost.seconds
+        affordable = work * most / tried.plan.cost.seconds
     assert tried is not None
     return tried
 
@@ -348,7 +350,7 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
         "data": suggested,
         "columns": ["", *notes, *(line.rstrip() for line in table.getvalue().strip().splitlines()), ""],
         "train": [
-            f"about {max(tried.plan.cost.seconds, 1):.0f} s of training on two cores; seeds: trainings of each recipe"
+            f"about {max(tried.plan.cost.seconds, 1):.0f} s on two cores (rough); seeds: trainings of each recipe"
         ],
         "compare": ["the question: every combination is a recipe"],
         "evaluate": ["the first one decides"],
