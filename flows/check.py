@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,8 @@ def show_check(
     from tasks.planning.plan import described
 
     dataset = None
-    folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
     try:
-        with Bar(Console(stderr=True)) as bar:
+        with scratch_folder(home) as folder, Bar(Console(stderr=True)) as bar:
             bar.hear("load", "reading the data", None)
             load_tensorflow()
             run = runs.open_run(spec, text, overrides, base, home, folder)
@@ -71,12 +71,20 @@ def show_check(
         if error.table:
             show_validation(error.table)
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     named_model = spec.model is not None or spec.compare.model is not None
     _show_plan(plan, validation, _reused(spec, plan, home), named_model=named_model)
     if defaults:
         _show_spec(plan)
+
+
+@contextmanager
+def scratch_folder(home: Path) -> Iterator[Path]:
+    """A run's folder below the home folder, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _show_spec(plan: Plan) -> None:
@@ -90,7 +98,8 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     console = Console(highlight=False, soft_wrap=True)
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
-    console.print("parts: " + ", ".join(f"{part} {rows:,}" for part, rows in parts.items()))
+    when = {part: f" ({reach})" for part, reach in (plan.reaches or {}).items()}
+    console.print("parts: " + ", ".join(f"{part} {rows:,}{when.get(part, '')}" for part, rows in parts.items()))
     where = "streamed from disk" if data.streamed else "in memory"
     console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
     for result in validation["results"]:
@@ -118,15 +127,19 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
 
 def _show_data(console: Console, data: DataDescription, task: str) -> None:
     """What the data were taken for."""
-    predicted = f"{task} of {escape(data.target)}{escape(_classes(data))}"
-    console.print(f"[bold]data[/] {escape(data.name)}: {data.rows:,} rows, {_inputs(data)}, {predicted}")
+    console.print(f"[bold]data[/] {escape(data.name)}: {escape(summary(data, task))}")
     for note in data.notes:
         console.print(f"note: {escape(note)}")
     if data.source_columns:
-        _show_columns(Console(file=console.file, highlight=False), data.source_columns)
+        show_columns(Console(file=console.file, highlight=False), data.source_columns)
 
 
-def _show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
+def summary(data: DataDescription, task: str) -> str:
+    """`891 rows, 9 columns, classification of survived: 2 classes (0, 1)`."""
+    return f"{data.rows:,} rows, {_inputs(data)}, {task} of {data.target}{_classes(data)}"
+
+
+def show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
     """Every column, what is surprising first."""
     table = Table(box=box.SIMPLE_HEAD, title="Columns, surprises first", title_justify="left", pad_edge=False)
     for head, right in (("column", False), ("kind", False), ("missing", True), ("distinct", True), ("becomes", False)):
@@ -150,7 +163,7 @@ def _inputs(data: DataDescription) -> str:
     if data.image_shape:
         return f"images {'x'.join(map(str, data.image_shape))}"
     if data.text is not None:
-        return f"texts in {escape(data.text)}"
+        return f"texts in {data.text}"
     if data.sound:
         return f"sounds of {data.sound.seconds:.2f} s at {data.sound.rate:,} Hz"
     return f"{len(data.columns)} columns"

@@ -106,6 +106,24 @@ def check(
 
 
 @app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A data file, or a folder of images or sounds.")],
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column to predict. Without it, those that it could be are listed."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="SPEC", help="The YAML file to write. Default: FILE's name, in this folder.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write a first spec for a data file, with what was found out about each column. Overwrites nothing."""
+    from flows.init import write_first_spec
+
+    write_first_spec(file, target, output, _home(home))
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
     """Render a run's report again. Prints its path."""
     if not os.path.isfile(run / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
@@ -120,7 +138,9 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: CSV, TSV, Parquet, images, WAV files, .npz.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="New rows: a table, images, WAV files, .npz.")
+    ],
     output: Annotated[Path | None, typer.Option(help="A .csv or .parquet file. Default: CSV, printed.")] = None,
     home: HomeOption = None,
 ) -> None:

@@ -107,7 +107,8 @@ class Kind:
     """A kind of input.
 
     Args:
-        name: number, category, text, image or sound; words or trigrams: a text among other columns.
+        name: number, unscaled (a number as it is), category, text, image or sound; words or trigrams: a text among
+            other columns.
         form: What inputs of this kind are together.
         column: How a column of a table becomes features (a `preprocessing.tables.ColumnKind`), else None.
         identity: What of an input, beside its values, decides results: it enters the data's digest. Of columns None.

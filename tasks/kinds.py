@@ -19,7 +19,7 @@ from tasks.augmentation.preview import NUMBERS_SHOWN, PICTURES, SPECTROGRAMS, WO
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, TEXT_AND_COLUMNS, Dataset, Facts, Form, Input, Kind, Values
 from tasks.evaluation.baselines import Rivals, of_columns, of_mixed, of_spectrograms, of_texts
 from tasks.preprocessing.sounds import fit_sound_preprocessor
-from tasks.preprocessing.tables import CATEGORIES, NUMBERS, Grouped, fit_image_preprocessor, fit_preprocessor
+from tasks.preprocessing.tables import CATEGORIES, NUMBERS, UNSCALED, Grouped, fit_image_preprocessor, fit_preprocessor
 from tasks.preprocessing.texts import TRIGRAMS, WORDS, fit_text_preprocessor, text_columns
 from tasks.validation import by_profile
 from tasks.validation.infer import of_table
@@ -270,6 +270,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("number", TABLE_FORM, NUMBERS),
+        Kind("unscaled", TABLE_FORM, UNSCALED),
         Kind("category", TABLE_FORM, CATEGORIES),
         Kind(WORDS, MIXED_FORM, text_columns(WORDS)),
         Kind(TRIGRAMS, MIXED_FORM, text_columns(TRIGRAMS)),

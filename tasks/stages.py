@@ -135,11 +135,15 @@ def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
 
 
 def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: Probe | None = None) -> Plan:
+    from tasks.datasets.splits import reaches
+
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     if chosen is None:
-        return lay_out(*data, resampled=_resampled(prepared), lengths=prepared.lengths)
-    return lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared), lengths=prepared.lengths)
+        laid_out = lay_out(*data, resampled=_resampled(prepared), lengths=prepared.lengths)
+    else:
+        laid_out = lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared), lengths=prepared.lengths)
+    return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
 
 
 def _resampled(prepared: Prepared) -> int | None:

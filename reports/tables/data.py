@@ -20,6 +20,7 @@ def data(plan: Plan) -> str:
     pairs = {
         "Data": about.name,
         "Rows": f"{count(about.rows)} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
+        "Time": ", ".join(f"{part}: {reach}" for part, reach in plan.reaches.items()) if plan.reaches else None,
         "Target": about.target,
         "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,
         "Class of interest": f"{about.positive} ({about.positive_why})" if about.positive else None,

@@ -189,6 +189,8 @@ def as_quantity(
             got=meant.kind,
             remedy="take it out; data.task: classification or regression chooses",
         )
+    if meant is not None and meant.scale == "none":
+        raise BadInput("has no effect on the target", where=f"data.columns.{column.name}.scale", remedy="take it out")
     distinct = [str(value) for value in column.unique()] if column.dtype == object else []
     plain = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").notna().all() and not _marked(
         read, distinct

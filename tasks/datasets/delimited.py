@@ -7,7 +7,6 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,24 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.named_rows import frame_of, names_of
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
     from tasks.spec.models import Read
 
-MISSING_TEXTS = "missing texts"
-"""In a frame's `attrs`: by column, how often which text stood for no value."""
-
-
-class MissingTexts(dict[str, Counter[str]]):
-    """What stands there. pandas copies `attrs` with every column it hands out, which for a wide table would take
-    minutes: a copy is the same object."""
-
-    def __deepcopy__(self, memo: dict[int, object]) -> MissingTexts:
-        return self
-
-
-_SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
+SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 
 
 def read_delimited(
@@ -52,7 +40,9 @@ def read_delimited(
     Raises:
         BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
     """
-    separator = read.separator or ("\t" if ".tsv" in path.name.lower() else ",")
+    if read.sheet is not None:
+        raise BadInput("has no effect: only Excel files have sheets", where="data.read.sheet", remedy="take it out")
+    separator = read.separator or default_separator(path)
     if len(separator) != 1 or separator in '"\r\n':
         raise BadInput(
             "is not one character",
@@ -60,13 +50,14 @@ def read_delimited(
             got=repr(separator),
             accepted='as ";" or "\\t"',
         )
-    rows = _rows(_text(path, shown, keep_undecodable), separator, read, shown)
+    rows = _rows(text_of(path, shown, keep_undecodable), separator, read, shown)
     first = next(rows, None)
     if first is None:
         raise BadInput("the file is empty", where=shown)
     line, fields = first
-    names = _names(fields, read, shown)
-    _notice_other_separator(fields, separator, f"{shown}, line {line}")
+    where = f"{shown}, line {line}"
+    names = names_of(fields, read, where)
+    _notice_other_separator(fields, separator, where)
     body = [] if read.header else [fields]
     for line, fields in rows:
         if len(fields) != len(names):
@@ -74,14 +65,12 @@ def read_delimited(
         body.append(fields)
     if not body:
         raise BadInput("has a header but no rows", where=shown)
-    frame, said = {}, MissingTexts()
-    for name, values in zip(names, zip(*body, strict=True), strict=True):
-        missing = frozenset([""] if name in texts else read.missing)
-        frame[name] = _column(values, missing)
-        said[name] = Counter(value for value in values if value in missing)
-    table = pd.DataFrame(frame)
-    table.attrs[MISSING_TEXTS] = said
-    return table
+    return frame_of(names, body, read, texts)
+
+
+def default_separator(path: Path) -> str:
+    """The separator where nothing is said of it: by the file's ending."""
+    return "\t" if ".tsv" in path.name.lower() else ","
 
 
 def undecodable(frame: pd.DataFrame) -> np.ndarray:
@@ -94,7 +83,8 @@ def _escaped(value: str | None) -> bool:
     return value is not None and not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value)
 
 
-def _text(path: Path, shown: str, keep_undecodable: bool) -> str:
+def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
+    """The whole file as text; arguments and errors as `read_delimited`."""
     try:
         content = _unpacked(path)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
@@ -154,36 +144,10 @@ def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[i
         ) from None
 
 
-def _names(fields: list[str], read: Read, shown: str) -> list[str]:
-    if read.header and read.columns is not None:
-        raise BadInput(
-            "has no effect on a file with a header",
-            where="data.read.columns",
-            remedy="take it out, or set data.read.header: false",
-        )
-    names = fields if read.header else read.columns or [f"column_{i}" for i in range(1, len(fields) + 1)]
-    if len(names) != len(fields):
-        raise BadInput(
-            f"names {len(names)} columns, but the file has {len(fields)}",
-            where="data.read.columns",
-            got=", ".join(names),
-        )
-    names = [name or f"unnamed_{i}" for i, name in enumerate(names, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BadInput(
-            "a column name stands twice",
-            where=f"{shown}, line 1" if read.header else "data.read.columns",
-            got=", ".join(twice),
-            remedy="give every column a name of its own",
-        )
-    return names
-
-
 def _notice_other_separator(fields: list[str], separator: str, where: str) -> None:
     if len(fields) > 1:
         return
-    for other, name in _SEPARATORS.items():
+    for other, name in SEPARATORS.items():
         if other != separator and other in fields[0]:
             raise BadInput(
                 f"has one column only, but {name} in it",
@@ -197,10 +161,5 @@ def _ragged(got: int, expected: int, where: str, separator: str) -> BadInput:
     return BadInput(
         f"has {got} field{'s' * (got != 1)}, but the first row has {expected}",
         where=where,
-        remedy=f"mend the line, or quote values that hold {_SEPARATORS.get(separator, repr(separator))}",
+        remedy=f"mend the line, or quote values that hold {SEPARATORS.get(separator, repr(separator))}",
     )
-
-
-def _column(values: tuple[str, ...], missing: frozenset[str]) -> pd.Series:
-    texts = np.array([None if value in missing else value for value in values], dtype=object)
-    return pd.Series(texts, dtype=object)

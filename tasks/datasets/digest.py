@@ -23,7 +23,7 @@ class ContentDigest:
         self._digest: Any = hashlib.sha256()
 
     def add_column(self, kind: str, name: str, column: pd.Series) -> None:
-        """Adds a whole column: an `input`, or an `extra` that steers the split."""
+        """Adds a whole column: an `input`, an `unscaled input`, or an `extra` that steers the split."""
         self._add(f"{kind} {json.dumps(name)}", _content(column))
 
     def finish(self, dataset: Dataset) -> str:

@@ -8,20 +8,24 @@ from typing import Any
 import pandas as pd
 
 from tasks.datasets.columns import Reading
-from tasks.datasets.delimited import MISSING_TEXTS
+from tasks.datasets.named_rows import MISSING_TEXTS
 
 
-def of_input(column: pd.Series, name: str, reading: Reading, inputs: Sequence[str], frame: Any) -> dict[str, Any]:
+def of_input(
+    column: pd.Series, name: str, reading: Reading, inputs: Sequence[str], frame: Any, *, scaled: bool = True
+) -> dict[str, Any]:
     """An entry of `Dataset.columns`, of a column that is an input, or would be one if a model could use it.
 
     Args:
         column: As it stands in the source.
         inputs: The inputs that it became; none where it is left out.
         frame: All of the source, whose `attrs` may say which texts were taken as missing.
+        scaled: Whether its numbers are brought to a common scale.
     """
     facts = _facts(column, name, reading.kind if inputs else "ignore", reading.why, frame)
     facts["missing_texts"] |= {text: int((column == text).sum()) for text in reading.missing}
     becomes = _becomes(reading, inputs, facts["distinct"]) if inputs else "no input"
+    becomes += "" if scaled or not inputs else ", not scaled"
     entry = {"facts": facts | {"becomes": becomes, "note": reading.note}}
     return entry | ({"name": name, "reading": reading.record(), "inputs": list(inputs)} if inputs else {})
 

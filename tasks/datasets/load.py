@@ -14,11 +14,11 @@ import pandas as pd
 from tasks.dataset import Dataset, Input
 from tasks.datasets.columns import Reading, as_input, as_quantity, as_written, inputs_of, reading_of
 from tasks.datasets.dates import instants
-from tasks.datasets.delimited import MISSING_TEXTS
 from tasks.datasets.digest import ContentDigest
 from tasks.datasets.facts import of_input, of_other, of_text
 from tasks.datasets.faults import Fault, settle
 from tasks.datasets.fetch import Progress
+from tasks.datasets.named_rows import MISSING_TEXTS
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source
@@ -116,7 +116,9 @@ def load_dataset(
     dataset = replace(
         dataset,
         table=table,
-        kinds=kinds_of(table) | dict.fromkeys(texts, KINDS[data.tokens or WORDS]),
+        kinds=kinds_of(table)
+        | {name: KINDS["unscaled"] for name in table.columns if _unscaled(data, str(name))}
+        | dict.fromkeys(texts, KINDS[data.tokens or WORDS]),
         columns=[*described, *_others(frame, chosen, target_name, steering)],
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
@@ -387,11 +389,11 @@ def _inputs(
                 continue
             if own in columns or (own != name and own in frame.columns):
                 raise BadInput(f"{name}'s dates become a column that there is", where=where, got=own)
-            digest.add_column(f"text {data.tokens or WORDS}" if name in texts else "input", own, values)
+            digest.add_column(_digested(data, name, texts), own, values)
             columns[own] = values if sample is None else values.iloc[sample]
             readings[own] = (name, reading)
             became.append(own)
-        described.append(of_input(raw, name, reading, became, frame))
+        described.append(of_input(raw, name, reading, became, frame, scaled=not _unscaled(data, name)))
         if reading.note:
             notes.append(f"{name} {reading.note}" + (": left out" if column is None else ""))
     if not columns:
@@ -403,6 +405,18 @@ def _inputs(
         )
     index = frame.index if sample is None else frame.index[sample]
     return pd.DataFrame(columns, index=index).reset_index(drop=True), readings, described, notes
+
+
+def _digested(data: Data, name: str, texts: Sequence[str]) -> str:
+    """As what a column enters the digest."""
+    if name in texts:
+        return f"text {data.tokens or WORDS}"
+    return "unscaled input" if _unscaled(data, name) else "input"
+
+
+def _unscaled(data: Data, name: str) -> bool:
+    """Whether the spec says that a column's numbers reach the network as they are."""
+    return name in data.columns and data.columns[name].scale == "none"
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:

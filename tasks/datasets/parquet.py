@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.named_rows import repeated, together
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
@@ -154,9 +155,9 @@ def _file(path: Path, shown: str) -> _File:
         opened = pq.ParquetFile(path)
         names, types = opened.schema_arrow.names, opened.schema_arrow.types
         metadata = opened.metadata
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BadInput("a column name stands twice", where=shown, got=", ".join(twice))
+    if twice := repeated(names):
+        remedy = "write the file with a name of its own for every column"
+        raise BadInput("columns have the same name", where=shown, got=together(twice), remedy=remedy)
     return _File(path, shown, metadata, {name: _plain(kind) for name, kind in zip(names, types, strict=True)})
 
 

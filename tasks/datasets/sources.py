@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from tasks.datasets import images, sounds
+from tasks.datasets import excel, images, sounds
 from tasks.datasets.bundled import read_bundled
 from tasks.datasets.catalogue import CATALOGUE, SAME_TEXT, Entry
 from tasks.datasets.class_files import ClassFile, class_files
@@ -33,8 +33,8 @@ LABEL = "label"
 """The target's column beside images and sounds."""
 
 _KINDS = (
-    "a file in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .npz; a folder (or .tar.gz, .zip) with one folder of images "
-    "or WAV files for each class; or a folder of Parquet files or of the four IDX files"
+    "a file in .csv, .tsv, .csv.gz, .tsv.gz, .xlsx, .xls, .parquet or .npz; a folder (or .tar.gz, .zip) with one "
+    "folder of images or WAV files for each class; or a folder of Parquet files or of the four IDX files"
 )
 _TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -109,7 +109,12 @@ def small_table(data: Data, base: Path | None) -> bool:
     if data.source in CATALOGUE or not data.source.lower().endswith(_TEXT_ENDINGS):
         return False
     path = _path(data.source, base)
-    return path.is_file() and path.stat().st_size <= (_SMALL // 5 if path.suffix.lower() == ".gz" else _SMALL)
+    return delimited(path) and path.stat().st_size <= (_SMALL // 5 if path.suffix.lower() == ".gz" else _SMALL)
+
+
+def delimited(path: Path) -> bool:
+    """Whether a path is a file of delimited text."""
+    return path.is_file() and path.name.lower().endswith(_TEXT_ENDINGS)
 
 
 _SMALL = 1_000_000
@@ -140,6 +145,10 @@ def _read_path(data: Data, path: Path) -> Source:
             return replace(unread, frame=frame, images=x, given_part=given)
         columns = pd.DataFrame(x, columns=[f"x{i}" for i in range(1, x.shape[1] + 1)])
         return replace(unread, entry=Entry(target=LABEL), frame=columns.join(frame), given_part=given)
+    if name.endswith(excel.ENDINGS):
+        frame, sheets = excel.read_excel(path, data.read, data.source, texts=data.texts)
+        frame, notes = _without_row_numbers(frame)
+        return replace(unread, frame=frame, notes=(*sheets, *notes))
     if name.endswith(_TEXT_ENDINGS):
         frame, skipped = _read_delimited(path, data.read, data.source, data, data.texts)
         frame, notes = _without_row_numbers(frame)

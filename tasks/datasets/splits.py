@@ -3,14 +3,16 @@ of the rows that don't judge choose in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.datasets.columns import said
 from tasks.datasets.dates import ISO, Unclear, compact, format_of, instants
 from tasks.errors import BadInput, nearest
+from tasks.records.plan import Reach
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
 from tasks.validation.wording import keeping
@@ -310,6 +312,29 @@ def _by_time(times: np.ndarray, split: Split) -> np.ndarray:
     until_train = _nearest_cut(before[:until_val], (1 - _validation_share(split)) * before[until_val])
     position = np.searchsorted(instants, times)
     return np.where(position > until_val, TEST, np.where(position > until_train, VAL, TRAIN))
+
+
+def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> dict[str, Reach] | None:
+    """From when to when each part of a split by time reaches; None for other splits.
+
+    Args:
+        rows: Positions of the rows of each part.
+    """
+    if split.time is None:
+        return None
+    times = _times(dataset, split.time)
+    ends = {part: (times[positions].min(), times[positions].max()) for part, positions in rows.items()}
+    say = said if times.dtype != object else _clock([end for both in ends.values() for end in both])
+    return {part: Reach(say(first), say(last)) for part, (first, last) in ends.items()}
+
+
+def _clock(instants: Sequence[pd.Timestamp]) -> Callable[[pd.Timestamp], str]:
+    """How these instants (UTC) are written: without a time of day, or its seconds, that is 0 in all."""
+    if all(each == each.normalize() for each in instants):
+        form = "%Y-%m-%d"
+    else:
+        form = "%Y-%m-%d %H:%M" if all(each == each.floor("min") for each in instants) else "%Y-%m-%d %H:%M:%S"
+    return lambda instant: instant.strftime(form)
 
 
 def _nearest_cut(sizes: np.ndarray, wanted: float) -> int:

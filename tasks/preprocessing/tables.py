@@ -1,8 +1,8 @@
 """Preprocessing as a Keras model: learned from the training part only, it travels inside the saved model.
 
-Numbers are imputed with the training median, standardised with the training mean and standard deviation, and
-flagged where they were missing. Categories are one-hot over the training part's values, with one bucket for
-the rest. Texts and sounds have modules of their own (`texts`, `sounds`).
+Numbers are imputed with the training median, standardised with the training mean and standard deviation unless they
+are to stay as they are, and flagged where they were missing. Categories are one-hot over the training part's values,
+with one bucket for the rest. Texts and sounds have modules of their own (`texts`, `sounds`).
 
 The models hold built-in layers and operations only: `keras.saving.load_model` reads them without this
 project. Constants stand in their graphs as float64 NumPy arrays: Keras rounds Python numbers and layers'
@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ MAX_CATEGORIES = 1_000
 
 # No training value of up to 1e12 rows stands farther from the mean than this (|z| <= sqrt(rows), Samuelson
 # 1968), so only new rows are ever clipped: they stay finite in float32, and so do the network's products with
-# them.
+# them. A number that is not standardised has at least its own training values' range.
 _MAX_STANDARDISED = 1e6
 _MAX_RAW = float(np.finfo(np.float32).max)
 
@@ -45,10 +46,11 @@ _ARRAYS = {4: IMAGE, 2: SOUND}
 
 @dataclass(frozen=True)
 class Number:
-    """What is learned from a numeric column: z = (value or median - mean) * scale.
+    """What is learned from a numeric column: z = (value or median - mean) * scale, within +-limit.
 
     Args:
-        scale: 1 / standard deviation (of the population, after imputing), or 0 where the column is constant.
+        mean, scale: 0 and 1 where the column stays as it is; else the mean, and 1 / standard deviation (of the
+            population, after imputing), or 0 where the column is constant.
         missing: Whether a training value is missing; the column then gets a 0/1 feature that says so.
     """
 
@@ -57,6 +59,7 @@ class Number:
     mean: float
     scale: float
     missing: bool
+    limit: float = _MAX_STANDARDISED
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,14 @@ class ColumnKind:
         dtype: Of the raw values in a Keras input: `float64`, or `string`.
         features: From what was learned and the raw inputs, a tensor `[rows, 1]` for each column in order, to tensors
             `[rows, features]`.
+        scaled: Whether numbers are brought to a common scale.
     """
 
     learn: Callable[[str, pd.Series], Any]
     names: Callable[[Sequence[Any]], list[str]]
     dtype: str
     features: Callable[[Sequence[Any], Sequence[Any]], list[Any]]
+    scaled: bool = True
 
 
 Grouped = Sequence[tuple[ColumnKind, Sequence[str]]]
@@ -126,7 +131,9 @@ def learn_columns(table: pd.DataFrame | Columns, columns: Grouped | None = None)
     if columns is None:
         assert isinstance(table, pd.DataFrame)
         columns = by_dtype(table)
-    return [(kind, [kind.learn(name, table[name]) for name in sorted(names)]) for kind, names in columns if names]
+    learned = [(kind, [kind.learn(name, table[name]) for name in sorted(names)]) for kind, names in columns if names]
+    _refuse_too_many([each for _, of_kind in learned for each in of_kind if isinstance(each, Category)])
+    return learned
 
 
 def fit_image_preprocessor(images: np.ndarray) -> keras.Model:
@@ -221,6 +228,13 @@ def _learn_number(name: str, column: pd.Series) -> Number:
     return Number(name, median, float(values.mean()), scale, bool(missing.any()))
 
 
+def _learn_unscaled(name: str, column: pd.Series) -> Number:
+    learned = _learn_number(name, column)
+    values = np.clip(column.to_numpy(np.float64, na_value=np.nan), -_MAX_RAW, _MAX_RAW)
+    widest = float(np.nanmax(np.abs(values), initial=0.0))
+    return replace(learned, mean=0.0, scale=1.0, limit=max(_MAX_STANDARDISED, widest))
+
+
 def _deviation(values: np.ndarray) -> float:
     """Standard deviation of the population; 0 where values differ by rounding only (0.1 + 0.2 and 0.3)."""
     rounding = 4 * np.spacing(np.abs(values).max())
@@ -236,15 +250,23 @@ def _learn_category(name: str, column: pd.Series) -> Category:
             where=f"column {name}",
             remedy="clean the file: it may be binary or broken",
         )
-    if len(values) > MAX_CATEGORIES:
-        raise BadInput(
-            "has too many categories",
-            where=f"column {name}",
-            got=f"{len(values):,} different values in the training part",
-            accepted=f"at most {MAX_CATEGORIES:,}",
-            remedy="leave the column out (data.drop), or group its values",
-        )
     return Category(name, tuple(values))
+
+
+def _refuse_too_many(categories: Sequence[Category]) -> None:
+    """Refuses all columns that have too many categories at once."""
+    found = {each.name: len(each.values) for each in categories if len(each.values) > MAX_CATEGORIES}
+    if not found:
+        return
+    one = len(found) == 1
+    counts = [f"{count:,}" if one else f"{name}: {count:,}" for name, count in found.items()]
+    raise BadInput(
+        "has too many categories" if one else "have too many categories",
+        where=f"column{'' if one else 's'} {', '.join(found)}",
+        got=f"{', '.join(counts)} different values in the training part",
+        accepted=f"at most {MAX_CATEGORIES:,}",
+        remedy=f"leave {'the column' if one else 'them'} out (data.drop), or group {'its' if one else 'their'} values",
+    )
 
 
 def _buckets(category: Category) -> tuple[str, ...]:
@@ -276,11 +298,11 @@ def _model(learned: Sequence[tuple[ColumnKind, Sequence[Any]]]) -> keras.Model:
     return keras.Model(inputs, output, name="preprocess.table")
 
 
-def _features_of_numbers(numbers: Sequence[Number], raw: Sequence[Any]) -> list[Any]:
+def _features_of_numbers(name: str, numbers: Sequence[Number], raw: Sequence[Any]) -> list[Any]:
     from keras import layers
 
-    join = layers.Concatenate(dtype="float64", name="preprocess.join_numbers")
-    return [_number_features(numbers)(join(list(raw)))]
+    join = layers.Concatenate(dtype="float64", name=f"preprocess.join_{name}")
+    return [_number_features(name, numbers)(join(list(raw)))]
 
 
 def _features_of_categories(categories: Sequence[Category], raw: Sequence[Any]) -> list[Any]:
@@ -307,7 +329,7 @@ def _names_of_categories(categories: Sequence[Category]) -> list[str]:
     return [f"{category.name} = {value}" for category in categories for value in _buckets(category)]
 
 
-def _number_features(numbers: Sequence[Number]) -> keras.Model:
+def _number_features(name: str, numbers: Sequence[Number]) -> keras.Model:
     """From raw float64 `[rows, numbers]` to float32 `[rows, numbers + flags]`."""
     import keras
     from keras import ops
@@ -315,18 +337,23 @@ def _number_features(numbers: Sequence[Number]) -> keras.Model:
     def constants(attribute: str) -> np.ndarray:
         return np.array([getattr(number, attribute) for number in numbers], np.float64)
 
-    raw = keras.Input((len(numbers),), dtype="float64", name="preprocess.raw_numbers")
+    raw = keras.Input((len(numbers),), dtype="float64", name=f"preprocess.raw_{name}")
     missing = ops.isnan(raw)
     values = ops.clip(ops.where(missing, constants("median"), raw), -_MAX_RAW, _MAX_RAW)
     # Subtract first: value * scale - mean * scale would cancel digits.
     standardised = (values - constants("mean")) * constants("scale")
-    features = ops.cast(ops.clip(standardised, -_MAX_STANDARDISED, _MAX_STANDARDISED), "float32")
+    # Not clip: a saved model can't hold arrays as its bounds.
+    limited = ops.minimum(ops.maximum(standardised, -constants("limit")), constants("limit"))
+    features = ops.cast(limited, "float32")
     flagged = np.flatnonzero([number.missing for number in numbers])
     if len(flagged):
         flags = ops.cast(ops.take(missing, flagged, axis=1), "float32")
         features = ops.concatenate([features, flags], axis=1)
-    return keras.Model(raw, features, name="preprocess.numbers")
+    return keras.Model(raw, features, name=f"preprocess.{name}")
 
 
-NUMBERS = ColumnKind(_learn_number, _names_of_numbers, "float64", _features_of_numbers)
+NUMBERS = ColumnKind(_learn_number, _names_of_numbers, "float64", partial(_features_of_numbers, "numbers"))
+UNSCALED = ColumnKind(
+    _learn_unscaled, _names_of_numbers, "float64", partial(_features_of_numbers, "unscaled"), scaled=False
+)
 CATEGORIES = ColumnKind(_learn_category, _names_of_categories, "string", _features_of_categories)

@@ -200,6 +200,17 @@ class Probe:
     graph: Probed
 
 
+@dataclass(frozen=True)
+class Reach:
+    """From when to when rows reach, in words: dates in UTC, or numbers."""
+
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan(RunDocument):
     """plan.json.
@@ -209,6 +220,7 @@ class Plan(RunDocument):
         metric, also: What is measured of each trial; the first one decides.
         confidence: Of all intervals.
         parts: Rows of train, val and test.
+        reaches: Of a split by time, from when to when each part reaches.
         trials, stacks: The final trials; empty until a search is done.
         skipped: Recipes that don't fit the data.
         probe: Where the machine was measured.
@@ -233,6 +245,7 @@ class Plan(RunDocument):
     cost: Cost
     probe: Probe | None = None
     search: SearchPlan | None = None
+    reaches: Annotated[Mapping[str, Reach] | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
 
     def following(self, earlier: Plan) -> Plan:

@@ -29,8 +29,8 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
 
     Args:
         model: The folder that a run shipped.
-        file: Written as the training data were. Of a table or of texts: a CSV, TSV, Parquet or .npz file, or a folder
-            of Parquet files. Of images or sounds: one file, a folder or an archive of them, or arrays.
+        file: Written as the training data were. Of a table or of texts: a CSV, TSV, Excel, Parquet or .npz file, or
+            a folder of Parquet files. Of images or sounds: one file, a folder or an archive of them, or arrays.
 
     Returns:
         `row` (from 1); what names the rows: the columns that are neither inputs nor the target, or `file`, its path

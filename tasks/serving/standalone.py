@@ -48,7 +48,9 @@ def write_program(folder: Path, kind: str) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_text(copy, re.sub(r"^( *)(from|import) tasks\b", rf"\1\2 {READER}", path.read_text("utf-8"), flags=re.M))
     more = _OF_KIND.get(kind)
-    packages = ", ".join([*_PACKAGES, more] if more else [*_PACKAGES, "pyarrow for Parquet"])
+    packages = ", ".join(
+        [*_PACKAGES, more] if more else [*_PACKAGES, "pyarrow for Parquet", "openpyxl or xlrd for Excel"]
+    )
     write_text(folder / PROGRAM, _PROGRAM.format(packages=packages))
 
 

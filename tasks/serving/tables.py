@@ -1,4 +1,4 @@
-"""Rows of tables and of texts: CSV, TSV, Parquet, or columns of a NumPy archive."""
+"""Rows of tables and of texts: CSV, TSV, Excel, Parquet, or columns of a NumPy archive."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pandas as pd
 from tasks.datasets.arrays import read_inputs
 from tasks.datasets.columns import Reading, as_seconds, as_written, inputs_of
 from tasks.datasets.delimited import read_delimited, undecodable
+from tasks.datasets.excel import ENDINGS as EXCEL
+from tasks.datasets.excel import OF_TEXT_FILES, read_excel
 from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
 from tasks.errors import BadInput
 from tasks.serving.rows import Rows
@@ -20,7 +22,7 @@ from tasks.serving.rows import Rows
 if TYPE_CHECKING:
     from tasks.spec.models import Read
 
-_ACCEPTED = "a CSV, TSV, Parquet or .npz file, or a folder of Parquet files"
+_ACCEPTED = "a CSV, TSV, Excel, Parquet or .npz file, or a folder of Parquet files"
 _NAMELESS = "unnamed_1"
 """The first column where pandas and R write row numbers."""
 
@@ -99,15 +101,24 @@ def _frame(path: Path, signature: Mapping[str, Any]) -> tuple[pd.DataFrame | Par
         return pd.DataFrame(x, columns=[f"x{i}" for i in range(1, x.shape[1] + 1)]), np.zeros(len(x), bool)
     if not path.is_file():
         raise BadInput("the model takes a table", where=str(path), accepted=_ACCEPTED)
-    frame = _delimited(path, signature)  # whatever its name ends in: some published files have no ending
+    excel = name.endswith(EXCEL)
+    frame = (
+        _sheet(path, signature) if excel else _delimited(path, signature)
+    )  # whatever its name ends in: some published files have no ending
     known = {old: new for old, new in signature["rename"].items() if old in frame.columns}
     renamed = {old: new for old, new in known.items() if new not in frame.columns}
     return frame.rename(columns=renamed), undecodable(frame)
 
 
+def _sheet(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
+    """The texts of a sheet: of the one that training read, or of the first where training read no Excel file."""
+    how = cast("Read", SimpleNamespace(**signature["read"] | OF_TEXT_FILES))
+    return read_excel(path, how, str(path), texts=signature["text"])[0]
+
+
 def _delimited(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
     """The file's texts. A file without a header may lack the target's column."""
-    read, columns = dict(signature["read"]), signature["read"]["columns"]
+    read, columns = dict(signature["read"]) | {"sheet": None}, signature["read"]["columns"]
 
     def read_as(names: Sequence[str] | None) -> pd.DataFrame:
         how = cast("Read", SimpleNamespace(**read | {"columns": names}))

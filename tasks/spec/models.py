@@ -38,10 +38,13 @@ Mark = Literal[".", ",", " "]
 
 
 class Read(Frozen):
-    """How a CSV or TSV file is read. What is None is found out from the file."""
+    """How a CSV, TSV or Excel file is read. What is None is found out from the file."""
 
     header: bool = Field(True, description="whether the first line holds the columns' names")
-    columns: list[str] | None = Field(None, description="column names, for a file without a header")
+    columns: list[str] | None = Field(
+        None, description="column names, for a file without a header or in place of one that repeats names"
+    )
+    sheet: str | None = Field(None, description="of an Excel file, by name; None: the first")
     separator: str | None = Field(None, description="the character between fields; None: by the file's ending")
     quoting: Literal["minimal", "none"] = Field(
         "minimal", description="whether a field in double quotes may hold separators and line ends"
@@ -75,6 +78,9 @@ class Column(Frozen):
     )
     decimal: Mark | None = Field(None, description="of a number: what stands before the fraction")
     thousands: Mark | None = Field(None, description="of a number: what stands between thousands")
+    scale: Literal["standard", "none"] = Field(
+        "standard", description="of a number: standard brings it to mean 0 and deviation 1, none leaves it as it is"
+    )
     order: list[Label] | None = Field(None, min_length=2, description="of kind ordered: its values from low to high")
     format: str | None = Field(None, description="of a date: how it is written, as 31122024 is %d%m%Y; None: found out")
 
@@ -87,7 +93,7 @@ class Column(Frozen):
     def _of_its_kind(self) -> Self:
         if (self.kind == "ordered") != (self.order is not None):
             raise problem("kind ordered needs an order, and only that has one", suffix="order", accepted="[low, high]")
-        if self.kind != "number" and (self.decimal or self.thousands):
+        if self.kind != "number" and (self.decimal or self.thousands or self.scale == "none"):
             raise problem("has an effect on numbers only", got=f"kind: {self.kind}", accepted="kind: number")
         if self.kind != "date" and self.format is not None:
             raise problem(
@@ -159,8 +165,8 @@ class Data(Frozen):
     """Where the data come from, what is predicted, what is checked."""
 
     source: str = Field(
-        description="a catalogue name, a file (.csv, .tsv, .parquet, .npz), a folder of Parquet or IDX files, or one "
-        "with a folder of images or WAV files for each class"
+        description="a catalogue name, a file (.csv, .tsv, .xlsx, .xls, .parquet, .npz), a folder of Parquet or IDX "
+        "files, or one with a folder of images or WAV files for each class"
     )
     target: str | None = Field(None, description="the column to predict; None: the catalogue's own")
     task: Literal["classification", "regression"] | None = Field(None, description="None: from the target's values")
@@ -195,7 +201,7 @@ class Data(Frozen):
     unreadable: Literal["block", "skip"] = Field(
         "block", description="inputs that can't be used (broken files, blank texts): refuse the data, or leave them out"
     )
-    read: Read = Field(Read(), description="how a CSV or TSV file is read")
+    read: Read = Field(Read(), description="how a CSV, TSV or Excel file is read")
     split: Split = Field(Split(), description="how rows are divided into train, val and test")
     checks: list[CheckEntry] = Field(default=[], description="Great Expectations, or this project's checks, by name")
 

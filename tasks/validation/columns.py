@@ -36,9 +36,11 @@ def constant_column(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
 def unequal_scales(dataset: Dataset, splits: pd.DataFrame, *, ratio: Growth = 1000.0) -> Finding | None:
     """The numeric columns' standard deviations (training part) should not lie further apart than `ratio`.
 
-    Training here is safe, since the model standardises its inputs; whatever reads the raw columns is not.
+    Training here is safe, since the model standardises its inputs; whatever reads the raw columns is not. Columns that
+    the spec leaves as they are (`scale: none`) are not looked at.
     """
-    deviations = dataset.table[dataset.numbers].iloc[rows_in(splits, TRAIN)].std(ddof=0)
+    scaled = [name for name in dataset.numbers if dataset.kinds[name].column.scaled]
+    deviations = dataset.table[scaled].iloc[rows_in(splits, TRAIN)].std(ddof=0)
     deviations = deviations[np.isfinite(deviations) & (deviations > 0)]
     if len(deviations) < 2:
         return None

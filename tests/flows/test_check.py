@@ -61,6 +61,16 @@ def test_the_default_model_is_named_only_where_the_spec_names_none(
     assert ("the default for these data" in check(str(tmp_path / "spec.yaml"), tmp_path, capsys)) == default
 
 
+def test_a_split_by_time_says_when_each_part_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(tmp_path)
+    table = pd.read_csv(tmp_path / "d.csv")
+    table["day"] = pd.date_range("2024-01-01", periods=len(table)).astype(str)
+    table.to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "spec.yaml").write_text("data: {source: d.csv, target: y, split: {time: day}}\n")
+    said = check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
+    assert "parts: train 38 (2024-01-01 to 2024-02-07), val 10 (2024-02-08 to 2024-02-17), test 12 (" in said
+
+
 def test_columns_stand_before_the_plan_and_defaults_only_where_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

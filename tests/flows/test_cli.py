@@ -149,7 +149,7 @@ def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.Capture
     assert "Usage" in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["report"], ["list"]])
+@pytest.mark.parametrize("command", [[], ["init"], ["run"], ["check"], ["report"], ["list"]])
 def test_help_ends_with_0(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(*command, "--help") == 0
     assert "Usage" in capsys.readouterr().out

@@ -61,6 +61,18 @@ def test_answers_are_written_whole_and_problems_said(
     assert list(answers["branch"]) == ["Oslo", "Rome"] and answers["problem"].notna().tolist() == [False, True]
 
 
+def test_an_excel_file_is_answered_as_a_csv_file_is(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pd.DataFrame({"branch": ["Oslo", "Rome"], "income": [1200, 8000]}).to_excel(tmp_path / "new.xlsx", index=False)
+    (tmp_path / "new.csv").write_text('branch,income\nOslo,"1,200"\nRome,"8,000"\n')
+    said = []
+    for name in ("new.xlsx", "new.csv"):
+        assert command(home, "latest", tmp_path / name) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] and list(pd.read_csv(io.StringIO(said[0]))["prediction"]) == ["no", "yes"]
+
+
 @pytest.mark.parametrize(
     ("run", "file", "said"),
     [

@@ -249,9 +249,20 @@ def test_what_texts_are_divided_into_enters_the_digest(tmp_path: Path) -> None:
 
 def test_a_column_of_a_wide_table_does_not_copy_what_is_known_of_the_others(tmp_path: Path) -> None:
     """pandas copies `attrs` with every column; of 10,000 columns that took minutes."""
-    from tasks.datasets.delimited import MISSING_TEXTS, read_delimited
+    from tasks.datasets.delimited import read_delimited
+    from tasks.datasets.named_rows import MISSING_TEXTS
     from tasks.spec.models import Read
 
     (tmp_path / "a.csv").write_text("a,b\nNA,1\n2,NA\n")
     frame = read_delimited(tmp_path / "a.csv", Read(), "a.csv")
     assert frame["a"].rename("c").attrs[MISSING_TEXTS] is frame.attrs[MISSING_TEXTS]
+
+
+def test_an_unscaled_number_is_another_data_set_and_said(tmp_path: Path) -> None:
+    plain, said = load(tmp_path), load(tmp_path, columns={"age": {"kind": "number"}})
+    unscaled = load(tmp_path, columns={"age": {"kind": "number", "scale": "none"}})
+    assert plain.digest == said.digest != unscaled.digest
+    assert unscaled.kinds["age"].name == "unscaled" and unscaled.kinds["member"].name == "number"
+    assert [c["facts"]["becomes"] for c in unscaled.columns if c["facts"]["name"] == "age"] == ["a number, not scaled"]
+    with pytest.raises(BadInput, match=r"data\.columns\.bought\.scale: has no effect on the target"):
+        load(tmp_path, columns={"bought": {"kind": "number", "scale": "none"}}, task="regression")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dataset import Dataset
-from tasks.datasets.splits import split_rows
+from tasks.datasets.splits import reaches, split_rows
 from tasks.errors import BadInput
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
@@ -99,6 +99,26 @@ def test_time_shares_are_exact_without_ties() -> None:
     days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}T06:00" for i in range(100)]
     parts = parts_of(steered_by(t=days[::-1]), time="t", test=0.2, validation=0.25)
     assert list(parts) == ["test"] * 20 + ["val"] * 20 + ["train"] * 60
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([f"2024-01-{day:02d}" for day in range(1, 11)], ["2024-01-01 to 2024-01-06", "2024-01-07 to 2024-01-08"]),
+        ([f"2024-01-01 {hour:02d}:30" for hour in range(10)], ["2024-01-01 00:30 to 2024-01-01 05:30", None]),
+        ([f"2024-01-01T00:00:{second:02d}Z" for second in range(10)], ["2024-01-01 00:00:00 to 2024-01-01 00:00:05"]),
+        ([str(year) for year in range(2010, 2020)], ["2010 to 2015", "2016 to 2017"]),
+        ([f"{tenth / 10}" for tenth in range(10)], ["0 to 0.5", "0.6 to 0.7"]),
+    ],
+)
+def test_each_part_says_from_when_to_when_it_reaches(times: list[str], said: list[str | None]) -> None:
+    dataset, split = steered_by(t=times), Split(time="t")
+    parts = split_rows(dataset, split)["part"].to_numpy(object)
+    found = reaches(dataset, {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}, split)
+    assert found is not None and list(found) == ["train", "val", "test"]
+    for reach, expected in zip(found.values(), said, strict=False):
+        assert expected in (None, str(reach))
+    assert reaches(dataset, {}, Split()) is None
 
 
 def test_time_zones_are_compared_as_instants() -> None:

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from tasks.errors import BadInput
 from tasks.preprocessing.tables import (
+    CATEGORIES,
     MAX_CATEGORIES,
+    NUMBERS,
+    UNSCALED,
     feature_names,
     fit_image_preprocessor,
     fit_preprocessor,
@@ -105,6 +108,9 @@ def test_too_many_categories_are_refused_by_name():
     with pytest.raises(BadInput, match=r"column id: has too many categories\n  got: +1,001 different values"):
         fit_preprocessor(table)
     assert len(feature_names(table[1:])) == MAX_CATEGORIES + 1
+    said = r"columns id, key: have too many categories\n  got: +id: 1,001, key: 1,001 different values"
+    with pytest.raises(BadInput, match=said):
+        fit_preprocessor(table.assign(key=table["id"], few="x"))
 
 
 def test_text_that_ends_with_nul_is_refused():
@@ -222,3 +228,16 @@ def test_black_images_stay_black():
 def test_the_target_is_scaled_by_mean_and_deviation():
     assert target_scale(np.array([1.0, 3.0])) == (2.0, 1.0)
     assert target_scale(np.array([0.1, 0.1, 0.1]))[1] == 1.0
+
+
+def test_an_unscaled_number_stays_as_it_is_but_for_what_is_missing_or_beyond_all_bounds():
+    train = pd.DataFrame({"a": [1.0, 2.0, np.nan, 6.0], "raw": [3e6, np.nan, -1.0, 0.25], "b": list("xyxy")})
+    kinds = [(NUMBERS, ["a"]), (UNSCALED, ["raw"]), (CATEGORIES, ["b"])]
+    model = fit_preprocessor(train, kinds)
+    assert feature_names(train, kinds)[:4] == ["a", "a is missing", "raw", "raw is missing"]
+    rows = train.assign(raw=[3e6, np.nan, -np.inf, 0.25])
+    features = preprocess(model, rows)
+    np.testing.assert_array_equal(features[:, 2], np.float32([3e6, 0.25, -3e6, 0.25]))
+    np.testing.assert_array_equal(features[:, 3], [0, 1, 0, 0])
+    alone = preprocess(fit_preprocessor(train[["a", "b"]]), train)
+    np.testing.assert_array_equal(features[:, [0, 1, 4, 5, 6]], alone)

@@ -21,7 +21,7 @@ from reports.palette import palette
 from reports.run import Run, read_run
 from tasks.errors import BadInput
 from tasks.records.documents import as_json, document_of
-from tasks.records.plan import Plan
+from tasks.records.plan import Plan, Reach
 from tasks.records.search_verdict import Importance
 from tasks.records.tables import CURVES
 from tasks.records.verdict import BaselineDifference, Verdict
@@ -172,6 +172,13 @@ def test_the_decision_comes_first_with_its_reason_and_the_saved_model_s_figure(b
     assert verdict.sentence in text(tables.compared(verdict))
     first = verdict.next[0] if verdict.decision.answer != "open" else None
     assert first is None or first not in text(tables.next_steps(verdict))  # it would be said twice
+
+
+def test_a_split_by_time_says_when_each_part_is(binary: Run) -> None:
+    assert "train: " not in html.unescape(tables.data(binary.plan))
+    reaches = {"train": Reach("2019", "2022"), "val": Reach("2023", "2023"), "test": Reach("2024", "2025")}
+    said = html.unescape(tables.data(replace(binary.plan, reaches=reaches)))
+    assert "train: 2019 to 2022, val: 2023 to 2023, test: 2024 to 2025" in said
 
 
 def test_a_baseline_that_is_better_says_so(binary: Run) -> None:
