@@ -138,9 +138,7 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="New rows: a table, images, WAV files, .npz.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New rows: a table, images, WAV files, .npz.")],
     output: Annotated[Path | None, typer.Option(help="A .csv or .parquet file. Default: CSV, printed.")] = None,
     home: HomeOption = None,
 ) -> None:
