@@ -332,10 +332,12 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
         for name in readings.dates
     ]
     if not spec.text:
+        dropped = [name for name in readings.texts if name in spec.drop]
+        out = f"; take {', '.join(dropped)} out of drop then" if dropped else ""
         suggested += [
-            f"text: {quoted(name)}  # its words as the only input; then take drop and columns out"
-            for name in readings.texts
+            f"text: {quoted(name)}  # its words as inputs beside the other columns" for name in readings.texts
         ]
+        suggested += [f"several texts: text: [..., ...]{out}"] if len(readings.texts) > 1 or dropped else []
     return {
         "head": ["`bakeoff list keys` says what each key means; comments that begin with a key may be put to use."],
         "source": [summary(data, tried.plan.task)],
