@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tasks.datasets.unpacking import read_unpacked
 from tasks.errors import BadInput
 from tasks.spec.models import Read
 
@@ -93,7 +93,7 @@ def _escaped(value: str | None) -> bool:
 
 def _text(path: Path, shown: str, keep_undecodable: bool) -> str:
     try:
-        content = _unpacked(path)
+        content = _unpacked(path, shown)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise BadInput("can't be read", where=shown, got=getattr(error, "strerror", None) or str(error)) from error
     try:
@@ -110,14 +110,12 @@ def _text(path: Path, shown: str, keep_undecodable: bool) -> str:
         ) from None
 
 
-def _unpacked(path: Path) -> bytes:
-    if path.suffix.lower() == ".gz":
-        return gzip.decompress(path.read_bytes())
+def _unpacked(path: Path, shown: str) -> bytes:
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             (name,) = archive.namelist()
             return archive.read(name)
-    return path.read_bytes()
+    return read_unpacked(path, shown)
 
 
 def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[int, list[str]]]:

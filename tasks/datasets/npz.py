@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,8 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from tasks.dataset import TEST, TRAIN, VAL
+from tasks.datasets.unpacking import most_bytes, too_large
 from tasks.errors import BadInput
+from tasks.memory import gigabytes
 
+_BROKEN = (
+    *(OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError),
+    *(ValueError, TypeError, AttributeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError),
+)
+"""What numpy and zipfile raise for damaged files; headers are Python literals."""
 _PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
 ACCEPTED = "x and y, or x_train, y_train, x_test and y_test (and x_val, y_val)"
 
@@ -27,9 +36,11 @@ def read_npz(path: Path, shown: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            _check_sizes(archive.zip, shown)
             arrays = {name: _array(archive, name, shown) for name in archive.files}
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, AttributeError) as error:
-        raise BadInput("is no .npz archive that can be read", where=shown, got=str(error) or None) from error
+    except _BROKEN as error:
+        got = str(error).splitlines()[0] if str(error) else None
+        raise BadInput("is no .npz archive that can be read", where=shown, got=got) from error
     if arrays.keys() == {"x", "y"}:
         return *_pair(arrays["x"], arrays["y"], shown, ""), None
     named = {f"{axis}_{part}" for axis in "xy" for part in ("train", "test")}
@@ -46,6 +57,33 @@ def read_npz(path: Path, shown: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
         raise BadInput("the parts' inputs have different shapes or types", where=shown, got=got)
     parts = np.repeat(np.array(list(pairs)), [len(each) for each in y])
     return np.concatenate(x), np.concatenate(y), parts
+
+
+def _check_sizes(archive: zipfile.ZipFile, shown: str) -> None:
+    """Whether the arrays are as large as their headers say, and fit in memory together: numpy makes room for what the
+    header claims before it reads a value.
+
+    Raises:
+        BadInput: they are not, or do not.
+    """
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > most_bytes():
+        raise too_large(shown, f"{gigabytes(unpacked)} unpacked")
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        with archive.open(info) as stream:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+            held = info.file_size - stream.tell()
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize != held:
+            raise BadInput(
+                "is damaged: an array's header does not fit its values",
+                where=f"{shown}, array {info.filename.removesuffix('.npy')}",
+                got=f"{held:,} bytes of values",
+                accepted=f"{' x '.join(map(str, shape))} values of {dtype.itemsize} bytes, as the header says",
+            )
 
 
 def _array(archive: np.lib.npyio.NpzFile, name: str, shown: str) -> np.ndarray:
