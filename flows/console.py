@@ -85,13 +85,14 @@ def run_with_progress(
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
-        typer.Exit: with 3 for a gate under `fail_on_gate`.
+        typer.Exit: with 3 for a gate under `fail_on_gate`; with 1 where the report lacks a part.
     """
     console = Console(stderr=True)
     with Bar(console) as bar:
         bar.hear("start", "starting Prefect and TensorFlow", None)
         from flows.bakeoff import GateFailed, RunRequest, bakeoff
         from flows.orchestration import api
+        from reports.render import ReportFailed
         from tasks import steps
 
         request = RunRequest(
@@ -102,7 +103,7 @@ def run_with_progress(
             start_from=start,
         )
         token = steps.listener.set(bar.hear)
-        failed = ""
+        failed = broken = ""
         try:
             with api(home) as ready:
                 load_tensorflow()  # while the API starts
@@ -111,6 +112,8 @@ def run_with_progress(
                 folder = Path(bakeoff(request))
         except GateFailed as error:
             folder, failed = error.folder, str(error)
+        except ReportFailed as error:
+            folder, broken = error.rendered.path.parent, str(error)
         except Blocked as error:
             if error.table:
                 show_validation(error.table)
@@ -118,6 +121,9 @@ def run_with_progress(
         finally:
             steps.listener.reset(token)
     show_result(folder)
+    if broken:
+        typer.echo(f"report: {broken}", err=True)
+        raise typer.Exit(1)
     if failed:
         typer.echo(f"gate: {failed}", err=True)
         raise typer.Exit(3)
@@ -204,10 +210,17 @@ def show_validation(rows: Sequence[dict[str, str]]) -> None:
 
 
 def render_again(run: Path) -> None:
-    """Renders a run's report and prints its path last."""
-    from reports.render import render
+    """Renders a run's report and prints its path last.
+
+    Raises:
+        typer.Exit: with 1 where the report lacks a part.
+    """
+    from reports.render import ReportFailed, render
 
     rendered = render(run)
     for warning in rendered.warnings:
         typer.echo(f"note: {warning}", err=True)
     typer.echo(str(rendered.path))
+    if rendered.failures:
+        typer.echo(f"report: {ReportFailed(rendered)}", err=True)
+        raise typer.Exit(1)
