@@ -361,8 +361,12 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
         return Range(*LEARNING_RATES[optimizer], log=True)
     if over.choices is not None:
         return Choices(tuple(_plain_choice(name, value) for value in over.choices))
-    integer = takes_integers(place, settings)
     assert over.low is not None and over.high is not None
+    if name in ("schedule", "imbalance", "augmentation"):
+        got = f"{written(over.low)} to {written(over.high)}"
+        accepted = f"a list of choices, each written as under train.{name}"
+        raise BadInput("is chosen by name: it has no range", where=_where(name), got=got, accepted=accepted)
+    integer = takes_integers(place, settings)
     if integer and over.step is not None and not over.step.is_integer():
         raise BadInput(
             "whole numbers go by whole steps",
