@@ -23,9 +23,11 @@ from rich.progress import (
 from rich.table import Table
 
 from flows.environment import load_tensorflow
+from flows.interruption import stop_if_asked
 from reports.numbers import interval, rounded
 from tasks.errors import Blocked
 from tasks.evaluation.wording import inside
+from tasks.interruption import signals_wait
 from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
 from tasks.run_folder import Stage
 
@@ -57,7 +59,8 @@ class Bar:
         self._progress.stop()
 
     def hear(self, stage: str, what: str, share: float | None) -> None:
-        """Takes a stage's news, as `tasks.steps.Listener`."""
+        """Takes a stage's news, as `tasks.steps.Listener`. Here a run ends whose interrupt was dropped somewhere."""
+        stop_if_asked()
         if stage not in self._tasks:
             self._started[stage] = time.monotonic()
             self._tasks[stage] = self._progress.add_task(what, total=None, stage=stage)
@@ -90,10 +93,11 @@ def run_with_progress(
     console = Console(stderr=True)
     with Bar(console) as bar:
         bar.hear("start", "starting Prefect and TensorFlow", None)
-        from flows.bakeoff import GateFailed, RunRequest, bakeoff
-        from flows.orchestration import api
-        from reports.render import ReportFailed
-        from tasks import steps
+        with signals_wait():
+            from flows.bakeoff import GateFailed, RunRequest, bakeoff
+            from flows.orchestration import api
+            from reports.render import ReportFailed
+            from tasks import steps
 
         request = RunRequest(
             experiment=experiment,

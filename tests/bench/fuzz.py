@@ -222,6 +222,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _place(spec: dict[str, Any], rng: random.Random) -> tuple[Any, Any]:
+    spec = spec or {"name": "empty"}
     return rng.choice(list(_places(spec)))
 
 
