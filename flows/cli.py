@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from flows import interruption
 from flows.environment import home_folder, quieten
 from tasks.errors import BadInput
 from tasks.run_folder import Stage
@@ -66,11 +67,14 @@ def run(
     ] = False,
 ) -> None:
     """Run an experiment from its spec to its report. Prints the report's path last."""
+    from flows.disk import check_writable, disk_faults
     from tasks.spec.load import at_lines
 
     checked, text, path = _load(spec, overrides)  # what is wrong is answered before anything slow
+    for folder in (_home(home), run_dir or _home(home)):
+        check_writable(folder)
     _check_folder(checked, run_dir, start)
-    with at_lines(path.name, text):
+    with disk_faults(_home(home), run_dir or _home(home)), at_lines(path.name, text):
         if start == "load":
             _check_table(checked, path.parent, _home(home))
         from flows.console import run_with_progress
@@ -95,10 +99,12 @@ def check(
     ] = False,
 ) -> None:
     """Check spec, data and plan without training: columns, recipes, trials, stacks, what is skipped, the time."""
+    from flows.disk import check_writable, disk_faults
     from tasks.spec.load import at_lines
 
     checked, text, path = _load(spec, overrides)
-    with at_lines(path.name, text):
+    check_writable(_home(home))
+    with disk_faults(_home(home)), at_lines(path.name, text):
         _check_table(checked, path.parent, _home(home))
         from flows.check import show_check
 
@@ -131,8 +137,10 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
             "this is not the folder of a finished run", where=str(run), accepted="a folder with verdict.json"
         )
     from flows.console import render_again
+    from flows.disk import disk_faults
 
-    render_again(run)
+    with disk_faults(run):
+        render_again(run)
 
 
 @app.command()
@@ -143,9 +151,11 @@ def predict(
     home: HomeOption = None,
 ) -> None:
     """Predict the rows of a file or folder with the model that a run shipped, read as its training data were."""
+    from flows.disk import disk_faults
     from flows.predicting import predict_file
 
-    predict_file(run, file, output, _home(home))
+    with disk_faults(output.absolute().parent if output else _home(home)):
+        predict_file(run, file, output, _home(home))
 
 
 @app.command("list")
@@ -207,17 +217,40 @@ def _home(home: Path | None) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 130 Ctrl-C."""
+    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 130 Ctrl-C; 143 SIGTERM."""
     quieten()
-    code: Any = 0
+    with interruption.listening():
+        code = _exit_code(arguments)
+    stopped = interruption.exit_code()
+    if stopped is not None:  # whatever came of it on the way
+        print("stopped; finished stacks are kept: go on with --run-dir FOLDER --from train", file=sys.stderr)
+        code = stopped
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _exit_code(arguments: list[str] | None) -> Any:
     try:
+        _refuse_other_encodings(sys.argv[1:] if arguments is None else arguments)
         app(arguments)  # ends with SystemExit, after saying what is wrong with the arguments
     except BadInput as error:
         print(error.message(), file=sys.stderr)
-        code = 2
+        return 2
+    except MemoryError as error:
+        remedy = "use fewer rows (data.rows), Parquet, which is streamed, or a smaller network"
+        print(BadInput("the memory is used up", got=str(error) or None, remedy=remedy).message(), file=sys.stderr)
+        return 2
     except SystemExit as end:
-        code = end.code
-        if code == 130:
-            print("stopped; finished stacks are kept: go on with --run-dir FOLDER --from train", file=sys.stderr)
-    sys.stdout.flush()
-    sys.exit(code)
+        return end.code
+    except BaseException:
+        if interruption.exit_code() is None:
+            raise
+    return 0
+
+
+def _refuse_other_encodings(arguments: list[str]) -> None:
+    """Raises BadInput where an argument holds bytes that are no UTF-8: no file of a run could repeat it."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            raise BadInput("an argument is not UTF-8", got=shown, remedy="rename the file or folder, or type it anew")

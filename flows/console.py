@@ -23,9 +23,11 @@ from rich.progress import (
 from rich.table import Table
 
 from flows.environment import load_tensorflow
+from flows.interruption import stop_if_asked
 from reports.numbers import interval, rounded
 from tasks.errors import Blocked
 from tasks.evaluation.wording import inside
+from tasks.interruption import signals_wait
 from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
 from tasks.run_folder import Stage
 
@@ -57,7 +59,8 @@ class Bar:
         self._progress.stop()
 
     def hear(self, stage: str, what: str, share: float | None) -> None:
-        """Takes a stage's news, as `tasks.steps.Listener`."""
+        """Takes a stage's news, as `tasks.steps.Listener`. Here a run ends whose interrupt was dropped somewhere."""
+        stop_if_asked()
         if stage not in self._tasks:
             self._started[stage] = time.monotonic()
             self._tasks[stage] = self._progress.add_task(what, total=None, stage=stage)
@@ -85,14 +88,16 @@ def run_with_progress(
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
-        typer.Exit: with 3 for a gate under `fail_on_gate`.
+        typer.Exit: with 3 for a gate under `fail_on_gate`; with 1 where the report lacks a part.
     """
     console = Console(stderr=True)
     with Bar(console) as bar:
         bar.hear("start", "starting Prefect and TensorFlow", None)
-        from flows.bakeoff import GateFailed, RunRequest, bakeoff
-        from flows.orchestration import api
-        from tasks import steps
+        with signals_wait():
+            from flows.bakeoff import GateFailed, RunRequest, bakeoff
+            from flows.orchestration import api
+            from reports.render import ReportFailed
+            from tasks import steps
 
         request = RunRequest(
             experiment=experiment,
@@ -102,7 +107,7 @@ def run_with_progress(
             start_from=start,
         )
         token = steps.listener.set(bar.hear)
-        failed = ""
+        failed = broken = ""
         try:
             with api(home) as ready:
                 load_tensorflow()  # while the API starts
@@ -111,6 +116,8 @@ def run_with_progress(
                 folder = Path(bakeoff(request))
         except GateFailed as error:
             folder, failed = error.folder, str(error)
+        except ReportFailed as error:
+            folder, broken = error.rendered.path.parent, str(error)
         except Blocked as error:
             if error.table:
                 show_validation(error.table)
@@ -120,6 +127,9 @@ def run_with_progress(
         finally:
             steps.listener.reset(token)
     show_result(folder)
+    if broken:
+        typer.echo(f"report: {broken}", err=True)
+        raise typer.Exit(1)
     if failed:
         typer.echo(f"gate: {failed}", err=True)
         raise typer.Exit(3)
@@ -206,10 +216,17 @@ def show_validation(rows: Sequence[dict[str, str]]) -> None:
 
 
 def render_again(run: Path) -> None:
-    """Renders a run's report and prints its path last."""
-    from reports.render import render
+    """Renders a run's report and prints its path last.
+
+    Raises:
+        typer.Exit: with 1 where the report lacks a part.
+    """
+    from reports.render import ReportFailed, render
 
     rendered = render(run)
     for warning in rendered.warnings:
         typer.echo(f"note: {warning}", err=True)
     typer.echo(str(rendered.path))
+    if rendered.failures:
+        typer.echo(f"report: {ReportFailed(rendered)}", err=True)
+        raise typer.Exit(1)

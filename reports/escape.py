@@ -48,11 +48,30 @@ def safe_json(value: Any) -> Html:
     return Html(re.sub(r"[<>&`\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
+def visible(value: Any) -> Any:
+    """Plain JSON whose texts hold no control or text-direction characters: each becomes U+FFFD, but for line breaks
+    and tabs. A NUL ends the process in the library that draws charts.
+
+    >>> visible({"a\\0b": ["c", 1]})
+    {'a\ufffdb': ['c', 1]}
+    """
+    if isinstance(value, dict):
+        return {visible(key): visible(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [visible(each) for each in value]
+    if isinstance(value, str):
+        return "".join("\ufffd" if _hidden(letter) and letter not in "\n\t" else letter for letter in value)
+    return value
+
+
 def _reference(character: str) -> str:
     if character == " " or (character.isascii() and character.isalnum()):
         return character
     if character.isascii() and character.isprintable():
         return f"&#{ord(character)};"
+    return "\ufffd" if _hidden(character) else character
+
+
+def _hidden(character: str) -> bool:
     # Cc: control, Cs: half a surrogate pair.
-    hidden = unicodedata.category(character) in {"Cc", "Cs"} or character in DIRECTION_MARKS
-    return "\ufffd" if hidden else character
+    return unicodedata.category(character) in {"Cc", "Cs"} or character in DIRECTION_MARKS

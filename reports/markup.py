@@ -35,9 +35,10 @@ def callout(kind: Callout, title: str, body: str, *, collapse: bool = False) -> 
     return f'::: {{.callout-{kind} title="{safe(title)}"{folded}}}\n\n{body}\n\n:::\n'
 
 
-def not_made(error: str, said: object) -> str:
-    """What stands in the place of a part that failed: the error's name and what it says, escaped here."""
-    body = f"{safe(error)}: {safe(said)}\n\nThe other parts are complete."
+def not_made(error: str, said: object, others: str = "The other parts are complete.") -> str:
+    """What stands in the place of a part that failed: the error's name and what it says, escaped here; and a sentence
+    on the other parts."""
+    body = f"{safe(error)}: {safe(said)}\n\n{others}"
     return callout("important", "This part of the report could not be made", body)
 
 

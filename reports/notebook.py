@@ -7,13 +7,15 @@ text as they are, which Quarto's `output: asis` asks for.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,9 @@ from reports.markup import fold, not_made, raw
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+RUN = "run"
+"""What the run's folder is called beside the document: a link, so that no name of a user's stands in a cell."""
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)\n---\n", re.DOTALL)
 _CELL = re.compile(r"^```\{python\}\n(?P<source>.*?)^```$\n?", re.DOTALL | re.MULTILINE)
@@ -113,21 +118,53 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float) -> list[str]:
             transport="ipc",  # files in `private` instead of ports that others can reach
             ip=str(Path(private) / "socket"),
         )
+        begun: list[NotebookNode] = []
         client = NotebookClient(
-            notebook, km=manager, timeout=int(timeout), interrupt_on_timeout=True, allow_errors=True
+            notebook,
+            km=manager,
+            timeout=int(timeout),
+            interrupt_on_timeout=True,
+            allow_errors=True,
+            on_cell_execute=lambda cell, cell_index: begun.append(cell),
         )
         try:
-            client.execute(
-                cwd=str(folder),
-                env=kernel_environment(Path(private)),
-                cleanup_kc=True,
-                # What cells say comes as messages. On its own stderr a kernel now and then prints how it was shut down.
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+            _run_aside(
+                client.async_execute(
+                    cwd=str(folder),
+                    env=kernel_environment(Path(private)),
+                    cleanup_kc=True,
+                    # What cells say comes as messages. On its own stderr a kernel now and then prints how it was shut
+                    # down.
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
             )
         except DeadKernelError:
-            return [*_failures(notebook), "the report's kernel died: what follows that cell is missing"]
+            _note_death(begun[-1] if begun else next(cell for cell in notebook.cells if cell.cell_type == "code"))
     return _failures(notebook)
+
+
+def _run_aside(work: Coroutine[Any, Any, Any]) -> None:
+    """Runs a coroutine to its end in a thread of its own. In the main thread nbclient would take SIGINT and SIGTERM for
+    itself, and stop with an AssertionError; so they interrupt this call, and the kernel is shut down."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(loop.run_until_complete, task)
+        try:
+            future.result()
+        except BaseException:
+            if not future.done():
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+    loop.close()
+
+
+def _note_death(cell: NotebookNode) -> None:
+    from nbformat.v4 import new_output
+
+    said = "the process that runs the report's cells died; what follows this cell is missing"
+    cell.outputs.append(new_output("error", ename="DeadKernelError", evalue=said, traceback=[]))
 
 
 def kernel_environment(private: Path) -> dict[str, str]:
@@ -181,7 +218,7 @@ def _outputs(cell: NotebookNode) -> str:
 
 def _block(output: NotebookNode) -> str:
     if output.output_type == "error":
-        return not_made(output.ename, output.evalue)
+        return not_made(output.ename, output.evalue, others="")
     if output.output_type == "stream":
         return raw(f"<pre>{safe_lines(output.text)}</pre>") if output.name == "stdout" else ""
     kind = next((kind for kind in _SHOWN if kind in output.data), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from reports.notebook import kernel_environment
+from reports.notebook import RUN, kernel_environment
 
 _THEME = Path(__file__).with_name("theme")
 _OUTPUT = "report.html"
@@ -30,7 +30,7 @@ def program() -> str | None:
     return shutil.which("quarto", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
 
 
-def to_html(quarto: str, document: str, parameters: Mapping[str, Any], timeout: float) -> str:
+def to_html(quarto: str, document: str, run: Path, parameters: Mapping[str, Any], timeout: float) -> str:
     """Renders the document in a private folder, since parallel renders in one folder race.
 
     A failed cell makes Quarto end with 1. Its parameters need papermill in this interpreter's environment.
@@ -38,6 +38,7 @@ def to_html(quarto: str, document: str, parameters: Mapping[str, Any], timeout: 
     Args:
         quarto: The program.
         document: The text of the `.qmd`.
+        run: The run's folder; parameter `run` is the name of a link to it.
         parameters: By name; written to a YAML file, because `-P name:value` would read `#` as a comment.
         timeout: Seconds for all; Quarto itself sets none.
 
@@ -48,7 +49,8 @@ def to_html(quarto: str, document: str, parameters: Mapping[str, Any], timeout: 
         folder = Path(private) / "document"
         shutil.copytree(_THEME, folder / "theme")
         (folder / "comparison.qmd").write_text(document, encoding="utf-8")
-        (folder / "parameters.yml").write_text(yaml.safe_dump(dict(parameters)), encoding="utf-8")
+        (folder / RUN).symlink_to(run)
+        (folder / "parameters.yml").write_text(yaml.safe_dump({"run": RUN, **parameters}), encoding="utf-8")
         _run(command(quarto), folder, environment(Path(private)), timeout)
         page = folder / _OUTPUT
         if not page.is_file() or not page.stat().st_size:

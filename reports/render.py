@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from reports import notebook, pandoc, quarto, stopped
 from reports.escape import safe
+from reports.markup import bullets, callout
 from reports.run import read_run
-from tasks.records.plan import Plan
 from tasks.run_folder import write_text
 
 Renderer = Literal["auto", "quarto", "pandoc"]
@@ -38,21 +36,39 @@ class Rendered:
         path: The report.
         renderer: Which way it took.
         seconds: How long that took.
-        warnings: What went wrong on the way: the other renderer had to help, or a part is missing.
+        warnings: What went wrong on the way: the other renderer had to help.
+        failures: What is missing from the page, which says so itself.
     """
 
     path: Path
     renderer: Literal["quarto", "pandoc"]
     seconds: float
     warnings: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raises ReportFailed where a part is missing."""
+        if self.failures:
+            raise ReportFailed(self)
+
+
+class ReportFailed(Exception):
+    """The report lacks a part: a cell failed, or the process that runs the cells died. A defect of ours."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        super().__init__(f"the report is incomplete: {'; '.join(rendered.failures)}")
+        self.rendered = rendered
 
 
 def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     """Renders `run/report.html` from the run folder's files.
 
     `auto` takes Quarto where it is installed, else nbclient and pandoc, which also step in, with a warning,
-    where Quarto fails. Where a cell fails, its part of the report says so, with a warning. Of a run that ended before
-    it had a plan there is a short page, by pandoc alone.
+    where Quarto fails. Where a cell fails, the page says so at its head and in the cell's place.
+
+    No string of the run is in the document, its front matter, or the notebook made of it: cells read the run's folder,
+    and what they show is escaped. The run's name and description become title and heading of the finished page. Of a
+    run that ended before it had a plan there is a short page, by pandoc alone.
 
     Raises:
         BadInput: `run` is no run folder.
@@ -60,16 +76,19 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     started = time.monotonic()
     run = Path(run).resolve()
     if stopped.can_be_shown(run):
-        path = write_text(run / "report.html", stopped.to_html(run, f"pandoc {pandoc.version()}"))
+        page = _headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
+        path = write_text(run / "report.html", page)
         return Rendered(path, "pandoc", round(time.monotonic() - started, 3), ())
-    document = _titled(_DOCUMENT.read_text(encoding="utf-8"), read_run(run).plan)
+    plan = read_run(run).plan
+    document = _DOCUMENT.read_text(encoding="utf-8")
     warnings: list[str] = []
+    failures: list[str] = []
     page = None if renderer == "pandoc" else _by_quarto(document, run, renderer, warnings)
     way: Literal["quarto", "pandoc"] = "pandoc" if page is None else "quarto"
     if page is None:
-        page = _by_pandoc(document, run, warnings)
-    path = write_text(run / "report.html", page)
-    return Rendered(path, way, round(time.monotonic() - started, 3), tuple(warnings))
+        page, failures = _by_pandoc(document, run)
+    path = write_text(run / "report.html", _headed(page, plan.experiment, plan.description))
+    return Rendered(path, way, round(time.monotonic() - started, 3), tuple(warnings), tuple(failures))
 
 
 def outside_references(page: str) -> list[str]:
@@ -77,11 +96,17 @@ def outside_references(page: str) -> list[str]:
     return [address for found in _FETCHES.finditer(page) if (address := found[1] or found[2])]
 
 
-def _titled(document: str, plan: Plan) -> str:
-    """The document with the experiment's name and description as its title."""
-    metadata, body = notebook.front_matter(document)
-    metadata |= {"title": str(safe(plan.experiment)), "subtitle": str(safe(plan.description))}
-    return f"---\n{yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)}---\n{body}"
+def _headed(page: str, experiment: str, description: str) -> str:
+    """The page with the experiment's name as its title and heading, and the description below that. Put in when no
+    renderer reads it any more: Quarto expands shortcodes in front matter, whatever is escaped there."""
+    name = safe(experiment)
+    below = f'\n<p class="subtitle lead">{safe(description)}</p>' if description else ""
+    page = _TITLE.sub(lambda found: found[1] + name + found[2], page, count=1)
+    return _HEADING.sub(lambda found: found[1] + name + found[2] + below, page, count=1)
+
+
+_TITLE = re.compile(r"(<title>)Bakeoff report(</title>)")
+_HEADING = re.compile(r'(<h1 class="title">)Bakeoff report(</h1>)')
 
 
 def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]) -> str | None:
@@ -92,7 +117,7 @@ def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]
             warnings.append("Quarto is not installed; the report was made by pandoc")
         return None
     try:
-        page = quarto.to_html(program, document, {"run": str(run), "renderer": "Quarto"}, _QUARTO_TIMEOUT)
+        page = quarto.to_html(program, document, run, {"renderer": "Quarto"}, _QUARTO_TIMEOUT)
     except quarto.QuartoFailed as failure:
         warnings.append(f"Quarto: {failure}; the report was made by pandoc")
         return None
@@ -102,11 +127,14 @@ def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]
     return page
 
 
-def _by_pandoc(document: str, run: Path, warnings: list[str]) -> str:
-    parameters = {"run": str(run), "renderer": f"nbclient and pandoc {pandoc.version()}"}
+def _by_pandoc(document: str, run: Path) -> tuple[str, list[str]]:
+    """The page, and what it lacks."""
+    parameters = {"run": notebook.RUN, "renderer": f"nbclient and pandoc {pandoc.version()}"}
     cells = notebook.to_notebook(document, parameters)
     with tempfile.TemporaryDirectory(prefix="bakeoff-report-") as folder:
-        warnings.extend(notebook.execute(cells, Path(folder), _CELL_TIMEOUT))
+        Path(folder, notebook.RUN).symlink_to(run)
+        failures = notebook.execute(cells, Path(folder), _CELL_TIMEOUT)
     metadata, _ = notebook.front_matter(document)
-    shown = {name: metadata[name] for name in ("title", "subtitle", "lang") if metadata.get(name)}
-    return pandoc.to_html(notebook.to_markdown(cells), shown)
+    shown = {name: metadata[name] for name in ("title", "lang")}
+    head = callout("important", "This report is incomplete", bullets(failures)) if failures else ""
+    return pandoc.to_html(f"{head}\n\n{notebook.to_markdown(cells)}", shown), failures

@@ -42,7 +42,7 @@ def to_html(run: Path, renderer: str) -> str:
         renderer: What makes the page.
     """
     state, environment = state_of(run), _document(run, "environment")
-    spec = (run / "spec.yaml").read_text(encoding="utf-8") if (run / "spec.yaml").is_file() else ""
+    spec = _spec(run)
     pieces = [
         "## Verdict {#verdict}\n",
         raw(f'<p class="run">Run <code>{safe(run.name)}</code>{safe(_when(environment))}</p>'),
@@ -53,7 +53,7 @@ def to_html(run: Path, renderer: str) -> str:
         "## Reproduce {#reproduce}\n",
         of_stopped(environment, _document(run, "stages"), spec, renderer),
     ]
-    return pandoc.to_html("\n\n".join(pieces), {"title": str(safe(_name(spec, run))), "lang": "en"})
+    return pandoc.to_html("\n\n".join(pieces), {"title": "Bakeoff report", "lang": "en"})
 
 
 def _headline(state: RunState) -> str:
@@ -71,13 +71,18 @@ def _when(environment: dict[str, Any]) -> str:
     return f", {moment(started)}" if started else ""
 
 
-def _name(spec: str, run: Path) -> str:
+def experiment(run: Path) -> str:
     """The experiment's name as the spec has it, else the folder's."""
     try:
-        document = yaml.safe_load(spec)
+        document = yaml.safe_load(_spec(run))
     except yaml.YAMLError:
         return run.name
     return str(document.get("name") or run.name) if isinstance(document, dict) else run.name
+
+
+def _spec(run: Path) -> str:
+    path = run / "spec.yaml"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _document(run: Path, name: str) -> dict[str, Any]:

@@ -171,4 +171,5 @@ def report(run: Run) -> Rendered:
             say(f"note: {warning}", None)
         path = rendered.path.resolve()
         create_link_artifact(path.as_uri(), link_text=str(path), key="report", description=f"One HTML file: {path}")
+        rendered.check()
         return rendered

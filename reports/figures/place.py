@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.escape import safe, safe_json
+from reports.escape import safe, safe_json, visible
 from reports.markup import raw, tabset
 from reports.palette import FAINT, INK
 
@@ -54,7 +54,7 @@ def place(chart: Chart, caption: str = "") -> str:
     """A chart and its caption as Markdown. The chart's `description` is read to those who can't see it."""
     import vl_convert
 
-    specification = chart.to_dict()
+    specification = visible(chart.to_dict())
     specification["config"] = _CONFIG
     specification.pop("usermeta", None)
     still = vl_convert.vegalite_to_svg(_still(specification))

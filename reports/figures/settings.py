@@ -218,7 +218,7 @@ def _values(over: Range) -> list[float]:
         return [over.low]
     points = over.points()
     if points is not None and len(points) <= 6:
-        return points
+        return list(points)
     if over.log:
         inner = [10.0**power for power in range(math.ceil(math.log10(over.low)), math.floor(math.log10(over.high)) + 1)]
         inner = [value for value in inner if 0.06 < over.place(value) < 0.94]
@@ -309,4 +309,8 @@ def _slice(
 
 
 def _points(over: Range | Choices) -> list[Any]:
-    return list(over.values) if isinstance(over, Choices) else over.points() or []
+    return list(over.values) if isinstance(over, Choices) else list((over.points() or [])[:_LISTED])
+
+
+_LISTED = 1_000
+"""Values of a range: far more than there is room for in columns."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from tasks.datasets.unpacking import most_bytes, too_large
 from tasks.errors import BadInput
+from tasks.memory import gigabytes
+
+_BROKEN = (
+    *(OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError),
+    *(ValueError, TypeError, AttributeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError),
+)
+"""What numpy and zipfile raise for damaged files; headers are Python literals."""
 
 
 def read_arrays(path: Path, shown: str) -> dict[str, np.ndarray]:
@@ -19,9 +29,11 @@ def read_arrays(path: Path, shown: str) -> dict[str, np.ndarray]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            _check_sizes(archive.zip, shown)
             return {name: _array(archive, name, shown) for name in archive.files}
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, AttributeError) as error:
-        raise BadInput("is no .npz archive that can be read", where=shown, got=str(error) or None) from error
+    except _BROKEN as error:
+        got = str(error).splitlines()[0] if str(error) else None
+        raise BadInput("is no .npz archive that can be read", where=shown, got=got) from error
 
 
 def read_inputs(path: Path, shown: str) -> np.ndarray:
@@ -63,6 +75,33 @@ def as_inputs(x: np.ndarray, shown: str, name: str) -> np.ndarray:
     x = x.reshape(*x.shape[:3], -1)
     whole = x.dtype.kind in "bui" and x.min() >= 0 and x.max() <= 255
     return x.astype(np.uint8 if whole else np.float32, copy=False)
+
+
+def _check_sizes(archive: zipfile.ZipFile, shown: str) -> None:
+    """Whether the arrays are as large as their headers say, and fit in memory together: numpy makes room for what the
+    header claims before it reads a value.
+
+    Raises:
+        BadInput: they are not, or do not.
+    """
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > most_bytes():
+        raise too_large(shown, f"{gigabytes(unpacked)} unpacked")
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        with archive.open(info) as stream:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+            held = info.file_size - stream.tell()
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize != held:
+            raise BadInput(
+                "is damaged: an array's header does not fit its values",
+                where=f"{shown}, array {info.filename.removesuffix('.npy')}",
+                got=f"{held:,} bytes of values",
+                accepted=f"{' x '.join(map(str, shape))} values of {dtype.itemsize} bytes, as the header says",
+            )
 
 
 def _array(archive: np.lib.npyio.NpzFile, name: str, shown: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.datasets.named_rows import frame_of, names_of
+from tasks.datasets.unpacking import read_unpacked
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _escaped(value: str | None) -> bool:
 def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
     """The whole file as text; arguments and errors as `read_delimited`."""
     try:
-        content = _unpacked(path)
+        content = _unpacked(path, shown)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise BadInput("can't be read", where=shown, got=getattr(error, "strerror", None) or str(error)) from error
     try:
@@ -103,14 +103,12 @@ def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
         ) from None
 
 
-def _unpacked(path: Path) -> bytes:
-    if path.suffix.lower() == ".gz":
-        return gzip.decompress(path.read_bytes())
+def _unpacked(path: Path, shown: str) -> bytes:
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             (name,) = archive.namelist()
             return archive.read(name)
-    return path.read_bytes()
+    return read_unpacked(path, shown)
 
 
 def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[int, list[str]]]:

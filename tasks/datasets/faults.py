@@ -28,13 +28,16 @@ class Fault(NamedTuple):
 
 
 def decoded(
-    contents: Iterable[tuple[str, bytes]], decode: Callable[[bytes], Decoded]
+    contents: Iterable[tuple[str, bytes | Unusable]], decode: Callable[[bytes], Decoded]
 ) -> tuple[dict[str, Decoded], list[Fault]]:
-    """What `decode` makes of each file's content, by path; and the files of which it says `Unusable`."""
+    """What `decode` makes of each file's content, by path; and the files that could not be read, or of which it says
+    `Unusable`."""
     usable: dict[str, Decoded] = {}
     faults: list[Fault] = []
     for path, content in contents:
         try:
+            if isinstance(content, Unusable):
+                raise content
             usable[path] = decode(content)
         except Unusable as error:
             faults.append(Fault(path, str(error)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 import zlib
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.datasets.unpacking import read_unpacked
 from tasks.errors import BadInput
 
 _UNSIGNED_BYTES = 0x08
@@ -24,7 +24,7 @@ def read_idx(path: Path, shown: str) -> np.ndarray:
         BadInput: it can't be read, is no such file, or holds fewer or more bytes than its header says.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = read_unpacked(path, shown)
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput("can't be read", where=shown, got=getattr(error, "strerror", None) or str(error)) from error
     if len(content) < 4 or content[:3] != bytes((0, 0, _UNSIGNED_BYTES)) or not 1 <= content[3] <= 4:
@@ -81,8 +81,9 @@ def read_idx_files(files: list[tuple[Path, str]]) -> tuple[np.ndarray, np.ndarra
 def _pair(files: list[tuple[Path, str]]) -> tuple[np.ndarray, np.ndarray]:
     images, labels = (read_idx(*file) for file in files)
     images_shown, labels_shown = (shown for _, shown in files)
-    if images.ndim not in (3, 4):
-        raise BadInput("holds no images", where=images_shown, got=f"{images.ndim} dimensions", accepted="3 or 4")
+    if images.ndim not in (3, 4) or not images.size:
+        got = " x ".join(map(str, images.shape))
+        raise BadInput("holds no images", where=images_shown, got=got, accepted="3 or 4 dimensions, none of them 0")
     if labels.ndim != 1 or len(labels) != len(images):
         raise BadInput(
             "holds another number of labels than there are images",

@@ -7,19 +7,22 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tasks.datasets.faults import Fault, Unusable, commonest, decoded
+from tasks.datasets.headers import image_size
 from tasks.errors import BadInput
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+MAX_PIXELS = 2**26
+"""Of one image: 67 million, as of 8,192 x 8,192."""
 _MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def read_images(
-    contents: Iterable[tuple[str, bytes]], wanted: Sequence[int] | None = None
+    contents: Iterable[tuple[str, bytes | Unusable]], wanted: Sequence[int] | None = None
 ) -> tuple[list[str], np.ndarray, list[Fault]]:
     """Decodes image files; those of another size or mode than wanted are faults, like those that are no images.
 
     Args:
-        contents: Path and content of each file.
+        contents: Path and content of each file, or why it can't be read.
         wanted: Height, width and channels that a model takes; None: those that most files have.
 
     Returns:
@@ -44,13 +47,16 @@ def decode_image(content: bytes) -> np.ndarray:
     """One image file (PNG, JPEG, BMP) as uint8 `[height, width, channels]`, colours in the order RGB.
 
     Raises:
-        Unusable: it is empty, no image, cut short, or has more than 8 bits a channel.
+        Unusable: it is empty, no image, cut short, too large, or has more than 8 bits a channel.
     """
     import cv2
     from cv2.utils import logging
 
     if not content:
         raise Unusable("is empty")
+    size = image_size(content)
+    if size and size[0] * size[1] > MAX_PIXELS:
+        raise Unusable(f"is {size[0]:,} x {size[1]:,} pixels large; at most {MAX_PIXELS:,} pixels are decoded")
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what is wrong is said here
     try:

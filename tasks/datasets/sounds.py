@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tasks.datasets.faults import Fault, Unusable, commonest, decoded
+from tasks.datasets.headers import missing_sound
 from tasks.errors import BadInput
 
 ENDINGS = (".wav",)
@@ -16,12 +17,12 @@ MAX_BYTES = 4 * 2**30
 
 
 def read_sounds(
-    contents: Iterable[tuple[str, bytes]], wanted: int | None = None
+    contents: Iterable[tuple[str, bytes | Unusable]], wanted: int | None = None
 ) -> tuple[list[str], list[np.ndarray], int, list[Fault]]:
     """Decodes WAV files; those of another rate than wanted are faults, like those that are no mono WAV files.
 
     Args:
-        contents: Path and content of each file.
+        contents: Path and content of each file, or why it can't be read.
         wanted: The rate that a model takes; None: that of most files.
 
     Returns:
@@ -47,18 +48,23 @@ def decode_sound(content: bytes) -> tuple[np.ndarray, int]:
     """One WAV file: float32 `[samples]` in [-1, 1], whatever the file's own precision, and the rate.
 
     Raises:
-        Unusable: it is empty, no WAV file, has several channels, or samples that are not finite.
+        Unusable: it is empty, no WAV file, cut short, too long, has several channels, or samples that are not finite.
     """
     import soundfile
 
     if not content:
         raise Unusable("is empty")
+    if missing := missing_sound(content):
+        raise Unusable(f"is cut short: {missing:,} bytes of sound are missing")
     try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            if file.channels != 1:
+                raise Unusable(f"has {file.channels} channels, not 1")
+            if 4 * file.frames > MAX_BYTES:
+                raise Unusable(f"claims {file.frames:,} samples, which would not fit in memory")
+            samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate
     except (soundfile.SoundFileError, RuntimeError):
         raise Unusable("is no WAV file that can be read") from None
-    if samples.shape[1] != 1:
-        raise Unusable(f"has {samples.shape[1]} channels, not 1")
     if not len(samples):
         raise Unusable("holds no samples")
     if not np.isfinite(samples).all():

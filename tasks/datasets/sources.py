@@ -26,6 +26,7 @@ from tasks.datasets.idx import find_idx, read_idx_files
 from tasks.datasets.npz import read_npz
 from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
 from tasks.datasets.stored_files import ARCHIVES, list_files, read_files
+from tasks.datasets.unpacking import check_regular
 from tasks.errors import BadInput, nearest
 from tasks.spec.models import Data, Read
 
@@ -158,9 +159,14 @@ def _read_path(data: Data, path: Path) -> Source:
 
 def _path(source: str, base: Path | None) -> Path:
     """The existing path that `source` means: beside the spec, else in the current folder."""
-    paths = [folder / Path(source).expanduser() for folder in (base, Path()) if folder is not None]
+    try:
+        named = Path(source).expanduser()
+    except RuntimeError:
+        raise BadInput("there is no such user", where="data.source", got=source, remedy="write the path out") from None
+    paths = [folder / named for folder in (base, Path()) if folder is not None]
     for path in paths:
         if os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, also False where the name can't be one
+            check_regular(path, source, "data.source")
             return path
     if "/" not in source and "." not in source:
         accepted = f"{nearest(source, CATALOGUE)}; or {_KINDS}"

@@ -9,7 +9,10 @@ import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
+from tasks.datasets.faults import Unusable
+from tasks.datasets.unpacking import most_bytes, read_regular, too_large
 from tasks.errors import BadInput
+from tasks.memory import gigabytes
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
@@ -33,31 +36,53 @@ def list_files(root: Path, shown: str) -> list[str]:
                 names = [member.name for member in archive if member.isfile()]
     except _BROKEN as error:
         raise _unreadable(error, shown) from error
-    return sorted({name for name in names if not _hidden(name)})
+    wanted = sorted({name for name in names if not _hidden(name)})
+    unreadable = next((name for name in wanted if any("\ud800" <= letter <= "\udfff" for letter in name)), None)
+    if unreadable is not None:
+        raise BadInput(
+            "a file's or a folder's name is not UTF-8",
+            where=shown,
+            got=repr(unreadable.encode("utf-8", "surrogateescape"))[2:-1],
+            remedy="rename it: class names are shown in the report",
+        )
+    return wanted
 
 
-def read_files(root: Path, wanted: Collection[str], shown: str) -> Iterator[tuple[str, bytes]]:
-    """Path and content of the `wanted` files, in no particular order; nothing is unpacked onto the disk.
+def read_files(root: Path, wanted: Collection[str], shown: str) -> Iterator[tuple[str, bytes | Unusable]]:
+    """Path and content of the `wanted` files, in no particular order, or why a file of a folder can't be used; nothing
+    is unpacked onto the disk.
 
     Raises:
-        BadInput: an archive or a file can't be read.
+        BadInput: an archive can't be read, or says that it holds more than fits in memory.
     """
     try:
         if root.is_dir():
             for name in wanted:
-                yield name, (root / name).read_bytes()
+                try:
+                    yield name, read_regular(root / name)
+                except Unusable as error:
+                    yield name, error
         elif zipfile.is_zipfile(root):
             with zipfile.ZipFile(root) as archive:
+                _refuse_too_large(sum(archive.getinfo(name).file_size for name in wanted), shown)
                 for name in wanted:
                     yield name, archive.read(name)
         else:
+            unpacked = 0
             with tarfile.open(root) as archive:
                 for member in archive:
                     if member.isfile() and member.name in wanted:
+                        unpacked += member.size
+                        _refuse_too_large(unpacked, shown)
                         stream = archive.extractfile(member)
                         yield member.name, stream.read() if stream else b""
     except _BROKEN as error:
         raise _unreadable(error, shown) from error
+
+
+def _refuse_too_large(unpacked: int, shown: str) -> None:
+    if unpacked > most_bytes():
+        raise too_large(shown, f"at least {gigabytes(unpacked)} unpacked")
 
 
 def _hidden(name: str) -> bool:

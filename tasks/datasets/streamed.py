@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset, Streamed
 from tasks.datasets.columns import Reading, inputs_of
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.splits import split_rows
+from tasks.memory import memory_bytes
 from tasks.spec.models import Data
 
 MOST_MEMORY = 4_000_000_000
@@ -41,12 +40,7 @@ class Sampling:
 
 def default_memory() -> int:
     """Bytes that decoded data may take on this machine, or in this container."""
-    total = MOST_MEMORY * 4
-    with suppress(OSError, ValueError):
-        total = min(total, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(OSError, ValueError):  # "max" where the container has no limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return total // 4
+    return min(MOST_MEMORY, memory_bytes() // 4)
 
 
 def decide(dataset: Dataset, frame: ParquetTable, inputs: list[str], data: Data) -> Sampling | None:

@@ -214,4 +214,13 @@ def _quantity(column: pd.Series, numbers: pd.Series | None, where: str) -> np.nd
                 remedy="set data.task: classification, or mend these values",
             )
         numbers = column.map(meaning)
+    elif column.dtype.kind in "iu" and numbers.nunique() < column.nunique() / 2:
+        raise BadInput(
+            "the target's numbers are too large to be told apart",
+            where=where,
+            got=f"{column.nunique():,} different whole numbers from {column.min():,} to {column.max():,}, which are "
+            f"{numbers.nunique():,} in floating point",
+            accepted=f"whole numbers up to {2**53:,}",
+            remedy="subtract what they have in common, such as the smallest of them",
+        )
     return numbers.to_numpy(np.float64)

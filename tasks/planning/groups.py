@@ -15,6 +15,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.plan import Calibration, PlannedTrial, Recipe
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
+from tasks.training.shapes import shapes_only
 from tasks.training.stacked_layers import incompatibility, layers_of, widest
 from tasks.training.trial import Trial
 
@@ -83,11 +84,13 @@ class Grouping:
         return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores)
 
     def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
-        """The network of a recipe's `model`, which many groups may share: built once, since that takes a while."""
+        """The network of a recipe's `model` without values, which many groups may share: built once, since that takes
+        a while."""
         outputs = data.classes or 1
         key = identifier([model, data.features, data.lengths, outputs])
         if key not in self.built:
-            self.built[key] = architecture.build(data.features, outputs)
+            with shapes_only():
+                self.built[key] = architecture.build(data.features, outputs)
         return self.built[key]
 
 
@@ -208,7 +211,8 @@ def _group(
         hidden: network(trial.architecture, variants[trial.variant_id].settings["model"], data)
         for hidden, trial in widths.items()
     }
-    model = widest(list(models.values()))
+    with shapes_only():
+        model = widest(list(models.values()))
     recipe = variants[trials[0].variant_id]
     augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None

@@ -104,6 +104,11 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
     ]
     _check_fair(searches, tune)
     count = sum(search.trials for search in searches) * tune.seeds * (tune.folds or 1)
+    _refuse_too_many(count)
+    return searches
+
+
+def _refuse_too_many(count: int) -> None:
     if count > MAX_SEARCHED:
         raise BadInput(
             "the search is too large",
@@ -112,7 +117,6 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
             accepted=f"at most {MAX_SEARCHED:,}",
             remedy="fewer settings (trials), seeds, folds or recipes",
         )
-    return searches
 
 
 def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
@@ -120,6 +124,7 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
     epochs = _most_epochs(recipe, space)
     trials = tune.trials or DEFAULT_TRIALS
     if METHODS[method].training == "rungs":
+        _refuse_too_many(trials)  # before their rungs are counted
         _refuse_for_rungs(recipe, space)
         ladder = [Rung(possible(space, rung.settings), rung.epochs) for rung in rungs(trials, epochs)]
         return Search(recipe, method, space, ladder[0].settings, epochs_of(ladder), tuple(ladder))

@@ -15,6 +15,7 @@ import numpy as np
 from tasks.augmentation.policy import Policy, example_seconds, policy_of
 from tasks.dataset import Dataset, Values, always_meant
 from tasks.errors import BadInput
+from tasks.memory import gigabytes, memory_bytes
 from tasks.planning import probe
 from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
 from tasks.planning.groups import Group, Grouping, RowCounts, replicas_of, work_of
@@ -25,6 +26,7 @@ from tasks.spec.models import Spec
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.scoring import EVALUATION_BYTES
+from tasks.training.shapes import shapes_only
 from tasks.training.stacked_layers import joinable, widest
 from tasks.training.streaming import CACHED_WINDOWS, window_bytes
 
@@ -41,11 +43,13 @@ class Machine:
         probe_share: Of the time that the trials are expected to take: what measuring the machine may take at most. With
             0 the cost model alone decides.
         example_seconds: How long one core takes to augment one example: from a policy and some examples.
+        memory: Bytes that a trial may take at most.
     """
 
     cores: int = field(default_factory=cores)
     probe_share: float = PROBE_SHARE
     example_seconds: Callable[[Policy, Values], float] = example_seconds
+    memory: int = field(default_factory=memory_bytes)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def _stacks(
     machine = context.machine
     grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores)
     alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
+    _refuse_too_large([group.work for groups in alike for group in groups], machine.memory)
     for group in (group for groups in alike for group in groups):
         _refuse_without_twin(group, variants)
     timed, found = calibrations is None, None
@@ -168,6 +173,20 @@ def _core_shares(alike: Sequence[Sequence[Group]], calibrations: Mapping[bool, C
     seconds = [sum(group.divided(calibrations, 1)[0].seconds for group in groups if not group.why) for groups in alike]
     whole = sum(seconds) or 1.0  # what goes through `Model.fit` waits until all stacks are done
     return [min(cores, max(1, math.ceil(2 * cores * each / whole))) for each in seconds]
+
+
+def _refuse_too_large(works: Sequence[Work], memory: int) -> None:
+    """Raises BadInput where one trial takes more bytes than there are."""
+    largest = max(works, key=lambda work: work.trial_bytes)
+    if largest.trial_bytes > memory:
+        raise BadInput(
+            "a network takes more memory than there is",
+            where="model",
+            got=f"{largest.parameters:,} weights, {largest.activations:,} activations a row in batches of "
+            f"{largest.batch_size:,}: about {gigabytes(largest.trial_bytes)} to train",
+            accepted=f"at most {gigabytes(memory)}, the memory of this machine or container",
+            remedy="fewer or narrower layers, a smaller batch_size, or a machine with more memory",
+        )
 
 
 def _refuse_without_twin(group: Group, variants: Mapping[str, Recipe]) -> None:
@@ -210,7 +229,9 @@ def _joined(
 
     def together(part: Sequence[int]) -> Work:
         first = groups[part[0]].work
-        found = work_of(widest([groups[index].network for index in part]), first.batch_size, first.steps)
+        with shapes_only():
+            network = widest([groups[index].network for index in part])
+        found = work_of(network, first.batch_size, first.steps)
         return replace(found, answers=first.answers)
 
     rules = [list(group.rules.values()) for group in groups]

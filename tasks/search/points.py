@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
-from tasks.search.space import Choices, Range, Setting, Space
+from tasks.search.space import Choices, Range, Setting, Space, Steps
 
 
 def key(value: Any) -> str:
@@ -21,7 +22,8 @@ def values(over: Range | Choices) -> Sequence[Any] | None:
     Other than `points`, it knows the whole numbers of a logarithmic range too.
     """
     if isinstance(over, Range) and over.integer:
-        return range(math.ceil(over.low), math.floor(over.high) + 1, round(over.step or 1))
+        low, step = math.ceil(over.low), round(over.step or 1)
+        return Steps(low, step, (math.floor(over.high) - low) // step + 1)
     return over.points()
 
 
@@ -54,8 +56,8 @@ class Settings:
     """The settings of a space without continuous ranges, conditions applied, numbered from 0: the last dimension is the
     fastest.
 
-    They are counted, not listed, and remembered is only what later conditions hang on: a space of many millions costs
-    no more than a small one.
+    They are counted, not listed, by spans of values that no condition tells apart: a space of many millions costs no
+    more than a small one.
 
     Raises:
         ValueError: a range is continuous.
@@ -74,18 +76,23 @@ class Settings:
             if not dimension.active(setting):
                 continue
             listed = self._values[place]
-            if dimension.name not in self._watched[place + 1]:  # as many settings follow each value
-                chosen, number = divmod(number, self._count(place + 1, {**setting, dimension.name: listed[0]}))
-                setting[dimension.name] = listed[chosen]
-                continue
-            for value in listed:
-                extended = {**setting, dimension.name: value}
-                below = self._count(place + 1, extended)
-                if number < below:
-                    setting = extended
+            for start, stop in self._alike(place):
+                of_each = self._count(place + 1, {**setting, dimension.name: listed[start]})
+                if number < (stop - start) * of_each:
+                    chosen, number = divmod(number, of_each)
+                    setting = {**setting, dimension.name: listed[start + chosen]}
                     break
-                number -= below
+                number -= (stop - start) * of_each
         return setting
+
+    def _alike(self, place: int) -> list[tuple[int, int]]:
+        """Spans of positions in a dimension's values: all values of a span are followed by as many settings, since no
+        condition tells them apart."""
+        dimension, listed = self._space[place], self._values[place]
+        named = [value for later in self._space[place:] for value in later.when.get(dimension.name, ())]
+        alone = sorted({found for value in named if (found := _position(listed, value)) is not None})
+        bounds = sorted({0, len(listed), *alone, *(found + 1 for found in alone)})
+        return list(pairwise(bounds))
 
     def _count(self, place: int, setting: Setting) -> int:
         """How many settings begin with `setting`, which has values for the dimensions before `place`."""
@@ -100,9 +107,16 @@ class Settings:
         dimension, listed = self._space[place], self._values[place]
         if not dimension.active(setting):
             return self._count(place + 1, setting)
-        if dimension.name not in self._watched[place + 1]:
-            return len(listed) * self._count(place + 1, {**setting, dimension.name: listed[0]})
-        return sum(self._count(place + 1, {**setting, dimension.name: value}) for value in listed)
+        return sum(
+            (stop - start) * self._count(place + 1, {**setting, dimension.name: listed[start]})
+            for start, stop in self._alike(place)
+        )
+
+
+def _position(listed: Sequence[Any], value: Any) -> int | None:
+    if isinstance(listed, Steps):
+        return listed.place(value)
+    return next((place for place, each in enumerate(listed) if each == value), None)
 
 
 def _listed(name: str, over: Range | Choices) -> Sequence[Any]:

@@ -7,12 +7,53 @@ depend on them, so a setting can be drawn in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 Setting = dict[str, Any]
 """Name to value, plain JSON, for each dimension that is active."""
+
+
+@dataclass(frozen=True)
+class Steps(Sequence[float]):
+    """Numbers from `low` on in equal steps, as a list has them, but never written out: there may be many millions.
+    Whole numbers where both are; else steps of 0.1 come to 0.3, as one writes it, not to 0.30000000000000004.
+
+    >>> list(Steps(0.1, 0.1, 3)), 0.3 in Steps(0.1, 0.1, 3), 7 in Steps(0, 2, 10**9)
+    ([0.1, 0.2, 0.3], True, False)
+    """
+
+    low: float
+    step: float
+    number: int
+
+    def __len__(self) -> int:
+        return self.number
+
+    @overload
+    def __getitem__(self, place: int) -> float: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[float]: ...
+
+    def __getitem__(self, place: int | slice) -> float | list[float]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.number))]
+        if not -self.number <= place < self.number:
+            raise IndexError(f"{place} of {self.number} numbers")
+        value = self.low + (place + self.number if place < 0 else place) * self.step
+        return value if isinstance(value, int) else float(f"{value:.12g}")
+
+    def __contains__(self, value: object) -> bool:
+        return self.place(value) is not None
+
+    def place(self, value: object) -> int | None:
+        """At which position a value stands, or None."""
+        if not isinstance(value, int | float) or not self.low <= value <= self[-1]:
+            return None
+        place = min(round((value - self.low) / self.step), self.number - 1)
+        return place if self[place] == value else None
 
 
 @dataclass(frozen=True)
@@ -31,15 +72,12 @@ class Range:
     integer: bool = False
     step: float | None = None
 
-    def points(self) -> list[float] | None:
-        """Every value in order, or None where there are too many to count. Steps of 0.1 come to 0.3, as one writes it,
-        not to 0.30000000000000004."""
+    def points(self) -> Steps | None:
+        """Every value in order, or None where there are too many to count."""
         if self.step is None and not (self.integer and not self.log):
             return None
         step = self.step or 1
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        points = [self.low + index * step for index in range(count)]
-        return [point if isinstance(point, int) else float(f"{point:.12g}") for point in points]
+        return Steps(self.low, step, math.floor((self.high - self.low) / step + 1e-9) + 1)
 
     def place(self, value: float) -> float:
         """Where a value lies, 0 at `low` and 1 at `high`, on the range's scale.

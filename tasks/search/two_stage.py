@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -77,8 +78,9 @@ def _cut_range(over: Range, best: list[float]) -> Range:
     points = values(over)
     if points is None:
         return replace(over, low=_at(over, low), high=_at(over, high))
-    kept = [point for point in points if low - 1e-9 <= over.place(point) <= high + 1e-9]
-    return replace(over, low=kept[0], high=kept[-1])
+    first = bisect_left(points, low - 1e-9, key=over.place)
+    last = bisect_right(points, high + 1e-9, key=over.place) - 1
+    return replace(over, low=points[first], high=points[last])
 
 
 def _at(over: Range, place: float) -> float:

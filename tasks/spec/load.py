@@ -102,12 +102,15 @@ def _walk(node: yaml.Node, path: str, lines: dict[str, int], name: str, depth: i
     if len(lines) > MAX_VALUES:
         raise BadInput("too many values for a spec", where=name, accepted=f"at most {MAX_VALUES:,}")
     lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode):
+        _refuse_half_characters(node, name)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(item, f"{path}[{index}]", lines, name, depth + 1)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, item in node.value:
+            _refuse_half_characters(key, name)
             child = f"{path}.{key.value}" if path else str(key.value)
             if str(key.value) in seen:
                 raise BadInput(
@@ -118,6 +121,19 @@ def _walk(node: yaml.Node, path: str, lines: dict[str, int], name: str, depth: i
             seen.add(str(key.value))
             lines[child] = key.start_mark.line + 1
             _walk(item, child, lines, name, depth + 1)
+
+
+def _refuse_half_characters(node: yaml.Node, name: str) -> None:
+    """Raises BadInput for half of a surrogate pair: no file can hold such a text."""
+    half = isinstance(node.value, str) and next((each for each in node.value if "\ud800" <= each <= "\udfff"), None)
+    if half:
+        raise BadInput(
+            "holds half of a character",
+            where=f"{name.encode('utf-8', 'backslashreplace').decode()}:{node.start_mark.line + 1}",
+            got=f"\\u{ord(half):04x}",
+            accepted="text in Unicode",
+            remedy='write the whole character, such as "é" or "\\U0001F600"',
+        )
 
 
 def override(value: Any, assignment: str) -> None:

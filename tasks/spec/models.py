@@ -478,6 +478,10 @@ class Gate(Frozen):
         if (self.at_least is None) == (self.at_most is None):
             got = "neither" if self.at_least is None else "both"
             raise problem("a gate has one threshold", got=got, accepted="at_least or at_most")
+        bound = "at_least" if self.at_least is not None else "at_most"
+        metric, threshold = METRICS[self.metric], getattr(self, bound)
+        if not metric.bounds[0] <= threshold <= metric.bounds[1]:
+            raise problem("is no value of this metric", got=f"{threshold:g}", accepted=metric.range, suffix=bound)
         return self
 
 

@@ -361,8 +361,12 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
         return Range(*LEARNING_RATES[optimizer], log=True)
     if over.choices is not None:
         return Choices(tuple(_plain_choice(name, value) for value in over.choices))
-    integer = takes_integers(place, settings)
     assert over.low is not None and over.high is not None
+    if name in ("schedule", "imbalance", "augmentation"):
+        got = f"{written(over.low)} to {written(over.high)}"
+        accepted = f"a list of choices, each written as under train.{name}"
+        raise BadInput("is chosen by name: it has no range", where=_where(name), got=got, accepted=accepted)
+    integer = takes_integers(place, settings)
     if integer and over.step is not None and not over.step.is_integer():
         raise BadInput(
             "whole numbers go by whole steps",
@@ -373,7 +377,19 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
     for end, value in (("low", over.low), ("high", over.high)):
         if integer and not isinstance(value, int):
             raise BadInput("is of the wrong type", where=_where(name, end), got=repr(value), accepted="a whole number")
+    if (integer or over.step) and (over.high - over.low) / (over.step or 1) > _VALUES:
+        raise BadInput(
+            "has too many values to be told apart",
+            where=_where(name, "step" if over.step else "high"),
+            got=f"{written(over.low)} to {written(over.high)}" + (f" in steps of {over.step:g}" if over.step else ""),
+            accepted=f"at most {_VALUES:,} values",
+            remedy="take longer steps, or no step: then any number between is drawn" if over.step else None,
+        )
     return Range(over.low, over.high, log=over.scale == "log", integer=integer, step=over.step)
+
+
+_VALUES = 10_000_000_000
+"""Of one dimension: numbers are written with twelve digits."""
 
 
 def _check_values(dimension: Dimension, settings: Settings) -> None:

@@ -29,6 +29,8 @@ Method = Annotated[str, BeforeValidator(partial(_known_method, kind="searcher"))
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) >= 10**15:
+        raise problem("is out of range", got=repr(value)[:40], accepted="whole numbers of at most 15 digits")
     if value is not None and (
         isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
     ):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.errors import BadInput
+from tasks.interruption import signals_wait
 from tasks.validation.wording import shown
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class Expectation:
         Raises:
             BadInput: a parameter is missing, or its value is of the wrong type or out of range.
         """
-        import great_expectations.expectations as library
-
-        cls = getattr(library, "".join(word.capitalize() for word in self.name.split("_")))
+        cls = getattr(_library().expectations, "".join(word.capitalize() for word in self.name.split("_")))
         try:
             return cls(**self.parameters)
         except ValueError as error:  # pydantic's, or raised by a validator
@@ -69,8 +68,7 @@ def run(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Outcom
     """One outcome for each expectation, in their order."""
     if not expectations:
         return []
-    import great_expectations as gx
-
+    gx = _library()
     built = [expectation.build() for expectation in expectations]
     for position, expectation in enumerate(built):
         expectation.meta = {"position": position}  # the library answers in an order of its own
@@ -83,6 +81,14 @@ def run(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Outcom
         answer.expectation_config.meta["position"]: answer for answer in answers if answer.expectation_config
     }
     return [_outcome(by_position[position]) for position in range(len(built))]
+
+
+def _library() -> Any:
+    """Great Expectations, imported."""
+    with signals_wait():
+        import great_expectations
+        import great_expectations.expectations
+    return great_expectations
 
 
 def _context() -> EphemeralDataContext:

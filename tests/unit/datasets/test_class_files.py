@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import os
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,6 +17,10 @@ import pytest
 import soundfile
 
 from tasks.dataset import Dataset
+from tasks.datasets.faults import Unusable
+from tasks.datasets.headers import image_size
+from tasks.datasets.idx import read_idx
+from tasks.datasets.images import decode_image
 from tasks.datasets.load import load_dataset
 from tasks.datasets.sounds import decode_sound
 from tasks.errors import BadInput
@@ -193,3 +200,80 @@ def test_a_broken_archive_among_images_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(io.BytesIO(b"PK").getvalue())
     with pytest.raises(BadInput, match=r"a\.zip: can't be read"):
         load(tmp_path / "a.zip")
+
+
+def test_pipes_links_to_nothing_and_files_cut_short_are_skipped_one_by_one(tmp_path: Path) -> None:
+    root = clips(tmp_path / "clips")
+    whole = (root / "no" / "0.wav").read_bytes()
+    os.mkfifo(root / "no" / "pipe.wav")
+    (root / "yes" / "gone.wav").symlink_to(tmp_path / "nowhere")
+    (root / "yes" / "cut.wav").write_bytes(whole[:100])
+    dataset = load(root, unreadable="skip")
+    assert dataset.rows == 6
+    (note,) = [note for note in dataset.notes if "left out" in note]
+    assert "no/pipe.wav is no file: a pipe or a device" in note
+    assert "yes/gone.wav can't be read: No such file or directory" in note
+    assert "yes/cut.wav is cut short: 104 bytes of sound are missing" in note
+
+
+def test_a_wav_file_of_unknown_length_is_read(tmp_path: Path) -> None:
+    root = clips(tmp_path / "clips")
+    file = root / "no" / "0.wav"
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<I", content, content.index(b"data") + 4, 0xFFFFFFFF)
+    file.write_bytes(content)
+    assert load(root).rows == 6
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "jpg"])
+def test_an_image_that_claims_to_be_huge_is_not_decoded(kind: str) -> None:
+    _, encoded = cv2.imencode(f".{kind}", np.zeros((3, 5, 3), np.uint8))
+    content = bytearray(encoded.tobytes())
+    assert image_size(bytes(content)) == (5, 3)
+    place, form = {"png": (16, ">II"), "bmp": (18, "<ii"), "jpg": (content.find(b"\xff\xc0") + 5, ">HH")}[kind]
+    struct.pack_into(form, content, place, 60_000, 60_000)
+    with pytest.raises(Unusable, match="60,000 x 60,000 pixels"):
+        decode_image(bytes(content))
+
+
+def test_what_would_not_fit_in_memory_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.datasets.unpacking.memory_bytes", lambda: 4_000)
+    table, idx = tmp_path / "a.csv.gz", tmp_path / "b.gz"
+    for path in (table, idx):
+        path.write_bytes(gzip.compress(b"a,b\n" * 1_000))
+    np.savez_compressed(tmp_path / "c.npz", x=np.zeros((100, 10)), y=np.zeros(100))
+    with zipfile.ZipFile(tmp_path / "d.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("no/0.wav", bytes(10_000))
+    with tarfile.open(tmp_path / "e.tar.gz", "w:gz") as archive_of_tape:
+        member = tarfile.TarInfo("no/0.wav")
+        member.size = 10_000
+        archive_of_tape.addfile(member, io.BytesIO(bytes(10_000)))
+    for path in (table, tmp_path / "c.npz", tmp_path / "d.zip", tmp_path / "e.tar.gz"):
+        with pytest.raises(BadInput, match="too large for the memory"):
+            load(path, **({"target": "a"} if path == table else {}))
+    with pytest.raises(BadInput, match="too large for the memory"):
+        read_idx(idx, "b.gz")
+
+
+def test_names_that_are_no_utf8_and_pipes_for_a_source_are_refused(tmp_path: Path) -> None:
+    root = clips(tmp_path / "clips")
+    (root / "no").rename(os.fsdecode(os.fsencode(root) + b"/n\xff"))
+    with pytest.raises(BadInput, match="is not UTF-8") as refused:
+        load(root)
+    assert "n\\xff/0.wav" in (refused.value.got or "")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(BadInput, match="neither a file nor a folder"):
+        load(tmp_path / "pipe.csv", target="y")
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000, 100), }", "{'descr'"]
+)
+def test_a_numpy_header_that_lies_or_can_not_be_read(header: str, tmp_path: Path) -> None:
+    line = header.encode().ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(line)) + line + bytes(10)
+    with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
+        archive.writestr("x.npy", array)
+        archive.writestr("y.npy", array)
+    with pytest.raises(BadInput):
+        load(tmp_path / "lie.npz")

@@ -134,3 +134,9 @@ def test_a_class_of_interest_that_is_not_there_is_refused(classes: tuple[str, ..
     with pytest.raises(BadInput) as error:
         named(classes, said)
     assert error.value.where == "data.positive"
+
+
+def test_whole_numbers_that_are_one_in_floating_point_are_refused() -> None:
+    column = pd.Series(np.arange(100, dtype=np.uint64) + np.uint64(2**63))
+    with pytest.raises(BadInput, match="too large to be told apart"):
+        as_target(column, "a table, column y", task="regression")

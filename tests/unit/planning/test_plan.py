@@ -727,3 +727,11 @@ def test_the_data_are_described() -> None:
     assert (data.notes, data.licence) == (["a note"], "CC0")
     assert plan_of(data=dataset(images=True), features=(8, 8, 1)).data.image_shape == [8, 8, 1]
     assert plan_of(data=dataset(classes=None)).data.classes is None
+
+
+def test_a_network_that_does_not_fit_in_memory_is_refused_with_its_size() -> None:
+    spec = spec_of(model={"mlp": {"hidden": [40_000, 40_000]}})
+    with pytest.raises(BadInput, match="more memory than there is") as refused:
+        plan_of(spec, machine=Machine(cores=2, memory=8 * 10**9))
+    assert refused.value.where == "model" and "about 38.5 GB to train" in (refused.value.got or "")
+    assert refused.value.accepted == "at most 8.0 GB, the memory of this machine or container"

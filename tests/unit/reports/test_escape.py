@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.escape import Html, safe, safe_json, safe_lines
+from reports.escape import Html, safe, safe_json, safe_lines, visible
 from reports.markup import raw
 from reports.pandoc import to_html
 
@@ -50,6 +50,11 @@ def test_what_is_safe_stays_as_it_is() -> None:
 
 def test_hidden_characters_are_made_visible() -> None:
     assert safe("a\u202eb\x00c") == "a\ufffdb\ufffdc"
+
+
+def test_a_chart_gets_no_hidden_characters() -> None:
+    value = {"a\0": ["b\u202ec", 1, None, {"d": "e\x1b\n"}]}
+    assert visible(value) == {"a\ufffd": ["b\ufffdc", 1, None, {"d": "e\ufffd\n"}]}
 
 
 def test_preformatted_text_keeps_lines_and_indentation() -> None:

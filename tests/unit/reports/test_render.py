@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 import textwrap
 from dataclasses import replace
@@ -27,6 +28,7 @@ GOOD = """
         "theme": sorted(os.listdir("theme")),
         "parameters": yaml.safe_load(pathlib.Path("parameters.yml").read_text()),
         "document": pathlib.Path("comparison.qmd").read_text(),
+        "run": str(pathlib.Path("run").resolve()),
         "python": os.environ["QUARTO_PYTHON"],
         "path": os.environ["PYTHONPATH"],
     }
@@ -59,7 +61,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def quick_pandoc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands in for the other renderer, which the tests below only want to see called."""
-    monkeypatch.setattr(render, "_by_pandoc", lambda document, run, warnings: "made by pandoc")
+    monkeypatch.setattr(render, "_by_pandoc", lambda document, run: ("made by pandoc", []))
 
 
 def test_quarto_gets_a_private_copy_its_parameters_and_this_interpreter(run: Path, install, tmp_path: Path) -> None:
@@ -73,13 +75,14 @@ def test_quarto_gets_a_private_copy_its_parameters_and_this_interpreter(run: Pat
         *("render", "comparison.qmd", "--to", "html", "--output", "report.html"),
         *("--execute-params", "parameters.yml", "--no-execute-daemon"),
     ]
-    assert seen["folder"] == ["comparison.qmd", "parameters.yml", "theme"]
+    assert seen["folder"] == ["comparison.qmd", "parameters.yml", "run", "theme"]
     assert "report.css" in seen["theme"]
-    assert seen["parameters"] == {"run": str(run), "renderer": "Quarto"}
+    assert seen["parameters"] == {"run": "run", "renderer": "Quarto"}
+    assert seen["run"] == str(run)
     assert seen["python"] == sys.executable
     assert str(Path(render.__file__).parents[1]) in seen["path"]
     metadata, _ = notebook.front_matter(seen["document"])
-    assert metadata["title"] == safe("synthetic")
+    assert metadata["title"] == "Bakeoff report"
     html = metadata["format"]["html"]
     assert html["embed-resources"] is True
     assert html["html-math-method"] == "mathml"
@@ -159,9 +162,50 @@ def test_a_cell_that_fails_says_so_in_its_place(run: Path) -> None:
     replace(verdict, against_baselines=unheard).write(run)
     made = render.render(run, renderer="pandoc")
     page = made.path.read_text(encoding="utf-8")
-    assert made.warnings == ("cell report failed: ReportIncomplete: baselines: KeyError: 'unheard of'",)
+    assert made.failures == ("cell report failed: ReportIncomplete: baselines: KeyError: 'unheard of'",)
+    with pytest.raises(render.ReportFailed, match="incomplete: cell report failed"):
+        made.check()
+    assert page.index("This report is incomplete") < page.index('id="comparison"')
     assert "This part of the report could not be made" in page
     assert 'id="reproduce"' in page
+
+
+def test_a_kernel_that_dies_makes_a_report_that_says_so(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = render._DOCUMENT.read_text(encoding="utf-8")
+    killing = "```{python}\n#| label: killed\nimport os\nos.kill(os.getpid(), 9)\n```\n\n"
+    broken = run / "broken.qmd"
+    broken.write_text(document.replace("```{python}\n#| label: report", f"{killing}```{{python}}\n#| label: report"))
+    monkeypatch.setattr(render, "_DOCUMENT", broken)
+    made = render.render(run, renderer="pandoc")
+    assert len(made.failures) == 1
+    assert made.failures[0].startswith("cell killed failed: DeadKernelError: the process that runs the report")
+    page = made.path.read_text(encoding="utf-8")
+    assert "This report is incomplete" in page and "died" in page and "<title>synthetic</title>" in page
+
+
+def test_an_interrupt_ends_the_cells_and_leaves_no_process(tmp_path: Path) -> None:
+    source = """
+        import os, pathlib, signal, sys, threading, time
+        from reports import notebook
+        cell = "import os, pathlib, time\\npathlib.Path('pid').write_text(str(os.getpid()))\\ntime.sleep(60)"
+
+        def interrupt():
+            while not pathlib.Path("pid").exists():
+                time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            notebook.execute(notebook.to_notebook("```{python}\\n" + cell + "\\n```", {}), pathlib.Path.cwd(), 60)
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    environment = os.environ | {"PYTHONPATH": str(Path(render.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], cwd=tmp_path, env=environment, timeout=60)
+    assert done.returncode == 130
+    kernel = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    assert not kernel.exists() or kernel.read_text().split()[2] == "Z"
 
 
 @pytest.mark.parametrize(

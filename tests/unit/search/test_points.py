@@ -100,3 +100,19 @@ def test_outside(setting: dict[str, object]) -> None:
 def test_a_shape_holds_what_it_hangs_on() -> None:
     assert shape(NESTED, {"kind": "mlp", "layers": 3, "third": 0.5, "rate": 0.1}) == {"kind": "mlp", "layers": 3}
     assert shape(NESTED[:1], {"kind": "mlp"}) == {}
+
+
+def test_billions_of_steps_are_counted_and_found_without_being_written_out() -> None:
+    fine = Range(0.1, 0.9, step=4e-10)
+    steps = values(fine)
+    assert steps is not None and len(steps) == 2_000_000_001 and steps[-1] == 0.9 and 0.5 in steps
+    assert 0.50000000001 not in steps and "0.5" not in steps
+    space = (
+        Dimension("units", Range(1, 10**9, integer=True)),
+        Dimension("rate", fine, when={"units": (7, 10**9)}),
+    )
+    settings = Settings(space)
+    assert settings.number == 10**9 - 2 + 2 * 2_000_000_001
+    assert settings[6 + 2_000_000_001] == {"units": 8} and settings[6] == {"units": 7, "rate": 0.1}
+    assert settings[settings.number - 1] == {"units": 10**9, "rate": 0.9}
+    assert inside(space, {"units": 7, "rate": 0.1000000004}) and not inside(space, {"units": 8, "rate": 0.1})

@@ -144,7 +144,7 @@ def test_a_condition_without_what_is_searched_is_refused() -> None:
 def test_a_condition_names_a_stepped_value_as_one_writes_it() -> None:
     space = {"dropout": {"low": 0.1, "high": 0.5, "step": 0.1}, "l2": {"low": 0.1, "high": 1, "when": {"dropout": 0.3}}}
     (search,) = searches({"space": space})
-    assert search.space[0].over.points() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert list(search.space[0].over.points()) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert search.space[1].active({"dropout": search.space[0].over.points()[2]})
 
 

@@ -1,0 +1,32 @@
+"""How much memory there is: what claims to need more is refused before it is decoded, built or trained."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+_CONTAINER = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def memory_bytes() -> int:
+    """What this process may take at most: the machine's memory, or less where a container or a limit (`ulimit -v`)
+    allows less. Not what is free just now, so two runs of one spec get the same answer."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in _CONTAINER:
+        with suppress(OSError, ValueError):  # there is none, or it says "max"
+            limits.append(int(path.read_text(encoding="ascii")))
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        limits.append(limit)
+    return min(limits)
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes as it is read.
+
+    >>> gigabytes(1_610_612_736)
+    '1.6 GB'
+    """
+    return f"{count / 1e9:,.1f} GB"
