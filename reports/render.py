@@ -76,8 +76,8 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     started = time.monotonic()
     run = Path(run).resolve()
     if stopped.can_be_shown(run):
-        page = _headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
-        path = write_text(run / "report.html", page)
+        short = _headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
+        path = write_text(run / "report.html", short)
         return Rendered(path, "pandoc", round(time.monotonic() - started, 3), ())
     plan = read_run(run).plan
     document = _DOCUMENT.read_text(encoding="utf-8")
