@@ -13,6 +13,7 @@ from tasks.execution.recording import PreparedByFold, Searched, folder_of, recor
 from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
+from tasks.memory import memory_bytes
 from tasks.planning.cost_model import cores
 from tasks.planning.jobs import Job
 from tasks.planning.trials import bind_trial, training_of
@@ -56,6 +57,13 @@ def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int
     """How many processes make augmented rows; 1: only this one."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
     return cores() if pays and all(each.dataset.form.processes_pay for each in prepared.values()) else 1
+
+
+def _beside(stacks: Sequence[PlannedStack]) -> int:
+    """How many stacks are trained side by side: as many as there are cores, fewer where the largest would not fit in
+    memory so often."""
+    largest = max((stack.memory_bytes for stack in stacks), default=1)
+    return max(1, min(cores(), memory_bytes() // largest))
 
 
 class _Training:
@@ -105,7 +113,7 @@ class _Training:
 
     def _side_by_side(self, work: Callable[[PlannedStack], None], stacks: Sequence[PlannedStack]) -> None:
         board = self._board
-        with ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(_beside(stacks)) as pool:
             futures = [pool.submit(work, each) for each in stacks]
             try:
                 while wait(futures, timeout=0.2).not_done and not any(

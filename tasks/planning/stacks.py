@@ -254,7 +254,8 @@ def _calibrations(groups: Sequence[Group], machine: Machine) -> tuple[Mapping[bo
         return AS_MODELLED, None
     _, group = max(stacked, key=lambda each: each[0])
     pays = machine.probe_share * sum(seconds for seconds, _ in stacked)
-    if sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
+    too_large = probe.TRIALS * group.work.trial_bytes > machine.memory
+    if too_large or sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
         return AS_MODELLED, None
     calibrations, found = {}, {}
     for xla, name in _PROBED.items():

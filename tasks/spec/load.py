@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -149,8 +150,10 @@ def override(value: Any, assignment: str) -> None:
         raise BadInput("an override has the form path=value", where=where, accepted="such as train.epochs=5")
     new, _ = read_yaml(text, where) if text.strip() else (None, {})
     *parents, last = parts
-    for part in parents:
-        value = _child(value, part, where)
+    for part, following in pairwise(parts):
+        holder, value = value, _child(value, part, where)
+        if isinstance(holder, list) and parents[0] == "compare":
+            value = _parameters(value, following)
     if isinstance(value, list):
         value[_position(value, last, where)] = new
     elif isinstance(value, dict):
@@ -171,6 +174,18 @@ def _child(value: Any, part: str, where: str) -> Any:
     if isinstance(value[key], str):
         value[key] = {value[key]: {}}
     return value[key]
+
+
+def _parameters(entry: Any, following: str) -> Any:
+    """Of an entry that is a name with its parameters, the parameters, where the path does not go on with the name:
+    `compare.optimizer.0.learning_rate`."""
+    if isinstance(entry, dict) and len(entry) == 1 and following not in entry:
+        ((name, parameters),) = entry.items()
+        if parameters is None:
+            parameters = entry[name] = {}
+        if isinstance(parameters, dict):
+            return parameters
+    return entry
 
 
 def _position(value: list[Any], part: str, where: str) -> int:

@@ -285,6 +285,13 @@ def test_a_value_is_replaced() -> None:
     assert overridden("data.source=a=b.csv")["data"]["source"] == "a=b.csv"
 
 
+def test_a_parameter_of_what_is_compared_is_reached_without_its_name() -> None:
+    reached = overridden("compare.optimizer.0.learning_rate=0.1", "compare.optimizer.1.beta_2=0.9")
+    optimizers = [{"sgd": {"learning_rate": 0.1}}, {"adam": {"beta_1": 0.8, "beta_2": 0.9}}]
+    assert reached["compare"]["optimizer"] == optimizers
+    assert overridden("compare.optimizer.0.sgd.learning_rate=0.1")["compare"]["optimizer"][0] == optimizers[0]
+
+
 def test_missing_mappings_are_made() -> None:
     assert overridden("data.split.test=0.3")["data"] == {"source": "wine", "split": {"test": 0.3}}
     assert overridden("evaluate.metric=f1")["evaluate"] == {"metric": "f1"}
