@@ -195,7 +195,7 @@ def _or(values: Sequence[Any]) -> str:
 
 def _check_possible(parent: str, value: Any, searched: Mapping[str, Searched], where: str) -> None:
     if parent not in searched:  # a part that is compared or held still: it depends on the recipe
-        if value not in TABLES[parent]:
+        if not isinstance(value, str) or value not in TABLES[parent]:
             raise BadInput(
                 f"unknown {parent}", where=where, got=repr(value), accepted=nearest(str(value), TABLES[parent])
             )
