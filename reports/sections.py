@@ -68,7 +68,7 @@ def _forest(run: Run) -> str:
     return figures.tabs(
         figures.forest(run.verdict, run.plan, run.trials, run.metrics),
         caption="Dot: mean over seeds. Bar: its interval over rows and seeds together. Faint circles: the seeds, on "
-        "these rows. Lines: the baselines.",
+        "these rows. Lines: the baselines; one that is far from all recipes stands at the edge, with its value.",
     )
 
 

@@ -238,6 +238,15 @@ def model_yes_no(case: Case) -> Answer:
     return "signature.json says Yes = 1, No = 0", json.dumps(meanings), meanings == {"Yes": 1.0, "No": 0.0}
 
 
+def two_text_columns(case: Case) -> Answer:
+    ran = case.run()
+    data = json.loads((ran.folder / "plan.json").read_text())["data"]
+    inputs = {each["name"]: each["kind"] for each in data["columns"]}
+    left_out = [each["name"] for each in data["source_columns"] if each["kind"] == "ignore"]
+    right = ran.code == 0 and inputs == {"title": "words", "body": "words"} and left_out == ["id"]
+    return "title and body as texts, id left out", f"{inputs}, left out {left_out}, exit {ran.code}", right
+
+
 RULES: dict[str, Rule] = {
     "advice_vs_gate": advice_vs_gate,
     "circular_remedies": circular_remedies,
@@ -266,6 +275,7 @@ RULES: dict[str, Rule] = {
     "serving_skew": serving_skew,
     "thousands_dropped": read_as_numbers("income"),
     "time_split_ddmmyyyy": time_split_ddmmyyyy,
+    "two_text_columns": two_text_columns,
 }
 
 

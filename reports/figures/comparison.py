@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import colour, inline
 from reports.metric_names import phrase, title
-from reports.numbers import interval, places, probability
+from reports.numbers import interval, places, probability, rounded
 from reports.palette import BETTER, INK, OPEN, WORSE, palette
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tasks.records.verdict import Baseline, JudgedRecipe, PairedDifference, Verdict
 
 _ROW = 30  # px
+_FAR = 0.5
+"""Of the width that the recipes take, from which on a baseline is drawn at the edge."""
 
 
 def forest(verdict: Verdict | None, plan: Plan, trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Chart]:
@@ -56,12 +58,14 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
     ]
     y = alt.Y("recipe:N", sort=names, title=None)
     paint = colour(palette([recipe.recipe for recipe in plan.recipes]), legend=None)
-    x_scale = alt.Scale(zero=False, nice=False, padding=14)
+    own = [seed for seed in seeds if seed["recipe"] in names]
+    near, far, x_scale = _scaled(rows, own, verdict)
     tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
     base = alt.Chart(inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
     layers = [
-        _baselines(verdict),
-        alt.Chart(inline([seed for seed in seeds if seed["recipe"] in names]))
+        *([_baselines(near)] if near else []),
+        *([_far_baselines(far)] if far else []),
+        alt.Chart(inline(own))
         .mark_point(size=16, opacity=0.55, strokeWidth=1, yOffset=9)
         .encode(x=alt.X("value:Q"), y=y, color=paint),
         base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q"),
@@ -81,14 +85,49 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
     )
 
 
-def _baselines(verdict: Verdict) -> Chart:
+def _scaled(
+    recipes: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]], verdict: Verdict
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Any]:
+    """The baselines near the recipes, those far from them, and a scale on which the recipes take most of the width."""
     import altair as alt
 
-    rows = [
-        {"baseline": entry.name, "mean": mean}
-        for entry in verdict.baselines
-        if (mean := _mean(entry, verdict.metric)) is not None
+    values = [each[end] for each in recipes for end in ("mean", "low", "high") if each[end] is not None]
+    values += [seed["value"] for seed in seeds]
+    low, high = min(values), max(values)
+    span = (high - low) or abs(high) or 1.0
+    found = [(entry.name, _mean(entry, verdict.metric)) for entry in verdict.baselines]
+    known = [{"baseline": name, "mean": mean} for name, mean in found if mean is not None]
+    near = [each for each in known if low - _FAR * span <= each["mean"] <= high + _FAR * span]
+    ends = [low, high, *(each["mean"] for each in near)]
+    padding = 0.04 * (max(ends) - min(ends) or span)
+    domain = [min(ends) - padding, max(ends) + padding]
+    far = [
+        each | {"left": each["mean"] < low, "at": domain[0] if each["mean"] < low else domain[1]}
+        for each in known
+        if each not in near
     ]
+    return near, far, alt.Scale(domain=domain, zero=False, nice=False)
+
+
+def _far_baselines(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Baselines beyond the chart: an arrow at the edge, with the name and the value."""
+    import altair as alt
+
+    marks = []
+    for place, row in enumerate(rows):
+        value = rounded(row["mean"])
+        said = f"◂ {row['baseline']} {value}" if row["left"] else f"{row['baseline']} {value} ▸"
+        marks.append(
+            alt.Chart(inline([{"at": row["at"], "text": said}]))
+            .mark_text(align="left" if row["left"] else "right", baseline="top", color=INK, fontSize=11)
+            .encode(x=alt.X("at:Q"), y=alt.value(2 + 14 * place), text="text:N")
+        )
+    return alt.layer(*marks)
+
+
+def _baselines(rows: Sequence[Mapping[str, Any]]) -> Chart:
+    import altair as alt
+
     # Known names by constant order: the legend reads the same in every report.
     dashes = alt.Scale(range=[[1, 2], [5, 3], [10, 3]])
     return (

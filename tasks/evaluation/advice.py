@@ -14,7 +14,7 @@ from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
-from tasks.evaluation.wording import inside, listing, number, percent
+from tasks.evaluation.wording import between, inside, listing, number, percent
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -161,7 +161,7 @@ def _reading(found: Findings) -> str:
     mean, low, high = found.reading.mean, found.reading.low, found.reading.high
     if mean is None or low is None or high is None:
         return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
-    return f"{found.title}: {number(mean)} ({number(low)} to {number(high)}; {over}{chosen})."
+    return f"{found.title}: {number(mean)} {between(low, high)} ({over}{chosen})."
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
@@ -225,7 +225,7 @@ def warnings(found: Findings) -> list[str]:
             clearly = "" if difference.high < 0 else " clearly"
             said.append(
                 f"The network does not{clearly} beat {name}: it is {_ahead(difference.mean)} in {title} "
-                f"({number(difference.low)} to {number(difference.high)})."
+                f"{between(difference.low, difference.high)}."
             )
     if idle := found.of(IDLE):
         names = listing([result.name for result in idle], most=5)

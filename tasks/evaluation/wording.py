@@ -7,15 +7,24 @@ from decimal import Decimal
 
 
 def number(value: float) -> str:
-    """Three significant digits, without an exponent where a reader would stumble: 0.812, 12.3, 50,100.
+    """Three significant digits, without an exponent where a reader would stumble: 0.812, 12.3, 50,100. The minus is the
+    sign that tables have.
 
-    >>> number(50123.4), number(0.81234), number(-0.0), number(0.00000123)
-    ('50,123', '0.812', '0', '0.00000123')
+    >>> number(50123.4), number(0.81234), number(-0.0), number(0.00000123), number(-0.5)
+    ('50,123', '0.812', '0', '0.00000123', '\N{MINUS SIGN}0.5')
     """
     value = value + 0.0  # -0.0 is 0
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return written(float(f"{value:.3g}"))
+    said = f"{abs(value):,.0f}" if abs(value) >= 1000 else written(float(f"{abs(value):.3g}"))
+    return f"\N{MINUS SIGN}{said}" if value < 0 else said
+
+
+def between(low: float, high: float) -> str:
+    """An interval, as it stands in the report's tables too: `[0.701, 0.829]`.
+
+    >>> between(0.7012, 0.829)
+    '[0.701, 0.829]'
+    """
+    return f"[{number(low)}, {number(high)}]"
 
 
 def percent(share: float) -> str:
