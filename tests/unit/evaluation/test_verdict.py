@@ -147,7 +147,7 @@ def test_a_leader_better_than_each_wins():
     verdict = _judged({"sgd": _arm(0.6, 0.6), "adam": _noisy(0.9, 0.9, 0), "lion": _noisy(0.7, 0.7, 1)})
     assert (verdict.winner, verdict.leader, verdict.tied) == ("adam", "adam", [])
     assert [c.answer for c in verdict.comparisons] == ["better", "better"]
-    assert verdict.sentence.startswith("adam is better than each of the 2 other recipes. Accuracy: 0.9 (")
+    assert verdict.sentence.startswith("adam is better than each of the 2 other recipes. Accuracy: 0.9 [")
     assert _ranks(verdict) == ["adam", "lion", "sgd"]
 
 
