@@ -43,8 +43,6 @@ _EFFORTS: Sequence[tuple[dict[str, int], int | None]] = (
     ({"epochs": 5, "seeds": 2}, 1_000),
 )
 """Epochs, seeds and rows (None: all) of a first run, from more to less; the first that fits the time is taken."""
-_FEWEST_ROWS = 3
-"""A class of fewer rows can't be in all three parts."""
 _MOST_CLASSES = 50
 """That a first spec lists."""
 _WORDS = 3
@@ -229,10 +227,12 @@ def _load(spec: FirstSpec, base: Path, home: Path) -> Dataset:
 
 def _without_small_classes(spec: FirstSpec, dataset: Dataset) -> FirstSpec:
     """With `data.classes` where some have too few rows to be in every part, and enough others are left."""
+    from tasks.validation.parts import FEWEST_ROWS
+
     if dataset.classes is None or dataset.given_part is not None:
         return spec
     counts = np.bincount(dataset.target, minlength=len(dataset.classes))
-    kept = [name for name, rows in zip(dataset.classes, counts, strict=True) if rows >= _FEWEST_ROWS]
+    kept = [name for name, rows in zip(dataset.classes, counts, strict=True) if rows >= FEWEST_ROWS]
     return replace(spec, classes=kept) if 2 <= len(kept) < len(counts) <= _MOST_CLASSES else spec
 
 

@@ -63,16 +63,15 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
             where=str(folder),
             remedy="name a folder that `bakeoff run` has written",
         )
-    spec = folder / "spec.yaml"
     return Run(
         folder=folder,
-        spec=spec.read_text(encoding="utf-8") if spec.is_file() else "",
+        spec=spec_of(folder),
         plan=Plan.read(folder),
-        validation=_document(folder, "validation"),
+        validation=document(folder, "validation"),
         verdict=Verdict.read_if_there(folder),
-        environment=_document(folder, "environment"),
-        stages=_document(folder, "stages"),
-        previews=_document(folder / "previews", "augmentation"),
+        environment=document(folder, "environment"),
+        stages=document(folder, "stages"),
+        previews=document(folder / "previews", "augmentation"),
         pictures={path.name: path.read_bytes() for path in sorted((folder / "previews").glob("*.png"))},
         trials=_table(folder, "trials"),
         metrics=_table(folder, "metrics"),
@@ -84,10 +83,17 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
     )
 
 
-def _document(folder: Path, name: str) -> dict[str, Any]:
+def spec_of(folder: Path) -> str:
+    """The text of `spec.yaml`; empty where there is none."""
+    path = folder / "spec.yaml"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def document(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON file of this name; an empty dict where there is none."""
     path = folder / f"{name}.json"
-    document: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return document
+    found: dict[str, Any] = read_json(path) if path.is_file() else {}
+    return found
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from reports import pandoc
 from reports.escape import safe
 from reports.markup import callout, raw
 from reports.numbers import moment
+from reports.run import document, spec_of
 from reports.tables.data import validation
 from reports.tables.reproduce import of_stopped
-from tasks.run_folder import read_json
 from tasks.run_state import RunState, state_of
 
 _HEADLINES = {
@@ -41,17 +41,17 @@ def to_html(run: Path, renderer: str) -> str:
         run: The run's folder, of which `can_be_shown` holds.
         renderer: What makes the page.
     """
-    state, environment = state_of(run), _document(run, "environment")
-    spec = _spec(run)
+    state, environment = state_of(run), document(run, "environment")
+    spec = spec_of(run)
     pieces = [
         "## Verdict {#verdict}\n",
         raw(f'<p class="run">Run <code>{safe(run.name)}</code>{safe(_when(environment))}</p>'),
         _headline(state),
         callout("tip", "What to do next", safe(_NEXT[state.ended])) if state.ended in _NEXT else "",
         "## Data {#data}\n",
-        validation(_document(run, "validation")),
+        validation(document(run, "validation")),
         "## Reproduce {#reproduce}\n",
-        of_stopped(environment, _document(run, "stages"), spec, renderer),
+        of_stopped(environment, document(run, "stages"), spec, renderer),
     ]
     return pandoc.to_html("\n\n".join(pieces), {"title": "Bakeoff report", "lang": "en"})
 
@@ -74,18 +74,7 @@ def _when(environment: dict[str, Any]) -> str:
 def experiment(run: Path) -> str:
     """The experiment's name as the spec has it, else the folder's."""
     try:
-        document = yaml.safe_load(_spec(run))
+        spec = yaml.safe_load(spec_of(run))
     except yaml.YAMLError:
         return run.name
-    return str(document.get("name") or run.name) if isinstance(document, dict) else run.name
-
-
-def _spec(run: Path) -> str:
-    path = run / "spec.yaml"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _document(run: Path, name: str) -> dict[str, Any]:
-    path = run / f"{name}.json"
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return found
+    return str(spec.get("name") or run.name) if isinstance(spec, dict) else run.name

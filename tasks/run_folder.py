@@ -82,6 +82,19 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def held_by_another(folder: Path) -> bool:
+    """Whether another process holds the run folder's lock."""
+    try:
+        with (folder / "lock").open(encoding="utf-8") as lock:
+            note = lock.read()
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return not note.startswith(f"process {os.getpid()} ")
+    except OSError:
+        return False
+    return False
+
+
 def sweep(folder: Path) -> None:
     """Removes what killed processes left half-written in a run's folder: files and folders `.NAME.PROCESS`, as they are
     called until they are complete. Only for who holds the lock.

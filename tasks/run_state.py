@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.run_folder import read_json
+from tasks.run_folder import held_by_another, read_json
 
 Ended = Literal["finished", "blocked", "failed", "stopped", "running", "killed", "unknown"]
 
@@ -49,7 +47,7 @@ def state_of(folder: Path) -> RunState:
         return RunState("finished", "report")
     begun = [(name, record) for name, record in stages.items() if record.get("status") != "done"]
     last, record = begun[-1] if begun else (list(stages)[-1], {})
-    if _is_locked(folder):
+    if held_by_another(folder):
         return RunState("running", last)
     if record.get("status") != "failed":
         return RunState("killed", last)
@@ -73,16 +71,3 @@ def _document(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _is_locked(folder: Path) -> bool:
-    """Whether another process holds the run's lock."""
-    try:
-        with (folder / "lock").open(encoding="utf-8") as lock:
-            note = lock.read()
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return not note.startswith(f"process {os.getpid()} ")
-    except OSError:
-        return False
-    return False

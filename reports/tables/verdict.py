@@ -9,6 +9,7 @@ from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
 from reports.numbers import MISSING, count, interval, moment, number, places
+from tasks.evaluation.wording import opening
 from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
@@ -43,12 +44,8 @@ def decision(verdict: Verdict | None) -> str:
     made = verdict.decision
     return raw(
         f'<div class="verdict verdict-{made.answer}">\n<p class="headline">{safe(made.sentence)}</p>\n'
-        f'<p class="lead">{safe(_opening(made.reason))}.{_accuracy(verdict)}</p>\n</div>'
+        f'<p class="lead">{safe(opening(made.reason))}.{_accuracy(verdict)}</p>\n</div>'
     )
-
-
-def _opening(phrase: str) -> str:
-    return phrase[:1].upper() + phrase[1:]
 
 
 def _accuracy(verdict: Verdict) -> Html:

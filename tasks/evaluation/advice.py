@@ -14,7 +14,7 @@ from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
-from tasks.evaluation.wording import between, inside, listing, number, percent
+from tasks.evaluation.wording import between, inside, listing, number, opening, percent
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -115,7 +115,7 @@ class Findings:
 def sentence(found: Findings) -> str:
     """The verdict in one to three sentences; it says so where a baseline is better than the network."""
     better = found.better_baselines
-    return " ".join([_comparison(found), *([f"{_opening(listing(better))} did better."] if better else [])])
+    return " ".join([_comparison(found), *([f"{opening(listing(better))} did better."] if better else [])])
 
 
 def _comparison(found: Findings) -> str:
@@ -461,8 +461,3 @@ def _for_idle(found: Findings) -> dict[str, list[RecipeResult]]:
             remedy = _TRAINING_ONLY if below else _TOO_LITTLE.replace("{why}", ", though the loss was falling")
         remedies.setdefault(remedy, []).append(result)
     return remedies
-
-
-def _opening(phrase: str) -> str:
-    """A phrase at the start of a sentence: `TF-IDF` keeps its capitals."""
-    return phrase[:1].upper() + phrase[1:]

@@ -55,6 +55,15 @@ def inside(title: str) -> str:
     return title[0].lower() + title[1:] if title[1:2].islower() else title
 
 
+def opening(phrase: str) -> str:
+    """A phrase at the start of a sentence: `TF-IDF` keeps its capitals.
+
+    >>> opening("it passes"), opening("TF-IDF")
+    ('It passes', 'TF-IDF')
+    """
+    return phrase[:1].upper() + phrase[1:]
+
+
 def listing(names: Sequence[str], most: int = 3, last: str = "and") -> str:
     """`a, b and c`; of more than `most` names the first ones, and how many are left.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ class Prepared:
             self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
         )
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         """Tokens of each text at the end of a row's features; none where texts are the only input."""
         return token_lengths(self.preprocessor)

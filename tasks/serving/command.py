@@ -14,7 +14,7 @@ from tasks.errors import BadInput
 from tasks.serving.answers import answers
 
 OUTPUT = "a .csv or .parquet file to write; default: CSV, printed"
-FILE = "new rows: a CSV, TSV or Parquet file; images or WAV files, one or a folder of them; .npz"
+FILE = "new rows: a CSV, TSV, Excel or Parquet file; images or WAV files, one or a folder of them; .npz"
 
 
 def check_files(file: Path, output: Path | None) -> None:
