@@ -19,7 +19,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.execution.baselines import train_baselines
 from tasks.execution.previews import write_previews
-from tasks.execution.recording import collect, kept_weights
+from tasks.execution.recording import collect, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
@@ -37,7 +37,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.documents import as_json
 from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
 from tasks.records.tables import SETTINGS, SPLITS
-from tasks.records.verdict import Verdict
+from tasks.records.verdict import Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import implied_task
@@ -249,9 +249,10 @@ def judge(
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
     _nothing_shipped(run)  # by an earlier verdict
     if verdict.shipped:
+        _ship(run, laid_out, prepared, verdict.shipped)
+    if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
-        _ship(run, laid_out, prepared, verdict.shipped.trial_id)
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
@@ -291,7 +292,16 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
     return distance(_kept(run, laid_out, trial_id), _network(laid_out, prepared, trial_id).get_weights())
 
 
-def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
+def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Any:
+    """What is shipped: the estimator of a baseline, or the Keras model of a final trial."""
+    if shipped.baseline:
+        return kept_estimator(run.folder, laid_out, shipped.trial_id)
+    network = _network(laid_out, prepared, shipped.trial_id)
+    network.set_weights(_kept(run, laid_out, shipped.trial_id))
+    return network
+
+
+def _ship(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> None:
     from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.serving.readme import README, readme
     from tasks.serving.standalone import write_program
@@ -299,11 +309,10 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
     from tasks.training.exported import read_signature
 
     folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
-    dataset, network = prepared.dataset, _network(laid_out, prepared, trial_id)
-    network.set_weights(_kept(run, laid_out, trial_id))
+    dataset = prepared.dataset
     export_model(
         prepared.preprocessor,
-        network,
+        _answering(run, laid_out, prepared, shipped),
         folder,
         columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
         target_name=dataset.target_name,
@@ -330,7 +339,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> None:
     )
     signature = read_signature(folder)
     write_text(folder / README, readme(signature, dataset.table))
-    write_program(folder, signature["inputs"][0]["kind"])
+    write_program(folder, signature["inputs"][0]["kind"], estimator=shipped.baseline is not None)
 
 
 def report(run: Run) -> Rendered:

@@ -49,14 +49,13 @@ def decision(verdict: Verdict | None) -> str:
 
 
 def _accuracy(verdict: Verdict) -> Html:
-    """The deciding metric of the model that is in `model/`, which is one of the leader's seeds."""
+    """The deciding metric of the model that is in `model/`: one of the leader's seeds, or a baseline."""
     shipped = verdict.shipped
     estimate = shipped.metrics.get(verdict.metric) if shipped else None
     if shipped is None or estimate is None:
         return Html("")
-    named = f"{verdict.name_of(shipped.recipe_id)}, seed {shipped.seed}"
     return Html(
-        f" The saved model ({safe(named)}) has {safe(phrase(verdict.metric, verdict.titles))} "
+        f" The saved model ({safe(verdict.saved)}) has {safe(phrase(verdict.metric, verdict.titles))} "
         f"<b>{safe(interval(estimate))}</b> on the {safe(verdict.part)} part."
     )
 
@@ -120,8 +119,10 @@ def baselines(verdict: Verdict | None) -> str:
     estimates = [entry.metrics.get(metric) for entry in (*verdict.baselines, shipped) if entry]
     decimals = places(estimates)
     answers = {entry.name: entry for entry in verdict.against_baselines}
-    cards = [_shipped(verdict, shipped, decimals)] if shipped else []
+    cards = [_shipped(verdict, shipped, decimals, answers)] if shipped else []
     for entry in verdict.baselines:
+        if shipped and entry.name == shipped.baseline:
+            continue
         against = answers.get(entry.name)
         cards.append(_card("Baseline", entry.name, entry.metrics.get(metric), decimals, _answer(against, decimals)))
     return (
@@ -131,9 +132,11 @@ def baselines(verdict: Verdict | None) -> str:
     )
 
 
-def _shipped(verdict: Verdict, shipped: Shipped, decimals: int) -> Html:
-    name = f"{verdict.name_of(shipped.recipe_id)}, seed {shipped.seed}"
-    note = safe(f"{title(verdict.metric, verdict.titles)} on the {verdict.part} part")
+def _shipped(verdict: Verdict, shipped: Shipped, decimals: int, answers: Mapping[str, BaselineDifference]) -> Html:
+    """The saved model's card; of a baseline with how far the leading network is from it."""
+    name, note = verdict.saved or "", safe(f"{title(verdict.metric, verdict.titles)} on the {verdict.part} part")
+    if shipped.baseline and shipped.baseline in answers:
+        note = Html(f"{note}. {_answer(answers[shipped.baseline], decimals)}")
     return _card("Shipped model", name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
 
 

@@ -39,7 +39,7 @@ class Findings:
         weighted: `recipe_id` to how classes were made to count alike in training, where they were.
         reading: The leader's mean on the test part, with its interval over rows and seeds.
         against: Baseline to the leader's difference from it; positive = the network is better.
-        gates: The leader at the gates.
+        gates: What would be shipped at the gates.
         of_baselines: Each baseline at them.
         of_tied: `recipe_id` of each recipe that can't be told from the leader to the same.
         test_rows: Of the test part.
@@ -47,6 +47,7 @@ class Findings:
         seen: `recipe_id` of those that did not learn to what was seen.
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
+        ships: The baseline that is shipped instead of a network; None: no baseline is.
     """
 
     metric: Metric
@@ -68,6 +69,7 @@ class Findings:
     majority_share: float | None
     seen: Mapping[str, Seen] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
+    ships: str | None = None
 
     @property
     def seeds(self) -> int:
@@ -272,18 +274,25 @@ def next_steps(found: Findings) -> list[str]:
 
 def decision(found: Findings) -> Decision:
     """Whether to ship: the first line of the report."""
+    if found.ships:
+        return _of_model(found, found.ships)
     if found.leader is None:
         ended = any(result.ended for result in found.results)
         reason = f"{inside(found.title)} is undefined on the validation part" if ended else "every recipe diverged"
         return Decision(answer="nothing", sentence="Nothing to ship", reason=reason)
-    name = found.leader.name
     if found.nothing_learned:
         passes = ", whatever its gates say" if any(gate.answer == PASS for gate in found.gates) else ""
         reason = f"{_who_did_not_learn(found, 'no recipe')}{passes}"
         return Decision(answer="nothing", sentence="Nothing to ship", reason=reason)
+    return _of_model(found, found.leader.name)
+
+
+def _of_model(found: Findings, name: str) -> Decision:
+    """Whether to ship a model, by its gates."""
     if not found.gates:
         reason = "the spec has no gate, which would say how good is good enough"
-        return Decision(answer="open", sentence=f"{name} leads; whether to ship it is open", reason=reason)
+        leads = f"{name} is the best on the validation part" if found.ships else f"{name} leads"
+        return Decision(answer="open", sentence=f"{leads}; whether to ship it is open", reason=reason)
     failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))
     if failed:
         reason = f"{_named(failed)} {_verb(failed, 'fails', 'fail')}"
@@ -292,6 +301,10 @@ def decision(found: Findings) -> Decision:
         reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{_rows_needed(found, undecided)}"
         return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
+    if found.ships:
+        rivals = "no recipe learned" if found.nothing_learned or not found.leader else "it is better than every network"
+        where = "" if rivals.startswith("no") else " on the validation part, where it was chosen"
+        return Decision(answer="ship", sentence=f"Ship {name}", reason=f"it {passed}, and {rivals}{where}")
     better = [name for name in found.better_baselines if _standing(found.of_baselines[name]) == PASS]
     if better:
         does, which = ("does", "which is") if len(better) == 1 else ("do", "which are")
@@ -321,7 +334,7 @@ def _named(gates: Sequence[GateResult]) -> str:
 
 def _instead(found: Findings) -> list[str]:
     """A recipe that passes where the leader does not, though nothing says that it is worse."""
-    if found.leader is None or not found.gates or _standing(found.gates) == PASS:
+    if found.ships or found.leader is None or not found.gates or _standing(found.gates) == PASS:
         return []
     passing = [
         result
@@ -368,7 +381,9 @@ def _rounded(count: int) -> int:
 
 
 def _simpler(found: Findings) -> list[str]:
-    """Baselines that would do. One that fails a gate would not."""
+    """Baselines that would do, where a network is shipped. One that fails a gate would not."""
+    if found.ships:
+        return []
     better, level = found.better_baselines, found.level_baselines
     if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
         level = []  # a constant answer and what is no better, or there is something better

@@ -11,15 +11,15 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL
+from tasks.preprocessing.estimators import Estimator, Takes, learn_weights
 from tasks.preprocessing.tables import target_scale
-from tasks.preprocessing.texts import WORDS, tokens_of
+from tasks.preprocessing.texts import WORDS
 
 # Measured on two cores: each of these budgets is about 10 s.
 _LOGISTIC_ITERATIONS = 100
@@ -29,8 +29,11 @@ _BOOSTING_CELLS = 3e7  # rows * columns * outputs of one round
 _BOOSTING_TREES = 2_000
 
 _ANSWERED_ROWS = 16_384  # of streamed rows, at a time
-_MAX_BOOSTING_CATEGORIES = 254  # HistGradientBoosting bins a category into 255 values
 _LEAST_SHARE = 1e-7  # as keras.config.epsilon(): a class absent from the training part costs 16 nats, not infinity
+
+
+CONSTANT_ANSWERS = ("majority class", "mean")
+"""Names of the baselines that ignore the inputs."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Baseline:
         seconds: Wall clock of fitting and predicting.
         params: The estimator's settings, JSON values.
         note: What a reader must know about the fit (rows sampled, not converged), or None.
+        estimator: What was fitted; None: the constant answer.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Baseline:
     seconds: float
     params: dict[str, Any]
     note: str | None = None
+    estimator: Estimator | None = None
 
 
 def fit_baselines(
@@ -98,20 +103,20 @@ def fit_baselines(
 
 def of_columns(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
     """A linear model of the features, and gradient boosting of a table's columns."""
-    linear = fit.linear(features.reshape(len(features), -1))
+    width = int(np.prod(features.shape[1:]))
+    linear = fit.linear(features, Takes(features=width))
     if fit.streamed is not None:
-        return [linear, fit.boosting(features, *fit.boosting_rows(features.shape[1]), categorical=None)]
+        return [linear, fit.boosting(*fit.boosting_rows(width), takes=Takes(features=width), features=features)]
     if table is None:
         return [linear]
     rows, note = fit.boosting_rows(table.shape[1])
-    inputs, categorical = _boosting_inputs(table, rows)
-    return [linear, fit.boosting(inputs, rows, note, categorical=categorical)]
+    return [linear, fit.boosting(rows, note, takes=Takes.of_columns(table, rows), table=table)]
 
 
 def of_texts(fit: Fit, features: np.ndarray, table: pd.DataFrame | None, *, tokens: str = WORDS) -> list[Baseline]:
     """A linear model of the TF-IDF of the one column of texts, divided into `tokens` as the network's are."""
     assert table is not None
-    return [fit.of_texts(table.iloc[:, 0], tokens)]
+    return [fit.of_weighted(None, table, {str(table.columns[0]): tokens})]
 
 
 def of_mixed(
@@ -129,25 +134,20 @@ def of_mixed(
         columns: Their names.
         texts: Names of the columns of texts, in the order of the features, and what each is divided into.
     """
-    from scipy.sparse import csr_matrix, hstack
-
     assert table is not None
-    weighted = [fit.tf_idf(table[name].fillna(""), tokens) for name, tokens in texts]
     if not columns:
-        return [fit.of_weighted(hstack(weighted).tocsr())]
+        return [fit.of_weighted(None, table, dict(texts))]
     rows, note = fit.boosting_rows(len(columns))
-    inputs, categorical = _boosting_inputs(table[list(columns)], rows)
+    takes = Takes.of_columns(table[list(columns)], rows)
     return [
-        fit.of_weighted(hstack([csr_matrix(features), *weighted]).tocsr()),
-        fit.boosting(inputs, rows, note, categorical=categorical, of="columns alone, "),
+        fit.of_weighted(features, table, dict(texts)),
+        fit.boosting(rows, note, takes=takes, table=table, of="columns alone, "),
     ]
 
 
 def of_spectrograms(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
     """A linear model of each band's mean and deviation."""
-    spectra = features[..., 0]
-    statistics = np.concatenate([spectra.mean(axis=1), spectra.std(axis=1)], axis=1)
-    return [fit.linear(statistics, "log-mel statistics, ")]
+    return [fit.linear(features, Takes(bands=True), "log-mel statistics, ")]
 
 
 @dataclass(frozen=True)
@@ -211,79 +211,77 @@ class Fit:
 
     def constant(self) -> Baseline:
         train = self.target[self.parts[TRAIN]]
-        if self.classes is None:
-            name, answer = "mean", np.asarray(train.mean())
-        else:
-            name, answer = "majority class", _shares(train, len(self.classes))
+        answer = np.asarray(train.mean()) if self.classes is None else _shares(train, len(self.classes))
+        name = CONSTANT_ANSWERS[self.classes is None]
         val, test = (np.broadcast_to(answer, (len(self.parts[part]), *answer.shape)) for part in (VAL, TEST))
         return Baseline(name, val, test, 0.0, {})
 
-    def linear(self, features: np.ndarray, given: str = "") -> Baseline:
+    def linear(self, features: np.ndarray, takes: Takes, given: str = "") -> Baseline:
         """A linear model; `given` says what it gets, where that is not what the network gets."""
         from sklearn.linear_model import LinearRegression, LogisticRegression
 
-        width = features.shape[1]
-        if self.classes is None:
-            rows, note = self._sampled(_LINEAR_PRODUCTS / width**2)
-            return self._trained(f"{given}linear regression", LinearRegression(), features, rows, note)
-        rows, note = self._sampled(_LOGISTIC_PRODUCTS / (width * self.outputs))
-        model = LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
-        return self._trained(f"{given}logistic regression", model, features, rows, note)
+        model = LinearRegression() if self.classes is None else LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
+        name = f"{given}{'linear' if self.classes is None else 'logistic'} regression"
+        estimator = Estimator(model, takes)
+        inputs = estimator.given(features, None)
+        width = inputs.shape[1]
+        products = _LINEAR_PRODUCTS / width**2 if self.classes is None else _LOGISTIC_PRODUCTS / (width * self.outputs)
+        return self._trained(name, estimator, inputs, *self._sampled(products))
 
-    def of_texts(self, texts: pd.Series, tokens: str) -> Baseline:
-        """A linear model of the tokens' TF-IDF; they are those that the network gets."""
-        return self.of_weighted(self.tf_idf(texts, tokens))
+    def of_weighted(self, features: np.ndarray | None, table: pd.DataFrame, texts: Mapping[str, str]) -> Baseline:
+        """A linear model of the TF-IDF of texts' tokens, which are those that the network gets; its weights are learned
+        from the training part.
 
-    def tf_idf(self, texts: pd.Series, tokens: str) -> Any:
-        """A sparse matrix `[rows, tokens]`, weights learned from the training part."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        divide = partial(tokens_of, tokens=tokens)
-        weights = TfidfVectorizer(tokenizer=divide, token_pattern=None, lowercase=False, sublinear_tf=True)
-        weights.fit(texts.iloc[self.parts[TRAIN]])
-        return weights.transform(texts)
-
-    def of_weighted(self, inputs: Any) -> Baseline:
-        """A linear model of a sparse matrix of weighted tokens, perhaps with other features beside them."""
+        Args:
+            features: Of the columns beside them, `[rows, features]`; None where there are none.
+            texts: Their columns, and what each is divided into.
+        """
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        rows, note = self._sampled(_LOGISTIC_PRODUCTS / max(inputs.nnz / inputs.shape[0] * self.outputs, 1))
-        if self.classes is None:
-            return self._trained("TF-IDF, ridge regression", Ridge(), inputs, rows, note)
         # Rows of length 1 are small numbers: the default penalty would hold their weights too far back.
-        model = LogisticRegression(C=10, max_iter=_LOGISTIC_ITERATIONS)
-        return self._trained("TF-IDF, logistic regression", model, inputs, rows, note)
+        model = Ridge() if self.classes is None else LogisticRegression(C=10, max_iter=_LOGISTIC_ITERATIONS)
+        takes = Takes(features=0 if features is None else features.shape[1], texts=texts)
+        weights = [learn_weights(table[name], tokens, self.parts[TRAIN]) for name, tokens in texts.items()]
+        estimator = Estimator(model, takes, weights)
+        inputs = estimator.given(features, table)
+        rows, note = self._sampled(_LOGISTIC_PRODUCTS / max(inputs.nnz / inputs.shape[0] * self.outputs, 1))
+        name = f"TF-IDF, {'ridge' if self.classes is None else 'logistic'} regression"
+        return self._trained(name, estimator, inputs, rows, note)
 
     def boosting_rows(self, width: int) -> tuple[np.ndarray, str | None]:
         return self._sampled(_BOOSTING_CELLS / (width * self.outputs))
 
     def boosting(
         self,
-        inputs: np.ndarray,
         rows: np.ndarray,
         note: str | None,
         *,
-        categorical: list[bool] | None,
+        takes: Takes,
+        features: np.ndarray | None = None,
+        table: pd.DataFrame | None = None,
         of: str = "",
     ) -> Baseline:
-        """Gradient boosted trees; `of` says what they get, where that is not what the network gets."""
+        """Gradient boosted trees, of features or of a table's columns; `of` says what they get, where that is not what
+        the network gets."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         # Early stopping sets a stratified tenth of the rows aside, which a class of one row can't be part of.
         common = self.classes is None or np.unique(self.target[rows], return_counts=True)[1].min() >= 20
-        estimator = HistGradientBoostingRegressor if self.classes is None else HistGradientBoostingClassifier
-        model = estimator(
+        kind = HistGradientBoostingRegressor if self.classes is None else HistGradientBoostingClassifier
+        model = kind(
             max_iter=int(np.clip(_BOOSTING_TREES / self.outputs, 10, 100)),
-            categorical_features=categorical,
+            categorical_features=[bool(values) for values in takes.columns.values()] or None,
             early_stopping=bool(len(rows) > 10_000 and common),
             random_state=self.seed,
         )
-        return self._trained(f"{of}gradient boosting", model, inputs, rows, note)
+        estimator = Estimator(model, takes)
+        inputs = estimator.given(features, table)
+        return self._trained(f"{of}gradient boosting", estimator, inputs, rows, note)
 
-    def _trained(self, name: str, model: Any, inputs: Any, rows: np.ndarray, note: str | None) -> Baseline:
+    def _trained(self, name: str, estimator: Estimator, inputs: Any, rows: np.ndarray, note: str | None) -> Baseline:
         from threadpoolctl import threadpool_limits
 
-        started = time.perf_counter()
+        model, started = estimator.model, time.perf_counter()
         # In float32 the least squares of nearly collinear columns are noise; a classifier is as good in it.
         precision = np.float64 if self.classes is None else inputs.dtype
         # One thread: boosting's threads wait busily, up to 20 times its work where others hold the cores.
@@ -292,11 +290,11 @@ class Fit:
             held = rows if self.streamed is None else np.searchsorted(self.streamed.sample, rows)
             weights = None if self.class_weights is None else self.class_weights[self.target[rows]]
             model.fit(inputs[held].astype(precision, copy=False), self.target[rows], sample_weight=weights)
-        val, test = (self._answers(model, inputs, part) for part in (VAL, TEST))
+        val, test = (self._answers(estimator, inputs, part) for part in (VAL, TEST))
         seconds = time.perf_counter() - started
         weighted = None if self.class_weights is None else "with class weights, since the network's classes count alike"
         notes = [text for text in (note, weighted, _not_converged(caught, model)) if text]
-        return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None)
+        return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None, estimator)
 
     def _sampled(self, max_rows: float) -> tuple[np.ndarray, str | None]:
         """The rows to train on: all, or a seeded sample that holds a row of every class."""
@@ -315,19 +313,18 @@ class Fit:
     def _said(self, sample: np.ndarray) -> str:
         return f"trained on a random {len(sample):,} of {len(self.parts[TRAIN]):,} training rows"
 
-    def _answers(self, model: Any, inputs: np.ndarray, part: str) -> np.ndarray:
+    def _answers(self, estimator: Estimator, inputs: Any, part: str) -> np.ndarray:
+        classes = None if self.classes is None else len(self.classes)
         if self.streamed is None:
-            return self._answer(model, inputs[self.parts[part]])
+            return estimator.answers(inputs[self.parts[part]], classes)
         rows = self.streamed.parts[part]
         starts = range(0, len(rows), _ANSWERED_ROWS)
-        return np.concatenate([self._answer(model, rows[start : start + _ANSWERED_ROWS]) for start in starts])
-
-    def _answer(self, model: Any, inputs: Any) -> np.ndarray:
-        if self.classes is None:
-            return model.predict(inputs).astype(np.float64)
-        probabilities = np.zeros((inputs.shape[0], len(self.classes)))
-        probabilities[:, model.classes_] = model.predict_proba(inputs)  # classes absent from training stay 0
-        return probabilities
+        return np.concatenate(
+            [
+                estimator.answers(estimator.given(rows[start : start + _ANSWERED_ROWS], None), classes)
+                for start in starts
+            ]
+        )
 
 
 Rivals = Callable[[Fit, np.ndarray, pd.DataFrame | None], list[Baseline]]
@@ -336,23 +333,6 @@ Rivals = Callable[[Fit, np.ndarray, pd.DataFrame | None], list[Baseline]]
 
 def _shares(target: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(target, minlength=classes) / len(target)
-
-
-def _boosting_inputs(table: pd.DataFrame, train: np.ndarray) -> tuple[np.ndarray, list[bool]]:
-    """Numbers as they are, categories as codes of the training rows' most frequent values; NaN = no such."""
-    categorical = [not pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
-    columns = [
-        _codes(table[name], train) if is_category else table[name].to_numpy(np.float64, na_value=np.nan)
-        for name, is_category in zip(table.columns, categorical, strict=True)
-    ]
-    # The binning fails on a column without any value; as a constant it says as little.
-    return np.column_stack([np.where(np.isnan(c[train]).all(), 0.0, c) for c in columns]), categorical
-
-
-def _codes(column: pd.Series, train: np.ndarray) -> np.ndarray:
-    frequent = column.iloc[train].value_counts().sort_index().nlargest(_MAX_BOOSTING_CATEGORIES).index
-    codes = column.map({value: code for code, value in enumerate(sorted(frequent))})
-    return codes.to_numpy(np.float64, na_value=np.nan)
 
 
 def _not_converged(caught: list[warnings.WarningMessage], model: Any) -> str | None:

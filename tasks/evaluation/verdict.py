@@ -17,7 +17,7 @@ from tasks.dataset import TEST, VAL
 from tasks.evaluation import advice
 from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
-from tasks.evaluation.baselines import Constant
+from tasks.evaluation.baselines import CONSTANT_ANSWERS, Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
@@ -89,7 +89,8 @@ def judge(
     baselines = _baselines(tables["trials"])
     test = rows(TEST, [*candidates.values(), *baselines.values()])
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
-    judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples)
+    chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
+    judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
     findings = replace(
         judged.findings,
         seen=seen(idle, candidates, tables["curves"], moved),
@@ -138,6 +139,30 @@ def _baselines(trials: pd.DataFrame) -> dict[str, str]:
     return dict(zip(ended["recipe"], ended["trial_id"], strict=True))
 
 
+def _chosen_baseline(
+    plan: Plan,
+    metric: Metric,
+    results: Sequence[RecipeResult],
+    candidates: Mapping[str, str],
+    baselines: Mapping[str, str],
+    learned: Mapping[str, str],
+    metrics: pd.DataFrame,
+) -> str | None:
+    """The baseline that is shipped: where one may be, the best on the validation part, if it is better there than the
+    constant answer and than the network that would be shipped. Chosen there, it is measured on other rows."""
+    if plan.ship != "best":
+        return None
+    own = metrics[(metrics["part"] == VAL) & (metrics["metric"] == metric.name)]
+    values = own.set_index("trial_id")["value"].astype(float) * metric.sign
+    found = {name: values[trial] for name, trial in baselines.items() if np.isfinite(values[trial])}
+    leader = results[0].id if results else ""
+    beaten = [found.pop(name) for name in CONSTANT_ANSWERS if name in found]
+    if leader in candidates and learned[leader] != IDLE:
+        beaten.append(values[candidates[leader]])
+    best = max(found, key=lambda name: found[name], default=None)
+    return best if best and found[best] > max(beaten, default=-np.inf) else None
+
+
 @dataclass(frozen=True)
 class _Judged:
     """What the verdict is written from.
@@ -171,6 +196,7 @@ def _judged(
     weighted: Mapping[str, str],
     constant: Constant,
     resamples: int,
+    chosen: str | None,
 ) -> _Judged:
     metric, gated = METRICS[plan.metric], plan.spec["gates"]
     leader = results[0] if results and results[0].id in candidates else None
@@ -193,11 +219,12 @@ def _judged(
         weighted=weighted,
         reading=_estimate(leader, candidates, test, metric) if leader else None,
         against=test.differences(leading, baselines, metric, resamples) if leading else {},
-        gates=test.gates(leading, gated),
+        gates=test.gates(baselines[chosen] if chosen else leading, gated),
         of_baselines={name: test.gates(trial, gated) for name, trial in baselines.items()},
         of_tied={recipe: test.gates(candidates[recipe], gated) for recipe in tied if recipe in candidates},
         test_rows=plan.parts[TEST],
         majority_share=test.majority_share(),
+        ships=chosen,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)
     titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
@@ -231,7 +258,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
             for name, trial in judged.baselines.items()
         ],
         against_baselines=[_against(name, interval) for name, interval in findings.against.items()],
-        shipped=_shipped(leader, judged) if leader and findings.learned(leader) else None,
+        shipped=_shipped(judged),
         gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
         operating_point=OperatingPoint(0.5) if len(plan.data.classes or ()) == 2 else None,
@@ -335,7 +362,15 @@ def _against(name: str, difference: Interval) -> BaselineDifference:
     )
 
 
-def _shipped(leader: RecipeResult, judged: _Judged) -> Shipped:
+def _shipped(judged: _Judged) -> Shipped | None:
+    """The chosen baseline, or of the leader, if it learned, the seed that is the best on the validation part."""
+    baseline, leader = judged.findings.ships, judged.findings.leader
+    if baseline:
+        trial = judged.baselines[baseline]
+        metrics = judged.test.intervals(trial, judged.titled)
+        return Shipped(trial_id=trial, baseline=baseline, recipe_id=trial, seed=0, metrics=metrics)
+    if leader is None or not judged.findings.learned(leader):
+        return None
     trial = judged.candidates[leader.id]
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
     metrics = judged.test.intervals(trial, judged.titled)

@@ -44,7 +44,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
-    trials, metrics, predictions = [], [], []
+    trials, metrics, predictions, estimators = [], [], [], {}
     for baseline in baselines:
         trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
         trials.append(
@@ -61,10 +61,13 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
                 "seconds": baseline.seconds,
             }
         )
+        if baseline.estimator:
+            estimators[trial_id] = baseline.estimator
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
-    write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)})
+    tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)}
+    write_folder(folder, tables, estimators=estimators)
 
 
 def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:

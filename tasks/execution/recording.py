@@ -22,6 +22,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
+from tasks.preprocessing.estimators import Estimator
 from tasks.records.plan import Plan, PlannedTrial, weighted_recipes
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
@@ -81,6 +82,15 @@ def kept_weights(run: Path, stack_id: str) -> dict[str, list[np.ndarray]]:
             trial_id, _, _ = name.partition("/")
             found.setdefault(trial_id, []).append(arrays[name])
         return found
+
+
+def kept_estimator(run: Path, plan: Plan, trial_id: str) -> Estimator:
+    """The fitted model of a baseline, not the constant answer."""
+    return Estimator.load(folder_of(run, baselines_id(plan)) / _file_of(trial_id))
+
+
+def _file_of(trial_id: str) -> str:
+    return f"{trial_id}.skops"
 
 
 def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
@@ -197,6 +207,7 @@ def write_folder(
     tables: dict[Table, Any],
     weights: dict[str, np.ndarray] | None = None,
     gradients: Mapping[str, Mapping[str, float]] = {},
+    estimators: Mapping[str, Estimator] = {},
 ) -> None:
     """Writes records that belong together; the folder is there when all of it is.
 
@@ -204,6 +215,7 @@ def write_folder(
         tables: Their rows.
         weights: `TRIAL/NUMBER` to array; None where there are none to keep.
         gradients: By trial and hyperparameter.
+        estimators: By trial, of baselines.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
@@ -214,6 +226,8 @@ def write_folder(
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
         if gradients:
             write_json(temporary / GRADIENTS, {trial: _known(of_trial) for trial, of_trial in gradients.items()})
+        for trial, estimator in estimators.items():
+            estimator.save(temporary / _file_of(trial))
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -226,7 +240,7 @@ def scores_id(stack: PlannedStack) -> str:
 
 def baselines_id(plan: Plan) -> str:
     """The folder of the baselines' records: named by their data and by what was measured."""
-    return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics)})
+    return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics), "kept": "estimators"})
 
 
 def counted_alike(plan: Plan) -> bool:

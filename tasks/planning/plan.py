@@ -118,6 +118,7 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
+        ship="best" if spec.evaluate.ship == "best" else None,
         data=_facts(dataset, parts, rows.features),
         parts=dict(parts),
         recipes=recipes,

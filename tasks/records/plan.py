@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -219,6 +219,7 @@ class Plan(RunDocument):
         spec: As written, with every default.
         metric, also: What is measured of each trial; the first one decides.
         confidence: Of all intervals.
+        ship: `best`: a baseline may be shipped; None: networks only.
         parts: Rows of train, val and test.
         reaches: Of a split by time, from when to when each part reaches.
         trials, stacks: The final trials; empty until a search is done.
@@ -246,6 +247,7 @@ class Plan(RunDocument):
     probe: Probe | None = None
     search: SearchPlan | None = None
     reaches: Annotated[Mapping[str, Reach] | None, OMITTED] = None
+    ship: Annotated[Literal["best"] | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
 
     def following(self, earlier: Plan) -> Plan:

@@ -93,7 +93,7 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineDifference:
-    """How much better the shipped model is than a baseline; `answer` is `better`, `worse` or `can't tell`."""
+    """How much better the leading network is than a baseline; `answer` is `better`, `worse` or `can't tell`."""
 
     name: str
     difference: float | None
@@ -108,9 +108,14 @@ class BaselineDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """The trial that is shipped, its metrics on the judged part under the bootstrap over rows."""
+    """The trial that is shipped, its metrics on the judged part under the bootstrap over rows.
+
+    Args:
+        baseline: Its name, where it is none of the networks.
+    """
 
     trial_id: str
+    baseline: Annotated[str | None, OMITTED] = None
     recipe_id: str
     seed: int
     metrics: Mapping[str, Estimate]
@@ -208,7 +213,7 @@ class Verdict(RunDocument):
         recipes: By rank.
         comparisons: The leader against each other recipe that learned; where none did, that ended.
         augmentation: Each recipe with augmentation against its twin.
-        baselines, against_baselines: The simple models, and the shipped model's lead over each.
+        baselines, against_baselines: The simple models, and the leader's lead over each.
         shipped: None where no model can be shipped.
         operating_point: With two classes.
         test_evaluations: How often the test part was looked at in this folder.
@@ -242,6 +247,13 @@ class Verdict(RunDocument):
     warnings: Sequence[str]
     next: Sequence[str]
     search: Annotated[SearchVerdict | None, OMITTED] = None
+
+    @property
+    def saved(self) -> str | None:
+        """Name of the saved model; None where there is none."""
+        if self.shipped is None:
+            return None
+        return self.shipped.baseline or f"{self.name_of(self.shipped.recipe_id)}, seed {self.shipped.seed}"
 
     def name_of(self, recipe_id: str) -> str:
         """A recipe's readable name."""

@@ -6,9 +6,9 @@ same code decides the same in training and here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,7 @@ import pandas as pd
 from tasks.serving.media import media_rows
 from tasks.serving.rows import Rows
 from tasks.serving.tables import table_rows
-from tasks.training.exported import asked, load_exported
-
-if TYPE_CHECKING:
-    import keras
+from tasks.training.exported import Exported, load_exported
 
 ROW, PREDICTION, PROBLEM = "row", "prediction", "problem"
 
@@ -41,24 +38,25 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         BadInput: the model is not there, or the file can't be read or is not what the model takes.
     """
-    network, signature = load_exported(model)
+    exported = load_exported(model)
+    signature = exported.signature
     taken = signature["inputs"][0]
     if "shape" in taken:
         parts, notes = media_rows(file, taken)
     else:
         rows, notes = table_rows(file, signature)
         parts = iter([rows])
-    answered = pd.concat([_answered(rows, network, signature) for rows in parts], ignore_index=True)
+    answered = pd.concat([_answered(rows, exported) for rows in parts], ignore_index=True)
     answered.insert(0, _free(ROW, list(answered.columns)), np.arange(1, len(answered) + 1))
     return answered, notes
 
 
-def _answered(rows: Rows, network: keras.Model, signature: Mapping[str, Any]) -> pd.DataFrame:
-    classes, ids = signature["classes"], [str(name) for name in rows.ids.columns]
+def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
+    classes, ids = exported.signature["classes"], [str(name) for name in rows.ids.columns]
     shape = (len(rows.usable), len(classes) if classes else 1)
     output = np.full(shape, np.nan, np.float32 if classes else np.float64)
     if rows.usable.any():
-        output[rows.usable] = asked(network, signature, rows.inputs).reshape(-1, shape[1])
+        output[rows.usable] = exported.asked(rows.inputs).reshape(-1, shape[1])
     columns: dict[str, Any] = {name: rows.ids[name].array for name in rows.ids.columns}
     if classes:
         likeliest = np.where(rows.usable, np.where(rows.usable[:, None], output, 0).argmax(axis=1), len(classes))

@@ -50,6 +50,20 @@ print(answers)
 
 The table says what each input holds; so does `signature.json`.{blanks}
 """
+_ESTIMATOR = """
+## In Python
+
+```python
+from pathlib import Path
+
+from reading.training.exported import predict
+
+answers = predict(Path("."), rows)
+```
+
+`rows` is {rows}. `estimator.skops` holds the model, scikit-learn's {model}{features}. It is loaded only where it holds
+nothing but what scikit-learn's own models are made of.
+"""
 _BLANKS = """
 
 The model compares the texts of a category as they stand: `" A"` is not `"A"`. Remove blanks around them, as
@@ -81,10 +95,13 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
         example += "\n\nnew.npz holds the images, an array `x`."
     values = ",\n".join(f"        {_literal(entry['input'])}: {_value(entry, typical)}" for entry in inputs) + ","
     blanks = _BLANKS if any(entry["kind"] == "category" for entry in inputs) else ""
+    estimator = signature.get("estimator")
+    more += "; scikit-learn and skops" if estimator else ""
+    python = _estimator(signature) if estimator else _PYTHON.format(inputs=values, blanks=blanks)
     parts = [
         f"# A model of {_code(signature['target'])}",
         _FILES.format(prediction=prediction, file=file, more=more, example=example).strip(),
-        _PYTHON.format(inputs=values, blanks=blanks).strip(),
+        python.strip(),
         _table(["input", "column", "holds"], [_input(each, signature) for each in inputs]),
     ]
     if classes:
@@ -92,6 +109,14 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     else:
         parts.append(f"The answer is {_code(signature['target'])}, in the unit of the training data.")
     return "\n\n".join(parts) + "\n"
+
+
+def _estimator(signature: Mapping[str, Any]) -> str:
+    """How to ask a model of scikit-learn's in Python."""
+    table = "shape" not in signature["inputs"][0]
+    rows = "a pandas table with the columns below" if table else "a NumPy array of rows as below"
+    features = "; `features.keras` makes what it takes of them" if signature["sha256"] else ""
+    return _ESTIMATOR.format(rows=rows, model=signature["estimator"]["model"], features=features)
 
 
 def _typical(column: pd.Series) -> float:

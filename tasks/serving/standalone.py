@@ -37,20 +37,19 @@ _PACKAGES = ["tensorflow", "keras", "numpy", "pandas"]
 _OF_KIND = {"image": "opencv-python-headless", "sound": "soundfile"}
 
 
-def write_program(folder: Path, kind: str) -> None:
+def write_program(folder: Path, kind: str, *, estimator: bool = False) -> None:
     """Writes `predict.py` and the modules that it needs, as package `reading`, into a model's folder.
 
     Args:
         kind: Of the model's first input, as its signature says.
+        estimator: Whether a model of scikit-learn's is shipped.
     """
     for path in sorted(modules("tasks.serving.command")):
         copy = folder / READER / path.relative_to(_ROOT / "tasks")
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_text(copy, re.sub(r"^( *)(from|import) tasks\b", rf"\1\2 {READER}", path.read_text("utf-8"), flags=re.M))
-    more = _OF_KIND.get(kind)
-    packages = ", ".join(
-        [*_PACKAGES, more] if more else [*_PACKAGES, "pyarrow for Parquet", "openpyxl or xlrd for Excel"]
-    )
+    more = [_OF_KIND[kind]] if kind in _OF_KIND else ["pyarrow for Parquet", "openpyxl or xlrd for Excel"]
+    packages = ", ".join([*_PACKAGES, *(["scikit-learn", "skops"] if estimator else []), *more])
     write_text(folder / PROGRAM, _PROGRAM.format(packages=packages))
 
 

@@ -446,6 +446,11 @@ class Evaluate(Frozen):
     metric: str | None = Field(None, description="the metric that decides; None: accuracy, or rmse")
     also: list[str] = Field(default=[], description="metrics that are measured too; none: log_loss for classes")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
+    ship: Literal["network", "best"] = Field(
+        "network",
+        description="what may become the saved model; best: a linear model or gradient boosting too, where that is "
+        "better on the validation part",
+    )
 
     @field_validator("metric")
     @classmethod

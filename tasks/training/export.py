@@ -1,8 +1,8 @@
 """The model that is shipped: one Keras file from raw columns to probabilities or values, and its signature.
 
-`model.keras` needs nothing of this project: `keras.saving.load_model` reads it in safe mode. `signature.json`
-says what goes in and comes out, and holds the file's SHA-256; a file that it does not describe is never
-loaded, since model files can carry code.
+`model.keras` needs nothing of this project: `keras.saving.load_model` reads it in safe mode. A model of scikit-learn's
+is `estimator.skops`, which `skops.io.load` reads. `signature.json` says what goes in and comes out, and holds each
+file's SHA-256; a file that it does not describe is never loaded, since model files can carry code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.preprocessing.estimators import Estimator
 from tasks.preprocessing.tables import input_name
 from tasks.run_folder import write_json
-from tasks.training.exported import MODEL, SCHEMA_VERSION, SIGNATURE, sha256_of
+from tasks.training.exported import ESTIMATOR, FEATURES, MODEL, SCHEMA_VERSION, SIGNATURE, sha256_of
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,7 @@ _AS_IT_IS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 def export_model(
     preprocessor: keras.Model,
-    network: keras.Model,
+    network: keras.Model | Estimator,
     folder: Path,
     *,
     columns: Sequence[str],
@@ -43,12 +44,13 @@ def export_model(
     rate: int | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes preprocessor, network and output as one model, with its signature.
+    """Writes preprocessor, network and output as one model, with its signature; or an estimator, and the preprocessor
+    where it takes features.
 
     Args:
         preprocessor: As `Prepared.preprocessor`.
         network: From its features to logits `[rows, classes]`, or to the standardised target
-            `[rows, 1]`.
+            `[rows, 1]`. Or a fitted model of scikit-learn's.
         folder: Made where it is missing. What stood there is replaced.
         columns: Raw column names in the table's order, or that of the texts; empty for images and sounds.
         target_name: What is predicted.
@@ -60,33 +62,46 @@ def export_model(
         reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
 
     Returns:
-        The path of `model.keras`: from raw inputs to probabilities, float32 `[rows, classes]`, or to values, float64
-        `[rows, 1]`. A column's input is called as `input_names` says, and holds what `raw_inputs` makes of it.
+        The path of the model. `model.keras` is from raw inputs to probabilities, float32 `[rows, classes]`, or to
+        values, float64 `[rows, 1]`. A column's input is called as `input_names` says, and holds what `raw_inputs`
+        makes of it.
     """
     import keras
 
-    outputs = 1 if classes is None else len(classes)
-    if network.output_shape[-1] != outputs:
-        raise ValueError(f"the network has {network.output_shape[-1]} outputs, must be {outputs}")
-    head = _head(network, classes is not None, target_scale)
-    names = input_names(columns, {preprocessor.name, head.name})
+    head = None if isinstance(network, Estimator) else _head(network, classes, target_scale)
+    names = input_names(columns, {preprocessor.name, *([head.name] if head else [])})
     if all(input_name(column) == name for column, name in names.items()):
-        model = keras.Model(preprocessor.input, head(preprocessor.output), name="bakeoff.model")
+        features = preprocessor.output
+        model = keras.Model(preprocessor.input, head(features) if head else features, name="bakeoff.model")
     else:
         model = _renamed(preprocessor, head, names)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / MODEL
-    temporary = folder / f".{MODEL}.{os.getpid()}.keras"  # Keras wants the ending
+    found = dict(reading or {})
+    inputs = _columns(preprocessor, names, found.get("columns", ())) if names else [_array(model, rate)]
+    sha256 = estimator = None
+    if not isinstance(network, Estimator):
+        path = folder / MODEL
+        sha256 = _saved(model.save, path)
+    else:
+        path = folder / ESTIMATOR
+        estimator = {"model": type(network.model).__name__, "sha256": _saved(network.save, path)}
+        if network.takes.needs_features:
+            sha256 = _saved(model.save, folder / FEATURES)
+    signature = _signature(inputs, target_name, classes, positive, sha256, estimator)
+    write_json(folder / SIGNATURE, signature | found)
+    return path
+
+
+def _saved(save: Callable[[Path], None], path: Path) -> str:
+    """Has a file written under a temporary name with the same ending, which Keras wants; returns its SHA-256."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        model.save(temporary)
-        found = dict(reading or {})
-        inputs = _columns(preprocessor, names, found.get("columns", ())) if names else [_array(model, rate)]
-        signature = _signature(inputs, target_name, classes, positive, sha256_of(temporary)) | found
+        save(temporary)
+        sha256 = sha256_of(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    write_json(folder / SIGNATURE, signature)
-    return path
+    return sha256
 
 
 def input_names(columns: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
@@ -119,24 +134,27 @@ def _free(name: str, used: Container[str]) -> str:
     return name if name not in used else next(f"{name}_{i}" for i in count(2) if f"{name}_{i}" not in used)
 
 
-def _renamed(preprocessor: keras.Model, head: keras.Model, names: Mapping[str, str]) -> keras.Model:
+def _renamed(preprocessor: keras.Model, head: keras.Model | None, names: Mapping[str, str]) -> keras.Model:
     """One model, whose inputs have these names instead of the preprocessor's. For 2,000 columns this takes seconds."""
     import keras
 
     dtypes = {tensor.name: tensor.dtype for tensor in preprocessor.inputs}
     inputs = {name: keras.Input((1,), dtype=dtypes[input_name(column)], name=name) for column, name in names.items()}
     features = preprocessor({input_name(column): inputs[name] for column, name in names.items()})
-    return keras.Model(inputs, head(features), name="bakeoff.model")
+    return keras.Model(inputs, head(features) if head else features, name="bakeoff.model")
 
 
-def _head(network: keras.Model, classification: bool, target_scale: tuple[float, float]) -> keras.Model:
+def _head(network: keras.Model, classes: Sequence[str] | None, target_scale: tuple[float, float]) -> keras.Model:
     """The network and its output's last step, as a model of its own: layers' names can't meet a column's."""
     import keras
     from keras import ops
 
+    outputs = 1 if classes is None else len(classes)
+    if network.output_shape[-1] != outputs:
+        raise ValueError(f"the network has {network.output_shape[-1]} outputs, must be {outputs}")
     features = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype, name="predict.features")
     output = network(features)
-    if classification:
+    if classes is not None:
         return keras.Model(features, keras.layers.Softmax(name="predict.softmax")(output), name="predict.head")
     mean, deviation = (np.array([value], np.float64) for value in target_scale)
     return keras.Model(features, ops.cast(output, "float64") * deviation + mean, name="predict.head")
@@ -147,7 +165,8 @@ def _signature(
     target_name: str,
     classes: Sequence[str] | None,
     positive: str | None,
-    sha256: str,
+    sha256: str | None,
+    estimator: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -158,12 +177,14 @@ def _signature(
         "inputs": inputs,
         "blanks": "category texts are compared as they stand: remove blanks around them before they go in",
         "sha256": sha256,
+        "estimator": estimator,
         "versions": {
             "python": platform.python_version(),
             "keras": version("keras"),
             "tensorflow": _tensorflow(),
             "numpy": np.__version__,
-        },
+        }
+        | ({name: version(name) for name in ("scikit-learn", "skops")} if estimator else {}),
     }
 
 

@@ -1,10 +1,14 @@
-"""A shipped model, asked: the files that `export` wrote, read in safe mode and only where they are what was written."""
+"""A shipped model, asked: the files that `export` wrote, read in safe mode and only where they are what was written.
+
+It is a network, `model.keras`; or a model of scikit-learn's, `estimator.skops`, with `features.keras` before it where
+it takes the features that networks take.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,36 +16,80 @@ import numpy as np
 import pandas as pd
 
 from tasks.errors import BadInput
+from tasks.preprocessing.estimators import Estimator
 from tasks.preprocessing.tables import apply, input_name, raw_inputs
 
 if TYPE_CHECKING:
     import keras
 
 SCHEMA_VERSION = 2
-MODEL, SIGNATURE = "model.keras", "signature.json"
+MODEL, FEATURES, ESTIMATOR, SIGNATURE = "model.keras", "features.keras", "estimator.skops", "signature.json"
 
 
-def load_exported(folder: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """The model and the signature that `export_model` wrote.
+@dataclass(frozen=True)
+class Exported:
+    """A shipped model.
+
+    Args:
+        signature: What `export_model` wrote.
+        network: From raw inputs to answers; or to features, where an estimator takes them; None: it does not.
+        estimator: Whatever answers instead of the network.
+    """
+
+    signature: dict[str, Any]
+    network: keras.Model | None
+    estimator: Estimator | None = None
+
+    def asked(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """As `predict`."""
+        entries, classes = self.signature["inputs"], self.signature["classes"]
+        table = None
+        if "shape" in entries[0]:
+            raw: Any = raw_inputs(_checked_array(rows, entries[0]))
+        else:
+            table = _checked_table(rows, entries)
+            by_column = raw_inputs(table)
+            raw = {entry["input"]: by_column[input_name(entry["name"])] for entry in entries}
+        output = None if self.network is None else apply(self.network, raw)
+        if self.estimator is not None:
+            given = self.estimator.given(output, table)
+            return self.estimator.answers(given, len(classes) if classes else None)
+        assert output is not None
+        return output if classes else output[:, 0]
+
+
+def load_exported(folder: Path) -> Exported:
+    """What `export_model` wrote.
 
     Raises:
-        BadInput: a file is missing or unreadable, or the model file is not the one that was written.
+        BadInput: a file is missing or unreadable, or a model file is not the one that was written.
     """
     import keras
 
-    path = folder / MODEL
     signature = read_signature(folder)
+    estimator = signature.get("estimator")
+    network = None
+    if signature["sha256"]:
+        path = _written(folder / (FEATURES if estimator else MODEL), signature["sha256"])
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if not estimator:
+        return Exported(signature, network)
+    return Exported(signature, network, Estimator.load(_written(folder / ESTIMATOR, estimator["sha256"])))
+
+
+def _written(path: Path, sha256: str) -> Path:
+    """The path of a file that is there and is what was written."""
     if not path.is_file():
         raise BadInput("the saved model is missing", where=str(path), remedy="run the experiment again")
-    if sha256_of(path) != signature["sha256"]:
+    if sha256_of(path) != sha256:
         raise BadInput(
             "is not the file that the run wrote, so it is not loaded (model files can carry code)",
             where=str(path),
             got=f"SHA-256 {sha256_of(path)[:12]}...",
-            accepted=f"{str(signature['sha256'])[:12]}..., as in {SIGNATURE}",
+            accepted=f"{sha256[:12]}..., as in {SIGNATURE}",
             remedy="restore the file, or run the experiment again",
         )
-    return keras.saving.load_model(path, compile=False, safe_mode=True), signature
+    return path
 
 
 def predict(folder: Path, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
@@ -52,23 +100,12 @@ def predict(folder: Path, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         rows: A table with the training table's columns (others are ignored, in any order), images, or sounds.
 
     Returns:
-        Class probabilities, float32 `[rows, classes]`, or values in the target's unit, float64 `[rows]`.
+        Class probabilities, floats `[rows, classes]`, or values in the target's unit, float64 `[rows]`.
 
     Raises:
         BadInput: as `load_exported`, or the rows are not what the signature says.
     """
-    return asked(*load_exported(folder), rows)
-
-
-def asked(model: keras.Model, signature: Mapping[str, Any], rows: pd.DataFrame | np.ndarray) -> np.ndarray:
-    """As `predict`, of a model that `load_exported` gave."""
-    entries = signature["inputs"]
-    if "shape" in entries[0]:
-        output = apply(model, raw_inputs(_checked_array(rows, entries[0])))
-    else:
-        raw = raw_inputs(_checked_table(rows, entries))
-        output = apply(model, {entry["input"]: raw[input_name(entry["name"])] for entry in entries})
-    return output if signature["classes"] else output[:, 0]
+    return load_exported(folder).asked(rows)
 
 
 def sha256_of(path: Path) -> str:

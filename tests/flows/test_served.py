@@ -77,6 +77,35 @@ def test_a_raw_file_is_answered_as_recorded(make: Callable[[Path], dict[str, Any
     assert list(found["row"]) == list(range(1, one.prepared.dataset.rows + 1)) and (found["problem"] == "").all()
 
 
+def mixed(folder: Path) -> dict[str, Any]:
+    """The class, from columns and a text together."""
+    frame = pd.read_csv(table(folder))
+    words = {name: f"it is {name}, said No. {place}" for place, name in enumerate(frame["class"].unique())}
+    frame.assign(said=frame["class"].map(words)).to_csv(folder / "mixed.csv", index=False)
+    return {"data": {"source": str(folder / "mixed.csv"), "target": "class", "text": "said", "drop": ["price"]}}
+
+
+@pytest.mark.parametrize(
+    ("make", "features"),
+    [(classes, None), (values, None), (texts, False), (images, True), (test_kinds.sounds, True), (mixed, None)],
+)
+def test_a_baseline_that_is_better_is_shipped_and_answers_the_raw_file(
+    make: Callable[[Path], dict[str, Any]], features: bool | None, tmp_path: Path
+) -> None:
+    """After one epoch at a tiny rate no network has learned anything."""
+    spec = {"train": TRAIN | {"epochs": 1, "learning_rate": 1e-6}, "evaluate": {"ship": "best"}} | make(tmp_path)
+    one = planned(tmp_path / "run", spec)
+    verdict = one.judge(one.tables())
+    assert verdict.shipped and verdict.shipped.baseline and verdict.saved == verdict.shipped.baseline
+    model = one.folder / "model"
+    assert (model / "estimator.skops").exists() and not (model / "model.keras").exists()
+    assert features is None or (model / "features.keras").exists() == features
+    assert not (one.folder / "winner.yaml").exists()
+    assert_served(one.folder, Path(spec["data"]["source"]))
+    said = (model / "README.md").read_text()
+    assert "estimator.skops" in said and "model.keras" not in said and "scikit-learn and skops" in said
+
+
 def test_files_without_a_class_are_answered_and_what_is_no_image_has_a_problem(tmp_path: Path) -> None:
     one, source = run_of(images, tmp_path)
     model = one.folder / "model"

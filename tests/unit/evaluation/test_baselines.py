@@ -133,14 +133,6 @@ def test_boosting_takes_values_unseen_rare_missing_and_infinite():
     assert np.isfinite(found["gradient boosting"].test).all()
 
 
-def test_boosting_knows_at_most_254_values_of_a_category_the_most_frequent():
-    column = pd.Series([f"v{i:03}" for i in range(300)] + ["v299"] * 2)
-    codes, categorical = module._boosting_inputs(pd.DataFrame({"c": column}), np.arange(302))
-    assert categorical == [True]
-    assert len(set(codes[~np.isnan(codes)])) == 254
-    assert not np.isnan(codes[-1, 0])
-
-
 def test_a_fit_that_is_cut_short_says_so_and_prints_nothing(monkeypatch, capfd):
     monkeypatch.setattr(module, "_LOGISTIC_ITERATIONS", 2)
     monkeypatch.setattr(module, "_LOGISTIC_PRODUCTS", 4 * 3 * 100)

@@ -42,6 +42,7 @@ def _judged(
     losses: dict[str, tuple[float, float]] | None = None,
     moved: float = 0.5,
     strengths: list[dict[str, Any]] | None = None,
+    ship: str | None = None,
 ) -> Verdict:
     """Final trials get the first `right` test rows right, each baseline its number of the last ones.
 
@@ -77,6 +78,7 @@ def _judged(
     for name, number in (baselines or {}).items():
         trials.append((name, name, name, None, None, "baseline", 0, "ok", 0.1))
         predict(name, np.arange(len(target)) >= len(target) - number)
+        metrics.append((name, "val", "accuracy", number / len(target)))
     trial_columns = [
         "trial_id",
         "recipe_id",
@@ -91,6 +93,7 @@ def _judged(
     splits = pd.DataFrame({"row": np.arange(len(target)), "part": "test", "group": groups})
     plan = made_up(
         also=also or [],
+        ship=ship,
         spec={"gates": gates or []},
         data={"classes": ["no", "yes"]},
         parts={"train": 500, "val": 250, "test": len(target)},
@@ -240,6 +243,54 @@ class TestDiverged:
         verdict = _judged({"adam": [None, *_arm(0.9, 0.9)[1:]], "sgd": _arm(0.5, 0.5)})
         assert verdict.leader == "adam"
         assert any(w.startswith("The leader, adam, diverged in 1 of 5 seeds") for w in verdict.warnings)
+
+
+class TestWhereABaselineMayBeShipped:
+    """evaluate.ship: best."""
+
+    @staticmethod
+    def judged(recipes: dict[str, list[Trial]], **more: Any) -> Verdict:
+        baselines = {"majority class": 130, "logistic regression": 200, "gradient boosting": 225}
+        return _judged(recipes, **{"baselines": baselines, "ship": "best", "gates": [_gate(at_least=0.8)]} | more)
+
+    def test_the_best_on_the_validation_part_is(self):
+        verdict = self.judged({"adam": _arm(0.8, 0.8)})
+        assert verdict.shipped and verdict.saved == verdict.shipped.baseline == "gradient boosting"
+        assert verdict.shipped.trial_id == verdict.shipped.recipe_id == "gradient boosting"
+        assert verdict.shipped.metrics["accuracy"].mean == 0.9 == verdict.gates[0].estimate
+        assert (verdict.decision.answer, verdict.decision.sentence) == ("ship", "Ship gradient boosting")
+        assert verdict.decision.reason == (
+            "it passes its gate, and it is better than every network on the validation part, where it was chosen"
+        )
+        assert (verdict.leader, verdict.against_baselines[2].answer) == ("adam", "worse")
+        assert not any(step.startswith(("Use", "Consider")) for step in verdict.next)
+
+    def test_a_network_that_is_better_there_is(self):
+        verdict = self.judged({"adam": _arm(0.95, 0.95)})
+        assert verdict.shipped and verdict.shipped.baseline is None and verdict.saved == "adam, seed 0"
+
+    def test_where_no_network_learned_it_is_and_the_constant_never_is(self):
+        idle = {"adam": _arm(0.5, 0.5, loss=0.71)}
+        verdict = self.judged(idle)
+        assert verdict.saved == "gradient boosting"
+        assert verdict.decision.reason == "it passes its gate, and no recipe learned"
+        for baselines in ({"majority class": 130}, {"majority class": 130, "logistic regression": 130}):
+            verdict = self.judged(idle, baselines=baselines)
+            assert (verdict.shipped, verdict.decision.answer) == (None, "nothing")
+
+    def test_where_every_recipe_diverged_it_is(self):
+        assert self.judged({"adam": [None]}).saved == "gradient boosting"
+
+    def test_one_that_fails_its_gate_is_not_to_be_shipped(self):
+        verdict = self.judged({"adam": _arm(0.8, 0.8)}, gates=[_gate(at_least=0.97)])
+        assert verdict.decision.sentence == "Do not ship gradient boosting"
+        open_ = self.judged({"adam": _arm(0.8, 0.8)}, gates=[])
+        assert open_.decision.sentence == (
+            "gradient boosting is the best on the validation part; whether to ship it is open"
+        )
+
+    def test_without_it_none_is(self):
+        assert self.judged({"adam": _arm(0.8, 0.8)}, ship=None).saved.startswith("adam, seed")
 
 
 def test_an_undefined_metric_is_left_out_and_nothing_diverged():

@@ -12,7 +12,7 @@ from tasks.serving.standalone import modules, write_program
 
 ALONE = {"__future__", "reading"}
 AT_ONCE = {"numpy", "pandas"}
-WHERE_NEEDED = {"keras", "cv2", "soundfile", "pyarrow"}
+WHERE_NEEDED = {"keras", "cv2", "soundfile", "pyarrow", "sklearn", "skops", "scipy"}
 
 
 def imported(path: Path) -> Iterator[tuple[str, bool]]:
