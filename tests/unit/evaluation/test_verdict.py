@@ -267,7 +267,7 @@ class TestWhereABaselineMayBeShipped:
 
     def test_a_network_that_is_better_there_is(self):
         verdict = self.judged({"adam": _arm(0.95, 0.95)})
-        assert verdict.shipped and verdict.shipped.baseline is None and verdict.saved == "adam, seed 0"
+        assert verdict.shipped and verdict.shipped.baseline is None and verdict.saved.startswith("adam, seed")
 
     def test_where_no_network_learned_it_is_and_the_constant_never_is(self):
         idle = {"adam": _arm(0.5, 0.5, loss=0.71)}
