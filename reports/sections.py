@@ -134,6 +134,14 @@ def _learning_curves(run: Run) -> str:
     )
 
 
+def _cost_curve(run: Run) -> str:
+    return figures.tabs(
+        figures.cost_curve(run.verdict),
+        caption="Line: the mean cost of a test case at each threshold, with its interval point by point. Dashed: the "
+        "threshold that the validation part chose; grey: how far that moves over resamples and seeds.",
+    )
+
+
 def _predictions(run: Run) -> str:
     return figures.tabs(
         figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
@@ -214,6 +222,16 @@ SECTIONS: dict[str, Section] = {
     ),
     "learning curves": Section("Learning curves", "learning-curves", {"learning curves": _learning_curves}),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
+    "costs": Section(
+        "Threshold and costs",
+        "costs",
+        {
+            "threshold": lambda run: tables.threshold(run.verdict),
+            "cost by threshold": _cost_curve,
+            "costs": lambda run: tables.costs(run.verdict),
+        },
+        shown=lambda run: bool(run.verdict and run.verdict.operating_point and run.verdict.operating_point.how),
+    ),
     "predictions": Section("Predictions", "predictions", {"predictions": _predictions}),
     "trials": Section("Trials", "trials", {"trials": _trials}),
     "reproduce": Section(

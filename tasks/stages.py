@@ -17,6 +17,7 @@ from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
+from tasks.evaluation.decisions import Deciding
 from tasks.execution.baselines import train_baselines
 from tasks.execution.previews import write_previews
 from tasks.execution.recording import collect, kept_estimator, kept_weights
@@ -27,6 +28,7 @@ from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.plan import lay_out, lay_out_chosen
@@ -34,13 +36,14 @@ from tasks.planning.recipes import identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
+from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
 from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
-from tasks.spec.models import implied_task
+from tasks.spec.models import Spec, implied_task
 
 Bytes = Callable[[int, int | None], None]
 
@@ -108,7 +111,8 @@ class Searching:
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
     """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
     tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
-    prepared = prepare(_with_positive(dataset, splits), splits)
+    dataset = _with_positive(dataset, splits)
+    prepared = prepare(dataset, splits, deciding_of(run.spec, dataset))
     laid_out = _laid_out(run, prepared)
     earlier = Plan.read_if_there(run.folder)
     searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
@@ -122,6 +126,20 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
+
+
+def deciding_of(spec: Spec, dataset: Dataset) -> Deciding:
+    """How classes are chosen and what answers cost, for a data set with its class of interest.
+
+    Raises:
+        BadInput: what the spec says of it is not for these data.
+    """
+    from tasks.datasets.amounts import amounts
+
+    decides = decides_of(spec.evaluate, dataset)
+    columns = decides.costs.columns if decides.costs else {}
+    positive = dataset.positive.index if dataset.positive else None
+    return Deciding(decides, positive, amounts(dataset, columns, spec.data))
 
 
 def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
@@ -165,7 +183,8 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     assert tune is not None
     by_fold: dict[int | None, Prepared] = {None: prepared}
     if tune.folds:
-        by_fold = prepare_folds(dataset, splits, forward=run.spec.data.split.time is not None)
+        forward = run.spec.data.split.time is not None
+        by_fold = prepare_folds(dataset, splits, forward=forward, deciding=prepared.deciding)
     rows = {
         fold: RowCounts.of(
             dataset,
@@ -176,7 +195,8 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
         )
         for fold, of_fold in by_fold.items()
     }
-    context = PlanContext(dataset, rows, (laid_out.metric, *laid_out.also))
+    decides = laid_out.decides or Decides()
+    context = PlanContext(dataset, rows, (laid_out.metric, *laid_out.also), decides=decides)
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
@@ -241,6 +261,7 @@ def judge(
         moved=lambda trial_id: _moved(run, laid_out, prepared, trial_id),
         strengths=_strengths(run),
         test_evaluations=looks,
+        deciding=prepared.deciding,
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -249,7 +270,7 @@ def judge(
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
     _nothing_shipped(run)  # by an earlier verdict
     if verdict.shipped:
-        _ship(run, laid_out, prepared, verdict.shipped)
+        _ship(run, laid_out, prepared, verdict)
     if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
@@ -301,13 +322,25 @@ def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -
     return network
 
 
-def _ship(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> None:
+def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
+    """How the shipped model's class is chosen, where it is not the likeliest one."""
+    if laid_out.decides is None or laid_out.decides.rule is None:
+        return None
+    point, costs = verdict.operating_point, laid_out.decides.costs
+    if point is not None and point.how:
+        return {"threshold": point.threshold, "how": point.how}
+    return {"costs": costs.matrix, "how": "the class of least expected cost"} if costs else None
+
+
+def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> None:
     from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.serving.readme import README, readme
     from tasks.serving.standalone import write_program
     from tasks.training.export import export_model
     from tasks.training.exported import read_signature
 
+    shipped = verdict.shipped
+    assert shipped is not None
     folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset = prepared.dataset
     export_model(
@@ -329,6 +362,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Non
             "read": entry.read.model_dump(mode="json"),
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
+            "choice": _choice(laid_out, verdict),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [
                 each["facts"]["name"]

@@ -1,6 +1,7 @@
 """The report's charts: from the run's dicts and frames to Altair charts, and into the page (`tabs`)."""
 
 from reports.figures.comparison import differences, effects, forest
+from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.gates import gates
 from reports.figures.place import library, place, tabs
@@ -9,6 +10,7 @@ from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
 
 __all__ = [
+    "cost_curve",
     "differences",
     "effects",
     "forest",

@@ -2,6 +2,7 @@
 
 from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences
+from reports.tables.costs import costs, threshold
 from reports.tables.data import columns, data, validation
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
@@ -13,6 +14,7 @@ __all__ = [
     "columns",
     "compared",
     "comparison",
+    "costs",
     "data",
     "decision",
     "differences",
@@ -29,6 +31,7 @@ __all__ = [
     "settings",
     "skipped",
     "stacks",
+    "threshold",
     "trials",
     "validation",
     "warnings",

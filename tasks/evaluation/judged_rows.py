@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from tasks.evaluation import gates
 from tasks.evaluation.clusters import groups_of
+from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.records.plan import DataFacts
@@ -25,27 +26,30 @@ class Classes:
         names: In order; empty for regression.
         positive: Position of the class of interest, or None.
         why: How it was chosen.
+        currency: What costs are counted in, where that is known.
     """
 
     names: tuple[str, ...]
     positive: int | None
     why: str | None
+    currency: str | None = None
 
     @classmethod
-    def of(cls, data: DataFacts) -> Classes:
+    def of(cls, data: DataFacts, currency: str | None = None) -> Classes:
         """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
         names = tuple(data.classes or ())
         positive = data.positive
         if positive is None:
-            return cls(names, len(names) - 1 if len(names) == 2 else None, None)
-        return cls(names, names.index(positive), data.positive_why)
+            return cls(names, len(names) - 1 if len(names) == 2 else None, None, currency)
+        return cls(names, names.index(positive), data.positive_why, currency)
 
     @property
     def name(self) -> str | None:
         return None if self.positive is None else self.names[self.positive]
 
     def titled(self, metric: Metric) -> str:
-        return metric.titled(self.name, len(self.names))
+        title = metric.titled(self.name, len(self.names))
+        return f"{title} in {self.currency}" if metric.reads == "cost" and self.currency else title
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,16 @@ class JudgedRows:
         groups: `[rows]` or None.
         classes: Of the target.
         confidence: Of the intervals.
-        predictions: `trial_id` to `[rows, classes]` or `[rows]`.
+        answers: By `trial_id`.
+        rows: Positions in the data set `[rows]`.
     """
 
     target: np.ndarray
     groups: np.ndarray | None
     classes: Classes
     confidence: float
-    predictions: Mapping[str, np.ndarray]
+    answers: Mapping[str, Answers]
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def read(
@@ -75,8 +81,14 @@ class JudgedRows:
         wanted: Collection[str],
         classes: Classes,
         confidence: float,
+        deciding: Deciding = LIKELIEST,
+        thresholds: Mapping[str, float] = {},
     ) -> JudgedRows:
         """Of the trials in `wanted`.
+
+        Args:
+            deciding: How answers are made of predictions, and what they cost.
+            thresholds: By trial, from which probability on it predicts the positive class.
 
         Raises:
             ValueError: a trial's predictions are not there, two predict different rows, or a class is missing.
@@ -92,19 +104,20 @@ class JudgedRows:
         first = next(iter(frames.values()))
         rows = first["row"].to_numpy()[::width]
         target = first["target"].to_numpy(dtype=np.float64)[::width]
-        values = {}
+        answers = {}
         for trial, frame in frames.items():
             if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
                 raise ValueError(f"trial {trial} does not predict each {part} row once, or another one's rows")
             value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-            values[trial] = value.reshape(-1, width) if classes.names else value
-        return cls(target, groups_of(splits, part, rows), classes, confidence, values)
+            predicted = value.reshape(-1, width) if classes.names else value
+            actual = target.astype(np.int64) if classes.names else target
+            answers[trial] = deciding.answers(actual, predicted, rows, thresholds.get(trial))
+        return cls(target, groups_of(splits, part, rows), classes, confidence, answers, rows)
 
     def interval(self, trial: str, metric: Metric) -> Interval:
         """Over the rows."""
-        return metric.over_rows(
-            self.target, self.predictions[trial], self.confidence, self.groups, self.classes.positive
-        )
+        answers = self.answers[trial].read_by(metric)
+        return metric.over_rows(self.target, answers, self.confidence, self.groups, self.classes.positive)
 
     def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
         return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
@@ -124,9 +137,10 @@ class JudgedRows:
         """How much better `trial` is than each of `others` (name to trial) on the same rows; positive = better."""
         wanted = dict.fromkeys([trial, *others.values()])
         positive = self.classes.positive
-        statistics = {each: metric.resampled(self.target, self.predictions[each], positive) for each in wanted}
+        answers = {each: self.answers[each].read_by(metric) for each in wanted}
+        statistics = {each: metric.resampled(self.target, answers[each], positive) for each in wanted}
         drawn = resample(statistics, len(self.target), groups=self.groups, resamples=resamples)
-        estimates = {each: metric.function(self.target, self.predictions[each], positive) for each in wanted}
+        estimates = {each: metric.function(self.target, answers[each], positive) for each in wanted}
         return {
             name: difference_interval(
                 metric, (estimates[trial], estimates[other]), (drawn[trial], drawn[other]), self.confidence
@@ -138,9 +152,9 @@ class JudgedRows:
         """The share of guessing's errors that a model removes: of always naming the commonest class, or of the squared
         errors of the mean. NaN where guessing makes none."""
         if not self.classes.names:
-            return METRICS["r2"].function(self.target, self.predictions[trial])
+            return METRICS["r2"].function(self.target, self.answers[trial].prediction)
         share = self.majority_share() or 0.0
-        right = METRICS["accuracy"].function(self.target, self.predictions[trial])
+        right = METRICS["accuracy"].function(self.target, self.answers[trial].prediction)
         return 1 - (1 - right) / (1 - share) if share < 1 else np.nan
 
     def positive(self) -> PositiveClass | None:
@@ -163,7 +177,7 @@ class JudgedRows:
         if not metric.of_class or positive is None:
             return ""
         actual = int((self.target == positive).sum())
-        predicted = int((self.predictions[trial].argmax(axis=1) == positive).sum())
+        predicted = int((self.answers[trial].decided.argmax(axis=1) == positive).sum())
         return f"on {_rows(actual)} of {self.classes.name}, {_rows(predicted)} predicted so"
 
 

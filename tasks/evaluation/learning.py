@@ -62,8 +62,8 @@ def _below_even_odds(rows: JudgedRows) -> bool:
     """Whether the cross-entropy, each class counted alike, is below that of equal probabilities."""
     present = np.unique(rows.target).astype(np.int64)
     losses = []
-    for prediction in rows.predictions.values():
-        of_row = cross_entropies(rows.target.astype(np.int64), prediction)
+    for answers in rows.answers.values():
+        of_row = cross_entropies(rows.target.astype(np.int64), answers.prediction)
         losses.append(np.mean([of_row[rows.target == k].mean() for k in present]))
     return bool(losses) and float(np.mean(losses)) < np.log(len(present))
 

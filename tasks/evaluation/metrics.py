@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.errors import BadInput, nearest
-from tasks.evaluation import areas, means, shares
+from tasks.evaluation import areas, costs, means, shares
 from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
 from tasks.evaluation.wording import inside
 
@@ -27,6 +27,8 @@ Ends = Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, floa
 """From target, prediction, confidence and the rows' groups to the ends of an interval; it may raise `NoInterval`."""
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
+COST = "cost_per_case"
+"""The metric that `evaluate.cost` defines."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Metric:
             values `[resamples]`.
         interval: Its interval over test rows. What holds is measured, for each metric, by `tests.bench.coverage`.
         share: Whether it is a share of rows: it moves in steps of about 1 / rows.
+        reads: What it looks at: probabilities or values; what is predicted (`decided`); or what answers cost. See
+            `decisions.Answers`.
         of_class: Whether it speaks of one class, the positive one, or of all classes alike (macro).
         chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
             follows from more than the classes' shares.
@@ -59,6 +63,7 @@ class Metric:
     statistic: Callable[[np.ndarray, np.ndarray], Statistic]
     interval: Ends
     share: bool = False
+    reads: Literal["prediction", "decided", "cost"] = "prediction"
     of_class: bool = False
     chance: float | Literal["majority"] | None = None
     default: bool = False
@@ -128,7 +133,7 @@ class Metric:
             ValueError: the shapes of target and prediction do not fit.
         """
         target, prediction = np.asarray(target), np.asarray(prediction, dtype=np.float64)
-        expected = 2 if CLASSIFICATION in self.tasks else 1
+        expected = 2 if CLASSIFICATION in self.tasks or self.reads == "cost" else 1
         if prediction.ndim != expected or len(prediction) != len(target):
             raise ValueError(f"{self.name}: target {target.shape} and prediction {prediction.shape} do not fit")
         if not len(target) or not np.isfinite(prediction).all():
@@ -139,7 +144,8 @@ class Metric:
         self, target: np.ndarray, prediction: np.ndarray, positive: int | None
     ) -> tuple[np.ndarray, Array]:
         """What `statistic` and `interval` take: two classes where the metric speaks of one."""
-        target = np.asarray(target).astype(np.int64 if CLASSIFICATION in self.tasks else np.float64)
+        classes = CLASSIFICATION in self.tasks and REGRESSION not in self.tasks
+        target = np.asarray(target).astype(np.int64 if classes else np.float64)
         prediction = np.asarray(prediction, dtype=np.float64)
         if self.of_class and positive is not None:
             return one_against_rest(target, prediction, positive)
@@ -313,6 +319,7 @@ METRICS: dict[str, Metric] = {
             statistic=_accuracy,
             interval=shares.accuracy,
             share=True,
+            reads="decided",
             chance="majority",
             default=True,
         ),
@@ -326,6 +333,7 @@ METRICS: dict[str, Metric] = {
             statistic=_per_class(lambda hits, predicted, actual: (hits, predicted)),
             interval=shares.precision,
             share=True,
+            reads="decided",
             of_class=True,
         ),
         Metric(
@@ -338,6 +346,7 @@ METRICS: dict[str, Metric] = {
             statistic=_per_class(lambda hits, predicted, actual: (hits, actual)),
             interval=shares.recall,
             share=True,
+            reads="decided",
             of_class=True,
         ),
         Metric(
@@ -350,6 +359,7 @@ METRICS: dict[str, Metric] = {
             statistic=_per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
             interval=shares.f1,
             share=True,
+            reads="decided",
             of_class=True,
         ),
         Metric(
@@ -418,6 +428,17 @@ METRICS: dict[str, Metric] = {
             range="share of the variance, 1 or less; 0 = the mean",
             statistic=_r2,
             interval=means.r2,
+        ),
+        Metric(
+            COST,
+            "Cost per case",
+            _classification | _regression,
+            greater_is_better=False,
+            bounds=(-np.inf, np.inf),
+            range="as evaluate.cost counts; gains are negative",
+            statistic=lambda target, costs: _mean_of(costs[:, 0]),
+            interval=costs.per_case,
+            reads="cost",
         ),
     )
 }

@@ -19,10 +19,12 @@ from tasks.evaluation.advice import Findings
 from tasks.evaluation.augmentation import effects
 from tasks.evaluation.baselines import CONSTANT_ANSWERS, Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
+from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
@@ -50,6 +52,7 @@ def judge(
     strengths: Sequence[Mapping[str, Any]] = (),
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
+    deciding: Deciding = LIKELIEST,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
@@ -68,16 +71,21 @@ def judge(
         strengths: validation.json's.
         test_evaluations: How often the test part was evaluated, for the record.
         resamples: Of the bootstrap of differences over test rows.
+        deciding: How answers are made of predictions, and what they cost.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
     """
     metric, weighted = METRICS[plan.metric], weighted_recipes(plan.recipes)
     results = read_results(plan.recipes, tables["trials"], tables["metrics"])
-    classes, confidence = Classes.of(plan.data), plan.confidence
+    costs = plan.decides.costs if plan.decides else None
+    classes, confidence = Classes.of(plan.data, costs.currency if costs else None), plan.confidence
+
+    thresholds = recorded_thresholds(tables["metrics"])
 
     def rows(part: str, wanted: Collection[str]) -> JudgedRows:
-        return JudgedRows.read(tables["predictions"], splits, part, wanted, classes, confidence)
+        predictions = tables["predictions"]
+        return JudgedRows.read(predictions, splits, part, wanted, classes, confidence, deciding, thresholds)
 
     def val(wanted: Collection[str]) -> JudgedRows:
         predicted = tables["predictions"]  # of many trials, not all are kept
@@ -97,7 +105,13 @@ def judge(
         enough=_enough(strengths, baselines, test),
     )
     judged = replace(judged, findings=findings)
-    return _verdict(plan, judged, test_evaluations)
+    verdict = _verdict(plan, judged, test_evaluations)
+    if len(classes.names) != 2 or verdict.shipped is None:
+        return verdict
+    leader, shipped = judged.findings.leader, verdict.shipped
+    seeds = [shipped.trial_id] if shipped.baseline or leader is None else list(leader.ended.values())
+    point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
+    return replace(verdict, operating_point=point)
 
 
 def _ranked(
@@ -261,7 +275,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         shipped=_shipped(judged),
         gates=findings.gates,
         # Two classes: the predicted one is the likelier one, which is a threshold of one half.
-        operating_point=OperatingPoint(0.5) if len(plan.data.classes or ()) == 2 else None,
+        operating_point=OperatingPoint(threshold=0.5) if len(plan.data.classes or ()) == 2 else None,
         test_evaluations=test_evaluations,
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),

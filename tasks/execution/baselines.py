@@ -18,6 +18,8 @@ from tasks.execution.recording import (
     folder_of,
     metric_rows,
     prediction_rows,
+    threshold_of,
+    threshold_rows,
     write_folder,
 )
 from tasks.inputs.prepared import Prepared
@@ -63,8 +65,10 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         )
         if baseline.estimator:
             estimators[trial_id] = baseline.estimator
+        threshold = threshold_of(baseline.val, prepared)
+        metrics += threshold_rows(trial_id, threshold, prepared)
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
-            metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared)
+            metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, threshold)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
     tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)}
     write_folder(folder, tables, estimators=estimators)

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import always_meant
+from tasks.dataset import VAL, always_meant
+from tasks.evaluation.decisions import THRESHOLD
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
+from tasks.planning.decisions import identity
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.preprocessing.estimators import Estimator
@@ -134,8 +136,13 @@ def record(
     ]
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
+        own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
+        threshold = None
+        if VAL in outcome.outputs:
+            threshold = threshold_of(own.prediction(outcome.outputs[VAL]), own)
+            metrics += threshold_rows(trial_id, threshold, own)
         for part, outputs in outcome.outputs.items():
-            metrics += output_rows(outcome.trial.trial_id, part, outputs, job.metrics, prepared[outcome.trial.fold])
+            metrics += output_rows(trial_id, part, outputs, job.metrics, own, threshold)
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -167,22 +174,45 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job
 
 
 def output_rows(
-    trial_id: str, part: str, outputs: np.ndarray, names: Sequence[str], prepared: Prepared
+    trial_id: str, part: str, outputs: np.ndarray, names: Sequence[str], prepared: Prepared, threshold: float | None
 ) -> list[dict[str, Any]]:
-    """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss."""
+    """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss.
+
+    Args:
+        threshold: As `threshold_of` its answers for the validation rows.
+    """
     return [
-        *metric_rows(trial_id, part, prepared.prediction(outputs), names, prepared),
+        *metric_rows(trial_id, part, prepared.prediction(outputs), names, prepared, threshold),
         _metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)),
     ]
 
 
 def metric_rows(
-    trial_id: str, part: str, prediction: np.ndarray, names: Sequence[str], prepared: Prepared
+    trial_id: str,
+    part: str,
+    prediction: np.ndarray,
+    names: Sequence[str],
+    prepared: Prepared,
+    threshold: float | None,
 ) -> list[dict[str, Any]]:
-    dataset = prepared.dataset
-    target, positive = dataset.target[prepared.scored[part]], dataset.positive.index if dataset.positive else None
-    values = {name: METRICS[name].function(target, prediction, positive) for name in names}
+    dataset, rows = prepared.dataset, prepared.scored[part]
+    target, positive = dataset.target[rows], dataset.positive.index if dataset.positive else None
+    answers = prepared.deciding.answers(target, prediction, rows, threshold)
+    values = {name: METRICS[name].function(target, answers.read_by(METRICS[name]), positive) for name in names}
     return [_metric_row(trial_id, part, name, value, len(target)) for name, value in values.items()]
+
+
+def threshold_of(prediction: np.ndarray, prepared: Prepared) -> float | None:
+    """From which probability on a model predicts the positive class, chosen by its answers for the validation rows;
+    None: it predicts the likeliest class, or that of least expected cost."""
+    rows = prepared.scored[VAL]
+    return prepared.deciding.threshold(prepared.dataset.target[rows], prediction, rows)
+
+
+def threshold_rows(trial_id: str, threshold: float | None, prepared: Prepared) -> list[dict[str, Any]]:
+    if threshold is None:
+        return []
+    return [_metric_row(trial_id, VAL, THRESHOLD, threshold, len(prepared.scored[VAL]))]
 
 
 def _metric_row(trial_id: str, part: str, name: str, value: float, rows: int) -> dict[str, Any]:
@@ -254,4 +284,6 @@ def baselines_key(plan: Plan) -> dict[str, Any]:
     key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
     meant = always_meant(None if positive is None else classes.index(positive), len(classes))
     key = key if meant else key | {"positive": positive}
+    if plan.decides is not None:
+        key["answers"] = identity(plan.decides)
     return key | {"classes": "alike"} if counted_alike(plan) else key

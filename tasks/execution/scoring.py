@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL
+from tasks.evaluation.decisions import recorded_thresholds
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
 from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
@@ -43,12 +44,13 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
     for stack in waiting:
         parts = inputs if predicted & set(stack.trials) else {TEST: inputs[TEST]}
         outputs = _outputs(plan, prepared, run, stack, parts)
+        thresholds = recorded_thresholds(METRICS_TABLE.read(folder_of(run, stack.stack_id)))
         metrics: list[dict[str, Any]] = []
         predictions = []
         for trial_id in stack.trials:
             for part, values in outputs.get(trial_id, {}).items():
                 if part == TEST:
-                    metrics += output_rows(trial_id, part, values, plan.metrics, prepared)
+                    metrics += output_rows(trial_id, part, values, plan.metrics, prepared, thresholds.get(trial_id))
                 if trial_id in predicted:
                     predictions.append(prediction_rows(trial_id, part, prepared.prediction(values), prepared))
         tables: dict[Table, Any] = {

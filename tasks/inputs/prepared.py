@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.evaluation.decisions import LIKELIEST, Deciding
 from tasks.inputs.stored import RowsWritten, stored_parts, training_rows
 from tasks.preprocessing.tables import preprocess, target_scale
 from tasks.preprocessing.texts import token_lengths
@@ -33,6 +34,7 @@ class Prepared:
         features: Of the rows in memory, as `preprocess` gives them.
         rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
+        deciding: How answers are made of outputs, and what they cost.
     """
 
     dataset: Dataset
@@ -40,6 +42,7 @@ class Prepared:
     features: np.ndarray
     rows: dict[str, np.ndarray]
     target_scale: tuple[float, float]
+    deciding: Deciding = LIKELIEST
 
     @property
     def scored(self) -> dict[str, np.ndarray]:
@@ -131,16 +134,18 @@ class Prepared:
         return float(np.mean(log_sum - outputs[np.arange(len(target)), target]))
 
 
-def prepare(dataset: Dataset, splits: pd.DataFrame) -> Prepared:
+def prepare(dataset: Dataset, splits: pd.DataFrame, deciding: Deciding = LIKELIEST) -> Prepared:
     """Learns the preprocessing from the training part and applies it to all rows in memory."""
     rows = {
         part: splits.loc[(splits["part"] == part).to_numpy(bool), "row"].to_numpy(np.int64)
         for part in (TRAIN, VAL, TEST)
     }
-    return _prepared(dataset, rows)
+    return _prepared(dataset, rows, deciding)
 
 
-def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False) -> dict[int | None, Prepared]:
+def prepare_folds(
+    dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False, deciding: Deciding = LIKELIEST
+) -> dict[int | None, Prepared]:
     """By fold, the data with what that fold validates as val rows and what it trains on as train rows, and no others.
 
     As with `prepare`, everything is learned from the training rows: those of the fold. So folds may differ in their
@@ -157,13 +162,13 @@ def prepare_folds(dataset: Dataset, splits: pd.DataFrame, *, forward: bool = Fal
     for number in range(int(np.nanmax(fold)) + 1):
         earlier = np.isnan(fold) | (fold < number)
         trained_on = learnable & (earlier if forward else fold != number)
-        of_fold = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]})
+        of_fold = _prepared(dataset, {TRAIN: row[trained_on], VAL: row[fold == number]}, deciding)
         same = (each.features for each in prepared.values() if np.array_equal(each.features, of_fold.features))
         prepared[number] = replace(of_fold, features=next(same, of_fold.features))
     return prepared
 
 
-def _prepared(dataset: Dataset, rows: dict[str, np.ndarray]) -> Prepared:
+def _prepared(dataset: Dataset, rows: dict[str, np.ndarray], deciding: Deciding) -> Prepared:
     preprocessor = dataset.form.fit(training_rows(dataset, rows[TRAIN]), dataset)
     scale = (0.0, 1.0) if dataset.classes else target_scale(dataset.target[rows[TRAIN]])
-    return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale)
+    return Prepared(dataset, preprocessor, preprocess(preprocessor, dataset.raw), rows, scale, deciding)

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
-from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
+from tasks.evaluation.metrics import COST, METRICS, check_metric, default_metrics
 from tasks.kinds import FORMS
+from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Machine, PlanContext, calibrations_of
 from tasks.planning.trials import parameters_of, planned
+from tasks.records.decisions import Decides
 from tasks.records.plan import (
     Column,
     Cost,
@@ -101,12 +103,13 @@ def _planned(
     probe: Probe | None = None,
 ) -> Plan:
     metric, also = measured(spec, dataset.task)
+    decides = decides_of(spec.evaluate, dataset)
     compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
     _refuse_misfits(spec, compared, misfits)
     searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
     recipes = list(chosen or compared)
-    context = PlanContext(dataset, {None: rows}, (metric, *also), machine)
+    context = PlanContext(dataset, {None: rows}, (metric, *also), machine, decides)
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
@@ -118,6 +121,7 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
+        decides=None if decides == Decides() else decides,
         ship="best" if spec.evaluate.ship == "best" else None,
         data=_facts(dataset, parts, rows.features),
         parts=dict(parts),
@@ -171,8 +175,14 @@ def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
     named += [(f"gates[{index}].metric", gate.metric) for index, gate in enumerate(spec.gates)]
     for where, name in named:
         check_metric(name, task, where)
-    metric = spec.evaluate.metric or default_metrics(task)[0]
-    others = [*(spec.evaluate.also or default_metrics(task)), *(gate.metric for gate in spec.gates)]
+        if name == COST and not spec.evaluate.cost:
+            raise BadInput("needs evaluate.cost, which says what answers cost", where=where, got=name)
+    metric = spec.evaluate.metric or (COST if spec.evaluate.cost else default_metrics(task)[0])
+    others = [
+        *([COST] if spec.evaluate.cost else []),
+        *(spec.evaluate.also or default_metrics(task)),
+        *(gate.metric for gate in spec.gates),
+    ]
     return metric, [name for name in dict.fromkeys(others) if name != metric]
 
 

@@ -18,8 +18,10 @@ from tasks.errors import BadInput
 from tasks.memory import gigabytes, memory_bytes
 from tasks.planning import probe
 from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
+from tasks.planning.decisions import identity
 from tasks.planning.groups import Group, Grouping, RowCounts, replicas_of, work_of
 from tasks.planning.recipes import identifier
+from tasks.records.decisions import Decides
 from tasks.records.plan import Calibration, PlannedTrial, Probe, Probed, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.spec.models import Spec
@@ -60,12 +62,14 @@ class PlanContext:
         rows: By fold; those of trials that are of none under None.
         metrics: What is measured of each trial.
         machine: What the trials are laid out for.
+        decides: How their answers are made of outputs.
     """
 
     dataset: Dataset
     rows: Mapping[int | None, RowCounts]
     metrics: tuple[str, ...]
     machine: Machine = field(default_factory=Machine)
+    decides: Decides = Decides()
 
     def key(self, spec: Spec) -> str:
         """What of the data decides a trial's results."""
@@ -78,6 +82,8 @@ class PlanContext:
         positive = self.dataset.positive.index if self.dataset.positive else None
         if not always_meant(positive, len(self.dataset.classes or ())):
             decides["positive"] = positive
+        if (how := identity(self.decides)) is not None:
+            decides["answers"] = how
         return identifier(decides)
 
     def stacks(

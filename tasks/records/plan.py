@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.records.decisions import Decides
 from tasks.records.documents import OMITTED, Number, RunDocument
 from tasks.records.search_plan import SearchPlan
 from tasks.records.stacks import PlannedStack
@@ -219,6 +220,7 @@ class Plan(RunDocument):
         spec: As written, with every default.
         metric, also: What is measured of each trial; the first one decides.
         confidence: Of all intervals.
+        decides: How answers are made of outputs, and what they cost; None: the likeliest class, and nothing.
         ship: `best`: a baseline may be shipped; None: networks only.
         parts: Rows of train, val and test.
         reaches: Of a split by time, from when to when each part reaches.
@@ -247,6 +249,7 @@ class Plan(RunDocument):
     probe: Probe | None = None
     search: SearchPlan | None = None
     reaches: Annotated[Mapping[str, Reach] | None, OMITTED] = None
+    decides: Annotated[Decides | None, OMITTED] = None
     ship: Annotated[Literal["best"] | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
 

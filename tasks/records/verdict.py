@@ -156,11 +156,47 @@ class GateResult:
         return found
 
 
-@dataclass(frozen=True)
-class OperatingPoint:
-    """From which probability on the second of two classes is predicted."""
+@dataclass(frozen=True, kw_only=True)
+class PointCost:
+    """What a case costs on the judged part, in a way to decide.
+
+    Args:
+        name: Which way, in words.
+        threshold: From which probability on the positive class is predicted; None: it is not asked.
+        cost: Without an interval where the rows themselves chose the threshold.
+    """
+
+    name: str
+    threshold: float | None
+    cost: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The cost of a case at a threshold, on the judged part."""
 
     threshold: float
+    cost: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """From which probability on the positive class of two is predicted.
+
+    Args:
+        threshold: Of the shipped model.
+        low, high: How far it moves over resamples of the validation rows and over seeds; None where it is given.
+        how: How it was chosen, in words; None: it is one half, where the likelier class is predicted.
+        costs: Of the shipped model and others, where answers have a cost; the shipped model at its threshold first.
+        curve: Of the shipped model over thresholds.
+    """
+
+    threshold: float
+    low: Annotated[float | None, OMITTED] = None
+    high: Annotated[float | None, OMITTED] = None
+    how: Annotated[str | None, OMITTED] = None
+    costs: Annotated[Sequence[PointCost] | None, OMITTED] = None
+    curve: Annotated[Sequence[CurvePoint] | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.choice import choose
 from tasks.serving.media import media_rows
 from tasks.serving.rows import Rows
 from tasks.serving.tables import table_rows
@@ -47,6 +48,12 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
         rows, notes = table_rows(file, signature)
         parts = iter([rows])
     answered = pd.concat([_answered(rows, exported) for rows in parts], ignore_index=True)
+    choice = signature.get("choice")
+    if choice and "threshold" in choice:
+        said = f"{signature['positive']} is predicted from a probability of {choice['threshold']:.4g} on"
+        notes = [*notes, f"{said}, {choice['how']}"]
+    elif choice:
+        notes = [*notes, f"predicted is {choice['how']}"]
     answered.insert(0, _free(ROW, list(answered.columns)), np.arange(1, len(answered) + 1))
     return answered, notes
 
@@ -59,13 +66,21 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
         output[rows.usable] = exported.asked(rows.inputs).reshape(-1, shape[1])
     columns: dict[str, Any] = {name: rows.ids[name].array for name in rows.ids.columns}
     if classes:
-        likeliest = np.where(rows.usable, np.where(rows.usable[:, None], output, 0).argmax(axis=1), len(classes))
-        columns[_free(PREDICTION, ids)] = np.array([*classes, None], dtype=object)[likeliest]
+        chosen = np.where(rows.usable, _chosen(np.where(rows.usable[:, None], output, 0), exported), len(classes))
+        columns[_free(PREDICTION, ids)] = np.array([*classes, None], dtype=object)[chosen]
         columns |= {_free(f"probability of {name}", ids): output[:, place] for place, name in enumerate(classes)}
     else:
         columns[_free(PREDICTION, ids)] = output[:, 0]
     columns[_free(PROBLEM, ids)] = rows.problems
     return pd.DataFrame(columns)
+
+
+def _chosen(probability: np.ndarray, exported: Exported) -> np.ndarray:
+    """Class indices `[rows]`, by what the signature says."""
+    signature = exported.signature
+    choice, positive = signature.get("choice") or {}, signature["positive"]
+    place = signature["classes"].index(positive) if positive in signature["classes"] else None
+    return choose(probability, positive=place, threshold=choice.get("threshold"), costs=choice.get("costs"))
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -106,6 +106,7 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     ]
     if classes:
         parts.append("Answers are probabilities of the classes, in this order: " + ", ".join(map(_code, classes)) + ".")
+        parts += _choice(signature)
     else:
         parts.append(f"The answer is {_code(signature['target'])}, in the unit of the training data.")
     return "\n\n".join(parts) + "\n"
@@ -117,6 +118,17 @@ def _estimator(signature: Mapping[str, Any]) -> str:
     rows = "a pandas table with the columns below" if table else "a NumPy array of rows as below"
     features = "; `features.keras` makes what it takes of them" if signature["sha256"] else ""
     return _ESTIMATOR.format(rows=rows, model=signature["estimator"]["model"], features=features)
+
+
+def _choice(signature: Mapping[str, Any]) -> list[str]:
+    """How a class is chosen from the probabilities, where it is not the likeliest one."""
+    choice = signature.get("choice")
+    if not choice:
+        return []
+    if "threshold" in choice:
+        positive, threshold = _code(signature["positive"]), f"{choice['threshold']:.6g}"
+        return [f"Predicted is {positive} where its probability is at least {threshold}, {choice['how']}."]
+    return [f"Predicted is {choice['how']}: see `choice` in `signature.json`, costs by actual and predicted class."]
 
 
 def _typical(column: pd.Series) -> float:

@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
-from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
+from tasks.spec.decisions import Cost, ThresholdRule
 from tasks.spec.entries import (
     AugmenterEntry,
     CheckEntry,
@@ -25,6 +26,7 @@ from tasks.spec.entries import (
     problem,
 )
 from tasks.spec.frozen import Frozen
+from tasks.spec.labels import Label, as_label
 from tasks.spec.sizes import Size
 from tasks.spec.tune import Method, Tune
 from tasks.training.trial import MEASURED
@@ -58,16 +60,6 @@ class Read(Frozen):
     def _two_signs(self) -> Self:
         _check_marks(self.decimal, self.thousands)
         return self
-
-
-def _label(value: Any) -> Any:
-    """A class as its file writes it: YAML's 1 and true are texts there."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
-Label = Annotated[str, BeforeValidator(_label)]
 
 
 class Column(Frozen):
@@ -157,7 +149,7 @@ def _spellings(value: Any) -> Any:
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
-        return {_label(name): each if isinstance(each, list) else [each] for name, each in value.items()}
+        return {as_label(name): each if isinstance(each, list) else [each] for name, each in value.items()}
     return value
 
 
@@ -443,13 +435,24 @@ class Compare(Frozen):
 class Evaluate(Frozen):
     """What decides, and what else is measured. None: accuracy and log_loss, or rmse."""
 
-    metric: str | None = Field(None, description="the metric that decides; None: accuracy, or rmse")
+    metric: str | None = Field(
+        None, description="the metric that decides; None: cost_per_case where there is a cost, else accuracy, or rmse"
+    )
     also: list[str] = Field(default=[], description="metrics that are measured too; none: log_loss for classes")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
     ship: Literal["network", "best"] = Field(
         "network",
         description="what may become the saved model; best: a linear model or gradient boosting too, where that is "
         "better on the validation part",
+    )
+    cost: Cost | None = Field(None, description="what answers cost; None: nothing")
+    currency: Annotated[str, Field(min_length=1, max_length=16)] | None = Field(
+        None, description="what costs are counted in, for the report"
+    )
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["cost"] | ThresholdRule | None = Field(
+        None,
+        description="from which probability on the class of interest of two is predicted: a number, cost (the least on "
+        "the validation part), or a rule; None: cost where there is one, else the likelier class",
     )
 
     @field_validator("metric")
@@ -534,7 +537,11 @@ class Spec(Frozen):
 def implied_task(spec: Spec) -> str | None:
     """The task that every metric named in the spec is for; None where none is named, or they are for different ones."""
     named = [spec.evaluate.metric, *spec.evaluate.also, *(gate.metric for gate in spec.gates)]
-    tasks = {task for name in named if name for task in METRICS[name].tasks}
+    tasks = {task for name in named if name and name != COST for task in METRICS[name].tasks}
+    if spec.evaluate.cost:
+        tasks.add(CLASSIFICATION if spec.evaluate.cost.over is None else REGRESSION)
+    if spec.evaluate.threshold is not None:
+        tasks.add(CLASSIFICATION)
     return tasks.pop() if len(tasks) == 1 else None
 
 

@@ -1,0 +1,53 @@
+"""Columns that hold what a mistake costs in each row. They may be inputs too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tasks.dataset import Dataset
+from tasks.datasets.columns import reading_of
+from tasks.errors import BadInput, nearest
+from tasks.evaluation.intervals import Array
+from tasks.spec.models import Data
+
+
+def amounts(dataset: Dataset, columns: Mapping[str, str], data: Data) -> dict[str, Array]:
+    """The numbers of some columns, float64 `[rows]`, by the keys of `columns`.
+
+    Args:
+        columns: By key a column's name.
+        data: How the spec reads columns.
+
+    Raises:
+        BadInput: the data have no columns in memory, there is no such column, or a row has no number.
+    """
+    return {key: _numbers(dataset, name, data) for key, name in columns.items()}
+
+
+def _numbers(dataset: Dataset, name: str, data: Data) -> Array:
+    where = "evaluate.cost"
+    if dataset.streamed is not None or not len(dataset.written.columns):
+        problem = "costs by column need a table in memory"
+        raise BadInput(problem, where=where, got=name, remedy="give a number, or raise data.memory")
+    if name not in dataset.written.columns:
+        raise BadInput(
+            "there is no such column", where=where, got=name, accepted=nearest(name, dataset.written.columns)
+        )
+    if name == dataset.target_name:
+        raise BadInput("names the target", where=where, got=name, remedy="name a column that holds amounts")
+    column = dataset.written[name]
+    reading = reading_of(column.rename(name), f"column {name}", data.columns.get(name), data.read)
+    values = reading.read(column).to_numpy(np.float64, na_value=np.nan) if reading.kind == "number" else None
+    if values is None:
+        raise BadInput("holds no numbers", where=f"{where}: column {name}", got=f"a {reading.kind}")
+    gaps = np.flatnonzero(~np.isfinite(values))
+    if len(gaps):
+        raise BadInput(
+            "has no cost in some rows",
+            where=f"{where}: column {name}",
+            got=f"{len(gaps):,} of {len(values):,} rows, the first is row {gaps[0] + 1}",
+            remedy="fill them in, or give a number",
+        )
+    return values

@@ -1,0 +1,236 @@
+"""From probabilities to classes: what answers cost, and from which probability on the positive class is predicted.
+
+The threshold is chosen on the validation part and judged on the test part. Of the probabilities as they are, the least
+expected cost lies at c_FP / (c_FP + c_FN) (Elkan 2001, eq. 2), if they are calibrated; the validation rows choose it
+whether they are or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.choice import choose
+from tasks.evaluation.intervals import RESAMPLES, Array, draws
+from tasks.records.decisions import Decides
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.evaluation.metrics import Metric
+
+THRESHOLD = "threshold"
+"""In table `metrics`, of each trial: from which probability on it predicts the positive class."""
+
+
+def recorded_thresholds(metrics: pd.DataFrame) -> dict[str, float]:
+    """By trial that has one, from table `metrics`."""
+    own = metrics[metrics["metric"] == THRESHOLD]
+    return dict(zip(own["trial_id"], own["value"].astype(float), strict=True))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers for some rows.
+
+    Args:
+        prediction: Probabilities `[rows, classes]`, or values `[rows]`.
+        decided: What is predicted, as probabilities of 0 and 1 `[rows, classes]`; of values the same as `prediction`.
+        costs: Of each row what its answer costs, and then what each possible answer would have: `[rows, 1 + classes]`;
+            of values only the former. None: answers have no cost.
+    """
+
+    prediction: Array
+    decided: Array
+    costs: Array | None = None
+
+    def read_by(self, metric: Metric) -> Array:
+        """What a metric looks at.
+
+        Raises:
+            ValueError: answers have no cost, which is what it measures.
+        """
+        if metric.reads == "prediction":
+            return self.prediction
+        if metric.reads == "decided":
+            return self.decided
+        if self.costs is None:
+            raise ValueError(f"{metric.name} needs evaluate.cost")
+        return self.costs
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """`Decides`, with the costs of a data set's rows.
+
+    Args:
+        how: As in plan.json.
+        positive: Position of the class of interest of two; None: there is none.
+        amounts: By `ACTUAL,PREDICTED` (positions) what that mistake costs in each row of the data set `[rows]`.
+    """
+
+    how: Decides = Decides()
+    positive: int | None = None
+    amounts: Mapping[str, Array] | None = None
+
+    def threshold(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> float | None:
+        """The probability of the positive class from which on it is predicted; None: the likeliest class is, or that of
+        least expected cost.
+
+        Args:
+            target: Class indices of the validation rows.
+            prediction: Their probabilities.
+            rows: Their positions in the data set.
+        """
+        if self.positive is None or prediction.ndim == 1 or prediction.shape[1] != 2 or self.how.rule is None:
+            return None
+        if not len(target) or not np.isfinite(prediction).all():
+            return None
+        if self.how.rule == "fixed":
+            return float(self.how.value or 0)
+        curve = self.curve(target, prediction, rows)
+        return float(curve.thresholds[curve.chosen(np.ones((1, len(target))), self.how)[0]])
+
+    def curve(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> Curve:
+        """Every threshold that makes a difference; as for `threshold`."""
+        assert self.positive is not None
+        costs = self.of_answers(target, rows)
+        extra = costs[:, self.positive] - costs[:, 1 - self.positive] if costs is not None else np.zeros(len(target))
+        base = costs[:, 1 - self.positive] if costs is not None else np.zeros(len(target))
+        return Curve.of(prediction[:, self.positive], target == self.positive, base, extra)
+
+    def moves(self, target: np.ndarray, prediction: Array, rows: np.ndarray, groups: np.ndarray | None) -> Array:
+        """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`."""
+        curve = self.curve(target, prediction, rows)
+        chunks = draws(len(target), groups, RESAMPLES, np.random.default_rng(0))
+        return np.concatenate([curve.thresholds[curve.chosen(weights, self.how)] for weights in chunks])
+
+    def of_answers(self, target: np.ndarray, rows: np.ndarray) -> Array | None:
+        """What each possible answer costs, `[rows, classes]`; None: nothing, or the target is a value."""
+        costs = self.how.costs
+        if costs is None or costs.matrix is None:
+            return None
+        found = np.array(costs.matrix, np.float64)[target]
+        for place, amounts in (self.amounts or {}).items():
+            actual, predicted = map(int, place.split(","))
+            found[:, predicted] += np.where(target == actual, amounts[rows], 0.0)
+        return found
+
+    def answers(self, target: np.ndarray, prediction: Array, rows: np.ndarray, threshold: float | None) -> Answers:
+        """What a model's outputs amount to.
+
+        Args:
+            target: Class indices, or values.
+            prediction: Probabilities, or values.
+            rows: Positions in the data set.
+            threshold: As `threshold` chose it on the validation rows.
+        """
+        if prediction.ndim == 1:
+            return Answers(prediction, prediction, self._of_errors(target, prediction))
+        decided = self._decided(prediction, threshold)
+        possible = self.of_answers(target, rows)
+        if possible is None:
+            return Answers(prediction, decided)
+        own = possible[np.arange(len(target)), decided.argmax(axis=1)]
+        return Answers(prediction, decided, np.column_stack([own, possible]))
+
+    def _decided(self, prediction: Array, threshold: float | None) -> Array:
+        if threshold is None and self.how.rule is None:
+            return prediction  # whose largest is the likeliest
+        matrix = self.how.costs.matrix if self.how.costs else None
+        return np.eye(prediction.shape[1])[
+            choose(prediction, positive=self.positive, threshold=threshold, costs=matrix)
+        ]
+
+    def _of_errors(self, target: np.ndarray, prediction: Array) -> Array | None:
+        costs = self.how.costs
+        if costs is None or costs.over is None or costs.under is None:
+            return None
+        error = prediction - target
+        return np.where(error > 0, costs.over * error, -costs.under * error)[:, None]
+
+
+LIKELIEST = Deciding()
+"""The likeliest class is predicted, and nothing has a cost."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """All thresholds that make a difference to some rows, from the one that predicts no positive on downwards.
+
+    Args:
+        thresholds: `[points]`, falling; between the probabilities of neighbouring rows.
+        order: The rows, the highest probability first.
+        ends: `[points]`: so many of the ordered rows are predicted positive.
+        positive: `[rows]` in that order, 1 where it is the actual class.
+        base: Mean-forming costs of the rows if none is predicted positive, in that order.
+        extra: What predicting a row positive costs more, in that order.
+    """
+
+    thresholds: Array
+    order: np.ndarray
+    ends: np.ndarray
+    positive: Array
+    base: Array
+    extra: Array
+
+    @classmethod
+    def of(cls, probability: Array, positive: np.ndarray, base: Array, extra: Array) -> Curve:
+        order = np.argsort(-probability, kind="stable")
+        ranked = probability[order]
+        last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # of each run of equal probabilities
+        above = ranked[last]
+        between = np.r_[(above[:-1] + above[1:]) / 2, 0.0]
+        between = np.where(between >= np.r_[above[:-1], np.inf], above, between)  # neighbouring floats
+        none = (1 + above[0]) / 2 if above[0] < 1 else np.nextafter(1.0, 2.0)
+        return cls(
+            np.r_[none, between],
+            order,
+            np.r_[0, last + 1],
+            positive[order].astype(np.float64),
+            base[order],
+            extra[order],
+        )
+
+    def cost(self, weights: Array) -> Array:
+        """The mean cost at each threshold, `[resamples, points]`, rows weighted by `weights` `[resamples, rows]`."""
+        weights = weights[:, self.order]
+        total = np.cumsum(np.hstack([np.zeros((len(weights), 1)), weights * self.extra]), axis=1)[:, self.ends]
+        return (total + (weights @ self.base)[:, None]) / weights.sum(axis=1, keepdims=True)
+
+    def chosen(self, weights: Array, how: Decides) -> np.ndarray:
+        """Which threshold a rule chooses, `[resamples]` positions in `thresholds`. Of equally good ones the middle.
+
+        A limit that no threshold keeps is kept as nearly as can be.
+        """
+        if how.rule == "cost":
+            cost = self.cost(weights)
+            return _middle(cost <= cost.min(axis=1, keepdims=True) + 1e-12)
+        weights, limit = weights[:, self.order], float(how.value or 0)
+        nothing = np.zeros((len(weights), 1))
+        hits = np.cumsum(np.hstack([nothing, weights * self.positive]), axis=1)[:, self.ends]
+        alarms = np.cumsum(np.hstack([nothing, weights]), axis=1)[:, self.ends]
+        if how.rule == "recall_at_least":  # the fewest alarms that reach it
+            return (hits >= limit * hits[:, -1:] - 1e-9).argmax(axis=1)
+        if how.rule == "alarms_at_most":  # the most alarms within it
+            return _last(alarms <= limit * alarms[:, -1:] + 1e-9)
+        precision = np.divide(hits, alarms, out=np.zeros_like(hits), where=alarms > 0)
+        kept = (precision >= limit - 1e-12) & (alarms > 0)
+        return np.where(kept.any(axis=1), _last(kept), precision.argmax(axis=1))  # the most hits that keep it
+
+
+def _last(true: np.ndarray) -> np.ndarray:
+    """The last position in each row that is true."""
+    return true.shape[1] - 1 - true[:, ::-1].argmax(axis=1)
+
+
+def _middle(true: np.ndarray) -> np.ndarray:
+    """The middle of the first run of true positions in each row."""
+    first = true.argmax(axis=1)
+    after = np.hstack([true, np.zeros((len(true), 1), bool)])
+    place = np.arange(after.shape[1])
+    stop = np.where(~after & (place > first[:, None]), place, after.shape[1]).min(axis=1)
+    return (first + stop - 1) // 2

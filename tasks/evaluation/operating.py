@@ -1,0 +1,122 @@
+"""The operating point of the shipped model: where it lies, how sure that is, and what it saves against other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.judged_rows import JudgedRows
+from tasks.evaluation.metrics import COST, METRICS
+from tasks.records.verdict import CurvePoint, Estimate, OperatingPoint, PointCost
+
+_POINTS = 101
+"""Of the curve of costs over thresholds, at most."""
+_HOW = {
+    "fixed": "as the spec gives it",
+    "cost": "of the least cost on the validation part",
+    "recall_at_least": "the highest that finds {value:.4g} of the positives of the validation part",
+    "precision_at_least": "the lowest at which {value:.4g} of the alarms of the validation part are right",
+    "alarms_at_most": "the lowest that raises an alarm for {value:.4g} of the validation part's rows",
+}
+
+
+def operating_point(
+    trial: str,
+    name: str,
+    val: JudgedRows,
+    test: JudgedRows,
+    deciding: Deciding,
+    thresholds: Mapping[str, float],
+    baselines: Mapping[str, str],
+) -> OperatingPoint:
+    """Of two classes.
+
+    Args:
+        trial: That is shipped.
+        name: Of the shipped model.
+        val: The validation rows under it and the other seeds of its recipe.
+        test: The test rows under it and the baselines.
+        deciding: How answers are made of predictions.
+        thresholds: By trial.
+        baselines: Name to trial.
+    """
+    if trial not in thresholds:
+        return OperatingPoint(threshold=0.5)
+    how = deciding.how
+    low, high = (None, None) if how.rule == "fixed" else _moves(val, deciding, test.confidence)
+    point = OperatingPoint(
+        threshold=thresholds[trial],
+        low=low,
+        high=high,
+        how=_HOW[how.rule or "fixed"].format(value=how.value or 0),
+    )
+    if how.costs is None:
+        return point
+    return replace(
+        point,
+        costs=_costs(trial, name, test, deciding, thresholds, baselines),
+        curve=_curve(trial, test, deciding),
+    )
+
+
+def _moves(val: JudgedRows, deciding: Deciding, confidence: float) -> tuple[float, float]:
+    """Between which thresholds the middle share of those lies that resamples of the validation rows choose, under each
+    seed alike."""
+    target = val.target.astype(np.int64)
+    moved = [deciding.moves(target, answers.prediction, val.rows, val.groups) for answers in val.answers.values()]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(moved), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _costs(
+    trial: str,
+    name: str,
+    test: JudgedRows,
+    deciding: Deciding,
+    thresholds: Mapping[str, float],
+    baselines: Mapping[str, str],
+) -> list[PointCost]:
+    positive = test.classes.name
+    ways = [(f"{name}, at its threshold", trial, thresholds[trial]), (f"{name}, at one half", trial, 0.5)]
+    ways += [
+        (f"{each}, at its threshold", other, thresholds[other])
+        for each, other in baselines.items()
+        if other in thresholds and other != trial
+    ]
+    ways += [(f"{positive} for every row", trial, 0.0), (f"{positive} for no row", trial, np.inf)]
+    found = [
+        PointCost(name=way, threshold=_told(threshold), cost=_cost(of, threshold, test, deciding))
+        for way, of, threshold in ways
+    ]
+    best = replace(deciding, how=replace(deciding.how, rule="cost")).threshold(
+        test.target.astype(np.int64), test.answers[trial].prediction, test.rows
+    )
+    if best is not None:
+        mean = _cost(trial, best, test, deciding).mean
+        found.append(PointCost(name=f"{name}, best in hindsight", threshold=best, cost=Estimate(mean, None, None)))
+    return found
+
+
+def _told(threshold: float) -> float | None:
+    """None where every row, or none, is predicted positive whatever its probability."""
+    return threshold if 0 < threshold < np.inf else None
+
+
+def _cost(trial: str, threshold: float, test: JudgedRows, deciding: Deciding) -> Estimate:
+    target = test.target.astype(np.int64)
+    answers = deciding.answers(target, test.answers[trial].prediction, test.rows, threshold)
+    metric = METRICS[COST]
+    return metric.over_rows(target, answers.read_by(metric), test.confidence, test.groups).estimate()
+
+
+def _curve(trial: str, test: JudgedRows, deciding: Deciding) -> list[CurvePoint]:
+    """At thresholds that divide the test rows evenly, and evenly over the probabilities."""
+    assert deciding.positive is not None
+    probability = test.answers[trial].prediction[:, deciding.positive]
+    even = np.linspace(0, 1, _POINTS // 2 + 1)
+    grid = np.unique(np.round(np.r_[even, np.quantile(probability, even)], 6))
+    return [CurvePoint(threshold=float(each), cost=_cost(trial, float(each), test, deciding)) for each in grid]

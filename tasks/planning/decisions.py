@@ -1,0 +1,124 @@
+"""From the spec's `evaluate` to how a run decides: its costs by class, and the rule for the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.dataset import Dataset
+from tasks.errors import BadInput, nearest
+from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
+from tasks.records.decisions import Costs, Decides
+from tasks.spec.decisions import Cost
+from tasks.spec.models import Evaluate
+
+
+def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:
+    """How classes are chosen and what answers cost, of this data set.
+
+    Args:
+        dataset: With its class of interest.
+
+    Raises:
+        BadInput: what the spec says is not for this target.
+    """
+    _check(evaluate, dataset)
+    costs = _costs(evaluate, dataset) if evaluate.cost else None
+    threshold = evaluate.threshold
+    if dataset.classes is None or (costs is None and threshold is None):
+        return Decides(costs=costs)
+    if threshold is None or threshold == "cost":
+        return Decides(rule="cost", costs=costs)
+    if isinstance(threshold, float):
+        return Decides(rule="fixed", value=threshold, costs=costs)
+    assert not isinstance(threshold, str)
+    rule, limit = threshold.chosen
+    return Decides(rule=rule, value=limit, costs=costs)
+
+
+def _check(evaluate: Evaluate, dataset: Dataset) -> None:
+    cost, classes = evaluate.cost, dataset.classes
+    if evaluate.currency is not None and cost is None:
+        raise BadInput("has no effect without costs", where="evaluate.currency", remedy="add evaluate.cost")
+    if cost is not None and (cost.over is None) == (classes is None):
+        raise BadInput(
+            f"these costs are not for {REGRESSION if classes is None else CLASSIFICATION}",
+            where="evaluate.cost",
+            accepted="over and under" if classes is None else "false_negative and false_positive, or matrix",
+        )
+    if evaluate.threshold is None:
+        return
+    if classes is None or len(classes) != 2:
+        raise BadInput(
+            "a threshold is for two classes",
+            where="evaluate.threshold",
+            got="a quantity" if classes is None else f"{len(classes)} classes",
+            remedy="take it out; of more classes evaluate.cost predicts the one of least expected cost",
+        )
+    if evaluate.threshold == "cost" and cost is None:
+        raise BadInput("there are no costs to choose by", where="evaluate.threshold", remedy="add evaluate.cost")
+
+
+def _costs(evaluate: Evaluate, dataset: Dataset) -> Costs:
+    cost = evaluate.cost
+    assert cost is not None
+    if dataset.classes is None:
+        return Costs(over=cost.over, under=cost.under, currency=evaluate.currency)
+    if cost.matrix is not None:
+        return Costs(matrix=_matrix(cost.matrix, dataset.classes), currency=evaluate.currency)
+    if len(dataset.classes) != 2 or dataset.positive is None:
+        raise BadInput(
+            "are the mistakes of two classes",
+            where="evaluate.cost",
+            got=f"{len(dataset.classes)} classes",
+            accepted="matrix: {ACTUAL: {PREDICTED: cost}}",
+        )
+    matrix, columns = _of_two(cost, dataset.positive.index)
+    return Costs(matrix=matrix, columns=columns, currency=evaluate.currency)
+
+
+def _of_two(cost: Cost, positive: int) -> tuple[list[list[float]], dict[str, str]]:
+    """The matrix, and by place in it the columns."""
+    negative = 1 - positive
+    places = {
+        "false_negative": (positive, negative),
+        "false_positive": (negative, positive),
+        "true_negative": (negative, negative),
+        "true_positive": (positive, positive),
+    }
+    matrix, columns = [[0.0, 0.0], [0.0, 0.0]], {}
+    for name, (actual, predicted) in places.items():
+        value = getattr(cost, name)
+        if isinstance(value, str):
+            columns[f"{actual},{predicted}"] = value
+        elif value is not None:
+            matrix[actual][predicted] = value
+    return matrix, columns
+
+
+def _matrix(matrix: Mapping[str, Mapping[str, float]], classes: Sequence[str]) -> list[list[float]]:
+    found = [[0.0] * len(classes) for _ in classes]
+    for actual, row in matrix.items():
+        for predicted, value in row.items():
+            found[_place(actual, classes, actual)][_place(predicted, classes, f"{actual}.{predicted}")] = value
+    if all(value == row[0] for row in found for value in row):
+        raise BadInput("every answer costs the same", where="evaluate.cost.matrix", got=str(found[0][0]))
+    return found
+
+
+def _place(name: str, classes: Sequence[str], where: str) -> int:
+    if name not in classes:
+        raise BadInput(
+            "there is no such class", where=f"evaluate.cost.matrix.{where}", got=name, accepted=nearest(name, classes)
+        )
+    return list(classes).index(name)
+
+
+def identity(decides: Decides) -> dict[str, Any] | None:
+    """What of it decides the figures of a trial; None: the likeliest class is predicted, and nothing has a cost."""
+    return None if decides == Decides() else {"rule": decides.rule, "value": decides.value, "costs": _numbers(decides)}
+
+
+def _numbers(decides: Decides) -> Any:
+    costs = decides.costs
+    return costs and [costs.matrix, dict(costs.columns), costs.over, costs.under]

@@ -1,0 +1,17 @@
+"""A class as its file writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+
+def as_label(value: Any) -> Any:
+    """YAML's 1 and true are texts in a file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Label = Annotated[str, BeforeValidator(as_label)]
