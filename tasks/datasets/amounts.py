@@ -41,13 +41,13 @@ def _numbers(dataset: Dataset, name: str, data: Data) -> Array:
     reading = reading_of(column.rename(name), f"column {name}", data.columns.get(name), data.read)
     values = reading.read(column).to_numpy(np.float64, na_value=np.nan) if reading.kind == "number" else None
     if values is None:
-        raise BadInput("holds no numbers", where=f"{where}: column {name}", got=f"a {reading.kind}")
+        raise BadInput("holds no numbers", where=where, got=f"column {name}: {reading.kind}")
     gaps = np.flatnonzero(~np.isfinite(values))
     if len(gaps):
         raise BadInput(
             "has no cost in some rows",
-            where=f"{where}: column {name}",
-            got=f"{len(gaps):,} of {len(values):,} rows, the first is row {gaps[0] + 1}",
+            where=where,
+            got=f"column {name}: {len(gaps):,} of {len(values):,} rows, the first is row {gaps[0] + 1}",
             remedy="fill them in, or give a number",
         )
     return values

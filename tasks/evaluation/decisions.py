@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tasks.evaluation.metrics import Metric
 
+_SHARE = 1 / 3
 THRESHOLD = "threshold"
 """In table `metrics`, of each trial: from which probability on it predicts the positive class."""
 
@@ -103,9 +104,13 @@ class Deciding:
         return Curve.of(prediction[:, self.positive], target == self.positive, base, extra)
 
     def moves(self, target: np.ndarray, prediction: Array, rows: np.ndarray, groups: np.ndarray | None) -> Array:
-        """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`."""
+        """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`.
+
+        A resample has a third of the rows (m out of n, Bickel, Götze & van Zwet 1997): a best threshold nears the truth
+        by the cube root of the rows, and the bootstrap of all rows is too narrow there (`tests.bench.costs`).
+        """
         curve = self.curve(target, prediction, rows)
-        chunks = draws(len(target), groups, RESAMPLES, np.random.default_rng(0))
+        chunks = draws(len(target), groups, RESAMPLES, np.random.default_rng(0), _SHARE)
         return np.concatenate([curve.thresholds[curve.chosen(weights, self.how)] for weights in chunks])
 
     def of_answers(self, target: np.ndarray, rows: np.ndarray) -> Array | None:

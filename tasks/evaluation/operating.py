@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tasks.evaluation.baselines import CONSTANT_ANSWERS
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import COST, METRICS
@@ -85,7 +86,7 @@ def _costs(
     ways += [
         (f"{each}, at its threshold", other, thresholds[other])
         for each, other in baselines.items()
-        if other in thresholds and other != trial
+        if other in thresholds and other != trial and each not in CONSTANT_ANSWERS
     ]
     ways += [(f"{positive} for every row", trial, 0.0), (f"{positive} for no row", trial, np.inf)]
     found = [

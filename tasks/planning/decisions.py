@@ -27,12 +27,7 @@ def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:
     threshold = evaluate.threshold
     if dataset.classes is None or (costs is None and threshold is None):
         return Decides(costs=costs)
-    if threshold is None or threshold == "cost":
-        return Decides(rule="cost", costs=costs)
-    if isinstance(threshold, float):
-        return Decides(rule="fixed", value=threshold, costs=costs)
-    assert not isinstance(threshold, str)
-    rule, limit = threshold.chosen
+    rule, limit = threshold.chosen if threshold else ("cost", None)
     return Decides(rule=rule, value=limit, costs=costs)
 
 
@@ -55,7 +50,7 @@ def _check(evaluate: Evaluate, dataset: Dataset) -> None:
             got="a quantity" if classes is None else f"{len(classes)} classes",
             remedy="take it out; of more classes evaluate.cost predicts the one of least expected cost",
         )
-    if evaluate.threshold == "cost" and cost is None:
+    if evaluate.threshold.chosen[0] == "cost" and cost is None:
         raise BadInput("there are no costs to choose by", where="evaluate.threshold", remedy="add evaluate.cost")
 
 

@@ -34,7 +34,7 @@ from tasks.records.plan import (
 )
 from tasks.records.search_plan import SearchPlan
 from tasks.search.space import Choices
-from tasks.spec.models import Spec, as_written
+from tasks.spec.models import Spec, as_written, metrics_named
 from tasks.spec.places import place_of
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
@@ -170,13 +170,8 @@ def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
         BadInput: one of them, or that of `stop_at`, doesn't fit the task.
     """
     _check_target(spec, task)
-    named = [("evaluate.metric", spec.evaluate.metric)] if spec.evaluate.metric else []
-    named += [(f"evaluate.also[{index}]", name) for index, name in enumerate(spec.evaluate.also)]
-    named += [(f"gates[{index}].metric", gate.metric) for index, gate in enumerate(spec.gates)]
-    for where, name in named:
+    for where, name in metrics_named(spec).items():
         check_metric(name, task, where)
-        if name == COST and not spec.evaluate.cost:
-            raise BadInput("needs evaluate.cost, which says what answers cost", where=where, got=name)
     metric = spec.evaluate.metric or (COST if spec.evaluate.cost else default_metrics(task)[0])
     others = [
         *([COST] if spec.evaluate.cost else []),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from tasks.ranges import NonNegative, Positive
 from tasks.records.decisions import Rule
@@ -56,38 +56,58 @@ class Cost(Frozen):
         return {name: value for name in _TWO if isinstance(value := getattr(self, name), str)}
 
 
-class ThresholdRule(Frozen):
-    """How the probability from which on the class of interest is predicted is chosen on the validation part."""
+_RULES = ("at", "least", "recall_at_least", "precision_at_least", "alarms_at_most")
 
+
+class Threshold(Frozen):
+    """How the probability from which on the class of interest is predicted is chosen on the validation part. A number
+    alone is that probability, `cost` alone the one of the least cost."""
+
+    at: Share | None = Field(None, description="the probability itself; a number alone says the same")
+    least: Literal["cost"] | None = Field(None, description="that of the least cost; cost alone says the same")
     recall_at_least: Share | None = Field(None, description="the fewest alarms that find this share of the class")
     precision_at_least: Share | None = Field(None, description="the most found with this share of alarms right")
-    alarms_at_most: NonNegative | None = Field(None, description="the most found with so many alarms")
-    of: Positive | None = Field(None, description="in so many rows")
+    alarms_at_most: NonNegative | None = Field(None, description="the most found with so many alarms ...")
+    of: Positive | None = Field(None, description="... in so many rows")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"least": value}
+        return {"at": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        rules = [name for name in ("recall_at_least", "precision_at_least", "alarms_at_most") if self._has(name)]
+        rules = [name for name in _RULES if getattr(self, name) is not None]
         if len(rules) != 1:
             raise problem(
                 "a threshold follows from one rule",
                 got=" and ".join(rules) or "none",
-                accepted="recall_at_least, precision_at_least, or alarms_at_most with of",
+                accepted="a number, cost, recall_at_least, precision_at_least, or alarms_at_most with of",
             )
-        if self._has("of") != (rules[0] == "alarms_at_most"):
-            raise problem("goes with alarms_at_most", got=", ".join(rules), accepted="{alarms_at_most: 50, of: 1000}")
+        if (self.of is not None) != (rules[0] == "alarms_at_most"):
+            got = ", ".join([*rules, *(["of"] if self.of is not None else [])])
+            raise problem("alarms are counted in rows", got=got, accepted="{alarms_at_most: 50, of: 1000}")
         if self.alarms_at_most is not None and self.of is not None and self.alarms_at_most > self.of:
             raise problem("are more alarms than rows", got=f"{self.alarms_at_most:g} of {self.of:g}")
         return self
 
-    def _has(self, name: str) -> bool:
-        return getattr(self, name) is not None
+    @model_serializer
+    def _as_written(self) -> Any:
+        if self.at is not None:
+            return self.at
+        return self.least or {name: getattr(self, name) for name in (*_RULES, "of") if getattr(self, name) is not None}
 
     @property
-    def chosen(self) -> tuple[Rule, float]:
-        """Its name and its limit, a share."""
-        if self.alarms_at_most is not None and self.of is not None:
-            return "alarms_at_most", self.alarms_at_most / self.of
+    def chosen(self) -> tuple[Rule, float | None]:
+        """Its name, and its limit or what it is given."""
+        if self.at is not None:
+            return "fixed", self.at
         if self.recall_at_least is not None:
             return "recall_at_least", self.recall_at_least
-        assert self.precision_at_least is not None
-        return "precision_at_least", self.precision_at_least
+        if self.precision_at_least is not None:
+            return "precision_at_least", self.precision_at_least
+        if self.alarms_at_most is not None and self.of is not None:
+            return "alarms_at_most", self.alarms_at_most / self.of
+        return "cost", None

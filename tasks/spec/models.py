@@ -15,7 +15,7 @@ from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
-from tasks.spec.decisions import Cost, ThresholdRule
+from tasks.spec.decisions import Cost, Threshold
 from tasks.spec.entries import (
     AugmenterEntry,
     CheckEntry,
@@ -449,7 +449,7 @@ class Evaluate(Frozen):
     currency: Annotated[str, Field(min_length=1, max_length=16)] | None = Field(
         None, description="what costs are counted in, for the report"
     )
-    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["cost"] | ThresholdRule | None = Field(
+    threshold: Threshold | None = Field(
         None,
         description="from which probability on the class of interest of two is predicted: a number, cost (the least on "
         "the validation part), or a rule; None: cost where there is one, else the likelier class",
@@ -514,6 +514,13 @@ class Spec(Frozen):
         return name
 
     @model_validator(mode="after")
+    def _costs_are_said(self) -> Self:
+        for place, name in metrics_named(self).items():
+            if name == COST and self.evaluate.cost is None:
+                raise problem("needs evaluate.cost, which says what answers cost", got=name, suffix=place)
+        return self
+
+    @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
         if self.compare.method and self.tune is None:
             raise problem("compares searches, and nothing is tuned", suffix="compare.method", remedy="add tune")
@@ -534,10 +541,16 @@ class Spec(Frozen):
         return self
 
 
+def metrics_named(spec: Spec) -> dict[str, str]:
+    """By place in the spec the metric that it names."""
+    named = {"evaluate.metric": spec.evaluate.metric} if spec.evaluate.metric else {}
+    named |= {f"evaluate.also[{index}]": name for index, name in enumerate(spec.evaluate.also)}
+    return named | {f"gates[{index}].metric": gate.metric for index, gate in enumerate(spec.gates)}
+
+
 def implied_task(spec: Spec) -> str | None:
     """The task that every metric named in the spec is for; None where none is named, or they are for different ones."""
-    named = [spec.evaluate.metric, *spec.evaluate.also, *(gate.metric for gate in spec.gates)]
-    tasks = {task for name in named if name and name != COST for task in METRICS[name].tasks}
+    tasks = {task for name in metrics_named(spec).values() if name != COST for task in METRICS[name].tasks}
     if spec.evaluate.cost:
         tasks.add(CLASSIFICATION if spec.evaluate.cost.over is None else REGRESSION)
     if spec.evaluate.threshold is not None:
