@@ -39,6 +39,8 @@ LEAST_COVERAGE = 0.92
 FEWEST_INTERVALS = 0.05
 """Share of repeats with an interval, below which coverage is not judged: these are the oddest repeats of the cell."""
 
+MEASURED = tuple(name for name, metric in METRICS.items() if metric.reads != "cost")
+"""Costs have a bench of their own: `tests.bench.costs`."""
 ENUMERATED = ("accuracy", "precision", "recall", "f1")
 COUNTS = (4, 10, 30, 50, 100, 300, 1000)
 Task = tuple[str, int, int]
@@ -223,7 +225,7 @@ def _worst(cells: Sequence[Cell]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{DRAWS // 10} draws a cell")
-    parser.add_argument("--metric", type=lambda text: text.split(","), default=list(METRICS), help=",".join(METRICS))
+    parser.add_argument("--metric", type=lambda text: text.split(","), default=list(MEASURED), help=",".join(MEASURED))
     chosen = parser.parse_args()
     started, draws = time.monotonic(), DRAWS // 10 if chosen.quick else DRAWS
     cells = measured(chosen.metric, draws)

@@ -13,6 +13,8 @@ TASKS = ("classification", "regression")
 
 def _example(metric: Metric, seed: int = 0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
+    if metric.reads == "cost":  # of each row its own, and what other answers would have cost
+        return np.zeros(ROWS), rng.choice([0.0, 1.0, 5.0], (ROWS, 1 + classes))
     if "regression" in metric.tasks:
         target = rng.normal(10, 3, ROWS)
         return target, target + rng.normal(size=ROWS)
@@ -20,6 +22,8 @@ def _example(metric: Metric, seed: int = 0, classes: int = 3) -> tuple[np.ndarra
 
 
 def _perfect(metric: Metric, target: np.ndarray) -> np.ndarray:
+    if metric.reads == "cost":
+        return np.zeros((ROWS, 4))
     return target.copy() if "regression" in metric.tasks else np.eye(3)[target]
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows.experiments import shipped
 from tasks.errors import BadInput, Several
-from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.metrics import COST, METRICS
 from tasks.planning.recipes import recipes_of
 from tasks.spec.load import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, at_lines, load_spec, override, parse_spec, read_yaml
 from tasks.spec.models import Frozen, Spec, as_written
@@ -534,7 +534,9 @@ def written_specs(draw: st.DrawFn) -> dict[str, Any]:
             spec["compare"][name] = draw(st.lists(values, min_size=1, max_size=2))
         elif way == "held still":
             (spec if name == "model" else spec["train"])[name] = draw(values)
-    spec["evaluate"] = draw(st.fixed_dictionaries({}, optional={"metric": st.sampled_from(sorted(METRICS))}))
+    spec["evaluate"] = draw(
+        st.fixed_dictionaries({}, optional={"metric": st.sampled_from(sorted({*METRICS} - {COST}))})
+    )
     return spec
 
 
