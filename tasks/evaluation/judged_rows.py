@@ -83,20 +83,21 @@ class JudgedRows:
         """
         if not wanted:
             return cls(np.empty(0), None, classes, confidence, {})
-        of_part = predictions[(predictions["part"] == part) & predictions["trial_id"].isin(list(wanted))]
-        of_part = of_part.sort_values(["trial_id", "row", "class_index"])
-        width = len(classes.names) or 1
-        frames = {str(trial): frame for trial, frame in of_part.groupby("trial_id")}
-        if frames.keys() != set(wanted):
-            raise ValueError(f"no {part} predictions of {', '.join(sorted(set(wanted) - frames.keys()))}")
-        first = next(iter(frames.values()))
-        rows = first["row"].to_numpy()[::width]
-        target = first["target"].to_numpy(dtype=np.float64)[::width]
-        values = {}
-        for trial, frame in frames.items():
-            if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
+        of_part = (predictions["part"] == part).to_numpy(bool)
+        trials, width = predictions["trial_id"], len(classes.names) or 1
+        values: dict[str, np.ndarray] = {}
+        rows, target = np.empty(0, np.int64), np.empty(0)
+        for trial in sorted(wanted):  # one at a time: of many rows and trials the table is large
+            own = predictions[of_part & (trials == trial).to_numpy(bool)]
+            if own.empty:
+                raise ValueError(f"no {part} predictions of {trial}")
+            own = own.sort_values(["row", "class_index"], kind="stable")
+            predicted = own["row"].to_numpy(np.int64)
+            if not values:
+                rows, target = predicted[::width], own["target"].to_numpy(dtype=np.float64)[::width]
+            if not np.array_equal(predicted, np.repeat(rows, width)):
                 raise ValueError(f"trial {trial} does not predict each {part} row once, or another one's rows")
-            value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+            value = own["value"].to_numpy(dtype=np.float64, na_value=np.nan)
             values[trial] = value.reshape(-1, width) if classes.names else value
         return cls(target, groups_of(splits, part, rows), classes, confidence, values)
 

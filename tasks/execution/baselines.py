@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,8 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
-    trials, metrics, predictions = [], [], []
+    trials, metrics = [], []
+    predictions: list[Iterator[pd.DataFrame]] = []
     for baseline in baselines:
         trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
         trials.append(
@@ -64,7 +67,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
-    write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)})
+    write_folder(folder, {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: chain.from_iterable(predictions)})
 
 
 def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 from tasks.kinds import FORMS
 from tasks.planning.groups import RowCounts
+from tasks.planning.peak import peak_bytes, predicted_values
 from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Machine, PlanContext, calibrations_of
@@ -110,6 +111,9 @@ def _planned(
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
+    facts = _facts(dataset, parts, rows.features)
+    predicted = predicted_values(dataset, parts, len(trials), len(recipes))
+    peak = peak_bytes(dataset, facts.memory_bytes, predicted, stacks, machine.cores)
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -118,14 +122,14 @@ def _planned(
         metric=metric,
         also=also,
         confidence=spec.evaluate.confidence,
-        data=_facts(dataset, parts, rows.features),
+        data=facts,
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
         stacks=stacks,
         skipped=[Skipped(recipe, misfit.reason) for recipe, misfit in misfits.items()],
         probe=probe if chosen and probe else probed,
-        cost=Cost(trials=len(trials), steps=steps, seconds=round(seconds, 1)),
+        cost=Cost(trials=len(trials), steps=steps, seconds=round(seconds, 1), memory_bytes=peak),
         search=_search(spec, searches, metric) if searches else None,
     )
 
