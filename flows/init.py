@@ -23,6 +23,7 @@ from flows.environment import load_tensorflow
 from flows.first_spec import FirstSpec, quoted
 from tasks.errors import BadInput, nearest, plain
 from tasks.evaluation.metrics import default_metrics
+from tasks.evaluation.wording import written
 from tasks.records.plan import Plan
 from tasks.spec.models import Data, Read, Split
 
@@ -378,7 +379,8 @@ def _gate(dataset: Dataset) -> list[str]:
 
 
 def _rounded(number: float) -> str:
-    return f"{float(f'{number:.3g}'):g}"
+    """To three digits, as a person writes it."""
+    return written(float(f"{number:.3g}"))
 
 
 def _write(text: str, output: Path) -> None:
