@@ -30,15 +30,14 @@ def hidden(text: str) -> set[str]:
 def spec(tmp_path: Path) -> Path:
     """Of a table in which every string is hostile."""
     rng = np.random.default_rng(0)
-    label = np.where(rng.random(120) > 0.5, LABEL, "no")
-    pd.DataFrame({COLUMN: rng.normal(size=120), "c": rng.choice([CATEGORY, "blue"], 120), "y": label}).to_csv(
-        tmp_path / FILE, index=False
-    )
+    numbers = rng.normal(size=120)
+    label = np.where(numbers + rng.normal(size=120) > 1, LABEL, "no")  # the rarer class is of interest
+    table = pd.DataFrame({COLUMN: numbers, "c": rng.choice([CATEGORY, "blue"], 120), "y": label})
+    table.to_csv(tmp_path / FILE, index=False)
     source = FILE.encode("unicode_escape").decode()
     path = tmp_path / "spec.yaml"
-    path.write_text(
-        f'data: {{source: "{source}", target: y}}\nmodel: linear\ntrain: {{epochs: 1, seeds: 1}}\n', encoding="utf-8"
-    )
+    training = "model: linear\ntrain: {epochs: 40, seeds: 1, batch_size: 2}\n"
+    path.write_text(f'data: {{source: "{source}", target: y}}\n{training}', encoding="utf-8")
     return path
 
 
