@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,13 @@ from typing import Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from flows.console import Bar, show_validation
+from flows.console import Bar, marked, show_validation
 from flows.environment import load_tensorflow
-from tasks.errors import BadInput, Blocked
+from tasks.errors import BadInput, Blocked, plain
 from tasks.evaluation.wording import written
+from tasks.memory import gigabytes
 from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
@@ -91,7 +92,7 @@ def _show_spec(plan: Plan) -> None:
     import yaml
 
     typer.echo("spec (every default filled in)")
-    typer.echo(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip())
+    typer.echo(plain(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip()))
 
 
 def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
@@ -99,39 +100,41 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
     when = {part: f" ({reach})" for part, reach in (plan.reaches or {}).items()}
-    console.print("parts: " + ", ".join(f"{part} {rows:,}{when.get(part, '')}" for part, rows in parts.items()))
+    console.print("parts: " + ", ".join(f"{part} {rows:,}{marked(when.get(part, ''))}" for part, rows in parts.items()))
     where = "streamed from disk" if data.streamed else "in memory"
     console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
     for result in validation["results"]:
         if not result["success"]:
-            console.print(f"[yellow]{result['severity']}[/] {escape(result['check'])}: {escape(result['message'])}")
+            console.print(f"[yellow]{result['severity']}[/] {marked(result['check'])}: {marked(result['message'])}")
             if result["remedy"]:
-                console.print(f"     {escape(result['remedy'])}")
+                console.print(f"     {marked(result['remedy'])}")
     if not named_model:
         ((model, parameters),) = plan.recipes[0].settings["model"].items()
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
-        console.print(f"\n[bold]model[/] {escape(f'{model}: {said}')} (the default for these data)")
+        console.print(f"\n[bold]model[/] {marked(f'{model}: {said}')} (the default for these data)")
     console.print(f"\n[bold]recipes[/] {len(plan.recipes)}, decided by {plan.metric}")
     for recipe in plan.recipes:
-        console.print(f"  {recipe.recipe_id}  {escape(recipe.recipe)}")
+        console.print(f"  {recipe.recipe_id}  {marked(recipe.recipe)}")
     for item in plan.skipped:
-        console.print(f"  skipped       {escape(item.recipe)}: {escape(item.reason)}")
+        console.print(f"  skipped       {marked(item.recipe)}: {marked(item.reason)}")
     if plan.search and plan.cost.search:
         _show_search(console, plan.search, plan.cost, plan.cost.search)
     else:
         console.print(f"\n[bold]trials[/] {plan.cost.trials} in {len(plan.stacks)} stacks")
         _show_stacks(console, plan.stacks)
-    console.print(f"reused: {reused or 'nothing'}")
+    console.print(f"reused: {marked(reused or 'nothing')}")
+    if plan.cost.memory_bytes:
+        console.print(f"estimated memory at its peak: about {gigabytes(plan.cost.memory_bytes)}")
     console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
 
 
 def _show_data(console: Console, data: DataDescription, task: str) -> None:
     """What the data were taken for."""
-    console.print(f"[bold]data[/] {escape(data.name)}: {escape(summary(data, task))}")
+    console.print(f"[bold]data[/] {marked(data.name)}: {marked(summary(data, task))}")
     for note in data.notes:
-        console.print(f"note: {escape(note)}")
+        console.print(f"note: {marked(note)}")
     if data.source_columns:
-        show_columns(Console(file=console.file, highlight=False), data.source_columns)
+        show_columns(_wide(console), data.source_columns)
 
 
 def summary(data: DataDescription, task: str) -> str:
@@ -140,23 +143,40 @@ def summary(data: DataDescription, task: str) -> str:
 
 
 def show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
-    """Every column, what is surprising first."""
+    """Every column, what is surprising first. A narrow terminal gets fewer facts, not words in pieces."""
     table = Table(box=box.SIMPLE_HEAD, title="Columns, surprises first", title_justify="left", pad_edge=False)
-    for head, right in (("column", False), ("kind", False), ("missing", True), ("distinct", True), ("becomes", False)):
-        table.add_column(head, justify="right" if right else "left", overflow="fold")
-    table.add_column("because", overflow="fold")
+    table.add_column("column", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("distinct", justify="right", no_wrap=True)
+    facts = [name for name, width in (("becomes", _WITH_BECOMES), ("because", _WITH_WHY)) if console.width >= width]
+    for fact in facts:
+        table.add_column(fact)
     ordered = sorted(columns, key=lambda column: column.note is None)
     for column in ordered[:_COLUMNS]:
         distinct = "" if column.distinct is None else f"{column.distinct:,}"
-        cells = (column.name, column.kind, column.missing_phrase, distinct, column.becomes, column.why)
-        table.add_row(*map(escape, cells), style="yellow" if column.note else "")
+        last = {"becomes": column.becomes, "because": column.why}
+        cells = (column.name, column.kind, column.missing_phrase, distinct, *(last[fact] for fact in facts))
+        table.add_row(*map(marked, cells), style="yellow" if column.note else "")
     if len(ordered) > _COLUMNS:
-        table.add_row(f"and {len(ordered) - _COLUMNS:,} more", "", "", "", "", "")
+        table.add_row(f"and {len(ordered) - _COLUMNS:,} more")
     console.print(table)
+    if console.width < _WITH_WHY:
+        console.print("[dim]why each was taken for that: in a wider terminal, or in a run's report[/]")
 
 
 _COLUMNS = 40
 """Columns that are listed."""
+_WITH_BECOMES, _WITH_WHY = 64, 100
+"""Width of a terminal from which the table says what becomes of a column, and why."""
+_PIPED = 160
+"""Width where the output is no terminal's, so that nothing is folded."""
+
+
+def _wide(console: Console) -> Console:
+    """For tables, where `console` is."""
+    free = not console.is_terminal and "COLUMNS" not in os.environ
+    return Console(file=console.file, highlight=False, width=_PIPED if free else None)
 
 
 def _inputs(data: DataDescription) -> str:
@@ -219,14 +239,14 @@ def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: Se
     console.print(f"\n[bold]search[/] {searching.trials:,} trials, {seeds} on {on}")
     for recipe in search.recipes:
         console.print(
-            f"  {recipe.recipe_id}  {escape(recipe.recipe)}: {recipe.method}, {recipe.trials} settings, "
+            f"  {recipe.recipe_id}  {marked(recipe.recipe)}: {recipe.method}, {recipe.trials} settings, "
             f"{recipe.epochs:,} epochs of each seed and fold"
         )
         if recipe.rungs:
             ladder = ", ".join(f"{rung.settings} to epoch {rung.epochs}" for rung in recipe.rungs)
             console.print(f"      rungs: {ladder}")
         for dimension in recipe.space:
-            console.print(f"      {escape(_searched(dimension))}")
+            console.print(f"      {marked(_searched(dimension))}")
     first = searching.first_wave
     console.print(f"first settings: {sum(stack.size for stack in first):,} trials in {len(first)} stacks")
     _show_stacks(console, first)
@@ -249,7 +269,7 @@ def _searched(dimension: SearchedDimension) -> str:
 
 def _show_stacks(console: Console, stacks: Sequence[PlannedStack]) -> None:
     for stack in stacks[:_SHOWN]:
-        why = f" ({escape(stack.why)})" if stack.why else ""
+        why = f" ({marked(stack.why)})" if stack.why else ""
         special = f" by {stack.search}" if stack.search else ""
         console.print(
             f"  {stack.stack_id}  {stack.trainer}{why}{special}: {stack.size} trials x {stack.steps:,} "

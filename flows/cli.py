@@ -11,7 +11,7 @@ import typer
 
 from flows import interruption
 from flows.environment import home_folder, quieten
-from tasks.errors import BadInput
+from tasks.errors import BadInput, plain
 from tasks.run_folder import Stage
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def list_(
         if kind is None:
             typer.echo(f"{each}:")
         for line in lines(each, _home(home)):
-            typer.echo(line if kind else f"  {line}")
+            typer.echo(plain(line) if kind else f"  {plain(line)}")
 
 
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:

@@ -12,6 +12,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -25,11 +26,16 @@ from rich.table import Table
 from flows.environment import load_tensorflow
 from flows.interruption import stop_if_asked
 from reports.numbers import interval, rounded
-from tasks.errors import Blocked
+from tasks.errors import Blocked, plain
 from tasks.evaluation.wording import inside
 from tasks.interruption import signals_wait
 from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
 from tasks.run_folder import Stage
+
+
+def marked(text: object) -> str:
+    """As `plain`, for a line in Rich's markup: brackets of the text are no tags."""
+    return escape(plain(text))
 
 
 class Bar:
@@ -65,14 +71,14 @@ class Bar:
             self._started[stage] = time.monotonic()
             self._tasks[stage] = self._progress.add_task(what, total=None, stage=stage)
         if what.startswith("note:"):
-            self._console.print(escape(what), highlight=False, soft_wrap=True)
+            self._console.print(marked(what), highlight=False, soft_wrap=True)
         elif what == "done":
             self._progress.update(self._tasks[stage], description="", total=1, completed=1)
             if not self._console.is_terminal:
                 self._console.print(f"{stage:<9} {time.monotonic() - self._started[stage]:6.1f} s", highlight=False)
         else:
             total = None if share is None else 1
-            self._progress.update(self._tasks[stage], description=escape(what), total=total, completed=share or 0)
+            self._progress.update(self._tasks[stage], description=marked(what), total=total, completed=share or 0)
 
 
 def run_with_progress(
@@ -122,16 +128,16 @@ def run_with_progress(
             if error.table:
                 show_validation(error.table)
             if error.report:
-                typer.echo(f"report: {error.report}", err=True)
+                typer.echo(plain(f"report: {error.report}"), err=True)
             raise
         finally:
             steps.listener.reset(token)
     show_result(folder)
     if broken:
-        typer.echo(f"report: {broken}", err=True)
+        typer.echo(plain(f"report: {broken}"), err=True)
         raise typer.Exit(1)
     if failed:
-        typer.echo(f"gate: {failed}", err=True)
+        typer.echo(plain(f"gate: {failed}"), err=True)
         raise typer.Exit(3)
 
 
@@ -152,23 +158,23 @@ def show_result(folder: Path) -> None:
     table.add_column("", justify="right")
     table.add_column("recipe", overflow="fold")
     for name in (first, *others):
-        table.add_column(escape(titles[name]), justify="right", no_wrap=name == first)
+        table.add_column(marked(titles[name]), justify="right", no_wrap=name == first)
     for recipe in verdict.recipes:
         _add_row(table, str(recipe.rank), _name(recipe), recipe.metrics, first, others)
     table.add_section()
     for baseline in verdict.baselines:
-        _add_row(table, "", f"[dim]baseline:[/] {escape(baseline.name)}", baseline.metrics, first, others)
+        _add_row(table, "", f"[dim]baseline:[/] {marked(baseline.name)}", baseline.metrics, first, others)
     console.print(table)
     if verdict.positive:
-        console.print(escape(_positive(verdict.positive)))
+        console.print(marked(_positive(verdict.positive)))
     for gate in verdict.gates:
         colour = {"pass": "green", "fail": "red"}.get(gate.answer, "yellow")
-        console.print(f"[{colour}]{gate.answer}[/]  {escape(gate.sentence)}")
+        console.print(f"[{colour}]{gate.answer}[/]  {marked(gate.sentence)}")
     for warning in verdict.warnings:
-        console.print(f"[yellow]note[/]  {escape(warning)}")
-    console.print(f"[bold]{escape(verdict.sentence)}[/]")
+        console.print(f"[yellow]note[/]  {marked(warning)}")
+    console.print(f"[bold]{marked(verdict.sentence)}[/]")
     for step in verdict.next:
-        console.print(f"[cyan]next[/]  {escape(step)}")
+        console.print(f"[cyan]next[/]  {marked(step)}")
     typer.echo(str(folder / "report.html"))
 
 
@@ -190,7 +196,7 @@ _NAMES_AND_FIRST, _GAP = 55, 3
 
 def _name(recipe: JudgedRecipe) -> str:
     failing = "diverged" if recipe.status == "diverged" else "" if recipe.learned else "did not learn"
-    return escape(recipe.recipe) + (f" [yellow]({failing})[/]" if failing else "")
+    return marked(recipe.recipe) + (f" [yellow]({failing})[/]" if failing else "")
 
 
 def _add_row(
@@ -198,21 +204,34 @@ def _add_row(
 ) -> None:
     """One line: the deciding metric with its interval, the others without."""
     means = [rounded(metrics[other].mean if other in metrics else None) for other in others]
-    table.add_row(rank, name, escape(interval(metrics.get(first))), *means)
+    table.add_row(rank, name, marked(interval(metrics.get(first))), *means)
 
 
 def show_validation(rows: Sequence[dict[str, str]]) -> None:
-    """The checks that failed; how many passed."""
-    table = Table(title="Data validation", title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    failed = [row for row in rows if row["answer"] != "passed"]
-    for row in failed:
-        colour = "red" if row["answer"] == "blocks" else "yellow"
-        table.add_row(f"[{colour}]{row['answer']}[/]", *[escape(row[name]) for name in rows[0] if name != "answer"])
+    """The checks that failed; how many passed. In a narrow terminal as lines, since a table would break their words."""
     console = Console(stderr=True, highlight=False)
-    console.print(table)
+    failed = [row for row in rows if row["answer"] != "passed"]
+    coloured = {"blocks": "[red]blocks[/]", "warns": "[yellow]warns[/]"}
+    shown = [{name: coloured.get(text, marked(text)) for name, text in row.items()} for row in failed]
+    if console.width < _TABLE_OF_CHECKS:
+        console.print("Data validation", style="italic")
+        for row in shown:
+            of = f" ({row['column']})" if row["column"] else ""
+            console.print(f"{row['answer']}  {row['check']}{of}: {row['finding']}")
+            if row["remedy"]:
+                console.print(Padding(row["remedy"], (0, 0, 0, 8)))
+    else:
+        table = Table(title="Data validation", title_justify="left")
+        for name in rows[0]:
+            table.add_column(name, overflow="fold")
+        for row in shown:
+            table.add_row(*row.values())
+        console.print(table)
     console.print(f"{len(rows) - len(failed)} of {len(rows)} checks passed")
+
+
+_TABLE_OF_CHECKS = 120
+"""Width of a terminal from which the checks stand in a table."""
 
 
 def render_again(run: Path) -> None:
@@ -225,8 +244,8 @@ def render_again(run: Path) -> None:
 
     rendered = render(run)
     for warning in rendered.warnings:
-        typer.echo(f"note: {warning}", err=True)
+        typer.echo(plain(f"note: {warning}"), err=True)
     typer.echo(str(rendered.path))
     if rendered.failures:
-        typer.echo(f"report: {ReportFailed(rendered)}", err=True)
+        typer.echo(plain(f"report: {ReportFailed(rendered)}"), err=True)
         raise typer.Exit(1)

@@ -15,15 +15,15 @@ import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from flows.check import scratch_folder, show_columns, summary
-from flows.console import Bar
+from flows.console import Bar, marked
 from flows.environment import load_tensorflow
 from flows.first_spec import FirstSpec, quoted
-from tasks.errors import BadInput, nearest
+from tasks.errors import BadInput, nearest, plain
 from tasks.evaluation.metrics import default_metrics
+from tasks.evaluation.wording import written
 from tasks.records.plan import Plan
 from tasks.spec.models import Data, Read, Split
 
@@ -65,7 +65,7 @@ def write_first_spec(file: Path, target: str | None, output: Path | None, home: 
     found = _found_out(FirstSpec(command, name, _source(file, output), target), output, home)
     _write(found.spec.written(shlex.quote(str(output)), found.remarks), output)
     for column, why in found.spec.drop.items():
-        typer.echo(f"note: {column} is left out: {why}", err=True)
+        typer.echo(plain(f"note: {column} is left out: {why}"), err=True)
     typer.echo(str(output))
     for call in ("check", "run"):
         typer.echo(f"next: bakeoff {call} {shlex.quote(str(output))}")
@@ -150,7 +150,7 @@ def _no_target(source: Source, spec: FirstSpec) -> BadInput:
     for head in ("--target", "task", "values"):
         table.add_column(head, overflow="fold")
     for each in found[:_CANDIDATES]:
-        table.add_row(escape(each.name), each.task, escape(each.values))
+        table.add_row(marked(each.name), each.task, marked(each.values))
     if len(found) > _CANDIDATES:
         table.add_row(f"and {len(found) - _CANDIDATES} more", "", "")
     Console(stderr=True, highlight=False).print(table)
@@ -379,7 +379,8 @@ def _gate(dataset: Dataset) -> list[str]:
 
 
 def _rounded(number: float) -> str:
-    return f"{float(f'{number:.3g}'):g}"
+    """To three digits, as a person writes it."""
+    return written(float(f"{number:.3g}"))
 
 
 def _write(text: str, output: Path) -> None:

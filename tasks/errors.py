@@ -7,6 +7,7 @@ Anything else that reaches the command is a defect of ours (exit code 1, with th
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class BadInput(Exception):
         """The whole message: one line for the problem, one for each further fact that is known."""
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         facts = (("got", self.got), ("accepted", self.accepted), ("remedy", self.remedy))
-        return "\n".join([head, *(f"  {name + ':':<10}{fact}" for name, fact in facts if fact)])
+        return plain("\n".join([head, *(f"  {name + ':':<10}{fact}" for name, fact in facts if fact)]))
 
 
 class Several(BadInput):
@@ -83,3 +84,27 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
         return (f"did you mean {close[0]}? " if close else "") + f"{len(names)} names, such as {', '.join(near)}"
     listing = "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names) or "nothing"
     return f"did you mean {close[0]}? {listing}" if close else listing
+
+
+_HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of controls, halves of characters, and separators of lines and paragraphs."""
+_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "L", "R", "AL"})
+"""Bidirectional classes of the format characters that turn the direction of text."""
+
+
+def plain(text: object) -> str:
+    r"""A text from data, a spec or a file's name as a terminal may show it.
+
+    A terminal takes control characters as commands (they move the cursor, hide lines, rename the window), and marks of
+    direction make a name read as another one. Each is written as in a Python string; line breaks and tabs stay.
+
+    >>> plain("\x1b[31mred")
+    '\\x1b[31mred'
+    """
+    return "".join(map(_seen, str(text)))
+
+
+def _seen(letter: str) -> str:
+    kind = unicodedata.category(letter)
+    hidden = kind in _HIDDEN or (kind == "Cf" and unicodedata.bidirectional(letter) in _TURNING)
+    return letter.encode("unicode_escape").decode("ascii") if hidden and letter not in "\n\t" else letter

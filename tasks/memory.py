@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,15 @@ def memory_bytes() -> int:
     if limit != resource.RLIM_INFINITY:
         limits.append(limit)
     return min(limits)
+
+
+def give_back() -> None:
+    """Returns freed memory to the system: glibc and Arrow keep it, so that what each stage needed for a while would add
+    up. Elsewhere than under glibc, Arrow's only."""
+    if pyarrow := sys.modules.get("pyarrow"):
+        pyarrow.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def gigabytes(count: int) -> str:

@@ -28,6 +28,7 @@ from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared
+from tasks.memory import give_back
 from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -56,6 +57,7 @@ def _running(run: Run, name: str) -> Iterator[Callable[[str, float | None], None
     say("", None)
     with run.stages.running(name):
         yield say
+    give_back()
     say("done", 1.0)
 
 

@@ -1,6 +1,7 @@
 """Cases that went wrong once, tried again: `python -m tests.cases FOLDER`.
 
-FOLDER holds a folder a case, with `spec.yaml` and its data; a case's name says which rule judges it. Each is copied,
+FOLDER holds a folder a case, with `spec.yaml` and its data; a case's name says which rule judges it. The case `hostile`
+is a folder of such cases, whose specs are checked one by one within limits of memory and time. Each case is copied,
 since a run must not write beside its data. A line each: what is expected, what came, ok or not. Exits with 1 where one
 is not.
 """
@@ -8,11 +9,13 @@ is not.
 from __future__ import annotations
 
 import json
+import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -279,19 +282,75 @@ RULES: dict[str, Rule] = {
 }
 
 
+MEMORY = 7_500_000_000
+"""Bytes of address space that `check` of a hostile case may take; TensorFlow maps some. The engine that draws a run's
+charts maps more than it uses, and is not limited."""
+SECONDS = 300
+"""That it may take on a busy machine."""
+STAGE = re.compile(r"\w+ +[\d.]+ s")
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _limited(spec: Path, command: str, home: Path) -> tuple[int, str]:
+    """The exit code and what stands on stderr, without the lines that stages end with."""
+    try:
+        ended = subprocess.run(
+            [BAKEOFF, command, spec.name, "--home", str(home)],
+            cwd=spec.parent,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=SECONDS,
+            preexec_fn=_limit if command == "check" else None,
+        )
+    except subprocess.TimeoutExpired:
+        return -1, f"no answer in {SECONDS} s"
+    lines = [line for line in ended.stderr.splitlines() if not STAGE.fullmatch(line)]
+    return ended.returncode, "\n".join(lines)
+
+
+ACCEPTED = {"check-compare-model": "check", "nul-in-label": "run", "tiny-step/random.yaml": "check"}
+"""The hostile cases that are no mistakes, and what must end with 0: the plan, or a whole report."""
+
+
+def hostile(case: Case) -> Iterator[tuple[str, Answer]]:
+    """Each spec below the folder: refused with 2 and one message, or accepted where nothing is wrong with it."""
+    for spec in sorted(case.folder.glob("*/*.yaml")):
+        name = str(spec.relative_to(case.folder))
+        command = ACCEPTED.get(name) or ACCEPTED.get(spec.parent.name)
+        code, said = _limited(spec, command or "check", case.folder / "home")
+        messages = [line for line in said.splitlines() if line and not line.startswith(("  ", "note:"))]
+        got = f"exit {code}: {' | '.join(line.strip() for line in said.splitlines())[:300]}"
+        if command:
+            yield name, (f"{command} ends with 0", got, code == 0 and "Traceback" not in said)
+        else:
+            right = code == 2 and len(messages) == 1 and "Traceback" not in said
+            yield name, ("exit 2 and one message", got, right)
+
+
 def _about(said: str, word: str) -> str:
     place = said.find(word)
     return said[max(0, place - 20) : place + 160] if place >= 0 else f"nothing of {word}"
 
 
-def judged(folder: Path) -> Answer:
-    """Runs a case in a copy of its folder."""
+def judged(folder: Path) -> Iterator[tuple[str, Answer]]:
+    """Runs a case in a copy of its folder: its name and what came, of `hostile` for each spec."""
     with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        copy = Case(Path(shutil.copytree(folder, Path(temporary) / folder.name)))
+        if folder.name == HOSTILE:
+            yield from ((f"{HOSTILE}/{name}", answer) for name, answer in hostile(copy))
+            return
         try:
-            return RULES[folder.name](Case(copy))
+            yield folder.name, RULES[folder.name](copy)
         except (OSError, KeyError, StopIteration, subprocess.CalledProcessError) as error:
-            return "an answer that can be read", f"{type(error).__name__}: {error}", False
+            yield folder.name, ("an answer that can be read", f"{type(error).__name__}: {error}", False)
+
+
+HOSTILE = "hostile"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -300,12 +359,12 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     wrong = 0
     for folder in sorted(each for each in Path(arguments[0]).iterdir() if each.is_dir()):
-        if folder.name not in RULES:
+        if folder.name not in RULES and folder.name != HOSTILE:
             print(f"{folder.name}: no rule", flush=True)
             continue
-        expected, got, right = judged(folder)
-        wrong += not right
-        print(f"{folder.name}: expected {expected}; got {got}; {'ok' if right else 'NOT OK'}", flush=True)
+        for name, (expected, got, right) in judged(folder):
+            wrong += not right
+            print(f"{name}: expected {expected}; got {got}; {'ok' if right else 'NOT OK'}", flush=True)
     return int(wrong > 0)
 
 

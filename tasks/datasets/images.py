@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from tasks.datasets.faults import Fault, Unusable, commonest, decoded
 from tasks.datasets.headers import image_size
 from tasks.errors import BadInput
+from tasks.memory import gigabytes, memory_bytes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 MAX_PIXELS = 2**26
 """Of one image: 67 million, as of 8,192 x 8,192."""
+_COPIES = 9
+"""Times the pixels that images take on their way: as they are, and twice as float32, as a whole and by parts."""
 _MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
 def read_images(
-    contents: Iterable[tuple[str, bytes | Unusable]], wanted: Sequence[int] | None = None
+    contents: Iterable[tuple[str, bytes | Unusable]], wanted: Sequence[int] | None = None, shown: str | None = None
 ) -> tuple[list[str], np.ndarray, list[Fault]]:
     """Decodes image files; those of another size or mode than wanted are faults, like those that are no images.
 
     Args:
         contents: Path and content of each file, or why it can't be read.
         wanted: Height, width and channels that a model takes; None: those that most files have.
+        shown: Where they lie.
 
     Returns:
         The usable files' paths, sorted; their images, uint8 `[n, height, width, channels]` (1 grey, 3 RGB, 4 RGBA);
         the faults, sorted by path.
+
+    Raises:
+        BadInput: all together they don't fit in memory. No more of them are decoded than do.
     """
-    images, faults = decoded(contents, decode_image)
+    images, faults = decoded(contents, _counting(shown))
     if not images:
         return [], np.zeros((0, 0, 0, 0), np.uint8), sorted(faults)
     paths = sorted(images)
@@ -39,8 +46,30 @@ def read_images(
     usable = [path for path in paths if images[path].shape == shape]
     result = np.zeros((len(usable), *shape), np.uint8)
     for place, path in enumerate(usable):
-        result[place] = images[path]
+        result[place] = images.pop(path)
     return usable, result, sorted(faults)
+
+
+def _counting(shown: str | None) -> Callable[[bytes], np.ndarray]:
+    """As `decode_image`, until all that was decoded is more than fits in memory."""
+    memory, images, held = memory_bytes(), 0, 0
+
+    def decode(content: bytes) -> np.ndarray:
+        nonlocal images, held
+        image = decode_image(content)
+        images, held = images + 1, held + image.nbytes
+        if _COPIES * held > memory:
+            raise BadInput(
+                "the images take more memory than there is",
+                where=shown,
+                got=f"the first {images:,} hold {gigabytes(held)} of pixels",
+                accepted=f"at most {gigabytes(memory // _COPIES)} of pixels, which take {_COPIES} times as much as "
+                f"numbers for a network: this machine or container has {gigabytes(memory)}",
+                remedy="make the images smaller, or use fewer of them",
+            )
+        return image
+
+    return decode
 
 
 def decode_image(content: bytes) -> np.ndarray:

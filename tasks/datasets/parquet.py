@@ -14,6 +14,7 @@ import pandas as pd
 
 from tasks.datasets.named_rows import repeated, together
 from tasks.errors import BadInput
+from tasks.memory import give_back
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +65,8 @@ class ParquetTable:
 
     def take(self, positions: np.ndarray) -> ParquetTable:
         """The rows at these positions, ascending."""
+        if len(positions) == len(self):
+            return self
         return replace(self, rows=positions if self.rows is None else self.rows[positions])
 
     def __getitem__(self, name: str) -> pd.Series:
@@ -74,6 +77,8 @@ class ParquetTable:
         """
         import pyarrow as pa
 
+        if 8 * len(self) > CHUNK_BYTES:  # columns come and go one by one: what the last one took is free by now
+            give_back()
         parts = []
         for file in self.files:
             with _readable(file.shown):

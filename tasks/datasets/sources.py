@@ -279,7 +279,7 @@ def _read_media(
     by_path = {file.path: file for file in files}
     contents = read_files(path, set(by_path), data.source)
     if kind == "images":
-        usable, pictures, faults = images.read_images(contents)
+        usable, pictures, faults = images.read_images(contents, shown=data.source)
         decoded = replace(unread, images=pictures, labels=True)
     else:
         usable, clips, rate, faults = sounds.read_sounds(contents)

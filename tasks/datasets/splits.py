@@ -3,6 +3,7 @@ of the rows that don't judge choose in turn."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from tasks.errors import BadInput, nearest
 from tasks.records.plan import Reach
 from tasks.records.tables import SPLITS
 from tasks.spec.models import Split
-from tasks.validation.wording import keeping
+from tasks.validation.wording import gist, joining, keeping
 
 DEFAULT_TEST_SHARE = 0.2
 
@@ -49,7 +50,8 @@ def split_rows(dataset: Dataset, split: Split) -> pd.DataFrame:
     for part in (TRAIN, VAL, TEST):
         if not (parts == part).any():
             raise _empty(part, dataset, split)
-    return SPLITS.frame(pd.DataFrame({"row": np.arange(dataset.rows), "part": parts, "group": groups}))
+    named = pd.Categorical(parts, categories=[TRAIN, VAL, TEST])
+    return SPLITS.frame(pd.DataFrame({"row": np.arange(dataset.rows), "part": named, "group": groups}))
 
 
 _FOLDS = 0xF01D
@@ -193,9 +195,18 @@ def _strata(dataset: Dataset, split: Split) -> np.ndarray:
             "a class has a single row: it can't be both learned and tested",
             where=f"data.target, column {dataset.target_name}",
             got=", ".join(alone),
-            remedy=f"add rows of it, or leave it out: {keeping(name for name in dataset.classes if name not in alone)}",
+            remedy=_for_single(dataset.classes, alone),
         )
     return labels
+
+
+def _for_single(classes: Sequence[str], alone: Sequence[str]) -> str:
+    """What to do about classes of one row: another spelling of a class is joined with it."""
+    spelled = Counter(map(gist, classes))
+    kept = [name for name in classes if name not in alone or spelled[gist(name)] > 1]
+    if any(name in alone for name in kept):
+        return f"it may be another spelling of a class: join them: {joining(kept)}"
+    return f"add rows of it, or leave it out: {keeping(kept)}"
 
 
 def _labels(dataset: Dataset, split: Split) -> np.ndarray:
@@ -205,7 +216,7 @@ def _labels(dataset: Dataset, split: Split) -> np.ndarray:
 
 
 def _at_random(strata: np.ndarray, split: Split, rng: np.random.Generator) -> np.ndarray:
-    parts = np.full(len(strata), TRAIN, dtype="<U5")
+    parts = np.full(len(strata), TRAIN, dtype=object)
     test = _draw(strata, _test_share(split), later_parts=2, rng=rng)
     parts[test] = TEST
     rest = np.flatnonzero(~test)
@@ -215,9 +226,9 @@ def _at_random(strata: np.ndarray, split: Split, rng: np.random.Generator) -> np
 
 def _draw(strata: np.ndarray, share: float, later_parts: int, rng: np.random.Generator) -> np.ndarray:
     """A mask of `share` of the rows, drawn within each stratum by the method of the largest remainder."""
-    _, members, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    members, _ = pd.factorize(strata, sort=True)  # not np.unique, whose sorting takes several times the memory
     chosen = np.zeros(len(strata), bool)
-    for stratum, size in enumerate(_allocate(counts, share, later_parts)):
+    for stratum, size in enumerate(_allocate(np.bincount(members), share, later_parts)):
         chosen[rng.permutation(np.flatnonzero(members == stratum))[:size]] = True
     return chosen
 
@@ -252,7 +263,7 @@ def _by_group(groups: np.ndarray, split: Split, rng: np.random.Generator) -> np.
             got=f"{len(np.unique(groups))} distinct values",
             remedy="choose another column, or split without groups",
         )
-    parts = np.full(len(groups), TRAIN, dtype="<U5")
+    parts = np.full(len(groups), TRAIN, dtype=object)
     if split.hold_out is None:
         test = _draw_groups(groups, _test_share(split), later_parts=2, rng=rng)
     else:

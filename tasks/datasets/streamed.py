@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def decide(dataset: Dataset, frame: ParquetTable, inputs: list[str], data: Data)
     allowed = default_memory() if data.memory is None else data.memory
     if dataset.rows * width <= allowed:
         return None
-    parts = split_rows(dataset, data.split)["part"].to_numpy(str)
+    parts = split_rows(dataset, data.split)["part"].to_numpy(object)
     size = int(np.clip(allowed // width, LEAST_SAMPLE_ROWS, SAMPLE_ROWS))
     rows = sample_rows(parts, dataset.target if dataset.classes else None, size, data.split.seed)
     listed = ", ".join(f"{(parts[rows] == part).sum():,} of {(parts == part).sum():,} {part}" for part in _SHARES)
@@ -118,6 +118,8 @@ class OnDisk:
 
     frame: ParquetTable
     readings: Mapping[str, Source]
+    _dates: dict[str, pd.Series] = field(default_factory=dict, repr=False, compare=False)
+    """The column of dates that was read last: its year, month and day are asked for one after the other."""
 
     @property
     def columns(self) -> list[str]:
@@ -125,7 +127,13 @@ class OnDisk:
 
     def __getitem__(self, own: str) -> pd.Series:
         name, reading = self.readings[own]
-        return inputs_of(name, reading, reading.read(self.frame[name]))[own]
+        values = self._dates.get(name)
+        if values is None:
+            self._dates.clear()
+            values = reading.read(self.frame[name])
+            if reading.kind == "date":
+                self._dates[name] = values
+        return inputs_of(name, reading, values)[own]
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         sources = dict(self.readings.values())

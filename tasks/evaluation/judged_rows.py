@@ -95,23 +95,24 @@ class JudgedRows:
         """
         if not wanted:
             return cls(np.empty(0), None, classes, confidence, {})
-        of_part = predictions[(predictions["part"] == part) & predictions["trial_id"].isin(list(wanted))]
-        of_part = of_part.sort_values(["trial_id", "row", "class_index"])
-        width = len(classes.names) or 1
-        frames = {str(trial): frame for trial, frame in of_part.groupby("trial_id")}
-        if frames.keys() != set(wanted):
-            raise ValueError(f"no {part} predictions of {', '.join(sorted(set(wanted) - frames.keys()))}")
-        first = next(iter(frames.values()))
-        rows = first["row"].to_numpy()[::width]
-        target = first["target"].to_numpy(dtype=np.float64)[::width]
-        answers = {}
-        for trial, frame in frames.items():
-            if not np.array_equal(frame["row"].to_numpy(), np.repeat(rows, width)):
+        of_part = (predictions["part"] == part).to_numpy(bool)
+        trials, width = predictions["trial_id"], len(classes.names) or 1
+        answers: dict[str, Answers] = {}
+        rows, target = np.empty(0, np.int64), np.empty(0)
+        for trial in sorted(wanted):  # one at a time: of many rows and trials the table is large
+            own = predictions[of_part & (trials == trial).to_numpy(bool)]
+            if own.empty:
+                raise ValueError(f"no {part} predictions of {trial}")
+            own = own.sort_values(["row", "class_index"], kind="stable")
+            predicted = own["row"].to_numpy(np.int64)
+            if not answers:
+                rows, target = predicted[::width], own["target"].to_numpy(dtype=np.float64)[::width]
+            if not np.array_equal(predicted, np.repeat(rows, width)):
                 raise ValueError(f"trial {trial} does not predict each {part} row once, or another one's rows")
-            value = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-            predicted = value.reshape(-1, width) if classes.names else value
+            value = own["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+            values = value.reshape(-1, width) if classes.names else value
             actual = target.astype(np.int64) if classes.names else target
-            answers[trial] = deciding.answers(actual, predicted, rows, thresholds.get(trial))
+            answers[trial] = deciding.answers(actual, values, rows, thresholds.get(trial))
         return cls(target, groups_of(splits, part, rows), classes, confidence, answers, rows)
 
     def interval(self, trial: str, metric: Metric) -> Interval:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,8 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
-    trials, metrics, predictions, estimators = [], [], [], {}
+    trials, metrics, estimators = [], [], {}
+    predictions: list[Iterator[pd.DataFrame]] = []
     for baseline in baselines:
         trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
         trials.append(
@@ -70,7 +73,8 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, threshold)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
-    tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: pd.concat(predictions)}
+    predicted = chain.from_iterable(predictions)
+    tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: predicted}
     write_folder(folder, tables, estimators=estimators)
 
 

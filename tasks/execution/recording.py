@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tasks.dataset import VAL, always_meant
 from tasks.evaluation.decisions import THRESHOLD
 from tasks.evaluation.metrics import METRICS
 from tasks.inputs.prepared import Prepared
+from tasks.memory import give_back
 from tasks.planning.decisions import identity
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
@@ -62,8 +63,13 @@ def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     folders = [folder_of(run, name) for name in (*names, baselines_id(plan))]
     tables = {}
     for table in RECORDED:
-        frames = [table.read(folder) for folder in folders if (folder / f"{table.name}.parquet").exists()]
-        frame = _by_trial(pd.concat(frames, ignore_index=True))
+        with_it = [folder for folder in folders if (folder / f"{table.name}.parquet").exists()]
+        if table is PREDICTIONS:  # the largest by far, and a trial's stand in one folder
+            table.join(with_it, run)
+            give_back()
+            tables[table.name] = table.read(run)
+            continue
+        frame = _by_trial(pd.concat([table.read(folder) for folder in with_it], ignore_index=True))
         table.write(frame, run)
         tables[table.name] = table.frame(frame)
     return tables
@@ -219,17 +225,25 @@ def _metric_row(trial_id: str, part: str, name: str, value: float, rows: int) ->
     return {"trial_id": trial_id, "part": part, "metric": name, "value": value, "rows": rows}
 
 
-def prediction_rows(trial_id: str, part: str, prediction: np.ndarray, prepared: Prepared) -> pd.DataFrame:
-    rows = prepared.rows[part]
+def prediction_rows(trial_id: str, part: str, prediction: np.ndarray, prepared: Prepared) -> Iterator[pd.DataFrame]:
+    """Rows of table `predictions`, some at a time."""
+    rows, target = prepared.rows[part], prepared.dataset.target
     columns = 1 if prediction.ndim == 1 else prediction.shape[1]
-    frame = pd.DataFrame(
-        {
-            "row": np.repeat(rows, columns),
-            "target": np.repeat(prepared.dataset.target[rows].astype(np.float64), columns),
-            "value": prediction.reshape(-1),
-        }
-    ).assign(trial_id=trial_id, part=part)
-    return frame if prediction.ndim == 1 else frame.assign(class_index=np.tile(np.arange(columns), len(rows)))
+    held = max(_PREDICTED // columns, 1)
+    for start in range(0, len(rows), held):
+        here = rows[start : start + held]
+        frame = pd.DataFrame(
+            {
+                "row": np.repeat(here, columns),
+                "target": np.repeat(target[here].astype(np.float64), columns),
+                "value": prediction[start : start + held].reshape(-1),
+            }
+        ).assign(trial_id=trial_id, part=part)
+        yield frame if prediction.ndim == 1 else frame.assign(class_index=np.tile(np.arange(columns), len(here)))
+
+
+_PREDICTED = 2**18
+"""Rows of table `predictions` that are made at a time."""
 
 
 def write_folder(
@@ -242,7 +256,7 @@ def write_folder(
     """Writes records that belong together; the folder is there when all of it is.
 
     Args:
-        tables: Their rows.
+        tables: Their rows, or an iterator of frames, of which one is held at a time.
         weights: `TRIAL/NUMBER` to array; None where there are none to keep.
         gradients: By trial and hyperparameter.
         estimators: By trial, of baselines.
@@ -251,7 +265,10 @@ def write_folder(
     temporary.mkdir(parents=True)
     try:
         for table, rows in tables.items():
-            table.write(rows, temporary)
+            if isinstance(rows, Iterator):
+                table.write_pieces(rows, temporary)
+            else:
+                table.write(rows, temporary)
         if weights is not None:
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
         if gradients:

@@ -7,6 +7,7 @@ test rows, stack by stack; what a stack's trials show is written once, whole, so
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
 from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
 from tasks.inputs.prepared import Prepared
+from tasks.planning.peak import PREDICTED_VALUES
 from tasks.planning.trials import bind_trial
 from tasks.records.plan import Plan
 from tasks.records.stacks import PlannedStack
@@ -27,10 +29,6 @@ from tasks.records.tables import PREDICTIONS, TRIALS, Table
 from tasks.training.fit import fit_outputs
 from tasks.training.scoring import stacked_outputs
 from tasks.training.trial import InputRows
-
-PREDICTED_VALUES = 20_000_000
-"""Of all final trials together (rows x classes x trials), that are kept in the table `predictions`. Where there are
-more, only those of the leader's seeds and of the finalists are."""
 
 
 def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
@@ -46,17 +44,17 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
         outputs = _outputs(plan, prepared, run, stack, parts)
         thresholds = recorded_thresholds(METRICS_TABLE.read(folder_of(run, stack.stack_id)))
         metrics: list[dict[str, Any]] = []
-        predictions = []
         for trial_id in stack.trials:
-            for part, values in outputs.get(trial_id, {}).items():
-                if part == TEST:
-                    metrics += output_rows(trial_id, part, values, plan.metrics, prepared, thresholds.get(trial_id))
-                if trial_id in predicted:
-                    predictions.append(prediction_rows(trial_id, part, prepared.prediction(values), prepared))
-        tables: dict[Table, Any] = {
-            METRICS_TABLE: metrics,
-            PREDICTIONS: pd.concat(predictions) if predictions else [],
-        }
+            if TEST in outputs.get(trial_id, {}):
+                values, threshold = outputs[trial_id][TEST], thresholds.get(trial_id)
+                metrics += output_rows(trial_id, TEST, values, plan.metrics, prepared, threshold)
+        predictions = chain.from_iterable(
+            prediction_rows(trial_id, part, prepared.prediction(values), prepared)
+            for trial_id in stack.trials
+            if trial_id in predicted
+            for part, values in outputs.get(trial_id, {}).items()
+        )
+        tables: dict[Table, Any] = {METRICS_TABLE: metrics, PREDICTIONS: predictions}
         write_folder(folder_of(run, scores_id(stack)), tables)
 
 

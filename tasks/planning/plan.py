@@ -15,6 +15,7 @@ from tasks.evaluation.metrics import COST, METRICS, check_metric, default_metric
 from tasks.kinds import FORMS
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
+from tasks.planning.peak import peak_bytes, predicted_values
 from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Machine, PlanContext, calibrations_of
@@ -113,6 +114,9 @@ def _planned(
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)
+    facts = _facts(dataset, parts, rows.features)
+    predicted = predicted_values(dataset, parts, len(trials), len(recipes))
+    peak = peak_bytes(dataset, facts.memory_bytes, predicted, stacks, machine.cores)
     return Plan(
         experiment=spec.name,
         description=spec.description,
@@ -123,14 +127,14 @@ def _planned(
         confidence=spec.evaluate.confidence,
         decides=None if decides == Decides() else decides,
         ship="best" if spec.evaluate.ship == "best" else None,
-        data=_facts(dataset, parts, rows.features),
+        data=facts,
         parts=dict(parts),
         recipes=recipes,
         trials=trials,
         stacks=stacks,
         skipped=[Skipped(recipe, misfit.reason) for recipe, misfit in misfits.items()],
         probe=probe if chosen and probe else probed,
-        cost=Cost(trials=len(trials), steps=steps, seconds=round(seconds, 1)),
+        cost=Cost(trials=len(trials), steps=steps, seconds=round(seconds, 1), memory_bytes=peak),
         search=_search(spec, searches, metric) if searches else None,
     )
 

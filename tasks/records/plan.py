@@ -160,11 +160,16 @@ class SearchCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a run is expected to cost; `seconds` are those of the whole run, `search` where something is tuned."""
+    """What a run is expected to cost; `seconds` are those of the whole run, `search` where something is tuned.
+
+    Args:
+        memory_bytes: Of the run's process at its peak; None in plans from before it was said.
+    """
 
     trials: int
     steps: int
     seconds: Number
+    memory_bytes: Annotated[int | None, OMITTED] = None
     search: Annotated[SearchCost | None, OMITTED] = None
 
 

@@ -7,6 +7,8 @@ it grows when a column is renamed, removed or changes its meaning, not when one 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,12 @@ class Table:
     Args:
         name: The file is `{name}.parquet`.
         columns: Column name to Arrow type, in order, without `schema_version`.
+        categories: Texts of which a few fill many rows: pandas gets them as categories, of one byte a row and not 20.
     """
 
     name: str
     columns: dict[str, pa.DataType]
+    categories: tuple[str, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -42,34 +46,75 @@ class Table:
         Raises:
             ValueError: a column of `rows` is not in this table, or a value does not fit its type.
         """
-        rows = pd.DataFrame(rows if rows is not None else [])
-        unknown = sorted(set(rows.columns) - set(self.columns) - {"schema_version"})
-        if unknown:
-            raise ValueError(f"table {self.name} has no column {', '.join(unknown)}; it has {', '.join(self.columns)}")
-        return self._arrow(rows).to_pandas(types_mapper=_NULLABLE.get)
+        return self._pandas(self._arrow(rows))
 
     def write(self, rows: pd.DataFrame | list[dict], folder: Path) -> Path:
         """Writes the table under a temporary name, then renames it: readers see all of it or nothing."""
-        path = Path(folder) / f"{self.name}.parquet"
+        table = self._arrow(rows)
+        with self._new(folder) as path:
+            pq.write_table(table, path, compression=_COMPRESSION)
+        return self._path(folder)
+
+    def write_pieces(self, pieces: Iterable[pd.DataFrame], folder: Path) -> Path:
+        """As `write`, of frames one after the other, of which one is held at a time."""
+        with self._new(folder) as path, pq.ParquetWriter(path, self.schema, compression=_COMPRESSION) as writer:
+            for piece in pieces:
+                writer.write_table(self._arrow(piece))
+        return self._path(folder)
+
+    def join(self, sources: Sequence[Path], folder: Path) -> Path:
+        """Writes the rows of the tables in these folders one after the other, holding some at a time."""
+        with self._new(folder) as path, pq.ParquetWriter(path, self.schema, compression=_COMPRESSION) as writer:
+            for source in sources:
+                with pq.ParquetFile(self._path(source)) as file:
+                    for batch in file.iter_batches(_JOINED_ROWS):
+                        writer.write_batch(batch)
+        return self._path(folder)
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """The whole table, read column by column: it is never in memory twice."""
+        path, names = self._path(folder), self.schema.names
+        columns = (pq.read_table(path, columns=[name], read_dictionary=self.categories) for name in names)
+        return pd.DataFrame(
+            {name: self._pandas(each)[name] for name, each in zip(names, columns, strict=True)}, copy=False
+        )
+
+    def _path(self, folder: Path) -> Path:
+        return Path(folder) / f"{self.name}.parquet"
+
+    @contextmanager
+    def _new(self, folder: Path) -> Iterator[Path]:
+        """Where to write: a file that takes the table's name when all of it is there."""
+        path = self._path(folder)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            pq.write_table(self._arrow(self.frame(rows)), temporary, compression="zstd")
+            yield temporary
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        return path
 
-    def read(self, folder: Path) -> pd.DataFrame:
-        return pq.read_table(Path(folder) / f"{self.name}.parquet").to_pandas(types_mapper=_NULLABLE.get)
-
-    def _arrow(self, rows: pd.DataFrame) -> pa.Table:
-        rows = rows.assign(schema_version=SCHEMA_VERSION).reindex(columns=self.schema.names)
+    def _arrow(self, rows: pd.DataFrame | list[dict] | None) -> pa.Table:
+        frame = pd.DataFrame(rows if rows is not None else [])
+        unknown = sorted(set(frame.columns) - set(self.columns) - {"schema_version"})
+        if unknown:
+            raise ValueError(f"table {self.name} has no column {', '.join(unknown)}; it has {', '.join(self.columns)}")
+        frame = frame.assign(schema_version=SCHEMA_VERSION).reindex(columns=self.schema.names)
         try:
-            table = pa.Table.from_pandas(rows, schema=self.schema, preserve_index=False)
+            table = pa.Table.from_pandas(frame, schema=self.schema, preserve_index=False)
         except pa.ArrowTypeError as error:  # a TypeError; what else doesn't fit is an ArrowInvalid, a ValueError
             raise ValueError(f"table {self.name}: {error}") from None
         return table.replace_schema_metadata(self.schema.metadata)
 
+    def _pandas(self, table: pa.Table) -> pd.DataFrame:
+        """Some columns of this table, or all."""
+        for place, name in enumerate(table.schema.names):
+            if name in self.categories and not pa.types.is_dictionary(table.column(place).type):
+                table = table.set_column(place, name, table.column(place).dictionary_encode())
+        return table.to_pandas(types_mapper=_NULLABLE.get)
+
+
+_COMPRESSION = "zstd"
+_JOINED_ROWS = 2**18
 
 # Nullable integers stay integers in pandas (a missing rung must not turn rung 1 into 1.0).
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.int16(): pd.Int16Dtype(), pa.string(): pd.StringDtype()}
@@ -134,6 +179,7 @@ PREDICTIONS = Table(
         "class_index": _int,  # null for regression
         "value": _float,  # probability of that class, or the predicted value
     },
+    categories=("trial_id", "part"),
 )
 
 SPLITS = Table(
@@ -144,6 +190,7 @@ SPLITS = Table(
         "fold": _int,  # null without cross-validation
         "group": _text,  # null without groups
     },
+    categories=("part",),
 )
 
 SETTINGS = Table(  # one row a setting that the search tried, in the order asked; no rows without a search

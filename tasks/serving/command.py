@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.errors import BadInput
+from tasks.errors import BadInput, plain
 from tasks.serving.answers import answers
 
 OUTPUT = "a .csv or .parquet file to write; default: CSV, printed"
@@ -39,7 +39,7 @@ def answer_file(model: Path, file: Path, output: Path | None) -> None:
     troubled = int((rows.iloc[:, -1] != "").sum())
     if troubled:
         notes = [*notes, f"{troubled:,} of {len(rows):,} rows have a problem, named in their last column"]
-    sys.stderr.writelines(f"note: {note}\n" for note in notes)
+    sys.stderr.writelines(f"note: {plain(note)}\n" for note in notes)
     if output is None:
         rows.to_csv(sys.stdout, index=False)
         return

@@ -9,7 +9,7 @@ from tasks.dataset import Dataset
 from tasks.validation.inferred import Inferred, Suite
 from tasks.validation.rows import row_digests
 from tasks.validation.suite import Expectation
-from tasks.validation.wording import keeping, listing, of, yaml_flow
+from tasks.validation.wording import gist, joining, keeping, listing, of
 
 RARE = 0.1
 """A class is rare below this part of an equal share: 5% with two classes, 1% with ten."""
@@ -49,7 +49,7 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
     rare = [f"{name} ({share:.1%})" for name, share in zip(classes, shares, strict=True) if share < least]
     alike = _alike(classes, counts)
     spread = f"{shares.min():.1%} to {shares.max():.1%} of the training rows"
-    spelled = [_gist(name) for name in classes]
+    spelled = [gist(name) for name in classes]
     return pd.DataFrame({"rows": counts, "share": shares, "spelled": spelled}), [
         Inferred(
             Expectation("expect_column_values_to_be_unique", {"column": "spelled"}),
@@ -61,7 +61,7 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
                 f"Classes of {target_name} differ only in case or blanks: {'; '.join(', '.join(e) for e in alike)} "
                 "training rows."
             ),
-            remedy=f"join them: {_joining(classes)}",
+            remedy=f"join them: {joining(classes)}",
             column=target_name,
         ),
         Inferred(
@@ -87,28 +87,20 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
     ]
 
 
-def _gist(name: str) -> str:
-    """What two spellings of one class share."""
-    return " ".join(name.casefold().split())
-
-
 def _alike(classes: tuple[str, ...], counts: np.ndarray) -> list[list[str]]:
     """The classes of each gist that has several, with their training rows: `Yes (12)`."""
     found: dict[str, list[str]] = {}
     for name, count in zip(classes, counts, strict=True):
-        found.setdefault(_gist(name), []).append(f"{name} ({count:,})")
+        found.setdefault(gist(name), []).append(f"{name} ({count:,})")
     return [each for each in found.values() if len(each) > 1]
 
 
-def _joining(classes: tuple[str, ...]) -> str:
-    """The mapping to paste: `data.classes: {no: [No, no], yes: [Yes, yes]}`."""
-    found: dict[str, list[str]] = {}
-    for name in classes:
-        found.setdefault(_gist(name), []).append(name)
-    return f"data.classes: {yaml_flow(found)}"
-
-
 def _for_few(classes: tuple[str, ...], counts: np.ndarray) -> str:
-    kept = [name for name, count in zip(classes, counts, strict=True) if count >= FEWEST]
+    """The remedy where some classes have too few rows: what differs in case or blanks only is joined."""
+    spelled = [gist(name) for name in classes]
+    joint = {each: sum(counts[place] for place, other in enumerate(spelled) if other == each) for each in spelled}
+    kept = [name for name, each in zip(classes, spelled, strict=True) if joint[each] >= FEWEST]
+    if any(count < FEWEST for name, count in zip(classes, counts, strict=True) if name in kept):
+        return f"join what differs in case or blanks only: {joining(kept)}"
     more = "more data of these classes"
     return f"{more}, or leave them out: {keeping(kept)}" if len(kept) > 1 else more

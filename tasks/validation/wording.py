@@ -55,6 +55,23 @@ def keeping(classes: Iterable[str]) -> str:
     return f"data.classes: {yaml_list(classes)}"
 
 
+def gist(name: str) -> str:
+    """What spellings of one class share that differ in case or blanks only.
+
+    >>> gist(" Yes ") == gist("yes")
+    True
+    """
+    return " ".join(name.casefold().split())
+
+
+def joining(classes: Iterable[str]) -> str:
+    """What to write so that spellings of one class are joined: `data.classes: {no: [No, no], yes: [Yes, yes]}`."""
+    found: dict[str, list[str]] = {}
+    for name in classes:
+        found.setdefault(gist(name), []).append(name)
+    return f"data.classes: {yaml_flow(found)}"
+
+
 def yaml_list(names: Iterable[str]) -> str:
     """Column names as a YAML list to paste: `[PTS, 'yes', 'shot: result']`, quoted where YAML needs it."""
     return yaml_flow(list(names))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from flows.check import show_columns
 from flows.cli import main
 from flows.experiments import shipped
 from tasks.datasets.catalogue import CATALOGUE
+from tasks.records.plan import SourceColumn
 from tasks.spec.load import load_spec
 from tests.real_data import needs_data
 
@@ -81,3 +85,29 @@ def test_columns_stand_before_the_plan_and_defaults_only_where_asked(
     with pytest.raises(SystemExit):
         main(["check", str(tmp_path / "spec.yaml"), "--home", str(tmp_path), "--defaults"])
     assert "spec (every default filled in)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [48, 64, 80, 100, 160])
+def test_a_narrow_terminal_gets_fewer_facts_of_columns_and_no_words_in_pieces(width: int) -> None:
+    names = {"age": "number", "embarked_from": "category", "y": "target"}
+    columns = [
+        SourceColumn(
+            name=name,
+            kind=kind,
+            why="numbers in the file",
+            missing=0.05,
+            missing_texts={},
+            distinct=1_234,
+            becomes="a number: False = 0",
+            note=None,
+        )
+        for name, kind in names.items()
+    ]
+    shown = StringIO()
+    show_columns(Console(file=shown, width=width), columns)
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for name, kind in names.items():
+        assert any(name in line and kind in line and "1,234" in line for line in lines)
+    assert ("becomes" in shown.getvalue()) is (width >= 64)
+    assert ("because" in shown.getvalue()) is (width >= 100)

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from flows.cli import main
+from flows.init import _gate
+from tasks.dataset import Dataset
 from tasks.spec.load import load_spec
 from tasks.spec.models import Spec
 from tests.flows.command import bakeoff
@@ -206,3 +208,9 @@ def test_a_first_spec_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> No
     first_spec("customers.csv", "--target", "left", capsys=capsys)
     done = bakeoff("run", here / "customers.yaml", home=here / "home")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_first_threshold_of_large_numbers_has_no_exponent() -> None:
+    prices = np.array([1e6, 5e6, 9e6])
+    dataset = Dataset("made", pd.DataFrame({"x": prices}), prices, "price", None, "0")
+    assert _gate(dataset)[1] == "gates: [{metric: rmse, at_most: 1630000, severity: block}]"

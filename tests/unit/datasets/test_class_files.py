@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from tasks.dataset import Dataset
+from tasks.datasets import images
 from tasks.datasets.faults import Unusable
 from tasks.datasets.headers import image_size
 from tasks.datasets.idx import read_idx
@@ -277,3 +278,24 @@ def test_a_numpy_header_that_lies_or_can_not_be_read(header: str, tmp_path: Path
         archive.writestr("y.npy", array)
     with pytest.raises(BadInput):
         load(tmp_path / "lie.npz")
+
+
+def test_images_that_do_not_fit_in_memory_together_are_refused_before_all_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = pictures(tmp_path / "pictures")  # 8 images of 4 x 5 x 3 = 60 bytes
+    decoded: list[int] = []
+    decode = images.decode_image
+
+    def counted(content: bytes) -> np.ndarray:
+        decoded.append(len(content))
+        return decode(content)
+
+    monkeypatch.setattr(images, "decode_image", counted)
+    monkeypatch.setattr(images, "memory_bytes", lambda: 9 * 60 * 8)
+    assert load(root).rows == 8
+    decoded.clear()
+    monkeypatch.setattr(images, "memory_bytes", lambda: 9 * 60 * 5)
+    with pytest.raises(BadInput, match="the images take more memory than there is") as refused:
+        load(root)
+    assert len(decoded) == 6 and str(refused.value.where) == str(root)

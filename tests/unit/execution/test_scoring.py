@@ -147,7 +147,9 @@ def test_of_streamed_data_too_only_evaluate_reads_test_rows(streamed: Planned, m
     predictions = tables["predictions"].query("part == 'test' and class_index == 1")
     accuracy = (predictions["value"].gt(0.5) == predictions["target"].eq(1)).groupby(predictions["trial_id"]).mean()
     metrics = tables["metrics"].query("part == 'test' and metric == 'accuracy'").set_index("trial_id")["value"]
-    pd.testing.assert_series_equal(accuracy, metrics.loc[accuracy.index], check_names=False, check_index_type=False)
+    pd.testing.assert_series_equal(
+        accuracy, metrics.loc[accuracy.index], check_names=False, check_index_type=False, check_categorical=False
+    )
 
 
 # --- what is recorded ------------------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ def test_dtypes_do_not_depend_on_what_is_missing(table: Table) -> None:
         dtypes = table.frame(rows).dtypes
         assert {name: str(dtype) for name, dtype in dtypes.items()} == {
             **{name: expected[kind] for name, kind in table.columns.items()},
+            **dict.fromkeys(table.categories, "category"),
             "schema_version": "Int16",
         }
 
@@ -189,3 +190,15 @@ def test_a_file_is_small_for_what_it_holds(tmp_path: Path) -> None:
     """MNIST's test part is 10,000 rows of 10 probabilities for each finalist: an id must not be stored with each."""
     rows = pd.DataFrame({"trial_id": "a" * 12, "part": "test", "row": range(100_000), "class_index": 1, "value": 0.5})
     assert PREDICTIONS.write(rows, tmp_path).stat().st_size < 1_000_000
+
+
+def test_pieces_and_joined_tables_hold_the_same_rows_as_one_that_was_written_whole(tmp_path: Path) -> None:
+    rows = [{"trial_id": trial, "part": "test", "row": row, "value": 0.5} for trial in "ab" for row in range(3)]
+    whole, pieces, joined = (tmp_path / name for name in ("whole", "pieces", "joined"))
+    for folder in (whole, pieces, joined):
+        folder.mkdir()
+    PREDICTIONS.write(rows, whole)
+    PREDICTIONS.write_pieces((pd.DataFrame(rows[start : start + 2]) for start in range(0, 6, 2)), pieces)
+    PREDICTIONS.join([whole, pieces], joined)
+    pd.testing.assert_frame_equal(PREDICTIONS.read(pieces), PREDICTIONS.read(whole))
+    pd.testing.assert_frame_equal(PREDICTIONS.read(joined), PREDICTIONS.frame(rows + rows))

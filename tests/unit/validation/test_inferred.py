@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.dataset import Dataset
 from tasks.records.tables import SPLITS
+from tasks.validation.by_case import of_classes
 from tasks.validation.by_profile import of_images
 from tasks.validation.infer import WIDE, infer
 from tasks.validation.inferred import bounds
@@ -218,3 +219,14 @@ def test_the_order_of_rows_and_columns_does_not_matter(seed):
         return sorted((r["check"], str(r["column"]), r["success"], r["unexpected"], r["message"]) for r in results)
 
     assert summary(infer(shuffled, moved)) == summary(infer(dataset, SPLIT))
+
+
+def test_a_class_of_one_row_that_is_another_ones_spelling_is_to_be_joined():
+    classes, counts = ("No", "Yes", "yes"), [5, 8, 1]
+    target = np.repeat(np.arange(3), counts)
+
+    _, suite = of_classes(classes, target, "sold")
+
+    few = next(each for each in suite if each.severity == "block")
+    assert few.remedy.startswith("join what differs in case or blanks only: data.classes: {")
+    assert "[Yes, yes]" in few.remedy.replace("'", "")
