@@ -65,6 +65,11 @@ def badge(kind: str, text: str) -> Html:
     return Html(f'<span class="badge-{kind}">{safe(text)}</span>')
 
 
+def recipe(name: str, line: str = "") -> Html:
+    """A recipe's name in a table, which filters look at, after its line in the charts."""
+    return Html(f'<span class="recipe">{line}{safe(name)}</span>')
+
+
 def answer(text: str) -> Html:
     """A comparison's answer as a badge."""
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
@@ -83,6 +88,7 @@ def table(
     *,
     caption: str,
     marked: int | None = None,
+    lists: Literal["recipes", "trials"] | None = None,
 ) -> Html:
     """An HTML table in a box of its own that scrolls when the page is narrow.
 
@@ -92,6 +98,7 @@ def table(
         rows: Cells; what is not `Html` is escaped.
         caption: Says to those who can't see it what the table holds.
         marked: Position of the row that stands out.
+        lists: What each row is, where each belongs to a recipe: then the reader can sort and filter the rows.
     """
     styles = [' class="number"' if title.startswith("#") else "" for title in head]
     top = "".join(
@@ -105,10 +112,11 @@ def table(
         for position, cells in enumerate(rows)
     )
     label = safe(caption)
+    kind = f' class="recipes" data-rows="{lists}"' if lists else ""
     # Focusable, so that the keyboard can scroll it. Quarto would rebuild the table without the attribute.
     return Html(
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n'
-        f'<table data-quarto-disable-processing="true">\n<caption class="visually-hidden">{label}</caption>\n'
+        f'<table{kind} data-quarto-disable-processing="true">\n<caption class="visually-hidden">{label}</caption>\n'
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 

@@ -126,10 +126,11 @@ def _slices(run: Run) -> str:
 
 def _learning_curves(run: Run) -> str:
     return figures.tabs(
-        figures.learning_curves(run.curves, run.trials, run.plan),
-        caption="Mean over the seeds that still train; the band spans the lowest to the highest of them. Seeds that "
-        "diverged are left out where others finished; a recipe that diverged in all leaves at the top. "
-        "Click a recipe in the legend to bring it out, shift-click for several.",
+        figures.learning_curves(run.curves, run.trials, run.plan, run.verdict),
+        caption="Mean over the seeds, the same ones at every epoch: one that stopped early keeps its last value. Ring: "
+        "from here on some have stopped. Band: the lowest to the highest seed, of the five leading recipes; click a "
+        "recipe in the legend to bring it out with its band, shift-click for several. Seeds that diverged are left out "
+        "where others finished; a recipe that diverged in all leaves at the top.",
         empty="No trial was trained.",
     )
 
@@ -181,7 +182,7 @@ SECTIONS: dict[str, Section] = {
             "forest": _forest,
             "comparison": lambda run: tables.comparison(run.verdict, run.plan),
             "differences": lambda run: tables.differences(run.verdict),
-            "differences chart": lambda run: figures.tabs(figures.differences(run.verdict)),
+            "differences chart": lambda run: figures.tabs(figures.differences(run.verdict, run.plan)),
             "how to read this": lambda run: callout("note", "How to read this", _HOW_TO_READ, collapse=True),
         },
     ),
@@ -208,7 +209,7 @@ SECTIONS: dict[str, Section] = {
         {
             "previews": lambda run: tables.previews(run.previews, run.pictures),
             "effects": lambda run: tables.effects(run.verdict),
-            "effects chart": lambda run: figures.tabs(figures.effects(run.verdict)),
+            "effects chart": lambda run: figures.tabs(figures.effects(run.verdict, run.plan)),
         },
         shown=lambda run: bool(run.previews or (run.verdict and run.verdict.augmentation)),
     ),
