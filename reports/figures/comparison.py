@@ -63,7 +63,8 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
     span, spans = span_of(leading, every, len(names))
     # Room above the first row for each baseline that is beyond an edge.
     beyond = max(_beyond(verdict, leading), _beyond(verdict, every))
-    y = alt.Y("recipe:N", sort=shown.labels, title=None, scale=alt.Scale(padding=0.5 + 0.5 * beyond))
+    padding = 0.5 + 0.5 * beyond  # rows above the first and below the last
+    y = alt.Y("recipe:N", sort=shown.labels, title=None, scale=alt.Scale(padding=padding))
     paint = shown.colour(legend=None)
     tooltip = [recipe_tooltip(), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
     base = alt.Chart(shown.inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
@@ -87,11 +88,10 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
         .add_params(span)
         .properties(
             width="container",
-            height=alt.Step(_ROW),
             description=f"{title(metric, verdict.titles)} with its interval for {len(names)} recipes, the best on top",
         )
     )
-    return shown.told(chart, rows=True, spans=spans)
+    return shown.told(chart, rows=True, height=(_ROW * (2 * padding - 1), _ROW), spans=spans)
 
 
 def _span(
@@ -236,10 +236,9 @@ def _differences(found: Sequence[PairedDifference], recipes: Recipes, name: str,
     rules = base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q")
     chart = alt.layer(zero, rules, base.mark_point(filled=True, size=80, opacity=1).encode(x=x)).properties(
         width="container",
-        height=alt.Step(_ROW),
         description=f"Difference in {name} with intervals, {len(rows)} recipes: right of 0, {who} is better",
     )
-    return shown.told(chart, rows=True)
+    return shown.told(chart, rows=True, height=(0, _ROW))
 
 
 def _mean(entry: JudgedRecipe | Baseline, metric: str) -> float | None:

@@ -3,6 +3,29 @@ const LEGEND = 28; // recipes that colours and dashes tell apart (palette.py)
 const BANDS = 5; // as BANDED in encoding.py
 const NARROW = 520; // px; labels of rows stand above the rows there
 
+// What is drawn for white paper, on a dark page. Colours of recipes stay but for those too dark to be seen.
+const DARK = {
+  "#23282e": "#e6e8eb", "#4a525b": "#b6bfc8", "#5b6470": "#a3adb8", "#7a828c": "#98a1ab", "#c9ced4": "#56606a",
+  "#eceef0": "#2b3138", "#eaf3f8": "#17303f", "#f5f7f9": "#20262c", "#c9d4dc": "#3a4149", "#0072b2": "#3d9bd6",
+  "#0b4f7d": "#4da3d9", "#084a75": "#b3dbf5", "#9aa3ad": "#7a828c", white: "#16191d",
+};
+const LISTS = new Set(["domain", "sort", "values", "datasets", "title", "field", "text"]);
+
+function darkened(value, name) {
+  if (typeof value === "string") return DARK[value] ?? value;
+  if (value === null || typeof value !== "object" || LISTS.has(name)) return value;
+  if (Array.isArray(value)) return value.map((each) => darkened(each));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, darkened(each, key)]));
+}
+
+// Quarto's pages have a switch; others follow the system.
+const system = matchMedia("(prefers-color-scheme: dark)");
+function isDark() {
+  const { classList } = document.body;
+  if (classList.contains("quarto-light") || classList.contains("quarto-dark")) return classList.contains("quarto-dark");
+  return system.matches;
+}
+
 // The rows that packing.py made columns of.
 function unpacked(data, recipes) {
   if (Array.isArray(data)) return data;
@@ -56,7 +79,8 @@ function chosen(specification, rows, known, places) {
     });
   }
   const data = Object.entries(rows).map(([name, each]) => [name, each.filter((row) => !("recipe" in row) || among.has(row.recipe))]);
-  return { ...filled, datasets: Object.fromEntries(data) };
+  const height = known.height ? known.height[0] + known.height[1] * places.length : filled.height;
+  return { ...filled, height, datasets: Object.fromEntries(data) };
 }
 
 // For a narrow place: labels of rows above them, legends in one column.
@@ -67,12 +91,12 @@ function narrowed(specification, known, width) {
   );
   if (!known.rows) return filled;
   const labels = { labelAlign: "left", labelBaseline: "bottom", labelPadding: 0, labelOffset: -9, labelLimit: width, ticks: false, domain: false };
-  return { ...filled, height: { step: 46 }, config: { ...filled.config, axisYDiscrete: labels } };
+  return { ...filled, height: (filled.height * 46) / 30, config: { ...filled.config, axisYDiscrete: labels } };
 }
 
 for (const place of document.querySelectorAll(".vega-chart")) {
   const { datasets = {}, usermeta: known = {}, ...specification } = JSON.parse(place.querySelector("script").textContent);
-  let rows, view, narrow;
+  let rows, view, narrow, dark;
   let places = null;
   const canvas = document.createElement("div");
   canvas.style.width = "100%";
@@ -82,7 +106,9 @@ for (const place of document.querySelectorAll(".vega-chart")) {
     narrow = width < NARROW;
     let drawn = places ? chosen(specification, rows, known, places) : { ...specification, datasets: rows };
     if (narrow) drawn = narrowed(drawn, known, width);
-    canvas.hidden = places?.length === 0;
+    dark = isDark();
+    if (dark) drawn = darkened(drawn);
+    place.classList.toggle("dark", dark);
     if (!canvas.isConnected) place.append(canvas);
     view?.finalize();
     vegaEmbed(canvas, drawn, { ast: true, actions: false, renderer: "svg" }).then(
@@ -113,12 +139,18 @@ for (const place of document.querySelectorAll(".vega-chart")) {
     const [bar, update] = controls(labels.length, "recipes", (all) => {
       const found = labels.map((_, at) => at).filter((at) => matches(`${names[at]} ${labels[at]}`));
       places = all ? found : found.slice(0, TOP);
+      place.hidden = !places.length;
       redraw();
       return [places.length, found.length];
     });
     place.before(bar);
     update();
   }
+  const recoloured = () => {
+    if (rows && !due && dark !== isDark()) redraw();
+  };
+  system.addEventListener("change", recoloured);
+  new MutationObserver(recoloured).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   new IntersectionObserver(([entry]) => {
     near = entry.isIntersecting;
     if (near && due) redraw();

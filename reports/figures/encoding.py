@@ -74,12 +74,20 @@ class Shown:
 
         return alt.param(name="banded", value=self.labels[:BANDED])
 
-    def told(self, chart: Chart, *, rows: bool = False, spans: tuple[Span, Span] | None = None) -> Chart:
+    def told(
+        self,
+        chart: Chart,
+        *,
+        rows: bool = False,
+        height: tuple[float, float] | None = None,
+        spans: tuple[Span, Span] | None = None,
+    ) -> Chart:
         """The chart, with what `draw.js` must know to show some of its recipes.
 
         Args:
             chart: It.
             rows: Whether each recipe is a row of its own, under the next.
+            height: Pixels without any recipe, and those of each, where they decide the chart's height.
             spans: What the parameter `span` is for the first `TOP` recipes, and for all.
         """
         looks = {
@@ -91,6 +99,9 @@ class Shown:
         known: dict[str, Any] = {"rows": rows, "recipes": looks}
         if spans:
             known["spans"] = {"leading": list(spans[0]), "all": list(spans[1])}
+        if height:
+            known["height"] = list(height)
+            chart = chart.properties(height=height[0] + height[1] * len(self.looks))
         return chart.properties(usermeta=known)
 
 

@@ -30,6 +30,9 @@ def leading(specification: Mapping[str, Any], known: Mapping[str, Any]) -> dict[
         name: [row for row in rows if row.get("recipe", kept["labels"][0]) in labels]
         for name, rows in specification["datasets"].items()
     }
+    if "height" in known:
+        without, each = known["height"]
+        chart["height"] = without + each * len(labels)
     return {**chart, "datasets": data}
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _STILL_WIDTH = 760  # px; the width of the page's body
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_ACROSS = {"type": "fit-x", "contains": "padding"}
 _CONFIG = {
     "font": _FONT,
     "background": "transparent",
@@ -59,8 +58,6 @@ def place(chart: Chart, caption: str = "") -> str:
     specification = visible(chart.to_dict())
     known = {name: value for name, value in specification.pop("usermeta", {}).items() if name != "embedOptions"}
     specification["config"] = _CONFIG
-    if isinstance(specification.get("height"), dict):  # so much a row
-        specification["autosize"] = _ACROSS
     still = vl_convert.vegalite_to_svg(_still(leading(specification, known) if "recipes" in known else specification))
     source = f"data:image/svg+xml;base64,{base64.b64encode(still.encode()).decode()}"
     if _shortened(known):
@@ -95,7 +92,7 @@ def _still(specification: dict[str, Any]) -> dict[str, Any]:
     """The specification at a width of its own, since a picture has no container to fill."""
     if specification["width"] != "container":
         return specification
-    return specification | {"width": _STILL_WIDTH, "autosize": _ACROSS}
+    return specification | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 def _shortened(known: Mapping[str, Any]) -> bool:

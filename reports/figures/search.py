@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _POINTS = 400  # of a chart, at most: all recipes together
 _HEIGHT = 320  # px
 _WIDE = 20  # a range of seconds that covers more than this factor is drawn on a logarithmic scale
-_BAR = 9  # px
+_BAR, _GAP = 9, 12  # px
 
 
 def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
@@ -317,11 +317,10 @@ def importance(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
         )
         .properties(
             width="container",
-            height=alt.Step(_BAR, **{"for": "offset"}),
             description=f"Importance of {len(names)} hyperparameters for {len(found)} recipes",
         )
     )
-    return {"Importance": shown.told(chart)}
+    return {"Importance": shown.told(chart, height=(_GAP * len(names), _BAR * len(names)))}
 
 
 def _points(

@@ -12,7 +12,6 @@ import argparse
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import yaml
 
 from reports.render import render
+from tests.flows.command import BAKEOFF, PROJECT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
@@ -74,8 +74,8 @@ def train(recipes: int, folder: Path) -> Path:
     """Runs the spec; the run's folder."""
     spec, run = folder / "many.yaml", folder / "run"
     spec.write_text(yaml.safe_dump(specification(recipes)), encoding="utf-8")
-    command = [Path(sys.executable).with_name("bakeoff"), "run", spec, "--home", folder / "home", "--run-dir", run]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [*BAKEOFF, "run", str(spec), "--home", str(folder / "home"), "--run-dir", str(run)]
+    subprocess.run(command, check=True, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return run
 
 
