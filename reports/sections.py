@@ -85,10 +85,11 @@ def _progress(run: Run) -> str:
     charts = figures.tabs(
         figures.progress(run.verdict, run.plan, run.settings),
         caption="Best by budget: the best that so many of the settings tried, drawn at random, are expected to "
-        "hold, with a 95% bootstrap band (too narrow towards the right end); a diverged setting counts as the worst of "
-        "the search. Methods that learn from earlier settings, or stop some early, show the best so far instead, "
-        "without a band: their settings can't be reordered. Cross: diverged. Triangle: stopped early. Scores far below "
-        "the others are drawn at the edge. Ring, against time: no setting is both better and faster.",
+        "hold; the three leading recipes have a 95% bootstrap band (too narrow towards the right end). A diverged "
+        "setting counts as the worst of the search. Methods that learn from earlier settings, or stop some early, show "
+        "the best so far instead, without a band: their settings can't be reordered. Cross: diverged. Triangle: "
+        "stopped early. Scores far below the others are drawn at the edge. Ring, against time: no setting is both better and "
+        "faster.",
     )
     return titled("Progress of the search", charts)
 
@@ -128,7 +129,7 @@ def _learning_curves(run: Run) -> str:
     return figures.tabs(
         figures.learning_curves(run.curves, run.trials, run.plan, run.verdict),
         caption="Mean over the seeds, the same ones at every epoch: one that stopped early keeps its last value. Ring: "
-        "from here on some have stopped. Band: the lowest to the highest seed, of the five leading recipes; click a "
+        "from here on some have stopped. Band: the lowest to the highest seed, of the three leading recipes; click a "
         "recipe in the legend to bring it out with its band, shift-click for several. Seeds that diverged are left out "
         "where others finished; a recipe that diverged in all leaves at the top.",
         empty="No trial was trained.",

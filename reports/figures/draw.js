@@ -1,6 +1,6 @@
 // Draws each chart over its still picture when it comes near the screen: charts in closed tabs wait until they open.
 const LEGEND = 28; // recipes that colours and dashes tell apart (palette.py)
-const BANDS = 5; // as BANDED in encoding.py
+const BANDS = 3; // as BANDED in encoding.py
 const NARROW = 520; // px; labels of rows stand above the rows there
 
 // What is drawn for white paper, on a dark page. Colours of recipes stay but for those too dark to be seen.

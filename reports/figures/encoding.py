@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Span: TypeAlias = tuple[float, float]
 
-BANDED = 5
+BANDED = 3
 """Recipes that have their bands drawn: more of them lie over each other and hide the lines."""
 
 _LEGEND = 760  # px, what a legend has under a chart

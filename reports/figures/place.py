@@ -58,7 +58,7 @@ def place(chart: Chart, caption: str = "") -> str:
     specification = visible(chart.to_dict())
     known = {name: value for name, value in specification.pop("usermeta", {}).items() if name != "embedOptions"}
     specification["config"] = _CONFIG
-    still = vl_convert.vegalite_to_svg(_still(leading(specification, known) if "recipes" in known else specification))
+    still = vl_convert.vegalite_to_svg(_still(specification, known))
     source = f"data:image/svg+xml;base64,{base64.b64encode(still.encode()).decode()}"
     if _shortened(known):
         caption = f"{caption} Labels are shortened: point at a mark for the full name.".strip()
@@ -88,11 +88,15 @@ def library() -> str:
     return raw(f'<script type="module">{script}</script>')
 
 
-def _still(specification: dict[str, Any]) -> dict[str, Any]:
-    """The specification at a width of its own, since a picture has no container to fill."""
-    if specification["width"] != "container":
-        return specification
-    return specification | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
+def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification of its leading recipes, at a width of its own, since a picture has no container to fill."""
+    chart = leading(specification, known) if "recipes" in known else specification
+    if known.get("rows"):
+        # The reader's letters may be wider than those that the labels were measured with here.
+        chart = chart | {"padding": {"left": 36, "top": 5, "right": 5, "bottom": 5}}
+    if chart["width"] != "container":
+        return chart
+    return chart | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 def _shortened(known: Mapping[str, Any]) -> bool:

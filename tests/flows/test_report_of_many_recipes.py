@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reports.figures.encoding import BANDED
 from reports.recipes import TOP
 from reports.render import render
 from tests.bench.report import train
@@ -140,7 +141,7 @@ def test_numbers_are_read_as_they_are_written(browser: Any, text: str, number: f
 
 def test_few_bands_lie_over_each_other(page: Any) -> None:
     chart_labels(page, CURVES)
-    assert page.locator(f"{CURVES} .vega-embed svg .mark-area path").count() == 5
+    assert page.locator(f"{CURVES} .vega-embed svg .mark-area path").count() == BANDED
 
 
 def test_a_phone_shows_whole_labels_and_every_mark(page: Any) -> None:
