@@ -67,7 +67,12 @@ def badge(kind: str, text: str) -> Html:
 
 def recipe(name: str, line: str = "") -> Html:
     """A recipe's name in a table, which filters look at, after its line in the charts."""
-    return Html(f'<span class="recipe">{line}{safe(name)}</span>')
+    long = " long" if len(name) > _SHORT else ""
+    return Html(f'<span class="recipe{long}">{line}{safe(name)}</span>')
+
+
+_SHORT = 24
+"""Letters of a name that a table keeps on one line."""
 
 
 def answer(text: str) -> Html:

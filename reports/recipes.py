@@ -13,7 +13,8 @@ from tasks.records.verdict import Verdict
 TOP = 20
 """Recipes that a chart or a table shows until the reader asks for all. `draw.js` and `recipes.js` know it too."""
 
-_TOLD_APART = len(COLOURS) * len(DASHES)
+TOLD_APART = len(COLOURS) * len(DASHES)
+"""Recipes that have a colour and a dash of their own; more take those of others."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def recipes_of(plan: Plan, verdict: Verdict | None) -> Recipes:
     place = {entry.recipe: entry.rank for entry in verdict.recipes} if verdict else {}
     ranked = sorted(planned, key=lambda name: place.get(name, len(planned) + 1))
     label = dict(zip(planned, labels(planned), strict=True))
-    colours = palette(planned if len(planned) <= _TOLD_APART else ranked)
+    colours = palette(planned if len(planned) <= TOLD_APART else ranked)
     paint = {
         name: (colour, dash) for name, colour, dash in zip(colours.names, colours.colours, colours.dashes, strict=True)
     }

@@ -88,8 +88,8 @@ def _progress(run: Run) -> str:
         "hold; the three leading recipes have a 95% bootstrap band (too narrow towards the right end). A diverged "
         "setting counts as the worst of the search. Methods that learn from earlier settings, or stop some early, show "
         "the best so far instead, without a band: their settings can't be reordered. Cross: diverged. Triangle: "
-        "stopped early. Scores far below the others are drawn at the edge. Ring, against time: no setting is both better and "
-        "faster.",
+        "stopped early. Scores far below the others are drawn at the edge. Ring, against time: no setting is both "
+        "better and faster.",
     )
     return titled("Progress of the search", charts)
 

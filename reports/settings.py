@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,4 +44,4 @@ def _inner(value: Any) -> str:
 
 
 def _plain(name: object) -> str:
-    return str(name).replace("_", " ")
+    return re.sub(r"_(?=[a-z])", " ", str(name))  # not beta_1

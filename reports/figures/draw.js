@@ -55,15 +55,36 @@ function walked(value, change) {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, walked(each, change)]));
 }
 
-// The specification for the recipes at these places, or for all of a chart of few.
+// For each of these places, the place whose colour and dash it has: its own, or, where an earlier recipe here has the same,
+// one that none has.
+function painted(places, { colours, dashes }) {
+  if (places.length > LEGEND) return places;
+  const look = (at) => `${colours[at]} ${dashes[at]}`;
+  const free = new Map(colours.map((_, at) => [look(at), at]));
+  const taken = new Set(places.map(look));
+  for (const each of taken) free.delete(each);
+  const seen = new Set();
+  return places.map((at) => {
+    if (!seen.has(look(at))) {
+      seen.add(look(at));
+      return at;
+    }
+    const [[other, like]] = free;
+    free.delete(other);
+    return like;
+  });
+}
+
+// The specification for the recipes at these places.
 function chosen(specification, rows, known, places) {
   const { recipes, spans } = known;
   const kept = places.map((at) => recipes.labels[at]);
   const among = new Set(kept);
+  const paint = painted(places, recipes);
   const lists = {
     labels: kept,
-    colours: places.map((at) => recipes.colours[at]),
-    dashes: places.map((at) => recipes.dashes[at]),
+    colours: paint.map((at) => recipes.colours[at]),
+    dashes: paint.map((at) => recipes.dashes[at]),
     banded: kept.slice(0, BANDS),
   };
   let filled = walked(specification, (value) => {
@@ -72,10 +93,14 @@ function chosen(specification, rows, known, places) {
     return undefined;
   });
   if (places.length > LEGEND) {
-    // A legend of hundreds is as long as the chart; lines are pointed at or clicked instead.
+    // A legend of hundreds is as long as the chart: lines are faint, and one that is clicked stands out.
     filled = walked(filled, (value) => {
       if (value.bind === "legend") return { ...value, bind: undefined };
-      return value.legend?.values ? { ...value, legend: null } : undefined;
+      if (value.legend?.values) return { ...value, legend: null };
+      if (value.condition?.param && value.condition.value > value.value) {
+        return { condition: { ...value.condition, empty: false }, value: 0.3 };
+      }
+      return undefined;
     });
   }
   const data = Object.entries(rows).map(([name, each]) => [name, each.filter((row) => !("recipe" in row) || among.has(row.recipe))]);

@@ -6,7 +6,7 @@ from reports.escape import Html, safe
 from reports.markup import answer, badge, raw, recipe, table
 from reports.metric_names import measured, phrase, title
 from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
-from reports.recipes import recipes_of
+from reports.recipes import TOLD_APART, recipes_of
 from tasks.records.plan import Plan
 from tasks.records.verdict import JudgedRecipe, Verdict
 
@@ -73,12 +73,9 @@ def differences(verdict: Verdict | None) -> str:
 
 
 def swatches(plan: Plan, verdict: Verdict | None) -> dict[str, Html]:
-    """By recipe name: the line the recipe has in every chart."""
-    looks = recipes_of(plan, verdict).looks
-    return {
-        name: _line(look.colour, " ".join(map(str, look.dash)) if look.dash[1] else "none")
-        for name, look in looks.items()
-    }
+    """By recipe name: its line in every chart. Of more than can be told apart, those of the leading ones."""
+    looks = list(recipes_of(plan, verdict).looks.values())[:TOLD_APART]
+    return {look.name: _line(look.colour, " ".join(map(str, look.dash)) if look.dash[1] else "none") for look in looks}
 
 
 def _line(colour: str, dashes: str) -> Html:

@@ -99,6 +99,16 @@ def test_one_filter_for_tables_and_charts(page: Any) -> None:
     assert page.locator(f"{CURVES} .vega-embed svg:visible").count() == 0
 
 
+def test_recipes_of_a_chart_have_looks_of_their_own(page: Any) -> None:
+    """Of sixty some share a colour and a dash; those that are shown together do not."""
+    page.locator(f"{CURVES} .recipe-controls input").fill("constant")
+    page.wait_for_timeout(400)
+    assert len(chart_labels(page, CURVES)) == TOP
+    symbols = page.locator(f"{CURVES} .vega-embed svg .role-legend-symbol path")
+    looks = symbols.evaluate_all("each => each.map(e => e.getAttribute('stroke') + e.getAttribute('stroke-dasharray'))")
+    assert len(set(looks)) == len(looks) == TOP
+
+
 def test_heads_sort_by_number_and_back(page: Any) -> None:
     def column(place: int) -> list[float]:
         cells = page.locator(f"{COMPARED} >> tbody tr:visible td:nth-child({place})").all_inner_texts()

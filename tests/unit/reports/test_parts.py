@@ -220,7 +220,7 @@ def test_one_diverged_seed_is_not_all_of_the_mean(binary: Run) -> None:
     """Momentum diverged in one seed, SGD at 1 in all: the one is left out, the other is drawn."""
     losses = aggregate(binary.curves, binary.trials).query("name == 'val_loss'").groupby("recipe")["high"].max()
     assert losses["momentum"] < 10
-    assert losses["sgd (learning_rate 1)"] > 1000
+    assert losses["sgd (learning rate 1)"] > 1000
 
 
 def test_many_epochs_are_thinned_and_keep_both_ends(binary: Run) -> None:
