@@ -29,10 +29,17 @@ def raw(html: str) -> str:
     return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
 
 
-def callout(kind: Callout, title: str, body: str, *, collapse: bool = False) -> str:
+def callout(kind: Callout, title: str, body: str) -> str:
     """A Quarto callout. `title` is escaped here, `body` is Markdown."""
-    folded = ' collapse="true"' if collapse else ""
-    return f'::: {{.callout-{kind} title="{safe(title)}"{folded}}}\n\n{body}\n\n:::\n'
+    return f'::: {{.callout-{kind} title="{safe(title)}"}}\n\n{body}\n\n:::\n'
+
+
+def folded_note(title: str, body: str) -> str:
+    """A note behind its title, escaped here; `body` is Markdown. Plain HTML, since what Quarto makes of a collapsed
+    callout has an attribute that its element must not have (axe-core: aria-allowed-attr)."""
+    head = f'<span class="callout-icon" aria-hidden="true"></span><span class="callout-title">{safe(title)}</span>'
+    start = f'<details class="callout callout-note"><summary class="callout-header">{head}</summary>'
+    return "\n".join([raw(start + '<div class="callout-body">'), body, "", raw("</div></details>")])
 
 
 def not_made(error: str, said: object, others: str = "The other parts are complete.") -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reports import figures, tables
 from reports.escape import safe
-from reports.markup import callout, not_made, tabset, titled
+from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
 from reports.run import Run
 
@@ -184,7 +184,7 @@ SECTIONS: dict[str, Section] = {
             "comparison": lambda run: tables.comparison(run.verdict, run.plan),
             "differences": lambda run: tables.differences(run.verdict),
             "differences chart": lambda run: figures.tabs(figures.differences(run.verdict, run.plan)),
-            "how to read this": lambda run: callout("note", "How to read this", _HOW_TO_READ, collapse=True),
+            "how to read this": lambda run: folded_note("How to read this", _HOW_TO_READ),
         },
     ),
     "tuning": Section(
