@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STILL_WIDTH = 760  # px; the width of the page's body
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_CONFIG = {
+_CONFIG: dict[str, Any] = {
     "font": _FONT,
     "background": "transparent",
     "view": {"stroke": None},
@@ -90,10 +90,11 @@ def library() -> str:
 
 def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """The specification of its leading recipes, at a width of its own, since a picture has no container to fill."""
-    chart = leading(specification, known) if "recipes" in known else specification
+    chart = leading(specification, known) if "recipes" in known else dict(specification)
+    # The reader's letters may be wider than those that words are measured with here.
+    chart["config"] = _CONFIG | {"legend": _CONFIG["legend"] | {"columnPadding": 40}}
     if known.get("rows"):
-        # The reader's letters may be wider than those that the labels were measured with here.
-        chart = chart | {"padding": {"left": 36, "top": 5, "right": 5, "bottom": 5}}
+        chart["padding"] = {"left": 36, "top": 5, "right": 5, "bottom": 5}
     if chart["width"] != "container":
         return chart
     return chart | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
