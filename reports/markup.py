@@ -29,10 +29,17 @@ def raw(html: str) -> str:
     return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
 
 
-def callout(kind: Callout, title: str, body: str, *, collapse: bool = False) -> str:
+def callout(kind: Callout, title: str, body: str) -> str:
     """A Quarto callout. `title` is escaped here, `body` is Markdown."""
-    folded = ' collapse="true"' if collapse else ""
-    return f'::: {{.callout-{kind} title="{safe(title)}"{folded}}}\n\n{body}\n\n:::\n'
+    return f'::: {{.callout-{kind} title="{safe(title)}"}}\n\n{body}\n\n:::\n'
+
+
+def folded_note(title: str, body: str) -> str:
+    """A note behind its title, escaped here; `body` is Markdown. Plain HTML, since what Quarto makes of a collapsed
+    callout has an attribute that its element must not have (axe-core: aria-allowed-attr)."""
+    head = f'<span class="callout-icon" aria-hidden="true"></span><span class="callout-title">{safe(title)}</span>'
+    start = f'<details class="callout callout-note"><summary class="callout-header">{head}</summary>'
+    return "\n".join([raw(start + '<div class="callout-body">'), body, "", raw("</div></details>")])
 
 
 def not_made(error: str, said: object, others: str = "The other parts are complete.") -> str:
@@ -65,6 +72,16 @@ def badge(kind: str, text: str) -> Html:
     return Html(f'<span class="badge-{kind}">{safe(text)}</span>')
 
 
+def recipe(name: str, line: str = "") -> Html:
+    """A recipe's name in a table, which filters look at, after its line in the charts."""
+    long = " long" if len(name) > _SHORT else ""
+    return Html(f'<span class="recipe{long}">{line}{safe(name)}</span>')
+
+
+_SHORT = 24
+"""Letters of a name that a table keeps on one line."""
+
+
 def answer(text: str) -> Html:
     """A comparison's answer as a badge."""
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
@@ -83,6 +100,7 @@ def table(
     *,
     caption: str,
     marked: int | None = None,
+    lists: Literal["recipes", "trials"] | None = None,
 ) -> Html:
     """An HTML table in a box of its own that scrolls when the page is narrow.
 
@@ -92,6 +110,7 @@ def table(
         rows: Cells; what is not `Html` is escaped.
         caption: Says to those who can't see it what the table holds.
         marked: Position of the row that stands out.
+        lists: What each row is, where each belongs to a recipe: then the reader can sort and filter the rows.
     """
     styles = [' class="number"' if title.startswith("#") else "" for title in head]
     top = "".join(
@@ -105,10 +124,11 @@ def table(
         for position, cells in enumerate(rows)
     )
     label = safe(caption)
+    kind = f' class="recipes" data-rows="{lists}"' if lists else ""
     # Focusable, so that the keyboard can scroll it. Quarto would rebuild the table without the attribute.
     return Html(
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n'
-        f'<table data-quarto-disable-processing="true">\n<caption class="visually-hidden">{label}</caption>\n'
+        f'<table{kind} data-quarto-disable-processing="true">\n<caption class="visually-hidden">{label}</caption>\n'
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 

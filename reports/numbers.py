@@ -80,7 +80,9 @@ def count(value: float | None) -> str:
 
 
 def setting(value: Any) -> str:
-    """A hyperparameter's value: a fraction to three significant digits, a list as JSON."""
+    """A hyperparameter's value: a fraction to three significant digits, a list as JSON, nothing as `none`."""
+    if value is None:
+        return "none"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return json.dumps(value, ensure_ascii=False)
     return written(float(f"{value:.3g}")) if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reports import figures, tables
 from reports.escape import safe
-from reports.markup import callout, not_made, tabset, titled
+from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
 from reports.run import Run
 
@@ -85,10 +85,11 @@ def _progress(run: Run) -> str:
     charts = figures.tabs(
         figures.progress(run.verdict, run.plan, run.settings),
         caption="Best by budget: the best that so many of the settings tried, drawn at random, are expected to "
-        "hold, with a 95% bootstrap band (too narrow towards the right end); a diverged setting counts as the worst of "
-        "the search. Methods that learn from earlier settings, or stop some early, show the best so far instead, "
-        "without a band: their settings can't be reordered. Cross: diverged. Triangle: stopped early. Scores far below "
-        "the others are drawn at the edge. Ring, against time: no setting is both better and faster.",
+        "hold; the three leading recipes have a 95% bootstrap band (too narrow towards the right end). A diverged "
+        "setting counts as the worst of the search. Methods that learn from earlier settings, or stop some early, show "
+        "the best so far instead, without a band: their settings can't be reordered. Cross: diverged. Triangle: "
+        "stopped early. Scores far below the others are drawn at the edge. Ring, against time: no setting is both "
+        "better and faster.",
     )
     return titled("Progress of the search", charts)
 
@@ -126,10 +127,11 @@ def _slices(run: Run) -> str:
 
 def _learning_curves(run: Run) -> str:
     return figures.tabs(
-        figures.learning_curves(run.curves, run.trials, run.plan),
-        caption="Mean over the seeds that still train; the band spans the lowest to the highest of them. Seeds that "
-        "diverged are left out where others finished; a recipe that diverged in all leaves at the top. "
-        "Click a recipe in the legend to bring it out, shift-click for several.",
+        figures.learning_curves(run.curves, run.trials, run.plan, run.verdict),
+        caption="Mean over the seeds, the same ones at every epoch: one that stopped early keeps its last value. Ring: "
+        "from here on some have stopped. Band: the lowest to the highest seed, of the three leading recipes; click a "
+        "recipe in the legend to bring it out with its band, shift-click for several. Seeds that diverged are left out "
+        "where others finished; a recipe that diverged in all leaves at the top.",
         empty="No trial was trained.",
     )
 
@@ -189,8 +191,8 @@ SECTIONS: dict[str, Section] = {
             "forest": _forest,
             "comparison": lambda run: tables.comparison(run.verdict, run.plan),
             "differences": lambda run: tables.differences(run.verdict),
-            "differences chart": lambda run: figures.tabs(figures.differences(run.verdict)),
-            "how to read this": lambda run: callout("note", "How to read this", _HOW_TO_READ, collapse=True),
+            "differences chart": lambda run: figures.tabs(figures.differences(run.verdict, run.plan)),
+            "how to read this": lambda run: folded_note("How to read this", _HOW_TO_READ),
         },
     ),
     "tuning": Section(
@@ -216,7 +218,7 @@ SECTIONS: dict[str, Section] = {
         {
             "previews": lambda run: tables.previews(run.previews, run.pictures),
             "effects": lambda run: tables.effects(run.verdict),
-            "effects chart": lambda run: figures.tabs(figures.effects(run.verdict)),
+            "effects chart": lambda run: figures.tabs(figures.effects(run.verdict, run.plan)),
         },
         shown=lambda run: bool(run.previews or (run.verdict and run.verdict.augmentation)),
     ),

@@ -29,9 +29,9 @@ _RECIPES = (
     ("adam", "adam", 0.001, 1.00),
     ("nadam", "nadam", 0.001, 0.98),
     ("momentum", "momentum", 0.01, 0.80),
-    ("sgd (learning_rate 0.000001)", "sgd", 1e-6, 0.0),
+    ("sgd (learning rate 0.000001)", "sgd", 1e-6, 0.0),
     ("rmsprop", "rmsprop", 0.001, 0.90),
-    ("sgd (learning_rate 1)", "sgd", 1.0, 0.7),
+    ("sgd (learning rate 1)", "sgd", 1.0, 0.7),
     ("adagrad", "adagrad", 0.01, 0.60),
     ("adamax", "adamax", 0.001, 0.95),
 )

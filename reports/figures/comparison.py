@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import colour, inline
+from reports.figures.encoding import Shown, Span, inline, recipe_tooltip, span_of
 from reports.metric_names import phrase, title
 from reports.numbers import interval, places, probability, rounded
-from reports.palette import BETTER, INK, OPEN, WORSE, palette
+from reports.palette import BETTER, INK, OPEN, WORSE
+from reports.recipes import TOP, Recipes, recipes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,6 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
 
     metric = verdict.metric
     ranked = sorted(recipes, key=lambda recipe: recipe.rank)
-    names = [recipe.recipe for recipe in ranked]
     decimals = places(recipe.metrics[metric] for recipe in ranked)
     rows = [
         {
@@ -56,16 +56,21 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
         }
         for recipe in ranked
     ]
-    y = alt.Y("recipe:N", sort=names, title=None)
-    paint = colour(palette([recipe.recipe for recipe in plan.recipes]), legend=None)
+    shown = Shown(recipes_of(plan, verdict).among(recipe.recipe for recipe in ranked))
+    names = [look.name for look in shown.looks]
     own = [seed for seed in seeds if seed["recipe"] in names]
-    near, far, x_scale = _scaled(rows, own, verdict)
-    tooltip = [alt.Tooltip("recipe:N"), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
-    base = alt.Chart(inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
+    leading, every = (_span(rows, own, verdict, set(kept)) for kept in (names[:TOP], names))
+    span, spans = span_of(leading, every, len(names))
+    # Room above the first row for each baseline that is beyond an edge.
+    beyond = max(_beyond(verdict, leading), _beyond(verdict, every))
+    padding = 0.5 + 0.5 * beyond  # rows above the first and below the last
+    y = alt.Y("recipe:N", sort=shown.labels, title=None, scale=alt.Scale(padding=padding))
+    paint = shown.colour(legend=None)
+    tooltip = [recipe_tooltip(), alt.Tooltip("text:N", title=title(metric, verdict.titles))]
+    base = alt.Chart(shown.inline(rows)).encode(y=y, color=paint, tooltip=tooltip)
     layers = [
-        *([_baselines(near)] if near else []),
-        *([_far_baselines(far)] if far else []),
-        alt.Chart(inline(own))
+        *_baselines(verdict),
+        alt.Chart(shown.inline(own))
         .mark_point(size=16, opacity=0.55, strokeWidth=1, yOffset=9)
         .encode(x=alt.X("value:Q"), y=y, color=paint),
         base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q"),
@@ -73,66 +78,58 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
             x=alt.X(
                 "mean:Q",
                 title=f"{title(metric, verdict.titles)}, {verdict.part} part",
-                scale=x_scale,
+                scale=alt.Scale(domain=[alt.ExprRef("span[0]"), alt.ExprRef("span[1]")], zero=False, nice=False),
                 axis=alt.Axis(tickCount=8),
             )
         ),
     ]
-    return alt.layer(*layers).properties(
-        width="container",
-        height=_ROW * len(names),
-        description=f"{title(metric, verdict.titles)} with its interval for {len(names)} recipes, the best on top",
-    )
-
-
-def _scaled(
-    recipes: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]], verdict: Verdict
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Any]:
-    """The baselines near the recipes, those far from them, and a scale on which the recipes take most of the width."""
-    import altair as alt
-
-    values = [each[end] for each in recipes for end in ("mean", "low", "high") if each[end] is not None]
-    values += [seed["value"] for seed in seeds]
-    low, high = min(values), max(values)
-    span = (high - low) or abs(high) or 1.0
-    found = [(entry.name, _mean(entry, verdict.metric)) for entry in verdict.baselines]
-    known = [{"baseline": name, "mean": mean} for name, mean in found if mean is not None]
-    near = [each for each in known if low - _FAR * span <= each["mean"] <= high + _FAR * span]
-    ends = [low, high, *(each["mean"] for each in near)]
-    padding = 0.04 * (max(ends) - min(ends) or span)
-    domain = [min(ends) - padding, max(ends) + padding]
-    far = [
-        each | {"left": each["mean"] < low, "at": domain[0] if each["mean"] < low else domain[1]}
-        for each in known
-        if each not in near
-    ]
-    return near, far, alt.Scale(domain=domain, zero=False, nice=False)
-
-
-def _far_baselines(rows: Sequence[Mapping[str, Any]]) -> Chart:
-    """Baselines beyond the chart: an arrow at the edge, with the name and the value."""
-    import altair as alt
-
-    marks = []
-    for place, row in enumerate(rows):
-        value = rounded(row["mean"])
-        said = f"◂ {row['baseline']} {value}" if row["left"] else f"{row['baseline']} {value} ▸"
-        marks.append(
-            alt.Chart(inline([{"at": row["at"], "text": said}]))
-            .mark_text(align="left" if row["left"] else "right", baseline="top", color=INK, fontSize=11)
-            .encode(x=alt.X("at:Q"), y=alt.value(2 + 14 * place), text="text:N")
+    chart = (
+        alt.layer(*layers)
+        .add_params(span)
+        .properties(
+            width="container",
+            description=f"{title(metric, verdict.titles)} with its interval for {len(names)} recipes, the best on top",
         )
-    return alt.layer(*marks)
+    )
+    return shown.told(chart, rows=True, height=(_ROW * (2 * padding - 1), _ROW), spans=spans)
 
 
-def _baselines(rows: Sequence[Mapping[str, Any]]) -> Chart:
+def _span(
+    recipes: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]], verdict: Verdict, kept: set[str]
+) -> Span:
+    """A scale on which these recipes take most of the width, with the baselines that are not far from them."""
+    values = [each[end] for each in recipes if each["recipe"] in kept for end in ("mean", "low", "high")]
+    values += [seed["value"] for seed in seeds if seed["recipe"] in kept]
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    width = (high - low) or abs(high) or 1.0
+    means = [mean for each in verdict.baselines if (mean := _mean(each, verdict.metric)) is not None]
+    near = [mean for mean in means if low - _FAR * width <= mean <= high + _FAR * width]
+    low, high = min([low, *near]), max([high, *near])
+    padding = 0.04 * (high - low or width)
+    return low - padding, high + padding
+
+
+def _beyond(verdict: Verdict, span: Span) -> int:
+    """How many baselines are not on the scale."""
+    means = [mean for each in verdict.baselines if (mean := _mean(each, verdict.metric)) is not None]
+    return sum(not span[0] <= mean <= span[1] for mean in means)
+
+
+def _baselines(verdict: Verdict) -> list[Chart]:
+    """A line for each baseline on the scale; an arrow at the edge, with the name and the value, for one beyond it."""
     import altair as alt
 
+    known = [(each.name, mean) for each in verdict.baselines if (mean := _mean(each, verdict.metric)) is not None]
+    rows = [{"baseline": name, "mean": mean} for name, mean in known]
+    if not rows:
+        return []
     # Known names by constant order: the legend reads the same in every report.
     dashes = alt.Scale(range=[[1, 2], [5, 3], [10, 3]])
-    return (
+    lines = (
         alt.Chart(inline(rows))
         .mark_rule(color=OPEN, strokeWidth=1.5)
+        .transform_filter("span[0] <= datum.mean && datum.mean <= span[1]")
         .encode(
             x=alt.X("mean:Q"),
             strokeDash=alt.StrokeDash(
@@ -144,6 +141,20 @@ def _baselines(rows: Sequence[Mapping[str, Any]]) -> Chart:
             tooltip=[alt.Tooltip("baseline:N"), alt.Tooltip("mean:Q", format=",.4~r")],
         )
     )
+    edges = [_edge(place, name, mean, left) for place, (name, mean) in enumerate(known) for left in (True, False)]
+    return [lines, *edges]
+
+
+def _edge(place: int, name: str, mean: float, left: bool) -> Chart:
+    import altair as alt
+
+    said = f"◂ {name} {rounded(mean)}" if left else f"{name} {rounded(mean)} ▸"
+    return (
+        alt.Chart(inline([{"mean": mean, "text": said}]))
+        .mark_text(align="left" if left else "right", baseline="top", color=INK, fontSize=11)
+        .transform_filter("datum.mean < span[0]" if left else "datum.mean > span[1]")
+        .encode(x=alt.value(0) if left else alt.value("width"), y=alt.value(2 + 14 * place), text="text:N")
+    )
 
 
 def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) -> list[dict[str, Any]]:
@@ -154,7 +165,7 @@ def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) 
     return [{"recipe": name, "value": value} for name, value in zip(joined["recipe"], joined["value"], strict=True)]
 
 
-def differences(verdict: Verdict | None) -> dict[str, Chart]:
+def differences(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     """The leader minus each other recipe, paired over seeds: right of zero, the leader is better.
 
     By tab title: all recipes, and those that learned where the others would squeeze them together.
@@ -165,22 +176,22 @@ def differences(verdict: Verdict | None) -> dict[str, Chart]:
     found = [entry for entry in verdict.comparisons if entry.difference is not None]
     close = [entry for entry in found if entry.recipe_id in learned]
     name = phrase(verdict.metric, verdict.titles)
-    charts = {"All recipes": _differences(found, name, "the leader")} if found else {}
+    recipes = recipes_of(plan, verdict)
+    charts = {"All recipes": _differences(found, recipes, name, "the leader")} if found else {}
     some = 1 <= len(close) < len(found)
-    return charts | ({"Those that learned": _differences(close, name, "the leader")} if some else {})
+    return charts | ({"Those that learned": _differences(close, recipes, name, "the leader")} if some else {})
 
 
-def effects(verdict: Verdict | None) -> dict[str, Chart]:
+def effects(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     """Each augmented recipe minus its twin, paired over seeds: right of zero, augmentation is better."""
     if not verdict:
         return {}
     found = [entry for entry in verdict.augmentation if entry.difference is not None]
-    return (
-        {"Augmentation": _differences(found, phrase(verdict.metric, verdict.titles), "augmentation")} if found else {}
-    )
+    name = phrase(verdict.metric, verdict.titles)
+    return {"Augmentation": _differences(found, recipes_of(plan, verdict), name, "augmentation")} if found else {}
 
 
-def _differences(found: Sequence[PairedDifference], name: str, who: str) -> Chart:
+def _differences(found: Sequence[PairedDifference], recipes: Recipes, name: str, who: str) -> Chart:
     """Differences with intervals; `who` is better right of zero."""
     import altair as alt
 
@@ -204,11 +215,12 @@ def _differences(found: Sequence[PairedDifference], name: str, who: str) -> Char
         scale=answers,
         legend=alt.Legend(title=f"{who[0].upper()}{who[1:]} is", orient="top", titleOrient="left"),
     )
-    base = alt.Chart(inline(rows)).encode(
-        y=alt.Y("recipe:N", sort=[row["recipe"] for row in rows], title=None),
+    shown = Shown([recipes.looks[entry.recipe] for entry in ordered])
+    base = alt.Chart(shown.inline(rows)).encode(
+        y=alt.Y("recipe:N", sort=shown.labels, title=None),
         color=paint,
         tooltip=[
-            alt.Tooltip("recipe:N"),
+            recipe_tooltip(),
             alt.Tooltip("text:N", title="difference"),
             alt.Tooltip("p:N", title="p, Holm"),
             alt.Tooltip("answer:N"),
@@ -222,11 +234,11 @@ def _differences(found: Sequence[PairedDifference], name: str, who: str) -> Char
     )
     zero = alt.Chart(inline([{"zero": 0}])).mark_rule(color=INK, strokeWidth=1).encode(x=alt.X("zero:Q"))
     rules = base.mark_rule(strokeWidth=3, strokeCap="round").encode(x=alt.X("low:Q"), x2="high:Q")
-    return alt.layer(zero, rules, base.mark_point(filled=True, size=80, opacity=1).encode(x=x)).properties(
+    chart = alt.layer(zero, rules, base.mark_point(filled=True, size=80, opacity=1).encode(x=x)).properties(
         width="container",
-        height=_ROW * len(rows),
         description=f"Difference in {name} with intervals, {len(rows)} recipes: right of 0, {who} is better",
     )
+    return shown.told(chart, rows=True, height=(0, _ROW))
 
 
 def _mean(entry: JudgedRecipe | Baseline, metric: str) -> float | None:

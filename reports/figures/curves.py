@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import colour, dash, inline
+from reports.figures.encoding import Shown, banded, recipe_tooltip, span_of
 from reports.metric_names import title, titles_of
-from reports.palette import palette
+from reports.recipes import TOP, Recipes, recipes_of
 
 if TYPE_CHECKING:
+    import altair as alt
+    import numpy as np
     import pandas as pd
 
-    from reports.figures.encoding import Chart
+    from reports.figures.encoding import Chart, Span
     from tasks.records.plan import Plan
+    from tasks.records.verdict import Verdict
 
 _POINTS = 120  # of a line, at most
+_OTHERS = 3_000  # points of a chart beyond those of the leading recipes: all other lines together
+_FEWEST = 12  # points of a line, where it has as many
 _SPREAD = 20  # a loss that covers more than this factor is drawn on a logarithmic scale
 
 
-def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan) -> dict[str, Chart]:
+def learning_curves(
+    curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan, verdict: Verdict | None
+) -> dict[str, Chart]:
     """By tab title: validation metric, validation loss, training loss, learning rate if scheduled.
 
-    Each recipe is one line: the mean over its seeds that still train at that evaluation, in a band from the lowest
-    to the highest of them. A click on the legend brings a recipe to the front (shift: several). A recipe that
-    diverged leaves the chart at the top.
+    Each recipe is one line: the mean over its seeds, in a band from the lowest to the highest of them; a ring where
+    the first of them stopped before the last. A click on the legend brings a recipe to the front (shift: several). A
+    recipe that diverged leaves the chart at the top.
     """
-    over_seeds = aggregate(in_epochs(curves, plan), trials)
+    recipes = recipes_of(plan, verdict)
+    over_seeds = aggregate(in_epochs(curves, plan), trials, list(recipes.looks))
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
     wanted = {
         f"val_{plan.metric}": f"{title(plan.metric, titles_of(plan))}, validation",
@@ -37,9 +46,7 @@ def learning_curves(curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan) -> d
     for name, words in wanted.items():
         found = over_seeds[over_seeds["name"] == name]
         if len(found) and (name != "learning_rate" or _scheduled(found)):
-            calm = found[found["recipe"].isin(finished)]
-            scale = _scale(found if calm.empty else calm, loss=name.endswith("_loss"))
-            charts[words] = _chart(found, words, plan, scale)
+            charts[words] = _chart(found, words, recipes, finished, loss=name.endswith("_loss"))
     return charts
 
 
@@ -53,31 +60,72 @@ def in_epochs(curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return curves.assign(epoch=steps / curves["trial_id"].map(length).astype("float64"))
 
 
-def aggregate(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """`recipe, name, epoch, mean, low, high` over the seeds of the final trials; finite values only.
+def aggregate(curves: pd.DataFrame, trials: pd.DataFrame, leading: Sequence[str] = ()) -> pd.DataFrame:
+    """`recipe, name, epoch, mean, low, high, training, stop` over the seeds of the final trials; finite values only.
 
-    Seeds that diverged are left out of recipes that finished in others: one of them would be all of the mean.
+    The mean is over the same seeds at every epoch: a seed that stopped early keeps its last value (the last observation
+    is carried forward), which is what its training had come to. A mean over the seeds that still train would jump
+    whenever one leaves, towards those that happen to train longest, and a line cut off where the first seed stops would
+    hide most of what the others did. `training` counts the seeds that still train, `stop` marks the last point at which
+    all do, so that the reader sees from where on values are carried.
+
+    Seeds that diverged are left out of recipes that finished in others: one of them would be all of the mean. Where
+    all diverged there is no value to keep, and the line ends with the first of them.
+
+    Args:
+        leading: Recipes in their order. The first ones' lines keep most points.
     """
     import numpy as np
+    import pandas as pd
 
     final = trials.loc[trials["stage"] == "final", ["trial_id", "recipe", "status"]]
     finished = final["status"] == "ok"
-    final = final.loc[finished | ~final["recipe"].isin(final.loc[finished, "recipe"]), ["trial_id", "recipe"]]
-    whole = curves[curves["layer"].isna() & np.isfinite(curves["value"])]
-    groups = whole.merge(final, on="trial_id").groupby(["recipe", "name", "epoch"], sort=True)["value"]
-    lines = groups.agg(mean="mean", low="min", high="max").reset_index()
-    kept = lines.groupby(["recipe", "name"])["epoch"].transform(lambda epochs: epochs.isin(_thinned(epochs)))
-    return lines[kept.astype(bool)].reset_index(drop=True)
+    kept = final.loc[finished | ~final["recipe"].isin(final.loc[finished, "recipe"])]
+    whole = curves[curves["layer"].isna() & np.isfinite(curves["value"])].merge(kept, on="trial_id")
+    groups = whole.sort_values("epoch").groupby(["recipe", "name"], sort=True)
+    most = _most(set(final["recipe"]), leading)
+    lines = [
+        _line(group, most.get(recipe, _FEWEST)).assign(recipe=recipe, name=name) for (recipe, name), group in groups
+    ]
+    columns = ["recipe", "name", "epoch", "mean", "low", "high", "training", "stop"]
+    return pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns)
 
 
-def _thinned(epochs: Any) -> Any:
+def _most(recipes: set[str], leading: Sequence[str]) -> dict[str, int]:
+    """How many points each recipe's lines may have, so that a page of hundreds of recipes stays small."""
+    ordered = [*(name for name in leading if name in recipes), *sorted(recipes - set(leading))]
+    others = max(_FEWEST, _OTHERS // max(1, len(ordered) - TOP))
+    return {name: _POINTS if place < TOP else min(_POINTS, others) for place, name in enumerate(ordered)}
+
+
+def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
+    """One recipe's mean over its seeds, at each epoch at which one of them was evaluated."""
+    import numpy as np
+    import pandas as pd
+
+    seeds = [(each["epoch"].to_numpy(float), each["value"].to_numpy(float)) for _, each in points.groupby("trial_id")]
+    first, last = max(epochs[0] for epochs, _ in seeds), min(epochs[-1] for epochs, _ in seeds)
+    every = np.unique(np.concatenate([epochs for epochs, _ in seeds]))
+    end = every[-1] if (points["status"] == "ok").any() else last
+    at = _thinned(every[(every >= min(first, end)) & (every <= end)], most)
+    # Beyond its last epoch a seed keeps its last value; between two evaluations (seconds apart) it lies between them.
+    values = np.array([np.interp(at, epochs, seen) for epochs, seen in seeds])
+    training = np.array([sum(epochs[-1] >= epoch for epochs, _ in seeds) for epoch in at])
+    stop = np.zeros(len(at), dtype=bool)
+    if training.min() < len(seeds) and (training == len(seeds)).any():
+        stop[np.flatnonzero(training == len(seeds))[-1]] = True
+    low, high = values.min(axis=0), values.max(axis=0)
+    frame = {"epoch": at, "mean": values.mean(axis=0), "low": low, "high": high, "training": training, "stop": stop}
+    return pd.DataFrame(frame)
+
+
+def _thinned(ordered: np.ndarray, most: int) -> np.ndarray:
     """The points of a line that are drawn: all, or evenly chosen with the first and the last."""
     import numpy as np
 
-    ordered = np.sort(np.asarray(epochs))
-    if len(ordered) <= _POINTS:
+    if len(ordered) <= most:
         return ordered
-    return ordered[np.unique(np.linspace(0, len(ordered) - 1, _POINTS).round().astype(int))]
+    return ordered[np.unique(np.linspace(0, len(ordered) - 1, most).round().astype(int))]
 
 
 def _scheduled(rates: pd.DataFrame) -> bool:
@@ -86,69 +134,77 @@ def _scheduled(rates: pd.DataFrame) -> bool:
     return bool((spans["max"] > spans["min"] * 1.001).any())
 
 
-def _scale(calm: pd.DataFrame, *, loss: bool) -> dict[str, Any]:
-    """Options of the vertical scale, for the curves that did not diverge."""
-    low, high = float(calm["low"].min()), float(calm["high"].max())
-    if not loss:
-        return {"zero": False}
-    if low > 0 and high > _SPREAD * low:
-        return {"type": "log", "nice": False, "domainMax": high}
-    return {"zero": False, "domainMax": high}
+def _span(curve: pd.DataFrame, finished: set[str]) -> Span:
+    """From the lowest to the highest value of the curves that did not diverge."""
+    calm = curve[curve["recipe"].isin(finished)]
+    drawn = curve if calm.empty else calm
+    return float(drawn["low"].min()), float(drawn["high"].max())
 
 
-def _chart(curve: pd.DataFrame, words: str, plan: Plan, options: dict[str, Any]) -> Chart:
+def _chart(curve: pd.DataFrame, words: str, recipes: Recipes, finished: set[str], *, loss: bool) -> Chart:
     import altair as alt
 
-    present = set(curve["recipe"])
-    colours = palette([recipe.recipe for recipe in plan.recipes])
-    names = [name for name in colours.names if name in present]
-    chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen")
-    legend = alt.Legend(
-        columns=columns(names),
-        values=names,
-        symbolSize=300,
-        symbolStrokeWidth=3,
-        symbolType="stroke",
-        symbolOpacity=1,
+    shown = Shown(recipes.among(curve["recipe"]))
+    leading, every = (
+        _span(curve[curve["recipe"].isin([look.name for look in kept])], finished)
+        for kept in (shown.looks[:TOP], shown.looks)
     )
-    scale, logarithmic = alt.Scale(**options), options.get("type") == "log"
+    span, spans = span_of(leading, every, len(shown.looks))
+    logarithmic = loss and leading[0] > 0 and leading[1] > _SPREAD * leading[0]
+    options: dict[str, Any] = {"type": "log", "nice": False} if logarithmic else {"zero": False}
+    scale = alt.Scale(**options, **({"domainMax": alt.ExprRef("span[1]")} if loss else {}))
+    chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen")
     axis = alt.Axis(tickCount=6, format="~g") if logarithmic else alt.Axis()
-    rows = [{**row, "epoch": _short(row["epoch"])} for row in curve.drop(columns="name").to_dict("records")]
+    rows = _rows(curve)
     first, last = min(row["epoch"] for row in rows), max(row["epoch"] for row in rows)
     epochs = alt.Scale(domain=[first, last], nice=False, zero=False)
     ticks = {"tickMinStep": 1} if last - first >= 1 else {}
-    base = alt.Chart(inline(rows)).encode(
+    base = alt.Chart(shown.inline(rows)).encode(
         x=alt.X("epoch:Q", title="Epoch", scale=epochs, axis=alt.Axis(grid=False, **ticks)),
-        color=colour(colours, legend=legend),
+        color=shown.colour(shown.legend()),
     )
-    band = base.mark_area(clip=True).encode(
-        y=alt.Y("low:Q", scale=scale),
-        y2="high:Q",
-        opacity=alt.condition(chosen, alt.value(0.1), alt.value(0.01)),
+    y = alt.Y("mean:Q", title=words + (" (logarithmic)" if logarithmic else ""), scale=scale, axis=axis)
+    faded = alt.condition(chosen, alt.value(1.0), alt.value(0.1))
+    band = base.transform_filter(banded(chosen)).mark_area(clip=True, opacity=0.12)
+    line = base.mark_line(strokeWidth=2, clip=True, point=first == last)
+    layers = [
+        band.encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        line.encode(y=y, strokeDash=shown.dash(shown.legend()), opacity=faded, tooltip=_tooltip()).add_params(chosen),
+    ]
+    if curve["stop"].any():
+        rings = base.transform_filter("datum.stop").mark_point(size=34, strokeWidth=1.5, clip=True)
+        layers.append(rings.encode(y=y, opacity=faded, tooltip=_tooltip()))
+    chart = (
+        alt.layer(*layers)
+        .add_params(shown.banded(), span)
+        .properties(
+            width="container",
+            height=330,
+            description=f"{words} by epoch for {len(shown.looks)} recipes, mean over seeds",
+        )
     )
-    line = base.mark_line(strokeWidth=2, clip=True, point=first == last).encode(
-        y=alt.Y("mean:Q", title=words + (" (logarithmic)" if logarithmic else ""), scale=scale, axis=axis),
-        strokeDash=dash(colours, legend=legend),
-        opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
-        tooltip=[
-            alt.Tooltip("recipe:N"),
-            alt.Tooltip("epoch:Q"),
-            alt.Tooltip("mean:Q", format=",.4~r", title="mean over seeds"),
-        ],
-    )
-    return alt.layer(band, line.add_params(chosen)).properties(
-        width="container",
-        height=330,
-        description=f"{words} by epoch for {len(names)} recipes, mean over seeds",
-    )
+    return shown.told(chart, spans=spans)
+
+
+def _rows(curve: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines' points; whether one is the last before a seed stops is said only where it is."""
+    found = curve.drop(columns="name").assign(epoch=[_short(each) for each in curve["epoch"]])
+    columns = {str(name): found[name].tolist() for name in found}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [row if row["stop"] else row | {"stop": None} for row in rows]
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    import altair as alt
+
+    return [
+        recipe_tooltip(),
+        alt.Tooltip("epoch:Q"),
+        alt.Tooltip("mean:Q", format=",.4~r", title="mean over seeds"),
+        alt.Tooltip("training:Q", title="seeds still training"),
+    ]
 
 
 def _short(epochs: float) -> float:
     """Whole, or to four decimals: a page may hold thousands."""
     return int(epochs) if epochs == int(epochs) else round(epochs, 4)
-
-
-def columns(names: list[str]) -> int:
-    """As many legend columns as fit under the chart."""
-    widest = 50 + min(7 * max(map(len, names)), 260)
-    return min(4, 760 // widest)

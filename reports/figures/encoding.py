@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from reports.recipes import TOP, Look
 
 if TYPE_CHECKING:
     import altair as alt
 
-    from reports.palette import Palette
-
     Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+Span: TypeAlias = tuple[float, float]
+
+BANDED = 3
+"""Recipes that have their bands drawn: more of them lie over each other and hide the lines."""
+
+_LEGEND = 760  # px, what a legend has under a chart
+_SIGN, _LETTER = 50, 7  # px, of a legend's entry
 
 
 def inline(rows: Sequence[Mapping[Any, Any]]) -> alt.InlineData:
@@ -21,20 +30,104 @@ def inline(rows: Sequence[Mapping[Any, Any]]) -> alt.InlineData:
     return alt.InlineData(values=[{name: _short(value) for name, value in row.items()} for row in rows])
 
 
-def colour(palette: Palette, **options: Any) -> alt.Color:
-    """The recipe's colour."""
+@dataclass(frozen=True)
+class Shown:
+    """The recipes of one chart, in the order in which it shows them."""
+
+    looks: Sequence[Look]
+
+    @property
+    def labels(self) -> list[str]:
+        return [look.label for look in self.looks]
+
+    def inline(self, rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+        """Rows whose `recipe` is a name: it becomes the label, and `full` the name, for tooltips."""
+        label = {look.name: look.label for look in self.looks}
+        return inline([{**row, "recipe": label[row["recipe"]], "full": row["recipe"]} for row in rows])
+
+    def colour(self, legend: alt.Legend | None) -> alt.Color:
+        """The recipe's colour."""
+        import altair as alt
+
+        scale = alt.Scale(domain=self.labels, range=[look.colour for look in self.looks])
+        return alt.Color("recipe:N", title=None, scale=scale, legend=legend)
+
+    def dash(self, legend: alt.Legend | None) -> alt.StrokeDash:
+        """The recipe's dash."""
+        import altair as alt
+
+        scale = alt.Scale(domain=self.labels, range=[list(look.dash) for look in self.looks])
+        return alt.StrokeDash("recipe:N", title=None, scale=scale, legend=legend)
+
+    def legend(self, *, stroke: bool = True) -> alt.Legend:
+        """One entry for each recipe, in as many columns as fit under the chart."""
+        import altair as alt
+
+        kind: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 300} if stroke else {}
+        widest = _SIGN + _LETTER * max(map(len, self.labels), default=0)
+        columns = max(1, min(4, _LEGEND // widest))
+        return alt.Legend(columns=columns, values=self.labels, symbolOpacity=1, **kind)
+
+    def banded(self) -> alt.Parameter:
+        """The parameter that `banded` reads: recipes that have a band while the reader has chosen none."""
+        import altair as alt
+
+        return alt.param(name="banded", value=self.labels[:BANDED])
+
+    def told(
+        self,
+        chart: Chart,
+        *,
+        rows: bool = False,
+        height: tuple[float, float] | None = None,
+        spans: tuple[Span, Span] | None = None,
+    ) -> Chart:
+        """The chart, with what `draw.js` must know to show some of its recipes.
+
+        Args:
+            chart: It.
+            rows: Whether each recipe is a row of its own, under the next.
+            height: Pixels without any recipe, and those of each, where they decide the chart's height.
+            spans: What the parameter `span` is for the first `TOP` recipes, and for all.
+        """
+        looks = {
+            "labels": self.labels,
+            "names": [look.name for look in self.looks],
+            "colours": [look.colour for look in self.looks],
+            "dashes": [list(look.dash) for look in self.looks],
+        }
+        known: dict[str, Any] = {"rows": rows, "recipes": looks}
+        if spans:
+            known["spans"] = {"leading": list(spans[0]), "all": list(spans[1])}
+        if height:
+            known["height"] = list(height)
+            chart = chart.properties(height=height[0] + height[1] * len(self.looks))
+        return chart.properties(usermeta=known)
+
+
+def banded(chosen: alt.Parameter) -> Any:
+    """A filter for bands: those of the recipes chosen in the legend; while none is, those of the first `BANDED`."""
+    return {
+        "or": [
+            {"param": chosen.name, "empty": False},
+            {"and": [{"param": chosen.name}, "indexof(banded, datum.recipe) >= 0"]},
+        ]
+    }
+
+
+def recipe_tooltip() -> alt.Tooltip:
+    """The recipe's full name."""
     import altair as alt
 
-    scale = alt.Scale(domain=list(palette.names), range=list(palette.colours))
-    return alt.Color("recipe:N", title=None, scale=scale, **options)
+    return alt.Tooltip("full:N", title="recipe")
 
 
-def dash(palette: Palette, **options: Any) -> alt.StrokeDash:
-    """The recipe's dash."""
+def span_of(leading: Span, every: Span, recipes: int) -> tuple[alt.Parameter, tuple[Span, Span]]:
+    """The parameter `span`, which scales refer to, for a chart of so many recipes, and its two values for `told`."""
     import altair as alt
 
-    scale = alt.Scale(domain=list(palette.names), range=[list(dash) for dash in palette.dashes])
-    return alt.StrokeDash("recipe:N", title=None, scale=scale, **options)
+    spans = (leading, every)
+    return alt.param(name="span", value=list(every if recipes <= TOP else leading)), spans
 
 
 def logarithmic(field: str, words: str, values: Sequence[float], **options: Any) -> alt.X:

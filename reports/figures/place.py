@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.escape import safe, safe_json, visible
+from reports.figures.packing import leading, packed
 from reports.markup import raw, tabset
 from reports.palette import FAINT, INK
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _STILL_WIDTH = 760  # px; the width of the page's body
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_CONFIG = {
+_CONFIG: dict[str, Any] = {
     "font": _FONT,
     "background": "transparent",
     "view": {"stroke": None},
@@ -30,7 +31,7 @@ _CONFIG = {
         "gridColor": "#eceef0",
         "labelColor": "#4a525b",
         "labelFontSize": 12,
-        "labelLimit": 200,
+        "labelLimit": 320,  # more than a recipe's label takes (`reports.labels.MOST`)
         "tickColor": FAINT,
         "titleColor": "#4a525b",
         "titleFontSize": 12,
@@ -41,7 +42,7 @@ _CONFIG = {
     "legend": {
         "labelColor": INK,
         "labelFontSize": 12,
-        "labelLimit": 260,
+        "labelLimit": 320,
         "orient": "bottom",
         "titleColor": "#4a525b",
         "titleFontSize": 12,
@@ -55,15 +56,18 @@ def place(chart: Chart, caption: str = "") -> str:
     import vl_convert
 
     specification = visible(chart.to_dict())
+    known = {name: value for name, value in specification.pop("usermeta", {}).items() if name != "embedOptions"}
     specification["config"] = _CONFIG
-    specification.pop("usermeta", None)
-    still = vl_convert.vegalite_to_svg(_still(specification))
+    still = vl_convert.vegalite_to_svg(_still(specification, known))
     source = f"data:image/svg+xml;base64,{base64.b64encode(still.encode()).decode()}"
+    if _shortened(known):
+        caption = f"{caption} Labels are shortened: point at a mark for the full name.".strip()
     under = f"<figcaption>{safe(caption)}</figcaption>" if caption else ""
+    wide = " wide" if known.get("wide") else ""
     return raw(
-        f'<figure class="chart"><div class="vega-chart">'
+        f'<figure class="chart"><div class="vega-chart{wide}">'
         f'<img src="{source}" alt="{safe(specification["description"])}">'
-        f'<script type="application/json">{safe_json(specification)}</script></div>{under}</figure>'
+        f'<script type="application/json">{safe_json(packed(specification, known))}</script></div>{under}</figure>'
     )
 
 
@@ -75,15 +79,27 @@ def tabs(charts: Mapping[str, Chart], caption: str = "", empty: str = "") -> str
 
 
 def library() -> str:
-    """Vega, Vega-Lite and vega-embed (0.9 MB), and the script that draws every chart. Once a page, last."""
+    """Vega, Vega-Lite and vega-embed (0.9 MB), and the scripts that draw every chart and let tables be sorted and
+    filtered. Once a page, last."""
     import vl_convert
 
-    script = vl_convert.javascript_bundle(Path(__file__).with_name("draw.js").read_text(encoding="utf-8"))
+    own = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("recipes.js", "draw.js"))
+    script = vl_convert.javascript_bundle(own)
     return raw(f'<script type="module">{script}</script>')
 
 
-def _still(specification: dict[str, Any]) -> dict[str, Any]:
-    """The specification at a width of its own, since a picture has no container to fill."""
-    if specification["width"] != "container":
-        return specification
-    return specification | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
+def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification of its leading recipes, at a width of its own, since a picture has no container to fill."""
+    chart = leading(specification, known) if "recipes" in known else dict(specification)
+    # The reader's letters may be wider than those that words are measured with here.
+    chart["config"] = _CONFIG | {"legend": _CONFIG["legend"] | {"columnPadding": 40}}
+    if known.get("rows"):
+        chart["padding"] = {"left": 36, "top": 5, "right": 5, "bottom": 5}
+    if chart["width"] != "container":
+        return chart
+    return chart | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def _shortened(known: Mapping[str, Any]) -> bool:
+    looks = known.get("recipes", {})
+    return bool(looks.get("labels") != looks.get("names"))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.curves import columns
-from reports.figures.encoding import colour, dash, inline, logarithmic
+from reports.figures.encoding import Shown, banded, inline, logarithmic, recipe_tooltip
 from reports.figures.scores import from_best, judged_search, point, score_axis, status_shape, thinned
 from reports.metric_names import searched
 from reports.numbers import duration
-from reports.palette import OPEN, palette
+from reports.palette import OPEN
+from reports.recipes import Recipes, recipes_of
 from tasks.evaluation.tried import learning_rate
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _POINTS = 400  # of a chart, at most: all recipes together
 _HEIGHT = 320  # px
 _WIDE = 20  # a range of seconds that covers more than this factor is drawn on a logarithmic scale
-_BAR = 9  # px
+_BAR, _GAP = 9, 12  # px
 
 
 def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
@@ -37,16 +37,17 @@ def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dic
     if found is None:
         return {}
     search, judged, tried, ends = found
+    recipes = recipes_of(plan, verdict)
     charts = {
-        "Best by budget": _budget(judged, plan, ends),
-        "Every setting": _history(search, tried, plan, ends),
+        "Best by budget": _budget(judged, plan, recipes, ends),
+        "Every setting": _history(search, tried, plan, recipes, ends),
     }
     if judged.pareto:
-        charts["Score against time"] = _pareto(search, set(judged.pareto), tried, plan, ends)
+        charts["Score against time"] = _pareto(search, set(judged.pareto), tried, plan, recipes, ends)
     return charts
 
 
-def _budget(judged: SearchVerdict, plan: Plan, ends: tuple[float, float]) -> Chart:
+def _budget(judged: SearchVerdict, plan: Plan, recipes: Recipes, ends: tuple[float, float]) -> Chart:
     """The expected best of so many settings with its band; the running best for adaptive methods. Over epochs, since
     settings that leave at rungs cost fewer."""
     import altair as alt
@@ -67,42 +68,45 @@ def _budget(judged: SearchVerdict, plan: Plan, ends: tuple[float, float]) -> Cha
         for i, (n, best) in enumerate(zip(curve.settings, curve.best, strict=True))
         if best is not None
     ]
-    chosen = _chosen("chosen_budget")
-    base = alt.Chart(inline(rows)).encode(
+    chosen, shown = _chosen("chosen_budget"), Shown(recipes.among(curves))
+    base = alt.Chart(shown.inline(rows)).encode(
         x=alt.X(
             "epochs:Q",
             title="Epochs trained, all seeds and folds",
             scale=alt.Scale(domain=[0, max(row["epochs"] for row in rows)], nice=False),
             axis=alt.Axis(format="~s", grid=False),
         ),
-        color=_colour(plan, list(curves)),
+        color=shown.colour(shown.legend()),
         tooltip=[
-            alt.Tooltip("recipe:N"),
+            recipe_tooltip(),
             alt.Tooltip("n:Q", title="settings"),
             alt.Tooltip("score:Q", format=",.4~r", title="best score"),
             alt.Tooltip("kind:N", title="curve"),
         ],
     )
-    band = base.mark_area(clip=True).encode(
-        y=alt.Y("low:Q"), y2="high:Q", opacity=alt.condition(chosen, alt.value(0.1), alt.value(0.01))
-    )
+    band = base.transform_filter(banded(chosen)).mark_area(clip=True, opacity=0.1).encode(y=alt.Y("low:Q"), y2="high:Q")
     lines = [
         base.transform_filter(alt.datum.kind == words)
         # A single setting makes no line.
         .mark_line(strokeWidth=2, clip=True, interpolate=_SHAPES[kind], point=len(rows) <= len(curves))
         .encode(
             y=score_axis(searched(plan), ends, clamp=False),
-            strokeDash=_dash(plan, list(curves)),
+            strokeDash=shown.dash(shown.legend()),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )
         for kind, words in _KINDS.items()
     ]
     lines[0] = lines[0].add_params(chosen)
-    return alt.layer(band, *lines).properties(
-        width="container",
-        height=_HEIGHT,
-        description=f"Best {searched(plan)} by the number of settings, for {len(curves)} recipes",
+    chart = (
+        alt.layer(band, *lines)
+        .add_params(shown.banded())
+        .properties(
+            width="container",
+            height=_HEIGHT,
+            description=f"Best {searched(plan)} by the number of settings, for {len(curves)} recipes",
+        )
     )
+    return shown.told(chart)
 
 
 def _after_a_fifth(curves: Sequence[BestByBudget], ends: tuple[float, float]) -> tuple[float, float]:
@@ -123,7 +127,7 @@ _KINDS = {"expected": "expected best", "running": "best so far"}
 _SHAPES = {"expected": "linear", "running": "step-after"}
 
 
-def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, ends: Any) -> Chart:
+def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, recipes: Recipes, ends: Any) -> Chart:
     """Every setting in the order asked, and the best so far."""
     import altair as alt
 
@@ -137,28 +141,31 @@ def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, ends
                 steps.append({"recipe": recipe, "number": each.number + 1, "score": best})
         if best is not None:
             steps.append({"recipe": recipe, "number": settings[-1].number + 1, "score": best})
-    chosen = _chosen("chosen_history")
+    chosen, shown = _chosen("chosen_history"), Shown(recipes.among(tried))
     last = max(each[-1].number + 1 for each in tried.values())
-    points = _drawn(rows, _count_axis("number", "Setting, in the order asked", last), search, ends, plan, chosen)
+    points = _drawn(rows, _count_axis("number", "Setting, in the order asked", last), search, ends, plan, shown, chosen)
     line = (
-        alt.Chart(inline(steps))
+        alt.Chart(shown.inline(steps))
         .mark_line(strokeWidth=2, interpolate="step-after", clip=True)
         .encode(
             x=alt.X("number:Q"),
             y=score_axis(searched(plan), ends),
-            color=_colour(plan, list(tried)),
-            strokeDash=_dash(plan, list(tried)),
+            color=shown.colour(shown.legend()),
+            strokeDash=shown.dash(shown.legend()),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )
     )
-    return alt.layer(points, line.add_params(chosen)).properties(
+    chart = alt.layer(points, line.add_params(chosen)).properties(
         width="container",
         height=_HEIGHT,
         description=f"{searched(plan)} of every setting in the order asked, for {len(tried)} recipes",
     )
+    return shown.told(chart)
 
 
-def _pareto(search: SearchPlan, front: set[str], tried: dict[str, list[Tried]], plan: Plan, ends: Any) -> Chart:
+def _pareto(
+    search: SearchPlan, front: set[str], tried: dict[str, list[Tried]], plan: Plan, recipes: Recipes, ends: Any
+) -> Chart:
     """Score against training time; the line joins settings that none beats in both."""
     import altair as alt
 
@@ -182,28 +189,29 @@ def _pareto(search: SearchPlan, front: set[str], tried: dict[str, list[Tried]], 
         scale=scale,
         axis=alt.Axis(grid=False, format="~g", tickCount=8),
     )
-    chosen = _chosen("chosen_pareto")
-    points = _drawn(rows, x, search, ends, plan, chosen, time=True)
+    chosen, shown = _chosen("chosen_pareto"), Shown(recipes.among(tried))
+    points = _drawn(rows, x, search, ends, plan, shown, chosen, time=True)
     line = (
-        alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
+        alt.Chart(inline([{"seconds": each.seconds, "score": each.score} for _, each in best]))
         .mark_line(color=OPEN, strokeWidth=1.5, interpolate="step-after", point=False)
         .encode(x=x, y=score_axis(searched(plan), ends), order=alt.Order("seconds:Q"))
     )
     rings = (
-        alt.Chart(inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
+        alt.Chart(shown.inline([_timed(recipe, each, ends[0]) for recipe, each in best]))
         .mark_point(size=90, strokeWidth=2, filled=False, opacity=1)
         .encode(
             x=x,
             y=score_axis(searched(plan), ends),
-            color=_colour(plan, list(tried)),
+            color=shown.colour(shown.legend()),
             tooltip=_tooltip(time=True),
         )
     )
-    return alt.layer(line, points.add_params(chosen), rings).properties(
+    chart = alt.layer(line, points.add_params(chosen), rings).properties(
         width="container",
         height=_HEIGHT,
         description=f"{searched(plan)} against training time; {len(best)} settings are beaten in neither",
     )
+    return shown.told(chart)
 
 
 _SECONDS = "Training time of the setting, seconds over its seeds"
@@ -227,11 +235,11 @@ def learning_rates(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) 
         return {}
     rows = _points(search, rated, ends, rate=True)
     x = logarithmic("rate:Q", "Learning rate", [row["rate"] for row in rows])
-    chosen = _chosen("chosen_rate")
-    points = _drawn(rows, x, search, ends, plan, chosen)
+    chosen, shown = _chosen("chosen_rate"), Shown(recipes_of(plan, verdict).among(rated))
+    points = _drawn(rows, x, search, ends, plan, shown, chosen)
     envelope = (
         alt.Chart(
-            inline(
+            shown.inline(
                 [row for recipe, settings in rated.items() for row in _envelope(recipe, settings, search.sign, ends)]
             )
         )
@@ -239,8 +247,8 @@ def learning_rates(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) 
         .encode(
             x=x,
             y=score_axis(searched(plan), ends),
-            color=_colour(plan, list(rated)),
-            strokeDash=_dash(plan, list(rated)),
+            color=shown.colour(shown.legend()),
+            strokeDash=shown.dash(shown.legend()),
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.1)),
         )
     )
@@ -249,7 +257,7 @@ def learning_rates(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) 
         height=_HEIGHT,
         description=f"{searched(plan)} against the learning rate, for {len(rated)} recipes",
     )
-    return {"learning_rate": chart}
+    return {"learning_rate": shown.told(chart)}
 
 
 def _rate(tried: Tried) -> bool:
@@ -286,22 +294,22 @@ def importance(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     for row in rows:
         totals[row["name"]] = totals.get(row["name"], 0.0) + row["share"]
     names = sorted(totals, key=lambda name: -totals[name])
-    band = _BAR * len(found) + 12
+    shown = Shown(recipes_of(plan, verdict).among(found))
     chart = (
-        alt.Chart(inline(rows))
+        alt.Chart(shown.inline(rows))
         .mark_bar()
         .encode(
             y=alt.Y("name:N", sort=names, title=None, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1)),
-            yOffset=alt.YOffset("recipe:N", sort=list(found)),
+            yOffset=alt.YOffset("recipe:N", sort=shown.labels),
             x=alt.X(
                 "share:Q",
                 title="Share of the variance of the scores",
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format=".0%", tickCount=6),
             ),
-            color=_colour(plan, list(found), stroke=False),
+            color=shown.colour(shown.legend(stroke=False)),
             tooltip=[
-                alt.Tooltip("recipe:N"),
+                recipe_tooltip(),
                 alt.Tooltip("name:N", title="hyperparameter"),
                 alt.Tooltip("share:Q", format=".0%"),
                 alt.Tooltip("settings:Q", title="from settings"),
@@ -309,11 +317,10 @@ def importance(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
         )
         .properties(
             width="container",
-            height=max(60, band * len(names)),
             description=f"Importance of {len(names)} hyperparameters for {len(found)} recipes",
         )
     )
-    return {"Importance": chart}
+    return {"Importance": shown.told(chart, height=(_GAP * len(names), _BAR * len(names)))}
 
 
 def _points(
@@ -345,6 +352,7 @@ def _drawn(
     search: SearchPlan,
     ends: tuple[float, float],
     plan: Plan,
+    shown: Shown,
     chosen: alt.Parameter,
     *,
     time: bool = False,
@@ -352,14 +360,13 @@ def _drawn(
     """A dot for each setting; a triangle where it was stopped early, a cross where it diverged."""
     import altair as alt
 
-    names = list(dict.fromkeys(row["recipe"] for row in rows))
     return (
-        alt.Chart(inline(rows))
+        alt.Chart(shown.inline(rows))
         .mark_point(size=28, filled=True, aria=False)
         .encode(
             x=x,
             y=score_axis(searched(plan), ends),
-            color=_colour(plan, names),
+            color=shown.colour(shown.legend()),
             shape=status_shape(),
             opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.06)),
             tooltip=_tooltip(time=time),
@@ -370,7 +377,7 @@ def _drawn(
 def _tooltip(*, time: bool = False) -> list[alt.Tooltip]:
     import altair as alt
 
-    said = [alt.Tooltip("recipe:N"), alt.Tooltip("number:Q", title="setting"), alt.Tooltip("status:N")]
+    said = [recipe_tooltip(), alt.Tooltip("number:Q", title="setting"), alt.Tooltip("status:N")]
     said.append(alt.Tooltip("text:N", title="score"))
     return [*said, alt.Tooltip("time:N")] if time else said
 
@@ -391,19 +398,3 @@ def _count_axis(field: str, words: str, last: int) -> alt.X:
         scale=alt.Scale(domain=[min(1, last), max(last, 2)], nice=False, zero=False),
         axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
     )
-
-
-def legend(names: list[str], *, stroke: bool = True) -> alt.Legend:
-    import altair as alt
-
-    kind: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 300} if stroke else {}
-    return alt.Legend(columns=columns(names), values=names, symbolOpacity=1, **kind)
-
-
-def _colour(plan: Plan, names: list[str], *, stroke: bool = True) -> alt.Color:
-    colours = palette([recipe.recipe for recipe in plan.recipes])
-    return colour(colours, legend=legend(names, stroke=stroke))
-
-
-def _dash(plan: Plan, names: list[str]) -> alt.StrokeDash:
-    return dash(palette([recipe.recipe for recipe in plan.recipes]), legend=legend(names))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import colour, inline, logarithmic
+from reports.figures.encoding import Shown, inline, logarithmic, recipe_tooltip
 from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, status_shape, thinned
-from reports.figures.search import legend
 from reports.metric_names import searched
 from reports.numbers import rounded, setting
-from reports.palette import INK, palette
+from reports.palette import INK
+from reports.recipes import recipes_of
 from tasks.evaluation.tried import Tried, read_space, worst_told_apart
 from tasks.evaluation.tried import scores as ended_scores
 from tasks.search.space import Choices, Dimension, Range
@@ -84,6 +84,7 @@ def _parallel(
         _head_layer(keys, names, x, y),
     ]
     return alt.layer(*layers).properties(
+        usermeta={"wide": True},  # a narrow screen scrolls it: axes side by side need their room
         width="container",
         height=340,
         description=f"Parallel coordinates of {len(rows)} settings of {recipe} over {len(space)} hyperparameters",
@@ -245,7 +246,7 @@ def slices(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[
             if each.recipe in tried:
                 having.setdefault(dimension.name, {})[each.recipe] = dimension
     return {
-        name: _slice(name, dimensions, search, {recipe: tried[recipe] for recipe in dimensions}, plan, ends)
+        name: _slice(name, dimensions, search, {recipe: tried[recipe] for recipe in dimensions}, plan, verdict, ends)
         for name, dimensions in having.items()
     }
 
@@ -256,6 +257,7 @@ def _slice(
     search: SearchPlan,
     tried: dict[str, list[Tried]],
     plan: Plan,
+    verdict: Verdict | None,
     ends: tuple[float, float],
 ) -> Chart:
     import altair as alt
@@ -282,17 +284,17 @@ def _slice(
         numeric = all(isinstance(value, int | float) for value in few.values())
         order = sorted(few, key=lambda text: few[text]) if numeric else list(few)
         x = alt.X("at:N", title=name, sort=order, axis=alt.Axis(grid=False, labelAngle=0, labelLimit=_LABEL))
-    names = list(tried)
-    base = alt.Chart(inline(rows)).mark_point(size=30, filled=True, aria=False)
+    shown = Shown(recipes_of(plan, verdict).among(tried))
+    base = alt.Chart(shown.inline(rows)).mark_point(size=30, filled=True, aria=False)
     chosen = alt.selection_point(fields=["recipe"], bind="legend", name="chosen_slice")
     encoded = base.encode(
         x=x,
         y=score_axis(searched(plan), ends),
-        color=colour(palette([each.recipe for each in plan.recipes]), legend=legend(names, stroke=False)),
+        color=shown.colour(legend=shown.legend(stroke=False)),
         shape=status_shape(),
         opacity=alt.condition(chosen, alt.value(0.6), alt.value(0.05)),
         tooltip=[
-            alt.Tooltip("recipe:N"),
+            recipe_tooltip(),
             alt.Tooltip("number:Q", title="setting"),
             alt.Tooltip("value:N"),
             alt.Tooltip("status:N"),
@@ -300,12 +302,13 @@ def _slice(
         ],
     )
     if not along:
-        encoded = encoded.encode(xOffset=alt.XOffset("recipe:N", sort=names))
-    return encoded.add_params(chosen).properties(
+        encoded = encoded.encode(xOffset=alt.XOffset("recipe:N", sort=shown.labels))
+    chart = encoded.add_params(chosen).properties(
         width="container",
         height=300,
         description=f"{searched(plan)} against {name}, for {len(tried)} recipes",
     )
+    return shown.told(chart)
 
 
 def _points(over: Range | Choices) -> list[Any]:

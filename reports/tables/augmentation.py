@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import answer, raw, table, tabset
+from reports.markup import answer, raw, recipe, table, tabset
 from reports.metric_names import phrase
 from reports.numbers import MISSING, count, number, places, probability, signed_interval
 from tasks.records.verdict import Estimate, Verdict
@@ -24,7 +24,7 @@ def effects(verdict: Verdict | None) -> str:
     head = ["Augmented", "Against", "It is", "#Difference", "#p, Holm", "#Seeds"]
     rows = [
         (
-            entry.recipe,
+            recipe(entry.recipe),
             entry.against,
             answer(entry.answer),
             signed_interval(estimate, decimals),
@@ -39,7 +39,7 @@ def effects(verdict: Verdict | None) -> str:
         f"{name}, signed so that positive means that augmentation is better, with its interval."
     )
     caption = f"The effect of augmentation on {name}"
-    return raw(f'{table(head, rows, caption=caption)}<p class="under">{safe(under)}</p>')
+    return raw(f'{table(head, rows, caption=caption, lists="recipes")}<p class="under">{safe(under)}</p>')
 
 
 def previews(previews: dict[str, Any], pictures: Mapping[str, bytes]) -> str:

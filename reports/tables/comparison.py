@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reports.escape import Html, safe
-from reports.markup import answer, badge, raw, table
+from reports.markup import answer, badge, raw, recipe, table
 from reports.metric_names import measured, phrase, title
 from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
-from reports.palette import palette
+from reports.recipes import TOLD_APART, recipes_of
 from tasks.records.plan import Plan
 from tasks.records.verdict import JudgedRecipe, Verdict
 
@@ -16,20 +16,20 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
     names = measured(verdict)
-    ranked = sorted(verdict.recipes, key=lambda recipe: recipe.rank)
-    decimals = {name: places(recipe.metrics.get(name) for recipe in ranked) for name in names}
-    colours = swatches(plan)
+    ranked = sorted(verdict.recipes, key=lambda entry: entry.rank)
+    decimals = {name: places(entry.metrics.get(name) for entry in ranked) for name in names}
+    colours = swatches(plan, verdict)
     head = ["#Rank", "Recipe", *(f"#{title(name, verdict.titles)}" for name in names)]
     head += ["#Seeds", "#Time"]
     rows = [
         (
-            count(recipe.rank),
-            _name(recipe, colours),
-            *(_stacked(interval(recipe.metrics.get(name), decimals[name])) for name in names),
-            count(recipe.seeds),
-            duration(recipe.seconds),
+            count(entry.rank),
+            _name(entry, colours),
+            *(_stacked(interval(entry.metrics.get(name), decimals[name])) for name in names),
+            count(entry.seeds),
+            duration(entry.seconds),
         )
-        for recipe in ranked
+        for entry in ranked
     ]
     marked = 0 if verdict.winner else None
     caption = f"Recipes by {title(verdict.metric, verdict.titles)} on the {verdict.part} part, mean and interval"
@@ -39,7 +39,9 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
         "seeds would scatter. So it may be held beside a baseline's interval; two recipes are told apart by their "
         "difference, below."
     )
-    return raw(f'{table(head, rows, caption=caption, marked=marked)}<p class="under">{safe(under)}</p>')
+    return raw(
+        f'{table(head, rows, caption=caption, marked=marked, lists="recipes")}<p class="under">{safe(under)}</p>'
+    )
 
 
 def differences(verdict: Verdict | None) -> str:
@@ -53,7 +55,7 @@ def differences(verdict: Verdict | None) -> str:
     head += ["#Smallest difference"]
     rows = [
         (
-            entry.recipe,
+            recipe(entry.recipe),
             answer(entry.answer),
             signed_interval(estimate, decimals),
             probability(entry.p_holm),
@@ -66,15 +68,14 @@ def differences(verdict: Verdict | None) -> str:
         "Differences over seeds, given these test rows. Answer, p and interval are adjusted together over all pairs of "
         "recipes (Holm), since the leader was picked among them."
     )
-    shown = table(head, rows, caption="The leader against each other recipe, paired over seeds")
+    shown = table(head, rows, caption="The leader against each other recipe, paired over seeds", lists="recipes")
     return raw(f'{shown}<p class="under">{safe(under)}</p>')
 
 
-def swatches(plan: Plan) -> dict[str, Html]:
-    """By recipe name: the line the recipe has in every chart."""
-    colours = palette([recipe.recipe for recipe in plan.recipes])
-    lines = zip(colours.names, colours.colours, colours.dashes, strict=True)
-    return {name: _line(colour, " ".join(map(str, dash)) if dash[1] else "none") for name, colour, dash in lines}
+def swatches(plan: Plan, verdict: Verdict | None) -> dict[str, Html]:
+    """By recipe name: its line in every chart. Of more than can be told apart, those of the leading ones."""
+    looks = list(recipes_of(plan, verdict).looks.values())[:TOLD_APART]
+    return {look.name: _line(look.colour, " ".join(map(str, look.dash)) if look.dash[1] else "none") for look in looks}
 
 
 def _line(colour: str, dashes: str) -> Html:
@@ -84,10 +85,9 @@ def _line(colour: str, dashes: str) -> Html:
     )
 
 
-def _name(recipe: JudgedRecipe, swatches: dict[str, Html]) -> Html:
+def _name(entry: JudgedRecipe, swatches: dict[str, Html]) -> Html:
     """The recipe's line, its name, and below what there is to say about it."""
-    line = swatches.get(recipe.recipe, "")
-    return Html(f'<span class="recipe">{line}{safe(recipe.recipe)}</span>{_note(recipe)}')
+    return Html(recipe(entry.recipe, swatches.get(entry.recipe, "")) + _note(entry))
 
 
 def _note(recipe: JudgedRecipe) -> Html:

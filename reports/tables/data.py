@@ -94,7 +94,7 @@ def _inputs(about: DataFacts) -> str:
 
 def _results(results: list[dict[str, Any]], caption: str) -> Html:
     head = [
-        "",
+        "Result",
         "What it says",
         "Column",
         "Expected",

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.escape import Html, safe, safe_lines
-from reports.markup import facts, fold, raw, table
+from reports.markup import facts, fold, raw, recipe, table
 from reports.numbers import MISSING, count, duration
+from reports.settings import named
 from tasks.records.plan import DataFacts, Plan
 
 
@@ -93,16 +94,22 @@ def _versions(environment: dict[str, Any]) -> Html:
 
 
 def _recipes(plan: Plan) -> Html:
+    """Every hyperparameter of every recipe: once where all have it alike, else in the recipe's row."""
+    settings = [named(each.settings) for each in plan.recipes]
+    alike = {
+        name: value
+        for name, value in (settings[0] if len(settings) > 1 else {}).items()
+        if all(each.get(name) == value for each in settings)
+    }
     rows = [
         (
-            recipe.recipe,
-            Html(f"<code>{safe(recipe.variant_id)}</code>"),
-            Html(_parameters(recipe.settings)),
+            recipe(each.recipe),
+            Html(f"<code>{safe(each.variant_id)}</code>"),
+            Html("<br>".join(f"<small>{safe(name)}: {safe(value)}</small>" for name, value in own.items())),
         )
-        for recipe in plan.recipes
+        for each, known in zip(plan.recipes, settings, strict=True)
+        for own in [{name: value for name, value in known.items() if name not in alike}]
     ]
-    return table(["Recipe", "Variant", "Every hyperparameter"], rows, caption="Recipes in full")
-
-
-def _parameters(params: dict[str, Any]) -> str:
-    return "<br>".join(f"<small>{safe(name)}: {safe(value)}</small>" for name, value in params.items())
+    head = ["Recipe", "Variant", "What differs" if alike else "Every hyperparameter"]
+    shared = f"<p>Alike in all recipes:</p>{facts(alike)}" if alike else ""
+    return Html(f"{shared}{table(head, rows, caption='Recipes in full', lists='recipes')}")

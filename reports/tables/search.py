@@ -7,8 +7,10 @@ from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, fold, raw, table
+from reports.markup import recipe as named
 from reports.metric_names import phrase, title, titles_of
 from reports.numbers import MISSING, count, duration, number, places, setting
+from reports.recipes import TOP
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
 from tasks.evaluation.wording import listing
@@ -103,11 +105,11 @@ def settings(verdict: Verdict | None, plan: Plan) -> str:
         search.recipes,
         key=lambda each: (each.best is None, -search.sign * (each.best.score or 0.0) if each.best else 0.0),
     )
-    lines = swatches(plan)
+    lines = swatches(plan, verdict)
     decimals = places(_estimate(each.best) for each in ranked if each.best)
     rows = [
         (
-            Html(f'<span class="recipe">{lines.get(each.recipe, "")}{safe(each.recipe)}</span>'),
+            named(each.recipe, lines.get(each.recipe, "")),
             number(each.best.score, decimals) if each.best else MISSING,
             number(each.best.spread, decimals) if each.best else MISSING,
             _values(each.best.values, each.edges) if each.best else "no setting ended well",
@@ -125,11 +127,13 @@ def settings(verdict: Verdict | None, plan: Plan) -> str:
     )
     folds = "".join(
         fold(f"The {len(each.top)} best settings of {each.recipe}", _top(each, decimals, name))
-        for each in ranked
+        for each in ranked[:TOP]
         if each.top
     )
+    if len(ranked) > TOP:
+        folds += "<p>Those of the other recipes are in <code>settings.parquet</code>.</p>"
     caption = "The best setting of each recipe"
-    return raw(f'{table(head, rows, caption=caption)}<p class="under">{safe(under)}</p>{folds}')
+    return raw(f'{table(head, rows, caption=caption, lists="recipes")}<p class="under">{safe(under)}</p>{folds}')
 
 
 def _top(recipe: SearchedRecipe, decimals: int, title: str) -> Html:
@@ -154,10 +158,10 @@ def sensitivity(verdict: Verdict | None, plan: Plan) -> str:
     rated = [(each, each.learning_rate) for each in search.recipes if each.learning_rate] if search else []
     if not search or not rated:
         return ""
-    lines = swatches(plan)
+    lines = swatches(plan, verdict)
     rows = [
         (
-            Html(f'<span class="recipe">{lines.get(each.recipe, "")}{safe(each.recipe)}</span>'),
+            named(each.recipe, lines.get(each.recipe, "")),
             f"{setting(found.low)} to {setting(found.high)}",
             " to ".join(dict.fromkeys((setting(found.good_low), setting(found.good_high)))),
             number(found.decades, 1),
@@ -172,7 +176,8 @@ def sensitivity(verdict: Verdict | None, plan: Plan) -> str:
         "the part of the range nearest to it, on a logarithmic scale. Where other hyperparameters were searched too, "
         "the true width is larger."
     )
-    return raw(f'{table(head, rows, caption="Sensitivity to the learning rate")}<p class="under">{safe(under)}</p>')
+    shown = table(head, rows, caption="Sensitivity to the learning rate", lists="recipes")
+    return raw(f'{shown}<p class="under">{safe(under)}</p>')
 
 
 def _estimate(best: BestSetting) -> Estimate:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reports.escape import Html, safe
-from reports.markup import badge, raw, table
+from reports.markup import badge, raw, recipe, table
 from reports.metric_names import title
 from reports.numbers import MISSING, count, duration, number, places
 from tasks.records.plan import Plan
@@ -31,7 +31,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
     head += ["#Steps", "#Best step", "#Time", "Trainer"]
     rows = [
         (
-            Html(f'<span class="recipe">{safe(trial["recipe"])}</span>'),
+            recipe(trial["recipe"]),
             _whole(trial["seed"]),
             _status(trial["status"], trial["reason"]),
             number(values.get(trial["trial_id"]), decimals),
@@ -43,7 +43,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
         )
         for trial in trained.head(_SHOWN).to_dict("records")
     ]
-    html: str = table(head, rows, caption="Trials")
+    html: str = table(head, rows, caption="Trials", lists="trials")
     if len(trained) > _SHOWN:
         html += f"<p>The first {_SHOWN} of {count(len(trained))}; all are in <code>trials.parquet</code>.</p>"
     searched = int((trials["stage"] == "search").sum())
@@ -83,10 +83,10 @@ def stacks(plan: Plan) -> str:
 
 def skipped(plan: Plan) -> str:
     """The recipes that could not be made, each with its reason."""
-    rows = [(entry.recipe, entry.reason) for entry in plan.skipped]
+    rows = [(recipe(entry.recipe), entry.reason) for entry in plan.skipped]
     if not rows:
         return raw('<p class="quiet">Nothing was skipped.</p>')
-    return raw(table(["Recipe", "Reason"], rows, caption="Skipped recipes"))
+    return raw(table(["Recipe", "Reason"], rows, caption="Skipped recipes", lists="recipes"))
 
 
 def _test_values(metrics: pd.DataFrame, metric: str) -> dict[str, float]:

@@ -47,9 +47,16 @@ class Entry(BaseModel):
         return {self.name: self.parameters}
 
     def __str__(self) -> str:
-        """`sgd (learning_rate 0.01)`: the name, and only what the author wrote."""
-        said = ", ".join(f"{key} {shown(self.parameters[key])}" for key in self.parameters if key in self.given)
+        """`sgd (learning rate 0.01)`: the name, and only what the author wrote."""
+        said = ", ".join(
+            f"{_in_words(key)} {shown(self.parameters[key])}" for key in self.parameters if key in self.given
+        )
         return f"{self.name} ({said})" if said else self.name
+
+
+def _in_words(key: str) -> str:
+    """`learning_rate` as `learning rate`; `beta_1` is a symbol and stays."""
+    return re.sub(r"_(?=[a-z])", " ", key)
 
 
 class Check(BaseModel):

@@ -213,7 +213,7 @@ def _expected(expectation: Expectation) -> str:
             text = subject + " and ".join(f"{word} {shown(bound)}" for word, bound in bounds)
     else:
         named = {"column", "column_A", "column_B", "column_list", "mostly"}
-        given = (f"{key} {_plainly(value)}" for key, value in parameters.items() if key not in named)
+        given = (f"{key.replace('_', ' ')} {_plainly(value)}" for key, value in parameters.items() if key not in named)
         text = ", ".join([words, *given])
     return text if mostly in (None, 1) else f"{text}, in at least {100 * mostly:.4g}% of the values"
 

@@ -66,7 +66,10 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
 
 
 def drawn(page: Any, scope: str = "") -> None:
-    """Waits until every chart that can be seen is drawn."""
+    """Goes to every chart that can be seen, and waits until all are drawn: each is when it comes near the screen."""
+    for chart in page.locator(f"{scope} .vega-chart:visible").all():
+        chart.scroll_into_view_if_needed()
+        chart.locator(".vega-embed svg").wait_for()
     page.wait_for_function(
         """scope => [...document.querySelectorAll(scope + ' .vega-chart')].filter(chart => chart.clientWidth)
             .every(chart => chart.querySelector('.vega-embed svg') && !chart.querySelector('img'))""",

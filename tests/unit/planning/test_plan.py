@@ -152,7 +152,7 @@ def test_a_learning_rate_given_twice_is_refused(beside: dict[str, Any]) -> None:
 
 def test_labels_say_what_differs() -> None:
     assert labels() == ["adam"]
-    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 1}}]) == ["sgd", "sgd (learning_rate 1)"]
+    assert labels(optimizer=["sgd", {"sgd": {"learning_rate": 1}}]) == ["sgd", "sgd (learning rate 1)"]
     assert labels(schedule=["constant", {"cosine": {"warmup": 0.1}}]) == [
         "adam · constant",
         "adam · cosine (warmup 0.1)",

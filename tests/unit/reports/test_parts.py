@@ -95,10 +95,10 @@ def all_tables(run: Run) -> dict[str, str]:
 def all_charts(run: Run) -> dict[str, Any]:
     return {
         **figures.forest(run.verdict, run.plan, run.trials, run.metrics),
-        **{f"Difference, {name}": chart for name, chart in figures.differences(run.verdict).items()},
-        **figures.effects(run.verdict),
+        **{f"Difference, {name}": chart for name, chart in figures.differences(run.verdict, run.plan).items()},
+        **figures.effects(run.verdict, run.plan),
         **search_charts(run),
-        **figures.learning_curves(run.curves, run.trials, run.plan),
+        **figures.learning_curves(run.curves, run.trials, run.plan, run.verdict),
         **figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
     }
 
@@ -220,7 +220,7 @@ def test_one_diverged_seed_is_not_all_of_the_mean(binary: Run) -> None:
     """Momentum diverged in one seed, SGD at 1 in all: the one is left out, the other is drawn."""
     losses = aggregate(binary.curves, binary.trials).query("name == 'val_loss'").groupby("recipe")["high"].max()
     assert losses["momentum"] < 10
-    assert losses["sgd (learning_rate 1)"] > 1000
+    assert losses["sgd (learning rate 1)"] > 1000
 
 
 def test_many_epochs_are_thinned_and_keep_both_ends(binary: Run) -> None:
@@ -249,7 +249,7 @@ def test_several_points_an_epoch_are_drawn_where_they_lie(binary: Run) -> None:
     lines = aggregate(in_epochs(curves, binary.plan), binary.trials)
     assert lines["epoch"].tolist() == [step / length for step in steps]
     assert lines["mean"].tolist() == steps, "points of one epoch are not averaged"
-    charts = figures.learning_curves(curves, binary.trials, binary.plan)
+    charts = figures.learning_curves(curves, binary.trials, binary.plan, binary.verdict)
     (rows,) = charts["Loss, validation"].to_dict()["datasets"].values()
     assert [row["epoch"] for row in rows] == [round(step / length, 4) for step in steps]
 
@@ -264,11 +264,11 @@ def test_each_line_is_thinned_by_its_own_points(binary: Run) -> None:
 
 
 def test_the_learning_rate_is_drawn_where_it_changes(binary: Run) -> None:
-    assert "Learning rate" not in figures.learning_curves(binary.curves, binary.trials, binary.plan)
+    assert "Learning rate" not in figures.learning_curves(binary.curves, binary.trials, binary.plan, binary.verdict)
     changed = binary.curves.copy()
     rates = changed["name"] == "learning_rate"
     changed.loc[rates, "value"] /= changed.loc[rates, "epoch"]
-    assert "Learning rate" in figures.learning_curves(changed, binary.trials, binary.plan)
+    assert "Learning rate" in figures.learning_curves(changed, binary.trials, binary.plan, binary.verdict)
 
 
 def test_the_confusion_matrix_counts_every_test_row(binary: Run) -> None:
@@ -400,8 +400,8 @@ def test_every_setting_is_drawn_once_and_the_diverged_one_at_the_edge(tuned: Run
 
 def test_the_front_of_score_and_time_is_ringed(tuned: Run) -> None:
     chart = figures.progress(*searched(tuned))["Score against time"].to_dict()
-    front, _ = sorted(chart["datasets"].values(), key=len)
-    assert len(front) == len(tuned.verdict.search.pareto)
+    line, rings, _ = sorted(chart["datasets"].values(), key=len)
+    assert len(line) == len(rings) == len(tuned.verdict.search.pareto)
     unpriced = judged_search(tuned, pareto=None)
     assert "Score against time" not in figures.progress(unpriced, tuned.plan, tuned.settings)
 

@@ -163,8 +163,8 @@ def test_an_entry_reads_as_its_author_wrote_it() -> None:
 
     assert said("adam") == "adam"
     assert said({"adam": {"beta_1": 0.9}}) == "adam (beta_1 0.9)"
-    assert said({"adam": {"beta_2": 0.9, "learning_rate": 1}}) == "adam (learning_rate 1, beta_2 0.9)"
-    assert said({"adam": {"learning_rate": 0.000001}}) == "adam (learning_rate 0.000001)"
+    assert said({"adam": {"beta_2": 0.9, "learning_rate": 1}}) == "adam (learning rate 1, beta_2 0.9)"
+    assert said({"adam": {"learning_rate": 0.000001}}) == "adam (learning rate 0.000001)"
 
 
 @pytest.mark.parametrize(

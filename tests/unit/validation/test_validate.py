@@ -159,7 +159,7 @@ def test_severity_decides_the_outcome(dataset, splits, severity, min_value, outc
         (
             "expect_column_values_to_be_in_set",
             {"column": "survived", "value_set": [0, 1]},
-            "column values to be in set, value_set [0 and 1]",
+            "column values to be in set, value set [0 and 1]",
         ),
         ("expect_column_values_to_be_unique", {"column": "ticket"}, "column values to be unique"),
     ],
