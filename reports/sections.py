@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import figures, tables
+from reports import figures, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import callout, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -60,6 +60,7 @@ def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
                     failures.append(f"{name}: {type(error).__name__}: {error}")
                     yield not_made(type(error).__name__, error)
     yield figures.library()
+    yield saving.script()
     if failures:
         raise ReportIncomplete("; ".join(failures))
 
@@ -131,13 +132,6 @@ def _learning_curves(run: Run) -> str:
         "diverged are left out where others finished; a recipe that diverged in all leaves at the top. "
         "Click a recipe in the legend to bring it out, shift-click for several.",
         empty="No trial was trained.",
-    )
-
-
-def _predictions(run: Run) -> str:
-    return figures.tabs(
-        figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
-        empty="No model was shipped, or its predictions were not kept.",
     )
 
 
@@ -214,7 +208,7 @@ SECTIONS: dict[str, Section] = {
     ),
     "learning curves": Section("Learning curves", "learning-curves", {"learning curves": _learning_curves}),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
-    "predictions": Section("Predictions", "predictions", {"predictions": _predictions}),
+    "predictions": Section("Predictions", "predictions", shipped.PARTS),
     "trials": Section("Trials", "trials", {"trials": _trials}),
     "reproduce": Section(
         "Reproduce",

@@ -84,6 +84,6 @@ def library() -> str:
 
 def _still(specification: dict[str, Any]) -> dict[str, Any]:
     """The specification at a width of its own, since a picture has no container to fill."""
-    if specification["width"] != "container":
+    if specification.get("width") != "container":
         return specification
     return specification | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
