@@ -171,8 +171,8 @@ def _residuals_by_input(run: Run) -> str:
         )
         caption = (
             f"The {len(found)} of {recorded.inputs} inputs that the residuals go with most; the title's percentage is "
-            "the share of their variance that lies between parts of the input. A bar is the middle half of the "
-            f"residuals, the point their mean with its {run.verdict.confidence:.0%} interval. {rows}"
+            "the share of their variance that lies between parts of the input. Shaded: the middle half of the "
+            f"residuals. Black: their mean, with its own {run.verdict.confidence:.0%} interval. {rows}"
         )
         body = figures.tabs(figures.residuals_by_input(found), caption=caption)
     return titled("Residuals by input", body)

@@ -72,7 +72,7 @@ def _words(count: int, share: float, written: bool) -> dict[str, str]:
     """What stands in a cell; nothing in an empty one."""
     if not written:
         return {}
-    percent = "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    percent = "<1%" if 0 < share < 0.005 else ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
     return {"percent": percent, "count": f"{count:,}"} if count else {"percent": "", "count": ""}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import inline
+from reports.numbers import rounded
 from reports.palette import BETTER, INK
 from tasks.evaluation.residuals import by_input
 from tasks.records.diagnosis import InputResiduals, ResidualLevel
@@ -135,7 +136,7 @@ def _by_number(of: InputResiduals) -> Chart:
         layers.append(dots.encode(x=x, y=_y(), color=alt.value(BETTER)))
     layers += [_zero(), *_running(known, x)]
     missing = next((level for level in of.levels if level.at is None), None)
-    title = "" if missing is None else f"Without a value: {missing.rows:,} rows, mean residual {missing.mean:,.4g}"
+    title = "" if missing is None else f"Without a value: {missing.rows:,} rows, mean residual {rounded(missing.mean)}"
     return alt.layer(*layers).properties(
         width="container",
         height=320,
@@ -212,7 +213,7 @@ def _tooltip(field: str, title: str) -> list[Any]:
 
 def _span(levels: Sequence[Level | ResidualLevel]) -> str:
     means = [level.mean for level in levels]
-    return f"{min(means):,.4g} to {max(means):,.4g}" if means else "no row"
+    return f"{rounded(min(means))} to {rounded(max(means))}" if means else "no row"
 
 
 def _free() -> Any:

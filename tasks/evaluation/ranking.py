@@ -79,7 +79,7 @@ def roc(positive: np.ndarray, score: Array, confidence: float, groups: np.ndarra
     looked_at = _looked_at(len(hits), groups)
     z = _normal(confidence)
     slices = _Slices(at, score, thresholds[looked_at], ~positive, positive, groups, len(looked_at) < len(hits))
-    ends = [slices.between(z * across, z * up) for across, up in _arcs(ARCS)]
+    ends = [slices.between(slices.places(z * across), z * up) for across, up in _arcs(ARCS)]
     low, high = np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
     return Ranked(at, y, np.minimum(low, y), np.maximum(high, y), thresholds[last], area)
 
@@ -100,8 +100,9 @@ def precision_recall(positive: np.ndarray, score: Array, confidence: float, grou
     worth = _worth(positive, groups)
     lows, highs = [], []
     for across, up in _arcs(ARCS):
+        places = slices.places(z * across)
         for rate, share in _arcs(ARCS // 2):
-            least, most = slices.between(z * across, z * up * rate)
+            least, most = slices.between(places, z * up * rate)
             rare, common = clopper_pearson(positive.mean() * worth, worth, _level(z * up * share))
             lows.append(_precision(at, most, rare))
             highs.append(_precision(at, least, common))
@@ -195,22 +196,18 @@ class _Slices:
     groups: np.ndarray | None
     skipped: bool
 
-    def between(self, z_across: float, z_up: float) -> tuple[Array, Array]:
-        """The least and the greatest of the other rate, `[points]`, over all thresholds whose interval of the known
-        rate holds it.
-
-        Args:
-            z_across, z_up: Standard errors of both intervals.
-        """
-        left, right = clopper_pearson_ends(*self._across, _level(z_across))
-        low, high = clopper_pearson_ends(*self._up, _level(z_up))
-        # Effective sizes differ between thresholds, so the ends of a rate that rises may fall a little.
-        left, right = np.minimum.accumulate(left[::-1])[::-1], np.maximum.accumulate(right)
-        low, high = np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
+    def places(self, z: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of each point, the first and the last threshold whose interval of the known rate, so many standard errors to
+        either side, holds it."""
+        left, right = _rising(*self._across, z)
         first = np.searchsorted(right, self.at, "left") - self.skipped
         last = np.searchsorted(left, self.at, "right") - 1 + self.skipped
-        count = len(left) - 1
-        return low[np.clip(first, 0, count)], high[np.clip(last, 0, count)]
+        return np.clip(first, 0, len(left) - 1), np.clip(last, 0, len(left) - 1)
+
+    def between(self, places: tuple[np.ndarray, np.ndarray], z: float) -> tuple[Array, Array]:
+        """The least and the greatest that the other rate can be between these thresholds, `[points]`."""
+        low, high = _rising(*self._up, z)
+        return low[places[0]], high[places[1]]
 
     @cached_property
     def _across(self) -> tuple[Array, Array]:
@@ -231,6 +228,12 @@ class _Slices:
         worth = np.array([_worth(self.score[kind] >= each, of_kind) for each in self.thresholds])
         share = [float((ordered >= each).mean()) for each in self.thresholds]
         return worth * share, worth
+
+
+def _rising(hits: Array, rows: Array, z: float) -> tuple[Array, Array]:
+    """The exact intervals of shares that rise. Effective sizes differ, so ends may fall a little: these move out."""
+    low, high = clopper_pearson_ends(hits, rows, _level(z))
+    return np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
 
 
 def _worth(hit: np.ndarray, groups: np.ndarray | None) -> float:

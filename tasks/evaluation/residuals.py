@@ -21,7 +21,7 @@ PARTS = 20
 VALUES = 15
 """Of a category at most, the most frequent; the others are joined."""
 
-FEWEST = 10
+FEWEST = 20
 OTHERS, MISSING = "(others)", "(missing)"
 
 

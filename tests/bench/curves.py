@@ -24,15 +24,15 @@ import numpy as np
 from tasks.evaluation.ranking import Ranked, mean_of, precision_recall, roc
 from tests.bench.populations import POPULATIONS
 
-CONFIDENCE, DRAWS, PROCESSES = 0.95, 1000, 2
+CONFIDENCE, DRAWS, PROCESSES = 0.95, 500, 2
 LEAST_COVERAGE = 0.93
-"""Of 0.95, less what 1,000 draws may be off by."""
+"""Of 0.95, less what 500 draws may be off by."""
 
 LARGE = 400_000
 """Rows whose curve is taken for the true one."""
 
 PLACES = np.array([0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99])
-SIZES = (30, 100, 300, 1000)
+SIZES = (100, 300, 1000)
 CURVES = {"roc": roc, "pr": precision_recall}
 Task = tuple[str, int, int]
 """A curve, the population's place in the list, rows."""
