@@ -20,6 +20,8 @@ from tasks.records.verdict import Verdict
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
 _NOT_RECORDED = "This run was judged by a version that did not record it. To have it, judge again: --from judge."
 
+_PRIVATE = "Their values are not shown, since rows may be private; the spec's report: {show_examples: true} shows them."
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -135,7 +137,7 @@ def _calibration(decided: Decided) -> str:
     )
     chart = figures.calibration(probability, hit, groups, confidence, *words)
     under = (
-        f"Ten bins of equal width; a dot's size is its rows, its bar the exact {confidence:.0%} interval of that bin. "
+        f"Ten bins of equal width; a dot's size is its rows, its bar the {confidence:.0%} interval of that bin. "
         f"On the dashed line, what is predicted happens as often. Expected calibration error: {error:.1%}.{by_chance}"
     )
     return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under))
@@ -194,8 +196,7 @@ def _hardest(run: Run) -> str:
         run.pictures,
     )
     if recorded is None or recorded.examples is None:
-        said = _NOT_RECORDED if asked else "Their values are not shown, since rows may be private."
-        said += "" if asked else " The spec's report: {show_examples: true} shows them."
+        said = _NOT_RECORDED if asked and recorded is None else _PRIVATE
         body += raw(f'<p class="under">{safe(said)}</p>')
     return titled("Rows that the model is most wrong about", body)
 

@@ -50,7 +50,7 @@ def by_class(of: Predicted, answer: np.ndarray, classes: Sequence[str], confiden
     html: str = table(head, rows, caption="Precision, recall and F1 of each class")
     if len(rows) > _MATRIX:
         html = f'<div class="tall">{html}</div>'
-    under = f"Brackets hold the exact {confidence:.0%} interval of each figure on its own."
+    under = f"Brackets hold the {confidence:.0%} interval of each figure on its own, not of all at once."
     if len(order) > _CLASSES:
         under += f" The {_CLASSES} classes with the least F1 of {count(len(order))}."
     return raw(f'{html}<p class="under">{safe(under)}</p>')
