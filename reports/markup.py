@@ -106,16 +106,17 @@ def table(
 
     Args:
         head: Column titles; those that begin with `#` (not shown) hold numbers, set flush right, in figures
-            of equal width.
+            of equal width. A name from data that may begin so is to be `Html`.
         rows: Cells; what is not `Html` is escaped.
         caption: Says to those who can't see it what the table holds.
         marked: Position of the row that stands out.
         lists: What each row is, where each belongs to a recipe: then the reader can sort and filter the rows.
     """
-    styles = [' class="number"' if title.startswith("#") else "" for title in head]
+    numbers = [title.startswith("#") and not isinstance(title, Html) for title in head]
+    styles = [' class="number"' if each else "" for each in numbers]
     top = "".join(
-        f'<th scope="col"{style}>{safe(title.removeprefix("#"))}</th>'
-        for title, style in zip(head, styles, strict=True)
+        f'<th scope="col"{style}>{safe(title[1:] if of_numbers else title)}</th>'
+        for title, style, of_numbers in zip(head, styles, numbers, strict=True)
     )
     body = "\n".join(
         ('<tr class="marked">' if position == marked else "<tr>")

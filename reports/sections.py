@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import figures, tables
+from reports import figures, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -60,6 +60,7 @@ def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
                     failures.append(f"{name}: {type(error).__name__}: {error}")
                     yield not_made(type(error).__name__, error)
     yield figures.library()
+    yield saving.script()
     if failures:
         raise ReportIncomplete("; ".join(failures))
 
@@ -141,13 +142,6 @@ def _cost_curve(run: Run) -> str:
         figures.cost_curve(run.verdict),
         caption="Line: the mean cost of a test case at each threshold, with its interval point by point. Dashed: the "
         "threshold that the validation part chose; grey: how far that moves over resamples and seeds.",
-    )
-
-
-def _predictions(run: Run) -> str:
-    return figures.tabs(
-        figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
-        empty="No model was shipped, or its predictions were not kept.",
     )
 
 
@@ -234,7 +228,7 @@ SECTIONS: dict[str, Section] = {
         },
         shown=lambda run: bool(run.verdict and run.verdict.operating_point and run.verdict.operating_point.how),
     ),
-    "predictions": Section("Predictions", "predictions", {"predictions": _predictions}),
+    "predictions": Section("Predictions", "predictions", shipped.PARTS),
     "trials": Section("Trials", "trials", {"trials": _trials}),
     "reproduce": Section(
         "Reproduce",

@@ -138,7 +138,7 @@ def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: St
     now = as_written(spec)
     with suppress(BadInput):  # an earlier version's spec lacks keys that have a default now
         earlier = as_written(parse_spec(earlier))
-    may_change = set() if start == "report" else {"description", "evaluate", "gates"}
+    may_change = set() if start == "report" else {"description", "evaluate", "gates", "report"}
     other = sorted(key for key in now.keys() | earlier.keys() if now.get(key) != earlier.get(key))
     if set(other) - may_change:
         raise BadInput(

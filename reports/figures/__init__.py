@@ -5,11 +5,15 @@ from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.gates import gates
 from reports.figures.place import library, place, tabs
-from reports.figures.predictions import predictions
+from reports.figures.predictions import calibration, confusion
+from reports.figures.ranking import ranking
+from reports.figures.residuals import residuals, residuals_by_input
 from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
 
 __all__ = [
+    "calibration",
+    "confusion",
     "cost_curve",
     "differences",
     "effects",
@@ -21,8 +25,10 @@ __all__ = [
     "library",
     "parallel",
     "place",
-    "predictions",
     "progress",
+    "ranking",
+    "residuals",
+    "residuals_by_input",
     "slices",
     "tabs",
 ]

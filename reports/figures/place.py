@@ -95,7 +95,7 @@ def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str,
     chart["config"] = _CONFIG | {"legend": _CONFIG["legend"] | {"columnPadding": 40}}
     if known.get("rows"):
         chart["padding"] = {"left": 36, "top": 5, "right": 5, "bottom": 5}
-    if chart["width"] != "container":
+    if chart.get("width") != "container":  # facets have none of their own
         return chart
     return chart | {"width": _STILL_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}}
 

@@ -4,6 +4,7 @@ from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences
 from reports.tables.costs import costs, threshold
 from reports.tables.data import columns, data, validation
+from reports.tables.predictions import by_class, confused, hardest
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
 from reports.tables.trials import skipped, stacks, trials
@@ -11,15 +12,18 @@ from reports.tables.verdict import baselines, compared, decision, gates, next_st
 
 __all__ = [
     "baselines",
+    "by_class",
     "columns",
     "compared",
     "comparison",
+    "confused",
     "costs",
     "data",
     "decision",
     "differences",
     "effects",
     "gates",
+    "hardest",
     "next_steps",
     "of_run",
     "previews",

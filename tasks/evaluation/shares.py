@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tasks.evaluation.clusters import design_effect, fewest
-from tasks.evaluation.intervals import Array, NoInterval, UndefinedMetric
+from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Which rows are hits, and which rows count: both `[rows]`, bool."""
@@ -35,12 +35,17 @@ def clopper_pearson(hits: float, rows: float, confidence: float) -> tuple[float,
     >>> round(low, 3), round(high, 3)
     (0.006, 0.806)
     """
+    low, high = clopper_pearson_ends(np.array([hits]), np.array([rows]), confidence)
+    return float(low[0]), float(high[0])
+
+
+def clopper_pearson_ends(hits: np.ndarray, rows: np.ndarray, confidence: float) -> tuple[Array, Array]:
+    """As `clopper_pearson`, of many shares at once `[shares]`; of no rows it is 0 to 1."""
     from scipy.special import betaincinv
 
-    tail = (1 - confidence) / 2
-    misses = rows - hits
-    low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    tail, misses = (1 - confidence) / 2, rows - hits
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-300), 1 - tail), 1.0)
     return low, high
 
 
@@ -155,3 +160,37 @@ recall = _of_classes(_actual, "{}", MACRO_FACTOR)
 f1 = _of_classes(_either, "{}, actually or as predicted", float(np.sqrt(2)), _f1)
 """Of the rows that are positive or predicted so. In a macro mean every wrong row counts for two classes, so that its
 variance is doubled."""
+
+
+def of_one_class(
+    actual: np.ndarray, predicted: np.ndarray, confidence: float, groups: np.ndarray | None
+) -> dict[str, Interval]:
+    """Precision, recall and F1 of one class among others, each with its own exact interval (not joint over classes).
+
+    Args:
+        actual: Rows of the class `[rows]`, bool.
+        predicted: Rows predicted to be of it `[rows]`, bool.
+        confidence: In (0, 1).
+        groups: The group of each row `[rows]`, or None.
+
+    Returns:
+        By metric. NaN without an interval where no row counts; no interval where the rows are all of one group.
+    """
+    return {
+        "precision": _interval(_predicted(actual, predicted), confidence, groups, float),
+        "recall": _interval(_actual(actual, predicted), confidence, groups, float),
+        "f1": _interval(_either(actual, predicted), confidence, groups, _f1),
+    }
+
+
+def _interval(
+    rows: Rows, confidence: float, groups: np.ndarray | None, transform: Callable[[float], float]
+) -> Interval:
+    hit, counted = rows
+    if not counted.any():
+        return Interval(np.nan, None, None)
+    try:
+        mean, low, high = (transform(value) for value in _share(rows, confidence, groups))
+        return Interval(mean, low, high)
+    except NoInterval as found:
+        return Interval(transform(float(hit[counted].mean())), None, None, str(found))

@@ -493,6 +493,16 @@ class Gate(Frozen):
         return self
 
 
+class Report(Frozen):
+    """What the report may show."""
+
+    show_examples: bool = Field(
+        False,
+        description="show the values of the rows that the shipped model is most wrong about, and of some rows beside "
+        "their errors: in the report and in diagnosis.json; rows may be private, so not unless asked for",
+    )
+
+
 class Spec(Frozen):
     """One experiment, as its author wrote it."""
 
@@ -505,6 +515,7 @@ class Spec(Frozen):
     tune: Tune | None = Field(None, description="None: nothing is searched, every recipe is trained as it stands")
     evaluate: Evaluate = Field(Evaluate(), description="what decides, and what else is measured")
     gates: list[Gate] = Field(default=[], description="business thresholds of the shipped model")
+    report: Report = Field(Report(), description="what the report may show")
 
     @field_validator("name")
     @classmethod

@@ -73,6 +73,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A run up to its verdict, in a folder with a hostile name."""
     folder = tmp_path_factory.mktemp("hostile")
     spec = {"description": DESCRIPTION, "data": WAYS[request.param](folder), "model": "linear", "train": TRAIN}
+    spec["report"] = {"show_examples": True}
     if request.param == "texts":
         spec["model"] = "text"
     spec["compare"] = {"optimizer": ["sgd", "adam"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -150,3 +151,56 @@ def test_headings_and_pictures_are_labelled(page: Any) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("img:not([alt])").count() == 0
     assert page.locator("table:not(:has(caption))").count() == 0
+
+
+def saved(page: Any, button: Any, folder: Path) -> tuple[str, list[list[str]]]:
+    """The name and the rows of the CSV file that a button gives, pressed by keyboard."""
+    button.focus()
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    path = folder / "saved.csv"
+    download.value.save_as(path)
+    text = path.read_bytes().decode("utf-8")
+    assert text.startswith("\ufeff")
+    return download.value.suggested_filename, list(csv.reader(text[1:].splitlines()))
+
+
+def test_every_table_can_be_saved_as_csv(page: Any, tmp_path: Path) -> None:
+    tables = page.locator(".scroll > table")
+    buttons = page.locator("button.save")
+    assert buttons.count() == tables.count() > 5
+    labels = buttons.evaluate_all("all => all.map(button => button.getAttribute('aria-label'))")
+    place = labels.index("Save as CSV: Rows that the model is most wrong about")
+    name, rows = saved(page, buttons.nth(place), tmp_path)
+    assert name == "rows-that-the-model-is-most-wrong-about.csv"
+    shown = tables.nth(place).evaluate("table => [...table.rows].map(row => row.cells.length)")
+    assert [len(row) for row in rows] == shown
+    if rows[0][-1] == "Residual":
+        assert all(abs(float(row[2]) - float(row[1]) - float(row[3])) <= 2 for row in rows[1:])
+
+
+def test_a_saved_text_is_no_formula_and_a_saved_number_is_one(page: Any, tmp_path: Path) -> None:
+    cells = [
+        "=1+1",
+        "@SUM(A1)",
+        "+cmd|' /C calc'!A0",
+        "\uff1d1+1",
+        " =2",
+        "-a",
+        'a"b',
+        "\u22120.5",
+        "1,234.5",
+        "12%",
+        "-7",
+        "1, 2",
+    ]
+    page.locator("table").first.evaluate(
+        """(table, cells) => { table.rows[1].replaceChildren(...cells.map((text) => {
+            const cell = document.createElement("td"); cell.textContent = text; return cell; })); }""",
+        cells,
+    )
+    _, rows = saved(page, page.locator("button.save").first, tmp_path)
+    assert rows[1] == ["'=1+1", "'@SUM(A1)", "'+cmd|' /C calc'!A0", "'\uff1d1+1", "'=2", "'-a", 'a"b', *NUMBERS]
+
+
+NUMBERS = ["-0.5", "1234.5", "12%", "-7", "1, 2"]

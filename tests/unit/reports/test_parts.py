@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import binomtest
 
 from reports import figures, tables
 from reports.figures.curves import aggregate, in_epochs
@@ -99,7 +98,6 @@ def all_charts(run: Run) -> dict[str, Any]:
         **figures.effects(run.verdict, run.plan),
         **search_charts(run),
         **figures.learning_curves(run.curves, run.trials, run.plan, run.verdict),
-        **figures.predictions(run.predictions, run.splits, run.verdict, run.plan),
     }
 
 
@@ -269,36 +267,6 @@ def test_the_learning_rate_is_drawn_where_it_changes(binary: Run) -> None:
     rates = changed["name"] == "learning_rate"
     changed.loc[rates, "value"] /= changed.loc[rates, "epoch"]
     assert "Learning rate" in figures.learning_curves(changed, binary.trials, binary.plan, binary.verdict)
-
-
-def test_the_confusion_matrix_counts_every_test_row(binary: Run) -> None:
-    chart = figures.predictions(binary.predictions, binary.splits, binary.verdict, binary.plan)[
-        "Confusion matrix"
-    ].to_dict()
-    (cells,) = chart["datasets"].values()
-    assert sum(cell["rows"] for cell in cells) == binary.plan.parts["test"]
-    shipped = binary.verdict.shipped
-    right = sum(cell["rows"] for cell in cells if cell["actual"] == cell["predicted"])
-    assert right / binary.plan.parts["test"] == pytest.approx(shipped.metrics["accuracy"].mean)
-
-
-def test_the_shares_of_the_reliability_chart_have_the_intervals_of_shares(binary: Run) -> None:
-    chart = figures.predictions(binary.predictions, binary.splits, binary.verdict, binary.plan)["Reliability"].to_dict()
-    bins = next(rows for rows in chart["datasets"].values() if "rows" in rows[0])
-    for each in bins:
-        exact = binomtest(round(each["observed"] * each["rows"]), each["rows"]).proportion_ci(method="exact")
-        assert (each["low"], each["high"]) == pytest.approx((exact.low, exact.high), abs=1e-4)
-
-
-def test_the_reliability_chart_counts_groups(binary: Run) -> None:
-    def bars(splits: Any) -> list[dict[str, Any]]:
-        chart = figures.predictions(binary.predictions, splits, binary.verdict, binary.plan)["Reliability"].to_dict()
-        return next(rows for rows in chart["datasets"].values() if "rows" in rows[0])
-
-    alone = bars(binary.splits.assign(group="lucas"))
-    assert all(each["low"] is each["high"] is None for each in alone)
-    few = bars(binary.splits.assign(group=(binary.splits["row"] % 3).astype(str)))
-    assert any(each["high"] - each["low"] > 0.8 for each in few)
 
 
 def test_recipes_keep_their_own_colour_and_dash() -> None:

@@ -1,0 +1,14 @@
+"""A button under each table of the page that saves it as CSV, without a server and without a library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports.markup import raw
+
+_SCRIPT = Path(__file__).parent / "theme" / "save.js"
+
+
+def script() -> str:
+    """What makes the buttons, once a page, last. Without scripts there is none that does nothing."""
+    return raw(f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>")

@@ -1,0 +1,222 @@
+"""The section on the shipped model's predictions: its parts, each from the run to Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reports import figures, tables
+from reports.escape import safe
+from reports.markup import raw, titled
+from reports.numbers import count
+from reports.run import Run
+from tasks.choice import choose
+from tasks.evaluation.calibration import calibration_error, error_by_chance
+from tasks.evaluation.predicted import Predicted
+from tasks.evaluation.wording import number
+from tasks.records.diagnosis import Diagnosis
+from tasks.records.verdict import Verdict
+
+_NOT_KEPT = "No model was shipped, or its predictions were not kept."
+_NOT_RECORDED = "This run was judged by a version that did not record it. To have it, judge again: --from judge."
+
+_PRIVATE = "Their values are not shown, since rows may be private; the spec's report: {show_examples: true} shows them."
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The shipped model's rows of the judged part, and the classes that it answers.
+
+    Args:
+        of: What is predicted.
+        verdict: Whose model it is.
+        classes: Names, in order.
+        positive: Position of the class of interest, of two classes.
+        answer: The predicted class `[rows]`.
+    """
+
+    of: Predicted
+    verdict: Verdict
+    classes: list[str]
+    positive: int | None
+    answer: np.ndarray
+
+    @classmethod
+    def read(cls, run: Run) -> Decided | None:
+        """None where no model was shipped, its predictions were not kept, or there are no classes."""
+        predicted = _predicted(run)
+        if predicted is None or run.verdict is None or predicted.prediction.ndim == 1:
+            return None
+        verdict, classes = run.verdict, [str(name) for name in run.plan.data.classes or ()]
+        costs = run.plan.decides.costs if run.plan.decides else None
+        answer = choose(predicted.prediction, costs=costs.matrix if costs else None)
+        if len(classes) != 2:
+            return cls(predicted, verdict, classes, None, answer)
+        positive = classes.index(verdict.positive.name) if verdict.positive else 1
+        if verdict.operating_point:
+            above = predicted.prediction[:, positive] >= verdict.operating_point.threshold
+            answer = np.where(above, positive, 1 - positive)
+        return cls(predicted, verdict, classes, positive, answer)
+
+
+def _predicted(run: Run) -> Predicted | None:
+    verdict = run.verdict
+    if not verdict or not verdict.shipped:
+        return None
+    return Predicted.read(run.predictions, run.splits, verdict.shipped.trial_id, verdict.part)
+
+
+def _of_classes(part: Callable[[Decided], str]) -> Callable[[Run], str]:
+    """The part of a run whose target has classes; nothing of another."""
+
+    def made(run: Run) -> str:
+        found = Decided.read(run)
+        return "" if found is None else part(found)
+
+    return made
+
+
+def about(run: Run) -> str:
+    """Which model and rows the section is of."""
+    predicted = _predicted(run)
+    if predicted is None or run.verdict is None or run.verdict.shipped is None:
+        return raw(f'<p class="quiet">{safe(_NOT_KEPT)}</p>')
+    verdict = run.verdict
+    said = f"Of {verdict.saved}, on {count(len(predicted.rows))} rows of the {verdict.part} part"
+    decided = Decided.read(run)
+    if decided and decided.positive is not None and verdict.operating_point:
+        threshold = number(verdict.operating_point.threshold)
+        said += f"; {decided.classes[decided.positive]} is predicted from a probability of {threshold} on"
+    grouped = " Rows of one group count together in every interval." if predicted.groups is not None else ""
+    return raw(f'<p class="under">{safe(f"{said}.{grouped}")}</p>')
+
+
+def _by_class(decided: Decided) -> str:
+    body = tables.by_class(decided.of, decided.answer, decided.classes, decided.verdict.confidence)
+    return titled("Class by class", body)
+
+
+def _confusion(decided: Decided) -> str:
+    charts = figures.confusion(decided.of.target, decided.answer, decided.classes)
+    chart = figures.tabs(
+        charts,
+        caption="A row is an actual class, and its cells add up to 100%: the share of its rows that each class was "
+        "predicted for, and how many rows these are.",
+    )
+    return titled("Confusion matrix", chart + tables.confused(decided.of.target, decided.answer, decided.classes))
+
+
+def _curves(decided: Decided) -> str:
+    verdict = decided.verdict
+    found = figures.ranking(decided.of, decided.classes, decided.positive, verdict.confidence, verdict.operating_point)
+    band = (
+        f"The band is pointwise: at any one place of the horizontal axis, chosen beforehand, it holds the curve of all "
+        f"such rows in {verdict.confidence:.0%} of test parts or more. The whole curve lies in it less often."
+    )
+    if decided.positive is not None:
+        under = f"{band} The ring is the threshold in use. Dashed: rows ranked at random."
+    else:
+        under = f"Each class against all others. {found.said} The macro average counts every class alike. {band}"
+    return titled("Ranking: ROC and precision-recall", figures.tabs(found.charts, caption=under, empty=found.said))
+
+
+def _calibration(decided: Decided) -> str:
+    confidence, groups, prediction = decided.verdict.confidence, decided.of.groups, decided.of.prediction
+    if decided.positive is not None:
+        probability, hit = prediction[:, decided.positive], decided.of.target == decided.positive
+        words = ("Predicted probability", f"Observed share of {decided.classes[decided.positive]}")
+    else:
+        probability, hit = prediction.max(axis=1), prediction.argmax(axis=1) == decided.of.target
+        words = ("Probability of the predicted class", "Share that was right")
+    error = calibration_error(probability, hit)
+    by_chance = (
+        ""
+        if groups is not None
+        else f" Probabilities that are right stay below {error_by_chance(probability, confidence):.1%} on so many rows "
+        f"in {confidence:.0%} of cases."
+    )
+    chart = figures.calibration(probability, hit, groups, confidence, *words)
+    under = (
+        f"Ten bins of equal width; a dot's size is its rows, its bar the {confidence:.0%} interval of that bin. "
+        f"On the dashed line, what is predicted happens as often. Expected calibration error: {error:.1%}.{by_chance}"
+    )
+    return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under))
+
+
+def _residuals(run: Run) -> str:
+    predicted = _predicted(run)
+    if predicted is None or run.verdict is None or predicted.prediction.ndim > 1:
+        return ""
+    charts = figures.residuals(predicted, run.plan.data.target, run.verdict.confidence)
+    caption = (
+        "Residuals are predicted minus actual: above zero, the model says too much. Along the prediction, a black "
+        f"point is the mean of about equally many rows, its bar that mean's own {run.verdict.confidence:.0%} interval."
+    )
+    return titled("Predicted and actual", figures.tabs(charts, caption=caption))
+
+
+def _residuals_by_input(run: Run) -> str:
+    predicted = _predicted(run)
+    if predicted is None or run.verdict is None or predicted.prediction.ndim > 1:
+        return ""
+    recorded = _diagnosis(run)
+    if recorded is None:
+        body = raw(f'<p class="quiet">{safe(_NOT_RECORDED)}</p>')
+    elif not recorded.residuals:
+        body = raw('<p class="quiet">There are no columns of numbers or categories, or too few rows, to look at.</p>')
+    else:
+        found = recorded.residuals
+        rows = (
+            "Dots are some rows."
+            if any(each.dots for each in found)
+            else "Single rows are not shown; report: {show_examples: true} shows some."
+        )
+        caption = (
+            f"The {len(found)} of {recorded.inputs} inputs that the residuals go with most; the title's percentage is "
+            "the share of their variance that lies between parts of the input. Shaded: the middle half of the "
+            f"residuals. Black: their mean, with its own {run.verdict.confidence:.0%} interval. {rows}"
+        )
+        body = figures.tabs(figures.residuals_by_input(found), caption=caption)
+    return titled("Residuals by input", body)
+
+
+def _hardest(run: Run) -> str:
+    predicted = _predicted(run)
+    if predicted is None:
+        return ""
+    recorded = _diagnosis(run)
+    asked = bool(run.plan.spec.get("report", {}).get("show_examples"))
+    classes = [str(name) for name in run.plan.data.classes or ()]
+    decided = Decided.read(run)
+    body = tables.hardest(
+        predicted,
+        None if decided is None else decided.answer,
+        classes,
+        recorded.examples if recorded else None,
+        run.pictures,
+    )
+    if recorded is None or recorded.examples is None:
+        said = _NOT_RECORDED if asked and recorded is None else _PRIVATE
+        body += raw(f'<p class="under">{safe(said)}</p>')
+    return titled("Rows that the model is most wrong about", body)
+
+
+def _diagnosis(run: Run) -> Diagnosis | None:
+    shipped = run.verdict.shipped if run.verdict else None
+    recorded = run.diagnosis
+    return recorded if recorded and shipped and recorded.trial_id == shipped.trial_id else None
+
+
+PARTS: dict[str, Callable[[Run], str]] = {
+    "predictions": about,
+    "by class": _of_classes(_by_class),
+    "confusion matrix": _of_classes(_confusion),
+    "ROC and precision-recall": _of_classes(_curves),
+    "calibration": _of_classes(_calibration),
+    "residuals": _residuals,
+    "residuals by input": _residuals_by_input,
+    "hardest rows": _hardest,
+}
+"""By the name that a failure is reported under, in the order of the section."""

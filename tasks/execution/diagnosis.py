@@ -1,0 +1,165 @@
+"""What the report says of the shipped network and can't read in the run's tables: writes diagnosis.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import Dataset
+from tasks.evaluation.predicted import Predicted
+from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
+from tasks.inputs.prepared import Prepared
+from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals, ResidualLevel
+from tasks.records.verdict import Verdict
+from tasks.run_folder import write_bytes
+
+EXAMPLES = 20
+COLUMNS = 40
+"""Of a row, at most."""
+
+LETTERS = 300
+"""Of a value, at most."""
+
+PIXELS = 96
+"""The longer side of a picture, at most."""
+
+INPUTS = 6
+DOTS = 250
+
+
+def write_diagnosis(
+    run: Path, prepared: Prepared, verdict: Verdict, predictions: pd.DataFrame, splits: pd.DataFrame, *, shown: bool
+) -> None:
+    """Writes diagnosis.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
+    verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
+
+    Args:
+        run: The run's folder.
+        predictions, splits: Its tables.
+        shown: Whether rows' own values may be written.
+    """
+    (run / Diagnosis.FILE).unlink(missing_ok=True)
+    for old in (run / "previews").glob("example-*.png"):
+        old.unlink()
+    if not verdict.shipped:
+        return
+    predicted = Predicted.read(predictions, splits, verdict.shipped.trial_id, verdict.part)
+    if predicted is None:
+        return
+    inputs = prepared.dataset.numbers + prepared.dataset.categories
+    regression = prepared.dataset.classes is None and bool(inputs)
+    Diagnosis(
+        trial_id=verdict.shipped.trial_id,
+        examples=_examples(run, prepared, predicted.hardest(EXAMPLES)) if shown else None,
+        residuals=_residuals(prepared.dataset, inputs, predicted, verdict.confidence, shown) if regression else None,
+        inputs=len(inputs),
+    ).write(run)
+
+
+def _examples(run: Path, prepared: Prepared, predicted: Predicted) -> Examples:
+    dataset = prepared.dataset
+    if dataset.medium is not None and isinstance(dataset.medium.values, np.ndarray):
+        pictures = [_picture(prepared, row, run / "previews" / f"example-{row}.png") for row in predicted.rows]
+        shown = [
+            Example(row=int(row), values=[], picture=picture)
+            for row, picture in zip(predicted.rows, pictures, strict=True)
+        ]
+        return Examples(columns=[], left_out=0, rows=shown)
+    table = _table(dataset, predicted.rows)
+    columns = [name for name in table.columns if name != dataset.target_name]
+    values = table[columns[:COLUMNS]].itertuples(index=False, name=None)
+    return Examples(
+        columns=[str(name) for name in columns[:COLUMNS]],
+        left_out=max(0, len(columns) - COLUMNS),
+        rows=[
+            Example(row=int(row), values=[_text(value) for value in each])
+            for row, each in zip(predicted.rows, values, strict=True)
+        ],
+    )
+
+
+def _table(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+    """The source's columns of these rows as they were written; where they were not kept, the inputs."""
+    if dataset.streamed is not None:
+        found, start = [], 0
+        for chunk in dataset.streamed.raw.chunks():
+            inside = rows[(rows >= start) & (rows < start + len(chunk))]
+            found.append(chunk.iloc[inside - start].set_axis(inside))
+            start += len(chunk)
+        return pd.concat(found).loc[rows]
+    source = dataset.written if len(dataset.written.columns) else dataset.raw
+    assert isinstance(source, pd.DataFrame)
+    return source.iloc[rows]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]}…"
+
+
+def _picture(prepared: Prepared, row: int, path: Path) -> str:
+    """Writes an image or a spectrogram, as the network is given it."""
+    import cv2
+
+    picture = prepared.dataset.form.preview.show(prepared.features[[row]], [], prepared.dataset)
+    assert isinstance(picture, np.ndarray)
+    factor = PIXELS / max(picture.shape[:2])
+    if factor < 1:
+        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    done, content = cv2.imencode(".png", picture[..., ::-1] if picture.ndim == 3 else picture)
+    if not done:
+        raise RuntimeError(f"OpenCV can't write {path}")
+    path.parent.mkdir(exist_ok=True)
+    return write_bytes(path, content.tobytes()).name
+
+
+def _residuals(
+    dataset: Dataset, names: list[str], predicted: Predicted, confidence: float, shown: bool
+) -> list[InputResiduals]:
+    """The inputs along which the network is off most."""
+    table = dataset.table
+    if dataset.streamed is None:
+        table = table.iloc[predicted.rows]
+    else:  # rows in memory only
+        sample = dataset.streamed.sample
+        held = np.isin(predicted.rows, sample)
+        predicted = predicted.at(np.flatnonzero(held))
+        table = table.iloc[np.searchsorted(sample, predicted.rows)]
+    if len(predicted.rows) < 2 * FEWEST:
+        return []
+    found = [by_input(name, table[name], predicted.residuals, confidence, predicted.groups) for name in names]
+    ranked = sorted((each for each in found if each), key=lambda each: -each.association)[:INPUTS]
+    return [
+        InputResiduals(
+            name=each.name,
+            number=each.number,
+            association=each.association,
+            levels=[ResidualLevel(**asdict(level)) for level in each.levels],
+            dots=_dots(table[each.name], each, predicted) if shown else [],
+        )
+        for each in ranked
+    ]
+
+
+def _dots(values: pd.Series, of: ByInput, predicted: Predicted) -> list[Dot]:
+    """Some rows at random, those with a value first in line for a number."""
+    places = np.flatnonzero(values.notna().to_numpy()) if of.number else np.arange(len(values))
+    if len(places) > DOTS:
+        places = np.sort(np.random.default_rng(0).choice(places, DOTS, replace=False))
+    names = {level.name for level in of.levels}
+    residual = predicted.residuals
+
+    def value(place: int) -> float | str:
+        found = values.iloc[place]
+        if of.number:
+            return float(found)
+        return MISSING if pd.isna(found) else str(found) if str(found) in names else OTHERS
+
+    return [Dot(value(int(place)), float(residual[place])) for place in places]

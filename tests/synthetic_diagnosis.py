@@ -1,0 +1,64 @@
+"""A diagnosis.json for a fabricated run (`tests.synthetic_run`): inputs that its shipped model is off along."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.run import read_run
+from tasks.evaluation.predicted import Predicted
+from tasks.evaluation.residuals import by_input
+from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals, ResidualLevel
+
+
+def write_synthetic_diagnosis(
+    folder: Path, *, shown: bool = True, names: tuple[str, str, str] = ("age", "fare", "port")
+) -> Diagnosis:
+    """Of the run in `folder`, whose model must be shipped and its predictions kept.
+
+    Args:
+        shown: Whether rows' values stand in it.
+        names: Of two numbers and a category; also the category's values.
+    """
+    run = read_run(folder)
+    assert run.verdict and run.verdict.shipped
+    trial_id = run.verdict.shipped.trial_id
+    of = Predicted.read(run.predictions, run.splits, trial_id, run.verdict.part)
+    assert of is not None
+    rng = np.random.default_rng(0)
+    regression = of.prediction.ndim == 1
+    inputs = pd.DataFrame(
+        {
+            names[0]: of.residuals + rng.normal(size=len(of.rows)) if regression else of.losses,
+            names[1]: np.where(rng.random(len(of.rows)) < 0.1, np.nan, rng.normal(size=len(of.rows))),
+            names[2]: rng.choice(np.array([*names, None], dtype=object), len(of.rows)),
+        }
+    )
+    residuals = None
+    if regression:
+        found = [by_input(name, inputs[name], of.residuals, 0.95, of.groups) for name in names]
+        residuals = [
+            InputResiduals(
+                name=each.name,
+                number=each.number,
+                association=each.association,
+                levels=[ResidualLevel(**asdict(level)) for level in each.levels],
+                dots=[Dot(1.5 if each.number else names[0], -20.0)] if shown else [],
+            )
+            for each in found
+            if each
+        ]
+    rows = [
+        Example(row=int(row), values=[names[0], None, f"{number}"]) for number, row in enumerate(of.hardest(20).rows)
+    ]
+    made = Diagnosis(
+        trial_id=trial_id,
+        examples=Examples(columns=list(names), left_out=2, rows=rows) if shown else None,
+        residuals=residuals,
+        inputs=3,
+    )
+    made.write(folder)
+    return made
