@@ -113,6 +113,9 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
         console.print(f"\n[bold]model[/] {marked(f'{model}: {said}')} (the default for these data)")
     console.print(f"\n[bold]recipes[/] {len(plan.recipes)}, decided by {plan.metric}")
+    if plan.decides and plan.decides.chosen and len(plan.data.classes or ()) == 2:
+        said = f"{plan.data.positive} is predicted where its probability reaches a threshold, {plan.decides.chosen}"
+        console.print(f"{marked(said)} (evaluate.threshold says otherwise)", highlight=False)
     for recipe in plan.recipes:
         console.print(f"  {recipe.recipe_id}  {marked(recipe.recipe)}")
     for item in plan.skipped:

@@ -15,13 +15,6 @@ from tasks.records.verdict import CurvePoint, Estimate, OperatingPoint, PointCos
 
 _POINTS = 101
 """Of the curve of costs over thresholds, at most."""
-_HOW = {
-    "fixed": "as the spec gives it",
-    "cost": "of the least cost on the validation part",
-    "recall_at_least": "the highest that finds {value:.4g} of the positives of the validation part",
-    "precision_at_least": "the lowest at which {value:.4g} of the alarms of the validation part are right",
-    "alarms_at_most": "the lowest that raises an alarm for {value:.4g} of the validation part's rows",
-}
 
 
 def operating_point(
@@ -52,7 +45,7 @@ def operating_point(
         threshold=thresholds[trial],
         low=low,
         high=high,
-        how=_HOW[how.rule or "fixed"].format(value=how.value or 0),
+        how=how.chosen,
     )
     if how.costs is None:
         return point

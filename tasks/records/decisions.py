@@ -11,6 +11,15 @@ from tasks.records.documents import OMITTED, Number
 Rule = Literal["fixed", "cost", "recall_at_least", "precision_at_least", "alarms_at_most"]
 
 
+_CHOSEN: dict[Rule, str] = {
+    "fixed": "as the spec gives it",
+    "cost": "chosen for the least cost on the validation part",
+    "recall_at_least": "chosen as the highest that finds {value:.4g} of the positives of the validation part",
+    "precision_at_least": "chosen as the lowest at which {value:.4g} of the alarms on the validation part are right",
+    "alarms_at_most": "chosen as the lowest that raises an alarm for {value:.4g} of the validation part's rows",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What answers cost. Gains are negative.
@@ -46,3 +55,8 @@ class Decides:
     rule: Annotated[Rule | None, OMITTED] = None
     value: Annotated[Number | None, OMITTED] = None
     costs: Annotated[Costs | None, OMITTED] = None
+
+    @property
+    def chosen(self) -> str | None:
+        """How a threshold is, in words; None: the likeliest class is predicted."""
+        return None if self.rule is None else _CHOSEN[self.rule].format(value=self.value or 0)

@@ -65,11 +65,11 @@ def gist(name: str) -> str:
 
 
 def joining(classes: Iterable[str]) -> str:
-    """What to write so that spellings of one class are joined: `data.classes: {no: [No, no], yes: [Yes, yes]}`."""
+    """What to write so that spellings of one class are joined, under the first: `data.classes: {No: [No, no]}`."""
     found: dict[str, list[str]] = {}
     for name in classes:
         found.setdefault(gist(name), []).append(name)
-    return f"data.classes: {yaml_flow(found)}"
+    return f"data.classes: {yaml_flow({names[0].strip(): names for names in found.values()})}"
 
 
 def yaml_list(names: Iterable[str]) -> str:

@@ -53,8 +53,8 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the stages prepare raises where rows of the test part are read."""
     prepare, prepare_folds = stages.prepare, stages.prepare_folds
 
-    def whole(dataset: Any, splits: pd.DataFrame) -> Prepared:
-        ready = prepare(dataset, splits)
+    def whole(dataset: Any, splits: pd.DataFrame, deciding: Any) -> Prepared:
+        ready = prepare(dataset, splits, deciding)
         return guarded(ready, ready.rows["test"])
 
     def folds(dataset: Any, splits: pd.DataFrame, **options: Any) -> dict[int | None, Prepared]:
