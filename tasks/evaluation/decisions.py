@@ -7,14 +7,14 @@ whether they are or not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.choice import choose
-from tasks.evaluation.intervals import RESAMPLES, Array, draws
+from tasks.evaluation.intervals import RESAMPLES, Array
 from tasks.records.decisions import Decides
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tasks.evaluation.metrics import Metric
 
-_SHARE = 1 / 3
+_SHARE, _MOST = 1 / 3, 20_000
+"""Of the rows (or groups), and in all: the size of the resamples that say how far a threshold moves."""
 THRESHOLD = "threshold"
 """In table `metrics`, of each trial: from which probability on it predicts the positive class."""
 
@@ -92,26 +93,29 @@ class Deciding:
             return None
         if self.how.rule == "fixed":
             return float(self.how.value or 0)
-        curve = self.curve(target, prediction, rows)
-        return float(curve.thresholds[curve.chosen(np.ones((1, len(target))), self.how)[0]])
-
-    def curve(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> Curve:
-        """Every threshold that makes a difference; as for `threshold`."""
-        assert self.positive is not None
-        costs = self.of_answers(target, rows)
-        extra = costs[:, self.positive] - costs[:, 1 - self.positive] if costs is not None else np.zeros(len(target))
-        base = costs[:, 1 - self.positive] if costs is not None else np.zeros(len(target))
-        return Curve.of(prediction[:, self.positive], target == self.positive, base, extra)
+        return self._chosen(self._scores(target, prediction, rows))
 
     def moves(self, target: np.ndarray, prediction: Array, rows: np.ndarray, groups: np.ndarray | None) -> Array:
         """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`.
 
-        A resample has a third of the rows (m out of n, Bickel, Götze & van Zwet 1997): a best threshold nears the truth
-        by the cube root of the rows, and the bootstrap of all rows is too narrow there (`tests.bench.costs`).
+        A resample has a third of the rows, and of very many rows fewer (m out of n, Bickel, Götze & van Zwet 1997): a
+        best threshold nears the truth by the cube root of the rows, and the bootstrap of all rows is too narrow there
+        (`tests.bench.costs`).
         """
-        curve = self.curve(target, prediction, rows)
-        chunks = draws(len(target), groups, RESAMPLES, np.random.default_rng(0), _SHARE)
-        return np.concatenate([curve.thresholds[curve.chosen(weights, self.how)] for weights in chunks])
+        scores = self._scores(target, prediction, rows)
+        drawn = _resamples(len(target), groups)
+        return np.array([self._chosen(tuple(each[some] for each in scores)) for some in drawn])
+
+    def _scores(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> tuple[Array, ...]:
+        """What `Curve.of` takes."""
+        assert self.positive is not None
+        costs = self.of_answers(target, rows)
+        extra = np.zeros(len(target)) if costs is None else costs[:, self.positive] - costs[:, 1 - self.positive]
+        return prediction[:, self.positive], (target == self.positive).astype(np.float64), extra
+
+    def _chosen(self, scores: tuple[Array, ...]) -> float:
+        curve = Curve.of(*scores)
+        return float(curve.thresholds[curve.chosen(self.how)])
 
     def of_answers(self, target: np.ndarray, rows: np.ndarray) -> Array | None:
         """What each possible answer costs, `[rows, classes]`; None: nothing, or the target is a value."""
@@ -168,22 +172,25 @@ class Curve:
 
     Args:
         thresholds: `[points]`, falling; between the probabilities of neighbouring rows.
-        order: The rows, the highest probability first.
-        ends: `[points]`: so many of the ordered rows are predicted positive.
-        positive: `[rows]` in that order, 1 where it is the actual class.
-        base: Mean-forming costs of the rows if none is predicted positive, in that order.
-        extra: What predicting a row positive costs more, in that order.
+        alarms: Rows that are predicted positive there.
+        hits: Those of them that are.
+        extra: What all of them together cost more than if none was.
     """
 
     thresholds: Array
-    order: np.ndarray
-    ends: np.ndarray
-    positive: Array
-    base: Array
+    alarms: Array
+    hits: Array
     extra: Array
 
     @classmethod
-    def of(cls, probability: Array, positive: np.ndarray, base: Array, extra: Array) -> Curve:
+    def of(cls, probability: Array, positive: Array, extra: Array) -> Curve:
+        """Of rows.
+
+        Args:
+            probability: Of the positive class `[rows]`.
+            positive: 1 where it is the actual class, else 0.
+            extra: What predicting a row positive costs more than not to.
+        """
         order = np.argsort(-probability, kind="stable")
         ranked = probability[order]
         last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # of each run of equal probabilities
@@ -191,51 +198,51 @@ class Curve:
         between = np.r_[(above[:-1] + above[1:]) / 2, 0.0]
         between = np.where(between >= np.r_[above[:-1], np.inf], above, between)  # neighbouring floats
         none = (1 + above[0]) / 2 if above[0] < 1 else np.nextafter(1.0, 2.0)
-        return cls(
-            np.r_[none, between],
-            order,
-            np.r_[0, last + 1],
-            positive[order].astype(np.float64),
-            base[order],
-            extra[order],
-        )
+        hits, costs = (np.r_[0.0, np.cumsum(each[order])[last]] for each in (positive, extra))
+        return cls(np.r_[none, between], np.r_[0.0, last + 1.0], hits, costs)
 
-    def cost(self, weights: Array) -> Array:
-        """The mean cost at each threshold, `[resamples, points]`, rows weighted by `weights` `[resamples, rows]`."""
-        weights = weights[:, self.order]
-        total = np.cumsum(np.hstack([np.zeros((len(weights), 1)), weights * self.extra]), axis=1)[:, self.ends]
-        return (total + (weights @ self.base)[:, None]) / weights.sum(axis=1, keepdims=True)
-
-    def chosen(self, weights: Array, how: Decides) -> np.ndarray:
-        """Which threshold a rule chooses, `[resamples]` positions in `thresholds`. Of equally good ones the middle.
+    def chosen(self, how: Decides) -> int:
+        """Which threshold a rule chooses, a position in `thresholds`. Of equally good ones the middle.
 
         A limit that no threshold keeps is kept as nearly as can be.
         """
+        limit = float(how.value or 0)
         if how.rule == "cost":
-            cost = self.cost(weights)
-            return _middle(cost <= cost.min(axis=1, keepdims=True) + 1e-12)
-        weights, limit = weights[:, self.order], float(how.value or 0)
-        nothing = np.zeros((len(weights), 1))
-        hits = np.cumsum(np.hstack([nothing, weights * self.positive]), axis=1)[:, self.ends]
-        alarms = np.cumsum(np.hstack([nothing, weights]), axis=1)[:, self.ends]
+            return _middle(self.extra <= self.extra.min() + 1e-9)
         if how.rule == "recall_at_least":  # the fewest alarms that reach it
-            return (hits >= limit * hits[:, -1:] - 1e-9).argmax(axis=1)
+            return int((self.hits >= limit * self.hits[-1] - 1e-9).argmax())
         if how.rule == "alarms_at_most":  # the most alarms within it
-            return _last(alarms <= limit * alarms[:, -1:] + 1e-9)
-        precision = np.divide(hits, alarms, out=np.zeros_like(hits), where=alarms > 0)
-        kept = (precision >= limit - 1e-12) & (alarms > 0)
-        return np.where(kept.any(axis=1), _last(kept), precision.argmax(axis=1))  # the most hits that keep it
+            return _last(self.alarms <= limit * self.alarms[-1] + 1e-9)
+        precision = np.divide(self.hits, self.alarms, out=np.zeros_like(self.hits), where=self.alarms > 0)
+        kept = (precision >= limit - 1e-12) & (self.alarms > 0)
+        return _last(kept) if kept.any() else int(precision.argmax())  # the most hits that keep it
 
 
-def _last(true: np.ndarray) -> np.ndarray:
-    """The last position in each row that is true."""
-    return true.shape[1] - 1 - true[:, ::-1].argmax(axis=1)
+def _resamples(rows: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Places of drawn rows; groups are drawn whole."""
+    rng = np.random.default_rng(0)
+    units = None if groups is None else _members(groups)
+    count = rows if units is None else len(units)
+    size = max(1, round(min(_SHARE, _MOST / rows) * count))
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(count, size=size)
+        yield drawn if units is None else np.concatenate([units[unit] for unit in drawn])
 
 
-def _middle(true: np.ndarray) -> np.ndarray:
-    """The middle of the first run of true positions in each row."""
-    first = true.argmax(axis=1)
-    after = np.hstack([true, np.zeros((len(true), 1), bool)])
-    place = np.arange(after.shape[1])
-    stop = np.where(~after & (place > first[:, None]), place, after.shape[1]).min(axis=1)
+def _members(groups: np.ndarray) -> list[np.ndarray]:
+    """The places of each group's rows."""
+    _, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(of_row, kind="stable"), np.cumsum(counts)[:-1])
+
+
+def _last(true: np.ndarray) -> int:
+    """The last position that is true."""
+    return int(np.flatnonzero(true)[-1])
+
+
+def _middle(true: np.ndarray) -> int:
+    """The middle of the first run of true positions."""
+    first = int(true.argmax())
+    after = np.flatnonzero(~true[first:])
+    stop = first + int(after[0]) if len(after) else len(true)
     return (first + stop - 1) // 2

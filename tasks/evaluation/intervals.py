@@ -136,14 +136,8 @@ def resample(
     return {key: np.concatenate(values) for key, values in chunks.items()}
 
 
-def draws(
-    rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator, share: float = 1.0
-) -> Iterator[Array]:
-    """How often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`.
-
-    Args:
-        share: How large a resample is, as a share of the rows (or groups).
-    """
+def draws(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+    """How often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`."""
     unit_of_row = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = rows if unit_of_row is None else int(unit_of_row.max()) + 1
     chunk = max(1, _CELLS // rows)
@@ -151,7 +145,7 @@ def draws(
         size = min(chunk, resamples - start)
         counts = np.empty((size, units))
         for i in range(size):
-            counts[i] = np.bincount(rng.integers(units, size=max(1, round(share * units))), minlength=units)
+            counts[i] = np.bincount(rng.integers(units, size=units), minlength=units)
         yield counts if unit_of_row is None else counts[:, unit_of_row]
 
 

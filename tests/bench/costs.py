@@ -131,11 +131,11 @@ def measure(task: tuple[str, int, int]) -> Cell:
             answered += 1
             false += found.high < truth
             held += found.low <= truth <= found.high
-        if best is not None and repeat < max(1, repeats // 4):
+        if best is not None and repeat < max(1, repeats // 10):
             chosen = own.threshold(target, probability, places)
             low, high = np.quantile(own.moves(target, probability, places, None), [0.025, 0.975])
             inside += low <= best <= high
-            if repeat < max(1, repeats // 40):
+            if repeat < max(1, repeats // 100):
                 excess.append(cost_of(how, population, chosen) / truth - 1)
     return Cell(
         case,
@@ -144,7 +144,7 @@ def measure(task: tuple[str, int, int]) -> Cell:
         false / repeats,
         held / answered if answered else float("nan"),
         answered / repeats,
-        None if best is None else inside / max(1, repeats // 4),
+        None if best is None else inside / max(1, repeats // 10),
         float(np.mean(excess)) if excess else None,
     )
 

@@ -121,6 +121,15 @@ def test_without_a_rule_the_likeliest_class_is_predicted_and_nothing_has_a_cost(
         answers.read_by(METRICS[COST])
 
 
+def test_groups_are_drawn_whole() -> None:
+    """Each group knows one class only: a resample of whole groups may miss one."""
+    target = np.repeat([0, 1], 60)
+    prediction = np.column_stack([1 - (target + 0.5) / 2, (target + 0.5) / 2])
+    rows, groups = np.arange(120), np.repeat(np.arange(6), 20)
+    alone, together = (deciding().moves(target, prediction, rows, each) for each in (None, groups))
+    assert len(set(alone)) == 1 < len(set(together))
+
+
 def test_thresholds_move_less_the_more_rows_there_are() -> None:
     rng = np.random.default_rng(0)
     spread = []
