@@ -10,11 +10,14 @@ from tasks.evaluation.metrics import COST
 from tasks.evaluation.slices import FEWEST_ROWS
 from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, Verdict
 
+_RATES = ("Selection rate", "True positive rate", "False positive rate")
+
 
 def slicing(verdict: Verdict, found: JudgedSlicing) -> str:
     """One slicing: its slices as a table, the fairness differences, and the worst slice in words."""
     columns = _columns(verdict, found)
     decimals = {name: places(estimates) for name, estimates in columns.items()}
+    decimals |= {name: min(decimals[name], 3) for name in _RATES if name in decimals}  # a narrower table
     counted = any(each.positives is not None for each in found.slices)
     head = [_head(found), "#Rows", *(["#Positives"] if counted else []), *(f"#{name}" for name in columns)]
     rows = [
@@ -46,9 +49,9 @@ def _columns(verdict: Verdict, found: JudgedSlicing) -> dict[str, list[Estimate 
     metric = title(verdict.metric, verdict.titles)
     columns: dict[str, list[Estimate | None]] = {
         metric: [each.metric for each in found.slices],
-        "Selection rate": [each.selection for each in found.slices],
-        "True positive rate": [each.true_positive for each in found.slices],
-        "False positive rate": [each.false_positive for each in found.slices],
+        _RATES[0]: [each.selection for each in found.slices],
+        _RATES[1]: [each.true_positive for each in found.slices],
+        _RATES[2]: [each.false_positive for each in found.slices],
         "Mean residual": [each.residual for each in found.slices],
     }
     if verdict.metric != COST:

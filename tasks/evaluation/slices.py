@@ -173,16 +173,17 @@ def _lies(found: Gap, slicing: Slicing) -> str:
 def _worst(
     slicing: Slicing, parts: Mapping[int, JudgedRows], test: JudgedRows, trial: str, metric: Metric
 ) -> WorstSlice | None:
-    """The slice that the metric is worst in, with an interval corrected for looking at all of them (Bonferroni); None
-    where fewer than two can be told of."""
+    """The slice that the metric is worst in, beside the other rows, with intervals corrected for looking at all slices
+    (Bonferroni); None where fewer than two can be told of."""
     told = {place: rows for place, rows in parts.items() if len(rows.target) >= FEWEST_ROWS}
     means = {place: rows.interval(trial, metric).mean for place, rows in told.items()}
     means = {place: mean for place, mean in means.items() if np.isfinite(mean)}
     if len(means) < 2:
         return None
     worst = min(means, key=lambda place: metric.sign * means[place])
-    corrected = replace(told[worst], confidence=1 - (1 - test.confidence) / len(means)).interval(trial, metric)
-    others = test.where(slicing.of_row[test.rows] != worst, trial).interval(trial, metric)
+    confidence = 1 - (1 - test.confidence) / len(means)
+    rest = test.where(slicing.of_row[test.rows] != worst, trial)
+    corrected, others = (replace(rows, confidence=confidence).interval(trial, metric) for rows in (told[worst], rest))
     name, below = slicing.slices[worst].name, _beyond(corrected, others, metric.sign)
     title = inside(test.classes.titled(metric))
     reading = f"{number(corrected.mean)}{_ends(corrected)}, against {number(others.mean)}{_ends(others)} of other rows"
@@ -194,7 +195,7 @@ def _worst(
         slices=len(means),
         worse=below,
         sentence=f"Of the {len(means)} slices with {FEWEST_ROWS} rows or more, {title} is worst for {name}: {reading}: "
-        f"{answer}. The first interval is corrected for looking at all of them (Bonferroni).",
+        f"{answer}. Both intervals are corrected for looking at all of them (Bonferroni).",
     )
 
 

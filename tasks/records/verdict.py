@@ -270,7 +270,7 @@ class WorstSlice:
 
     Args:
         metric: With an interval that is corrected for looking at all slices.
-        others: Of all other rows.
+        others: Of all other rows, likewise.
         slices: So many were looked at.
         worse: Whether it is told from the others.
         sentence: The same in words.
