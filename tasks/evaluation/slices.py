@@ -61,6 +61,12 @@ class Slicing:
         values = tuple(wanted[column] for column in self.columns)
         return next((place for place, each in enumerate(self.slices) if each.values == values), None)
 
+    def named(self, place: int) -> dict[str, str]:
+        """A slice by column, as a reader knows it: of quantiles by their ends."""
+        found = self.slices[place]
+        names = (found.name,) if len(self.columns) == 1 else found.values
+        return dict(zip(self.columns, names, strict=True))
+
 
 def chosen(slicings: Sequence[Slicing], columns: str | Sequence[str] | None) -> Slicing:
     """The slicing by these columns, in any order; None: the only one."""
@@ -220,7 +226,8 @@ def at_gate(
         trial: The model; None: there is none.
 
     Returns:
-        The gate (`by` with all its columns), the metric's interval, its title, and where it lies or what it rests on.
+        The gate (`by` with all its columns, `slice` as a reader knows it), the metric's interval, its title, and where
+        it lies or what it rests on.
     """
     if gate["metric"] in FAIRNESS:
         slicing = chosen(test.slicings, gate.get("by"))
@@ -231,11 +238,14 @@ def at_gate(
         found = _gap(gate["metric"], slicing, test, trial)
         return gate, found.interval, title, _lies(found, slicing)
     metric = METRICS[gate["metric"]]
-    slicing, title = chosen(test.slicings, list(gate["slice"])), test.classes.titled(metric)
-    title += of_gate(None, gate["slice"])
+    slicing = chosen(test.slicings, list(gate["slice"]))
+    place = slicing.at(gate["slice"])
+    assert place is not None  # `datasets.slices` has looked
+    gate = {**gate, "slice": slicing.named(place)}
+    title = test.classes.titled(metric) + of_gate(None, gate["slice"])
     if trial is None:
         return gate, Interval(np.nan, None, None), title, ""
-    rows = slicing.of_row[test.rows] == slicing.at(gate["slice"])
+    rows = slicing.of_row[test.rows] == place
     if not rows.any():
         return gate, Interval(np.nan, None, None, "no test row is of this slice"), title, ""
     counted = int(rows.sum())

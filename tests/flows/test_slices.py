@@ -86,7 +86,7 @@ def test_every_slice_has_its_figures_and_gates_look_at_them(tmp_path: Path) -> N
     assert verdict.gates[0].estimate == odds.difference.mean and verdict.gates[0].answer == "fail"
     assert verdict.gates[1].by == ["sex", "town"]
     assert verdict.gates[2].estimate == pytest.approx(by_sex.slices[1].true_positive.mean)
-    assert verdict.gates[3].slice == {"age": "1"}
+    assert verdict.gates[3].slice == {"age": by_age.slices[0].name}
     assert "equalised odds difference by sex" in verdict.decision.reason
     assert by_sex.worst and by_sex.worst.name == "F" and "corrected" in by_sex.worst.sentence
     assert by_country.nothing == "Nothing to compare: country is X in every test row."
