@@ -100,7 +100,7 @@ def table(
     *,
     caption: str,
     marked: int | None = None,
-    lists: Literal["recipes", "trials"] | None = None,
+    lists: Literal["recipes", "trials", "slices"] | None = None,
 ) -> Html:
     """An HTML table in a box of its own that scrolls when the page is narrow.
 
@@ -110,7 +110,7 @@ def table(
         rows: Cells; what is not `Html` is escaped.
         caption: Says to those who can't see it what the table holds.
         marked: Position of the row that stands out.
-        lists: What each row is, where each belongs to a recipe: then the reader can sort and filter the rows.
+        lists: What each row is. Then the reader can sort the rows; those that belong to recipes are filtered too.
     """
     numbers = [title.startswith("#") and not isinstance(title, Html) for title in head]
     styles = [' class="number"' if each else "" for each in numbers]
@@ -126,6 +126,8 @@ def table(
     )
     label = safe(caption)
     kind = f' class="recipes" data-rows="{lists}"' if lists else ""
+    if lists == "slices":
+        kind = ' class="sorted"'
     # Focusable, so that the keyboard can scroll it. Quarto would rebuild the table without the attribute.
     return Html(
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n'

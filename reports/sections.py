@@ -145,6 +145,18 @@ def _cost_curve(run: Run) -> str:
     )
 
 
+def _by_slice(run: Run) -> str:
+    verdict = run.verdict
+    if verdict is None or not verdict.slices:
+        return ""
+    tabs = {}
+    for found in verdict.slices:
+        chart = figures.by_slice(verdict, found)
+        drawn = figures.place(chart, "Dot: the shipped model on the rows of a slice. Dashed: on all.") if chart else ""
+        tabs[" and ".join(found.columns)] = drawn + tables.slicing(verdict, found)
+    return tabset(tabs)
+
+
 def _trials(run: Run) -> str:
     return tabset(
         {
@@ -227,6 +239,12 @@ SECTIONS: dict[str, Section] = {
             "costs": lambda run: tables.costs(run.verdict),
         },
         shown=lambda run: bool(run.verdict and run.verdict.operating_point and run.verdict.operating_point.how),
+    ),
+    "slices": Section(
+        "Slices",
+        "slices",
+        {"slices": _by_slice},
+        shown=lambda run: bool(run.verdict and run.verdict.slices),
     ),
     "predictions": Section("Predictions", "predictions", shipped.PARTS),
     "trials": Section("Trials", "trials", {"trials": _trials}),

@@ -112,7 +112,10 @@ class Searching:
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
     """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
     tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
+    from tasks.datasets.slices import slicings_of
+
     dataset = _with_positive(dataset, splits)
+    slicings_of(run.spec, dataset)  # what is wrong with them is said before anything is trained
     prepared = prepare(dataset, splits, deciding_of(run.spec, dataset))
     laid_out = _laid_out(run, prepared)
     earlier = Plan.read_if_there(run.folder)
@@ -248,6 +251,7 @@ def judge(
     Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
     who goes on with a killed run may, is no further look: nothing was learned from it.
     """
+    from tasks.datasets.slices import slicings_of
     from tasks.evaluation.baselines import Constant
     from tasks.evaluation.verdict import judge as decide
 
@@ -263,6 +267,7 @@ def judge(
         strengths=_strengths(run),
         test_evaluations=looks,
         deciding=prepared.deciding,
+        slicings=slicings_of(run.spec, dataset),
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search

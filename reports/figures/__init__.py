@@ -1,5 +1,6 @@
 """The report's charts: from the run's dicts and frames to Altair charts, and into the page (`tabs`)."""
 
+from reports.figures.by_slice import by_slice
 from reports.figures.comparison import differences, effects, forest
 from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
@@ -12,6 +13,7 @@ from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
 
 __all__ = [
+    "by_slice",
     "calibration",
     "confusion",
     "cost_curve",

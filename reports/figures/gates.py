@@ -13,6 +13,7 @@ from reports.markup import gate_answer, raw
 from reports.metric_names import title
 from reports.numbers import interval, places
 from reports.palette import BETTER, INK, OPEN, WORSE
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import METRICS
 from tasks.records.verdict import Estimate, GateResult, Verdict
 
@@ -53,7 +54,7 @@ def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
         "text": interval(estimate, decimals),
         "limit": f"at {'least' if at_least else 'most'} {threshold:,.6g}",
     }
-    name = title(gate.metric, titles)
+    name = title(gate.metric, titles) + gate.of
     x = alt.X(
         "mean:Q",
         title=name,
@@ -88,5 +89,6 @@ def _domain(metric: str, values: list[float]) -> tuple[float, float]:
     """Room on both sides of all values, within the metric's own bounds."""
     margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
     start, end = min(values) - margin, max(values) + margin
-    lowest, highest = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    known = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    lowest, highest = (0.0, 1.0) if metric in FAIRNESS else known
     return max(start, lowest), min(end, highest)

@@ -83,6 +83,10 @@ function sortable(table, changed) {
   });
 }
 
+for (const table of document.querySelectorAll("table.sorted")) {
+  if (table.tBodies[0].rows.length > 2) sortable(table, () => {});
+}
+
 for (const table of document.querySelectorAll("table.recipes")) {
   const body = table.tBodies[0];
   const texts = new Map([...body.rows].map((row) => [row, (row.querySelector(".recipe") ?? row).textContent]));

@@ -7,6 +7,7 @@ from reports.tables.data import columns, data, validation
 from reports.tables.predictions import by_class, confused, hardest
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
+from reports.tables.slices import slicing
 from reports.tables.trials import skipped, stacks, trials
 from reports.tables.verdict import baselines, compared, decision, gates, next_steps, of_run, scope, warnings
 
@@ -34,6 +35,7 @@ __all__ = [
     "sensitivity",
     "settings",
     "skipped",
+    "slicing",
     "stacks",
     "threshold",
     "trials",

@@ -9,6 +9,7 @@ from typing import Any
 from tasks.dataset import TEST
 from tasks.evaluation.baselines import Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
@@ -353,7 +354,8 @@ def _instead(found: Findings) -> list[str]:
 
 
 def _gate(gate: GateResult) -> str:
-    title, bound = inside(METRICS[gate.metric].title), gate.bound.replace("_", " ")
+    title = FAIRNESS[gate.metric] if gate.metric in FAIRNESS else METRICS[gate.metric].title
+    title, bound = inside(title) + gate.of, gate.bound.replace("_", " ")
     return f"the gate {title} {bound} {gate.threshold:,.12g}"
 
 

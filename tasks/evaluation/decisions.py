@@ -49,6 +49,10 @@ class Answers:
     decided: Array
     costs: Array | None = None
 
+    def of(self, rows: np.ndarray) -> Answers:
+        """The answers for some of the rows (bool)."""
+        return Answers(self.prediction[rows], self.decided[rows], None if self.costs is None else self.costs[rows])
+
     def read_by(self, metric: Metric) -> Array:
         """What a metric looks at.
 

@@ -39,7 +39,7 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
 
     Args:
         gate: `metric`, `severity`, and `at_least` or `at_most` (the other one missing or None), as in the
-            spec.
+            spec; perhaps `by` or `slice`.
         interval: Of that metric, for the shipped model.
         title: Of that metric, with the class that it speaks of.
         basis: Which rows it rests on, in words (`on 11 rows of fraud`).
@@ -49,6 +49,8 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
     found = answer(interval, **{bound: threshold})
     return GateResult(
         metric=gate["metric"],
+        by=gate.get("by"),
+        slice=gate.get("slice"),
         at_least=threshold if bound == "at_least" else None,
         at_most=threshold if bound == "at_most" else None,
         severity=gate["severity"],

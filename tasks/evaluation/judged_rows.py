@@ -12,8 +12,10 @@ import pandas as pd
 from tasks.evaluation import gates
 from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.slices import Slicing, at_gate
 from tasks.records.plan import DataFacts
 from tasks.records.verdict import Estimate, GateResult, PositiveClass
 
@@ -63,6 +65,7 @@ class JudgedRows:
         confidence: Of the intervals.
         answers: By `trial_id`.
         rows: Positions in the data set `[rows]`.
+        slicings: Divisions of the data set's rows, for gates of slices.
     """
 
     target: np.ndarray
@@ -71,6 +74,7 @@ class JudgedRows:
     confidence: float
     answers: Mapping[str, Answers]
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    slicings: Sequence[Slicing] = ()
 
     @classmethod
     def read(
@@ -115,6 +119,12 @@ class JudgedRows:
             answers[trial] = deciding.answers(actual, values, rows, thresholds.get(trial))
         return cls(target, groups_of(splits, part, rows), classes, confidence, answers, rows)
 
+    def where(self, rows: np.ndarray, trial: str) -> JudgedRows:
+        """Some of the rows (bool) under one model."""
+        groups = None if self.groups is None else self.groups[rows]
+        answers = {trial: self.answers[trial].of(rows)}
+        return JudgedRows(self.target[rows], groups, self.classes, self.confidence, answers, self.rows[rows])
+
     def interval(self, trial: str, metric: Metric) -> Interval:
         """Over the rows."""
         answers = self.answers[trial].read_by(metric)
@@ -126,9 +136,12 @@ class JudgedRows:
     def gates(self, trial: str | None, gated: Sequence[Mapping[str, Any]]) -> list[GateResult]:
         """A trial at the gates of a spec. Without one they are undecided: a blocking gate must not open because nothing
         was left to judge."""
-        return [self._gate(trial, gate, METRICS[gate["metric"]]) for gate in gated]
+        return [self._gate(trial, gate) for gate in gated]
 
-    def _gate(self, trial: str | None, gate: Mapping[str, Any], metric: Metric) -> GateResult:
+    def _gate(self, trial: str | None, gate: Mapping[str, Any]) -> GateResult:
+        if gate.get("slice") or gate["metric"] in FAIRNESS:
+            return gates.judge_gate(*at_gate(gate, self, trial))
+        metric = METRICS[gate["metric"]]
         title = self.classes.titled(metric)
         if trial is None:
             return gates.judge_gate(gate, Interval(np.nan, None, None), title)

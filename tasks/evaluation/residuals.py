@@ -91,7 +91,7 @@ def by_input(
                 at=float(known.median()) if known is not None and len(known) else None,
                 rows=int(inside.sum()),
                 mean=float(residual[inside].mean()),
-                **_interval(residual[inside], confidence, None if groups is None else groups[inside]),
+                **mean_interval(residual[inside], confidence, None if groups is None else groups[inside]),
                 quartiles=_quartiles(residual[inside]),
             )
         )
@@ -129,7 +129,7 @@ def _values(values: pd.Series) -> tuple[np.ndarray, dict[int, str]]:
     return codes, dict(enumerate([*frequent, OTHERS, MISSING]))
 
 
-def _interval(residual: Array, confidence: float, groups: np.ndarray | None) -> dict[str, float | None]:
+def mean_interval(residual: Array, confidence: float, groups: np.ndarray | None) -> dict[str, float | None]:
     """Student's t interval of the mean; over groups by the linearised mean's sums (Cochran 1977, eq. 2.39)."""
     mean, nothing = float(residual.mean()), {"low": None, "high": None}
     try:

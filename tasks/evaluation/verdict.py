@@ -20,12 +20,14 @@ from tasks.evaluation.augmentation import effects
 from tasks.evaluation.baselines import CONSTANT_ANSWERS, Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.evaluation.slices import Slicing, judge_slicing
 from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
     AugmentationEffect,
@@ -33,6 +35,7 @@ from tasks.records.verdict import (
     BaselineDifference,
     Estimate,
     JudgedRecipe,
+    JudgedSlicing,
     OperatingPoint,
     PairedDifference,
     Shipped,
@@ -53,6 +56,7 @@ def judge(
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
     deciding: Deciding = LIKELIEST,
+    slicings: Sequence[Slicing] = (),
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
@@ -72,6 +76,7 @@ def judge(
         test_evaluations: How often the test part was evaluated, for the record.
         resamples: Of the bootstrap of differences over test rows.
         deciding: How answers are made of predictions, and what they cost.
+        slicings: By what the test rows are divided, to judge each part.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
@@ -95,7 +100,7 @@ def judge(
     learned = learning(results, constant, weighted, val, confidence)
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
-    test = rows(TEST, [*candidates.values(), *baselines.values()])
+    test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings)
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
@@ -106,12 +111,18 @@ def judge(
     )
     judged = replace(judged, findings=findings)
     verdict = _verdict(plan, judged, test_evaluations)
+    if verdict.shipped and slicings:
+        verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
     if len(classes.names) != 2 or verdict.shipped is None:
         return verdict
     leader, shipped = judged.findings.leader, verdict.shipped
     seeds = [shipped.trial_id] if shipped.baseline or leader is None else list(leader.ended.values())
     point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
     return replace(verdict, operating_point=point)
+
+
+def _slices(test: JudgedRows, trial: str, metric: Metric, costs: bool) -> list[JudgedSlicing]:
+    return [judge_slicing(each, test, trial, metric, costs) for each in test.slicings]
 
 
 def _ranked(
@@ -241,7 +252,7 @@ def _judged(
         ships=chosen,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)
-    titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated)]))
+    titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated if gate["metric"] in METRICS)]))
     return _Judged(findings, augmentation, candidates, baselines, test, reported, titled)
 
 
@@ -254,7 +265,8 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         confidence=findings.confidence,
         part=TEST,
         positive=test.positive(),
-        titles={name: test.classes.titled(METRICS[name]) for name in judged.titled},
+        titles={name: test.classes.titled(METRICS[name]) for name in judged.titled}
+        | {gate.metric: FAIRNESS[gate.metric] for gate in findings.gates if gate.metric in FAIRNESS},
         winner=findings.winner.id if findings.winner else None,
         leader=leader.id if leader else None,
         tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],

@@ -180,7 +180,7 @@ def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
     others = [
         *([COST] if spec.evaluate.cost else []),
         *(spec.evaluate.also or default_metrics(task)),
-        *(gate.metric for gate in spec.gates),
+        *(gate.metric for gate in spec.gates if gate.metric in METRICS),
     ]
     return metric, [name for name in dict.fromkeys(others) if name != metric]
 

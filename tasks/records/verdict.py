@@ -121,6 +121,17 @@ class Shipped:
     metrics: Mapping[str, Estimate]
 
 
+def of_gate(by: Sequence[str] | None, slice: Mapping[str, str] | None) -> str:
+    """What a gate's metric is of, after its title: by which columns it compares, or in which slice it is measured.
+
+    >>> of_gate(["sex", "race"], None), of_gate(None, {"sex": "F"}), of_gate(None, None)
+    (' by sex and race', ' where sex is F', '')
+    """
+    if slice:
+        return " where " + " and ".join(f"{column} is {value}" for column, value in slice.items())
+    return f" by {' and '.join(by)}" if by else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     """A gate, answered.
@@ -131,9 +142,13 @@ class GateResult:
         estimate, low, high: Of the shipped model; None where there is none.
         answer: `pass`, `fail` or `undecided`.
         reason: Why there is no interval; None where there is one.
+        by: The columns of the slices that a fairness difference is between.
+        slice: By column the value of the slice that it is of; None: it is of all rows.
     """
 
     metric: str
+    by: Annotated[Sequence[str] | None, OMITTED] = None
+    slice: Annotated[Mapping[str, str] | None, OMITTED] = None
     at_least: Annotated[float | None, OMITTED] = None
     at_most: Annotated[float | None, OMITTED] = None
     severity: str
@@ -143,6 +158,11 @@ class GateResult:
     answer: str
     reason: Annotated[str | None, OMITTED] = None
     sentence: str
+
+    @property
+    def of(self) -> str:
+        """After the metric's title: ` by sex`, or ` where sex is F`."""
+        return of_gate(self.by, self.slice)
 
     @property
     def bound(self) -> str:
@@ -200,6 +220,88 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgedSlice:
+    """One slice. Intervals hold one by one, not for all slices together.
+
+    Args:
+        name: For a reader.
+        values: Of each column, as a gate says them.
+        rows: Of the judged part.
+        few: Whether they are too few to tell.
+        positives: Rows of the positive class; of two classes, as are the rates.
+        metric: The deciding one.
+        selection: Share of rows predicted positive.
+        true_positive, false_positive: The same of the rows that are positive, and that are not.
+        residual: Of a value the mean of predicted minus actual.
+        cost: Of a case, where answers have one.
+    """
+
+    name: str
+    values: Sequence[str]
+    rows: int
+    few: bool
+    positives: Annotated[int | None, OMITTED] = None
+    metric: Estimate
+    selection: Annotated[Estimate | None, OMITTED] = None
+    true_positive: Annotated[Estimate | None, OMITTED] = None
+    false_positive: Annotated[Estimate | None, OMITTED] = None
+    residual: Annotated[Estimate | None, OMITTED] = None
+    cost: Annotated[Estimate | None, OMITTED] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceDifference:
+    """A fairness difference: the largest between two slices, with bounds that hold for all slices together.
+
+    Args:
+        metric: Its name in a gate.
+        lies: Between which slices, in which rate.
+    """
+
+    metric: str
+    title: str
+    difference: Estimate
+    lies: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstSlice:
+    """The slice that the deciding metric is worst in.
+
+    Args:
+        metric: With an interval that is corrected for looking at all slices.
+        others: Of all other rows, likewise.
+        slices: So many were looked at.
+        worse: Whether it is told from the others.
+        sentence: The same in words.
+    """
+
+    name: str
+    metric: Estimate
+    others: Estimate
+    slices: int
+    worse: bool
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSlicing:
+    """The judged rows divided by some columns.
+
+    Args:
+        nothing: Why there is nothing to compare; None: there is.
+        differences: Of two classes.
+        worst: None where fewer than two slices can be told of.
+    """
+
+    columns: Sequence[str]
+    slices: Sequence[JudgedSlice]
+    nothing: Annotated[str | None, OMITTED] = None
+    differences: Sequence[SliceDifference]
+    worst: Annotated[WorstSlice | None, OMITTED] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PositiveClass:
     """The class that recall, precision, F1 and the areas under curves speak of.
 
@@ -254,6 +356,7 @@ class Verdict(RunDocument):
         operating_point: With two classes.
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
+        slices: Of the shipped model, in the order of `evaluate.slices`.
         search: Where something was tuned.
     """
 
@@ -282,6 +385,7 @@ class Verdict(RunDocument):
     test_evaluations: int
     warnings: Sequence[str]
     next: Sequence[str]
+    slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
 
     @property

@@ -254,6 +254,7 @@ def at_lines(name: str, text: str) -> Iterator[None]:
 def _is_key(path: str) -> bool:
     """Whether a path leads to a key of the spec. A file that is called `data.csv` does not."""
     first, _, rest = path.partition(".")
+    first = first.partition("[")[0]  # gates[0]
     return first in Spec.model_fields and (not rest or re.split(r"[.\[]", rest)[0] in _fields((first,)))
 
 

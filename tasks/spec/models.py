@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.decisions import Cost, Threshold
@@ -26,8 +27,10 @@ from tasks.spec.entries import (
     problem,
 )
 from tasks.spec.frozen import Frozen
+from tasks.spec.gates import Gate, known_metric
 from tasks.spec.labels import Label, as_label
 from tasks.spec.sizes import Size
+from tasks.spec.slices import SliceEntry, check_gates, no_slicing_twice
 from tasks.spec.tune import Method, Tune
 from tasks.training.trial import MEASURED
 
@@ -454,6 +457,17 @@ class Evaluate(Frozen):
         description="from which probability on the class of interest of two is predicted: a number, cost (the least on "
         "the validation part), or a rule; None: cost where there is one, else the likelier class",
     )
+    slices: list[SliceEntry] = Field(
+        default=[],
+        description="by what test rows are divided, to judge each part: a column (an input or not), two columns "
+        "([sex, race]), quantiles of a number ({age: 4})",
+    )
+
+    @field_validator("slices")
+    @classmethod
+    def _slices(cls, entries: list[Any]) -> list[Any]:
+        no_slicing_twice(entries)
+        return entries
 
     @field_validator("metric")
     @classmethod
@@ -464,33 +478,6 @@ class Evaluate(Frozen):
     @classmethod
     def _also(cls, names: list[str]) -> list[str]:
         return [known_metric(name) for name in names]
-
-
-class Gate(Frozen):
-    """A business threshold on the shipped model's test metric. Exactly one of `at_least` and `at_most`."""
-
-    metric: str = Field(description="a metric, measured on the test part")
-    at_least: float | None = Field(None, allow_inf_nan=False, description="it passes from this value up")
-    at_most: float | None = Field(None, allow_inf_nan=False, description="it passes from this value down")
-    severity: Literal["warn", "block"] = Field(
-        "warn", description="block: --fail-on-gate exits with 3 where the gate fails or is undecided"
-    )
-
-    @field_validator("metric")
-    @classmethod
-    def _metric(cls, name: str) -> str:
-        return known_metric(name)
-
-    @model_validator(mode="after")
-    def _one_threshold(self) -> Self:
-        if (self.at_least is None) == (self.at_most is None):
-            got = "neither" if self.at_least is None else "both"
-            raise problem("a gate has one threshold", got=got, accepted="at_least or at_most")
-        bound = "at_least" if self.at_least is not None else "at_most"
-        metric, threshold = METRICS[self.metric], getattr(self, bound)
-        if not metric.bounds[0] <= threshold <= metric.bounds[1]:
-            raise problem("is no value of this metric", got=f"{threshold:g}", accepted=metric.range, suffix=bound)
-        return self
 
 
 class Report(Frozen):
@@ -532,6 +519,11 @@ class Spec(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _gates_have_slices(self) -> Self:
+        check_gates(self.gates, self.evaluate.slices)
+        return self
+
+    @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
         if self.compare.method and self.tune is None:
             raise problem("compares searches, and nothing is tuned", suffix="compare.method", remedy="add tune")
@@ -553,10 +545,11 @@ class Spec(Frozen):
 
 
 def metrics_named(spec: Spec) -> dict[str, str]:
-    """By place in the spec the metric that it names."""
+    """By place in the spec the metric that it names; of a fairness difference see `tasks.datasets.slices`."""
     named = {"evaluate.metric": spec.evaluate.metric} if spec.evaluate.metric else {}
     named |= {f"evaluate.also[{index}]": name for index, name in enumerate(spec.evaluate.also)}
-    return named | {f"gates[{index}].metric": gate.metric for index, gate in enumerate(spec.gates)}
+    gated = {f"gates[{index}].metric": gate.metric for index, gate in enumerate(spec.gates)}
+    return named | {place: name for place, name in gated.items() if name in METRICS}
 
 
 def implied_task(spec: Spec) -> str | None:
@@ -564,15 +557,9 @@ def implied_task(spec: Spec) -> str | None:
     tasks = {task for name in metrics_named(spec).values() if name != COST for task in METRICS[name].tasks}
     if spec.evaluate.cost:
         tasks.add(CLASSIFICATION if spec.evaluate.cost.over is None else REGRESSION)
-    if spec.evaluate.threshold is not None:
+    if spec.evaluate.threshold is not None or any(gate.metric in FAIRNESS for gate in spec.gates):
         tasks.add(CLASSIFICATION)
     return tasks.pop() if len(tasks) == 1 else None
-
-
-def known_metric(name: str) -> str:
-    if name not in METRICS:
-        raise problem("unknown metric", got=name, accepted=nearest(name, METRICS))
-    return name
 
 
 def compared(spec: Spec) -> list[str]:

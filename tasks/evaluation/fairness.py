@@ -1,0 +1,121 @@
+"""How far apart slices are in what they are predicted: demographic parity and equalised odds differences.
+
+Over slices g, of two classes, with prediction P and target Y (Hardt, Price & Srebro 2016; Agarwal et al. 2018):
+
+- demographic parity difference: max over pairs of |P(P = 1 | g) - P(P = 1 | g')|
+- equalised odds difference: the same of P(P = 1 | Y = 1, g) or of P(P = 1 | Y = 0, g), whichever is more
+
+The largest of several differences is biased upward, and no bootstrap mends that where they are near each other. So the
+bounds come from exact intervals of each rate (Clopper & Pearson 1934). The upper one, the highest upper end less the
+lowest lower end, is too low only if one of two ends fails: those of the slices that truly are the furthest apart. Each
+gets half of the error. The lower one, the highest lower end less the lowest upper end, is too high if any end fails:
+there the error is divided over all slices, ends and rates (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.evaluation.intervals import Array, Interval, NoInterval
+from tasks.evaluation.shares import clopper_pearson_ends, effective_rows
+
+PARITY, ODDS = "demographic_parity_difference", "equalised_odds_difference"
+FAIRNESS = {PARITY: "Demographic parity difference", ODDS: "Equalised odds difference"}
+"""By name in a spec the title in a report."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A largest difference between slices.
+
+    Args:
+        interval: Of the difference, in [0, 1]; without ends where there is nothing to compare.
+        rate: In which rate it lies, in words; None: in none.
+        highest, lowest: The slices that it lies between, by position.
+    """
+
+    interval: Interval
+    rate: str | None = None
+    highest: int | None = None
+    lowest: int | None = None
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """A rate by slice, all `[slices]`: the share (NaN without rows), and how many independent rows it is worth."""
+
+    name: str
+    share: Array
+    worth: Array
+
+    def ends(self, tail: float) -> tuple[Array, Array]:
+        """Each end is wrong in at most `tail` of cases."""
+        hits = np.nan_to_num(self.share) * self.worth
+        return clopper_pearson_ends(hits, self.worth, 1 - 2 * tail)
+
+
+def gap(
+    name: str,
+    actual: np.ndarray,
+    predicted: np.ndarray,
+    of_slice: np.ndarray,
+    confidence: float,
+    groups: np.ndarray | None = None,
+) -> Gap:
+    """A fairness difference with its bounds: each is wrong in at most (1 - confidence) / 2 of cases.
+
+    Args:
+        name: A key of `FAIRNESS`.
+        actual: Rows of the positive class `[rows]`, bool.
+        predicted: Rows predicted to be of it `[rows]`, bool.
+        of_slice: The slice of each row `[rows]`, by position. Positions without a row are no slices.
+        confidence: In (0, 1).
+        groups: The group of each row `[rows]`, or None. With groups the ends are those of as many independent rows.
+    """
+    slices = np.unique(of_slice)
+    if len(slices) < 2:
+        return Gap(Interval(np.nan, None, None, "nothing to compare: all test rows are of one slice"))
+    counted = {"selection rate": np.ones(len(actual), bool)}
+    if name == ODDS:
+        counted = {"true positive rate": actual, "false positive rate": ~actual}
+    rates = [_rate(rate, rows, predicted, of_slice, slices, groups) for rate, rows in counted.items()]
+    known = [rate for rate in rates if np.isfinite(rate.share).sum() > 1]
+    if not known:
+        return Gap(Interval(np.nan, None, None, "nothing to compare: no two slices have rows that count"))
+    largest = max(known, key=lambda rate: np.nanmax(rate.share) - np.nanmin(rate.share))
+    highest, lowest = int(np.nanargmax(largest.share)), int(np.nanargmin(largest.share))
+    estimate = float(largest.share[highest] - largest.share[lowest])
+    wrong = (1 - confidence) / 2
+    upper = [rate.ends(wrong / 2) for rate in rates]
+    lower = [rate.ends(wrong / (2 * len(slices) * len(rates))) for rate in rates]
+    high = max(float(above.max() - below.min()) for below, above in upper)
+    low = max(0.0, *(float(below.max() - above.min()) for below, above in lower))
+    interval = Interval(estimate, min(low, estimate), max(high, estimate))
+    return Gap(interval, largest.name, int(slices[highest]), int(slices[lowest]))
+
+
+def _rate(
+    name: str,
+    counted: np.ndarray,
+    predicted: np.ndarray,
+    of_slice: np.ndarray,
+    slices: np.ndarray,
+    groups: np.ndarray | None,
+) -> _Rate:
+    share, worth = np.full(len(slices), np.nan), np.zeros(len(slices))
+    for place, each in enumerate(slices):
+        own = counted & (of_slice == each)
+        if own.any():
+            share[place] = predicted[own].mean()
+            worth[place] = _worth(predicted[own], None if groups is None else np.asarray(groups)[own])
+    return _Rate(name, share, worth)
+
+
+def _worth(hit: np.ndarray, groups: np.ndarray | None) -> float:
+    """Rows of one group alone are worth nothing: then the rate may be anything."""
+    try:
+        return effective_rows(hit, groups)
+    except NoInterval:
+        return 0.0

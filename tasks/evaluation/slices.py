@@ -1,0 +1,253 @@
+"""The test rows divided by a column, by two, or by a number's quantiles: how the shipped model does in each slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.evaluation.fairness import FAIRNESS, Gap, gap
+from tasks.evaluation.intervals import Interval, NoInterval
+from tasks.evaluation.metrics import COST, METRICS, Metric
+from tasks.evaluation.residuals import mean_interval
+from tasks.evaluation.shares import share_interval
+from tasks.evaluation.wording import between, inside, listing, number
+from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice, of_gate
+
+if TYPE_CHECKING:
+    from tasks.evaluation.judged_rows import JudgedRows
+
+FEWEST_ROWS = 30
+"""Of a slice that can be told of: with fewer, an exact 95% interval of a share may be 37 points wide."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows that are alike in a slicing's columns.
+
+    Args:
+        values: Of each column, as a gate says it; of quantiles the place, from 1.
+        name: For a reader.
+    """
+
+    values: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """A division of all rows of a data set.
+
+    Args:
+        columns: By which they are divided.
+        slices: In order.
+        of_row: The slice of each row of the data set, by position `[rows]`.
+    """
+
+    columns: tuple[str, ...]
+    slices: Sequence[Slice]
+    of_row: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return " and ".join(self.columns)
+
+    def at(self, wanted: Mapping[str, str]) -> int | None:
+        """The position of the slice with these values by column; None where there is none."""
+        if set(wanted) != set(self.columns):
+            return None
+        values = tuple(wanted[column] for column in self.columns)
+        return next((place for place, each in enumerate(self.slices) if each.values == values), None)
+
+    def named(self, place: int) -> dict[str, str]:
+        """A slice by column, as a reader knows it: of quantiles by their ends."""
+        found = self.slices[place]
+        names = (found.name,) if len(self.columns) == 1 else found.values
+        return dict(zip(self.columns, names, strict=True))
+
+
+def chosen(slicings: Sequence[Slicing], columns: str | Sequence[str] | None) -> Slicing:
+    """The slicing by these columns, in any order; None: the only one."""
+    if columns is None:
+        return slicings[0]
+    wanted = {columns} if isinstance(columns, str) else set(columns)
+    return next(each for each in slicings if set(each.columns) == wanted)
+
+
+def judge_slicing(slicing: Slicing, test: JudgedRows, trial: str, metric: Metric, costs: bool) -> JudgedSlicing:
+    """How a model does in each slice.
+
+    Args:
+        test: The test rows under the model.
+        trial: The model.
+        metric: The deciding one.
+        costs: Whether answers have a cost.
+    """
+    of_row = slicing.of_row[test.rows]
+    parts = {place: test.where(of_row == place, trial) for place in np.unique(of_row).tolist()}
+    found = [_judged(each, parts.get(place), trial, metric, costs) for place, each in enumerate(slicing.slices)]
+    compares = len(parts) > 1
+    differences = [_difference(name, slicing, test, trial) for name in FAIRNESS] if _two(test) and compares else []
+    return JudgedSlicing(
+        columns=list(slicing.columns),
+        slices=found,
+        nothing=None if compares else _nothing(slicing, parts),
+        differences=differences,
+        worst=_worst(slicing, parts, test, trial, metric),
+    )
+
+
+def _two(test: JudgedRows) -> bool:
+    return len(test.classes.names) == 2 and test.classes.positive is not None
+
+
+def _nothing(slicing: Slicing, parts: Iterable[int]) -> str:
+    names = [slicing.slices[place].name for place in parts]
+    return f"Nothing to compare: {slicing.name} is {listing(names)} in every test row."
+
+
+def _judged(each: Slice, rows: JudgedRows | None, trial: str, metric: Metric, costs: bool) -> JudgedSlice:
+    empty = Estimate(None)
+    if rows is None:
+        return JudgedSlice(name=each.name, values=list(each.values), rows=0, few=True, metric=empty)
+    judged = JudgedSlice(
+        name=each.name,
+        values=list(each.values),
+        rows=len(rows.target),
+        few=len(rows.target) < FEWEST_ROWS,
+        metric=rows.interval(trial, metric).estimate(),
+        cost=rows.interval(trial, METRICS[COST]).estimate() if costs else None,
+    )
+    if not rows.classes.names:
+        return replace(judged, residual=_residual(rows, trial))
+    return replace(judged, **_rates(rows, trial)) if _two(rows) else judged
+
+
+def _residual(rows: JudgedRows, trial: str) -> Estimate:
+    off = rows.answers[trial].prediction - rows.target
+    return Estimate(float(off.mean()), **mean_interval(off, rows.confidence, rows.groups))
+
+
+def _rates(rows: JudgedRows, trial: str) -> dict[str, Any]:
+    actual, predicted = _actual_and_predicted(rows, trial)
+    return {
+        "positives": int(actual.sum()),
+        "selection": _share(predicted, np.ones(len(actual), bool), rows),
+        "true_positive": _share(predicted, actual, rows),
+        "false_positive": _share(predicted, ~actual, rows),
+    }
+
+
+def _actual_and_predicted(rows: JudgedRows, trial: str) -> tuple[np.ndarray, np.ndarray]:
+    positive = rows.classes.positive
+    return rows.target == positive, rows.answers[trial].decided.argmax(axis=1) == positive
+
+
+def _share(hit: np.ndarray, counted: np.ndarray, rows: JudgedRows) -> Estimate:
+    if not counted.any():
+        return Estimate(None)
+    mean = float(hit[counted].mean())
+    try:
+        groups = None if rows.groups is None else rows.groups[counted]
+        return Estimate(mean, *share_interval(hit[counted], rows.confidence, groups))
+    except NoInterval:
+        return Estimate(mean)
+
+
+def _gap(name: str, slicing: Slicing, test: JudgedRows, trial: str) -> Gap:
+    actual, predicted = _actual_and_predicted(test, trial)
+    return gap(name, actual, predicted, slicing.of_row[test.rows], test.confidence, test.groups)
+
+
+def _difference(name: str, slicing: Slicing, test: JudgedRows, trial: str) -> SliceDifference:
+    found = _gap(name, slicing, test, trial)
+    return SliceDifference(
+        metric=name, title=FAIRNESS[name], difference=found.interval.estimate(), lies=_lies(found, slicing)
+    )
+
+
+def _lies(found: Gap, slicing: Slicing) -> str:
+    """Where a difference lies: `between M and F in the true positive rate`."""
+    if found.highest is None or found.lowest is None:
+        return ""
+    names = slicing.slices[found.highest].name, slicing.slices[found.lowest].name
+    return f"between {names[0]} and {names[1]} in the {found.rate}"
+
+
+def _worst(
+    slicing: Slicing, parts: Mapping[int, JudgedRows], test: JudgedRows, trial: str, metric: Metric
+) -> WorstSlice | None:
+    """The slice that the metric is worst in, beside the other rows, with intervals corrected for looking at all slices
+    (Bonferroni); None where fewer than two can be told of."""
+    told = {place: rows for place, rows in parts.items() if len(rows.target) >= FEWEST_ROWS}
+    means = {place: rows.interval(trial, metric).mean for place, rows in told.items()}
+    means = {place: mean for place, mean in means.items() if np.isfinite(mean)}
+    if len(means) < 2:
+        return None
+    worst = min(means, key=lambda place: metric.sign * means[place])
+    confidence = 1 - (1 - test.confidence) / len(means)
+    rest = test.where(slicing.of_row[test.rows] != worst, trial)
+    corrected, others = (replace(rows, confidence=confidence).interval(trial, metric) for rows in (told[worst], rest))
+    name, below = slicing.slices[worst].name, _beyond(corrected, others, metric.sign)
+    title = inside(test.classes.titled(metric))
+    reading = f"{number(corrected.mean)}{_ends(corrected)}, against {number(others.mean)}{_ends(others)} of other rows"
+    answer = "it is worse there" if below else "whether it is really worse there can't be told"
+    return WorstSlice(
+        name=name,
+        metric=corrected.estimate(),
+        others=others.estimate(),
+        slices=len(means),
+        worse=below,
+        sentence=f"Of the {len(means)} slices with {FEWEST_ROWS} rows or more, {title} is worst for {name}: {reading}: "
+        f"{answer}. Both intervals are corrected for looking at all of them (Bonferroni).",
+    )
+
+
+def _ends(interval: Interval) -> str:
+    return "" if interval.low is None or interval.high is None else f" {between(interval.low, interval.high)}"
+
+
+def _beyond(worst: Interval, others: Interval, sign: int) -> bool:
+    """Whether one interval lies wholly on the worse side of the other."""
+    if worst.low is None or worst.high is None or others.low is None or others.high is None:
+        return False
+    return worst.high < others.low if sign > 0 else worst.low > others.high
+
+
+def at_gate(
+    gate: Mapping[str, Any], test: JudgedRows, trial: str | None
+) -> tuple[Mapping[str, Any], Interval, str, str]:
+    """A model at a gate of a slice, or of a fairness difference, as `gates.judge_gate` takes it.
+
+    Args:
+        gate: As in the spec, with `slice`, or with a metric among `FAIRNESS`.
+        trial: The model; None: there is none.
+
+    Returns:
+        The gate (`by` with all its columns, `slice` as a reader knows it), the metric's interval, its title, and where
+        it lies or what it rests on.
+    """
+    if gate["metric"] in FAIRNESS:
+        slicing = chosen(test.slicings, gate.get("by"))
+        gate = {**gate, "by": list(slicing.columns)}
+        title = FAIRNESS[gate["metric"]] + of_gate(gate["by"], None)
+        if trial is None:
+            return gate, Interval(np.nan, None, None), title, ""
+        found = _gap(gate["metric"], slicing, test, trial)
+        return gate, found.interval, title, _lies(found, slicing)
+    metric = METRICS[gate["metric"]]
+    slicing = chosen(test.slicings, list(gate["slice"]))
+    place = slicing.at(gate["slice"])
+    assert place is not None  # `datasets.slices` has looked
+    gate = {**gate, "slice": slicing.named(place)}
+    title = test.classes.titled(metric) + of_gate(None, gate["slice"])
+    if trial is None:
+        return gate, Interval(np.nan, None, None), title, ""
+    rows = slicing.of_row[test.rows] == place
+    if not rows.any():
+        return gate, Interval(np.nan, None, None, "no test row is of this slice"), title, ""
+    counted = int(rows.sum())
+    basis = f"on {counted:,} row{'' if counted == 1 else 's'}"
+    return gate, test.where(rows, trial).interval(trial, metric), title, basis
