@@ -30,6 +30,9 @@ CLASSIFICATION, REGRESSION = "classification", "regression"
 COST = "cost_per_case"
 """The metric that `evaluate.cost` defines."""
 
+IMBALANCED = 0.8
+"""Share of the commonest class above which accuracy says little."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -256,7 +259,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "mcc",
-            "Matthews' correlation (MCC)",
+            "MCC (Matthews' correlation)",
             _classification,
             greater_is_better=True,
             bounds=(-1.0, 1.0),
@@ -394,6 +397,18 @@ METRICS: dict[str, Metric] = {
 def default_metrics(task: str) -> tuple[str, ...]:
     """What is measured when the spec names no metric; the first one decides."""
     return tuple(name for name in metrics_for(task) if METRICS[name].default)
+
+
+def deciding_metric(task: str, commonest: float | None = None) -> str:
+    """What decides when the spec names no metric and answers have no cost: not accuracy where nearly all rows are of
+    one class, since always to predict that one would be right as often.
+
+    Args:
+        commonest: Share of the commonest class among the training rows; None where that is not known, or no class.
+    """
+    if task == CLASSIFICATION and commonest is not None and commonest > IMBALANCED:
+        return "balanced_accuracy"
+    return default_metrics(task)[0]
 
 
 def metrics_for(task: str) -> Sequence[str]:
