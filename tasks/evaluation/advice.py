@@ -46,7 +46,8 @@ class Findings:
         test_rows: Of the test part.
         majority_share: Of the most frequent class in the test part; None for regression.
         majority: That class.
-        guessed: Whether the deciding metric was chosen for unbalanced classes, as the spec names none.
+        same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
+            unbalanced; None: the spec names it.
         seen: `recipe_id` of those that did not learn to what was seen.
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
@@ -73,7 +74,7 @@ class Findings:
     seen: Mapping[str, Seen] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
     majority: str | None = None
-    guessed: bool = False
+    same_answer: float | None = None
     ships: str | None = None
 
     @property
@@ -259,20 +260,18 @@ def warnings(found: Findings) -> list[str]:
 
 def _of_accuracy(found: Findings) -> list[str]:
     """That nearly all rows are of one class, so that accuracy says little: what always predicting it would get."""
-    share = found.majority_share or 0.0
-    if share <= IMBALANCED or not (found.guessed or found.metric.name == "accuracy"):
+    share, same = found.majority_share or 0.0, found.same_answer
+    if share <= IMBALANCED or (same is None and found.metric.name != "accuracy"):
         return []
-    said = f"Always predicting {found.majority} is right in {share:.1%} of the test rows"
-    own = found.leader.mean(TEST, "accuracy") if found.leader else None
-    if found.leader and own is not None and np.isfinite(own):
-        points = f"{abs(own - share):.1%}".replace("%", " points")
-        adds = (
-            "which is no more" if f"{own:.1%}" == f"{share:.1%}" else f"{points} {'more' if own > share else 'fewer'}"
-        )
-        said += f"; {found.leader.name} is right in {own:.1%}, {adds}"
-    if not found.guessed:
+    said, leader = f"Always predicting {found.majority} is right in {share:.1%} of the test rows", found.leader
+    if leader and np.isfinite(own := leader.mean(TEST, "accuracy")):
+        points = f"{100 * abs(own - share):.1f} points {'more' if own > share else 'fewer'}"
+        said += f"; {leader.name} is right in {own:.1%}, {'no more' if abs(own - share) < 0.0005 else points}"
+    if same is None:
         return [f"{said}. So accuracy says little: let balanced_accuracy, pr_auc or a cost decide."]
-    return [f"{said}. So accuracy says little, and balanced accuracy decides (evaluate.metric overrules)."]
+    gets = f", and {leader.name} {number(leader.mean(TEST, found.metric.name))}" if leader else ""
+    said = f"{said}. So {inside(found.title)} decides, not accuracy (evaluate.metric overrules)"
+    return [f"{said}: always predicting {found.majority} gets {number(same)} there{gets}."]
 
 
 def _ahead(difference: float) -> str:

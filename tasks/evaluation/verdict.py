@@ -239,7 +239,7 @@ def _judged(
         test_rows=plan.parts[TEST],
         majority_share=test.majority_share(),
         majority=test.majority(),
-        guessed=plan.metric_why is not None,
+        same_answer=1 / len(test.classes.names) if plan.metric_why and test.classes.names else None,
         ships=chosen,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)
