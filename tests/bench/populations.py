@@ -283,6 +283,14 @@ def _grouped_errors(rng: Rng, rows: int) -> Rows:
     return prediction + error, prediction, groups
 
 
+def _grouped_factors(spread: float, rng: Rng, rows: int) -> Rows:
+    """As `_relative`; half of the variance of a factor's logarithm is the group's."""
+    groups = _groups(rows, True)
+    factor = (rng.normal(size=groups.max() + 1)[groups] + rng.normal(size=len(groups))) / 2**0.5
+    prediction = np.exp(rng.normal(size=len(groups)))
+    return prediction * np.exp(spread * factor), prediction, groups
+
+
 @lru_cache(maxsize=256)
 def _grouped_truth(area: float, name: str) -> float:
     target, prediction, _ = _grouped_scores(area, np.random.default_rng(1), LARGE)
@@ -315,7 +323,14 @@ def _in_groups() -> list[Population]:
     ]
     truths = {"rmse": 1.0, "mae": (2 / np.pi) ** 0.5, "r2": 0.8, "median_ae": float(ndtri(0.75))}
     errors = Population("groups of 1 to 19, normal", tuple(truths), (300, 1000), _grouped_errors, truths.__getitem__)
-    return [*shares, *scores, errors]
+    factors = Population(
+        "groups of 1 to 19, lognormal factors, sigma 0.5",
+        ("mape",),
+        (300, 1000),
+        partial(_grouped_factors, 0.5),
+        partial(_relative_truth, 0.5),
+    )
+    return [*shares, *scores, errors, factors]
 
 
 POPULATIONS = [*_two_classes(), *_many_classes(), *_regressions(), *_prices(), *_in_groups()]
