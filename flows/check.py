@@ -116,6 +116,8 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     if plan.decides and plan.decides.chosen and len(plan.data.classes or ()) == 2:
         said = f"{plan.data.positive} is predicted where its probability reaches a threshold, {plan.decides.chosen}"
         console.print(f"{marked(said)} (evaluate.threshold says otherwise)", highlight=False)
+    if plan.metric_why:
+        console.print(f"  {marked(plan.metric_why)}: evaluate.metric overrules")
     for recipe in plan.recipes:
         console.print(f"  {recipe.recipe_id}  {marked(recipe.recipe)}")
     for item in plan.skipped:

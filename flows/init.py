@@ -22,7 +22,7 @@ from flows.console import Bar, marked
 from flows.environment import load_tensorflow
 from flows.first_spec import FirstSpec, quoted
 from tasks.errors import BadInput, nearest, plain
-from tasks.evaluation.metrics import default_metrics
+from tasks.evaluation.metrics import deciding_metric, default_metrics
 from tasks.evaluation.wording import written
 from tasks.records.plan import Plan
 from tasks.spec.models import Data, Read, Split
@@ -274,7 +274,8 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
         BadInput: the data can't be trained on.
     """
     also = ["log_loss", "recall", "precision"] if len(dataset.classes or ()) == 2 else []
-    metric, *_ = default_metrics(dataset.task)
+    metric = deciding_metric(dataset.task, _commonest(dataset))
+    also += [] if metric in default_metrics(dataset.task) else ["accuracy", "pr_auc", "mcc"]
     most = _SECONDS if dataset.medium is None else _SECONDS_OF_MEDIA
     tried, affordable = None, float("inf")  # rows, epochs and seeds multiplied, as far as the plans so far show
     efforts = [(effort, sample) for effort, sample in _EFFORTS if sample is None or sample < dataset.rows]
@@ -360,6 +361,11 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
     }
 
 
+def _commonest(dataset: Dataset) -> float:
+    """The share of the commonest class; 0 for regression."""
+    return float(np.bincount(dataset.target).max() / dataset.rows) if dataset.classes else 0.0
+
+
 _NOTES = 20
 """Of the data's reader, at most."""
 
@@ -370,9 +376,10 @@ def _gate(dataset: Dataset) -> list[str]:
         guess = float(dataset.target.std())
         gate, said = f"rmse, at_most: {_rounded(guess / 2)}", f"always guessing the mean gives {_rounded(guess)}"
     else:
-        guess = float(np.bincount(dataset.target).max() / dataset.rows)
+        metric = deciding_metric(dataset.task, _commonest(dataset))
+        guess = _commonest(dataset) if metric == "accuracy" else 1 / len(dataset.classes)
         gate, said = (
-            f"accuracy, at_least: {(1 + guess) / 2:.2f}",
+            f"{metric}, at_least: {(1 + guess) / 2:.2f}",
             f"always guessing the commonest class gives {guess:.2f}",
         )
     return [f"good enough to ship? {said}", f"gates: [{{metric: {gate}, severity: block}}]"]

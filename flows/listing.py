@@ -67,7 +67,7 @@ def _metrics() -> Iterator[str]:
 
     for name, metric in METRICS.items():
         better = "greater" if metric.greater_is_better else "smaller"
-        yield f"{name:<10} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
+        yield f"{name:<18} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
 
 
 def _keys() -> Iterator[str]:

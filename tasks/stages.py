@@ -32,7 +32,7 @@ from tasks.inputs.prepared import Prepared, prepare, prepare_folds
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
-from tasks.planning.plan import lay_out, lay_out_chosen
+from tasks.planning.plan import Commonest, lay_out, lay_out_chosen
 from tasks.planning.recipes import identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
@@ -161,10 +161,12 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
 
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
-    if chosen is None:
-        laid_out = lay_out(*data, resampled=_resampled(prepared), lengths=prepared.lengths)
-    else:
-        laid_out = lay_out_chosen(*data, chosen, probe, resampled=_resampled(prepared), lengths=prepared.lengths)
+    known: dict[str, Any] = {
+        "resampled": _resampled(prepared),
+        "lengths": prepared.lengths,
+        "commonest": Commonest.of(prepared.dataset, prepared.rows[TRAIN]),
+    }
+    laid_out = lay_out(*data, **known) if chosen is None else lay_out_chosen(*data, chosen, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
 
 

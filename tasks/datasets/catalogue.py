@@ -46,8 +46,9 @@ class Entry:
         summary: One line for `bakeoff list datasets`.
         origin: Who made the data.
         licence: As its source states it.
-        files: What is read, in order. Empty for a bundled set.
+        files: What is read, in order. Empty for a set that is bundled or made.
         bundled: The scikit-learn function that holds it (`load_digits`).
+        made: The function of `tasks.datasets.made` that makes it.
         form: What the files are: tables, IDX images and labels, sprites (32 x 32 pixels a row) and then their labels,
             or one archive of WAV files (clips).
         text: The column of free text that is the only input.
@@ -69,6 +70,7 @@ class Entry:
     licence: str = NOT_STATED
     files: tuple[File, ...] = ()
     bundled: str | None = None
+    made: str | None = None
     form: Literal["tables", "idx", "sprites", "clips"] = "tables"
     text: str | None = None
     clip_names: str = ""
@@ -109,6 +111,15 @@ _ADULT_COLUMNS = [
     "hours-per-week",
     "native-country",
     "income",
+]
+_MAMMOGRAPHY_COLUMNS = [
+    "area",
+    "grey_level",
+    "gradient_strength",
+    "noise_fluctuation",
+    "contrast",
+    "shape",
+    "calcification",
 ]
 _GERMAN_COLUMNS = [
     "checking_account",
@@ -346,6 +357,30 @@ CATALOGUE: dict[str, Entry] = {
             "965 values stand at the cap of 500,001 dollars: the true ones are higher",
             "the 207 blanks in total_bedrooms were made on purpose by the book's author",
         ),
+    ),
+    "mammography": Entry(
+        summary="11,183 spots of mammograms, 6 columns, microcalcification (2.3%)",
+        origin="Woods et al. 1993, Int. J. Pattern Recognition and Artificial Intelligence 7(6)",
+        licence="not stated in the files",
+        files=(
+            File(
+                "mammography.csv",
+                "sha256:7d3dea3f075f30bbdbb8980e7725684059b4fe3d0f850fadd0f635f6993d8730",
+                (_github("jbrownlee/Datasets", "d20fcb6402ae34e653d4513b00f39257bb37ed7f", "mammography.csv"),),
+            ),
+        ),
+        read=Read(header=False, columns=_MAMMOGRAPHY_COLUMNS),
+        target="calcification",
+        names={"'-1'": "no", "'1'": "yes"},
+        notes=("3,334 rows are exact copies of others: a random split puts copies into two parts",),
+    ),
+    "parking": Entry(
+        summary="20,000 looks at parking spaces, 6 columns, free (1%); made",
+        origin="made by Bakeoff with a fixed seed, to show what accuracy hides",
+        licence="Apache-2.0, as Bakeoff",
+        made="parking",
+        target="space",
+        notes=("these are not real",),
     ),
     "german-credit": Entry(
         summary="1,000 loans, 20 columns, credit risk (30% bad)",

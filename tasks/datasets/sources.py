@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from tasks.datasets import excel, images, sounds
+from tasks.datasets import excel, images, made, sounds
 from tasks.datasets.bundled import read_bundled
 from tasks.datasets.catalogue import CATALOGUE, SAME_TEXT, Entry
 from tasks.datasets.class_files import ClassFile, class_files
@@ -188,6 +188,8 @@ def _read_entry(data: Data, entry: Entry, home: Path, progress: Progress | None)
     _refuse_memory(data)
     name = data.source
     unread = Source(name, name, entry, "", pd.DataFrame())
+    if entry.made:
+        return replace(unread, address=f"made by: tasks.datasets.made.{entry.made}", frame=getattr(made, entry.made)())
     if entry.bundled:
         frame, pictures = read_bundled(entry.bundled, entry.target)
         return replace(unread, address=f"scikit-learn: sklearn.datasets.{entry.bundled}", frame=frame, images=pictures)

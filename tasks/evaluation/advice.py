@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tasks.dataset import TEST
 from tasks.evaluation.baselines import Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
@@ -13,13 +15,12 @@ from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
-from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.metrics import IMBALANCED, METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
 from tasks.evaluation.wording import between, inside, listing, number, opening, percent
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
-IMBALANCED = 0.8
 ENOUGH_SEEDS = 5
 
 
@@ -45,6 +46,9 @@ class Findings:
         of_tied: `recipe_id` of each recipe that can't be told from the leader to the same.
         test_rows: Of the test part.
         majority_share: Of the most frequent class in the test part; None for regression.
+        majority: That class.
+        same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
+            unbalanced; None: the spec names it.
         seen: `recipe_id` of those that did not learn to what was seen.
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
@@ -70,6 +74,8 @@ class Findings:
     majority_share: float | None
     seen: Mapping[str, Seen] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
+    majority: str | None = None
+    same_answer: float | None = None
     ships: str | None = None
 
     @property
@@ -214,7 +220,7 @@ def _of_seeds(result: RecipeResult) -> str:
 
 def warnings(found: Findings) -> list[str]:
     """What a reader must know before believing the verdict."""
-    said, title = [], inside(found.title)
+    said, title = _of_accuracy(found), inside(found.title)
     if found.enough:
         rule, own, best = found.enough
         said.append(
@@ -250,12 +256,23 @@ def warnings(found: Findings) -> list[str]:
         said.append("One seed only: the luck of the initial weights can't be told from a better recipe.")
     if found.test_rows < FEW_TEST_ROWS:
         said.append(f"The test part has only {found.test_rows} rows, so its figures are rough.")
-    majority = found.majority_share or 0.0
-    if found.metric.chance == "majority" and majority > IMBALANCED:
-        said.append(
-            f"{majority:.0%} of the test rows are of one class: {title} says little. Let f1, pr_auc or log_loss decide."
-        )
     return said
+
+
+def _of_accuracy(found: Findings) -> list[str]:
+    """That nearly all rows are of one class, so that accuracy says little: what always predicting it would get."""
+    share, same = found.majority_share or 0.0, found.same_answer
+    if share <= IMBALANCED or (same is None and found.metric.name != "accuracy"):
+        return []
+    said, leader = f"Always predicting {found.majority} is right in {share:.1%} of the test rows", found.leader
+    if leader and np.isfinite(own := leader.mean(TEST, "accuracy")):
+        points = f"{100 * abs(own - share):.1f} points {'more' if own > share else 'fewer'}"
+        said += f"; {leader.name} is right in {own:.1%}, {'no more' if abs(own - share) < 0.0005 else points}"
+    if same is None:
+        return [f"{said}. So accuracy says little: let balanced_accuracy, pr_auc or a cost decide."]
+    gets = f", and {leader.name} {number(leader.mean(TEST, found.metric.name))}" if leader else ""
+    said = f"{said}. So {inside(found.title)} decides, not accuracy (evaluate.metric overrules)"
+    return [f"{said}: always predicting {found.majority} gets {number(same)} there{gets}."]
 
 
 def _ahead(difference: float) -> str:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from tasks.records.verdict import Estimate
 
 if TYPE_CHECKING:
-    from tasks.evaluation.metrics import Metric, Statistic
+    from tasks.evaluation.metrics import Metric
+    from tasks.evaluation.statistics import Statistic
 
 Array = NDArray[np.float64]
 

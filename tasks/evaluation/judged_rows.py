@@ -179,6 +179,12 @@ class JudgedRows:
         rows = int((self.target == self.classes.positive).sum())
         return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
 
+    def majority(self) -> str | None:
+        """The most frequent class; None without rows or classes."""
+        if not self.classes.names or not len(self.target):
+            return None
+        return self.classes.names[int(np.bincount(self.target.astype(np.int64)).argmax())]
+
     def majority_share(self) -> float | None:
         """Share of the most frequent class; None without rows or classes."""
         if not self.classes.names or not len(self.target):

@@ -1,4 +1,4 @@
-"""Intervals of means of one value a row, and of ratios of such means: RMSE, MAE, log loss, R2.
+"""Intervals of means of one value a row, and of ratios of such means: RMSE, MAE, MAPE, log loss, Brier score, R2.
 
 The bootstrap-t (Efron & Tibshirani 1993, ch. 12.5) of the mean's logarithm: the mean error of few rows is skewed, and
 its logarithm less so. Where the values themselves have a heavy tail it is still too short, by what the rows can't tell.
@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from tasks.evaluation.clusters import fewest, sums
-from tasks.evaluation.intervals import RESAMPLES, Array, NoInterval, draws
+from tasks.evaluation.intervals import RESAMPLES, Array, NoInterval, UndefinedMetric, draws
 
 MOST_UNITS = 2000
 """More rows are joined into so many blocks, by turns: their sum varies as that of the rows, and the resamples fit in
@@ -38,16 +38,54 @@ def cross_entropies(target: np.ndarray, prediction: Array) -> Array:
     return -np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps))
 
 
+def brier_scores(target: np.ndarray, prediction: Array) -> Array:
+    """Of each row: with two classes the square of what the positive one's probability is off, in [0, 1]; with more the
+    sum of such squares over the classes, in [0, 2] (Brier 1950). As in scikit-learn."""
+    squares = (prediction - np.eye(prediction.shape[1])[target]) ** 2
+    return squares[:, 1] if prediction.shape[1] == 2 else squares.sum(axis=1)
+
+
+def percentages(target: Array, prediction: Array) -> Array:
+    """Of each row the absolute error as a share of the target; NaN where that is 0."""
+    size = np.abs(target)
+    return np.divide(np.abs(target - prediction), size, out=np.full(len(size), np.nan), where=size > 0)
+
+
 def log_loss(
     target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
     """The interval of the mean cross-entropy, in nats."""
+    return _of_probabilities(cross_entropies(target, prediction), target, prediction, confidence, groups)
+
+
+def brier_score(
+    target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
+) -> tuple[float, float]:
+    """The interval of the Brier score."""
+    return _of_probabilities(brier_scores(target, prediction), target, prediction, confidence, groups)
+
+
+def _of_probabilities(
+    losses: Array, target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
+) -> tuple[float, float]:
     rarest = min(fewest(target == k, groups) for k in range(prediction.shape[1]))
     if rarest < FEWEST_OF_CLASS:
         what = "rows" if groups is None else "groups with rows"
         raise NoInterval(f"the rarest class has {rarest} test {what}, and {FEWEST_OF_CLASS} are needed")
-    losses = cross_entropies(target, prediction)
     return ratio_interval(losses, np.ones(len(losses)), confidence, groups)
+
+
+def mape(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
+    """The interval of the mean absolute error as a share of the target.
+
+    Raises:
+        UndefinedMetric: a target is 0, of which no error is a share.
+    """
+    shares = percentages(target, prediction)
+    if zeros := int(np.isnan(shares).sum()):
+        rows = "1 test row has" if zeros == 1 else f"{zeros:,} test rows have"
+        raise UndefinedMetric(f"{rows} a target of 0, of which no error is a share")
+    return ratio_interval(shares, np.ones(len(shares)), confidence, groups)
 
 
 def mae(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:

@@ -18,17 +18,20 @@ from typing import Literal
 import numpy as np
 
 from tasks.errors import BadInput, nearest
-from tasks.evaluation import areas, costs, means, shares
+from tasks.evaluation import agreement, areas, calibration, costs, means, medians, shares, statistics
 from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
+from tasks.evaluation.statistics import Statistic
 from tasks.evaluation.wording import inside
 
-Statistic = Callable[[Array], Array]
 Ends = Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]
 """From target, prediction, confidence and the rows' groups to the ends of an interval; it may raise `NoInterval`."""
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 COST = "cost_per_case"
 """The metric that `evaluate.cost` defines."""
+
+IMBALANCED = 0.8
+"""Share of the commonest class above which accuracy says little."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Metric:
         reads: What it looks at: probabilities or values; what is predicted (`decided`); or what answers cost. See
             `decisions.Answers`.
         of_class: Whether it speaks of one class, the positive one, or of all classes alike (macro).
+        macro: Whether without a class of interest it is the mean over three classes or more.
         chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
             follows from more than the classes' shares.
         default: Whether it is measured when the spec names no metric. The first such metric of a task decides.
@@ -65,6 +69,7 @@ class Metric:
     share: bool = False
     reads: Literal["prediction", "decided", "cost"] = "prediction"
     of_class: bool = False
+    macro: bool = True
     chance: float | Literal["majority"] | None = None
     default: bool = False
 
@@ -82,7 +87,9 @@ class Metric:
         """
         if not self.of_class or not classes:
             return self.title
-        return f"{self.title} of {positive}" if positive is not None else f"Macro {inside(self.title)}"
+        if positive is not None:
+            return f"{self.title} of {positive}"
+        return f"Macro {inside(self.title)}" if self.macro else self.title
 
     def function(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> float:
         """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
@@ -112,7 +119,7 @@ class Metric:
         """
         estimate = self.function(target, prediction, positive)
         if np.isnan(estimate):
-            return Interval(estimate, None, None)
+            return Interval(estimate, None, None, self._undefined(target, prediction, positive))
         try:
             low, high = self.interval(*self._of_positive(target, prediction, positive), confidence, groups)
         except UndefinedMetric as why:
@@ -121,6 +128,18 @@ class Metric:
             return Interval(estimate, None, None, str(why))
         # Rounding must not put the estimate outside.
         return Interval(estimate, min(low, estimate), max(high, estimate))
+
+    def _undefined(self, target: np.ndarray, prediction: np.ndarray, positive: int | None) -> str | None:
+        """Why rows that do count have no value, where that is known."""
+        if not len(target) or not np.isfinite(prediction).all():
+            return None
+        try:
+            self.interval(*self._of_positive(target, prediction, positive), 0.5, None)
+        except UndefinedMetric as why:
+            return str(why)
+        except NoInterval:
+            pass
+        return None
 
     def resampled(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> Statistic:
         """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
@@ -166,142 +185,6 @@ def one_against_rest(target: np.ndarray, prediction: Array, positive: int) -> tu
     return (target == positive).astype(np.int64), np.column_stack([first, prediction[:, positive]])
 
 
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """`numerator / denominator`, NaN where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=denominator != 0)
-
-
-def _mean_of(rows: Array) -> Statistic:
-    """The weighted mean of one value a row."""
-    return lambda weights: _ratio(weights @ rows, weights.sum(axis=1))
-
-
-def _mean_over_defined(values: Array) -> Array:
-    """The mean over the last axis without NaN; NaN where all are."""
-    defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
-
-
-# --- of the predicted class ---------------------------------------------------------------------------------
-
-
-def _accuracy(target: np.ndarray, prediction: Array) -> Statistic:
-    return _mean_of((prediction.argmax(axis=1) == target).astype(np.float64))
-
-
-def _per_class(
-    value: Callable[[Array, Array, Array], tuple[Array, Array]],
-) -> Callable[[np.ndarray, Array], Statistic]:
-    """A ratio of the `(hits, predicted, actual)` weights of the positive class; macro for 3 classes or more.
-
-    As scikit-learn with `zero_division=0`: a ratio with denominator 0 is 0. A class that occurs in neither
-    target nor prediction does not count; where none does, the value is NaN.
-    """
-
-    def statistic(target: np.ndarray, prediction: Array) -> Statistic:
-        classes = prediction.shape[1]
-        scored = np.array(shares.scored(classes))
-        actual_rows = (target[:, None] == scored).astype(np.float64)
-        predicted_rows = (prediction.argmax(axis=1)[:, None] == scored).astype(np.float64)
-        columns = np.hstack([actual_rows * predicted_rows, predicted_rows, actual_rows])
-
-        def values(weights: Array) -> Array:
-            hits, predicted, actual = np.split(weights @ columns, 3, axis=1)
-            ratio = np.nan_to_num(_ratio(*value(hits, predicted, actual)), nan=0.0)
-            return _mean_over_defined(np.where(predicted + actual > 0, ratio, np.nan))
-
-        return values
-
-    return statistic
-
-
-# --- of the order of the probabilities ----------------------------------------------------------------------
-
-
-def _one_vs_rest(
-    score: Callable[[Array, Array], Array],
-) -> Callable[[np.ndarray, Array], Statistic]:
-    """A score of a ranking, of the positive class with two classes, else the macro average over the classes.
-
-    `score` takes the weights of positives and negatives `[resamples, distinct probabilities]`, the highest
-    probability first, and returns `[resamples]`. Undefined classes do not count; where none is defined, the
-    value is NaN.
-    """
-
-    def statistic(target: np.ndarray, prediction: Array) -> Statistic:
-        scored = shares.scored(prediction.shape[1])
-        rankings = [_ranking(target == k, prediction[:, k], score) for k in scored]
-        return lambda weights: _mean_over_defined(np.stack([ranking(weights) for ranking in rankings], axis=-1))
-
-    return statistic
-
-
-def _ranking(positive: np.ndarray, probability: Array, score: Callable[[Array, Array], Array]) -> Statistic:
-    """Sorts once; equal probabilities are one threshold, so ties count half, whatever the rows' order."""
-    order = np.argsort(-probability, kind="stable")
-    ranked = probability[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    positive = positive[order].astype(np.float64)
-
-    def value(weights: Array) -> Array:
-        weights = weights[:, order]
-        positives = weights * positive
-        negatives = weights - positives
-        if len(starts) < len(order):
-            positives = np.add.reduceat(positives, starts, axis=1)
-            negatives = np.add.reduceat(negatives, starts, axis=1)
-        return score(positives, negatives)
-
-    return value
-
-
-def _area_under_roc(positives: Array, negatives: Array) -> Array:
-    """P(positive ranks above negative) + P(equal) / 2 (Hanley & McNeil 1982); NaN with one class only."""
-    above = np.cumsum(positives, axis=1) - positives / 2
-    won = np.einsum("ij,ij->i", above, negatives)
-    return _ratio(won, positives.sum(axis=1) * negatives.sum(axis=1))
-
-
-def _average_precision(positives: Array, negatives: Array) -> Array:
-    """Sum over thresholds of (recall gained) x precision, without interpolation; NaN without positives."""
-    hits = np.cumsum(positives, axis=1)
-    predicted = hits + np.cumsum(negatives, axis=1)
-    precision = np.nan_to_num(_ratio(hits, predicted), nan=0.0)
-    return _ratio(np.einsum("ij,ij->i", positives, precision), hits[:, -1])
-
-
-# --- of the probabilities and values themselves -------------------------------------------------------------
-
-
-def _log_loss(target: np.ndarray, prediction: Array) -> Statistic:
-    return _mean_of(means.cross_entropies(target, prediction))
-
-
-def _rmse(target: Array, prediction: Array) -> Statistic:
-    squared = _mean_of((target - prediction) ** 2)
-    return lambda weights: np.sqrt(squared(weights))
-
-
-def _mae(target: Array, prediction: Array) -> Statistic:
-    return _mean_of(np.abs(target - prediction))
-
-
-def _r2(target: Array, prediction: Array) -> Statistic:
-    """1 - residual / total sum of squares; NaN where the target does not vary."""
-    centred = target - target.mean()  # keeps the one-pass sum of squares exact when the mean is far from 0
-    columns = np.column_stack([np.ones_like(centred), centred, centred**2, (target - prediction) ** 2])
-    rounding = (8 * np.finfo(np.float64).eps * np.abs(target).max()) ** 2
-
-    def values(weights: Array) -> Array:
-        count, total, squares, residual = (weights @ columns).T
-        variation = squares - _ratio(total**2, count)
-        # What rounding leaves of a constant target is not variation.
-        varies = variation > 1e-12 * squares + rounding * count
-        return 1.0 - _ratio(residual, np.where(varies, variation, 0.0))
-
-    return values
-
-
 _classification, _regression = frozenset({CLASSIFICATION}), frozenset({REGRESSION})
 
 UNIT_RANGE, FROM_ZERO = (0.0, 1.0), (0.0, np.inf)
@@ -316,7 +199,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="share of rows, 0 to 1",
-            statistic=_accuracy,
+            statistic=statistics.accuracy,
             interval=shares.accuracy,
             share=True,
             reads="decided",
@@ -330,7 +213,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="share of the rows predicted positive that are, 0 to 1",
-            statistic=_per_class(lambda hits, predicted, actual: (hits, predicted)),
+            statistic=statistics.per_class(lambda hits, predicted, actual: (hits, predicted)),
             interval=shares.precision,
             share=True,
             reads="decided",
@@ -343,7 +226,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="share of the positive rows that are found, 0 to 1",
-            statistic=_per_class(lambda hits, predicted, actual: (hits, actual)),
+            statistic=statistics.per_class(lambda hits, predicted, actual: (hits, actual)),
             interval=shares.recall,
             share=True,
             reads="decided",
@@ -356,11 +239,36 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="harmonic mean of precision and recall, 0 to 1",
-            statistic=_per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
+            statistic=statistics.per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
             interval=shares.f1,
             share=True,
             reads="decided",
             of_class=True,
+        ),
+        Metric(
+            "balanced_accuracy",
+            "Balanced accuracy",
+            _classification,
+            greater_is_better=True,
+            bounds=UNIT_RANGE,
+            range="mean of the classes' recalls, 0 to 1; 1 / classes = chance",
+            statistic=statistics.balanced_accuracy,
+            interval=agreement.balanced_accuracy,
+            share=True,
+            reads="decided",
+        ),
+        Metric(
+            "mcc",
+            "MCC (Matthews' correlation)",
+            _classification,
+            greater_is_better=True,
+            bounds=(-1.0, 1.0),
+            range="correlation of actual and predicted classes, -1 to 1; 0 = chance",
+            statistic=statistics.mcc,
+            interval=agreement.mcc,
+            share=True,
+            reads="decided",
+            chance=0.0,
         ),
         Metric(
             "roc_auc",
@@ -369,7 +277,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="area, 0 to 1; 0.5 = chance",
-            statistic=_one_vs_rest(_area_under_roc),
+            statistic=statistics.one_vs_rest(statistics.area_under_roc),
             interval=areas.roc_auc,
             share=True,
             of_class=True,
@@ -382,7 +290,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=UNIT_RANGE,
             range="area, 0 to 1; share of positives = chance",
-            statistic=_one_vs_rest(_average_precision),
+            statistic=statistics.one_vs_rest(statistics.average_precision),
             interval=areas.pr_auc,
             share=True,
             of_class=True,
@@ -394,9 +302,31 @@ METRICS: dict[str, Metric] = {
             greater_is_better=False,
             bounds=FROM_ZERO,
             range="nats a row, 0 or more",
-            statistic=_log_loss,
+            statistic=statistics.log_loss,
             interval=means.log_loss,
             default=True,
+        ),
+        Metric(
+            "brier_score",
+            "Brier score",
+            _classification,
+            greater_is_better=False,
+            bounds=(0.0, 2.0),
+            range="squared error of the probabilities, 0 to 1; of several classes 0 to 2",
+            statistic=statistics.brier_score,
+            interval=means.brier_score,
+        ),
+        Metric(
+            "calibration_error",
+            "Calibration error (ECE)",
+            _classification,
+            greater_is_better=False,
+            bounds=UNIT_RANGE,
+            range="mean distance of probabilities from shares in ten bins, 0 to 1",
+            statistic=statistics.calibration_error,
+            interval=calibration.calibration_interval,
+            of_class=True,
+            macro=False,
         ),
         Metric(
             "rmse",
@@ -405,7 +335,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=False,
             bounds=FROM_ZERO,
             range="in the target's unit, 0 or more",
-            statistic=_rmse,
+            statistic=statistics.rmse,
             interval=means.rmse,
             default=True,
         ),
@@ -416,8 +346,28 @@ METRICS: dict[str, Metric] = {
             greater_is_better=False,
             bounds=FROM_ZERO,
             range="in the target's unit, 0 or more",
-            statistic=_mae,
+            statistic=statistics.mae,
             interval=means.mae,
+        ),
+        Metric(
+            "mape",
+            "MAPE",
+            _regression,
+            greater_is_better=False,
+            bounds=FROM_ZERO,
+            range="mean absolute error as a share of the target, 0 or more",
+            statistic=statistics.mape,
+            interval=means.mape,
+        ),
+        Metric(
+            "median_ae",
+            "Median absolute error",
+            _regression,
+            greater_is_better=False,
+            bounds=FROM_ZERO,
+            range="in the target's unit, 0 or more",
+            statistic=statistics.median_ae,
+            interval=medians.median_ae,
         ),
         Metric(
             "r2",
@@ -426,7 +376,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             bounds=(-np.inf, 1.0),
             range="share of the variance, 1 or less; 0 = the mean",
-            statistic=_r2,
+            statistic=statistics.r2,
             interval=means.r2,
         ),
         Metric(
@@ -436,7 +386,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=False,
             bounds=(-np.inf, np.inf),
             range="as evaluate.cost counts; gains are negative",
-            statistic=lambda target, costs: _mean_of(costs[:, 0]),
+            statistic=lambda target, costs: statistics.mean_of(costs[:, 0]),
             interval=costs.per_case,
             reads="cost",
         ),
@@ -447,6 +397,18 @@ METRICS: dict[str, Metric] = {
 def default_metrics(task: str) -> tuple[str, ...]:
     """What is measured when the spec names no metric; the first one decides."""
     return tuple(name for name in metrics_for(task) if METRICS[name].default)
+
+
+def deciding_metric(task: str, commonest: float | None = None) -> str:
+    """What decides when the spec names no metric and answers have no cost: not accuracy where nearly all rows are of
+    one class, since always to predict that one would be right as often.
+
+    Args:
+        commonest: Share of the commonest class among the training rows; None where that is not known, or no class.
+    """
+    if task == CLASSIFICATION and commonest is not None and commonest > IMBALANCED:
+        return "balanced_accuracy"
+    return default_metrics(task)[0]
 
 
 def metrics_for(task: str) -> Sequence[str]:

@@ -249,6 +249,8 @@ def _judged(
         of_tied={recipe: test.gates(candidates[recipe], gated) for recipe in tied if recipe in candidates},
         test_rows=plan.parts[TEST],
         majority_share=test.majority_share(),
+        majority=test.majority(),
+        same_answer=1 / len(test.classes.names) if plan.metric_why and test.classes.names else None,
         ships=chosen,
     )
     augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)

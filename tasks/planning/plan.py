@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
-from tasks.evaluation.metrics import COST, METRICS, check_metric, default_metrics
+from tasks.evaluation.metrics import COST, METRICS, check_metric, deciding_metric, default_metrics
 from tasks.kinds import FORMS
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
@@ -51,6 +53,7 @@ def lay_out(
     *,
     resampled: int | None = None,
     lengths: tuple[int, ...] = (),
+    commonest: Commonest | None = None,
     machine: Machine | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
@@ -61,13 +64,14 @@ def lay_out(
         features: Shape of one preprocessed row.
         resampled: Rows of train once its classes are made equal; None: they are.
         lengths: Tokens of each text at a row's end (see `Architecture.lengths`).
+        commonest: The class that most training rows are of; None for regression.
         machine: What the trials are laid out for; None: this one.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    plan = _planned(spec, dataset, parts, rows, machine or Machine())
+    plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest)
     return replace(plan, trials=[], stacks=[]) if plan.search else plan
 
 
@@ -81,17 +85,18 @@ def lay_out_chosen(
     *,
     resampled: int | None = None,
     lengths: tuple[int, ...] = (),
+    commonest: Commonest | None = None,
 ) -> Plan:
     """The plan once a search is done, with its trials.
 
     Args:
-        parts, features, resampled, lengths: As for `lay_out`.
+        parts, features, resampled, lengths, commonest: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
         probe: What the plan before the search has under that name. It was written down before anything was trained, so
             the stacks are the same for whoever goes on with a killed search.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    return _planned(spec, dataset, parts, rows, Machine(), chosen, probe)
+    return _planned(spec, dataset, parts, rows, Machine(), commonest, chosen, probe)
 
 
 def _planned(
@@ -100,10 +105,11 @@ def _planned(
     parts: Mapping[str, int],
     rows: RowCounts,
     machine: Machine,
+    commonest: Commonest | None,
     chosen: Sequence[Recipe] | None = None,
     probe: Probe | None = None,
 ) -> Plan:
-    metric, also = measured(spec, dataset.task)
+    metric, also = measured(spec, dataset.task, commonest)
     decides = decides_of(spec.evaluate, dataset)
     compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
     _refuse_misfits(spec, compared, misfits)
@@ -124,6 +130,7 @@ def _planned(
         task=dataset.task,
         metric=metric,
         also=also,
+        metric_why=commonest.why if commonest and _by_imbalance(spec, dataset.task, commonest) else None,
         confidence=spec.evaluate.confidence,
         decides=None if decides == Decides() else decides,
         ship="best" if spec.evaluate.ship == "best" else None,
@@ -167,8 +174,32 @@ def _search(spec: Spec, searches: Sequence[Search], metric: str) -> SearchPlan:
     )
 
 
-def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
+@dataclass(frozen=True)
+class Commonest:
+    """The class that most training rows are of, and their share."""
+
+    name: str
+    share: float
+
+    @property
+    def why(self) -> str:
+        """Why accuracy does not decide."""
+        return f"{self.share:.0%} of the training rows are of {self.name}, so accuracy would say little"
+
+    @classmethod
+    def of(cls, dataset: Dataset, train: np.ndarray) -> Commonest | None:
+        """Of the rows `train`, positions in the data set; None for regression."""
+        if dataset.classes is None or not len(train):
+            return None
+        counts = np.bincount(dataset.target[train], minlength=len(dataset.classes))
+        return cls(dataset.classes[int(counts.argmax())], float(counts.max() / len(train)))
+
+
+def measured(spec: Spec, task: str, commonest: Commonest | None = None) -> tuple[str, list[str]]:
     """The deciding metric and the others; gates' metrics are measured too.
+
+    Args:
+        commonest: None where it is not known yet: then unbalanced classes are not seen.
 
     Raises:
         BadInput: one of them, or that of `stop_at`, doesn't fit the task.
@@ -176,13 +207,29 @@ def measured(spec: Spec, task: str) -> tuple[str, list[str]]:
     _check_target(spec, task)
     for where, name in metrics_named(spec).items():
         check_metric(name, task, where)
-    metric = spec.evaluate.metric or (COST if spec.evaluate.cost else default_metrics(task)[0])
+    metric = spec.evaluate.metric or (COST if spec.evaluate.cost else _usual(task, commonest))
+    unbalanced = _by_imbalance(spec, task, commonest)
     others = [
         *([COST] if spec.evaluate.cost else []),
-        *(spec.evaluate.also or default_metrics(task)),
+        *(spec.evaluate.also or [*default_metrics(task), *(_BESIDE if unbalanced else ())]),
+        *(["accuracy"] if unbalanced else []),  # to say what always predicting the commonest class would get
         *(gate.metric for gate in spec.gates if gate.metric in METRICS),
     ]
     return metric, [name for name in dict.fromkeys(others) if name != metric]
+
+
+def _usual(task: str, commonest: Commonest | None) -> str:
+    return deciding_metric(task, commonest.share if commonest else None)
+
+
+def _by_imbalance(spec: Spec, task: str, commonest: Commonest | None) -> bool:
+    """Whether the deciding metric follows from unbalanced classes."""
+    named = spec.evaluate.metric is not None or spec.evaluate.cost is not None
+    return not named and _usual(task, commonest) != _usual(task, None)
+
+
+_BESIDE = ("pr_auc", "mcc")
+"""What is measured too where classes are unbalanced."""
 
 
 def _check_target(spec: Spec, task: str) -> None:

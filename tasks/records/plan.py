@@ -224,6 +224,7 @@ class Plan(RunDocument):
     Args:
         spec: As written, with every default.
         metric, also: What is measured of each trial; the first one decides.
+        metric_why: Why that one, where it was chosen by the data; None: the spec names it, or it is the usual one.
         confidence: Of all intervals.
         decides: How answers are made of outputs, and what they cost; None: the likeliest class, and nothing.
         ship: `best`: a baseline may be shipped; None: networks only.
@@ -256,6 +257,7 @@ class Plan(RunDocument):
     reaches: Annotated[Mapping[str, Reach] | None, OMITTED] = None
     decides: Annotated[Decides | None, OMITTED] = None
     ship: Annotated[Literal["best"] | None, OMITTED] = None
+    metric_why: Annotated[str | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
 
     def following(self, earlier: Plan) -> Plan:

@@ -436,12 +436,18 @@ class Compare(Frozen):
 
 
 class Evaluate(Frozen):
-    """What decides, and what else is measured. None: accuracy and log_loss, or rmse."""
+    """What decides, and what else is measured."""
 
     metric: str | None = Field(
-        None, description="the metric that decides; None: cost_per_case where there is a cost, else accuracy, or rmse"
+        None,
+        description="the metric that decides; None: cost_per_case where there is a cost, else rmse, or accuracy; "
+        "balanced_accuracy where more than 80% of the training rows are of one class",
     )
-    also: list[str] = Field(default=[], description="metrics that are measured too; none: log_loss for classes")
+    also: list[str] = Field(
+        default=[],
+        description="metrics that are measured too; none: log_loss for classes, and pr_auc and mcc where one class has "
+        "more than 80% of the rows",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of every interval")
     ship: Literal["network", "best"] = Field(
         "network",

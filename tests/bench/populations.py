@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from tasks.evaluation.metrics import METRICS
 
@@ -64,7 +65,44 @@ def _binormal_truth(area: float, prevalence: float, sureness: float, name: str) 
         hits, misses = prevalence * ndtr(distance - score), (1 - prevalence) * ndtr(-score)
         return float(np.sum(positives * hits / np.maximum(hits + misses, 1e-300)) * 0.001 / prevalence)
     logits = sureness * (distance * score - distance**2 / 2 + logit(prevalence))
+    probability = expit(logits)
+    if name == "brier_score":
+        return float(np.sum(positives * (1 - probability) ** 2 + negatives * probability**2) * 0.001)
+    if name == "calibration_error":
+        gaps = (positives * (1 - probability) - negatives * probability) * 0.001
+        return float(np.abs(np.bincount((probability * 10).astype(int), gaps, 10)).sum())
+    if name in ("balanced_accuracy", "mcc"):
+        cut = (distance**2 / 2 - logit(prevalence)) / distance
+        return _recalls_truth(float(ndtr(distance - cut)), float(ndtr(cut)), prevalence, name)
     return float(np.sum(positives * np.logaddexp(0, -logits) + negatives * np.logaddexp(0, logits)) * 0.001)
+
+
+def _recalls(sensitivity: float, specificity: float, prevalence: float, rng: Rng, rows: int) -> Rows:
+    positive = rng.random(rows) < prevalence
+    right = rng.random(rows) < np.where(positive, sensitivity, specificity)
+    return positive.astype(np.int64), np.eye(2)[(positive == right).astype(np.int64)], None
+
+
+def _recalls_truth(sensitivity: float, specificity: float, prevalence: float, name: str) -> float:
+    if name == "balanced_accuracy":
+        return (sensitivity + specificity) / 2
+    alarms = prevalence * sensitivity + (1 - prevalence) * (1 - specificity)
+    scale = np.sqrt(prevalence * (1 - prevalence) / (alarms * (1 - alarms)))
+    return float((sensitivity + specificity - 1) * scale)
+
+
+def _two_recalls() -> list[Population]:
+    return [
+        Population(
+            f"recalls {sensitivity:g} and {specificity:g}, {prevalence:.0%} positive",
+            ("balanced_accuracy", "mcc"),
+            SIZES,
+            partial(_recalls, sensitivity, specificity, prevalence),
+            partial(_recalls_truth, sensitivity, specificity, prevalence),
+        )
+        for sensitivity, specificity in ((0.5, 0.5), (0.1, 0.99), (0.5, 0.95), (0.8, 0.9), (0.95, 0.95), (0.99, 0.995))
+        for prevalence in (0.01, 0.05, 0.2, 0.5)
+    ]
 
 
 def _two_classes() -> list[Population]:
@@ -78,14 +116,15 @@ def _two_classes() -> list[Population]:
             partial(_binormal_truth, *given),
         )
 
-    calibrated = [of(area, prevalence, 1, ("roc_auc", "pr_auc"), "") for area in AREAS for prevalence in PREVALENCES]
+    ranked = ("roc_auc", "pr_auc", "balanced_accuracy", "mcc")
+    calibrated = [of(area, prevalence, 1, ranked, "") for area in AREAS for prevalence in PREVALENCES]
     losses = [
-        of(area, prevalence, sureness, ("log_loss",), said)
+        of(area, prevalence, sureness, ("log_loss", "brier_score", "calibration_error"), said)
         for area in (0.7, 0.95)
         for prevalence in PREVALENCES
         for sureness, said in ((1, ""), (2, ", overconfident"))
     ]
-    return calibrated + losses
+    return calibrated + losses + _two_recalls()
 
 
 # --- three classes or more: points around centres on a circle --------------------------------------------------
@@ -102,12 +141,15 @@ def _circle(shares: tuple[float, ...], radius: float, rng: Rng, rows: int) -> Ro
 
 @lru_cache(maxsize=256)
 def _circle_truth(shares: tuple[float, ...], radius: float, name: str) -> float:
+    if name == "calibration_error":  # the probabilities are those of Bayes' rule
+        return 0.0
     target, prediction, _ = _circle(shares, radius, np.random.default_rng(1), LARGE)
     return METRICS[name].function(target, prediction)
 
 
 def _many_classes() -> list[Population]:
-    metrics = ("precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss")
+    shown = ("precision", "recall", "f1", "balanced_accuracy", "mcc")
+    metrics = (*shown, "roc_auc", "pr_auc", "log_loss", "brier_score", "calibration_error")
     return [
         Population(
             f"{said}, {len(shares)} classes",
@@ -126,21 +168,28 @@ def _many_classes() -> list[Population]:
 
 @dataclass(frozen=True)
 class Errors:
-    """A distribution with mean 0: its draws, standard deviation and mean absolute value."""
+    """A distribution with mean 0: its draws, standard deviation, and the absolute value's mean and median."""
 
     draw: Callable[[Rng, int], np.ndarray]
     deviation: float
     absolute: float
+    median: float
 
 
 _E = float(np.exp(0.5))
 ERRORS = {
-    "normal": Errors(lambda rng, n: rng.normal(size=n), 1.0, (2 / np.pi) ** 0.5),
-    "Laplace": Errors(lambda rng, n: rng.laplace(size=n), 2**0.5, 1.0),
-    "t5": Errors(lambda rng, n: rng.standard_t(5, n), (5 / 3) ** 0.5, 4 * 5**0.5 / (3 * np.pi)),
-    "t3": Errors(lambda rng, n: rng.standard_t(3, n), 3**0.5, 2 * 3**0.5 / np.pi),
+    "normal": Errors(lambda rng, n: rng.normal(size=n), 1.0, (2 / np.pi) ** 0.5, float(ndtri(0.75))),
+    "Laplace": Errors(lambda rng, n: rng.laplace(size=n), 2**0.5, 1.0, float(np.log(2))),
+    "t5": Errors(
+        lambda rng, n: rng.standard_t(5, n), (5 / 3) ** 0.5, 4 * 5**0.5 / (3 * np.pi), float(student.ppf(0.75, 5))
+    ),
+    "t3": Errors(lambda rng, n: rng.standard_t(3, n), 3**0.5, 2 * 3**0.5 / np.pi, float(student.ppf(0.75, 3))),
     "lognormal": Errors(
-        lambda rng, n: np.exp(rng.normal(size=n)) - _E, (np.e * (np.e - 1)) ** 0.5, 2 * _E * (2 * float(ndtr(0.5)) - 1)
+        lambda rng, n: np.exp(rng.normal(size=n)) - _E,
+        (np.e * (np.e - 1)) ** 0.5,
+        2 * _E * (2 * float(ndtr(0.5)) - 1),
+        # Half of the draws are within so much of the mean: solved to 1e-10.
+        0.9963344534,
     ),
 }
 R2 = 0.8
@@ -152,19 +201,43 @@ def _regression(errors: Errors, rng: Rng, rows: int) -> Rows:
 
 
 def _regression_truth(errors: Errors, name: str) -> float:
-    return {"rmse": errors.deviation, "mae": errors.absolute, "r2": R2}[name]
+    return {"rmse": errors.deviation, "mae": errors.absolute, "r2": R2, "median_ae": errors.median}[name]
 
 
 def _regressions() -> list[Population]:
     return [
         Population(
             f"{name} errors",
-            ("rmse", "mae", "r2"),
+            ("rmse", "mae", "r2", "median_ae"),
             SIZES_OF_MEANS,
             partial(_regression, errors),
             partial(_regression_truth, errors),
         )
         for name, errors in ERRORS.items()
+    ]
+
+
+def _relative(spread: float, rng: Rng, rows: int) -> Rows:
+    """Prices: target and prediction differ by a lognormal factor."""
+    prediction = np.exp(rng.normal(size=rows))
+    return prediction * np.exp(spread * rng.normal(size=rows)), prediction, None
+
+
+def _relative_truth(spread: float, name: str) -> float:
+    """E|1 - exp(spread z)| of normal z."""
+    return float(np.exp(spread**2 / 2) * (2 * ndtr(spread) - 1))
+
+
+def _prices() -> list[Population]:
+    return [
+        Population(
+            f"lognormal factors, sigma {spread:g}",
+            ("mape",),
+            SIZES_OF_MEANS,
+            partial(_relative, spread),
+            partial(_relative_truth, spread),
+        )
+        for spread in (0.05, 0.2, 0.5, 1.0)
     ]
 
 
@@ -210,6 +283,14 @@ def _grouped_errors(rng: Rng, rows: int) -> Rows:
     return prediction + error, prediction, groups
 
 
+def _grouped_factors(spread: float, rng: Rng, rows: int) -> Rows:
+    """As `_relative`; half of the variance of a factor's logarithm is the group's."""
+    groups = _groups(rows, True)
+    factor = (rng.normal(size=groups.max() + 1)[groups] + rng.normal(size=len(groups))) / 2**0.5
+    prediction = np.exp(rng.normal(size=len(groups)))
+    return prediction * np.exp(spread * factor), prediction, groups
+
+
 @lru_cache(maxsize=256)
 def _grouped_truth(area: float, name: str) -> float:
     target, prediction, _ = _grouped_scores(area, np.random.default_rng(1), LARGE)
@@ -217,13 +298,14 @@ def _grouped_truth(area: float, name: str) -> float:
 
 
 def _in_groups() -> list[Population]:
+    of_shares = ("precision", "recall", "f1", "balanced_accuracy", "mcc")
     shares = [
         Population(
             f"groups of {'1 to 19' if uneven else '10'}, share {share:g}, correlation {alike:g}, {classes} classes",
-            ("accuracy", "precision", "recall", "f1") if classes == 2 else ("precision", "recall", "f1"),
+            (*(("accuracy",) if classes == 2 else ()), *of_shares),
             (100, 200, 300, 500, 1000),
             partial(_grouped_shares, classes, share, alike, uneven),
-            dict.fromkeys(("accuracy", "precision", "recall", "f1"), share).__getitem__,
+            {**dict.fromkeys(("accuracy", *of_shares), share), "mcc": 1 - (1 - share) * classes / (classes - 1)}.get,
         )
         for classes in (2, 3)
         for share in (0.8, 0.95)
@@ -232,16 +314,23 @@ def _in_groups() -> list[Population]:
     scores = [
         Population(
             f"groups of 10, binormal, AUC {area:g}",
-            ("roc_auc", "pr_auc", "log_loss"),
+            ("roc_auc", "pr_auc", "log_loss", "brier_score", "calibration_error"),
             (300, 1000),
             partial(_grouped_scores, area),
             partial(_grouped_truth, area),
         )
         for area in (0.7, 0.95)
     ]
-    truths = {"rmse": 1.0, "mae": (2 / np.pi) ** 0.5, "r2": 0.8}
+    truths = {"rmse": 1.0, "mae": (2 / np.pi) ** 0.5, "r2": 0.8, "median_ae": float(ndtri(0.75))}
     errors = Population("groups of 1 to 19, normal", tuple(truths), (300, 1000), _grouped_errors, truths.__getitem__)
-    return [*shares, *scores, errors]
+    factors = Population(
+        "groups of 1 to 19, lognormal factors, sigma 0.5",
+        ("mape",),
+        (300, 1000),
+        partial(_grouped_factors, 0.5),
+        partial(_relative_truth, 0.5),
+    )
+    return [*shares, *scores, errors, factors]
 
 
-POPULATIONS = [*_two_classes(), *_many_classes(), *_regressions(), *_in_groups()]
+POPULATIONS = [*_two_classes(), *_many_classes(), *_regressions(), *_prices(), *_in_groups()]

@@ -18,14 +18,14 @@ from tests.datasets import array_of, texts_of
 from tests.real_data import needs_data
 
 README = Path(__file__).parents[2] / "data" / "README.md"
-BUNDLED = sorted(name for name, entry in CATALOGUE.items() if entry.bundled)
+BUNDLED = sorted(name for name, entry in CATALOGUE.items() if entry.bundled or entry.made)
 FROM_FILES = sorted(set(CATALOGUE) - set(BUNDLED))
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
 def test_an_entry_says_what_it_is_and_whose(entry: Entry) -> None:
     assert entry.summary and "\n" not in entry.summary and entry.origin and entry.licence
-    assert bool(entry.files) != bool(entry.bundled)
+    assert [bool(entry.files), bool(entry.bundled), bool(entry.made)].count(True) == 1
     assert entry.form != "tables" or entry.target
 
 
@@ -131,6 +131,19 @@ def test_german_credit_names_its_classes(tmp_path: Path) -> None:
     dataset = load_dataset(Data(source="german-credit"), home=tmp_path)
     assert dataset.classes == ("good", "bad") and list(np.bincount(dataset.target)) == [700, 300]
     assert len(dataset.numbers) == 7 and len(dataset.categories) == 13
+
+
+@needs_data
+def test_mammography_is_of_two_classes_of_which_one_is_rare(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="mammography"), home=tmp_path)
+    assert dataset.classes == ("no", "yes") and list(np.bincount(dataset.target)) == [10_923, 260]
+    assert len(dataset.numbers) == 6 and not dataset.categories
+
+
+def test_parking_has_few_free_spaces_and_is_the_same_at_every_call(tmp_path: Path) -> None:
+    dataset = load_dataset(Data(source="parking"), home=tmp_path)
+    assert dataset.classes == ("free", "taken") and list(np.bincount(dataset.target)) == [200, 19_800]
+    assert dataset.digest == load_dataset(Data(source="parking"), home=tmp_path).digest
 
 
 @needs_data

@@ -20,7 +20,8 @@ from tasks import stages
 from tasks.augmentation.augmenter import Augmenter
 from tasks.augmentation.table import AUGMENTERS
 from tasks.dataset import Dataset, Facts, Kind
-from tasks.evaluation.metrics import CLASSIFICATION, METRICS, Metric, Statistic
+from tasks.evaluation.metrics import CLASSIFICATION, METRICS, Metric
+from tasks.evaluation.statistics import Statistic
 from tasks.kinds import KINDS, TABLE_FORM
 from tasks.preprocessing.tables import ColumnKind
 from tasks.records.plan import Column

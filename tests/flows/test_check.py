@@ -23,8 +23,8 @@ def source(name: str) -> str:
     return load_spec(shipped()[name])[0].data.source
 
 
-BUNDLED = [name for name in shipped() if CATALOGUE[source(name)].bundled]
-PUBLIC = [name for name in shipped() if not CATALOGUE[source(name)].bundled]
+BUNDLED = [name for name in shipped() if not CATALOGUE[source(name)].files]
+PUBLIC = [name for name in shipped() if CATALOGUE[source(name)].files]
 
 
 def check(spec: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
 
 from tasks.errors import BadInput
+from tasks.evaluation.calibration import calibration_error
 from tasks.evaluation.metrics import METRICS, check_metric, default_metrics
 
 PER_CLASS = {
@@ -36,6 +37,16 @@ def _expected(name: str, target: np.ndarray, prediction: np.ndarray) -> float:
         return reference.accuracy_score(target, label)
     if name == "log_loss":
         return reference.log_loss(target, prediction, labels=range(classes))
+    if name == "balanced_accuracy":
+        return reference.balanced_accuracy_score(target, label)
+    if name == "mcc":
+        return reference.matthews_corrcoef(target, label)
+    if name == "brier_score":
+        probability = prediction[:, 1] if classes == 2 else prediction
+        return reference.brier_score_loss(target, probability, labels=range(classes))
+    if name == "calibration_error":  # scikit-learn has none
+        hit = target == 1 if classes == 2 else target == label
+        return calibration_error(prediction[:, 1] if classes == 2 else prediction.max(axis=1), hit)
     if name in PER_CLASS:
         average = {"average": "binary", "pos_label": 1} if classes == 2 else {"average": "macro"}
         return PER_CLASS[name](target, label, zero_division=0, **average)
@@ -59,7 +70,21 @@ def test_classification_as_scikit_learn(name: str, classes: int, ties: bool):
         )
 
 
-@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "balanced_accuracy",
+        "mcc",
+        "roc_auc",
+        "pr_auc",
+        "log_loss",
+        "brier_score",
+    ],
+)
 def test_absent_classes_as_scikit_learn(name: str):
     """Class 1 is never the target, class 3 neither target nor predicted."""
     rng = np.random.default_rng(0)
@@ -75,6 +100,8 @@ def test_absent_classes_as_scikit_learn(name: str):
         ("rmse", reference.root_mean_squared_error),
         ("mae", reference.mean_absolute_error),
         ("r2", reference.r2_score),
+        ("mape", reference.mean_absolute_percentage_error),
+        ("median_ae", reference.median_absolute_error),
     ],
 )
 @pytest.mark.parametrize("offset", [0.0, 1e6])
@@ -150,7 +177,7 @@ def test_a_metric_of_the_other_task_is_refused():
     assert raised.value.message() == (
         "evaluate.metric: roc_auc is for classification, this is regression\n"
         "  got:      roc_auc\n"
-        "  accepted: one of rmse, mae, r2, cost_per_case\n"
+        "  accepted: one of rmse, mae, mape, median_ae, r2, cost_per_case\n"
         "  remedy:   choose another metric; or, where the target can be either, data.task: classification"
     )
 
@@ -158,6 +185,20 @@ def test_a_metric_of_the_other_task_is_refused():
 def test_an_unknown_metric_is_refused_with_the_nearest():
     with pytest.raises(BadInput, match="did you mean accuracy"):
         check_metric("acuracy", "classification")
+
+
+def test_a_target_of_0_has_no_percentage():
+    target, prediction = np.array([0.0, *range(1, 40)]), np.arange(40) + 1.0
+    found = METRICS["mape"].over_rows(target, prediction, 0.95)
+    assert np.isnan(found.mean) and found.low is None
+    assert found.reason == "1 test row has a target of 0, of which no error is a share"
+
+
+def test_always_the_commonest_class_is_worth_nothing():
+    target, prediction = (np.arange(100) < 99).astype(np.int64), np.tile([0.1, 0.9], (100, 1))
+    assert METRICS["accuracy"].function(target, prediction) == 0.99
+    assert METRICS["balanced_accuracy"].function(target, prediction) == 0.5
+    assert METRICS["mcc"].function(target, prediction) == 0.0
 
 
 def test_defaults():

@@ -570,7 +570,9 @@ def test_groups_widen_the_interval():
 
 def test_imbalance_is_warned_of_where_accuracy_decides():
     verdict = _judged({"adam": _arm(0.9, 0.9)}, target=(np.arange(ROWS) < 20).astype(int))
-    assert any(w.startswith("92% of the test rows are of one class") for w in verdict.warnings)
+    assert verdict.warnings[0].startswith("Always predicting ")
+    assert "is right in 92.0% of the test rows; adam is right in 90.0%, 2.0 points fewer." in verdict.warnings[0]
+    assert verdict.warnings[0].endswith("let balanced_accuracy, pr_auc or a cost decide.")
 
 
 def test_few_test_rows_are_warned_of():

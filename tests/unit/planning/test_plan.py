@@ -22,7 +22,7 @@ from tasks.errors import BadInput
 from tasks.planning import cost_model as stacking
 from tasks.planning import groups as groups_module
 from tasks.planning.cost_model import Work
-from tasks.planning.plan import lay_out
+from tasks.planning.plan import Commonest, lay_out
 from tasks.planning.recipes import MAX_TRIALS, identifier, recipes_of
 from tasks.planning.stacks import Machine, evaluation_steps
 from tasks.planning.trials import bind_trial
@@ -69,6 +69,34 @@ def plan_of(
     machine: Machine | None = None,
 ) -> Plan:
     return lay_out(spec or spec_of(), data or dataset(), PARTS, features, machine=machine)
+
+
+# --- what decides --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "share", "metric", "also"),
+    [
+        ({}, 0.8, "accuracy", ["log_loss"]),
+        ({}, 0.99, "balanced_accuracy", ["accuracy", "log_loss", "pr_auc", "mcc"]),
+        ({"also": ["recall"]}, 0.99, "balanced_accuracy", ["recall", "accuracy"]),
+        ({"metric": "accuracy"}, 0.99, "accuracy", ["log_loss"]),
+        ({"cost": {"matrix": {"a": {"b": 1}}}}, 0.99, "cost_per_case", ["accuracy", "log_loss"]),
+    ],
+)
+def test_accuracy_does_not_decide_where_nearly_all_rows_are_of_one_class(
+    evaluate: dict[str, Any], share: float, metric: str, also: list[str]
+) -> None:
+    plan = lay_out(spec_of(evaluate=evaluate), dataset(), PARTS, (4,), commonest=Commonest("b", share))
+    assert (plan.metric, plan.also) == (metric, also)
+    why = "99% of the training rows are of b, so accuracy would say little"
+    assert plan.metric_why == (why if metric == "balanced_accuracy" else None)
+
+
+def test_the_commonest_class_is_that_of_the_training_rows() -> None:
+    rows = np.r_[np.arange(0, 150, 3), [1, 2]]
+    assert Commonest.of(dataset(), rows) == Commonest("a", 50 / 52)
+    assert Commonest.of(dataset(classes=None), rows) is None
 
 
 # --- recipes -------------------------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""The interval of a median: two of the ordered values, whatever their distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.evaluation.intervals import Array, NoInterval
+from tasks.evaluation.shares import effective_rows
+
+
+def median_ae(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
+    """The interval of the median absolute error, in the target's unit.
+
+    The number of rows with an error below the median is binomial with a half, so the k-th smallest and the k-th largest
+    error hold the median in `confidence` of cases or more (David & Nagaraja 2003, Order Statistics, 7.1). Rows in
+    groups count as so many as they are worth (Woodruff 1952).
+
+    Raises:
+        NoInterval: there are too few rows, or groups.
+    """
+    errors = np.sort(np.abs(target - prediction))
+    below = np.abs(target - prediction) <= np.median(errors)
+    worth = int(effective_rows(below, groups))
+    rank = _rank(worth, (1 - confidence) / 2)
+    if not rank:
+        what = "rows" if groups is None else "rows, as what the groups are worth,"
+        raise NoInterval(f"{worth} test {what} are too few for an interval of a median")
+    place = int(rank * len(errors) / worth)
+    return float(errors[place - 1]), float(errors[len(errors) - place])
+
+
+def _rank(rows: int, tail: float) -> int:
+    """The largest k with which fewer than k of `rows` lie below the median in at most `tail` of cases; 0: there is
+    none."""
+    from scipy.special import bdtr
+
+    if rows < 1:
+        return 0
+    # Of so many rows or fewer below the median, by the binomial distribution with a half.
+    return int(np.sum(bdtr(np.arange(rows // 2 + 1), rows, 0.5) <= tail))
