@@ -248,7 +248,7 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
 ) -> Verdict:
-    """Writes verdict.json and, where a model can be shipped, `model/` and diagnosis.json.
+    """Writes verdict.json and, where a model can be shipped, `model/` and `previews/diagnosis.json`.
 
     Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
     who goes on with a killed run may, is no further look: nothing was learned from it.

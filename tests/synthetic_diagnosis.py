@@ -60,5 +60,6 @@ def write_synthetic_diagnosis(
         residuals=residuals,
         inputs=3,
     )
+    (folder / made.FILE).parent.mkdir(exist_ok=True)
     made.write(folder)
     return made

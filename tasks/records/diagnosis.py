@@ -1,4 +1,4 @@
-"""What diagnosis.json holds: what the report says of the shipped network and can't read in the run's tables.
+"""What previews/diagnosis.json holds: what the report says of the shipped network and can't read in the run's tables.
 
 It is written when the verdict is. Rows' own values stand in it only where the spec asks for them
 (`report: {show_examples: true}`), since they may be private; without, of a number's inputs what many rows share.
@@ -82,7 +82,7 @@ class InputResiduals:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis(RunDocument):
-    """diagnosis.json.
+    """previews/diagnosis.json.
 
     Args:
         trial_id: Of the shipped network.
@@ -91,7 +91,7 @@ class Diagnosis(RunDocument):
         inputs: How many inputs were looked at for that.
     """
 
-    FILE: ClassVar[str] = "diagnosis.json"
+    FILE: ClassVar[str] = "previews/diagnosis.json"
 
     trial_id: str
     examples: Examples | None
