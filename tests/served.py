@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from flows.predicting import predict_file
+from tasks.choice import choose
 from tasks.records.tables import TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -46,10 +48,10 @@ def assert_served(run: Path, file: Path, sample: tuple[int, int] | None = None) 
     predict_file(str(run), file, by_command, run)
     done = by_program(run / "model", file, by_file)
     assert done.returncode == 0, done.stderr
-    classes = read_json(run / "model" / "signature.json")["classes"]
+    signature = read_json(run / "model" / "signature.json")
     served = pd.read_parquet(by_command)
     for answers in (served, pd.read_csv(by_file)):
-        _compare(run, answers if sample is None else answers.iloc[_drawn(len(answers), *sample)], classes)
+        _compare(run, answers if sample is None else answers.iloc[_drawn(len(answers), *sample)], signature)
     return served
 
 
@@ -57,7 +59,8 @@ def _drawn(of: int, rows: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(of, rows, replace=False))
 
 
-def _compare(run: Path, answers: pd.DataFrame, classes: list[str] | None) -> None:
+def _compare(run: Path, answers: pd.DataFrame, signature: dict[str, Any]) -> None:
+    classes = signature["classes"]
     columns = [f"probability of {name}" for name in classes] if classes else ["prediction"]
     shipped = Verdict.read(run).shipped
     assert shipped is not None
@@ -70,5 +73,8 @@ def _compare(run: Path, answers: pd.DataFrame, classes: list[str] | None) -> Non
     absolute, relative = (TOLERANCE, 0.0) if classes else (ROUNDING * wanted.std(), TOLERANCE)
     np.testing.assert_allclose(found, wanted, rtol=relative, atol=absolute)
     if classes:
-        likeliest = np.array(classes, object)[answers[columns].to_numpy(float).argmax(axis=1)]
-        assert (answers["prediction"].astype(str) == likeliest).all()
+        how = signature["choice"] or {}  # None: the likeliest one
+        positive = classes.index(signature["positive"]) if signature["positive"] else None
+        probability = answers[columns].to_numpy(float)
+        chosen = choose(probability, positive=positive, threshold=how.get("threshold"), costs=how.get("costs"))
+        assert (answers["prediction"].astype(str) == np.array(classes, object)[chosen]).all()

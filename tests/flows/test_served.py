@@ -198,6 +198,11 @@ def raw_file(entry: Entry, prepared: Prepared, folder: Path) -> tuple[Path, bool
         for row, image in enumerate(raw):
             cv2.imwrite(str(folder / "images" / f"{row:05}.png"), image[:, :, ::-1])
         return folder / "images", True
+    if not entry.files:  # made data
+        dataset = prepared.dataset
+        labels = np.array(dataset.classes, object)[dataset.target]
+        dataset.table.assign(**{dataset.target_name: labels}).to_csv(folder / "made.csv", index=False)
+        return folder / "made.csv", True
     paths = [fetch(file, folder / "cache", None) for file in entry.files]
     if entry.form == "idx":
         (folder / "idx").mkdir()
