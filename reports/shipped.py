@@ -51,13 +51,12 @@ class Decided:
             return None
         verdict, classes = run.verdict, [str(name) for name in run.plan.data.classes or ()]
         costs = run.plan.decides.costs if run.plan.decides else None
-        answer = choose(predicted.prediction, costs=costs.matrix if costs else None)
-        if len(classes) != 2:
-            return cls(predicted, verdict, classes, None, answer)
-        positive = classes.index(verdict.positive.name) if verdict.positive else 1
-        if verdict.operating_point:
-            above = predicted.prediction[:, positive] >= verdict.operating_point.threshold
-            answer = np.where(above, positive, 1 - positive)
+        positive = threshold = None
+        if len(classes) == 2:
+            positive = classes.index(verdict.positive.name) if verdict.positive else 1
+            threshold = verdict.operating_point.threshold if verdict.operating_point else None
+        matrix = costs.matrix if costs else None
+        answer = choose(predicted.prediction, positive=positive, threshold=threshold, costs=matrix)
         return cls(predicted, verdict, classes, positive, answer)
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from reports.figures.encoding import Chart
     from tasks.evaluation.predicted import Predicted
-    from tasks.evaluation.residuals import Level
 
 _DOTS = 700
 _RESIDUAL = "Residual (predicted minus actual)"
@@ -177,7 +176,7 @@ def _by_category(of: InputResiduals) -> Chart:
     )
 
 
-def _running(levels: Sequence[Level | ResidualLevel], x: Any) -> list[Any]:
+def _running(levels: Sequence[ResidualLevel], x: Any) -> list[Any]:
     import altair as alt
 
     rows = [_row(level) for level in levels if level.at is not None]
@@ -190,7 +189,7 @@ def _running(levels: Sequence[Level | ResidualLevel], x: Any) -> list[Any]:
     ]
 
 
-def _row(level: Level | ResidualLevel) -> dict[str, Any]:
+def _row(level: ResidualLevel) -> dict[str, Any]:
     return {
         "name": level.name,
         "value": level.at,
@@ -211,7 +210,7 @@ def _tooltip(field: str, title: str) -> list[Any]:
     return [first, alt.Tooltip("rows:Q", format=","), *others]
 
 
-def _span(levels: Sequence[Level | ResidualLevel]) -> str:
+def _span(levels: Sequence[ResidualLevel]) -> str:
     means = [level.mean for level in levels]
     return f"{rounded(min(means))} to {rounded(max(means))}" if means else "no row"
 

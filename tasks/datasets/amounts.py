@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tasks.dataset import Dataset
-from tasks.datasets.columns import reading_of
+from tasks.datasets.columns import numbers_of
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.intervals import Array
 from tasks.spec.models import Data
@@ -37,9 +37,7 @@ def _numbers(dataset: Dataset, name: str, data: Data) -> Array:
         )
     if name == dataset.target_name:
         raise BadInput("names the target", where=where, got=name, remedy="name a column that holds amounts")
-    column = dataset.written[name]
-    reading = reading_of(column.rename(name), f"column {name}", data.columns.get(name), data.read)
-    values = reading.read(column).to_numpy(np.float64, na_value=np.nan) if reading.kind == "number" else None
+    reading, values = numbers_of(dataset.written[name].rename(name), data.columns.get(name), data.read)
     if values is None:
         raise BadInput("holds no numbers", where=where, got=f"column {name}: {reading.kind}")
     gaps = np.flatnonzero(~np.isfinite(values))

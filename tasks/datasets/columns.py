@@ -170,6 +170,17 @@ def _as_dates(present: pd.Series, form: str, why: str) -> Reading:
     return Reading("date", why, form=form, note=note)
 
 
+def numbers_of(
+    column: pd.Series, meant: Column | None = None, read: Read | None = None
+) -> tuple[Reading, np.ndarray | None]:
+    """How a column is read, whether it is an input or not, and its numbers, float64 `[rows]`, NaN where missing; None:
+    it holds others than numbers."""
+    reading = reading_of(column, f"column {column.name}", meant, read)
+    if reading.kind != "number":
+        return reading, None
+    return reading, reading.read(column).to_numpy(np.float64, na_value=np.nan)
+
+
 def as_quantity(
     column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None
 ) -> tuple[pd.Series, str | None]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import Dataset
-from tasks.datasets.columns import as_written, reading_of
+from tasks.datasets.columns import as_written, numbers_of
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.slices import Slice, Slicing, chosen
@@ -102,15 +102,14 @@ def _quantiles(column: pd.Series, parts: int, where: str, data: Data) -> Slicing
     """Parts of about equally many rows of the whole data set, and the rows without a value; fewer where many rows have
     the same value."""
     name = str(column.name)
-    reading = reading_of(column, f"column {name}", data.columns.get(name), data.read)
-    if reading.kind != "number":
+    reading, values = numbers_of(column, data.columns.get(name), data.read)
+    if values is None:
         raise BadInput(
             "quantiles are of a number",
             where=where,
             got=f"column {name}: {reading.kind}",
             remedy=f"slice by its values, as [{name}]",
         )
-    values = reading.read(column).to_numpy(np.float64, na_value=np.nan)
     known = np.isfinite(values)
     cuts = np.unique(np.quantile(values[known], np.linspace(0, 1, parts + 1)[1:-1])) if known.any() else np.empty(0)
     of_row = np.searchsorted(cuts, values, side="left")

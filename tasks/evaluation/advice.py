@@ -320,9 +320,10 @@ def _of_model(found: Findings, name: str) -> Decision:
         return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
     if found.ships:
-        rivals = "no recipe learned" if found.nothing_learned or not found.leader else "it is better than every network"
-        where = "" if rivals.startswith("no") else " on the validation part, where it was chosen"
-        return Decision(answer="ship", sentence=f"Ship {name}", reason=f"it {passed}, and {rivals}{where}")
+        rivals = "it is better than every network on the validation part, where it was chosen"
+        if found.leader is None or found.nothing_learned:
+            rivals = "no recipe learned"
+        return Decision(answer="ship", sentence=f"Ship {name}", reason=f"it {passed}, and {rivals}")
     better = [name for name in found.better_baselines if _standing(found.of_baselines[name]) == PASS]
     if better:
         does, which = ("does", "which is") if len(better) == 1 else ("do", "which are")

@@ -82,6 +82,11 @@ class Deciding:
     positive: int | None = None
     amounts: Mapping[str, Array] | None = None
 
+    @property
+    def chooses(self) -> bool:
+        """Whether a model of two classes has a threshold of its own."""
+        return self.positive is not None and self.how.rule is not None
+
     def threshold(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> float | None:
         """The probability of the positive class from which on it is predicted; None: the likeliest class is, or that of
         least expected cost.
@@ -91,7 +96,7 @@ class Deciding:
             prediction: Their probabilities.
             rows: Their positions in the data set.
         """
-        if self.positive is None or prediction.ndim == 1 or prediction.shape[1] != 2 or self.how.rule is None:
+        if not self.chooses or prediction.ndim == 1 or prediction.shape[1] != 2:
             return None
         if not len(target) or not np.isfinite(prediction).all():
             return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.evaluation import gates
+from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
 from tasks.evaluation.fairness import FAIRNESS
@@ -198,8 +198,4 @@ class JudgedRows:
             return ""
         actual = int((self.target == positive).sum())
         predicted = int((self.answers[trial].decided.argmax(axis=1) == positive).sum())
-        return f"on {_rows(actual)} of {self.classes.name}, {_rows(predicted)} predicted so"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+        return f"on {wording.rows(actual)} of {self.classes.name}, {wording.rows(predicted)} predicted so"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tasks.evaluation.clusters import quantile, sums
 from tasks.evaluation.intervals import Array, NoInterval
+from tasks.records.diagnosis import ResidualLevel
 
 PARTS = 20
 """Of a number's range, at most; each has `FEWEST` rows or more."""
@@ -23,28 +24,6 @@ VALUES = 15
 
 FEWEST = 20
 OTHERS, MISSING = "(others)", "(missing)"
-
-
-@dataclass(frozen=True)
-class Level:
-    """Rows that are alike in an input.
-
-    Args:
-        name: A category's value; what stands for several, or for none, is in round brackets. None for a number.
-        at: The median of a number; None for a category and for rows without a value.
-        rows: How many.
-        mean: Of the residuals, in the target's unit.
-        low, high: The mean's interval (Student's t, over rows or groups); None where it takes more of them.
-        quartiles: Of the residuals: 25%, 50%, 75%.
-    """
-
-    name: str | None
-    at: float | None
-    rows: int
-    mean: float
-    low: float | None
-    high: float | None
-    quartiles: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -62,7 +41,7 @@ class ByInput:
     name: str
     number: bool
     association: float
-    levels: list[Level]
+    levels: list[ResidualLevel]
 
 
 def by_input(
@@ -86,7 +65,7 @@ def by_input(
         inside = codes == code
         known = values[inside].dropna() if number else None
         levels.append(
-            Level(
+            ResidualLevel(
                 name=names.get(int(code)),
                 at=float(known.median()) if known is not None and len(known) else None,
                 rows=int(inside.sum()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.evaluation import wording
 from tasks.evaluation.fairness import FAIRNESS, Gap, gap
 from tasks.evaluation.intervals import Interval, NoInterval
 from tasks.evaluation.metrics import COST, METRICS, Metric
@@ -248,6 +249,4 @@ def at_gate(
     rows = slicing.of_row[test.rows] == place
     if not rows.any():
         return gate, Interval(np.nan, None, None, "no test row is of this slice"), title, ""
-    counted = int(rows.sum())
-    basis = f"on {counted:,} row{'' if counted == 1 else 's'}"
-    return gate, test.where(rows, trial).interval(trial, metric), title, basis
+    return gate, test.where(rows, trial).interval(trial, metric), title, f"on {wording.rows(int(rows.sum()))}"

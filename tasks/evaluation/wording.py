@@ -27,6 +27,15 @@ def between(low: float, high: float) -> str:
     return f"[{number(low)}, {number(high)}]"
 
 
+def rows(count: int) -> str:
+    """A number of rows.
+
+    >>> rows(1), rows(1234)
+    ('1 row', '1,234 rows')
+    """
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """A share in percent, with two significant digits.
 

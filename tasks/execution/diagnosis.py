@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tasks.dataset import Dataset
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
 from tasks.inputs.prepared import Prepared
-from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals, ResidualLevel
+from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals
 from tasks.records.verdict import Verdict
 from tasks.run_folder import write_bytes
 
@@ -141,7 +140,7 @@ def _residuals(
             name=each.name,
             number=each.number,
             association=each.association,
-            levels=[ResidualLevel(**asdict(level)) for level in each.levels],
+            levels=each.levels,
             dots=_dots(table[each.name], each, predicted) if shown else [],
         )
         for each in ranked

@@ -144,7 +144,7 @@ def record(
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
         threshold = None
-        if VAL in outcome.outputs:
+        if VAL in outcome.outputs and own.deciding.chooses:
             threshold = threshold_of(own.prediction(outcome.outputs[VAL]), own)
             metrics += threshold_rows(trial_id, threshold, own)
         for part, outputs in outcome.outputs.items():

@@ -46,7 +46,16 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualLevel:
-    """Rows that are alike in an input, in the numbers of `evaluation.residuals.Level`."""
+    """Rows that are alike in an input.
+
+    Args:
+        name: A category's value; what stands for several, or for none, is in round brackets. None for a number.
+        at: The median of a number; None for a category and for rows without a value.
+        rows: How many.
+        mean: Of the residuals, in the target's unit.
+        low, high: The mean's interval (Student's t, over rows or groups); None where it takes more of them.
+        quartiles: Of the residuals: 25%, 50%, 75%.
+    """
 
     name: str | None
     at: float | None

@@ -43,19 +43,21 @@ class Exported:
     def asked(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """As `predict`."""
         entries, classes = self.signature["inputs"], self.signature["classes"]
-        table = None
-        if "shape" in entries[0]:
-            raw: Any = raw_inputs(_checked_array(rows, entries[0]))
-        else:
-            table = _checked_table(rows, entries)
-            by_column = raw_inputs(table)
-            raw = {entry["input"]: by_column[input_name(entry["name"])] for entry in entries}
-        output = None if self.network is None else apply(self.network, raw)
+        array = "shape" in entries[0]
+        checked = _checked_array(rows, entries[0]) if array else _checked_table(rows, entries)
+        output = None if self.network is None else apply(self.network, self._raw(checked))
         if self.estimator is not None:
-            given = self.estimator.given(output, table)
+            given = self.estimator.given(output, checked if isinstance(checked, pd.DataFrame) else None)
             return self.estimator.answers(given, len(classes) if classes else None)
         assert output is not None
         return output if classes else output[:, 0]
+
+    def _raw(self, checked: pd.DataFrame | np.ndarray) -> Any:
+        """What the network takes of rows."""
+        raw = raw_inputs(checked)
+        if isinstance(checked, np.ndarray):
+            return raw
+        return {entry["input"]: raw[input_name(entry["name"])] for entry in self.signature["inputs"]}
 
 
 def load_exported(folder: Path) -> Exported:

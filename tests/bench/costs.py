@@ -12,11 +12,9 @@ population. What a chosen threshold costs more than the best one is said beside 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +22,7 @@ import numpy as np
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.metrics import COST, METRICS
 from tasks.records.decisions import Costs, Decides
+from tests.bench import cells
 
 DRAWS = 2000
 POPULATION = 1_000_000
@@ -149,7 +148,7 @@ def measure(task: tuple[str, int, int]) -> Cell:
     )
 
 
-def table(cells: Sequence[Cell]) -> str:
+def table(measured: Sequence[Cell]) -> str:
     head = (
         "| costs | rows | cost of a case | false passes | coverage | with an interval | threshold's interval | "
         "cost above the best threshold's |\n|---|---|---|---|---|---|---|---|\n"
@@ -159,19 +158,15 @@ def table(cells: Sequence[Cell]) -> str:
         f"{each.coverage:.1%}{' !' * (each.coverage < LEAST_COVERAGE)} | {each.answered:.0%} | "
         f"{'' if each.threshold is None else f'{each.threshold:.0%}'} | "
         f"{'' if each.excess is None else f'{each.excess:.0%}'} |\n"
-        for each in cells
+        for each in measured
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the repeats: bars may be missed by chance")
-    repeats = DRAWS // 20 if parser.parse_args(arguments).quick else DRAWS
-    tasks = [(case, rows, repeats) for case in CASES for rows in SIZES]
-    with ProcessPoolExecutor(2) as pool:
-        cells = list(pool.map(measure, tasks))
-    print(table(cells))
-    return int(any(each.missed for each in cells))
+    def tasks(repeats: int) -> list[tuple[str, int, int]]:
+        return [(case, rows, repeats) for case in CASES for rows in SIZES]
+
+    return cells.run(__doc__, DRAWS, tasks, measure, table, arguments)
 
 
 if __name__ == "__main__":

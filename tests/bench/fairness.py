@@ -11,16 +11,15 @@ two slices differ, in false positive rates near 0.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.evaluation.fairness import ODDS, gap
+from tests.bench import cells
 
 DRAWS = 2000
 CONFIDENCE = 0.95
@@ -103,7 +102,7 @@ def measure(task: tuple[str, int, int, float, int]) -> Cell:
     )
 
 
-def table(cells: Sequence[Cell]) -> str:
+def table(measured: Sequence[Cell]) -> str:
     head = (
         "| rates | slices | rows of each | positive | truth | false passes | coverage | the estimate alone passes | "
         "width of the bounds |\n|---|---|---|---|---|---|---|---|---|\n"
@@ -113,25 +112,21 @@ def table(cells: Sequence[Cell]) -> str:
         f"{each.false:.2%}{' !' * (each.false > MOST_FALSE)} | "
         f"{each.coverage:.1%}{' !' * (each.coverage < LEAST_COVERAGE)} | {each.estimate_alone:.0%} | "
         f"{each.width:.2f} |\n"
-        for each in cells
+        for each in measured
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the repeats: bars may be missed by chance")
-    repeats = DRAWS // 20 if parser.parse_args(arguments).quick else DRAWS
-    tasks = [
-        (pattern, slices, rows, positive, repeats)
-        for pattern in PATTERNS
-        for slices in SLICES
-        for rows in SIZES
-        for positive in SHARES
-    ]
-    with ProcessPoolExecutor(2) as pool:
-        cells = list(pool.map(measure, tasks))
-    print(table(cells))
-    return int(any(each.missed for each in cells))
+    def tasks(repeats: int) -> list[tuple[str, int, int, float, int]]:
+        return [
+            (pattern, slices, rows, positive, repeats)
+            for pattern in PATTERNS
+            for slices in SLICES
+            for rows in SIZES
+            for positive in SHARES
+        ]
+
+    return cells.run(__doc__, DRAWS, tasks, measure, table, arguments)
 
 
 if __name__ == "__main__":
