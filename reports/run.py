@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
-from tasks.records.diagnosis import Diagnosis
+from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan
 from tasks.records.tables import TABLES
 from tasks.records.verdict import Verdict
@@ -31,7 +31,7 @@ class Run:
         pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions, splits, settings: The tables of `tasks.records.tables`.
         renderer: What makes the report of it.
-        diagnosis: None where no model was shipped, or by a version that did not write it.
+        inspection: None where no model was shipped, or by a version that did not write it.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Run:
     splits: pd.DataFrame
     settings: pd.DataFrame
     renderer: str = ""
-    diagnosis: Diagnosis | None = None
+    inspection: Inspection | None = None
 
 
 def read_run(folder: Path | str, renderer: str = "") -> Run:
@@ -83,7 +83,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         splits=_table(folder, "splits"),
         settings=_table(folder, "settings"),
         renderer=renderer,
-        diagnosis=Diagnosis.read_if_there(folder),
+        inspection=Inspection.read_if_there(folder),
     )
 
 

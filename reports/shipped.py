@@ -16,7 +16,7 @@ from tasks.choice import choose
 from tasks.evaluation.calibration import calibration_error, error_by_chance
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.wording import number
-from tasks.records.diagnosis import Diagnosis
+from tasks.records.inspection import Inspection
 from tasks.records.verdict import Verdict
 
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
@@ -160,7 +160,7 @@ def _residuals_by_input(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None or run.verdict is None or predicted.prediction.ndim > 1:
         return ""
-    recorded = _diagnosis(run)
+    recorded = _inspection(run)
     if recorded is None:
         body = raw(f'<p class="quiet">{safe(_NOT_RECORDED)}</p>')
     elif not recorded.residuals:
@@ -185,7 +185,7 @@ def _hardest(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None:
         return ""
-    recorded = _diagnosis(run)
+    recorded = _inspection(run)
     asked = bool(run.plan.spec.get("report", {}).get("show_examples"))
     classes = [str(name) for name in run.plan.data.classes or ()]
     decided = Decided.read(run)
@@ -202,9 +202,9 @@ def _hardest(run: Run) -> str:
     return titled("Rows that the model is most wrong about", body)
 
 
-def _diagnosis(run: Run) -> Diagnosis | None:
+def _inspection(run: Run) -> Inspection | None:
     shipped = run.verdict.shipped if run.verdict else None
-    recorded = run.diagnosis
+    recorded = run.inspection
     return recorded if recorded and shipped and recorded.trial_id == shipped.trial_id else None
 
 

@@ -19,7 +19,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.execution.baselines import train_baselines
-from tasks.execution.diagnosis import write_diagnosis
+from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
 from tasks.execution.recording import collect, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
@@ -248,7 +248,7 @@ def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataF
 def judge(
     run: Run, laid_out: Plan, prepared: Prepared, tables: dict[str, pd.DataFrame], splits: pd.DataFrame
 ) -> Verdict:
-    """Writes verdict.json and, where a model can be shipped, `model/` and `previews/diagnosis.json`.
+    """Writes verdict.json and, where a model can be shipped, `model/` and `previews/inspection.json`.
 
     Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
     who goes on with a killed run may, is no further look: nothing was learned from it.
@@ -286,7 +286,7 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     shown = run.spec.report.show_examples
-    write_diagnosis(run.folder, prepared, verdict, tables["predictions"], splits, shown=shown)
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, shown=shown)
     return verdict
 
 

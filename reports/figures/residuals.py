@@ -9,7 +9,7 @@ from reports.figures.encoding import inline
 from reports.numbers import rounded
 from reports.palette import BETTER, INK
 from tasks.evaluation.residuals import by_input
-from tasks.records.diagnosis import InputResiduals, ResidualLevel
+from tasks.records.inspection import InputResiduals, ResidualLevel
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from reports.escape import Html, safe
 from reports.markup import raw, table
 from reports.numbers import MISSING, count, interval, number, rounded
 from tasks.evaluation.shares import of_one_class
-from tasks.records.diagnosis import Examples
+from tasks.records.inspection import Examples
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tasks.evaluation.clusters import quantile, sums
 from tasks.evaluation.intervals import Array, NoInterval
-from tasks.records.diagnosis import ResidualLevel
+from tasks.records.inspection import ResidualLevel
 
 PARTS = 20
 """Of a number's range, at most; each has `FEWEST` rows or more."""

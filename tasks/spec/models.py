@@ -492,7 +492,7 @@ class Report(Frozen):
     show_examples: bool = Field(
         False,
         description="show the values of the rows that the shipped model is most wrong about, and of some rows beside "
-        "their errors: in the report and in previews/diagnosis.json; rows may be private, so not unless asked for",
+        "their errors: in the report and in previews/inspection.json; rows may be private, so not unless asked for",
     )
 
 

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from reports import figures, tables
 from reports.run import Run, read_run
 from reports.shipped import PARTS, Decided
-from tests.synthetic_diagnosis import write_synthetic_diagnosis
+from tests.synthetic_inspection import write_synthetic_inspection
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -37,7 +37,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def made(folder: Path, shape: str, *, shown: bool = True) -> Run:
     options = SHAPES[shape]
     write_synthetic_run(folder, recipes=1, seeds=2, **options)
-    write_synthetic_diagnosis(folder, shown=shown, **({"names": HOSTILE[:3]} if options.get("hostile") else {}))
+    write_synthetic_inspection(folder, shown=shown, **({"names": HOSTILE[:3]} if options.get("hostile") else {}))
     return read_run(folder)
 
 
@@ -180,20 +180,20 @@ def test_calibration_of_several_classes_is_that_of_the_likeliest(five: Run) -> N
 
 def test_rows_are_shown_by_number_and_with_their_values_where_asked(run: Run) -> None:
     shown = text(PARTS["hardest rows"](run))
-    assert run.diagnosis is not None and run.diagnosis.examples is not None
-    examples = run.diagnosis.examples
+    assert run.inspection is not None and run.inspection.examples is not None
+    examples = run.inspection.examples
     assert all(f" {each.row} " in shown for each in examples.rows)
     assert all(name in shown for name in examples.columns)
     assert "2 further columns are not shown" in shown
-    without = text(PARTS["hardest rows"](replace(run, diagnosis=replace(run.diagnosis, examples=None))))
+    without = text(PARTS["hardest rows"](replace(run, inspection=replace(run.inspection, examples=None))))
     assert all(f" {each.row} " in without for each in examples.rows)
     assert "rows may be private" in without and "show_examples: true" in without
 
 
 def test_a_column_whose_name_begins_with_a_hash_keeps_it(binary: Run) -> None:
-    assert binary.diagnosis is not None and binary.diagnosis.examples is not None
-    examples = replace(binary.diagnosis.examples, columns=["#a", "b", "c"])
-    shown = PARTS["hardest rows"](replace(binary, diagnosis=replace(binary.diagnosis, examples=examples)))
+    assert binary.inspection is not None and binary.inspection.examples is not None
+    examples = replace(binary.inspection.examples, columns=["#a", "b", "c"])
+    shown = PARTS["hardest rows"](replace(binary, inspection=replace(binary.inspection, examples=examples)))
     assert '<th scope="col">&#35;a</th>' in shown
 
 
@@ -205,13 +205,13 @@ def test_the_worst_row_is_the_one_with_the_least_probability(binary: Run) -> Non
 
 
 def test_residuals_of_an_older_run_are_said_to_be_missing(tmp_path: Path) -> None:
-    run = replace(made(tmp_path, "regression"), diagnosis=None)
+    run = replace(made(tmp_path, "regression"), inspection=None)
     assert "did not record it" in text(PARTS["residuals by input"](run))
     assert charts(PARTS["residuals"](run))
-    recorded = read_run(tmp_path).diagnosis
+    recorded = read_run(tmp_path).inspection
     assert recorded is not None
     other = replace(recorded, trial_id="another")
-    assert "did not record it" in text(PARTS["residuals by input"](replace(run, diagnosis=other)))
+    assert "did not record it" in text(PARTS["residuals by input"](replace(run, inspection=other)))
 
 
 def test_without_a_shipped_model_a_sentence_stands_there(binary: Run) -> None:

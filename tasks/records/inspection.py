@@ -1,4 +1,4 @@
-"""What previews/diagnosis.json holds: what the report says of the shipped network and can't read in the run's tables.
+"""What previews/inspection.json holds: what the report says of the shipped network and can't read in the run's tables.
 
 It is written when the verdict is. Rows' own values stand in it only where the spec asks for them
 (`report: {show_examples: true}`), since they may be private; without, of a number's inputs what many rows share.
@@ -90,8 +90,8 @@ class InputResiduals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagnosis(RunDocument):
-    """previews/diagnosis.json.
+class Inspection(RunDocument):
+    """previews/inspection.json.
 
     Args:
         trial_id: Of the shipped network.
@@ -100,7 +100,7 @@ class Diagnosis(RunDocument):
         inputs: How many inputs were looked at for that.
     """
 
-    FILE: ClassVar[str] = "previews/diagnosis.json"
+    FILE: ClassVar[str] = "previews/inspection.json"
 
     trial_id: str
     examples: Examples | None

@@ -1,4 +1,4 @@
-"""diagnosis.json: rows' own values only where the spec asks for them, and gone when it no longer does."""
+"""inspection.json: rows' own values only where the spec asks for them, and gone when it no longer does."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.execution.diagnosis import DOTS, EXAMPLES, INPUTS, PIXELS
-from tasks.records.diagnosis import Diagnosis
+from tasks.execution.inspection import DOTS, EXAMPLES, INPUTS, PIXELS
+from tasks.records.inspection import Inspection
 from tests.runs import WINE, Planned, planned
 
 SHOWN = {"report": {"show_examples": True}}
 LONG = {"epochs": 30, "seeds": 1, "learning_rate": 0.01}
 
 
-def judged(folder: Path, spec: dict[str, Any], start: str = "load") -> tuple[Planned, Diagnosis]:
+def judged(folder: Path, spec: dict[str, Any], start: str = "load") -> tuple[Planned, Inspection]:
     run = planned(folder, spec, start=start)
     verdict = run.judge(run.tables())
-    found = Diagnosis.read(folder)
+    found = Inspection.read(folder)
     assert verdict.shipped and found.trial_id == verdict.shipped.trial_id
     return run, found
 
@@ -70,6 +70,6 @@ def test_a_regression_has_its_residuals_along_the_inputs_and_dots_where_asked(tm
 def test_nothing_shipped_leaves_nothing(tmp_path: Path) -> None:
     spec = WINE | {"train": {"epochs": 1, "seeds": 1, "learning_rate": 1e-9}}
     run = planned(tmp_path, spec | SHOWN)
-    (tmp_path / Diagnosis.FILE).touch()
+    (tmp_path / Inspection.FILE).touch()
     assert run.judge(run.tables()).shipped is None
-    assert not (tmp_path / Diagnosis.FILE).exists()
+    assert not (tmp_path / Inspection.FILE).exists()

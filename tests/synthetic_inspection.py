@@ -1,4 +1,4 @@
-"""A diagnosis.json for a fabricated run (`tests.synthetic_run`): inputs that its shipped model is off along."""
+"""An inspection.json for a fabricated run (`tests.synthetic_run`): inputs that its shipped model is off along."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from reports.run import read_run
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import by_input
-from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals, ResidualLevel
+from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection, ResidualLevel
 
 
-def write_synthetic_diagnosis(
+def write_synthetic_inspection(
     folder: Path, *, shown: bool = True, names: tuple[str, str, str] = ("age", "fare", "port")
-) -> Diagnosis:
+) -> Inspection:
     """Of the run in `folder`, whose model must be shipped and its predictions kept.
 
     Args:
@@ -54,7 +54,7 @@ def write_synthetic_diagnosis(
     rows = [
         Example(row=int(row), values=[names[0], None, f"{number}"]) for number, row in enumerate(of.hardest(20).rows)
     ]
-    made = Diagnosis(
+    made = Inspection(
         trial_id=trial_id,
         examples=Examples(columns=list(names), left_out=2, rows=rows) if shown else None,
         residuals=residuals,

@@ -1,4 +1,4 @@
-"""What the report says of the shipped network and can't read in the run's tables: writes diagnosis.json."""
+"""What the report says of the shipped network and can't read in the run's tables: writes inspection.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.dataset import Dataset
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
 from tasks.inputs.prepared import Prepared
-from tasks.records.diagnosis import Diagnosis, Dot, Example, Examples, InputResiduals
+from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection
 from tasks.records.verdict import Verdict
 from tasks.run_folder import write_bytes
 
@@ -30,10 +30,10 @@ INPUTS = 6
 DOTS = 250
 
 
-def write_diagnosis(
+def write_inspection(
     run: Path, prepared: Prepared, verdict: Verdict, predictions: pd.DataFrame, splits: pd.DataFrame, *, shown: bool
 ) -> None:
-    """Writes diagnosis.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
+    """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
     verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
 
     Args:
@@ -41,7 +41,7 @@ def write_diagnosis(
         predictions, splits: Its tables.
         shown: Whether rows' own values may be written.
     """
-    (run / Diagnosis.FILE).unlink(missing_ok=True)
+    (run / Inspection.FILE).unlink(missing_ok=True)
     for old in (run / "previews").glob("example-*.png"):
         old.unlink()
     if not verdict.shipped:
@@ -51,7 +51,7 @@ def write_diagnosis(
         return
     inputs = prepared.dataset.numbers + prepared.dataset.categories
     regression = prepared.dataset.classes is None and bool(inputs)
-    Diagnosis(
+    Inspection(
         trial_id=verdict.shipped.trial_id,
         examples=_examples(run, prepared, predicted.hardest(EXAMPLES)) if shown else None,
         residuals=_residuals(prepared.dataset, inputs, predicted, verdict.confidence, shown) if regression else None,
