@@ -25,8 +25,8 @@ from rich.table import Table
 
 from flows.environment import load_tensorflow
 from flows.interruption import stop_if_asked
-from reports.numbers import interval, rounded
 from tasks.errors import Blocked, plain
+from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import inside
 from tasks.interruption import signals_wait
 from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict

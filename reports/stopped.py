@@ -45,7 +45,7 @@ def to_html(run: Path, renderer: str) -> str:
     spec = spec_of(run)
     pieces = [
         "## Verdict {#verdict}\n",
-        raw(f'<p class="run">Run <code>{safe(run.name)}</code>{safe(_when(environment))}</p>'),
+        raw(f'<p class="run">Run <code>{safe(run.name)}</code>{safe(_when(environment) + _of_what(run))}</p>'),
         _headline(state),
         callout("tip", "What to do next", safe(_NEXT[state.ended])) if state.ended in _NEXT else "",
         "## Data {#data}\n",
@@ -71,10 +71,23 @@ def _when(environment: dict[str, Any]) -> str:
     return f", {moment(started)}" if started else ""
 
 
+def _of_what(run: Path) -> str:
+    """The data as the spec names them; no more is known of data that could not be read."""
+    data = _spec(run).get("data")
+    if not isinstance(data, dict) or not data.get("source"):
+        return ""
+    target = f", target {data['target']}" if data.get("target") else ""
+    return f". Data: {Path(str(data['source'])).name}{target}."
+
+
 def experiment(run: Path) -> str:
     """The experiment's name as the spec has it, else the folder's."""
+    return str(_spec(run).get("name") or run.name)
+
+
+def _spec(run: Path) -> dict[str, Any]:
     try:
         spec = yaml.safe_load(spec_of(run))
     except yaml.YAMLError:
-        return run.name
-    return str(spec.get("name") or run.name) if isinstance(spec, dict) else run.name
+        return {}
+    return spec if isinstance(spec, dict) else {}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from reports.figures.encoding import inline
 from reports.metric_names import title
-from reports.numbers import count, interval, places
+from reports.numbers import count
 from reports.palette import BETTER, OPEN
+from tasks.evaluation.rounding import interval, places
 
 if TYPE_CHECKING:
     from reports.figures.encoding import Chart

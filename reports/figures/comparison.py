@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import Shown, Span, inline, recipe_tooltip, span_of
 from reports.metric_names import phrase, title
-from reports.numbers import interval, places, probability, rounded
+from reports.numbers import probability
 from reports.palette import BETTER, INK, OPEN, WORSE
 from reports.recipes import TOP, Recipes, recipes_of
+from tasks.evaluation.rounding import interval, places, rounded
 
 if TYPE_CHECKING:
     import pandas as pd

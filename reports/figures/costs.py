@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from reports.figures.encoding import inline
 from reports.metric_names import title
-from reports.numbers import interval, places
 from reports.palette import BETTER, INK, OPEN
 from tasks.evaluation.metrics import COST
+from tasks.evaluation.rounding import interval, places
 from tasks.evaluation.wording import number
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from reports.figures.encoding import inline
 from reports.figures.place import place
 from reports.markup import gate_answer, raw
 from reports.metric_names import title
-from reports.numbers import interval, places
 from reports.palette import BETTER, INK, OPEN, WORSE
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.rounding import interval, places
 from tasks.records.verdict import Estimate, GateResult, Verdict
 
 if TYPE_CHECKING:

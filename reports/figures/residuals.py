@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.figures.encoding import inline
-from reports.numbers import rounded
 from reports.palette import BETTER, INK
 from tasks.evaluation.residuals import by_input
+from tasks.evaluation.rounding import rounded
 from tasks.records.inspection import InputResiduals, ResidualLevel
 
 if TYPE_CHECKING:

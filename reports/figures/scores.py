@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reports.numbers import rounded
+from tasks.evaluation.rounding import rounded
 from tasks.evaluation.tried import DIVERGED, OK, PRUNED, Tried, read_settings, scores, worst_told_apart
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from reports.figures.encoding import Shown, inline, logarithmic, recipe_tooltip
 from reports.figures.scores import by_recipe, from_best, judged_search, point, score_axis, status_shape, thinned
 from reports.metric_names import searched
-from reports.numbers import rounded, setting
+from reports.numbers import setting
 from reports.palette import INK
 from reports.recipes import recipes_of
+from tasks.evaluation.rounding import rounded
 from tasks.evaluation.tried import Tried, read_space, worst_told_apart
 from tasks.evaluation.tried import scores as ended_scores
 from tasks.search.space import Choices, Dimension, Range

@@ -10,7 +10,8 @@ from typing import Any
 from reports.escape import Html, safe
 from reports.markup import answer, raw, recipe, table, tabset
 from reports.metric_names import phrase
-from reports.numbers import MISSING, count, number, places, probability, signed_interval
+from reports.numbers import count, probability
+from tasks.evaluation.rounding import MISSING, fixed, places, signed_interval
 from tasks.records.verdict import Estimate, Verdict
 
 
@@ -115,4 +116,4 @@ def _cells(policy: dict[str, Any]) -> Html:
 
 
 def _cell(before: float | None, after: float | None, decimals: int) -> str:
-    return MISSING if before is None else f"{number(before, decimals)} → {number(after, decimals)}"
+    return MISSING if before is None else f"{fixed(before, decimals)} → {fixed(after, decimals)}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from reports.escape import Html, safe
 from reports.markup import answer, badge, raw, recipe, table
 from reports.metric_names import measured, phrase, title
-from reports.numbers import count, duration, interval, number, places, probability, signed, signed_interval
+from reports.numbers import count, duration, probability
 from reports.recipes import TOLD_APART, recipes_of
+from tasks.evaluation.rounding import fixed, interval, places, signed, signed_interval
 from tasks.records.plan import Plan
 from tasks.records.verdict import JudgedRecipe, Verdict
 
@@ -60,7 +61,7 @@ def differences(verdict: Verdict | None) -> str:
             signed_interval(estimate, decimals),
             probability(entry.p_holm),
             signed(entry.effect_size, 1),
-            number(entry.smallest_difference, decimals),
+            fixed(entry.smallest_difference, decimals),
         )
         for entry, estimate in zip(found, estimates, strict=True)
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reports.escape import safe
 from reports.markup import raw, table
 from reports.metric_names import title
-from reports.numbers import MISSING, interval, places, signed
 from tasks.evaluation.metrics import COST
+from tasks.evaluation.rounding import MISSING, interval, places, signed
 from tasks.evaluation.wording import between, number
 from tasks.records.verdict import OperatingPoint, Verdict
 

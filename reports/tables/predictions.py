@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from reports.escape import Html, safe
 from reports.markup import raw, table
-from reports.numbers import MISSING, count, interval, number, rounded
+from reports.numbers import count
+from tasks.evaluation.rounding import MISSING, fixed, interval, rounded
 from tasks.evaluation.shares import of_one_class
 from tasks.records.inspection import Examples
 
@@ -115,7 +116,7 @@ def hardest(
             said = [rounded(worst.target[at]), rounded(worst.prediction[at]), rounded(worst.residuals[at])]
         else:
             actual = int(worst.target[at])
-            said = [classes[actual], classes[answered[row]], number(float(worst.prediction[at, actual]), 4)]
+            said = [classes[actual], classes[answered[row]], fixed(float(worst.prediction[at, actual]), 4)]
         values = [MISSING if value is None else value for value in own] or [MISSING] * len(columns)
         picture = [_picture(example.picture if example else None, row, pictures)] if drawn else []
         rows.append([*picture, str(row), *said, *values])

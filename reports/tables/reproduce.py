@@ -7,8 +7,9 @@ from typing import Any
 
 from reports.escape import Html, safe, safe_lines
 from reports.markup import facts, fold, raw, recipe, table
-from reports.numbers import MISSING, count, duration
+from reports.numbers import count, duration
 from reports.settings import named
+from tasks.evaluation.rounding import MISSING
 from tasks.records.plan import DataFacts, Plan
 
 

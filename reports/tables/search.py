@@ -9,10 +9,11 @@ from reports.escape import Html, safe
 from reports.markup import bullets, callout, fold, raw, table
 from reports.markup import recipe as named
 from reports.metric_names import phrase, title, titles_of
-from reports.numbers import MISSING, count, duration, number, places, setting
+from reports.numbers import count, duration, setting
 from reports.recipes import TOP
 from reports.tables.comparison import swatches
 from tasks.evaluation import wording
+from tasks.evaluation.rounding import MISSING, fixed, places
 from tasks.evaluation.wording import listing
 from tasks.records.plan import Plan
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
@@ -110,8 +111,8 @@ def settings(verdict: Verdict | None, plan: Plan) -> str:
     rows = [
         (
             named(each.recipe, lines.get(each.recipe, "")),
-            number(each.best.score, decimals) if each.best else MISSING,
-            number(each.best.spread, decimals) if each.best else MISSING,
+            fixed(each.best.score, decimals) if each.best else MISSING,
+            fixed(each.best.spread, decimals) if each.best else MISSING,
             _values(each.best.values, each.edges) if each.best else "no setting ended well",
             count(each.settings),
             count(each.diverged),
@@ -141,8 +142,8 @@ def _top(recipe: SearchedRecipe, decimals: int, title: str) -> Html:
     rows = [
         (
             count(each.number + 1),
-            number(each.score, decimals),
-            number(each.spread, decimals),
+            fixed(each.score, decimals),
+            fixed(each.spread, decimals),
             *(setting(each.values[name]) if name in each.values else MISSING for name in names),
             duration(each.seconds),
         )
@@ -164,7 +165,7 @@ def sensitivity(verdict: Verdict | None, plan: Plan) -> str:
             named(each.recipe, lines.get(each.recipe, "")),
             f"{setting(found.low)} to {setting(found.high)}",
             " to ".join(dict.fromkeys((setting(found.good_low), setting(found.good_high)))),
-            number(found.decades, 1),
+            fixed(found.decades, 1),
             f"{found.share:.0%}",
         )
         for each, found in sorted(rated, key=lambda pair: -pair[1].decades)

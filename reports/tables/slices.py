@@ -5,8 +5,9 @@ from __future__ import annotations
 from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import title
-from reports.numbers import MISSING, count, interval, places
+from reports.numbers import count
 from tasks.evaluation.metrics import COST
+from tasks.evaluation.rounding import MISSING, interval, places
 from tasks.evaluation.slices import FEWEST_ROWS
 from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, Verdict
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from reports.escape import Html, safe
 from reports.markup import badge, raw, recipe, table
 from reports.metric_names import title
-from reports.numbers import MISSING, count, duration, number, places
+from reports.numbers import count, duration
+from tasks.evaluation.rounding import MISSING, fixed, places
 from tasks.records.plan import Plan
 from tasks.records.verdict import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN = 400
+_SHOWN = 2000  # 400 recipes of 5 seeds: about half a megabyte of the page
 _BADGES = {"ok": "quiet", "diverged": "bad", "failed": "bad"}
 
 
@@ -34,7 +35,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
             recipe(trial["recipe"]),
             _whole(trial["seed"]),
             _status(trial["status"], trial["reason"]),
-            number(values.get(trial["trial_id"]), decimals),
+            fixed(values.get(trial["trial_id"]), decimals),
             _whole(trial["epochs"]),
             _whole(trial["steps"]),
             _whole(trial["best_step"]),

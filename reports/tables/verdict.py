@@ -8,7 +8,8 @@ from typing import Any
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
-from reports.numbers import MISSING, count, interval, moment, number, places
+from reports.numbers import count, moment
+from tasks.evaluation.rounding import MISSING, fixed, interval, places
 from tasks.evaluation.wording import opening
 from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
@@ -80,13 +81,14 @@ def scope(verdict: Verdict | None, plan: Plan) -> str:
 def _margin(verdict: Verdict) -> Html:
     """How far the leader, chosen on the validation part, is ahead of the strongest other recipe, or behind it."""
     known = [(each.difference, each) for each in verdict.comparisons if each.difference is not None]
-    if not known:
+    if not known or not any(each.learned for each in verdict.recipes):
         return Html("")
     least, rival = min(known, key=lambda pair: pair[0])
     behind = least < 0
     difference = safe(interval(_flipped(rival.estimate) if behind else rival.estimate))
+    lies = "behind" if behind else "ahead of" if least else "from"
     return Html(
-        f"{safe(verdict.name_of(verdict.leader or ''))} is <b>{difference}</b> {'behind' if behind else 'ahead of'} "
+        f"{safe(verdict.name_of(verdict.leader or ''))} is <b>{difference}</b> {lies} "
         f"<b>{safe(rival.recipe)}</b>, the strongest rival on the {safe(verdict.part)} part, in "
         f"{safe(phrase(verdict.metric, verdict.titles))}."
     )
@@ -141,7 +143,7 @@ def _shipped(verdict: Verdict, shipped: Shipped, decimals: int, answers: Mapping
 
 
 def _card(kind: str, name: str, estimate: Estimate | None, decimals: int, note: Html, style: str = "") -> Html:
-    mean = number(estimate.mean, decimals) if estimate else MISSING
+    mean = fixed(estimate.mean, decimals) if estimate else MISSING
     bounds = interval(estimate, decimals).removeprefix(mean).strip()
     return Html(
         f'<div class="card {style}"><p class="kind">{safe(kind)}</p><p class="name">{safe(name)}</p>'

@@ -17,7 +17,8 @@ from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import IMBALANCED, METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
-from tasks.evaluation.wording import between, inside, listing, number, opening, percent
+from tasks.evaluation.rounding import fixed, interval, places, rounded, signed_interval
+from tasks.evaluation.wording import inside, listing, number, opening, percent
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -148,7 +149,8 @@ def _comparison(found: Findings) -> str:
         beaten = only if len(better) == 1 else each
         return f"{name} is better than {beaten}. {_reading(found)}"
     of = len(found.comparisons)
-    clauses = [f"{name} is better than {len(better)} of {of} other recipes{which}" if better else f"{name} leads"]
+    ahead = f"is better than {len(better)} of {of} other recipes{which}" if better else "leads on the validation part"
+    clauses = [f"{name} {ahead}"]
     if tied:
         clauses.append(f"it can't be told from {listing([result.name for result in tied])}")
     if worse:
@@ -167,10 +169,9 @@ def _reading(found: Findings) -> str:
     seeds, candidates = len(found.leader.ended), 1 + len(found.comparisons)
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     chosen = f", chosen as the best of {candidates}, so a little flattering" if candidates > 1 else ""
-    mean, low, high = found.reading.mean, found.reading.low, found.reading.high
-    if mean is None or low is None or high is None:
-        return f"{found.title}: {number(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
-    return f"{found.title}: {number(mean)} {between(low, high)} ({over}{chosen})."
+    if found.reading.low is None or found.reading.high is None:
+        return f"{found.title}: {rounded(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
+    return f"{found.title}: {interval(found.reading)} ({over}{chosen})."
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
@@ -233,8 +234,8 @@ def warnings(found: Findings) -> list[str]:
         elif difference.low <= 0:
             clearly = "" if difference.high < 0 else " clearly"
             said.append(
-                f"The network does not{clearly} beat {name}: it is {_ahead(difference.mean)} in {title} "
-                f"{between(difference.low, difference.high)}."
+                f"The network does not{clearly} beat {name}: its lead in {title} is "
+                f"{signed_interval(difference.estimate())}."
             )
     if idle := found.of(IDLE):
         names = listing([result.name for result in idle], most=5)
@@ -270,15 +271,10 @@ def _of_accuracy(found: Findings) -> list[str]:
         said += f"; {leader.name} is right in {own:.1%}, {'no more' if abs(own - share) < 0.0005 else points}"
     if same is None:
         return [f"{said}. So accuracy says little: let balanced_accuracy, pr_auc or a cost decide."]
-    gets = f", and {leader.name} {number(leader.mean(TEST, found.metric.name))}" if leader else ""
+    digits = places([found.reading, Estimate(same)])
+    gets = f", and {leader.name} {fixed(leader.mean(TEST, found.metric.name), digits)}" if leader else ""
     said = f"{said}. So {inside(found.title)} decides, not accuracy (evaluate.metric overrules)"
-    return [f"{said}: always predicting {found.majority} gets {number(same)} there{gets}."]
-
-
-def _ahead(difference: float) -> str:
-    if difference == 0:
-        return "level"
-    return f"{'ahead' if difference > 0 else 'behind'} by {number(abs(difference))}"
+    return [f"{said}: always predicting {found.majority} gets {fixed(same, digits)} there{gets}."]
 
 
 def _recipes(found: Findings) -> str:
@@ -309,7 +305,7 @@ def _of_model(found: Findings, name: str) -> Decision:
     """Whether to ship a model, by its gates."""
     if not found.gates:
         reason = "the spec has no gate, which would say how good is good enough"
-        leads = f"{name} is the best on the validation part" if found.ships else f"{name} leads"
+        leads = f"{name} {'is the best' if found.ships else 'leads'} on the validation part"
         return Decision(answer="open", sentence=f"{leads}; whether to ship it is open", reason=reason)
     failed, undecided = ([gate for gate in found.gates if gate.answer == answer] for answer in (FAIL, UNDECIDED))
     if failed:
@@ -386,8 +382,8 @@ def _rows_needed(found: Findings, undecided: Sequence[GateResult]) -> str:
     needed = []
     for gate in undecided:
         if gate.estimate is not None:
-            interval = Interval(gate.estimate, gate.low, gate.high)
-            needed.append(rows_to_decide(interval, gate.threshold, found.test_rows, found.confidence))
+            reading = Interval(gate.estimate, gate.low, gate.high)
+            needed.append(rows_to_decide(reading, gate.threshold, found.test_rows, found.confidence))
     rows = [n for n in needed if n is not None]
     if len(rows) < len(undecided):
         return ""
@@ -427,7 +423,7 @@ def _simpler(found: Findings) -> list[str]:
 
 def _tell_apart(found: Findings) -> list[str]:
     tied = found.answered(CANNOT_TELL)
-    if found.leader is None or not tied:
+    if found.leader is None or found.nothing_learned or not tied:
         return []
     if found.seeds == 1:
         return [f"Train with at least {ENOUGH_SEEDS} seeds: with one, no recipe can be told from another."]
@@ -435,7 +431,8 @@ def _tell_apart(found: Findings) -> list[str]:
     comparison = found.comparisons[rival.id]
     if not comparison.difference or comparison.spread is None:
         return [f"{found.leader.name} and {rival.name} show no difference: take the one that is cheaper to train."]
-    difference = f"a difference of {number(abs(comparison.difference))} in {inside(found.title)}"
+    measured = Estimate(abs(comparison.difference), comparison.low, comparison.high)
+    difference = f"a difference of {fixed(measured.mean, places([measured]))} in {inside(found.title)}"
     seeds = seeds_needed(comparison.difference, comparison.spread, (1 - found.confidence) / comparison.family)
     pair = f"{found.leader.name} from {rival.name}"
     if seeds is None:

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from tasks.evaluation.comparison import POWER
 from tasks.evaluation.intervals import Interval
-from tasks.evaluation.wording import between, number
+from tasks.evaluation.rounding import interval as reading_of
 from tasks.records.verdict import GateResult
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
@@ -68,7 +68,7 @@ def _sentence(title: str, bound: str, threshold: float, interval: Interval, foun
     if interval.low is None or interval.high is None:
         lacks = "is undefined here" if np.isnan(interval.mean) and interval.reason else "has no interval here"
         return f"{title} {lacks}{_because(interval.reason)}, so whether it is {wanted} is open."
-    reading = f"{title} is {number(interval.mean)} {between(interval.low, interval.high)}"
+    reading = f"{title} is {reading_of(interval.estimate())}"
     reading += f" {basis}" if basis else ""
     return {
         PASS: f"{reading}: {wanted}, as required.",

@@ -13,8 +13,9 @@ from tasks.evaluation.fairness import FAIRNESS, Gap, gap
 from tasks.evaluation.intervals import Interval, NoInterval
 from tasks.evaluation.metrics import COST, METRICS, Metric
 from tasks.evaluation.residuals import mean_interval
+from tasks.evaluation.rounding import interval
 from tasks.evaluation.shares import share_interval
-from tasks.evaluation.wording import between, inside, listing, number
+from tasks.evaluation.wording import inside, listing
 from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice, of_gate
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _worst(
     corrected, others = (replace(rows, confidence=confidence).interval(trial, metric) for rows in (told[worst], rest))
     name, below = slicing.slices[worst].name, _beyond(corrected, others, metric.sign)
     title = inside(test.classes.titled(metric))
-    reading = f"{number(corrected.mean)}{_ends(corrected)}, against {number(others.mean)}{_ends(others)} of other rows"
+    reading = f"{interval(corrected.estimate())}, against {interval(others.estimate())} of other rows"
     answer = "it is worse there" if below else "whether it is really worse there can't be told"
     return WorstSlice(
         name=name,
@@ -204,10 +205,6 @@ def _worst(
         sentence=f"Of the {len(means)} slices with {FEWEST_ROWS} rows or more, {title} is worst for {name}: {reading}: "
         f"{answer}. Both intervals are corrected for looking at all of them (Bonferroni).",
     )
-
-
-def _ends(interval: Interval) -> str:
-    return "" if interval.low is None or interval.high is None else f" {between(interval.low, interval.high)}"
 
 
 def _beyond(worst: Interval, others: Interval, sign: int) -> bool:

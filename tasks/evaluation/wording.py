@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tasks.evaluation.rounding import MINUS
+
 
 def number(value: float) -> str:
-    """Three significant digits, without an exponent where a reader would stumble: 0.812, 12.3, 50,100. The minus is the
-    sign that tables have.
+    """A loss, a length, a threshold: three significant digits, without an exponent where a reader would stumble: 0.812,
+    12.3, 50,100. Metrics are written by `rounding`, in sentences as in tables.
 
     >>> number(50123.4), number(0.81234), number(-0.0), number(0.00000123), number(-0.5)
     ('50,123', '0.812', '0', '0.00000123', '\N{MINUS SIGN}0.5')
     """
     value = value + 0.0  # -0.0 is 0
     said = f"{abs(value):,.0f}" if abs(value) >= 1000 else written(float(f"{abs(value):.3g}"))
-    return f"\N{MINUS SIGN}{said}" if value < 0 else said
+    return f"{MINUS}{said}" if value < 0 else said
 
 
 def between(low: float, high: float) -> str:
-    """An interval, as it stands in the report's tables too: `[0.701, 0.829]`.
+    """An interval without an estimate: `[0.701, 0.829]`.
 
     >>> between(0.7012, 0.829)
     '[0.701, 0.829]'

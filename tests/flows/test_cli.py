@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any, get_args
 
@@ -395,7 +396,8 @@ def test_blocked_data_end_the_run_before_any_training(finished: Path, tmp_path: 
     assert not (run / "plan.json").exists()
     assert list((run / "checkpoints").iterdir()) == list((run / "model").iterdir()) == []
     assert f"report: {run}/report.html" in done.stderr
-    assert "the data failed their checks" in (run / "report.html").read_text(encoding="utf-8")
+    page = unescape((run / "report.html").read_text(encoding="utf-8"))
+    assert "the data failed their checks" in page and "Data: wine." in page
     assert state_of(run).ended == "blocked"
 
     again = bakeoff("run", SMALL, "--run-dir", run, "--from", "train", "--set", BLOCKING, home=finished.parent)

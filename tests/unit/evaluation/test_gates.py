@@ -91,12 +91,12 @@ def test_needs_exactly_one_threshold(thresholds: dict[str, float]):
 @pytest.mark.parametrize(
     ("gate", "sentence"),
     [
-        ({"at_least": 0.7, "at_most": None}, "Accuracy is 0.8 [0.75, 0.85]: at least 0.7, as required."),
+        ({"at_least": 0.7, "at_most": None}, "Accuracy is 0.800 [0.750, 0.850]: at least 0.7, as required."),
         (
             {"at_least": 0.78125},
-            "Accuracy is 0.8 [0.75, 0.85]: whether it is at least 0.78125 can't be told.",
+            "Accuracy is 0.800 [0.750, 0.850]: whether it is at least 0.78125 can't be told.",
         ),
-        ({"at_most": 0.5}, "Accuracy is 0.8 [0.75, 0.85]: it should be at most 0.5."),
+        ({"at_most": 0.5}, "Accuracy is 0.800 [0.750, 0.850]: it should be at most 0.5."),
     ],
 )
 def test_says_so_in_plain_words(gate: dict, sentence: str):

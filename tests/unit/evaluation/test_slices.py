@@ -69,5 +69,5 @@ def test_without_a_model_gates_of_slices_are_undecided() -> None:
     none, some = test.gates(None, gates), test.gates("t", gates)
     assert [gate.answer for gate in none] == ["undecided"] * 2
     assert [gate.answer for gate in some] == ["undecided", "pass"]
-    assert some[1].sentence.startswith("Recall of yes where letter is a is 1 [")
+    assert some[1].sentence.startswith("Recall of yes where letter is a is 1.000 [")
     assert some[0].by == ["letter"] and some[0].estimate == 0

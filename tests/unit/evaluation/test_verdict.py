@@ -150,7 +150,7 @@ def test_a_leader_better_than_each_wins():
     verdict = _judged({"sgd": _arm(0.6, 0.6), "adam": _noisy(0.9, 0.9, 0), "lion": _noisy(0.7, 0.7, 1)})
     assert (verdict.winner, verdict.leader, verdict.tied) == ("adam", "adam", [])
     assert [c.answer for c in verdict.comparisons] == ["better", "better"]
-    assert verdict.sentence.startswith("adam is better than each of the 2 other recipes. Accuracy: 0.9 [")
+    assert verdict.sentence.startswith("adam is better than each of the 2 other recipes. Accuracy: 0.900 [")
     assert _ranks(verdict) == ["adam", "lion", "sgd"]
 
 
@@ -337,8 +337,8 @@ def test_a_loss_equal_to_the_constant_s_is_not_learned():
     ("right", "answer", "warning"),
     [
         (100, "better", None),
-        (195, "can't tell", "The network does not clearly beat logistic regression: it is ahead by 0.02"),
-        (249, "worse", "The network does not beat logistic regression: it is behind by 0.196"),
+        (195, "can't tell", "The network does not clearly beat logistic regression: its lead in accuracy is +0.02"),
+        (249, "worse", "The network does not beat logistic regression: its lead in accuracy is −0.196"),
     ],
 )
 def test_against_a_baseline(right: int, answer: str, warning: str | None):
@@ -355,7 +355,7 @@ def test_level_with_a_baseline_is_not_better():
     verdict = _judged({"adam": _arm(0.8, 0.8)}, baselines={"majority class": 200})
     assert verdict.against_baselines[0].difference == 0.0
     assert verdict.against_baselines[0].answer == "can't tell"
-    assert any("does not clearly beat majority class: it is level" in w for w in verdict.warnings)
+    assert any("does not clearly beat majority class: its lead in accuracy is 0.000" in w for w in verdict.warnings)
     assert any(step.startswith("Consider majority class instead") for step in verdict.next)
 
 
