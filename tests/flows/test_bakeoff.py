@@ -309,10 +309,11 @@ def test_a_table_nobody_described(tmp_path: Path) -> None:
 
 
 def refused(**request: Any) -> BadInput:
-    from flows.bakeoff import RunRequest, bakeoff
+    from flows.bakeoff import RunRequest, execute
+    from flows.run_page import RunPage
 
     with pytest.raises(BadInput) as error:
-        bakeoff.fn(RunRequest(experiment=str(SMALL), **request))
+        execute(RunRequest(experiment=str(SMALL), **request), RunPage())
     return error.value
 
 
