@@ -13,19 +13,11 @@ from prefect.states import Failed
 
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.request import Requested, RunRequest, check, read
-from flows.run_page import GATE_FAILED, WRONG_INPUT, RunPage, first_name, full_name
+from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.records.verdict import Verdict
 from tasks.run_folder import STAGES, Stage, locked, make_folder
-
-
-class GateFailed(Exception):
-    """A blocking gate failed or is undecided, or nothing can be shipped, and the request asked to fail then."""
-
-    def __init__(self, folder: Path, sentences: str) -> None:
-        super().__init__(sentences)
-        self.folder = folder
 
 
 @flow(name="bakeoff", flow_run_name=first_name, persist_result=False)

@@ -42,6 +42,25 @@ def full_name(experiment: str, recipes: int, seeds: int) -> str:
     return f"{experiment} · {' x '.join(counted)}"
 
 
+class GateFailed(Exception):
+    """A blocking gate failed or is undecided, or nothing can be shipped, and the request asked to fail then."""
+
+    def __init__(self, folder: Path, sentences: str) -> None:
+        super().__init__(sentences)
+        self.folder = folder
+
+
+class _Worded(logging.Filter):
+    """Leaves out the tracebacks of what a user can mend: a task's log keeps the message, the flow's has said it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, BadInput | GateFailed):
+            return True
+        record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
+        return record.name != "prefect.flow_runs"
+
+
 class RunPage:
     """The page of the flow run that this is called in; without one, as in a notebook, every method does nothing.
 
@@ -55,6 +74,8 @@ class RunPage:
             get_run_logger() if self._run else logging.getLogger(__name__)
         )
         self._tags = set(self._run.tags) if self._run else set()
+        for name in ("prefect.flow_runs", "prefect.task_runs") if self.deployed else ():
+            logging.getLogger(name).addFilter(_Worded())
         self._begun: dict[str, float] = {}
         self._written = 0.0
 
@@ -84,7 +105,6 @@ class RunPage:
         self._update(tags=sorted(self._tags))
 
     def begins(self, experiment: str, folder: Path) -> None:
-        self.log(f"Run folder: {folder}")
         self.tag(f"experiment:{experiment}", f"{_FOLDER}{folder.name}")
 
     def hear(self, stage: str, what: str, share: float | None) -> None:

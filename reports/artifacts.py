@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from reports.escape import safe
 from reports.metric_names import measured, title
 from tasks.errors import plain
 from tasks.evaluation.rounding import fixed, interval, places, signed
@@ -21,9 +21,9 @@ def summary(verdict: Verdict, report: str) -> str:
         report: Its address.
     """
     made = verdict.decision
-    gates = [f"- **{gate.answer}**: {safe(gate.sentence)}" for gate in verdict.gates]
-    lines = [f"# {safe(made.sentence)}", f"{safe(opening(made.reason))}.", f"[Open the report]({report})"]
-    parts = [*lines, safe(verdict.sentence), "\n".join(gates), _list("Next", verdict.next)]
+    gates = [f"- **{gate.answer}**: {_text(gate.sentence)}" for gate in verdict.gates]
+    lines = [f"# {_text(made.sentence)}", f"{_text(opening(made.reason))}.", f"[Open the report]({report})"]
+    parts = [*lines, _text(verdict.sentence), "\n".join(gates), _list("Next", verdict.next)]
     return "\n\n".join(part for part in [*parts, _list("Notes", verdict.warnings)] if part)
 
 
@@ -58,6 +58,16 @@ def gates(verdict: Verdict) -> Rows:
     ]
 
 
+def _text(text: str) -> str:
+    r"""A text as Prefect's page shows it again: its Markdown knows backslashes, but shows character references as they
+    are written.
+
+    >>> print(_text("a_b <i> [0.1]"))
+    a\_b \<i\> \[0.1\]
+    """
+    return re.sub(r"([\\`*_\[\]<>!|~#])", r"\\\1", " ".join(plain(text).split()))
+
+
 def _metrics(verdict: Verdict, metrics: Mapping[str, Estimate], decimals: dict[str, int]) -> dict[str, str]:
     return {
         plain(title(name, verdict.titles)): interval(metrics.get(name), digits) for name, digits in decimals.items()
@@ -73,4 +83,4 @@ def _difference(estimate: Estimate) -> str:
 
 
 def _list(heading: str, sentences: Sequence[str]) -> str:
-    return "\n".join([f"**{heading}**", "", *(f"- {safe(sentence)}" for sentence in sentences)]) if sentences else ""
+    return "\n".join([f"**{heading}**", "", *(f"- {_text(sentence)}" for sentence in sentences)]) if sentences else ""
