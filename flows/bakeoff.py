@@ -17,7 +17,7 @@ from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.records.verdict import Verdict
-from tasks.run_folder import STAGES, Stage, locked, make_folder
+from tasks.run_folder import STAGES, Stage, locked, make_folder, private_folder
 
 
 @flow(name="bakeoff", flow_run_name=first_name, persist_result=False)
@@ -51,6 +51,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
         check(requested, home)
     named, start = _place(request, page, home)
     runs.check_start(requested.spec, named, start)  # before a folder is made for nothing
+    private_folder(home / "cache")
     folder = make_folder(named) if named else runs.new_folder(home, requested.spec.name)
     try:
         with (

@@ -61,7 +61,9 @@ class Listed:
 
 def write_index(home: Path) -> Path:
     """Writes the index of all runs under `home/runs` anew."""
-    return write_text(home / INDEX, to_html(listed(home)))
+    path = write_text(home / INDEX, to_html(listed(home)))
+    path.chmod(0o600)
+    return path
 
 
 def listed(home: Path) -> list[Listed]:

@@ -21,7 +21,7 @@ from tasks.errors import BadInput
 from tasks.memory import memory_bytes
 from tasks.planning.plan import measured
 from tasks.records.plan import Plan
-from tasks.run_folder import Stage, Stages, read_json, sweep, write_json, write_text
+from tasks.run_folder import Stage, Stages, private_folder, read_json, sweep, write_json, write_text
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
 
@@ -52,8 +52,7 @@ class Run:
 
 def new_folder(home: Path, name: str) -> Path:
     """Makes `runs/DATE-TIME-NAME` under the home folder; two runs of one second get two folders."""
-    runs = home / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    runs = private_folder(home / "runs")
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     for number in range(1, 1000):
         folder = runs / (stem if number == 1 else f"{stem}-{number}")
