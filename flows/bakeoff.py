@@ -85,11 +85,19 @@ def _rewrite_index(home: Path, page: RunPage) -> None:
 
 
 def _place(request: RunRequest, page: RunPage, home: Path) -> tuple[Path | None, Stage]:
-    """The folder to run in (None: a new one) and the stage to begin at. A retry goes on where its first attempt was."""
+    """The folder to run in (None: a new one) and the stage to begin at. A retry goes on where its first attempt was.
+
+    Raises:
+        BadInput: a worker is asked to write outside of `runs/`.
+    """
+    inside = (home / "runs").resolve()
     if request.run_dir:
-        return Path(request.run_dir), request.start_from
-    earlier = home / "runs" / page.earlier_folder if page.earlier_folder else None
-    if earlier and (earlier / "stages.json").is_file():
+        named = Path(request.run_dir)
+        if page.deployed and named.resolve().parent != inside:
+            raise BadInput("is no run's folder", where="Run folder", got=request.run_dir, accepted=f"one in {inside}")
+        return named, request.start_from
+    earlier = inside / page.earlier_folder if page.earlier_folder else None
+    if earlier and earlier.resolve().parent == inside and (earlier / "stages.json").is_file():
         return earlier, "train" if request.start_from == "load" else request.start_from
     return None, request.start_from
 

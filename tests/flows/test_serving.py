@@ -81,7 +81,10 @@ def test_it_is_found_again_and_its_secrets_are_its_own(served: PrefectServer) ->
 
 def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectServer) -> None:
     with new_page() as page:
+        called: set[str] = set()
+        page.on("request", lambda request: called.add(request.url))
         open_form(page, served, deployment_id(served, "bake-off"))
+        page.screenshot(path=served.home / "form.png")
         write(page, "Or a file", "tests/flows/small.yaml")
         page.get_by_role("button", name="Add item").click()
         write(page, "Overrides", CLOSED)
@@ -99,6 +102,7 @@ def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectS
         expect(page.get_by_text("Gate failed", exact=True).first).to_be_visible()
         expect(page.get_by_text("Leader:").first).to_be_visible()
         expect(page.get_by_text("Traceback")).to_have_count(0)
+        assert {url for url in called if not url.startswith((served.url, f"blob:{served.url}"))} == set()
         with served.client() as client:
             (verdict,) = [each.id for each in client.read_artifacts() if each.key == "verdict"]
         page.goto(f"{served.url}/artifacts/artifact/{verdict}")
@@ -109,6 +113,17 @@ def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectS
         page.goto(str(address).partition("/runs/")[0] + "/")
         page.get_by_role("link", name="Report of small").click()
         expect(page.locator("h1")).to_have_text("small")
+
+
+def test_a_bad_value_is_refused_in_the_form(served: PrefectServer) -> None:
+    before = {run.id for run in served.runs() if not run.auto_scheduled}
+    with new_page() as page:
+        open_form(page, served, deployment_id(served, "bake-off"))
+        page.get_by_role("button", name="Add item").click()
+        write(page, "Overrides", "epochs 2")
+        page.get_by_role("button", name="Submit").click()
+        expect(page.get_by_text("'epochs 2' does not match").first).to_be_visible()
+    assert {run.id for run in served.runs() if not run.auto_scheduled} == before
 
 
 def test_a_wrong_spec_is_answered_within_seconds(served: PrefectServer) -> None:
