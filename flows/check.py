@@ -24,7 +24,7 @@ from tasks.memory import gigabytes
 from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
-from tasks.run_folder import make_folder, private_folder
+from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
 
 _SHOWN = 20
@@ -82,7 +82,6 @@ def show_check(
 def scratch_folder(home: Path) -> Iterator[Path]:
     """A run's folder below the home folder, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
-    private_folder(home / "cache")
     try:
         yield folder
     finally:

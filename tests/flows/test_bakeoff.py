@@ -135,7 +135,7 @@ def test_nothing_is_left_running(small: Finished) -> None:
 
 
 def test_state_lies_in_the_home_folder_only(small: Finished) -> None:
-    assert {path.name for path in small.home.iterdir()} == {"runs", "prefect"}
+    assert {path.name for path in small.home.iterdir()} == {"runs", "prefect", "cache", "index.html"}
     assert re.fullmatch(r"\d{8}-\d{6}-small", small.folder.name)
 
 
