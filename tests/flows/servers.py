@@ -17,7 +17,7 @@ import httpx
 import psutil
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,12 @@ class PrefectServer:
             return next((run for run in self.runs() if which(run) and run.state and run.state.is_final()), None)
 
         return wait_for(ended, seconds)
+
+    def log(self, run: FlowRun) -> str:
+        """The lines of the run's log."""
+        of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+        with self.client() as client:
+            return "\n".join(line.message for line in client.read_logs(log_filter=of_run))
 
     def artifacts(self, run: FlowRun) -> dict[str, str]:
         """The run's artifacts: key to contents."""
