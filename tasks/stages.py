@@ -21,6 +21,7 @@ from tasks.evaluation.decisions import Deciding
 from tasks.execution.baselines import train_baselines
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
+from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import collect, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
@@ -39,7 +40,8 @@ from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
-from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost
+from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
@@ -101,11 +103,13 @@ class Searching:
 
     Args:
         by_fold: What its trials learn from: the folds, or the run's own parts under None.
-        first: The first round's stacks, where they were needed to plan it.
+        tests: Where ranges are to be found first; until then the searches have the optimizers' own.
+        first: The first round's stacks, where they were needed to plan it and no range test changes it.
     """
 
     tuning: Tuning
     by_fold: dict[int | None, Prepared]
+    tests: RangeTests | None = None
     first: Divided | None = None
 
 
@@ -126,8 +130,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     elif earlier:
         laid_out = replace(laid_out, cost=earlier.cost)
     else:
-        cost, first = _with_search(laid_out.cost, searched.tuning)
-        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
+        cost, first = _with_search(laid_out.cost, searched.tuning, searched.tests)
+        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
 
@@ -175,10 +179,16 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: Cost, tuning: Tuning) -> tuple[Cost, Divided]:
+def _with_search(cost: Cost, tuning: Tuning, tests: RangeTests | None) -> tuple[Cost, Divided]:
     """The expected cost of a plan, its search included; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
-    searching = SearchCost(trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks)
+    testing = None
+    if tests:
+        testing = RangeTestCost(tests.trials, round(tests.divide().seconds, 1))
+        seconds += testing.seconds
+    searching = SearchCost(
+        trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks, range_tests=testing
+    )
     with_search = replace(cost, seconds=round(cost.seconds + seconds, 1), search=searching)
     return with_search, divided
 
@@ -206,25 +216,47 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
-    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold)
+    tested = asking(searches)
+    tests = RangeTests(tested, context, key) if tested else None
+    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold, tests)
+
+
+def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
+    """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
+    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
+    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], _resampled(prepared), prepared.lengths)
+    context = PlanContext(dataset, {None: rows}, laid_out.metrics, decides=laid_out.decides or Decides())
+    tests = RangeTests(laid_out.recipes, context, context.key(run.spec))
+    return tests.run(
+        run.folder, lambda job, report: train_trials(job, prepared, run.folder, run.home, report), progress
+    )
 
 
 def search(
     run: Run, laid_out: Plan, prepared: Prepared, searched: Searching, progress: StackProgress | None = None
 ) -> Plan:
-    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
+    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`. Before it, the
+    ranges that are to be found by range tests."""
 
     def train(job: Job, report: StackProgress | None) -> None:
         train_trials(job, searched.by_fold, run.folder, run.home, report)
 
-    found = run_search(searched.tuning, run.folder, train, progress, searched.first)
+    tests = searched.tests.run(run.folder, train, progress) if searched.tests else []
+    by_recipe = {each.recipe_id: each for each in tests}
+    tuning = replace(searched.tuning, searches=[ranged(each, by_recipe) for each in searched.tuning.searches])
+    found = run_search(tuning, run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
     earlier = Plan.read(run.folder)
     complete = _laid_out(run, prepared, found.recipes, earlier.probe).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
-        search=replace(complete.search, stacks=found.stacks),
+        search=replace(
+            complete.search,
+            recipes=[each.planned() for each in tuning.searches],
+            stacks=found.stacks,
+            range_tests=tests or None,
+        ),
         cost=replace(complete.cost, search=laid_out.cost.search),
     )
     complete.write(run.folder)
