@@ -21,8 +21,8 @@ class Facts:
         epochs: Of the whole budget.
         constant_loss: Validation loss of the best answer without inputs; None: not known.
         simple_loss: Validation loss of the best simple model (the baselines); None: not known.
-        sure_errors: Of the validation rows whose class the network is surest of, the share that has another label;
-            None: not known, or regression.
+        sure_errors: Of the validation rows whose class the network is surest of, how many have another label, and how
+            many rows that are; None: not known, or regression.
     """
 
     settings: Mapping[str, Any]
@@ -31,11 +31,27 @@ class Facts:
     epochs: int
     constant_loss: float | None = None
     simple_loss: float | None = None
-    sure_errors: float | None = None
+    sure_errors: tuple[int, int] | None = None
+
+    @property
+    def optimizer(self) -> str:
+        return _named(self.settings["optimizer"])[0]
 
     @property
     def learning_rate(self) -> float:
-        return float(self.settings["optimizer"]["parameters"]["learning_rate"])
+        """NaN of an optimizer that has none."""
+        return float(_named(self.settings["optimizer"])[1].get("learning_rate", np.nan))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of the hidden layers; empty of a linear model, and of one that does not say."""
+        return tuple(_named(self.settings["model"])[1].get("hidden", ()))
+
+
+def _named(entry: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """Name and parameters of what stands in the settings as `{NAME: {...}}`."""
+    ((name, parameters),) = entry.items()
+    return name, parameters
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tasks.diagnosis import fit, layers, pace
 from tasks.diagnosis.case import Case, Facts
 from tasks.records.diagnosis import Diagnosis
 
@@ -21,25 +22,21 @@ class Kind:
     function: Callable[[Case], Diagnosis | None]
 
 
-def _not_yet(case: Case) -> Diagnosis | None:
-    return None
-
-
 DIAGNOSES: Mapping[str, Kind] = {
-    "diverged": Kind("Diverged", _not_yet),
-    "learning_rate_too_high": Kind("Learning rate too high", _not_yet),
-    "learning_rate_too_low": Kind("Learning rate too low", _not_yet),
-    "exploding_gradients": Kind("Exploding gradients", _not_yet),
-    "vanishing_gradients": Kind("Vanishing gradients", _not_yet),
-    "dying_relu": Kind("Dying ReLU", _not_yet),
-    "poor_initialisation": Kind("Poor initialisation", _not_yet),
-    "unscaled_inputs": Kind("Unscaled inputs", _not_yet),
-    "wrong_labels": Kind("Labels that look wrong", _not_yet),
-    "fluctuating_validation_loss": Kind("Fluctuating validation loss", _not_yet),
-    "overfitting": Kind("Overfitting", _not_yet),
-    "underfitting": Kind("Underfitting", _not_yet),
-    "plateau": Kind("Plateau", _not_yet),
-    "unstable_under_seeds": Kind("Unstable under seeds", _not_yet),
+    "diverged": Kind("Diverged", pace.diverged),
+    "learning_rate_too_high": Kind("Learning rate too high", pace.learning_rate_too_high),
+    "learning_rate_too_low": Kind("Learning rate too low", pace.learning_rate_too_low),
+    "exploding_gradients": Kind("Exploding gradients", layers.exploding_gradients),
+    "vanishing_gradients": Kind("Vanishing gradients", layers.vanishing_gradients),
+    "dying_relu": Kind("Dying ReLU", layers.dying_relu),
+    "poor_initialisation": Kind("Poor initialisation", layers.poor_initialisation),
+    "unscaled_inputs": Kind("Unscaled inputs", layers.unscaled_inputs),
+    "wrong_labels": Kind("Labels that look wrong", fit.wrong_labels),
+    "fluctuating_validation_loss": Kind("Fluctuating validation loss", fit.fluctuating_validation_loss),
+    "overfitting": Kind("Overfitting", fit.overfitting),
+    "underfitting": Kind("Underfitting", fit.underfitting),
+    "plateau": Kind("Plateau", pace.plateau),
+    "unstable_under_seeds": Kind("Unstable under seeds", fit.unstable_under_seeds),
 }
 
 
