@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta
 
 from tasks.diagnosis.case import Case, History
 from tasks.diagnosis.measures import (
@@ -112,6 +111,8 @@ def fluctuating_validation_loss(case: Case) -> Diagnosis | None:
 
 
 def wrong_labels(case: Case) -> Diagnosis | None:
+    from scipy.stats import beta
+
     if case.facts.sure_errors is None or not learned(case):
         return None
     wrong, rows = case.facts.sure_errors
