@@ -10,12 +10,15 @@ import numpy as np
 from reports import figures, tables
 from reports.escape import safe
 from reports.markup import raw, titled
+from reports.metric_names import title
 from reports.numbers import count
 from reports.run import Run
 from tasks.choice import choose
+from tasks.evaluation.association import TOGETHER
 from tasks.evaluation.calibration import calibration_error, error_by_chance
+from tasks.evaluation.permutation import REPEATS
 from tasks.evaluation.predicted import Predicted
-from tasks.evaluation.wording import number
+from tasks.evaluation.wording import listing, number
 from tasks.records.inspection import Inspection
 from tasks.records.verdict import Verdict
 
@@ -181,6 +184,33 @@ def _residuals_by_input(run: Run) -> str:
     return titled("Residuals by input", body)
 
 
+def _influence(run: Run) -> str:
+    recorded, verdict = _inspection(run), run.verdict
+    if recorded is None or recorded.influence is None or verdict is None:
+        return ""
+    found, metric = recorded.influence, title(recorded.influence.metric, verdict.titles)
+    told = [", ".join(each.names) for each in found.inputs if each.matters]
+    said = f"Shuffled, they make the model worse: {listing(told, most=5)}." if told else "None can be told from 0."
+    left_out = f" Left out: {count(found.left_out)} inputs that go with the answers less." if found.left_out else ""
+    caption = (
+        f"{said} On {count(found.rows)} rows of the {verdict.part} part the values of an input are shuffled among the "
+        f"rows, {REPEATS} times; the model stays as it is. Inputs that go together (association of {TOGETHER} or more) "
+        f"are shuffled together. Intervals hold {verdict.confidence:.0%} for all lines at once; grey ones reach 0."
+        f"{left_out} These are not causes: an input matters here because this model uses it, and another model may do "
+        "as well without it."
+    )
+    body = figures.tabs({metric: figures.influence(found.inputs, metric)}, caption=caption)
+    if found.dependence:
+        answer = f"Probability of {found.of}" if found.of is not None else f"Predicted {run.plan.data.target}"
+        under = (
+            "The mean answer where every row is given the same value of one input and keeps its others (partial "
+            "dependence). Shaded: the middle half of the rows' own curves, each moved to the same average. Where "
+            "inputs go together, some of these rows could not occur."
+        )
+        body += figures.tabs(figures.dependence(found.dependence, answer), caption=under)
+    return titled("Inputs that matter", body)
+
+
 def _hardest(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None:
@@ -216,6 +246,7 @@ PARTS: dict[str, Callable[[Run], str]] = {
     "calibration": _of_classes(_calibration),
     "residuals": _residuals,
     "residuals by input": _residuals_by_input,
+    "inputs that matter": _influence,
     "hardest rows": _hardest,
 }
 """By the name that a failure is reported under, in the order of the section."""

@@ -19,6 +19,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.execution.baselines import train_baselines
+from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
 from tasks.execution.recording import collect, kept_estimator, kept_weights
@@ -286,7 +287,8 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, shown=shown)
+    answer = _answer(run, laid_out, prepared, verdict.shipped) if verdict.shipped else None
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
     return verdict
 
 
@@ -330,6 +332,22 @@ def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -
     network = _network(laid_out, prepared, shipped.trial_id)
     network.set_weights(_kept(run, laid_out, shipped.trial_id))
     return network
+
+
+def _answer(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Answer:
+    """The shipped model as a function of raw rows."""
+    from tasks.preprocessing.estimators import Estimator
+    from tasks.preprocessing.tables import preprocess
+
+    model, classes = _answering(run, laid_out, prepared, shipped), prepared.dataset.classes
+
+    def answer(table: pd.DataFrame) -> np.ndarray:
+        features = preprocess(prepared.preprocessor, table)
+        if isinstance(model, Estimator):
+            return model.answers(model.given(features, table), len(classes) if classes else None)
+        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0))
+
+    return answer
 
 
 def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
