@@ -27,6 +27,7 @@ from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.evaluation.rules import rules
 from tasks.evaluation.slices import Slicing, judge_slicing
 from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
@@ -97,7 +98,7 @@ def judge(
         return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
 
     candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
-    learned = learning(results, constant, weighted, val, confidence)
+    learned = learning(results, constant, weighted, val, confidence, deciding.prior)
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
     test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings)
@@ -250,6 +251,7 @@ def _judged(
         test_rows=plan.parts[TEST],
         majority_share=test.majority_share(),
         majority=test.majority(),
+        at_real_shares=test.prior is not None,
         same_answer=1 / len(test.classes.names) if plan.metric_why and test.classes.names else None,
         ships=chosen,
     )
@@ -293,6 +295,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         test_evaluations=test_evaluations,
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
+        rules=rules(findings),
     )
 
 

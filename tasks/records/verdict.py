@@ -207,6 +207,7 @@ class OperatingPoint:
         threshold: Of the shipped model.
         low, high: How far it moves over resamples of the validation rows and over seeds; None where it is given.
         how: How it was chosen, in words; None: it is one half, where the likelier class is predicted.
+        positives: Validation rows of the positive class, where one was chosen.
         costs: Of the shipped model and others, where answers have a cost; the shipped model at its threshold first.
         curve: Of the shipped model over thresholds.
     """
@@ -215,6 +216,7 @@ class OperatingPoint:
     low: Annotated[float | None, OMITTED] = None
     high: Annotated[float | None, OMITTED] = None
     how: Annotated[str | None, OMITTED] = None
+    positives: Annotated[int | None, OMITTED] = None
     costs: Annotated[Sequence[PointCost] | None, OMITTED] = None
     curve: Annotated[Sequence[CurvePoint] | None, OMITTED] = None
 
@@ -334,6 +336,26 @@ class Decision:
     reason: str
 
 
+RuleName = Literal["data", "model", "gates", "comparison"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """One of the rules by which a decision is made, in their order.
+
+    Args:
+        name: `data`: a check that blocks stops the run; `model`: without a model that learned nothing is shipped;
+            `gates`: without gates it is open whether to ship, and one that does not pass forbids it; `comparison`: what
+            of all that passes.
+        said: What it said, as a sentence without a full stop.
+        decided: Whether it is the one that decided; no later one is asked.
+    """
+
+    name: RuleName
+    said: str
+    decided: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
@@ -347,6 +369,7 @@ class Verdict(RunDocument):
         winner, leader: `recipe_id`; None where there is none.
         tied: `recipe_id` of those that the leader can't be told from.
         decision: Whether to ship. Unless it is open, the first of `next` says the same.
+        rules: By which it was made, in their order.
         sentence: The comparison in words.
         recipes: By rank.
         comparisons: The leader against each other recipe that learned; where none did, that ended.
@@ -385,6 +408,7 @@ class Verdict(RunDocument):
     test_evaluations: int
     warnings: Sequence[str]
     next: Sequence[str]
+    rules: Annotated[Sequence[DecisionRule] | None, OMITTED] = None
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
 
