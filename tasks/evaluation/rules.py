@@ -20,7 +20,7 @@ def rules(found: Findings) -> list[DecisionRule]:
     decided = _DECIDES[made.answer]
     said: dict[RuleName, str] = {
         "data": "no check that blocks failed",
-        "model": made.reason if decided == "model" else f"{_model(found)} can be shipped",
+        "model": made.reason if decided == "model" else f"there is one to ship: {_model(found)}",
         "gates": "not asked" if decided == "model" else _gates(found),
         "comparison": _comparison(found) if decided == "comparison" else "not asked",
     }
@@ -41,7 +41,7 @@ def _gates(found: Findings) -> str:
 
 def _comparison(found: Findings) -> str:
     if found.ships:
-        return f"{found.ships} is the best on the validation part"
+        return f"the best on the validation part is {found.ships}"
     assert found.leader is not None
     name = found.leader.name
     better = [each for each in found.better_baselines if all(gate.answer == PASS for gate in found.of_baselines[each])]
@@ -49,5 +49,5 @@ def _comparison(found: Findings) -> str:
         return f"on the test part {listing(better)} did better than {name}"
     tied = [result.name for result in found.answered(CANNOT_TELL)]
     if tied:
-        return f"{name} leads on the validation part, and can't be told from {listing(tied)}"
-    return f"{name} {'is better than each other recipe' if found.winner else 'leads on the validation part'}"
+        return f"the leader is {name}, which can't be told from {listing(tied)}"
+    return f"the winner is {name}" if found.winner else f"the leader on the validation part is {name}"

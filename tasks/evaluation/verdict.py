@@ -21,6 +21,7 @@ from tasks.evaluation.baselines import CONSTANT_ANSWERS, Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.fairness_price import fairness_prices
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
@@ -119,7 +120,14 @@ def judge(
     leader, shipped = judged.findings.leader, verdict.shipped
     seeds = [shipped.trial_id] if shipped.baseline or leader is None else list(leader.ended.values())
     point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
-    return replace(verdict, operating_point=point)
+    verdict = replace(verdict, operating_point=point)
+    own = replace(val([shipped.trial_id]), slicings=slicings)
+    if costs is None or not slicings or not own.answers or shipped.trial_id not in thresholds:
+        return verdict
+    prices = fairness_prices(
+        plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples
+    )
+    return replace(verdict, fairness_prices=prices or None)
 
 
 def _slices(test: JudgedRows, trial: str, metric: Metric, costs: bool) -> list[JudgedSlicing]:

@@ -304,6 +304,29 @@ class JudgedSlicing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FairnessPrice:
+    """What a case costs more where a fairness gate is met by another threshold, one for all slices.
+
+    Args:
+        metric, by, at_most: Of the gate.
+        threshold: The one of least cost on the validation part that meets the gate's difference as estimated there;
+            None: none does.
+        chosen_cost, least_cost: Of a case there: with that threshold, and with the best of all.
+        more: On the judged part, what a case costs more than with the shipped model's threshold, paired by row.
+        difference: The fairness difference on the judged part with that threshold, as estimated.
+    """
+
+    metric: str
+    by: Sequence[str]
+    at_most: float
+    threshold: float | None = None
+    chosen_cost: float | None = None
+    least_cost: float | None = None
+    more: Estimate | None = None
+    difference: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PositiveClass:
     """The class that recall, precision, F1 and the areas under curves speak of.
 
@@ -380,6 +403,7 @@ class Verdict(RunDocument):
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
+        fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
     """
 
@@ -410,6 +434,7 @@ class Verdict(RunDocument):
     next: Sequence[str]
     rules: Annotated[Sequence[DecisionRule] | None, OMITTED] = None
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
+    fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
 
     @property

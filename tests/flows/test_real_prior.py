@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_probabilities_threshold_and_cost_are_at_the_real_share(more: dict[str, 
     )
     assert "real shares of the classes" in (one.folder / "model" / "README.md").read_text()
     page = report(one.run).path.read_text(encoding="utf-8")
-    assert "the classes count with these shares, not with those of the rows" in " ".join(page.split())
+    assert "the classes count with these shares, not with those of the rows" in html.unescape(page)
 
 
 def test_what_is_shifted_by_class_weights_is_not_shifted_once_corrected(tmp_path: Path) -> None:
