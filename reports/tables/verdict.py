@@ -57,7 +57,7 @@ def _rules(verdict: Verdict) -> Html:
     """The rules in order, each with what it said, and which one decided."""
     if not verdict.rules:
         return Html("")
-    mark = f" {badge('quiet', 'decided')}"
+    mark = f" {badge('open', 'decided')}"
     items = "".join(
         f"<li>{safe(f'{_RULES[each.name]}: {each.said}.')}{mark if each.decided else ''}</li>" for each in verdict.rules
     )

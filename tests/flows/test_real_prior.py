@@ -26,12 +26,13 @@ def shipped_rows(one: Any, trial: str, part: str) -> pd.DataFrame:
     return PREDICTIONS.read(one.folder).query(f"trial_id == {trial!r} and class_index == 1 and part == {part!r}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
         {"compare": {"imbalance": ["resample"]}},
-        pytest.param({}, marks=pytest.mark.slow),
-        pytest.param({"ship": "best"}, marks=pytest.mark.slow),
+        {},
+        {"ship": "best"},
     ],
 )
 def test_probabilities_threshold_and_cost_are_at_the_real_share(more: dict[str, Any], tmp_path: Path) -> None:
