@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from tasks.evaluation.association import TOGETHER
 from tasks.evaluation.calibration import calibration_error, error_by_chance
 from tasks.evaluation.permutation import REPEATS
 from tasks.evaluation.predicted import Predicted
+from tasks.evaluation.priors import weights
 from tasks.evaluation.wording import listing, number
 from tasks.records.inspection import Inspection
 from tasks.records.verdict import Verdict
@@ -25,6 +26,10 @@ from tasks.records.verdict import Verdict
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
 _NOT_RECORDED = "This run was judged by a version that did not record it. To have it, judge again: --from judge."
 
+_AS_ROWS = (
+    "Probabilities are corrected to the real shares of the classes, and calibration is at these shares. Precision, F1 "
+    "and the precision-recall curve are here of the rows as they are."
+)
 _PRIVATE = "Their values are not shown, since rows may be private; the spec's report: {show_examples: true} shows them."
 
 
@@ -38,6 +43,7 @@ class Decided:
         classes: Names, in order.
         positive: Position of the class of interest, of two classes.
         answer: The predicted class `[rows]`.
+        prior: The share that each class really has; None: that of its rows.
     """
 
     of: Predicted
@@ -45,6 +51,7 @@ class Decided:
     classes: list[str]
     positive: int | None
     answer: np.ndarray
+    prior: Sequence[float] | None = None
 
     @classmethod
     def read(cls, run: Run) -> Decided | None:
@@ -60,7 +67,11 @@ class Decided:
             threshold = verdict.operating_point.threshold if verdict.operating_point else None
         matrix = costs.matrix if costs else None
         answer = choose(predicted.prediction, positive=positive, threshold=threshold, costs=matrix)
-        return cls(predicted, verdict, classes, positive, answer)
+        return cls(predicted, verdict, classes, positive, answer, _prior(run))
+
+
+def _prior(run: Run) -> Sequence[float] | None:
+    return run.plan.decides.prior if run.plan.decides else None
 
 
 def _predicted(run: Run) -> Predicted | None:
@@ -92,7 +103,8 @@ def about(run: Run) -> str:
         threshold = number(verdict.operating_point.threshold)
         said += f"; {decided.classes[decided.positive]} is predicted from a probability of {threshold} on"
     grouped = " Rows of one group count together in every interval." if predicted.groups is not None else ""
-    return raw(f'<p class="under">{safe(f"{said}.{grouped}")}</p>')
+    at_prior = f" {_AS_ROWS}" if _prior(run) else ""
+    return raw(f'<p class="under">{safe(f"{said}.{grouped}{at_prior}")}</p>')
 
 
 def _by_class(decided: Decided) -> str:
@@ -132,16 +144,18 @@ def _calibration(decided: Decided) -> str:
     else:
         probability, hit = prediction.max(axis=1), prediction.argmax(axis=1) == decided.of.target
         words = ("Probability of the predicted class", "Share that was right")
-    error = calibration_error(probability, hit)
+    weight = None if decided.prior is None else weights(decided.of.target, decided.prior)
+    error = calibration_error(probability, hit, weight)
     by_chance = (
         ""
-        if groups is not None
+        if groups is not None or weight is not None
         else f" Probabilities that are right stay below {error_by_chance(probability, confidence):.1%} on so many rows "
         f"in {confidence:.0%} of cases."
     )
-    chart = figures.calibration(probability, hit, groups, confidence, *words)
+    chart = figures.calibration(probability, hit, groups, confidence, *words, weight)
+    bars = "" if weight is not None else f", its bar the {confidence:.0%} interval of that bin"
     under = (
-        f"Ten bins of equal width; a dot's size is its rows, its bar the {confidence:.0%} interval of that bin. "
+        f"Ten bins of equal width; a dot's size is its rows{bars}. "
         f"On the dashed line, what is predicted happens as often. Expected calibration error: {error:.1%}.{by_chance}"
     )
     return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under))

@@ -16,6 +16,7 @@ from tasks.evaluation.intervals import Array, Interval, resample
 
 if TYPE_CHECKING:
     from tasks.evaluation.metrics import Metric
+    from tasks.evaluation.priors import Prior
 
 REPEATS = 5
 RESAMPLES = 200
@@ -30,6 +31,7 @@ def drop(
     *,
     groups: np.ndarray | None = None,
     positive: int | None = None,
+    prior: Prior | None = None,
 ) -> Interval:
     """By how much the metric gets worse, positive where it does, in its own unit.
 
@@ -43,11 +45,14 @@ def drop(
         confidence: Of the interval, in (0, 1).
         groups: The group of each row `[rows]`, or None.
         positive: Position of the class of interest, or None.
+        prior: The share that each class counts with; None: that of its rows.
     """
-    kept = metric.function(target, answers, positive)
-    drops = metric.sign * (kept - np.array([metric.function(target, each, positive) for each in shuffled]))
+    kept = metric.function(target, answers, positive, prior)
+    drops = metric.sign * (kept - np.array([metric.function(target, each, positive, prior) for each in shuffled]))
     mean = float(drops.mean())
-    statistics = {place: metric.resampled(target, each, positive) for place, each in enumerate([answers, *shuffled])}
+    statistics = {
+        place: metric.resampled(target, each, positive, prior) for place, each in enumerate([answers, *shuffled])
+    }
     drawn = resample(statistics, len(target), groups=groups, resamples=RESAMPLES)
     over_rows = metric.sign * (drawn[0] - np.mean([drawn[1 + place] for place in range(len(shuffled))], axis=0))
     # Equal answers may differ by rounding.

@@ -113,6 +113,7 @@ def _importance(
         1 - (1 - verdict.confidence) / looked_at,
         groups=predicted.groups,
         positive=deciding.positive,
+        prior=deciding.prior,
     )
     return ImportantInput(names=group, drop=found.estimate(), matters=found.low is not None and found.low > 0)
 
