@@ -31,7 +31,8 @@ from tasks.search.points import possible
 from tasks.search.space import Range, Setting, Space
 from tasks.spec.load import parse_spec
 from tasks.training.models import MODELS, Architecture, linear
-from tasks.training.optimizers import LEARNING_RATES, OPTIMIZERS, Optimizer
+from tasks.training.optimizer import Optimizer
+from tasks.training.optimizers import LEARNING_RATES, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES, Schedule, constant
 from tasks.validation.checks import CHECKS, Check
 from tasks.validation.finding import Finding
