@@ -18,7 +18,7 @@ def lines(kind: str, home: Path) -> Iterator[str]:
         "experiments": _experiments,
         "datasets": _datasets,
         "models": lambda: _factories(_table("models")),
-        "optimizers": lambda: _factories(_table("optimizers")),
+        "optimizers": _optimizers,
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
         "searchers": _searchers,
@@ -53,6 +53,14 @@ def _datasets() -> Iterator[str]:
 
     for name, entry in CATALOGUE.items():
         yield f"{name:<20} {entry.summary} (licence: {entry.licence})"
+
+
+def _optimizers() -> Iterator[str]:
+    from tasks.training.optimizers import MISSING
+
+    yield from _factories(_table("optimizers"))
+    for name, reason in MISSING.items():
+        yield f"{name:<16} missing: {reason}"
 
 
 def _searchers() -> Iterator[str]:

@@ -394,6 +394,12 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam_hd": adam_hd,
 }
 
+MISSING: dict[str, str] = {
+    "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018), where an update is elementwise",
+    "soap": "needs eigenvectors of a matrix for each weight and trial (Vyas et al. 2024), where an update is elementwise",
+}
+"""Optimizers that are asked for and can't be stacked, with the reason."""
+
 LEARNING_RATES: dict[str, tuple[float, float]] = {
     "sgd": (1e-4, 1.0),
     "momentum": (1e-4, 1.0),

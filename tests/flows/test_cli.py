@@ -31,7 +31,7 @@ from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
 from tasks.spec.reference import keys
 from tasks.training.models import MODELS
-from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tests.flows.command import BAKEOFF, PROJECT, SMALL, bakeoff, start
 from tests.plans import made_up
@@ -181,7 +181,7 @@ LISTED: dict[str, Iterable[str]] = {
     "experiments": shipped(),
     "datasets": CATALOGUE,
     "models": MODELS,
-    "optimizers": OPTIMIZERS,
+    "optimizers": [*OPTIMIZERS, *MISSING],
     "schedules": SCHEDULES,
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
