@@ -9,9 +9,8 @@ weights are float64 (`rounded`). `1 - beta` is an input of its own, since comput
 digits that training then amplifies.
 
 To add one: write its update and a keyword-only factory that returns an `Optimizer` (what Keras lacks goes in
-`later_optimizers`), put it in `OPTIMIZERS`, and say in
-`LEARNING_RATES` where its learning rate is searched. The contract test over the table compares it with Keras step by
-step.
+`later_optimizers`), put it in `OPTIMIZERS`, and say in `LEARNING_RATES` where its learning rate is searched. The
+contract test over the table compares it with Keras step by step.
 """
 
 from __future__ import annotations
@@ -395,8 +394,8 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 MISSING: dict[str, str] = {
-    "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018), where an update is elementwise",
-    "soap": "needs eigenvectors of a matrix for each weight and trial (Vyas et al. 2024), where an update is elementwise",
+    "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018); an update is elementwise",
+    "soap": "needs eigenvectors of a matrix for each weight and trial (Vyas et al. 2024); an update is elementwise",
 }
 """Optimizers that are asked for and can't be stacked, with the reason."""
 
