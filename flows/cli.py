@@ -158,6 +158,21 @@ def predict(
         predict_file(run, file, output, _home(home))
 
 
+@app.command()
+def promote(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    force: Annotated[bool, typer.Option("--force", help="Though a blocking gate does not pass; needs --why.")] = False,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Make a run's model the champion of its experiment, if its blocking gates pass. Prints the model card's path."""
+    from flows.disk import disk_faults
+    from flows.promoting import promote_run
+
+    with disk_faults(_home(home)):
+        promote_run(run, _home(home), force=force, why=why)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,
