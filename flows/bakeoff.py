@@ -185,6 +185,8 @@ def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) 
         plan = steps.search(run, plan, prepared, searched)
     del searched  # whose folds take memory
     steps.train(run, plan, prepared)
+    if run.spec.train.stabilise:
+        steps.stabilise(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)
 
@@ -196,9 +198,8 @@ def refuse_closed_gates(folder: Path) -> None:
         GateFailed: a gate of severity `block` fails or is undecided, or no recipe learned.
     """
     verdict = Verdict.read(folder)
-    blocking = [gate for gate in verdict.gates if gate.severity == "block"]
-    closed = [gate.sentence for gate in blocking if gate.answer != "pass"]
-    if blocking and not closed and verdict.shipped is None:
+    closed = verdict.closed
+    if any(gate.severity == "block" for gate in verdict.gates) and not closed and verdict.shipped is None:
         closed = [verdict.sentence]
     if closed:
         raise GateFailed(folder, " ".join(closed))

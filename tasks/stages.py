@@ -1,6 +1,7 @@
 """The stages of a run in order, as plain functions over a run folder. Each is one Prefect task (see `steps`).
 
-load -> split -> validate -> plan -> search (where something is tuned) -> train -> evaluate -> judge -> report
+load -> split -> validate -> plan -> search (where something is tuned) -> train -> stabilise (where the spec says so) ->
+evaluate -> judge -> report
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
+from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
-from tasks.execution.recording import collect, kept_estimator, kept_weights
+from tasks.execution.range_test import RangeTests, asking, ranged
+from tasks.execution.recording import collect, counted_alike, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
+from tasks.execution.stabilising import Workshop, write_repaired
 from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
@@ -39,9 +44,11 @@ from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
-from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost, counts_alike
+from tasks.records.repairs import Repairs
+from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
-from tasks.records.verdict import Shipped, Verdict
+from tasks.records.verdict import AgainstChampion, Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import Spec, implied_task
@@ -57,12 +64,14 @@ def load(run: Run, progress: Bytes | None = None) -> Dataset:
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
+    from tasks.datasets.digest import row_digests
     from tasks.datasets.splits import fold_rows, split_rows
 
     tune = run.spec.tune
     splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
     if tune and tune.folds:
         splits = fold_rows(dataset, splits, tune.folds, run.spec.data.split)
+    splits = splits.assign(content=row_digests(dataset))
     SPLITS.write(splits, run.folder)
     return splits
 
@@ -101,11 +110,13 @@ class Searching:
 
     Args:
         by_fold: What its trials learn from: the folds, or the run's own parts under None.
-        first: The first round's stacks, where they were needed to plan it.
+        tests: Where ranges are to be found first; until then the searches have the optimizers' own.
+        first: The first round's stacks, where they were needed to plan it and no range test changes it.
     """
 
     tuning: Tuning
     by_fold: dict[int | None, Prepared]
+    tests: RangeTests | None = None
     first: Divided | None = None
 
 
@@ -126,8 +137,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     elif earlier:
         laid_out = replace(laid_out, cost=earlier.cost)
     else:
-        cost, first = _with_search(laid_out.cost, searched.tuning)
-        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
+        cost, first = _with_search(laid_out.cost, searched.tuning, searched.tests)
+        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
 
@@ -164,7 +175,7 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
     known: dict[str, Any] = {
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
-        "commonest": Commonest.of(prepared.dataset, prepared.rows[TRAIN]),
+        "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
     }
     laid_out = lay_out(*data, **known) if chosen is None else lay_out_chosen(*data, chosen, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
@@ -175,10 +186,16 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: Cost, tuning: Tuning) -> tuple[Cost, Divided]:
+def _with_search(cost: Cost, tuning: Tuning, tests: RangeTests | None) -> tuple[Cost, Divided]:
     """The expected cost of a plan, its search included; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
-    searching = SearchCost(trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks)
+    testing = None
+    if tests:
+        testing = RangeTestCost(tests.trials, round(tests.divide().seconds, 1))
+        seconds += testing.seconds
+    searching = SearchCost(
+        trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks, range_tests=testing
+    )
     with_search = replace(cost, seconds=round(cost.seconds + seconds, 1), search=searching)
     return with_search, divided
 
@@ -206,25 +223,43 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
-    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold)
+    tested = asking(searches)
+    tests = RangeTests(tested, context, key) if tested else None
+    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold, tests)
+
+
+def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
+    """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
+    context = own_context(laid_out, prepared)
+    tests = RangeTests(laid_out.recipes, context, context.key(run.spec))
+    return tests.run(run.folder, trainer(prepared, run.folder, run.home), progress)
 
 
 def search(
     run: Run, laid_out: Plan, prepared: Prepared, searched: Searching, progress: StackProgress | None = None
 ) -> Plan:
-    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
+    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`. Before it, the
+    ranges that are to be found by range tests."""
 
     def train(job: Job, report: StackProgress | None) -> None:
         train_trials(job, searched.by_fold, run.folder, run.home, report)
 
-    found = run_search(searched.tuning, run.folder, train, progress, searched.first)
+    tests = searched.tests.run(run.folder, train, progress) if searched.tests else []
+    by_recipe = {each.recipe_id: each for each in tests}
+    tuning = replace(searched.tuning, searches=[ranged(each, by_recipe) for each in searched.tuning.searches])
+    found = run_search(tuning, run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
     earlier = Plan.read(run.folder)
     complete = _laid_out(run, prepared, found.recipes, earlier.probe).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
-        search=replace(complete.search, stacks=found.stacks),
+        search=replace(
+            complete.search,
+            recipes=[each.planned() for each in tuning.searches],
+            stacks=found.stacks,
+            range_tests=tests or None,
+        ),
         cost=replace(complete.cost, search=laid_out.cost.search),
     )
     complete.write(run.folder)
@@ -235,6 +270,15 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
     train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress)
+
+
+def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
+    """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
+    No test row is looked at."""
+    repairs = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress).repair()
+    repairs.write(run.folder)
+    write_repaired(repairs, laid_out, run.spec, run.base, run.folder)
+    return repairs
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:
@@ -276,6 +320,9 @@ def judge(
 
         found = judge_search(laid_out.search, SETTINGS.read(run.folder))
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
+    verdict = replace(
+        verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
+    )
     _nothing_shipped(run)  # by an earlier verdict
     if verdict.shipped:
         _ship(run, laid_out, prepared, verdict)
@@ -286,8 +333,23 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, shown=shown)
+    answer = _answer(run, laid_out, prepared, verdict.shipped) if verdict.shipped else None
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
     return verdict
+
+
+def _against_champion(
+    run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, tables: dict[str, pd.DataFrame]
+) -> AgainstChampion | None:
+    """What is shipped against the experiment's champion; None where there is none but this run's own model."""
+    from tasks.champions.store import champion_of
+
+    champion = champion_of(run.home, run.spec.name) if verdict.shipped else None
+    if champion is None or champion.promotion.run == run.folder.resolve().name:
+        return None
+    from tasks.champions.comparison import compare_with_champion
+
+    return compare_with_champion(champion, laid_out, prepared.dataset, prepared.deciding, verdict, tables)
 
 
 def _strengths(run: Run) -> list[dict[str, Any]]:
@@ -332,6 +394,25 @@ def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -
     return network
 
 
+def _answer(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Answer:
+    """The shipped model as a function of raw rows."""
+    from tasks.preprocessing.estimators import Estimator
+    from tasks.preprocessing.tables import preprocess
+
+    model, classes = _answering(run, laid_out, prepared, shipped), prepared.dataset.classes
+    alike = _alike(laid_out, shipped)
+
+    def answer(table: pd.DataFrame) -> np.ndarray:
+        features = preprocess(prepared.preprocessor, table)
+        if isinstance(model, Estimator):
+            return prepared.corrected(
+                model.answers(model.given(features, table), len(classes) if classes else None), alike
+            )
+        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0), alike)
+
+    return answer
+
+
 def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
     """How the shipped model's class is chosen, where it is not the likeliest one."""
     if laid_out.decides is None or laid_out.decides.rule is None:
@@ -340,6 +421,21 @@ def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
     if point is not None and point.how:
         return {"threshold": point.threshold, "how": point.how}
     return {"costs": costs.matrix, "how": "the class of least expected cost"} if costs else None
+
+
+def _alike(laid_out: Plan, shipped: Shipped) -> bool:
+    """Whether classes counted alike when it was trained."""
+    if shipped.baseline:
+        return counted_alike(laid_out)
+    return counts_alike(next(each for each in laid_out.recipes if each.recipe_id == shipped.recipe_id))
+
+
+def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, Any] | None:
+    """The real share of each class, and what probabilities are corrected by."""
+    if factors is None or laid_out.decides is None or laid_out.decides.prior is None:
+        return None
+    shares = dict(zip(laid_out.data.classes or (), laid_out.decides.prior, strict=True))
+    return {"shares": shares, "factors": list(factors)}
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> None:
@@ -353,6 +449,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
     assert shipped is not None
     folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset = prepared.dataset
+    factors = prepared.factors(_alike(laid_out, shipped))
     export_model(
         prepared.preprocessor,
         _answering(run, laid_out, prepared, shipped),
@@ -363,6 +460,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
         target_scale=prepared.target_scale,
         positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
+        factors=factors,
         reading={
             "columns": [
                 {key: column[key] for key in ("name", "reading", "inputs")}
@@ -373,6 +471,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
             "choice": _choice(laid_out, verdict),
+            "real_prior": _real_prior(laid_out, factors),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [
                 each["facts"]["name"]

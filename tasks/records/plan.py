@@ -149,13 +149,26 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class RangeTestCost:
+    """Trials of all range tests, and the seconds expected."""
+
+    trials: int
+    seconds: Number
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchCost:
-    """What a search is expected to cost: trials, seconds, and the stacks of its first round."""
+    """What a search is expected to cost: trials, seconds, and the stacks of its first round.
+
+    Args:
+        range_tests: Where its ranges are found by range tests, what these cost; `seconds` holds theirs too.
+    """
 
     trials: int
     seconds: Number
     first_wave: Sequence[PlannedStack]
+    range_tests: Annotated[RangeTestCost | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,11 +294,12 @@ class Plan(RunDocument):
         return next(each for each in self.recipes if each.variant_id == variant_id)
 
 
+def counts_alike(recipe: Recipe) -> bool:
+    """Whether its classes count alike in training, whatever their rows."""
+    return bool(recipe.settings.get("imbalance", "none") != "none")
+
+
 def weighted_recipes(recipes: Iterable[Recipe]) -> dict[str, str]:
     """By `recipe_id`, how the classes were made to count alike in training, where they were: `class_weight` or
     `resample`."""
-    return {
-        recipe.recipe_id: recipe.settings["imbalance"]
-        for recipe in recipes
-        if recipe.settings.get("imbalance", "none") != "none"
-    }
+    return {recipe.recipe_id: recipe.settings["imbalance"] for recipe in recipes if counts_alike(recipe)}

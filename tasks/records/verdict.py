@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.records.diagnosis import DiagnosedRecipe
 from tasks.records.documents import OMITTED, RunDocument
 from tasks.records.search_verdict import SearchVerdict
 
@@ -207,6 +208,7 @@ class OperatingPoint:
         threshold: Of the shipped model.
         low, high: How far it moves over resamples of the validation rows and over seeds; None where it is given.
         how: How it was chosen, in words; None: it is one half, where the likelier class is predicted.
+        positives: Validation rows of the positive class, where one was chosen.
         costs: Of the shipped model and others, where answers have a cost; the shipped model at its threshold first.
         curve: Of the shipped model over thresholds.
     """
@@ -215,6 +217,7 @@ class OperatingPoint:
     low: Annotated[float | None, OMITTED] = None
     high: Annotated[float | None, OMITTED] = None
     how: Annotated[str | None, OMITTED] = None
+    positives: Annotated[int | None, OMITTED] = None
     costs: Annotated[Sequence[PointCost] | None, OMITTED] = None
     curve: Annotated[Sequence[CurvePoint] | None, OMITTED] = None
 
@@ -302,6 +305,29 @@ class JudgedSlicing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FairnessPrice:
+    """What a case costs more where a fairness gate is met by another threshold, one for all slices.
+
+    Args:
+        metric, by, at_most: Of the gate.
+        threshold: The one of least cost on the validation part that meets the gate's difference as estimated there;
+            None: none does.
+        chosen_cost, least_cost: Of a case there: with that threshold, and with the best of all.
+        more: On the judged part, what a case costs more than with the shipped model's threshold, paired by row.
+        difference: The fairness difference on the judged part with that threshold, as estimated.
+    """
+
+    metric: str
+    by: Sequence[str]
+    at_most: float
+    threshold: float | None = None
+    chosen_cost: float | None = None
+    least_cost: float | None = None
+    more: Estimate | None = None
+    difference: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PositiveClass:
     """The class that recall, precision, F1 and the areas under curves speak of.
 
@@ -334,6 +360,52 @@ class Decision:
     reason: str
 
 
+RuleName = Literal["data", "model", "gates", "comparison"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """One of the rules by which a decision is made, in their order.
+
+    Args:
+        name: `data`: a check that blocks stops the run; `model`: without a model that learned nothing is shipped;
+            `gates`: without gates it is open whether to ship, and one that does not pass forbids it; `comparison`: what
+            of all that passes.
+        said: What it said, as a sentence without a full stop.
+        decided: Whether it is the one that decided; no later one is asked.
+    """
+
+    name: RuleName
+    said: str
+    decided: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstChampion:
+    """The shipped model against the champion of its experiment, on test rows that are new to both.
+
+    Args:
+        run: Which run's model the champion is.
+        promoted: When it became that, in UTC.
+        rows: Test rows that both were compared on; 0 where they were not compared.
+        of: Test rows in all.
+        challenger, champion: The deciding metric on these rows.
+        difference: Positive = the shipped model is better; paired, over rows.
+        answer: `replace` the champion, `keep` it, or `can't tell`, which keeps it too.
+        sentence: The answer with its reason.
+    """
+
+    run: str
+    promoted: str
+    rows: int
+    of: int
+    challenger: Annotated[Estimate | None, OMITTED] = None
+    champion: Annotated[Estimate | None, OMITTED] = None
+    difference: Annotated[Estimate | None, OMITTED] = None
+    answer: Literal["replace", "keep", "can't tell"]
+    sentence: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
@@ -347,6 +419,7 @@ class Verdict(RunDocument):
         winner, leader: `recipe_id`; None where there is none.
         tied: `recipe_id` of those that the leader can't be told from.
         decision: Whether to ship. Unless it is open, the first of `next` says the same.
+        rules: By which it was made, in their order.
         sentence: The comparison in words.
         recipes: By rank.
         comparisons: The leader against each other recipe that learned; where none did, that ended.
@@ -357,7 +430,10 @@ class Verdict(RunDocument):
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
+        diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
+        fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
+        champion: Where the experiment has one and a model was shipped.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -385,8 +461,17 @@ class Verdict(RunDocument):
     test_evaluations: int
     warnings: Sequence[str]
     next: Sequence[str]
+    rules: Annotated[Sequence[DecisionRule] | None, OMITTED] = None
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
+    diagnoses: Sequence[DiagnosedRecipe] = ()
+    fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
+    champion: Annotated[AgainstChampion | None, OMITTED] = None
+
+    @property
+    def closed(self) -> list[str]:
+        """Sentences of the blocking gates that do not pass."""
+        return [gate.sentence for gate in self.gates if gate.severity == "block" and gate.answer != "pass"]
 
     @property
     def saved(self) -> str | None:

@@ -54,6 +54,9 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
         notes = [*notes, f"{said}, {choice['how']}"]
     elif choice:
         notes = [*notes, f"predicted is {choice['how']}"]
+    if real := signature.get("real_prior"):
+        shares = ", ".join(f"{name} {share:.4g}" for name, share in real["shares"].items())
+        notes = [*notes, f"probabilities are corrected to these real shares of the classes: {shares}"]
     answered.insert(0, _free(ROW, list(answered.columns)), np.arange(1, len(answered) + 1))
     return answered, notes
 
@@ -66,7 +69,9 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
         output[rows.usable] = exported.asked(rows.inputs).reshape(-1, shape[1])
     columns: dict[str, Any] = {name: rows.ids[name].array for name in rows.ids.columns}
     if classes:
-        chosen = np.where(rows.usable, _chosen(np.where(rows.usable[:, None], output, 0), exported), len(classes))
+        chosen = np.where(
+            rows.usable, chosen_classes(np.where(rows.usable[:, None], output, 0), exported), len(classes)
+        )
         columns[_free(PREDICTION, ids)] = np.array([*classes, None], dtype=object)[chosen]
         columns |= {_free(f"probability of {name}", ids): output[:, place] for place, name in enumerate(classes)}
     else:
@@ -75,7 +80,7 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _chosen(probability: np.ndarray, exported: Exported) -> np.ndarray:
+def chosen_classes(probability: np.ndarray, exported: Exported) -> np.ndarray:
     """Class indices `[rows]`, by what the signature says."""
     signature = exported.signature
     choice, positive = signature.get("choice") or {}, signature["positive"]
