@@ -48,6 +48,10 @@ def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[D
         trials: Its final trials: rows of table `trials`, of which `trial_id`, `seed`, `status` and `steps` are read.
         facts: What its plan and the run's data say of it.
     """
-    case = Case.of(curves, trials, facts)
+    return found_in(Case.of(curves, trials, facts))
+
+
+def found_in(case: Case) -> list[Diagnosis]:
+    """As `diagnose`, of what was read already."""
     found = [kind.function(case) for kind in DIAGNOSES.values()]
     return sorted((each for each in found if each is not None), key=lambda each: -each.confidence)

@@ -65,7 +65,7 @@ def diverged(case: Case) -> Diagnosis | None:
         seen=f"The loss {how} in {count} of {len(case.histories)} trials.",
         why=f"Steps were too large for the loss to follow: a step moved the weights by up to {share(update)} of their "
         "length.",
-        remedy="Lower the learning rate tenfold, or clip the gradient's norm (`train.clip`).",
+        remedy="Lower the learning rate tenfold, or clip the gradient's norm (train.clip).",
         layer=layer,
         step=min(steps, default=None),
     )
@@ -114,7 +114,7 @@ def _late(history: History) -> float:
 def _faster(far: float) -> str:
     """How much higher the learning rate may be, so that the weights move by a fifth of their length."""
     times = 10 ** round(np.log10(np.clip(0.2 / max(far, 1e-12), 10, 1e6)))
-    return f"Try a learning rate about {times:,.0f} times as high; `bakeoff lr-range` finds one."
+    return f"Try a learning rate about {times:,.0f} times as high; bakeoff lr-range finds one."
 
 
 def learning_rate_too_high(case: Case) -> Diagnosis | None:
@@ -139,7 +139,7 @@ def learning_rate_too_high(case: Case) -> Diagnosis | None:
         "loss does not settle.",
         why=f"At a learning rate of {said(case.facts.learning_rate)} steps of {case.facts.optimizer} jump over the "
         "valley that they should go down into.",
-        remedy="Lower the learning rate about tenfold; `bakeoff lr-range` finds one.",
+        remedy="Lower the learning rate about tenfold; bakeoff lr-range finds one.",
     )
 
 
@@ -160,5 +160,5 @@ def plateau(case: Case) -> Diagnosis | None:
         seen=f"Over the last half of the training the loss fell by {share(max(falls, 0))} and stayed at {said(loss)}.",
         why=f"Halfway the schedule had lowered the learning rate to {share(left)} of its first value, so the weights "
         "stand still.",
-        remedy="Let the learning rate fall later or less (`train.schedule`).",
+        remedy="Let the learning rate fall later or less (train.schedule).",
     )
