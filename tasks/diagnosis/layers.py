@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.diagnosis.case import Case, History
-from tasks.diagnosis.measures import confidence, first, last, median, said, share, worst_layer
+from tasks.diagnosis.measures import confidence, first, last, median, middle, said, share, worst_layer
 from tasks.records.diagnosis import Diagnosis
 
 EXPLODES = 100.0
@@ -55,8 +55,8 @@ def _passed(history: History) -> float:
     ends = _ends(history)
     if ends is None:
         return np.nan
-    near, far = (history.of("grad_norm", end)[:3] / history.of("weight_norm", end)[:3] for end in ends)
-    return float(np.median(near / far)) if (far > 0).all() else np.nan
+    near, far = (middle(history.ratio("grad_norm", "weight_norm", end)[:3]) for end in ends)
+    return near / far if far > 0 else np.nan
 
 
 def vanishing_gradients(case: Case) -> Diagnosis | None:

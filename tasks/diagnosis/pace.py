@@ -12,6 +12,7 @@ from tasks.diagnosis.measures import (
     last,
     learned,
     median,
+    middle,
     moved,
     plural,
     said,
@@ -74,7 +75,7 @@ def diverged(case: Case) -> Diagnosis | None:
 def learning_rate_too_low(case: Case) -> Diagnosis | None:
     """The weights hardly moved, though there was a gradient to follow, and the loss had not stopped falling."""
     far = median(case, moved)
-    gradient = median(case, lambda history: float(np.median(history.of("grad_norm"))))
+    gradient = median(case, lambda history: middle(history.of("grad_norm")))
     losses = [history.of("train_loss") for history in case.histories if len(history.of("train_loss")) > 2]
     if not np.isfinite(far) or far >= MOVED or not losses or not gradient > TINY_GRADIENT:
         return None
@@ -88,7 +89,7 @@ def learning_rate_too_low(case: Case) -> Diagnosis | None:
         return None
     epochs = case.facts.epochs
     needs = 0.1 * loss / falls * epochs / len(losses[0]) if falls > 0 else np.inf
-    update = median(case, lambda history: float(np.median(history.of("update_ratio"))))
+    update = median(case, lambda history: middle(history.of("update_ratio")))
     when = f"would take about {plural(needs, 'epoch')}" if np.isfinite(needs) else "would never come"
     evidence = {"moved": far, "update_ratio": update, "grad_norm": gradient, "fall_an_epoch": falls, "train_loss": loss}
     return Diagnosis(
@@ -119,7 +120,7 @@ def _faster(far: float) -> str:
 
 def learning_rate_too_high(case: Case) -> Diagnosis | None:
     """Steps are large beside the weights, and the loss does not settle."""
-    update = median(case, lambda history: float(np.median(history.of("update_ratio")[:8])))
+    update = median(case, lambda history: middle(history.of("update_ratio")[:8]))
     restless = median(case, lambda history: wanders(history.of("train_loss")))
     level = case.facts.constant_loss
     lowest = median(case, lambda history: float(np.min(history.of("train_loss"), initial=np.inf)))
