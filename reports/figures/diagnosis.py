@@ -21,7 +21,7 @@ _SPREAD = 20
 _EVIDENCE = {
     "diverged": ("train_loss", "Training loss"),
     "learning_rate_too_high": ("train_loss", "Training loss"),
-    "learning_rate_too_low": ("weight_distance", "Distance of the weights from the start"),
+    "learning_rate_too_low": ("weight_distance", "Weights' distance from the start"),
     "exploding_gradients": ("grad_norm", "Norm of the gradient"),
     "vanishing_gradients": ("grad_norm", "Norm of the gradient"),
     "dying_relu": ("dead_units", "Share of dead units"),
@@ -58,7 +58,12 @@ def evidence(found: Diagnosis, recipe_id: str, curves: pd.DataFrame, trials: pd.
         alt.Chart(inline(rows))
         .mark_line(strokeWidth=1.5, point=len(rows) <= seeds.size)
         .encode(
-            x=alt.X("epoch:Q", title="Epoch", scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(grid=False)),
+            x=alt.X(
+                "epoch:Q",
+                title="Epoch",
+                scale=alt.Scale(nice=False, zero=False),
+                axis=alt.Axis(grid=False, tickMinStep=1),
+            ),
             y=alt.Y(
                 "value:Q",
                 title=words + (" (logarithmic)" if logarithmic else ""),

@@ -76,6 +76,13 @@ class History:
         """Values by rising step; empty where there are none."""
         return self.values.get((name, layer), np.zeros(0))
 
+    def ratio(self, name: str, over: str, layer: str | None = None) -> np.ndarray:
+        """One curve over another, at the steps that have both: values that are not finite are not recorded."""
+        none = np.zeros(0, np.int64)
+        steps, others = (self.steps.get((each, layer), none) for each in (name, over))
+        _, one, other = np.intersect1d(steps, others, return_indices=True)
+        return self.of(name, layer)[one] / np.maximum(self.of(over, layer)[other], 1e-30)
+
     @classmethod
     def read(cls, curves: pd.DataFrame, seed: int, status: str) -> History:
         """From the rows of one trial."""

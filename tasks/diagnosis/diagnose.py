@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from tasks.diagnosis import fit, layers, pace
@@ -48,6 +49,15 @@ def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[D
         trials: Its final trials: rows of table `trials`, of which `trial_id`, `seed`, `status` and `steps` are read.
         facts: What its plan and the run's data say of it.
     """
-    case = Case.of(curves, trials, facts)
-    found = [kind.function(case) for kind in DIAGNOSES.values()]
-    return sorted((each for each in found if each is not None), key=lambda each: -each.confidence)
+    return found_in(Case.of(curves, trials, facts))
+
+
+def found_in(case: Case) -> list[Diagnosis]:
+    """As `diagnose`, of what was read already."""
+    found = [each for each in (kind.function(case) for kind in DIAGNOSES.values()) if each is not None]
+    known = [
+        replace(each, evidence={name: value for name, value in each.evidence.items() if np.isfinite(value)})
+        for each in found
+        if np.isfinite(each.figure)
+    ]
+    return sorted(known, key=lambda each: -each.confidence)

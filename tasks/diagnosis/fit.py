@@ -52,7 +52,7 @@ def overfitting(case: Case) -> Diagnosis | None:
         seen=f"The validation loss ended {said(risen)} times as high as at its lowest, which came after "
         f"{share(lowest)} of the training, while the training loss fell to {share(train)}.",
         why="From there on the network learned the training rows by heart, and not what they have in common.",
-        remedy="Stop early (`train.early_stopping`), regularise (dropout, l2), augment, or get more rows.",
+        remedy="Stop early (train.early_stopping), regularise (dropout, l2), augment, or get more rows.",
     )
 
 
@@ -86,7 +86,7 @@ def underfitting(case: Case) -> Diagnosis | None:
         seen=f"The training loss ended at {share(loss / level)} of the constant answer's and the validation loss with "
         f"it{against}.",
         why=f"The network has {_size(facts.hidden)}, too few for what the inputs say.",
-        remedy="Widen the network (`model.hidden`), and only then train longer.",
+        remedy="Widen the network (model.hidden), and only then train longer.",
     )
 
 
@@ -106,7 +106,7 @@ def fluctuating_validation_loss(case: Case) -> Diagnosis | None:
         seen=f"From one evaluation to the next the validation loss changes by about {share(restless)}, over the last "
         "half of the training.",
         why="Steps are too large or batches too small for it to settle, or the validation part has too few rows.",
-        remedy="Lower the learning rate towards the end (`schedule: cosine`), or use larger batches.",
+        remedy="Lower the learning rate towards the end (schedule: cosine), or use larger batches.",
     )
 
 

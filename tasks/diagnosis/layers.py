@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.diagnosis.case import Case, History
-from tasks.diagnosis.measures import confidence, first, last, median, said, share, worst_layer
+from tasks.diagnosis.measures import confidence, first, last, median, middle, said, share, worst_layer
 from tasks.records.diagnosis import Diagnosis
 
 EXPLODES = 100.0
@@ -39,7 +39,7 @@ def exploding_gradients(case: Case) -> Diagnosis | None:
         seen=f"The gradient's norm was {said(begins)} before the first step and {said(peak)} at its largest.",
         why=f"Each layer passes a larger signal on than it gets, and the products grow with depth; {layer} has the "
         "largest gradient.",
-        remedy="Clip the gradient's norm (`train.clip`), use he or glorot initialisation, or normalise between layers.",
+        remedy="Clip the gradient's norm (train.clip), use he or glorot initialisation, or normalise between layers.",
         layer=layer,
     )
 
@@ -55,8 +55,8 @@ def _passed(history: History) -> float:
     ends = _ends(history)
     if ends is None:
         return np.nan
-    near, far = (history.of("grad_norm", end)[:3] / history.of("weight_norm", end)[:3] for end in ends)
-    return float(np.median(near / far)) if (far > 0).all() else np.nan
+    near, far = (middle(history.ratio("grad_norm", "weight_norm", end)[:3]) for end in ends)
+    return near / far if far > 0 else np.nan
 
 
 def vanishing_gradients(case: Case) -> Diagnosis | None:
@@ -130,7 +130,7 @@ def poor_initialisation(case: Case) -> Diagnosis | None:
         evidence=evidence,
         seen=seen,
         why=why,
-        remedy="Use he initialisation with relu, and glorot with tanh and sigmoid (`model.initialisation`).",
+        remedy="Use he initialisation with relu, and glorot with tanh and sigmoid (model.initialisation).",
         layer=layer,
         step=0,
     )
@@ -153,5 +153,5 @@ def unscaled_inputs(case: Case) -> Diagnosis | None:
         evidence={"input_rms": largest},
         seen=f"An input has a root mean square of {said(largest)}; scaled inputs have 1.",
         why="The gradient of a weight is as large as the input behind it, so no learning rate suits all weights.",
-        remedy="Leave out `scale: none`: inputs are then standardised by the training rows.",
+        remedy="Leave out scale: none: inputs are then standardised by the training rows.",
     )

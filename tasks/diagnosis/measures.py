@@ -25,6 +25,10 @@ def last(values: np.ndarray) -> float:
     return float(values[-1]) if len(values) else np.nan
 
 
+def middle(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else np.nan
+
+
 def moved(history: History) -> float:
     """How far the weights are from where they began at the end, as a share of their length there."""
     length = first(history.of("weight_norm"))

@@ -12,6 +12,7 @@ from tasks.diagnosis.measures import (
     last,
     learned,
     median,
+    middle,
     moved,
     plural,
     said,
@@ -65,7 +66,7 @@ def diverged(case: Case) -> Diagnosis | None:
         seen=f"The loss {how} in {count} of {len(case.histories)} trials.",
         why=f"Steps were too large for the loss to follow: a step moved the weights by up to {share(update)} of their "
         "length.",
-        remedy="Lower the learning rate tenfold, or clip the gradient's norm (`train.clip`).",
+        remedy="Lower the learning rate tenfold, or clip the gradient's norm (train.clip).",
         layer=layer,
         step=min(steps, default=None),
     )
@@ -74,7 +75,7 @@ def diverged(case: Case) -> Diagnosis | None:
 def learning_rate_too_low(case: Case) -> Diagnosis | None:
     """The weights hardly moved, though there was a gradient to follow, and the loss had not stopped falling."""
     far = median(case, moved)
-    gradient = median(case, lambda history: float(np.median(history.of("grad_norm"))))
+    gradient = median(case, lambda history: middle(history.of("grad_norm")))
     losses = [history.of("train_loss") for history in case.histories if len(history.of("train_loss")) > 2]
     if not np.isfinite(far) or far >= MOVED or not losses or not gradient > TINY_GRADIENT:
         return None
@@ -88,7 +89,7 @@ def learning_rate_too_low(case: Case) -> Diagnosis | None:
         return None
     epochs = case.facts.epochs
     needs = 0.1 * loss / falls * epochs / len(losses[0]) if falls > 0 else np.inf
-    update = median(case, lambda history: float(np.median(history.of("update_ratio"))))
+    update = median(case, lambda history: middle(history.of("update_ratio")))
     when = f"would take about {plural(needs, 'epoch')}" if np.isfinite(needs) else "would never come"
     evidence = {"moved": far, "update_ratio": update, "grad_norm": gradient, "fall_an_epoch": falls, "train_loss": loss}
     return Diagnosis(
@@ -114,12 +115,12 @@ def _late(history: History) -> float:
 def _faster(far: float) -> str:
     """How much higher the learning rate may be, so that the weights move by a fifth of their length."""
     times = 10 ** round(np.log10(np.clip(0.2 / max(far, 1e-12), 10, 1e6)))
-    return f"Try a learning rate about {times:,.0f} times as high; `bakeoff lr-range` finds one."
+    return f"Try a learning rate about {times:,.0f} times as high; bakeoff lr-range finds one."
 
 
 def learning_rate_too_high(case: Case) -> Diagnosis | None:
     """Steps are large beside the weights, and the loss does not settle."""
-    update = median(case, lambda history: float(np.median(history.of("update_ratio")[:8])))
+    update = median(case, lambda history: middle(history.of("update_ratio")[:8]))
     restless = median(case, lambda history: wanders(history.of("train_loss")))
     level = case.facts.constant_loss
     lowest = median(case, lambda history: float(np.min(history.of("train_loss"), initial=np.inf)))
@@ -139,7 +140,7 @@ def learning_rate_too_high(case: Case) -> Diagnosis | None:
         "loss does not settle.",
         why=f"At a learning rate of {said(case.facts.learning_rate)} steps of {case.facts.optimizer} jump over the "
         "valley that they should go down into.",
-        remedy="Lower the learning rate about tenfold; `bakeoff lr-range` finds one.",
+        remedy="Lower the learning rate about tenfold; bakeoff lr-range finds one.",
     )
 
 
@@ -160,5 +161,5 @@ def plateau(case: Case) -> Diagnosis | None:
         seen=f"Over the last half of the training the loss fell by {share(max(falls, 0))} and stayed at {said(loss)}.",
         why=f"Halfway the schedule had lowered the learning rate to {share(left)} of its first value, so the weights "
         "stand still.",
-        remedy="Let the learning rate fall later or less (`train.schedule`).",
+        remedy="Let the learning rate fall later or less (train.schedule).",
     )

@@ -74,7 +74,7 @@ class FitSignals:
         with tf.GradientTape() as tape:
             *activations, outputs = self._looked_at(x[0], training=False)
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), self._inputs)
-            loss = tf.reduce_mean(losses) + (tf.add_n(self._model.losses) if self._model.losses else 0.0)
+            loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, [weight.value for weight in own], unconnected_gradients="zero")
         counted = {owner: Activations(function) for owner, function in self._activations}
         for (owner, _), values in zip(self._activations, activations, strict=True):
@@ -87,7 +87,7 @@ class FitSignals:
         found = of_weights(*norms, last, {} if before is None else self._norms(before))
         for layer, one in counted.items():
             found += one.signals(layer)
-        return [*found, *first_non_finite(found, list(self._weights))], float(loss)
+        return [*found, *first_non_finite(found, list(self._weights))], float(loss) + float(sum(self._model.losses))
 
     def _norms(self, arrays: Sequence[Any]) -> dict[str, np.ndarray]:
         """Squared norms by layer of arrays in the order of `weights`."""

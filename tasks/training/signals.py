@@ -6,7 +6,7 @@ is used: without dropout, with the moving statistics of batch normalisation. So 
 
 | name | of a layer |
 |---|---|
-| `grad_norm` | Euclidean norm of the training loss's gradient, before clipping |
+| `grad_norm` | Euclidean norm of the training loss's gradient, without penalties, before clipping |
 | `weight_norm`, `weight_distance` | of its trainable weights: their norm, and that of what they moved since the start |
 | `update_ratio` | norm of the last step's update over the norm of the weights before it |
 | `activation_std` | standard deviation of what it gives, behind its activation function |
@@ -16,6 +16,7 @@ is used: without dropout, with the moving statistics of batch normalisation. So 
 
 The first four stand for the whole network too, as do `loss_gap` (the validation loss minus the loss of these rows) and,
 before the first step, `input_rms` (the largest root mean square of an input). Nothing here touches what is trained.
+Penalties are left out of the gradient since theirs reaches every layer alike: it would hide one that vanishes.
 """
 
 from __future__ import annotations
@@ -261,7 +262,7 @@ class StackSignals:
     def _pass(
         self, program: Program, inputs: Inputs, weights: list[Tensor]
     ) -> tuple[list[Tensor], dict[str, Activations], np.ndarray]:
-        """Gradients of the mean loss by trainable weight, activations by layer, and the loss.
+        """Gradients of the mean loss without penalties, by trainable weight; activations by layer; the whole loss.
 
         Run operation by operation: it is called some fifty times at most, and compiling it would cost more.
         """
@@ -288,8 +289,6 @@ class StackSignals:
                 given, _ = forward(program.layers, weights, tf.constant(self._rows[:, part]), context, outputs)
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), inputs)
                 loss = tf.reduce_sum(losses, axis=2) / rows
-                if not gradients:
-                    loss += program.loss.penalty(weights, inputs)
                 summed = tf.reduce_sum(loss)
             found = tape.gradient(summed, trainable, unconnected_gradients="zero")
             found = [tf.convert_to_tensor(each) for each in found]
@@ -297,7 +296,7 @@ class StackSignals:
             total = total + loss.numpy()
             for position, owner, _ in looked_at:
                 counted[owner].add(_by_trial(outputs[position]))
-        return gradients, counted, total
+        return gradients, counted, total + program.loss.penalty(weights, inputs).numpy()
 
 
 def _squares(weight: Tensor, axis: int) -> np.ndarray:

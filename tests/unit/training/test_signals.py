@@ -120,3 +120,10 @@ def test_few_evaluations_are_recorded(interval: int, total: int) -> None:
     recorded = [step for step in steps if recorded_at(step, interval, total)]
     assert recorded[0] == steps[0] and recorded[-1] == total
     assert min(len(steps), RECORDED // 2) <= len(recorded) <= RECORDED + 2
+
+
+def test_penalties_do_not_hide_a_gradient() -> None:
+    bare, penalised = (trial(name, [8, 6], penalties=Penalties(l2=l2)) for name, l2 in (("a", 0.0), ("b", 0.5)))
+    one, other = (by_place(each) for each in train_stack([bare, penalised], ARRAYS, signals=True))
+    for layer in LAYERS:
+        assert other[0, layer, "grad_norm"] == pytest.approx(one[0, layer, "grad_norm"], rel=1e-4)
