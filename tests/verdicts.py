@@ -23,7 +23,8 @@ def verdict_of(**changes: Any) -> Verdict:
         "sentence": "Every recipe diverged: there is no model to judge.",
     }
     lists = ("tied", "recipes", "comparisons", "augmentation", "baselines", "against_baselines", "gates", "warnings")
-    return Verdict(**nothing | {name: [] for name in (*lists, "next")} | changes)
+    later = ("next", "diagnoses")
+    return Verdict(**nothing | {name: [] for name in (*lists, *later)} | changes)
 
 
 def gate_of(answer: str, severity: str) -> GateResult:

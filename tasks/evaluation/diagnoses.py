@@ -36,7 +36,7 @@ def diagnosed(
             settings=recipe.settings,
             task=plan.task,
             scale="none" if _unscaled(plan) else "standard",
-            epochs=int(own["epochs"].max()) if len(own) else 0,
+            epochs=int(own["epochs"].fillna(0).max()) if len(own) else 0,
             constant_loss=constant.loss,
             simple_loss=simple,
             sure_errors=_sure_errors(tables["predictions"], looked_at.get(recipe.recipe_id)),
@@ -49,7 +49,7 @@ def diagnosed(
 
 def _unscaled(plan: Plan) -> bool:
     """Whether some number is left as it is."""
-    columns = (plan.spec["data"].get("columns") or {}).values()
+    columns = (plan.spec.get("data", {}).get("columns") or {}).values()
     return any(isinstance(each, Mapping) and each.get("scale") == "none" for each in columns)
 
 

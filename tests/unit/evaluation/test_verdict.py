@@ -615,7 +615,7 @@ def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, i
 KEYS = {
     "": "schema_version metric greater_is_better confidence part positive titles winner leader tied decision sentence "
     "recipes comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations rules "
-    "warnings next",
+    "warnings next diagnoses",
     "decision": "answer sentence reason",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
     "comparisons": "recipe_id recipe difference low high p p_holm effect_size smallest_difference answer",
