@@ -41,6 +41,10 @@ DIAGNOSES: Mapping[str, Kind] = {
 }
 
 
+EXPLAINS = {"unscaled_inputs": ("poor_initialisation", "exploding_gradients")}
+"""What follows of a cause, and so is left out beside it."""
+
+
 def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[Diagnosis]:
     """What went wrong in the training of one recipe, the surest first; nothing where nothing did.
 
@@ -60,4 +64,6 @@ def found_in(case: Case) -> list[Diagnosis]:
         for each in found
         if np.isfinite(each.figure)
     ]
+    explained = {each for one in known for each in EXPLAINS.get(one.kind, ())}
+    known = [each for each in known if each.kind not in explained]
     return sorted(known, key=lambda each: -each.confidence)

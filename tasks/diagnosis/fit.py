@@ -12,7 +12,6 @@ from tasks.diagnosis.measures import (
     fall,
     first,
     last,
-    learned,
     median,
     moved,
     of_seeds,
@@ -26,7 +25,7 @@ RISEN = 1.15
 """Last validation loss over the lowest."""
 FLUCTUATES = 0.1
 """`measures.wanders` of the validation loss."""
-WRONG = 0.08
+WRONG = 0.15
 """Share of the surest validation rows that have another label, in a 95% one-sided interval at the least."""
 APART = 1.5
 """Lowest validation loss of the worst seed over that of the best."""
@@ -113,12 +112,17 @@ def fluctuating_validation_loss(case: Case) -> Diagnosis | None:
 def wrong_labels(case: Case) -> Diagnosis | None:
     from scipy.stats import beta
 
-    if case.facts.sure_errors is None or not learned(case):
+    level = case.facts.constant_loss
+    if case.facts.sure_errors is None or level is None:
         return None
     wrong, rows = case.facts.sure_errors
     errors = wrong / rows
     low = float(beta.ppf(0.05, wrong, rows - wrong + 1)) if wrong else 0.0  # Clopper & Pearson 1934
-    if not low > WRONG:
+    knows = errors < 0.75 * (1 - np.exp(-level))  # of the errors of guessing by the classes' shares
+    train = median(case, lambda history: last(history.of("train_loss")))
+    val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
+    fitted = train < 0.8 * val and val > 0.5 * level  # else it is the network or the training that falls short
+    if not (low > WRONG and knows and fitted):
         return None
     return Diagnosis(
         kind="wrong_labels",

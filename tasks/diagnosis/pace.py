@@ -127,21 +127,34 @@ def learning_rate_too_high(case: Case) -> Diagnosis | None:
     high = level is not None and lowest > 0.95 * level
     ended = any(history.status == "diverged" for history in case.histories)
     largest = median(case, lambda history: float(np.max(history.of("update_ratio"), initial=0)))
-    if not (update > UPDATE or largest > 10 * UPDATE) or not (high or ended or restless > WANDERS):
+    began = median(case, _start)
+    thrown = level is not None and began > GREW * level and largest > UPDATE and _calm_start(case)
+    unsettled = (update > UPDATE or largest > 10 * UPDATE) and (high or ended or restless > WANDERS)
+    if not (unsettled or thrown):
         return None
-    figure = max(update, largest / 10)
+    figure = max(update, largest if thrown else largest / 10)
     return Diagnosis(
         kind="learning_rate_too_high",
         confidence=confidence(figure, UPDATE),
         figure=update,
-        evidence={"update_ratio": update, "largest_update_ratio": largest, "train_loss_wanders": restless}
+        evidence={
+            "update_ratio": update,
+            "largest_update_ratio": largest,
+            "train_loss_wanders": restless,
+            "first_train_loss": began,
+        }
         | ({"lowest_train_loss": lowest} if np.isfinite(lowest) else {}),
         seen=f"A step changes the weights by {share(update)} of their length, up to {share(largest)}, and the training "
-        "loss does not settle.",
+        + (f"loss rose to {said(began)} at first." if thrown else "loss does not settle."),
         why=f"At a learning rate of {said(case.facts.learning_rate)} steps of {case.facts.optimizer} jump over the "
         "valley that they should go down into.",
         remedy="Lower the learning rate about tenfold; bakeoff lr-range finds one.",
     )
+
+
+def _calm_start(case: Case) -> bool:
+    """Whether the network began with outputs of a usual size, so that a high loss came of its steps."""
+    return median(case, lambda history: first(history.of("activation_std", "output"))) < GREW
 
 
 def plateau(case: Case) -> Diagnosis | None:

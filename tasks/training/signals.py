@@ -131,10 +131,11 @@ class Activations:
         mean = tf.reduce_sum(values * exists, [2, 3]) / tf.cast(count, values.dtype)
         away = (values - mean[:, :, None, None]) * exists
         squares = tf.reduce_sum(tf.square(away), [2, 3]).numpy().astype(np.float64)
-        # Chan et al. 1983: moments of parts together.
-        both, delta = self._count + count, mean.numpy().astype(np.float64) - self._mean
-        self._squares = self._squares + squares + delta**2 * self._count * count / both
-        self._mean, self._count = self._mean + delta * count / both, both
+        # Chan et al. 1983: moments of parts together. Of trials that diverge they may be NaN.
+        with np.errstate(over="ignore", invalid="ignore"):
+            both, delta = self._count + count, mean.numpy().astype(np.float64) - self._mean
+            self._squares = self._squares + squares + delta**2 * self._count * count / both
+            self._mean, self._count = self._mean + delta * count / both, both
         if self._function == "relu":
             self._alive = self._alive | tf.reduce_any(values != 0, 2).numpy()
         if self._function in ("tanh", "sigmoid"):
@@ -228,7 +229,8 @@ class StackSignals:
         val_loss: `[S, R]`.
         """
         found, loss = self._take(program, inputs, weights, initial, before)
-        return [*found, Signal(None, "loss_gap", val_loss - loss)]
+        with np.errstate(invalid="ignore"):
+            return [*found, Signal(None, "loss_gap", val_loss - loss)]
 
     def _take(
         self, program: Program, inputs: Inputs, weights: list[Tensor], initial: list[Tensor], before: list | None
