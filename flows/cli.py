@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -99,31 +101,19 @@ def check(
     ] = False,
 ) -> None:
     """Check spec, data and plan without training: columns, recipes, trials, stacks, what is skipped, the time."""
-    from flows.disk import check_writable, disk_faults
-    from tasks.spec.load import at_lines
-
-    checked, text, path = _load(spec, overrides)
-    check_writable(_home(home))
-    with disk_faults(_home(home)), at_lines(path.name, text):
-        _check_table(checked, path.parent, _home(home))
+    with _ready(spec, overrides, _home(home)) as (checked, text, base):
         from flows.check import show_check
 
-        show_check(checked, text, overrides or [], path.parent, _home(home), defaults=defaults)
+        show_check(checked, text, overrides or [], base, _home(home), defaults=defaults)
 
 
 @app.command("lr-range")
 def lr_range(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
     """Find which learning rates are worth searching for each recipe: short trainings, a table, a page with a chart."""
-    from flows.disk import check_writable, disk_faults
-    from tasks.spec.load import at_lines
-
-    checked, text, path = _load(spec, overrides)
-    check_writable(_home(home))
-    with disk_faults(_home(home)), at_lines(path.name, text):
-        _check_table(checked, path.parent, _home(home))
+    with _ready(spec, overrides, _home(home)) as (checked, text, base):
         from flows.lr_range import show_ranges
 
-        show_ranges(checked, text, overrides or [], path.parent, _home(home))
+        show_ranges(checked, text, overrides or [], base, _home(home))
 
 
 @app.command()
@@ -242,6 +232,20 @@ def gc(
         if folder.is_dir():
             write_index(folder)
     typer.echo(f"{total} removed" if yes else f"{total}; remove them with --yes")
+
+
+@contextmanager
+def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator[tuple[Spec, str, Path]]:
+    """The spec, its text, and the folder that its paths start from, all that can be known at once being checked. What
+    is found wrong in the block gets its line, and a fault of the disk its sentence."""
+    from flows.disk import check_writable, disk_faults
+    from tasks.spec.load import at_lines
+
+    checked, text, path = _load(experiment, overrides)
+    check_writable(home)
+    with disk_faults(home), at_lines(path.name, text):
+        _check_table(checked, path.parent, home)
+        yield checked, text, path.parent
 
 
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:

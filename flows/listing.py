@@ -13,11 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from flows.console import marked
-from tasks.errors import BadInput
+from reports.index import outcome
 from tasks.evaluation.rounding import interval
 from tasks.evaluation.wording import inside
-from tasks.records.verdict import Verdict
-from tasks.run_state import state_of
 
 
 def lines(kind: str) -> Iterator[str]:
@@ -57,12 +55,9 @@ _PIPED = 200
 
 def _ended(folder: Path) -> list[str]:
     """What became of a run: its decision, the winner, the shipped model's deciding metric, the gates."""
-    try:
-        verdict = Verdict.read_if_there(folder)
-    except BadInput:
-        return ["its verdict can't be read"]
-    if verdict is None:
-        return [state_of(folder).phrase]
+    verdict = outcome(folder)
+    if isinstance(verdict, str):
+        return [verdict]
     shipped = verdict.shipped.metrics.get(verdict.metric) if verdict.shipped else None
     counts = Counter(gate.answer for gate in verdict.gates)
     return [

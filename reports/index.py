@@ -86,20 +86,23 @@ def to_html(runs: Sequence[Listed]) -> str:
     return pandoc.to_html("\n\n".join(body), metadata)
 
 
-def _listed(folder: Path) -> Listed:
-    ended, verdict = "", None
+def outcome(folder: Path) -> Verdict | str:
+    """A run's verdict; where it has none that can be read, what became of it."""
     try:
-        verdict = Verdict.read_if_there(folder)
-        ended = "" if verdict else state_of(folder).phrase
+        return Verdict.read_if_there(folder) or state_of(folder).phrase
     except BadInput:
-        ended = "its verdict can't be read"
+        return "its verdict can't be read"
+
+
+def _listed(folder: Path) -> Listed:
+    found = outcome(folder)
     started = str(_document(folder, "environment").get("started", ""))
     return Listed(
         name=folder.name,
         experiment=str(_document(folder, "plan").get("experiment") or stopped.experiment(folder)),
         started=started[:16].replace("T", " "),
-        verdict=verdict,
-        ended=ended,
+        verdict=found if isinstance(found, Verdict) else None,
+        ended="" if isinstance(found, Verdict) else found,
         reported=(folder / "report.html").is_file(),
     )
 

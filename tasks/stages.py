@@ -64,8 +64,8 @@ def load(run: Run, progress: Bytes | None = None) -> Dataset:
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
-    from tasks.datasets.digest import row_digests
     from tasks.datasets.splits import fold_rows, split_rows
+    from tasks.validation.rows import row_digests
 
     tune = run.spec.tune
     splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
@@ -324,8 +324,11 @@ def judge(
         verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
     )
     _nothing_shipped(run)  # by an earlier verdict
+    answer = None
     if verdict.shipped:
-        _ship(run, laid_out, prepared, verdict)
+        model = _answering(run, laid_out, prepared, verdict.shipped)
+        _ship(run, laid_out, prepared, verdict, model)
+        answer = _answer(laid_out, prepared, verdict.shipped, model)
     if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
@@ -333,7 +336,6 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     shown = run.spec.report.show_examples
-    answer = _answer(run, laid_out, prepared, verdict.shipped) if verdict.shipped else None
     write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
     return verdict
 
@@ -394,13 +396,12 @@ def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -
     return network
 
 
-def _answer(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Answer:
-    """The shipped model as a function of raw rows."""
+def _answer(laid_out: Plan, prepared: Prepared, shipped: Shipped, model: Any) -> Answer:
+    """The shipped model, from `_answering`, as a function of raw rows."""
     from tasks.preprocessing.estimators import Estimator
     from tasks.preprocessing.tables import preprocess
 
-    model, classes = _answering(run, laid_out, prepared, shipped), prepared.dataset.classes
-    alike = _alike(laid_out, shipped)
+    classes, alike = prepared.dataset.classes, _alike(laid_out, shipped)
 
     def answer(table: pd.DataFrame) -> np.ndarray:
         features = preprocess(prepared.preprocessor, table)
@@ -438,7 +439,8 @@ def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, An
     return {"shares": shares, "factors": list(factors)}
 
 
-def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> None:
+def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, model: Any) -> None:
+    """Writes `model/`, of what `_answering` gave."""
     from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.serving.readme import README, readme
     from tasks.serving.standalone import write_program
@@ -452,7 +454,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
     factors = prepared.factors(_alike(laid_out, shipped))
     export_model(
         prepared.preprocessor,
-        _answering(run, laid_out, prepared, shipped),
+        model,
         folder,
         columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
         target_name=dataset.target_name,

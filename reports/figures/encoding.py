@@ -30,6 +30,13 @@ def inline(rows: Sequence[Mapping[Any, Any]]) -> alt.InlineData:
     return alt.InlineData(values=[{name: _short(value) for name, value in row.items()} for row in rows])
 
 
+def own_range() -> alt.Scale:
+    """An axis over the values that there are, with some air at the ends; 0 has no place of its own."""
+    import altair as alt
+
+    return alt.Scale(zero=False, nice=False, padding=8)
+
+
 @dataclass(frozen=True)
 class Shown:
     """The recipes of one chart, in the order in which it shows them."""

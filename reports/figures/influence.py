@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import inline
+from reports.figures.encoding import inline, own_range
 from reports.palette import BETTER, INK, OPEN
 from tasks.evaluation.rounding import interval, places, rounded
 
@@ -68,11 +68,12 @@ def _number(of: Dependence, answer: str) -> Chart:
     import altair as alt
 
     rows = [{"value": point.at, "mean": point.mean, "low": point.low, "high": point.high} for point in of.points]
-    x = alt.X("value:Q", title=of.name, scale=_free())
+    x = alt.X("value:Q", title=of.name, scale=own_range())
+    y = alt.Y("mean:Q", title=answer, scale=own_range())
     base = alt.Chart(inline(rows)).encode(x=x, tooltip=_tooltip("value:Q", of.name))
     return alt.layer(
         base.mark_area(aria=False, color=BETTER, opacity=0.16).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(aria=False, color=BETTER, strokeWidth=2).encode(y=alt.Y("mean:Q", title=answer, scale=_free())),
+        base.mark_line(aria=False, color=BETTER, strokeWidth=2).encode(y=y),
         base.mark_point(aria=False, color=BETTER, filled=True, size=30, opacity=1).encode(y=alt.Y("mean:Q")),
     ).properties(width="container", height=260, description=_said(of, answer))
 
@@ -86,7 +87,7 @@ def _category(of: Dependence, answer: str) -> Chart:
     return alt.layer(
         base.mark_rule(aria=False, color=BETTER, strokeWidth=8, opacity=0.2).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(aria=False, color=BETTER, filled=True, size=70, opacity=1).encode(
-            x=alt.X("mean:Q", title=answer, scale=_free())
+            x=alt.X("mean:Q", title=answer, scale=own_range())
         ),
     ).properties(width="container", height=max(90, _ROW * len(rows)), description=_said(of, answer))
 
@@ -101,9 +102,3 @@ def _tooltip(field: str, title: str) -> list[Any]:
 
     first = alt.Tooltip(field, title=title, **({"format": ",.4~g"} if field.endswith("Q") else {}))
     return [first, *(alt.Tooltip(f"{name}:Q", format=",.4~g") for name in ("mean", "low", "high"))]
-
-
-def _free() -> Any:
-    import altair as alt
-
-    return alt.Scale(zero=False, nice=False, padding=8)

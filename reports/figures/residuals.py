@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.encoding import inline
+from reports.figures.encoding import inline, own_range
 from reports.palette import BETTER, INK
 from tasks.evaluation.residuals import by_input
 from tasks.evaluation.rounding import rounded
@@ -59,7 +59,7 @@ def _scatter(target: np.ndarray, value: np.ndarray, name: str) -> Chart:
     ideal = alt.Chart(inline([{"actual": end, "predicted": end} for end in ends])).mark_line(
         aria=False, color=INK, strokeDash=[4, 4], strokeWidth=1.2
     )
-    scale = alt.Scale(zero=False, nice=False, padding=8)
+    scale = own_range()
     x = alt.X("actual:Q", title=f"Actual {name}", scale=scale)
     y = alt.Y("predicted:Q", title=f"Predicted {name}", scale=scale)
     dots = alt.Chart(inline(rows)).mark_point(aria=False, color=BETTER, filled=True, size=20, opacity=0.35)
@@ -105,7 +105,7 @@ def _by_prediction(of: Predicted, target: str, confidence: float) -> Chart:
     residual = of.residuals
     dots = [{"value": float(of.prediction[at]), "residual": float(residual[at])} for at in _some(len(residual))]
     running = by_input("", pd.Series(of.prediction), residual, confidence, of.groups)
-    x = alt.X("value:Q", title=f"Predicted {target}", scale=_free())
+    x = alt.X("value:Q", title=f"Predicted {target}", scale=own_range())
     layers = [
         alt.Chart(inline(dots))
         .mark_point(aria=False, color=BETTER, filled=True, size=20, opacity=0.3)
@@ -123,7 +123,7 @@ def _by_prediction(of: Predicted, target: str, confidence: float) -> Chart:
 def _by_number(of: InputResiduals) -> Chart:
     import altair as alt
 
-    x = alt.X("value:Q", title=of.name, scale=_free())
+    x = alt.X("value:Q", title=of.name, scale=own_range())
     known = [level for level in of.levels if level.at is not None]
     boxes = [{"value": level.at, "low": level.quartiles[0], "high": level.quartiles[2]} for level in known]
     band = alt.Chart(inline(boxes)).mark_area(aria=False, color=BETTER, opacity=0.14)
@@ -150,7 +150,7 @@ def _by_category(of: InputResiduals) -> Chart:
     rows = [_row(level) for level in of.levels]
     order = [row["name"] for row in rows]
     y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(labelLimit=160, ticks=False, domain=False))
-    x = alt.X("mean:Q", title=_RESIDUAL, scale=_free())
+    x = alt.X("mean:Q", title=_RESIDUAL, scale=own_range())
     base = alt.Chart(inline(rows)).encode(y=y, tooltip=_tooltip("name:N", of.name))
     zero = alt.Chart(inline([{"zero": 0}])).mark_rule(aria=False, color=INK, strokeDash=[4, 4], strokeWidth=1)
     layers = []
@@ -181,7 +181,7 @@ def _running(levels: Sequence[ResidualLevel], x: Any) -> list[Any]:
 
     rows = [_row(level) for level in levels if level.at is not None]
     base = alt.Chart(inline(rows)).encode(x=x, tooltip=_tooltip("value:Q", "median"))
-    y = alt.Y("mean:Q", title=_RESIDUAL, scale=_free())
+    y = alt.Y("mean:Q", title=_RESIDUAL, scale=own_range())
     return [
         base.mark_rule(aria=False, color=INK, strokeWidth=2, opacity=0.7).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(aria=False, color=INK, strokeWidth=1.6).encode(y=y),
@@ -215,16 +215,10 @@ def _span(levels: Sequence[ResidualLevel]) -> str:
     return f"{rounded(min(means))} to {rounded(max(means))}" if means else "no row"
 
 
-def _free() -> Any:
-    import altair as alt
-
-    return alt.Scale(zero=False, nice=False, padding=8)
-
-
 def _y() -> Any:
     import altair as alt
 
-    return alt.Y("residual:Q", title=_RESIDUAL, scale=_free())
+    return alt.Y("residual:Q", title=_RESIDUAL, scale=own_range())
 
 
 def _zero() -> Any:

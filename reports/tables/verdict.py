@@ -108,7 +108,7 @@ def _margin(verdict: Verdict) -> Html:
         return Html("")
     least, rival = min(known, key=lambda pair: pair[0])
     behind = least < 0
-    difference = safe(interval(_flipped(rival.estimate) if behind else rival.estimate))
+    difference = safe(interval(rival.estimate.flipped() if behind else rival.estimate))
     lies = "behind" if behind else "ahead of" if least else "from"
     return Html(
         f"{safe(verdict.name_of(verdict.leader or ''))} is <b>{difference}</b> {lies} "
@@ -191,14 +191,8 @@ def _answer(against: BaselineDifference | None, decimals: int) -> Html:
     if against is None:
         return Html("")
     kind, words = _ANSWERS[against.answer]
-    estimate = _flipped(against.estimate) if against.answer == "worse" else against.estimate
+    estimate = against.estimate.flipped() if against.answer == "worse" else against.estimate
     return Html(f'<span class="text-{kind}">{safe(words)} {safe(interval(estimate, decimals))}</span>')
-
-
-def _flipped(difference: Estimate) -> Estimate:
-    """The same difference seen from the other side."""
-    mean, low, high = (None if end is None else -end for end in (difference.mean, difference.low, difference.high))
-    return Estimate(mean, high, low)
 
 
 def gates(verdict: Verdict | None) -> str:

@@ -17,7 +17,6 @@ import pandas as pd
 
 from tasks.champions.store import Champion
 from tasks.dataset import TEST, Dataset
-from tasks.datasets.digest import row_digests
 from tasks.errors import BadInput
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL
 from tasks.evaluation.decisions import Answers, Deciding, recorded_thresholds
@@ -32,6 +31,7 @@ from tasks.records.tables import SPLITS
 from tasks.records.verdict import AgainstChampion, Estimate, Verdict
 from tasks.serving.answers import chosen_classes
 from tasks.training.exported import Exported, load_exported, read_signature
+from tasks.validation.rows import row_digests
 
 FEWEST = 30
 """Test rows that are new to both, from which on two models are compared."""
@@ -176,7 +176,7 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
     elif side == BETTER:
         answer, sentence = "keep", f"Keep the champion ({name}). {ahead}, but a blocking gate does not pass."
     else:
-        worse = interval(_turned(difference))
+        worse = interval(difference.flipped())
         answer = "keep"
         sentence = f"Keep the champion ({name}). The shipped model's {title} is {worse} worse {where}."
     figures = {
@@ -185,12 +185,6 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
         "difference": difference,
     }
     return _answer(champion, count, of, answer, sentence, **figures)
-
-
-def _turned(estimate: Estimate) -> Estimate:
-    """With the other sign."""
-    mean, low, high = (None if each is None else -each for each in (estimate.mean, estimate.high, estimate.low))
-    return Estimate(mean, low, high)
 
 
 def _answer(

@@ -18,7 +18,7 @@ from tasks.evaluation.fairness import FAIRNESS, difference
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import COST, METRICS
 from tasks.evaluation.slices import chosen
-from tasks.records.verdict import Estimate, FairnessPrice
+from tasks.records.verdict import FairnessPrice
 
 _POINTS = 200
 """Thresholds that are tried: they divide the validation rows evenly."""
@@ -67,8 +67,7 @@ def _price(
     cost, fair = min(meeting)
     answers = {name: _answers(test, trial, deciding, each) for name, each in ((_OWN, threshold), (_FAIR, fair))}
     pair = replace(test, answers=answers)
-    more = pair.differences(_FAIR, {_OWN: _OWN}, METRICS[COST], resamples)[_OWN].estimate()  # positive = costs less
-    mean, low, high = (None if end is None else -end + 0.0 for end in (more.mean, more.high, more.low))
+    saved = pair.differences(_FAIR, {_OWN: _OWN}, METRICS[COST], resamples)[_OWN].estimate()  # positive = costs less
     return FairnessPrice(
         metric=gate["metric"],
         by=by,
@@ -76,7 +75,7 @@ def _price(
         threshold=fair,
         chosen_cost=cost,
         least_cost=min(found)[0],
-        more=Estimate(mean, low, high),
+        more=saved.flipped(),
         difference=_gap(gate, test, trial, deciding, fair),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -48,9 +49,12 @@ def influence(prepared: Prepared, verdict: Verdict, predicted: Predicted, answer
     chosen = np.sort(np.random.default_rng(0).permutation(len(table))[:ROWS])
     table, predicted = table.iloc[chosen].reset_index(drop=True), predicted.at(chosen)
     column, of = _spoken_of(prepared, predicted)
-    looked_at = _first(names, table, _column(answer(table), column))
+    answers = answer(table)
+    looked_at = _first(names, table, _column(answers, column))
     groups = alike(table[looked_at])
-    found = [_importance(prepared, verdict, predicted, answer, table, group, len(groups)) for group in groups]
+    confidence = 1 - (1 - verdict.confidence) / len(groups)
+    shuffles = _Shuffles(prepared, verdict, predicted, table, answer, answers, confidence)
+    found = [shuffles.importance(group) for group in groups]
     found.sort(key=lambda each: -(each.drop.mean or 0.0))
     leading = [name for each in found if (each.drop.mean or 0.0) > 0 for name in each.names]
     drawn = [name for name in leading if name not in dataset.texts][:SHOWN]
@@ -84,38 +88,51 @@ def _first(names: Sequence[str], table: pd.DataFrame, answers: Array) -> list[st
     return sorted(sorted(names, key=lambda name: -strength[name])[:INPUTS], key=list(names).index)
 
 
-def _importance(
-    prepared: Prepared,
-    verdict: Verdict,
-    predicted: Predicted,
-    answer: Answer,
-    table: pd.DataFrame,
-    group: list[str],
-    looked_at: int,
-) -> ImportantInput:
-    metric, deciding = METRICS[verdict.metric], prepared.deciding
-    threshold = verdict.operating_point.threshold if verdict.operating_point else None
-    rng = np.random.default_rng(0)
-    shuffles = []
-    for _ in range(REPEATS):
-        order = rng.permutation(len(table))
-        shuffles.append(table.assign(**{name: table[name].to_numpy()[order] for name in group}))
-    answers = answer(pd.concat(shuffles, ignore_index=True))
-    read = [
-        deciding.answers(predicted.target, each, predicted.rows, threshold).read_by(metric)
-        for each in (answer(table), *np.split(answers, REPEATS))
-    ]
-    found = drop(
-        metric,
-        predicted.target,
-        read[0],
-        read[1:],
-        1 - (1 - verdict.confidence) / looked_at,
-        groups=predicted.groups,
-        positive=deciding.positive,
-        prior=deciding.prior,
-    )
-    return ImportantInput(names=group, drop=found.estimate(), matters=found.low is not None and found.low > 0)
+@dataclass(frozen=True)
+class _Shuffles:
+    """What it costs the model when inputs are shuffled.
+
+    Args:
+        predicted: The rows that are judged.
+        table: Their inputs.
+        answers: What the model answers as they are.
+        confidence: Of each interval.
+    """
+
+    prepared: Prepared
+    verdict: Verdict
+    predicted: Predicted
+    table: pd.DataFrame
+    answer: Answer
+    answers: Array
+    confidence: float
+
+    def importance(self, group: list[str]) -> ImportantInput:
+        """Of inputs that are shuffled together."""
+        rng, shuffles = np.random.default_rng(0), []
+        for _ in range(REPEATS):
+            order = rng.permutation(len(self.table))
+            shuffles.append(self.table.assign(**{name: self.table[name].to_numpy()[order] for name in group}))
+        shuffled = np.split(self.answer(pd.concat(shuffles, ignore_index=True)), REPEATS)
+        deciding = self.prepared.deciding
+        found = drop(
+            METRICS[self.verdict.metric],
+            self.predicted.target,
+            self._read(self.answers),
+            [self._read(each) for each in shuffled],
+            self.confidence,
+            groups=self.predicted.groups,
+            positive=deciding.positive,
+            prior=deciding.prior,
+        )
+        return ImportantInput(names=group, drop=found.estimate(), matters=found.low is not None and found.low > 0)
+
+    def _read(self, answers: Array) -> Array:
+        """What the metric looks at."""
+        threshold = self.verdict.operating_point.threshold if self.verdict.operating_point else None
+        rows = self.predicted
+        decided = self.prepared.deciding.answers(rows.target, answers, rows.rows, threshold)
+        return decided.read_by(METRICS[self.verdict.metric])
 
 
 def _spoken_of(prepared: Prepared, predicted: Predicted) -> tuple[int | None, str | None]:

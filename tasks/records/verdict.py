@@ -24,6 +24,12 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    def flipped(self) -> Estimate:
+        """The same difference seen from the other side."""
+        # 0 - x: minus 0.0 would be written as -0.0.
+        mean, low, high = (None if end is None else 0 - end for end in (self.mean, self.low, self.high))
+        return Estimate(mean, high, low)
+
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedRecipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,16 +16,30 @@ def rows_in(splits: pd.DataFrame, *parts: str) -> np.ndarray:
     return np.unique(splits.loc[splits["part"].isin(parts), "row"].to_numpy(np.int64))
 
 
-def row_digests(dataset: Dataset) -> np.ndarray:
-    """A 64-bit digest of each row's inputs and target, int64 `[rows]`; equal rows have equal digests."""
+def row_digests(dataset: Dataset, columns: Sequence[str] | None = None) -> np.ndarray:
+    """A 64-bit digest of each row's inputs and target, int64 `[rows]`: equal rows, of this data set or of another with
+    the same columns, have equal ones.
+
+    Args:
+        columns: The inputs that count, of a table; None: all, in order.
+    """
     raw = dataset.raw
-    inputs = pd.DataFrame({"array": _array_digests(raw)}) if isinstance(raw, np.ndarray) else raw.copy()
-    for name in dataset.numbers:
-        inputs[name] += 0.0  # -0.0 equals 0.0
-    target = pd.Series(dataset.target + 0, index=inputs.index, name="target")
-    return pd.util.hash_pandas_object(pd.concat([inputs, target], axis=1), index=False).to_numpy().view(np.int64)
+    if isinstance(raw, np.ndarray):
+        inputs = np.array([_array_digest(each) for each in raw], np.uint64)
+    else:
+        chunks = [raw] if dataset.streamed is None else dataset.streamed.raw.chunks()
+        names = list(raw.columns) if columns is None else list(columns)
+        inputs = np.concatenate([_table_digests(each[names]) for each in chunks])
+    target = dataset.target + 0 if dataset.classes is None else np.array(dataset.classes, object)[dataset.target]
+    # As a tuple's hash in pandas: odd multipliers keep (a, b) apart from (b, a).
+    both = inputs * np.uint64(1_000_003) + pd.util.hash_array(target) * np.uint64(97_531)
+    return both.view(np.int64)
 
 
-def _array_digests(arrays: np.ndarray) -> np.ndarray:
-    digests = (hashlib.blake2b(array.tobytes(), digest_size=8).digest() for array in arrays)
-    return np.frombuffer(b"".join(digests), dtype=np.int64)
+def _table_digests(table: pd.DataFrame) -> np.ndarray:
+    numbers = table.select_dtypes("number")
+    return pd.util.hash_pandas_object(table.assign(**(numbers + 0.0)), index=False).to_numpy()  # -0.0 equals 0.0
+
+
+def _array_digest(values: np.ndarray) -> int:
+    return int.from_bytes(hashlib.blake2b(values.tobytes(), digest_size=8).digest(), "little")
