@@ -44,6 +44,7 @@ Kind = Literal[
     "models",
     "optimizers",
     "schedules",
+    "averagings",
     "augmenters",
     "searchers",
     "metrics",

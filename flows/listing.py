@@ -27,6 +27,7 @@ def lines(kind: str) -> Iterator[str]:
         "optimizers": _optimizers,
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
+        "averagings": lambda: _factories(_table("averagings")),
         "searchers": _searchers,
         "metrics": _metrics,
         "keys": _keys,
@@ -116,6 +117,7 @@ def _keys() -> Iterator[str]:
 def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.mixup import MIXERS
     from tasks.augmentation.table import AUGMENTERS
+    from tasks.training.averaging import AVERAGINGS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -124,6 +126,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "models": {**MODELS},
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
+        "averagings": {**AVERAGINGS},
         "augmenters": {**AUGMENTERS, **MIXERS},
     }
     return tables[name]

@@ -56,6 +56,7 @@ class Structure:
         replicas, recipes: The stack's rectangle.
         folds: How many replicas that follow each other are of one seed, and so share random numbers.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
+        averages: Whether steps make an average of some trial's weights.
         narrow_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its
             own network, for which its directions are drawn. Else empty: widths are inputs.
     """
@@ -70,13 +71,15 @@ class Structure:
     batch_size: int
     xla: bool
     dtype: str
+    averages: bool = False
     narrow_shapes: tuple[Shapes, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
     """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
-    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates."""
+    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates; and where steps
+    make averages, what of them is kept, `[S, R]`."""
 
     x: Tensor
     y: Tensor
@@ -85,6 +88,7 @@ class Step:
     number: Tensor
     inputs: Inputs
     namespace: Any
+    retained: Tensor | None = None
 
 
 class Engine(Protocol):
@@ -106,7 +110,7 @@ class Program:
     def __init__(self, model: keras.Model, structure: Structure) -> None:
         import tensorflow as tf
 
-        self.rules, self.batch_size = structure.rules, structure.batch_size
+        self.rules, self.batch_size, self.averages = structure.rules, structure.batch_size, structure.averages
         self.shape, self.folds = (structure.replicas, structure.recipes), structure.folds
         self.dtype = tf.as_dtype(structure.dtype)
         self.layers: list[StackedLayer] = layout(model)
@@ -131,12 +135,12 @@ class Program:
         self.outputs = tf.function(self.output_rows, **self.options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
-        """For each rule, for each block of its recipes' weights, the rule's state."""
+        """For each rule, for each block of its recipes' weights, the rule's state; the average, if any, comes last."""
         import tensorflow as tf
 
         return [
             [
-                rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis))
+                (*rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis)), *([block] * self.averages))
                 for block, axis in zip(blocks, self.block_axes, strict=True)
             ]
             for number, (rule, blocks) in enumerate(zip(self.rules, self.divided(weights), strict=True))
@@ -163,7 +167,8 @@ class Program:
         Args:
             weights, slots: As they stand.
             inputs: The hyperparameters (see `hyperparameters`), `seeds`, int32 `[S]`, and where hidden layers are
-                padded `widths`, int32 `[R, hidden layers]`.
+                padded `widths`, int32 `[R, hidden layers]`; where steps make averages `retained`, what of them each
+                step keeps, `[chunk steps, S, R]`.
             x: `[S, chunk rows, ...]`, padded to a fixed size.
             y: `[S, chunk rows]`.
             rates: Learning rates `[chunk steps, S, R]`, padded likewise.
@@ -212,6 +217,13 @@ class Program:
         outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         return outputs
 
+    def evaluated(self, weights: list, slots: Slots) -> list:
+        """The weights that trials are evaluated with: of an average, that."""
+        if not self.averages:
+            return weights
+        averages = [[block[-1] for block in blocks] for blocks in slots]
+        return self.whole(averages, [weights[index] for index in self.state])
+
     # -- one step, and how weights lie in it --
 
     def numbered(
@@ -225,7 +237,9 @@ class Program:
         batch_y = batch(y, start, self.batch_size)
         present = tf.minimum(rows - start, self.batch_size)
         mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
-        return Step(batch_x, batch_y, mask, rate, first + i, inputs, namespace), tf.cast(present, self.dtype)
+        retained = inputs["retained"][i] if self.averages else None
+        step = Step(batch_x, batch_y, mask, rate, first + i, inputs, namespace, retained)
+        return step, tf.cast(present, self.dtype)
 
     def divided(self, weights: list) -> Blocks:
         """The trainable weights packed for updates, and divided by rule."""
@@ -258,7 +272,10 @@ class Program:
                     gradient[number] if isinstance(gradient, tuple) else columns(gradient, axis, rule.start, rule.stop)
                     for gradient, axis in zip(gradients, self.block_axes, strict=True)
                 ]
-            moved = self._moved(number, blocks[number], directions, slots[number], step)
+            own = [block[:-1] for block in slots[number]] if self.averages else slots[number]
+            moved = self._moved(number, blocks[number], directions, own, step)
+            if self.averages:
+                moved = self._averaged(rule, moved, [block[-1] for block in slots[number]], step)
             new_blocks.append([block for block, _ in moved])
             new_slots.append([block_slots for _, block_slots in moved])
         return new_blocks, [state[index] for index in self.state], new_slots, loss
@@ -312,6 +329,15 @@ class Program:
                 block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * block_rate
             moved.append(rule.update(step.namespace, block, direction, block_slots, block_rate, count, block_inputs))
         return moved
+
+    def _averaged(self, rule: Rule, moved: list, averages: list[Tensor], step: Step) -> list:
+        """What `_moved` gives, with each block's average after its state."""
+        assert step.retained is not None
+        retained, result = step.retained[:, rule.start : rule.stop], []
+        for (block, slots), axis, average in zip(moved, self.block_axes, averages, strict=True):
+            kept = spread(retained, block, axis)
+            result.append((block, (*slots, kept * average + (1 - kept) * block)))
+        return result
 
     def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> dict[str, Tensor]:
         return {name: spread(inputs[f"{number}.{name}"], block, axis) for name in self.rules[number].names}
@@ -422,6 +448,7 @@ def program_for(
         batch_size=rectangle.recipes[0].batch_size,
         xla=xla,
         dtype=dtype,
+        averages=any(trial.averaging.in_steps for trial in rectangle.recipes),
         narrow_shapes=tuple(networks.trainable_shapes[each] for each in widths) if searching else (),
     )
     inputs = {name: tf.constant(value, tf.as_dtype(dtype)) for name, value in values.items()}
