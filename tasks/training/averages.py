@@ -101,7 +101,9 @@ class Averages:
         averaged = self.ends.averaged(program, program.evaluated(weights, slots))
         if averaged is weights or not program.state:
             return averaged
-        averages = np.array([[trial.averaging.averages for trial in rectangle.recipes]] * program.shape[0])
+        recipes = rectangle.recipes
+        others = [each.averaging.averages or each.optimizer.evaluated is not None for each in recipes]
+        averages = np.array([others] * program.shape[0])
         averages, averaged = tf.constant(averages), list(averaged)
         for index, value in zip(program.state, self._statistics(compiled, step, averaged), strict=True):
             axis = program.axis(index)

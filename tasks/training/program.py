@@ -218,11 +218,16 @@ class Program:
         return outputs
 
     def evaluated(self, weights: list, slots: Slots) -> list:
-        """The weights that trials are evaluated with: of an average, that."""
-        if not self.averages:
+        """The weights that trials are evaluated with: an average, or what their optimizer says."""
+        if not self.averages and all(rule.evaluated is None for rule in self.rules):
             return weights
-        averages = [[block[-1] for block in blocks] for blocks in slots]
-        return self.whole(averages, [weights[index] for index in self.state])
+        chosen: Blocks = []
+        for rule, blocks, of_blocks in zip(self.rules, self.divided(weights), slots, strict=True):
+            if self.averages:
+                chosen.append([block_slots[-1] for block_slots in of_blocks])
+            else:
+                chosen.append([rule.evaluated(each) for each in of_blocks] if rule.evaluated else blocks)
+        return self.whole(chosen, [weights[index] for index in self.state])
 
     # -- one step, and how weights lie in it --
 
@@ -325,7 +330,7 @@ class Program:
             block_inputs = self._rule_inputs(inputs, number, block, axis)
             if total is not None:
                 block_inputs["total"] = spread(total, block, axis)
-            if f"{number}.weight_decay" in inputs:
+            if f"{number}.weight_decay" in inputs and not rule.decays:
                 block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * block_rate
             moved.append(rule.update(step.namespace, block, direction, block_slots, block_rate, count, block_inputs))
         return moved
@@ -335,8 +340,8 @@ class Program:
         assert step.retained is not None
         retained, result = step.retained[:, rule.start : rule.stop], []
         for (block, slots), axis, average in zip(moved, self.block_axes, averages, strict=True):
-            kept = spread(retained, block, axis)
-            result.append((block, (*slots, kept * average + (1 - kept) * block)))
+            kept, new = spread(retained, block, axis), block if rule.evaluated is None else rule.evaluated(slots)
+            result.append((block, (*slots, kept * average + (1 - kept) * new)))
         return result
 
     def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> dict[str, Tensor]:
