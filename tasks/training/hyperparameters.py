@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.training.optimizer import Evaluated, Slots, Summed, Update, rounded
+from tasks.training.optimizer import Evaluated, Orthogonal, Slots, Summed, Update, rounded
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
 
@@ -29,6 +29,7 @@ class Rule:
     summed: Summed | None
     decays: bool
     evaluated: Evaluated | None
+    orthogonal: Orthogonal | None
     start: int
     stop: int
 
@@ -52,6 +53,7 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
                 summed=first.summed,
                 decays=first.decays,
                 evaluated=first.evaluated,
+                orthogonal=first.orthogonal,
                 start=start,
                 stop=stop,
             )

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from tasks.ranges import Fraction, NonNegative, Positive
 from tasks.training.later_optimizers import adabelief, adan, ademamix, adopt, nadamw, radam, signum
+from tasks.training.muon import muon
 from tasks.training.optimizer import Optimizer, no_slots, one_slot, rounded, three_slots, two_slots
 from tasks.training.schedule_free import schedule_free_adamw, schedule_free_sgd
 
@@ -391,6 +392,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "signum": signum,
     "schedule_free_sgd": schedule_free_sgd,
     "schedule_free_adamw": schedule_free_adamw,
+    "muon": muon,
     "random_search": random_search,
     "sgd_hd": sgd_hd,
     "adam_hd": adam_hd,
@@ -424,6 +426,7 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
     "signum": (1e-6, 0.01),
     "schedule_free_sgd": (1e-3, 10.0),
     "schedule_free_adamw": (1e-5, 0.1),
+    "muon": (1e-5, 0.1),
     "random_search": (1e-4, 1.0),
     "sgd_hd": (1e-4, 1.0),
     "adam_hd": (1e-5, 0.1),

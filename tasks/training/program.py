@@ -18,6 +18,7 @@ from tasks.training.clipping import clipped
 from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
 from tasks.training.loss import Loss
+from tasks.training.matrices import Matrices, hidden_kernels
 from tasks.training.networks import Networks, Shapes, trainable_shapes
 from tasks.training.optimizer import Summed
 from tasks.training.packing import Packing
@@ -120,6 +121,7 @@ class Program:
         axes = [self.axis(index) for index in self.trainable]
         self.packing = Packing(trainable_shapes(model), axes)
         narrow = [Packing(shapes, axes) for shapes in structure.narrow_shapes]
+        self.matrices = Matrices(self.packing, hidden_kernels(self.layers))
         self.directions = Directions(self.packing, narrow, self.dtype)
         self.block_axes = [self.packing.axis(block) for block in self.packing.blocks]
         self.in_parts = [
@@ -324,10 +326,19 @@ class Program:
         count = tf.cast(step.number + 1, self.dtype)
         rate = step.rate[:, rule.start : rule.stop]
         total = None if rule.summed is None else self._total(rule.summed, directions, slots)
+        of_blocks = [
+            self._rule_inputs(inputs, number, block, axis) for block, axis in zip(blocks, self.block_axes, strict=True)
+        ]
+        if rule.orthogonal is not None:
+            wanted = map(rule.orthogonal, directions, slots, of_blocks)
+            made = self.matrices.orthogonalised(list(wanted), inputs["sides"][rule.start : rule.stop])
+            for block_inputs, orthogonal, hidden in zip(of_blocks, made, self.matrices.masks(), strict=True):
+                block_inputs |= {"orthogonal": orthogonal, "hidden": tf.constant(hidden)}
         moved = []
-        for block, axis, direction, block_slots in zip(blocks, self.block_axes, directions, slots, strict=True):
+        for block, axis, direction, block_slots, block_inputs in zip(
+            blocks, self.block_axes, directions, slots, of_blocks, strict=True
+        ):
             block_rate = spread(rate, block, axis)
-            block_inputs = self._rule_inputs(inputs, number, block, axis)
             if total is not None:
                 block_inputs["total"] = spread(total, block, axis)
             if f"{number}.weight_decay" in inputs and not rule.decays:
@@ -439,6 +450,9 @@ def program_for(
     rules = rules_of(rectangle.recipes)
     values = hyperparameters(rectangle, rules, class_weights)
     widths = [trial.architecture.hidden for trial in rectangle.recipes]
+    if any(rule.orthogonal for rule in rules):
+        places, shapes = hidden_kernels(layout(networks.model)), networks.trainable_shapes
+        values["sides"] = np.array([[max(shapes[each][place]) for place in places] for each in widths], float)
     padded = any(each != networks.widths for each in widths)
     searching = padded and any(rule.searches for rule in rules)
     replicas, recipes = rectangle.shape
