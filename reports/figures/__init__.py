@@ -5,6 +5,7 @@ from reports.figures.comparison import differences, effects, forest
 from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.gates import gates
+from reports.figures.influence import dependence, influence
 from reports.figures.place import library, place, tabs
 from reports.figures.predictions import calibration, confusion
 from reports.figures.ranking import ranking
@@ -17,11 +18,13 @@ __all__ = [
     "calibration",
     "confusion",
     "cost_curve",
+    "dependence",
     "differences",
     "effects",
     "forest",
     "gates",
     "importance",
+    "influence",
     "learning_curves",
     "learning_rates",
     "library",
