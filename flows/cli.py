@@ -173,18 +173,35 @@ def promote(
         promote_run(run, _home(home), force=force, why=why)
 
 
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
+    home: HomeOption = None,
+) -> None:
+    """Show two runs side by side: spec, data, recipes, figures, gates. Prints the path of the same as a page last."""
+    from flows.differing import show_difference
+    from flows.disk import disk_faults
+
+    with disk_faults(_home(home)):
+        show_difference(one, other, _home(home))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,
     home: HomeOption = None,
 ) -> None:
-    """List what there is, one line each."""
-    from flows.listing import lines
+    """List what there is, one line each; runs as a table."""
+    from flows.listing import lines, show_runs
 
     for each in [kind] if kind else get_args(Kind):
         if kind is None:
             typer.echo(f"{each}:")
-        for line in lines(each, _home(home)):
+        if each == "runs":
+            show_runs(_home(home))
+            continue
+        for line in lines(each):
             typer.echo(plain(line) if kind else f"  {plain(line)}")
 
 

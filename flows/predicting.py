@@ -45,6 +45,18 @@ def finished_run(run: str, home: Path) -> Path:
     raise BadInput("this is no finished run", where=run, got=got, accepted=nearest(run, [LATEST, *named]))
 
 
+def begun_run(run: str, home: Path) -> Path:
+    """As `finished_run`; a run that ended before its verdict is found too.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    for folder in (home / "runs" / run, Path(run)):
+        if run != LATEST and os.path.isfile(folder / "stages.json"):  # noqa: PTH113 - as above
+            return folder
+    return finished_run(run, home)
+
+
 def _model(run: str, home: Path) -> Path:
     """The folder of the model that a run shipped."""
     folder = finished_run(run, home)

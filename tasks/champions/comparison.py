@@ -129,7 +129,9 @@ def _with_champion(
     """Some of the judged rows, under both models."""
     assert verdict.shipped is not None
     own = judged.where(new, verdict.shipped.trial_id)
-    return replace(own, answers={**own.answers, _CHAMPION: _answers(own, dataset, deciding, exported)})
+    return replace(
+        own, prior=judged.prior, answers={**own.answers, _CHAMPION: _answers(own, dataset, deciding, exported)}
+    )
 
 
 def _answers(judged: JudgedRows, dataset: Dataset, deciding: Deciding, exported: Exported) -> Answers:
