@@ -68,6 +68,7 @@ def promote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Promote:
     return command
 
 
+@pytest.mark.slow
 def test_a_promoted_model_judges_the_next_runs(tmp_path: Path, promote: Promote) -> None:
     source = loans(tmp_path / "first.csv")
     assert judged(tmp_path, "weak", source, PASSES).champion is None
@@ -95,6 +96,7 @@ def test_a_promoted_model_judges_the_next_runs(tmp_path: Path, promote: Promote)
     assert same.answer == "can't tell" and same.difference and same.difference.mean == 0.0
 
 
+@pytest.mark.slow
 def test_rows_that_either_model_learned_from_do_not_count(tmp_path: Path, promote: Promote) -> None:
     judged(tmp_path, "first", loans(tmp_path / "first.csv"))
     assert promote("first")[0] == 0
