@@ -139,9 +139,8 @@ def refuse_closed_gates(folder: Path) -> None:
         GateFailed: a gate of severity `block` fails or is undecided, or no recipe learned.
     """
     verdict = Verdict.read(folder)
-    blocking = [gate for gate in verdict.gates if gate.severity == "block"]
-    closed = [gate.sentence for gate in blocking if gate.answer != "pass"]
-    if blocking and not closed and verdict.shipped is None:
+    closed = verdict.closed
+    if any(gate.severity == "block" for gate in verdict.gates) and not closed and verdict.shipped is None:
         closed = [verdict.sentence]
     if closed:
         raise GateFailed(folder, " ".join(closed))

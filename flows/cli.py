@@ -158,18 +158,50 @@ def predict(
         predict_file(run, file, output, _home(home))
 
 
+@app.command()
+def promote(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    force: Annotated[bool, typer.Option("--force", help="Though a blocking gate does not pass; needs --why.")] = False,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Make a run's model the champion of its experiment, if its blocking gates pass. Prints the model card's path."""
+    from flows.disk import disk_faults
+    from flows.promoting import promote_run
+
+    with disk_faults(_home(home)):
+        promote_run(run, _home(home), force=force, why=why)
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
+    home: HomeOption = None,
+) -> None:
+    """Show two runs side by side: spec, data, recipes, figures, gates. Prints the path of the same as a page last."""
+    from flows.differing import show_difference
+    from flows.disk import disk_faults
+
+    with disk_faults(_home(home)):
+        show_difference(one, other, _home(home))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,
     home: HomeOption = None,
 ) -> None:
-    """List what there is, one line each."""
-    from flows.listing import lines
+    """List what there is, one line each; runs as a table."""
+    from flows.listing import lines, show_runs
 
     for each in [kind] if kind else get_args(Kind):
         if kind is None:
             typer.echo(f"{each}:")
-        for line in lines(each, _home(home)):
+        if each == "runs":
+            show_runs(_home(home))
+            continue
+        for line in lines(each):
             typer.echo(plain(line) if kind else f"  {plain(line)}")
 
 

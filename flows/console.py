@@ -170,6 +170,8 @@ def show_result(folder: Path) -> None:
     for gate in verdict.gates:
         colour = {"pass": "green", "fail": "red"}.get(gate.answer, "yellow")
         console.print(f"[{colour}]{gate.answer}[/]  {marked(gate.sentence)}")
+    if verdict.champion:
+        console.print(f"[cyan]champion[/]  {marked(verdict.champion.sentence)}")
     for warning in verdict.warnings:
         console.print(f"[yellow]note[/]  {marked(warning)}")
     console.print(f"[bold]{marked(verdict.sentence)}[/]")

@@ -42,7 +42,7 @@ from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
 from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost, counts_alike
 from tasks.records.tables import SETTINGS, SPLITS
-from tasks.records.verdict import Shipped, Verdict
+from tasks.records.verdict import AgainstChampion, Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import Spec, implied_task
@@ -58,12 +58,14 @@ def load(run: Run, progress: Bytes | None = None) -> Dataset:
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
+    from tasks.datasets.digest import row_digests
     from tasks.datasets.splits import fold_rows, split_rows
 
     tune = run.spec.tune
     splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
     if tune and tune.folds:
         splits = fold_rows(dataset, splits, tune.folds, run.spec.data.split)
+    splits = splits.assign(content=row_digests(dataset))
     SPLITS.write(splits, run.folder)
     return splits
 
@@ -277,6 +279,9 @@ def judge(
 
         found = judge_search(laid_out.search, SETTINGS.read(run.folder))
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
+    verdict = replace(
+        verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
+    )
     _nothing_shipped(run)  # by an earlier verdict
     if verdict.shipped:
         _ship(run, laid_out, prepared, verdict)
@@ -290,6 +295,20 @@ def judge(
     answer = _answer(run, laid_out, prepared, verdict.shipped) if verdict.shipped else None
     write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
     return verdict
+
+
+def _against_champion(
+    run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, tables: dict[str, pd.DataFrame]
+) -> AgainstChampion | None:
+    """What is shipped against the experiment's champion; None where there is none but this run's own model."""
+    from tasks.champions.store import champion_of
+
+    champion = champion_of(run.home, run.spec.name) if verdict.shipped else None
+    if champion is None or champion.promotion.run == run.folder.resolve().name:
+        return None
+    from tasks.champions.comparison import compare_with_champion
+
+    return compare_with_champion(champion, laid_out, prepared.dataset, prepared.deciding, verdict, tables)
 
 
 def _strengths(run: Run) -> list[dict[str, Any]]:

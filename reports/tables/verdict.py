@@ -88,6 +88,14 @@ def compared(verdict: Verdict | None) -> str:
     )
 
 
+def champion(verdict: Verdict | None) -> str:
+    """Whether the shipped model is to replace the experiment's champion."""
+    found = verdict.champion if verdict else None
+    if found is None:
+        return ""
+    return raw(f'<div class="compared"><p><b>Replace the champion?</b> {safe(found.sentence)}</p></div>')
+
+
 def scope(verdict: Verdict | None, plan: Plan) -> str:
     """What the figures are of."""
     return raw(f'<p class="under">{_scope(verdict, plan)}</p>') if verdict else ""

@@ -214,10 +214,11 @@ def test_list_runs_tells_finished_from_unfinished(home: Path, capsys: pytest.Cap
     (home / "runs" / "3-foreign").mkdir()
     (home / "runs" / "3-foreign" / "verdict.json").write_text('{"sentence": "adam wins."}')
     assert exit_code("list", "runs", "--home", home) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{home}/runs/1-done  adam wins.",
-        f"{home}/runs/2-begun  not finished",
-        f"{home}/runs/3-foreign  its verdict can't be read",
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if "-" in line]
+    assert said == [
+        "1-done Nothing to ship none accuracy – none",
+        "2-begun not finished",
+        "3-foreign its verdict can't be read",
     ]
 
 
