@@ -205,6 +205,30 @@ def list_(
             typer.echo(plain(line) if kind else f"  {plain(line)}")
 
 
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option(min=0, help="So many of the newest runs stay.")] = 20,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it. Without this, it is only shown.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Show what can go: old runs, data that no kept run uses, leftovers of killed processes. Never champions."""
+    from flows.gc import removable, remove
+    from reports.index import write_index
+
+    folder = _home(home)
+    found = removable(folder, keep)
+    for each in found:
+        typer.echo(plain(f"{each.size / 1e6:9.1f} MB  {each.path}  ({each.why})"))
+    total = (
+        f"{len(found)} {'entry' if len(found) == 1 else 'entries'}, {sum(each.size for each in found) / 1e6:,.1f} MB"
+    )
+    if yes:
+        remove(found)
+        if folder.is_dir():
+            write_index(folder)
+    typer.echo(f"{total} removed" if yes else f"{total}; remove them with --yes")
+
+
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:
     """The spec, checked as far as it can be without its data; its text; and its file."""
     from flows.experiments import find

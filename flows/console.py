@@ -119,7 +119,7 @@ def run_with_progress(
                 load_tensorflow()  # while the API starts
                 ready()
                 bar.hear("start", "done", 1.0)
-                folder = Path(bakeoff(request))
+                folder = Path(str(bakeoff(request)))  # Prefect raises the error of a failed state
         except GateFailed as error:
             folder, failed = error.folder, str(error)
         except ReportFailed as error:
