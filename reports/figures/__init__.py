@@ -4,6 +4,7 @@ from reports.figures.by_slice import by_slice
 from reports.figures.comparison import differences, effects, forest
 from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
+from reports.figures.diagnosis import evidence
 from reports.figures.gates import gates
 from reports.figures.place import library, place, tabs
 from reports.figures.predictions import calibration, confusion
@@ -19,6 +20,7 @@ __all__ = [
     "cost_curve",
     "differences",
     "effects",
+    "evidence",
     "forest",
     "gates",
     "importance",

@@ -175,11 +175,15 @@ class _Training:
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
         elif stack.stacked:
-            outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
+            outcomes = train_stack(trials, arrays, xla=stack.xla, signals=self._looks(stack), progress=note)
         else:
-            outcomes = train_fit(trials, arrays, progress=note)
+            outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
         record(self._run, stack, outcomes, self._job, self._prepared, searched)
         self._board.note(stack, 1.0)
+
+    def _looks(self, stack: PlannedStack) -> bool:
+        """Whether a stack's trials are final ones: of those that a search tries, no signals are kept."""
+        return all(self._planned[each].stage == "final" for each in stack.trials)
 
     # -- for searches --
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.records.diagnosis import DiagnosedRecipe
 from tasks.records.documents import OMITTED, RunDocument
 from tasks.records.search_verdict import SearchVerdict
 
@@ -357,6 +358,7 @@ class Verdict(RunDocument):
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
+        diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
         search: Where something was tuned.
     """
 
@@ -386,6 +388,7 @@ class Verdict(RunDocument):
     warnings: Sequence[str]
     next: Sequence[str]
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
+    diagnoses: Sequence[DiagnosedRecipe] = ()
     search: Annotated[SearchVerdict | None, OMITTED] = None
 
     @property
