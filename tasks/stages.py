@@ -1,6 +1,7 @@
 """The stages of a run in order, as plain functions over a run folder. Each is one Prefect task (see `steps`).
 
-load -> split -> validate -> plan -> search (where something is tuned) -> train -> evaluate -> judge -> report
+load -> split -> validate -> plan -> search (where something is tuned) -> train -> stabilise (where the spec says so) ->
+evaluate -> judge -> report
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.execution.aside import Train
 from tasks.execution.baselines import train_baselines
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
@@ -26,6 +28,7 @@ from tasks.execution.recording import collect, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
+from tasks.execution.stabilising import Workshop
 from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
@@ -41,6 +44,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
 from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost
+from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import Shipped, Verdict
@@ -48,6 +52,7 @@ from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import Spec, implied_task
 
+REPAIRED = "repaired.yaml"
 Bytes = Callable[[int, int | None], None]
 
 
@@ -223,12 +228,9 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
 
 def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
     """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
-    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
-    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], _resampled(prepared), prepared.lengths)
-    context = PlanContext(dataset, {None: rows}, laid_out.metrics, decides=laid_out.decides or Decides())
-    tests = RangeTests(laid_out.recipes, context, context.key(run.spec))
-    return tests.run(
-        run.folder, lambda job, report: train_trials(job, prepared, run.folder, run.home, report), progress
+    context = _context(laid_out, prepared)
+    return RangeTests(laid_out.recipes, context, context.key(run.spec)).run(
+        run.folder, _trainer(run, prepared), progress
     )
 
 
@@ -267,6 +269,38 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
     train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress)
+
+
+def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
+    """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
+    No test row is looked at."""
+    from tasks.evaluation.baselines import Constant
+
+    target, rows = prepared.dataset.target, prepared.rows
+    constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], prepared.dataset.classes)
+    context = _context(laid_out, prepared)
+    shop = Workshop(laid_out, context, context.key(run.spec), constant, run.folder, _trainer(run, prepared), progress)
+    repairs = shop.repair()
+    repairs.write(run.folder)
+    (run.folder / REPAIRED).unlink(missing_ok=True)
+    for each in repairs.recipes:
+        if each.recipe_id == repairs.written:
+            recipe = next(one for one in laid_out.recipes if one.recipe_id == each.recipe_id)
+            repaired = replace(recipe, settings=dict(each.settings or {}))
+            text = winner_spec(run.spec, repaired, run.base, name=REPAIRED, said="repaired it")
+            write_text(run.folder / REPAIRED, text)
+    return repairs
+
+
+def _context(laid_out: Plan, prepared: Prepared) -> PlanContext:
+    """What trials beside the plan's are planned on: the run's own parts."""
+    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
+    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], _resampled(prepared), prepared.lengths)
+    return PlanContext(dataset, {None: rows}, laid_out.metrics, decides=laid_out.decides or Decides())
+
+
+def _trainer(run: Run, prepared: Prepared) -> Train:
+    return lambda job, report: train_trials(job, prepared, run.folder, run.home, report)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from tasks.execution.aside import Aside, Train
 from tasks.execution.runner import StackProgress
-from tasks.execution.tuning import Divided, Result, Train, results_of
-from tasks.planning.cost_model import AS_MODELLED
-from tasks.planning.jobs import Job
+from tasks.execution.tuning import Divided, Result, results_of
 from tasks.planning.recipes import identifier
 from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
-from tasks.planning.trials import planned
-from tasks.records.documents import document_of
-from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.plan import Recipe
 from tasks.records.search_plan import RangeTest
-from tasks.records.stacks import PlannedStack
-from tasks.run_folder import read_json, write_json
 from tasks.search.range_test import good_range, rates_to_test
 from tasks.search.space import Range
 from tasks.training.optimizers import LEARNING_RATES
@@ -33,7 +27,6 @@ FIRST_SEED = 2000
 """So that the seeds of the search (1000, ...) and of the comparison (0, 1, ...) are fresh."""
 SHARE = 0.1
 """Of a recipe's epochs: how long each rate is trained, at least one epoch."""
-WRITTEN = "range-test.json"
 
 
 @dataclass(frozen=True)
@@ -66,10 +59,8 @@ class RangeTests:
         return self.rates[recipe.optimizer] if self.rates else rates_to_test(*LEARNING_RATES[recipe.optimizer])
 
     def divide(self) -> Divided:
-        """As for a search: no probe is asked, so the same test is divided alike on as many cores."""
-        by_recipe = self._variants()
-        stacks, seconds, _ = self._one_fold().stacks(self._planned(by_recipe), _once(by_recipe), AS_MODELLED)
-        return Divided(stacks, seconds)
+        """How the trials are divided into stacks, and the seconds expected."""
+        return Divided(*self._aside(self._variants()).divide())
 
     def run(self, run: Path, train: Train, progress: StackProgress | None = None) -> list[RangeTest]:
         """What is found for each recipe. Trains what is not recorded yet below the run's folder."""
@@ -82,21 +73,13 @@ class RangeTests:
     def results(self, run: Path, train: Train, progress: StackProgress | None = None) -> list[list[Result]]:
         """For each recipe, the result at each rate. How the trials were divided is written down below the run's
         folder."""
-        by_recipe, path = self._variants(), run / "checkpoints" / WRITTEN
-        trials, metrics = self._planned(by_recipe), self.context.metrics
-        wanted: dict[str, Any] = {"trials": [each.trial_id for each in trials], "metrics": list(metrics)}
-        written = read_json(path) if path.exists() else {}
-        if any(written.get(name) != value for name, value in wanted.items()):
-            written = wanted | {"stacks": [asdict(each) for each in self.divide().stacks]}
-            write_json(path, written)
-        job = Job(_once(by_recipe), trials, [document_of(each, PlannedStack) for each in written["stacks"]], metrics)
+        by_recipe = self._variants()
 
         def report(what: str, done: int, total: int) -> None:
             if progress:
                 progress(f"range test: {what}", done, total)
 
-        train(job, report)
-        results = results_of(job, run)
+        results = results_of(self._aside(by_recipe).train(run, train, report), run)
         return [[results[each.variant_id] for each in variants] for variants in by_recipe]
 
     def _found(self, recipe: Recipe, losses: Sequence[float]) -> RangeTest:
@@ -120,17 +103,18 @@ class RangeTests:
     def _epochs(self, recipe: Recipe) -> int:
         return max(1, round(self.share * recipe.settings["epochs"]))
 
-    def _one_fold(self) -> PlanContext:
+    def _aside(self, by_recipe: Sequence[Sequence[Recipe]]) -> Aside:
+        """Recipes that differ only in how they stop are one here."""
+        once = {each.variant_id: each for variants in by_recipe for each in variants}
         fold = next(iter(self.context.rows))
-        return replace(self.context, rows={fold: self.context.rows[fold]})
-
-    def _planned(self, by_recipe: Sequence[Sequence[Recipe]]) -> list[PlannedTrial]:
-        (fold,) = self._one_fold().rows
-        return [
-            planned(variant, self.first_seed + seed, self.key, stage="search", fold=fold)
-            for variant in _once(by_recipe)
-            for seed in range(self.seeds)
-        ]
+        return Aside(
+            name="range-test",
+            variants=list(once.values()),
+            seeds=range(self.first_seed, self.first_seed + self.seeds),
+            stage="search",
+            context=replace(self.context, rows={fold: self.context.rows[fold]}),
+            key=self.key,
+        )
 
     def _variants(self) -> list[list[Recipe]]:
         """For each recipe, it at each rate, without what would end a training early."""
@@ -144,11 +128,6 @@ class RangeTests:
             ]
             found.append([replace(recipe, variant_id=identifier(each), settings=each) for each in settings])
         return found
-
-
-def _once(by_recipe: Sequence[Sequence[Recipe]]) -> list[Recipe]:
-    """Recipes that differ only in how they stop are one here."""
-    return list({each.variant_id: each for variants in by_recipe for each in variants}.values())
 
 
 def asking(searches: Sequence[Search]) -> list[Recipe]:

@@ -86,7 +86,7 @@ class _Training:
         needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
-        if all(trial.stage == "search" for trial in job.trials):  # which the validation part alone decides
+        if all(trial.stage != "final" for trial in job.trials):  # which the validation part alone decides
             self._arrays = {
                 fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
             }
@@ -182,8 +182,8 @@ class _Training:
         self._board.note(stack, 1.0)
 
     def _looks(self, stack: PlannedStack) -> bool:
-        """Whether a stack's trials are final ones: of those that a search tries, no signals are kept."""
-        return all(self._planned[each].stage == "final" for each in stack.trials)
+        """Whether a diagnosis will be made of a stack's trials: of those that a search tries, no signals are kept."""
+        return all(self._planned[each].stage != "search" for each in stack.trials)
 
     # -- for searches --
 

@@ -53,11 +53,11 @@ def test_each_recipe_is_searched_in_the_range_that_was_found(done: Plan) -> None
         assert l2.tested is None
         assert test.best is not None and test.low <= test.best <= test.high
         assert len(test.losses) == len(test.rates) == 31
-    for recipe in done.recipes:
-        (parameters,) = recipe.settings["optimizer"].values()
-        (test,) = (each for each in done.search.range_tests if each.recipe_id == recipe.recipe_id)
+    for chosen in done.recipes:
+        (parameters,) = chosen.settings["optimizer"].values()
+        (test,) = (each for each in done.search.range_tests if each.recipe_id == chosen.recipe_id)
         assert test.low <= parameters["learning_rate"] <= test.high
-        assert recipe.settings["early_stopping"] is not None  # left out of the test alone
+        assert chosen.settings["early_stopping"] is not None  # left out of the test alone
 
 
 def test_the_plan_is_read_as_it_was_written(run: Planned, done: Plan) -> None:
