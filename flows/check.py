@@ -130,6 +130,8 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     console.print(f"reused: {marked(reused or 'nothing')}")
     if plan.cost.memory_bytes:
         console.print(f"estimated memory at its peak: about {gigabytes(plan.cost.memory_bytes)}")
+    if plan.spec["train"]["stabilise"]:
+        console.print("after it, recipes with a diagnosis are repaired: most of a ladder takes a few times as long")
     console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
 
 

@@ -274,13 +274,7 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
     """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
     No test row is looked at."""
-    from tasks.evaluation.baselines import Constant
-
-    target, rows = prepared.dataset.target, prepared.rows
-    constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], prepared.dataset.classes)
-    context = _context(laid_out, prepared)
-    shop = Workshop(laid_out, context, context.key(run.spec), constant, run.folder, _trainer(run, prepared), progress)
-    repairs = shop.repair()
+    repairs = workshop(run, laid_out, prepared, progress).repair()
     repairs.write(run.folder)
     (run.folder / REPAIRED).unlink(missing_ok=True)
     for each in repairs.recipes:
@@ -290,6 +284,16 @@ def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgr
             text = winner_spec(run.spec, repaired, run.base, name=REPAIRED, said="repaired it")
             write_text(run.folder / REPAIRED, text)
     return repairs
+
+
+def workshop(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Workshop:
+    """Where the recipes of a run, whose final trials are trained, are repaired."""
+    from tasks.evaluation.baselines import Constant
+
+    target, rows = prepared.dataset.target, prepared.rows
+    constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], prepared.dataset.classes)
+    context = _context(laid_out, prepared)
+    return Workshop(laid_out, context, context.key(run.spec), constant, run.folder, _trainer(run, prepared), progress)
 
 
 def _context(laid_out: Plan, prepared: Prepared) -> PlanContext:

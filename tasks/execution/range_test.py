@@ -85,7 +85,7 @@ class RangeTests:
     def _found(self, recipe: Recipe, losses: Sequence[float]) -> RangeTest:
         rates = self.of(recipe)
         known = [loss if math.isfinite(loss) else None for loss in losses]
-        good = good_range(rates, known)
+        good = good_range(rates, known, recipe.settings["epochs"] / self._epochs(recipe))
         low, high = (good.low, good.high) if good else LEARNING_RATES[recipe.optimizer]
         return RangeTest(
             recipe_id=recipe.recipe_id,

@@ -82,9 +82,13 @@ class Workshop:
                 unrepaired.append((each.recipe, each.found[0].kind))
                 continue
             recipe = next(one for one in self.plan.recipes if one.recipe_id == each.recipe_id)
-            repairs.append(_Walk(self, recipe, kind).repair())
+            repairs.append(self.walk(recipe, kind))
         best = min((each for each in repairs if each.cured), key=_loss_after, default=None)
         return Repairs(recipes=repairs, unrepaired=unrepaired, written=best.recipe_id if best else None)
+
+    def walk(self, recipe: Recipe, kind: str) -> Repair:
+        """Walks the ladder of a diagnosis with a recipe."""
+        return _Walk(self, recipe, kind).repair()
 
     def trained(self, name: str, recipes: Sequence[Recipe], first_seed: int) -> list[Trained]:
         """Trains variants under `SEEDS` seeds and reads what came of each."""
@@ -157,7 +161,7 @@ class _Walk:
         rungs: list[TriedRung] = []
         settings, steps = self.recipe.settings, 0
         kept: list[str] = []
-        proof = cured = None
+        cured = None
         for rung in LADDERS[self.kind]:
             candidates = rung.changes(settings)
             if not candidates:
@@ -168,21 +172,22 @@ class _Walk:
                 self._compared(", ".join([*kept, each.words]), found, base)
                 for each, found in zip(candidates, trained, strict=True)
             ]
-            chosen = _chosen(tried)
+            chosen = _chosen(tried, self.kind)
             if chosen is not None:
                 tried[chosen] = replace(tried[chosen], kept=True)
                 settings, kept = candidates[chosen].settings, [*kept, candidates[chosen].words]
-            rungs.append(TriedRung(rung.title, tried))
-            if chosen is not None and tried[chosen].cured:
-                proof = self._proved([Candidate(", ".join(kept), settings)])[0]
-                if proof.cured:
-                    cured = settings
-                    break
+            cures = chosen is not None and tried[chosen].cured
+            proof = self._proved(Candidate(", ".join(kept), settings)) if cures else None
+            rungs.append(TriedRung(rung.title, tried, proof))
+            if proof and proof.cured:
+                cured = settings
+                break
+        proof = next((each.proof for each in reversed(rungs) if each.proof), None)
         number = max(1, round(steps / max(base.steps, 1)))
         controls = at_random(self.recipe.settings, number, seed=0)
         randomly = self._trained("control", controls, FIRST_SEED)
         compared = [self._compared(each.words, found, base) for each, found in zip(controls, randomly, strict=True)]
-        best = min(range(number), key=lambda place: _order(compared[place]))
+        best = min(range(number), key=lambda place: _order(compared[place], self.kind))
         return Repair(
             recipe_id=self.recipe.recipe_id,
             recipe=self.recipe.recipe,
@@ -194,7 +199,7 @@ class _Walk:
             proof=proof,
             controls=number,
             control=compared[best],
-            control_proof=self._proved([controls[best]])[0] if proof else None,
+            control_proof=self._proved(controls[best]) if proof else None,
             steps=steps,
             control_steps=sum(each.steps for each in randomly),
             settings=cured,
@@ -203,11 +208,10 @@ class _Walk:
     def _trained(self, name: str, candidates: Sequence[Candidate], first_seed: int) -> list[Trained]:
         return self.shop.trained(name, [_recipe(self.recipe, each) for each in candidates], first_seed)
 
-    def _proved(self, candidates: Sequence[Candidate]) -> list[TriedRepair]:
-        """Candidates against the recipe as it stands, all on fresh seeds."""
-        (base,) = self.shop.trained("proof", [self.recipe], PROOF_SEED)
-        trained = self._trained("proof", candidates, PROOF_SEED)
-        return [self._compared(each.words, found, base) for each, found in zip(candidates, trained, strict=True)]
+    def _proved(self, candidate: Candidate) -> TriedRepair:
+        """A candidate against the recipe as it stands, both on fresh seeds."""
+        base, found = self.shop.trained("proof", [self.recipe, _recipe(self.recipe, candidate)], PROOF_SEED)
+        return self._compared(candidate.words, found, base)
 
     def _compared(self, words: str, found: Trained, base: Trained) -> TriedRepair:
         loss = _change(found.losses, base.losses)
@@ -236,22 +240,30 @@ def _recipe(recipe: Recipe, candidate: Candidate) -> Recipe:
     )
 
 
-def _chosen(tried: Sequence[TriedRepair]) -> int | None:
-    """Of a rung's changes the one that later rungs build on: the best that cures, else one that calms and whose loss is
-    no worse; None where there is none."""
-    place = min(range(len(tried)), key=lambda each: _order(tried[each]))
+def _chosen(tried: Sequence[TriedRepair], kind: str) -> int | None:
+    """Of a rung's changes the one that later rungs build on: the best that cures, else the best that helps; None where
+    there is none. What helps calms a fluctuating loss that gets no worse; for other diagnoses, it lowers the loss."""
+    place = min(range(len(tried)), key=lambda each: _order(tried[each], kind))
     best = tried[place]
-    calmer = best.restless_change.high is not None and best.restless_change.high < 0
-    no_worse = best.loss_change.high is not None and best.loss_change.high <= SLACK
-    return place if best.cured or (calmer and no_worse and not best.diverged) else None
+    change = best.restless_change if kind == _FLUCTUATES else best.loss_change
+    helps = change.high is not None and change.high < 0 and not _worse(best)
+    return place if best.cured or helps else None
 
 
-def _order(tried: TriedRepair) -> tuple[bool, bool, float, float]:
-    """Cured ones first, by their loss; then those whose loss is no worse, by how calm they are."""
-    loss, calm = tried.loss_change, tried.restless_change.mean
-    worse = tried.diverged > 0 or loss.high is None or loss.high > SLACK
-    level = loss.mean if loss.mean is not None else math.inf
-    return not tried.cured, worse, level if tried.cured or calm is None else calm, level
+def _order(tried: TriedRepair, kind: str) -> tuple[bool, bool, float, float]:
+    """Cured ones first, by their loss; then those whose loss is no worse, by what the diagnosis is about."""
+    loss, calm = tried.loss_change.mean, tried.restless_change.mean
+    level = math.inf if loss is None else loss
+    by_calm = kind == _FLUCTUATES and not tried.cured and calm is not None
+    return not tried.cured, _worse(tried), calm if by_calm and calm is not None else level, level
+
+
+def _worse(tried: TriedRepair) -> bool:
+    """Whether the loss may be worse than that of the recipe as it stands, or is not known."""
+    return tried.diverged > 0 or tried.loss_change.high is None or tried.loss_change.high > SLACK
+
+
+_FLUCTUATES = "fluctuating_validation_loss"
 
 
 def _change(one: Mapping[int, float], other: Mapping[int, float]) -> Change:

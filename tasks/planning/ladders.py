@@ -176,6 +176,6 @@ def at_random(settings: Settings, number: int, seed: int) -> list[Candidate]:
         }
         there = {name: value for name, value in setting.items() if place_of(name, settings)}
         bare = settings | {"clipping": Clipping().model_dump(mode="json")}
-        words = ", ".join(f"{name.split('.')[-1].replace('_', ' ')} {_shown(value)}" for name, value in there.items())
+        words = ", ".join(f"{name} {_shown(value)}" for name, value in there.items())
         found.append(Candidate(words, with_setting(bare, there)))
     return found

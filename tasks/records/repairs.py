@@ -52,10 +52,15 @@ class TriedRepair:
 
 @dataclass(frozen=True)
 class TriedRung:
-    """One step of a ladder: changes of one kind, trained in a stack."""
+    """One step of a ladder: changes of one kind, trained in a stack.
+
+    Args:
+        proof: Where one cured: all changes so far on fresh seeds.
+    """
 
     title: str
     tried: Sequence[TriedRepair]
+    proof: TriedRepair | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class Repair:
         kind: The diagnosis whose ladder was walked.
         restless, loss: Of the recipe as it stands, median over seeds.
         rungs: As far as the ladder was walked.
-        proof: The repaired recipe on fresh seeds; None where no rung cured.
+        proof: The last of the rungs' proofs; None where no rung cured.
         controls: Random settings that were trained instead, for as many training steps as the ladder took.
         control: The best of them, under the seeds of the ladder.
         control_proof: It on the fresh seeds; None where there is no proof.

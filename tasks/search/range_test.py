@@ -15,8 +15,9 @@ from dataclasses import dataclass
 RATES_A_DECADE = 5
 BEYOND = 10.0
 """By this factor the tested rates reach below and above those that an optimizer is usually searched in."""
-FALL = 0.5
-"""A rate is good where the loss falls by this share of the largest fall of any rate."""
+FALL = 0.7
+"""A rate is good where the loss falls by this share of the largest fall of any rate. Set on the bundled data sets
+(`python -m tests.bench.lr_range`), judged on others."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ def rates_to_test(low: float, high: float) -> list[float]:
     return [float(f"{low / BEYOND * 10 ** (place / RATES_A_DECADE):.3g}") for place in range(number + 1)]
 
 
-def good_range(rates: Sequence[float], losses: Sequence[float | None]) -> Good | None:
+def good_range(rates: Sequence[float], losses: Sequence[float | None], longer: float = 1.0) -> Good | None:
     """The unbroken stretch of good rates around the best one. The fall is counted from the loss under the lowest rate,
     which hardly moves the weights.
+
+    A short training flatters high rates (Wu et al. 2018, "Understanding Short-Horizon Bias"): in one that is n times as
+    long, a rate n times lower moves the weights as far. So the range reaches n times further down.
 
     Args:
         rates: Rising.
         losses: After training so; None: it diverged.
+        longer: How many times as long as the test the whole training is.
 
     Returns:
         None where no rate's loss is below that of the lowest.
@@ -63,4 +68,4 @@ def good_range(rates: Sequence[float], losses: Sequence[float | None]) -> Good |
         high += 1
     # A range of one rate reaches to its neighbours.
     ends = (low, high) if low < high else (max(low - 1, 0), min(high + 1, len(rates) - 1))
-    return Good(rates[best], rates[ends[0]], rates[ends[1]])
+    return Good(rates[best], float(f"{rates[ends[0]] / longer:.3g}"), rates[ends[1]])

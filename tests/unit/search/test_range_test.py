@@ -17,8 +17,8 @@ RATES = [0.001, 0.01, 0.1, 1.0, 10.0]
 @pytest.mark.parametrize(
     ("losses", "good"),
     [
-        ([1.0, 0.6, 0.2, 0.5, None], Good(0.1, 0.01, 1.0)),  # half of the largest fall is good enough
-        ([1.0, 0.61, 0.2, 0.61, 0.2], Good(0.1, 0.01, 1.0)),  # a range of one rate reaches to its neighbours
+        ([1.0, 0.43, 0.2, 0.4, None], Good(0.1, 0.01, 1.0)),  # 70% of the largest fall is good enough
+        ([1.0, 0.45, 0.2, 0.45, 0.2], Good(0.1, 0.01, 1.0)),  # a range of one rate reaches to its neighbours
         ([1.0, 0.9, 0.8, 0.5, 0.0], Good(10.0, 1.0, 10.0)),
         ([None, 1.0, 0.5, None, None], Good(0.1, 0.01, 1.0)),
         ([1.0, 1.0, 1.1, 5.0, None], None),
@@ -40,6 +40,10 @@ def test_the_best_rate_lies_in_the_range_and_all_between_fell_well(losses: list[
     assert falls[good.best] == max(falls.values())
     inside = [rate for rate in RATES if good.low < rate < good.high]
     assert all(falls.get(rate, -math.inf) >= FALL * falls[good.best] for rate in inside)
+
+
+def test_it_reaches_further_down_for_a_longer_training() -> None:
+    assert good_range(RATES, [1.0, 0.43, 0.2, 0.4, None], longer=10.0) == Good(0.1, 0.001, 1.0)
 
 
 @pytest.mark.parametrize("name", LEARNING_RATES)
