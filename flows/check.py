@@ -116,6 +116,11 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     if plan.decides and plan.decides.chosen and len(plan.data.classes or ()) == 2:
         said = f"{plan.data.positive} is predicted where its probability reaches a threshold, {plan.decides.chosen}"
         console.print(f"{marked(said)} (evaluate.threshold says otherwise)", highlight=False)
+    if plan.decides and plan.decides.prior:
+        shares = ", ".join(
+            f"{name} {share:.4g}" for name, share in zip(data.classes or (), plan.decides.prior, strict=True)
+        )
+        console.print(marked(f"probabilities and figures are corrected to real shares: {shares}"), highlight=False)
     if plan.metric_why:
         console.print(f"  {marked(plan.metric_why)}: evaluate.metric overrules")
     for recipe in plan.recipes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,18 +10,26 @@ import numpy as np
 from reports import figures, tables
 from reports.escape import safe
 from reports.markup import raw, titled
+from reports.metric_names import title
 from reports.numbers import count
 from reports.run import Run
 from tasks.choice import choose
+from tasks.evaluation.association import TOGETHER
 from tasks.evaluation.calibration import calibration_error, error_by_chance
+from tasks.evaluation.permutation import REPEATS
 from tasks.evaluation.predicted import Predicted
-from tasks.evaluation.wording import number
+from tasks.evaluation.priors import weights
+from tasks.evaluation.wording import listing, number
 from tasks.records.inspection import Inspection
 from tasks.records.verdict import Verdict
 
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
 _NOT_RECORDED = "This run was judged by a version that did not record it. To have it, judge again: --from judge."
 
+_AS_ROWS = (
+    "Probabilities are corrected to the real shares of the classes, and calibration is at these shares. Precision, F1 "
+    "and the precision-recall curve are here of the rows as they are."
+)
 _PRIVATE = "Their values are not shown, since rows may be private; the spec's report: {show_examples: true} shows them."
 
 
@@ -35,6 +43,7 @@ class Decided:
         classes: Names, in order.
         positive: Position of the class of interest, of two classes.
         answer: The predicted class `[rows]`.
+        prior: The share that each class really has; None: that of its rows.
     """
 
     of: Predicted
@@ -42,6 +51,7 @@ class Decided:
     classes: list[str]
     positive: int | None
     answer: np.ndarray
+    prior: Sequence[float] | None = None
 
     @classmethod
     def read(cls, run: Run) -> Decided | None:
@@ -57,7 +67,11 @@ class Decided:
             threshold = verdict.operating_point.threshold if verdict.operating_point else None
         matrix = costs.matrix if costs else None
         answer = choose(predicted.prediction, positive=positive, threshold=threshold, costs=matrix)
-        return cls(predicted, verdict, classes, positive, answer)
+        return cls(predicted, verdict, classes, positive, answer, _prior(run))
+
+
+def _prior(run: Run) -> Sequence[float] | None:
+    return run.plan.decides.prior if run.plan.decides else None
 
 
 def _predicted(run: Run) -> Predicted | None:
@@ -89,7 +103,8 @@ def about(run: Run) -> str:
         threshold = number(verdict.operating_point.threshold)
         said += f"; {decided.classes[decided.positive]} is predicted from a probability of {threshold} on"
     grouped = " Rows of one group count together in every interval." if predicted.groups is not None else ""
-    return raw(f'<p class="under">{safe(f"{said}.{grouped}")}</p>')
+    at_prior = f" {_AS_ROWS}" if _prior(run) else ""
+    return raw(f'<p class="under">{safe(f"{said}.{grouped}{at_prior}")}</p>')
 
 
 def _by_class(decided: Decided) -> str:
@@ -129,16 +144,18 @@ def _calibration(decided: Decided) -> str:
     else:
         probability, hit = prediction.max(axis=1), prediction.argmax(axis=1) == decided.of.target
         words = ("Probability of the predicted class", "Share that was right")
-    error = calibration_error(probability, hit)
+    weight = None if decided.prior is None else weights(decided.of.target, decided.prior)
+    error = calibration_error(probability, hit, weight)
     by_chance = (
         ""
-        if groups is not None
+        if groups is not None or weight is not None
         else f" Probabilities that are right stay below {error_by_chance(probability, confidence):.1%} on so many rows "
         f"in {confidence:.0%} of cases."
     )
-    chart = figures.calibration(probability, hit, groups, confidence, *words)
+    chart = figures.calibration(probability, hit, groups, confidence, *words, weight)
+    bars = "" if weight is not None else f", its bar the {confidence:.0%} interval of that bin"
     under = (
-        f"Ten bins of equal width; a dot's size is its rows, its bar the {confidence:.0%} interval of that bin. "
+        f"Ten bins of equal width; a dot's size is its rows{bars}. "
         f"On the dashed line, what is predicted happens as often. Expected calibration error: {error:.1%}.{by_chance}"
     )
     return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under))
@@ -181,6 +198,33 @@ def _residuals_by_input(run: Run) -> str:
     return titled("Residuals by input", body)
 
 
+def _influence(run: Run) -> str:
+    recorded, verdict = _inspection(run), run.verdict
+    if recorded is None or recorded.influence is None or verdict is None:
+        return ""
+    found, metric = recorded.influence, title(recorded.influence.metric, verdict.titles)
+    told = [", ".join(each.names) for each in found.inputs if each.matters]
+    said = f"Shuffled, they make the model worse: {listing(told, most=5)}." if told else "None can be told from 0."
+    left_out = f" Left out: {count(found.left_out)} inputs that go with the answers less." if found.left_out else ""
+    caption = (
+        f"{said} On {count(found.rows)} rows of the {verdict.part} part the values of an input are shuffled among the "
+        f"rows, {REPEATS} times; the model stays as it is. Inputs that go together (association of {TOGETHER} or more) "
+        f"are shuffled together. Intervals hold {verdict.confidence:.0%} for all lines at once; grey ones reach 0."
+        f"{left_out} These are not causes: an input matters here because this model uses it, and another model may do "
+        "as well without it."
+    )
+    body = figures.tabs({metric: figures.influence(found.inputs, metric)}, caption=caption)
+    if found.dependence:
+        answer = f"Probability of {found.of}" if found.of is not None else f"Predicted {run.plan.data.target}"
+        under = (
+            "The mean answer where every row is given the same value of one input and keeps its others (partial "
+            "dependence). Shaded: the middle half of the rows' own curves, each moved to the same average. Where "
+            "inputs go together, some of these rows could not occur."
+        )
+        body += figures.tabs(figures.dependence(found.dependence, answer), caption=under)
+    return titled("Inputs that matter", body)
+
+
 def _hardest(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None:
@@ -216,6 +260,7 @@ PARTS: dict[str, Callable[[Run], str]] = {
     "calibration": _of_classes(_calibration),
     "residuals": _residuals,
     "residuals by input": _residuals_by_input,
+    "inputs that matter": _influence,
     "hardest rows": _hardest,
 }
 """By the name that a failure is reported under, in the order of the section."""

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def corrected(probability: np.ndarray, factors: Sequence[float]) -> np.ndarray:
+    """Probabilities at other class shares than those of the training rows, as floats like the given ones: each class's
+    is taken times its real share over its share in training, and they are made to add up to 1 again (Elkan 2001,
+    theorem 2; Saerens et al. 2002, eq. 2.4).
+
+    Args:
+        probability: `[rows, classes]`.
+        factors: Real share over share in training, of each class.
+    """
+    found = probability * np.asarray(factors, probability.dtype)
+    return found / found.sum(axis=1, keepdims=True)
+
+
 def choose(
     probability: np.ndarray,
     *,

@@ -21,10 +21,11 @@ from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.execution.aside import Train
 from tasks.execution.baselines import train_baselines
+from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
-from tasks.execution.recording import collect, kept_estimator, kept_weights
+from tasks.execution.recording import collect, counted_alike, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
@@ -43,7 +44,7 @@ from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
-from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost, counts_alike
 from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
@@ -173,7 +174,7 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
     known: dict[str, Any] = {
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
-        "commonest": Commonest.of(prepared.dataset, prepared.rows[TRAIN]),
+        "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
     }
     laid_out = lay_out(*data, **known) if chosen is None else lay_out_chosen(*data, chosen, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
@@ -356,7 +357,8 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, shown=shown)
+    answer = _answer(run, laid_out, prepared, verdict.shipped) if verdict.shipped else None
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
     return verdict
 
 
@@ -402,6 +404,25 @@ def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -
     return network
 
 
+def _answer(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Answer:
+    """The shipped model as a function of raw rows."""
+    from tasks.preprocessing.estimators import Estimator
+    from tasks.preprocessing.tables import preprocess
+
+    model, classes = _answering(run, laid_out, prepared, shipped), prepared.dataset.classes
+    alike = _alike(laid_out, shipped)
+
+    def answer(table: pd.DataFrame) -> np.ndarray:
+        features = preprocess(prepared.preprocessor, table)
+        if isinstance(model, Estimator):
+            return prepared.corrected(
+                model.answers(model.given(features, table), len(classes) if classes else None), alike
+            )
+        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0), alike)
+
+    return answer
+
+
 def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
     """How the shipped model's class is chosen, where it is not the likeliest one."""
     if laid_out.decides is None or laid_out.decides.rule is None:
@@ -410,6 +431,21 @@ def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
     if point is not None and point.how:
         return {"threshold": point.threshold, "how": point.how}
     return {"costs": costs.matrix, "how": "the class of least expected cost"} if costs else None
+
+
+def _alike(laid_out: Plan, shipped: Shipped) -> bool:
+    """Whether classes counted alike when it was trained."""
+    if shipped.baseline:
+        return counted_alike(laid_out)
+    return counts_alike(next(each for each in laid_out.recipes if each.recipe_id == shipped.recipe_id))
+
+
+def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, Any] | None:
+    """The real share of each class, and what probabilities are corrected by."""
+    if factors is None or laid_out.decides is None or laid_out.decides.prior is None:
+        return None
+    shares = dict(zip(laid_out.data.classes or (), laid_out.decides.prior, strict=True))
+    return {"shares": shares, "factors": list(factors)}
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> None:
@@ -423,6 +459,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
     assert shipped is not None
     folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset = prepared.dataset
+    factors = prepared.factors(_alike(laid_out, shipped))
     export_model(
         prepared.preprocessor,
         _answering(run, laid_out, prepared, shipped),
@@ -433,6 +470,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
         target_scale=prepared.target_scale,
         positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
+        factors=factors,
         reading={
             "columns": [
                 {key: column[key] for key in ("name", "reading", "inputs")}
@@ -443,6 +481,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
             "choice": _choice(laid_out, verdict),
+            "real_prior": _real_prior(laid_out, factors),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [
                 each["facts"]["name"]

@@ -11,7 +11,19 @@ import pandas as pd
 from reports.run import read_run
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import by_input
-from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection, ResidualLevel
+from tasks.records.inspection import (
+    Dependence,
+    DependencePoint,
+    Dot,
+    Example,
+    Examples,
+    ImportantInput,
+    Influence,
+    InputResiduals,
+    Inspection,
+    ResidualLevel,
+)
+from tasks.records.verdict import Estimate
 
 
 def write_synthetic_inspection(
@@ -59,7 +71,35 @@ def write_synthetic_inspection(
         examples=Examples(columns=list(names), left_out=2, rows=rows) if shown else None,
         residuals=residuals,
         inputs=3,
+        influence=_influence(names, run.verdict.metric, None if regression else names[2]),
     )
     (folder / made.FILE).parent.mkdir(exist_ok=True)
     made.write(folder)
     return made
+
+
+def _influence(names: tuple[str, str, str], metric: str, of: str | None) -> Influence:
+    """Two inputs together matter, the third can't be told from 0; one curve of a number, one of a category."""
+    return Influence(
+        metric=metric,
+        rows=178,
+        inputs=[
+            ImportantInput(names=names[:2], drop=Estimate(0.11, 0.04, 0.18), matters=True),
+            ImportantInput(names=names[2:], drop=Estimate(0.01, -0.02, 0.04), matters=False),
+        ],
+        left_out=4,
+        dependence=[
+            Dependence(
+                name=names[0],
+                points=[
+                    DependencePoint(at=at, name=None, mean=0.2 * at, low=0.1 * at, high=0.3 * at)
+                    for at in (1.0, 2.0, 3.0)
+                ],
+            ),
+            Dependence(
+                name=names[2],
+                points=[DependencePoint(at=None, name=each, mean=0.4, low=0.3, high=0.6) for each in names],
+            ),
+        ],
+        of=of,
+    )

@@ -6,6 +6,7 @@ from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.diagnosis import evidence
 from reports.figures.gates import gates
+from reports.figures.influence import dependence, influence
 from reports.figures.place import library, place, tabs
 from reports.figures.predictions import calibration, confusion
 from reports.figures.ranking import ranking
@@ -18,12 +19,14 @@ __all__ = [
     "calibration",
     "confusion",
     "cost_curve",
+    "dependence",
     "differences",
     "effects",
     "evidence",
     "forest",
     "gates",
     "importance",
+    "influence",
     "learning_curves",
     "learning_rates",
     "library",

@@ -108,6 +108,7 @@ def calibration(
     confidence: float,
     predicted: str,
     observed: str,
+    weight: np.ndarray | None = None,
 ) -> Chart:
     """How often it happened by predicted probability: ten bins, intervals as of other shares.
 
@@ -117,10 +118,11 @@ def calibration(
         groups: The group of each row `[rows]`, or None.
         confidence: Of each interval.
         predicted, observed: Titles of the axes.
+        weight: What each row counts `[rows]`; None: 1.
     """
     import altair as alt
 
-    rows = [vars(each) for each in reliability(probability, hit, confidence, groups)]
+    rows = [vars(each) for each in reliability(probability, hit, confidence, groups, weight)]
     unit = alt.Scale(domain=[0, 1])
     x = alt.X("predicted:Q", title=predicted, scale=unit)
     y = alt.Y("observed:Q", title=observed, scale=unit)

@@ -6,6 +6,7 @@ from reports.escape import safe
 from reports.markup import raw, table
 from reports.metric_names import title
 from tasks.evaluation.metrics import COST
+from tasks.evaluation.operating import FEW_POSITIVES
 from tasks.evaluation.rounding import MISSING, interval, places, signed
 from tasks.evaluation.wording import between, number
 from tasks.records.verdict import OperatingPoint, Verdict
@@ -22,6 +23,11 @@ def threshold(verdict: Verdict | None) -> str:
         said += (
             f" Resamples of the validation rows and other seeds move it: the middle {verdict.confidence:.0%} lie in "
             f"{between(point.low, point.high)}."
+        )
+    if point.low is not None and point.positives is not None and point.positives < FEW_POSITIVES:
+        said += (
+            f" With so few positives in the validation part ({point.positives}) that says little: other rows might "
+            "move it much further."
         )
     return raw(f"<p>{safe(said)}</p>")
 

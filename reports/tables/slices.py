@@ -6,10 +6,12 @@ from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import title
 from reports.numbers import count
+from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import COST
-from tasks.evaluation.rounding import MISSING, interval, places
+from tasks.evaluation.rounding import MISSING, fixed, interval, places, signed_interval
 from tasks.evaluation.slices import FEWEST_ROWS
-from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, Verdict
+from tasks.evaluation.wording import inside, number
+from tasks.records.verdict import Estimate, FairnessPrice, JudgedSlice, JudgedSlicing, Verdict
 
 _RATES = ("Selection rate", "True positive rate", "False positive rate")
 
@@ -32,7 +34,7 @@ def slicing(verdict: Verdict, found: JudgedSlicing) -> str:
     ]
     caption = f"The shipped model on the {verdict.part} part by {' and '.join(found.columns)}"
     under = _under(verdict, any(each.few for each in found.slices))
-    sentences = [f"<li>{safe(said)}</li>" for said in _sentences(found)]
+    sentences = [f"<li>{safe(said)}</li>" for said in _sentences(verdict, found)]
     listed = f"<ul>{''.join(sentences)}</ul>" if sentences else ""
     return raw(f'{table(head, rows, caption=caption, lists="slices")}<p class="under">{safe(under)}</p>{listed}')
 
@@ -66,10 +68,27 @@ def _under(verdict: Verdict, few: bool) -> str:
     return f"{said} {limit}" if few else said
 
 
-def _sentences(found: JudgedSlicing) -> list[str]:
+def _price(verdict: Verdict, price: FairnessPrice) -> str:
+    """What it costs to meet a fairness gate."""
+    gate = f"the gate {inside(FAIRNESS[price.metric])} at most {price.at_most:,.12g}"
+    if price.threshold is None or price.more is None:
+        return f"No single threshold for all slices meets {gate} on the validation part."
+    estimates = [Estimate(price.chosen_cost), Estimate(price.least_cost), price.more]
+    decimals = places(estimates)
+    return (
+        f"To meet {gate} with one threshold for all slices ({number(price.threshold)}), a case costs at least "
+        f"{fixed(price.chosen_cost, decimals)} on the validation part, where the least without the gate is "
+        f"{fixed(price.least_cost, decimals)}; on the {verdict.part} part that is "
+        f"{signed_interval(price.more, decimals)} a case against the shipped model's threshold, and the difference is "
+        f"{number(price.difference or 0.0)}."
+    )
+
+
+def _sentences(verdict: Verdict, found: JudgedSlicing) -> list[str]:
     said = [found.nothing] if found.nothing else []
     for each in found.differences:
         figure = interval(each.difference)
         if figure != MISSING:
             said.append(f"{each.title}: {figure}, {each.lies}. Its bounds hold for all slices together.")
+    said += [_price(verdict, each) for each in verdict.fairness_prices or () if list(each.by) == list(found.columns)]
     return [*said, *([found.worst.sentence] if found.worst else [])]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import bullets, callout, gate_answer, raw
+from reports.markup import badge, bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
 from reports.numbers import count, moment
 from tasks.evaluation.rounding import MISSING, fixed, interval, places
-from tasks.evaluation.wording import opening
+from tasks.evaluation.wording import listing, opening, percent
 from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
@@ -45,8 +45,23 @@ def decision(verdict: Verdict | None) -> str:
     made = verdict.decision
     return raw(
         f'<div class="verdict verdict-{made.answer}">\n<p class="headline">{safe(made.sentence)}</p>\n'
-        f'<p class="lead">{safe(opening(made.reason))}.{_accuracy(verdict)}</p>\n</div>'
+        f'<p class="lead">{safe(opening(made.reason))}.{_accuracy(verdict)}</p>\n'
+        f"{_rules(verdict)}</div>"
     )
+
+
+_RULES = {"data": "Data", "model": "Model", "gates": "Gates", "comparison": "Comparison"}
+
+
+def _rules(verdict: Verdict) -> Html:
+    """The rules in order, each with what it said, and which one decided."""
+    if not verdict.rules:
+        return Html("")
+    mark = f" {badge('open', 'decided')}"
+    items = "".join(
+        f"<li>{safe(f'{_RULES[each.name]}: {each.said}.')}{mark if each.decided else ''}</li>" for each in verdict.rules
+    )
+    return Html(f'<ol class="rules" aria-label="Rules in order">{items}</ol>\n')
 
 
 def _accuracy(verdict: Verdict) -> Html:
@@ -106,10 +121,23 @@ def _scope(verdict: Verdict, plan: Plan) -> Html:
         if interest
         else ""
     )
+    real = f" {at_real_shares(plan)}" if at_real_shares(plan) else ""
     return safe(
         f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric, verdict.titles)} on "
         f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals: over test rows, and of "
-        f"a recipe's mean over test rows and seeds together.{of_class}"
+        f"a recipe's mean over test rows and seeds together.{of_class}{real}"
+    )
+
+
+def at_real_shares(plan: Plan) -> str:
+    """At which real shares of the classes figures are; empty where they are at those of the rows."""
+    prior = plan.decides.prior if plan.decides else None
+    if prior is None:
+        return ""
+    shares = listing([f"{name} {percent(share)}" for name, share in zip(plan.data.classes or (), prior, strict=True)])
+    return (
+        f"Probabilities are corrected to the real shares of the classes ({shares}), and in every figure of a model the "
+        "classes count with these shares, not with those of the rows; slices count their rows as they are."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.dataset import TEST
 from tasks.evaluation.baselines import Constant
-from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
+from tasks.evaluation.comparison import BETTER, CANNOT_TELL, POWER, WORSE, Comparison, seeds_needed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
 from tasks.evaluation.intervals import Interval
@@ -48,6 +48,7 @@ class Findings:
         test_rows: Of the test part.
         majority_share: Of the most frequent class in the test part; None for regression.
         majority: That class.
+        at_real_shares: Whether classes count with the shares that the spec gives them, not with those of their rows.
         same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
             unbalanced; None: the spec names it.
         seen: `recipe_id` of those that did not learn to what was seen.
@@ -76,6 +77,7 @@ class Findings:
     seen: Mapping[str, Seen] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
     majority: str | None = None
+    at_real_shares: bool = False
     same_answer: float | None = None
     ships: str | None = None
 
@@ -265,7 +267,8 @@ def _of_accuracy(found: Findings) -> list[str]:
     share, same = found.majority_share or 0.0, found.same_answer
     if share <= IMBALANCED or (same is None and found.metric.name != "accuracy"):
         return []
-    said, leader = f"Always predicting {found.majority} is right in {share:.1%} of the test rows", found.leader
+    of, leader = "cases, at the real shares" if found.at_real_shares else "the test rows", found.leader
+    said = f"Always predicting {found.majority} is right in {share:.1%} of {of}"
     if leader and np.isfinite(own := leader.mean(TEST, "accuracy")):
         points = f"{100 * abs(own - share):.1f} points {'more' if own > share else 'fewer'}"
         said += f"; {leader.name} is right in {own:.1%}, {'no more' if abs(own - share) < 0.0005 else points}"
@@ -388,7 +391,7 @@ def _rows_needed(found: Findings, undecided: Sequence[GateResult]) -> str:
     if len(rows) < len(undecided):
         return ""
     needed_rows, now = number(_rounded(max(rows))), number(found.test_rows)
-    return f"; about {needed_rows} test rows (now {now}) would decide it"
+    return f"; about {needed_rows} test rows (now {now}) would decide it in {POWER:.0%} of cases"
 
 
 def _rounded(count: int) -> int:
@@ -437,7 +440,10 @@ def _tell_apart(found: Findings) -> list[str]:
     pair = f"{found.leader.name} from {rival.name}"
     if seeds is None:
         return [f"Do not try to tell {pair}: {difference} would take more than 1,000 seeds. Take the cheaper one."]
-    return [f"To tell {pair}, train with about {seeds} seeds (now {comparison.pairs}), if {difference} matters."]
+    pairs = [each.seconds / each.seeds for each in (found.leader, rival) if each.seeds]
+    more = number(float(f"{(seeds - comparison.pairs) * sum(pairs):.2g}"))
+    price = f", which takes about {more} s more of training for the two" if seeds > comparison.pairs else ""
+    return [f"To tell {pair}, train with about {seeds} seeds (now {comparison.pairs}){price}, if {difference} matters."]
 
 
 def _repair(found: Findings) -> list[str]:

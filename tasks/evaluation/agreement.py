@@ -8,6 +8,8 @@ may err in both classes together, so that with groups the distances add up.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from tasks.evaluation.clusters import design_effect, fewest, quantile
@@ -30,12 +32,12 @@ def balanced_accuracy(
         NoInterval: a class has no row.
     """
     right, classes = prediction.argmax(axis=1) == target, prediction.shape[1]
-    _all_occur(target, classes)
+    all_occur(target, classes)
     ends = np.array([_recall(right, target == k, confidence, groups) for k in range(classes)])
     share, low, high = ends.T
     factor = MACRO_FACTOR if classes > 2 else 1.0
     mean = float(share.mean())
-    below, above = (_joined(share - low, groups), _joined(high - share, groups))
+    below, above = (joined(share - low, groups), joined(high - share, groups))
     return max(mean - factor * below / classes, 0.0), min(mean + factor * above / classes, 1.0)
 
 
@@ -46,13 +48,14 @@ def mcc(target: np.ndarray, prediction: Array, confidence: float, groups: np.nda
         NoInterval: a class has no row, or of three or more fewer than `FEWEST_OF_CLASS`.
     """
     classes, predicted = prediction.shape[1], prediction.argmax(axis=1)
-    _all_occur(target, classes)
+    all_occur(target, classes)
     if classes == 2:
         return _of_two(target, predicted, confidence, groups)
     return _of_many(target, predicted, classes, confidence, groups)
 
 
-def _all_occur(target: np.ndarray, classes: int) -> None:
+def all_occur(target: np.ndarray, classes: int) -> None:
+    """Raises where a class has no row."""
     missing = classes - len(np.unique(target))
     if not len(target):
         raise UndefinedMetric("there is no test row")
@@ -67,7 +70,8 @@ def _recall(
     return float(right[actual].mean()), *share_interval(right[actual], confidence, of_class)
 
 
-def _joined(distances: Array, groups: np.ndarray | None) -> float:
+def joined(distances: Array, groups: np.ndarray | None) -> float:
+    """The distance of a sum of independent terms to its end, from theirs."""
     return float(np.sqrt(distances @ distances)) if groups is None else float(distances.sum())
 
 
@@ -83,21 +87,40 @@ def correlation(sensitivity: Array, specificity: Array, prevalence: Array) -> Ar
 def _of_two(
     target: np.ndarray, predicted: np.ndarray, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
-    positive, right = target == 1, predicted == target
-    shares = [_recall(right, positive, confidence, groups), _recall(right, ~positive, confidence, groups)]
+    positive = target == 1
+    shares = recalls(target, predicted, confidence, groups)
     shares.append((float(positive.mean()), *share_interval(positive, confidence, groups)))
+    low, high = ends_of(correlation, shares, groups)
+    return max(low, -1.0), min(high, 1.0)
+
+
+def recalls(
+    target: np.ndarray, predicted: np.ndarray, confidence: float, groups: np.ndarray | None
+) -> list[tuple[float, float, float]]:
+    """Of two classes the sensitivity and the specificity, each with the ends of its interval."""
+    positive, right = target == 1, predicted == target
+    return [_recall(right, positive, confidence, groups), _recall(right, ~positive, confidence, groups)]
+
+
+def ends_of(
+    function: Callable[..., Array], shares: Sequence[tuple[float, float, float]], groups: np.ndarray | None
+) -> tuple[float, float]:
+    """The interval of a function of independent shares.
+
+    Args:
+        shares: Each with the ends of its interval.
+    """
     found = np.array([share for share, _, _ in shares])
-    value = float(correlation(*found))
+    value = float(function(*found))
     below, above = [], []
     for place, (_, low, high) in enumerate(shares):
-        # Over the whole of a share's interval, since the correlation need not be largest at an end.
+        # Over the whole of a share's interval, since the function need not be largest at an end.
         moved = np.repeat(found[:, None], _STEPS, axis=1)
         moved[place] = np.linspace(low, high, _STEPS)
-        reached = correlation(*moved)
+        reached = function(*moved)
         below.append(max(value - float(reached.min()), 0.0))
         above.append(max(float(reached.max()) - value, 0.0))
-    down, up = _joined(np.array(below), groups), _joined(np.array(above), groups)
-    return max(value - down, -1.0), min(value + up, 1.0)
+    return value - joined(np.array(below), groups), value + joined(np.array(above), groups)
 
 
 def _of_many(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,13 @@ class Bin:
     rows: int
 
 
-def reliability(probability: Array, hit: np.ndarray, confidence: float, groups: np.ndarray | None = None) -> list[Bin]:
+def reliability(
+    probability: Array,
+    hit: np.ndarray,
+    confidence: float,
+    groups: np.ndarray | None = None,
+    weight: Array | None = None,
+) -> list[Bin]:
     """The bins that hold rows, in order.
 
     Args:
@@ -46,25 +53,26 @@ def reliability(probability: Array, hit: np.ndarray, confidence: float, groups: 
         hit: Whether it happened `[rows]`, bool.
         confidence: Of the intervals, in (0, 1); each holds on its own.
         groups: The group of each row `[rows]`, or None.
+        weight: What each row counts `[rows]`: then there are no intervals. None: 1.
     """
     places = _places(probability)
     bins = []
     for place in np.unique(places):
         inside = places == place
-        ends: tuple[float | None, float | None]
-        try:
-            ends = share_interval(hit[inside], confidence, None if groups is None else groups[inside])
-        except NoInterval:  # rows of one group only: a point without a bar
-            ends = None, None
-        predicted, observed = float(probability[inside].mean()), float(hit[inside].mean())
+        ends: tuple[float | None, float | None] = None, None
+        with suppress(NoInterval):  # rows of one group only: a point without a bar
+            if weight is None:
+                ends = share_interval(hit[inside], confidence, None if groups is None else groups[inside])
+        counted = None if weight is None else weight[inside]
+        predicted, observed = (float(np.average(each[inside], weights=counted)) for each in (probability, hit))
         bins.append(Bin(predicted, observed, ends[0], ends[1], int(inside.sum())))
     return bins
 
 
-def calibration_error(probability: Array, hit: np.ndarray) -> float:
+def calibration_error(probability: Array, hit: np.ndarray, weight: Array | None = None) -> float:
     """The expected calibration error over ten bins of equal width (Naeini et al. 2015; Guo et al. 2017, eq. 3): the
     mean distance of what happened from what was predicted, in [0, 1]. Few rows raise it: see `error_by_chance`."""
-    return float(np.abs(gaps(probability, hit).mean(axis=0)).sum())
+    return float(np.abs(np.average(gaps(probability, hit), axis=0, weights=weight)).sum())
 
 
 def asked(target: np.ndarray, prediction: Array) -> tuple[Array, np.ndarray]:

@@ -40,6 +40,13 @@ def per_case(target: np.ndarray, costs: Array, confidence: float, groups: np.nda
     return _of_amounts(own, confidence, groups)
 
 
+def of_one_class(target: np.ndarray, costs: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
+    """As `per_case`, of rows of one class. Where all of its answers cost the same, that is their mean."""
+    if np.ptp(costs) == 0:
+        return float(costs[0, 0]), float(costs[0, 0])
+    return per_case(target, costs, confidence, groups)
+
+
 def _of_shares(own: Array, possible: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
     """Of costs of which each is that of some share of the rows. All are counted from the commonest one, whose share
     follows from the others'."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from tasks.choice import choose
 from tasks.evaluation.intervals import RESAMPLES, Array
+from tasks.evaluation.priors import weights
 from tasks.records.decisions import Decides
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ class Deciding:
             return float(self.how.value or 0)
         return self._chosen(self._scores(target, prediction, rows))
 
+    @property
+    def prior(self) -> tuple[float, ...] | None:
+        """The share that each class counts with; None: that of its rows."""
+        return None if self.how.prior is None else tuple(map(float, self.how.prior))
+
     def moves(self, target: np.ndarray, prediction: Array, rows: np.ndarray, groups: np.ndarray | None) -> Array:
         """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`.
 
@@ -123,8 +129,15 @@ class Deciding:
         return prediction[:, self.positive], (target == self.positive).astype(np.float64), extra
 
     def _chosen(self, scores: tuple[Array, ...]) -> float:
-        curve = Curve.of(*scores)
+        probability, positive, extra = scores
+        curve = Curve.of(probability, positive, extra, self._weights(positive))
         return float(curve.thresholds[curve.chosen(self.how)])
+
+    def _weights(self, positive: Array) -> Array | None:
+        """What each row counts."""
+        if self.prior is None or self.positive is None:
+            return None
+        return weights(positive, (self.prior[1 - self.positive], self.prior[self.positive]))
 
     def of_answers(self, target: np.ndarray, rows: np.ndarray) -> Array | None:
         """What each possible answer costs, `[rows, classes]`; None: nothing, or the target is a value."""
@@ -181,7 +194,7 @@ class Curve:
 
     Args:
         thresholds: `[points]`, falling; between the probabilities of neighbouring rows.
-        alarms: Rows that are predicted positive there.
+        alarms: Rows that are predicted positive there, each as it counts.
         hits: Those of them that are.
         extra: What all of them together cost more than if none was.
     """
@@ -192,14 +205,16 @@ class Curve:
     extra: Array
 
     @classmethod
-    def of(cls, probability: Array, positive: Array, extra: Array) -> Curve:
+    def of(cls, probability: Array, positive: Array, extra: Array, weight: Array | None = None) -> Curve:
         """Of rows.
 
         Args:
             probability: Of the positive class `[rows]`.
             positive: 1 where it is the actual class, else 0.
             extra: What predicting a row positive costs more than not to.
+            weight: What each row counts; None: 1.
         """
+        weight = np.ones(len(probability)) if weight is None else weight
         order = np.argsort(-probability, kind="stable")
         ranked = probability[order]
         last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # of each run of equal probabilities
@@ -207,8 +222,9 @@ class Curve:
         between = np.r_[(above[:-1] + above[1:]) / 2, 0.0]
         between = np.where(between >= np.r_[above[:-1], np.inf], above, between)  # neighbouring floats
         none = (1 + above[0]) / 2 if above[0] < 1 else np.nextafter(1.0, 2.0)
-        hits, costs = (np.r_[0.0, np.cumsum(each[order])[last]] for each in (positive, extra))
-        return cls(np.r_[none, between], np.r_[0.0, last + 1.0], hits, costs)
+        counted = (weight, weight * positive, weight * extra)
+        alarms, hits, costs = (np.r_[0.0, np.cumsum(each[order])[last]] for each in counted)
+        return cls(np.r_[none, between], alarms, hits, costs)
 
     def chosen(self, how: Decides) -> int:
         """Which threshold a rule chooses, a position in `thresholds`. Of equally good ones the middle.

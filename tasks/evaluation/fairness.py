@@ -96,6 +96,18 @@ def gap(
     return Gap(interval, largest.name, int(slices[highest]), int(slices[lowest]))
 
 
+def difference(name: str, actual: np.ndarray, predicted: np.ndarray, of_slice: np.ndarray) -> float:
+    """The difference alone, as `gap` estimates it; 0 where there is nothing to compare."""
+    counted = [np.ones(len(actual), bool)] if name == PARITY else [actual, ~actual]
+    slices = np.unique(of_slice)
+    found = 0.0
+    for rows in counted:
+        own = [rows & (of_slice == each) for each in slices]
+        shares = [float(predicted[each].mean()) for each in own if each.any()]
+        found = max(found, max(shares, default=0.0) - min(shares, default=0.0))
+    return found
+
+
 def _rate(
     name: str,
     counted: np.ndarray,

@@ -15,6 +15,7 @@ from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.priors import Prior
 from tasks.evaluation.slices import Slicing, at_gate
 from tasks.records.plan import DataFacts
 from tasks.records.verdict import Estimate, GateResult, PositiveClass
@@ -66,6 +67,7 @@ class JudgedRows:
         answers: By `trial_id`.
         rows: Positions in the data set `[rows]`.
         slicings: Divisions of the data set's rows, for gates of slices.
+        prior: The share that each class counts with; None: that of its rows.
     """
 
     target: np.ndarray
@@ -75,6 +77,7 @@ class JudgedRows:
     answers: Mapping[str, Answers]
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     slicings: Sequence[Slicing] = ()
+    prior: Prior | None = None
 
     @classmethod
     def read(
@@ -117,10 +120,12 @@ class JudgedRows:
             values = value.reshape(-1, width) if classes.names else value
             actual = target.astype(np.int64) if classes.names else target
             answers[trial] = deciding.answers(actual, values, rows, thresholds.get(trial))
-        return cls(target, groups_of(splits, part, rows), classes, confidence, answers, rows)
+        groups = groups_of(splits, part, rows)
+        return cls(target, groups, classes, confidence, answers, rows, prior=deciding.prior)
 
     def where(self, rows: np.ndarray, trial: str) -> JudgedRows:
-        """Some of the rows (bool) under one model."""
+        """Some of the rows (bool) under one model, each class with the share of its rows: what it really is among these
+        is not known."""
         groups = None if self.groups is None else self.groups[rows]
         answers = {trial: self.answers[trial].of(rows)}
         return JudgedRows(self.target[rows], groups, self.classes, self.confidence, answers, self.rows[rows])
@@ -128,7 +133,7 @@ class JudgedRows:
     def interval(self, trial: str, metric: Metric) -> Interval:
         """Over the rows."""
         answers = self.answers[trial].read_by(metric)
-        return metric.over_rows(self.target, answers, self.confidence, self.groups, self.classes.positive)
+        return metric.over_rows(self.target, answers, self.confidence, self.groups, self.classes.positive, self.prior)
 
     def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
         return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
@@ -152,9 +157,9 @@ class JudgedRows:
         wanted = dict.fromkeys([trial, *others.values()])
         positive = self.classes.positive
         answers = {each: self.answers[each].read_by(metric) for each in wanted}
-        statistics = {each: metric.resampled(self.target, answers[each], positive) for each in wanted}
+        statistics = {each: metric.resampled(self.target, answers[each], positive, self.prior) for each in wanted}
         drawn = resample(statistics, len(self.target), groups=self.groups, resamples=resamples)
-        estimates = {each: metric.function(self.target, answers[each], positive) for each in wanted}
+        estimates = {each: metric.function(self.target, answers[each], positive, self.prior) for each in wanted}
         return {
             name: difference_interval(
                 metric, (estimates[trial], estimates[other]), (drawn[trial], drawn[other]), self.confidence
@@ -168,7 +173,7 @@ class JudgedRows:
         if not self.classes.names:
             return METRICS["r2"].function(self.target, self.answers[trial].prediction)
         share = self.majority_share() or 0.0
-        right = METRICS["accuracy"].function(self.target, self.answers[trial].prediction)
+        right = METRICS["accuracy"].function(self.target, self.answers[trial].prediction, prior=self.prior)
         return 1 - (1 - right) / (1 - share) if share < 1 else np.nan
 
     def positive(self) -> PositiveClass | None:
@@ -180,16 +185,21 @@ class JudgedRows:
         return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
 
     def majority(self) -> str | None:
-        """The most frequent class; None without rows or classes."""
+        """The class that counts most; None without rows or classes."""
         if not self.classes.names or not len(self.target):
             return None
-        return self.classes.names[int(np.bincount(self.target.astype(np.int64)).argmax())]
+        return self.classes.names[int(np.argmax(self._counts()))]
 
     def majority_share(self) -> float | None:
-        """Share of the most frequent class; None without rows or classes."""
+        """Its share; None without rows or classes."""
         if not self.classes.names or not len(self.target):
             return None
-        return float(np.unique(self.target, return_counts=True)[1].max() / len(self.target))
+        counts = self._counts()
+        return float(max(counts) / sum(counts))
+
+    def _counts(self) -> Sequence[float]:
+        """How much each class counts."""
+        return np.bincount(self.target.astype(np.int64)).tolist() if self.prior is None else self.prior
 
     def _basis(self, trial: str, metric: Metric) -> str:
         """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""

@@ -13,6 +13,7 @@ from tasks.evaluation.baselines import Constant
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.means import cross_entropies
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.priors import Prior
 from tasks.evaluation.recipe_results import RecipeResult
 
 LEARNED, SHIFTED, OVERCONFIDENT, IDLE = "learned", "shifted", "overconfident", "idle"
@@ -31,10 +32,12 @@ def learning(
     weighted: Collection[str],
     val: Callable[[Collection[str]], JudgedRows],
     confidence: float,
+    prior: Prior | None = None,
 ) -> dict[str, str]:
     """By `recipe_id` of the recipes that ended:
 
-    - `learned`: its validation loss is below the constant answer's.
+    - `learned`: its validation loss is below the constant answer's; where probabilities are corrected to real shares of
+      the classes, the loss at these shares may be.
     - `shifted`: it is not, since the classes were made to count alike in training; where they count alike on the
       validation rows too, it is.
     - `overconfident`: it is not, but a metric says that it tells the classes apart, over all its seeds.
@@ -44,34 +47,41 @@ def learning(
         constant: What the best answer without inputs gets.
         weighted: Recipes whose classes were weighted or resampled.
         val: The validation rows under the trials asked for.
+        prior: The share that each class counts with; None: that of its rows.
     """
     return {
         result.id: LEARNED
         if result.loss < constant.loss
-        else SHIFTED
-        if result.id in weighted and _below_even_odds(val(list(result.ended.values())))
+        else (LEARNED if prior else SHIFTED)
+        if (prior or result.id in weighted) and _below_constant(val(list(result.ended.values())), prior)
         else OVERCONFIDENT
-        if _tells_apart(result, constant, confidence)
+        if _tells_apart(result, max(prior) if prior else constant.accuracy, confidence)
         else IDLE
         for result in results
         if result.ended
     }
 
 
-def _below_even_odds(rows: JudgedRows) -> bool:
-    """Whether the cross-entropy, each class counted alike, is below that of equal probabilities."""
+def _below_constant(rows: JudgedRows, prior: Prior | None) -> bool:
+    """Whether the cross-entropy is below that of predicting the classes' shares: the real ones, or equal ones."""
     present = np.unique(rows.target).astype(np.int64)
+    share = np.array([prior[k] if prior else 1.0 for k in present])
+    share /= share.sum()
     losses = []
     for answers in rows.answers.values():
         of_row = cross_entropies(rows.target.astype(np.int64), answers.prediction)
-        losses.append(np.mean([of_row[rows.target == k].mean() for k in present]))
-    return bool(losses) and float(np.mean(losses)) < np.log(len(present))
+        losses.append(share @ [of_row[rows.target == k].mean() for k in present])
+    return bool(losses) and float(np.mean(losses)) < -float(share @ np.log(share))
 
 
-def _tells_apart(result: RecipeResult, constant: Constant, confidence: float) -> bool:
-    """Whether all of an interval over seeds of a metric lies above what a model without knowledge gets."""
+def _tells_apart(result: RecipeResult, majority: float | None, confidence: float) -> bool:
+    """Whether all of an interval over seeds of a metric lies above what a model without knowledge gets.
+
+    Args:
+        majority: Of the rows, the share that the commonest class counts; None without classes.
+    """
     for metric in METRICS.values():
-        chance = constant.accuracy if metric.chance == "majority" else metric.chance
+        chance = majority if metric.chance == "majority" else metric.chance
         low = result.interval(VAL, metric.name, confidence).low
         if chance is not None and low is not None and low > chance:
             return True

@@ -8,6 +8,7 @@ no interval.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -45,6 +46,11 @@ def brier_scores(target: np.ndarray, prediction: Array) -> Array:
     return squares[:, 1] if prediction.shape[1] == 2 else squares.sum(axis=1)
 
 
+def rights(target: np.ndarray, prediction: Array) -> Array:
+    """Of each row 1 where its class is the likeliest, else 0."""
+    return (prediction.argmax(axis=1) == target).astype(np.float64)
+
+
 def percentages(target: Array, prediction: Array) -> Array:
     """Of each row the absolute error as a share of the target; NaN where that is 0."""
     size = np.abs(target)
@@ -73,6 +79,19 @@ def _of_probabilities(
         what = "rows" if groups is None else "groups with rows"
         raise NoInterval(f"the rarest class has {rarest} test {what}, and {FEWEST_OF_CLASS} are needed")
     return ratio_interval(losses, np.ones(len(losses)), confidence, groups)
+
+
+def of_losses(
+    losses: Callable[[np.ndarray, Array], Array],
+) -> Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]:
+    """The interval of a mean of losses among rows of one class."""
+
+    def interval(
+        target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
+    ) -> tuple[float, float]:
+        return ratio_interval(losses(target, prediction), np.ones(len(target)), confidence, groups)
+
+    return interval
 
 
 def mape(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:

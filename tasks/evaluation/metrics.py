@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.errors import BadInput, nearest
-from tasks.evaluation import agreement, areas, calibration, costs, means, medians, shares, statistics
+from tasks.evaluation import agreement, areas, calibration, costs, means, medians, priors, shares, statistics
 from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
 from tasks.evaluation.statistics import Statistic
 from tasks.evaluation.wording import inside
@@ -48,6 +48,7 @@ class Metric:
         statistic: `(target, prediction)` to a function from weights `[resamples, rows]` (non-negative) to
             values `[resamples]`.
         interval: Its interval over test rows. What holds is measured, for each metric, by `tests.bench.coverage`.
+        at_prior: Its interval at other class shares than those of the rows.
         share: Whether it is a share of rows: it moves in steps of about 1 / rows.
         reads: What it looks at: probabilities or values; what is predicted (`decided`); or what answers cost. See
             `decisions.Answers`.
@@ -66,6 +67,7 @@ class Metric:
     range: str
     statistic: Callable[[np.ndarray, np.ndarray], Statistic]
     interval: Ends
+    at_prior: priors.Ends = priors.unknown
     share: bool = False
     reads: Literal["prediction", "decided", "cost"] = "prediction"
     of_class: bool = False
@@ -91,9 +93,15 @@ class Metric:
             return f"{self.title} of {positive}"
         return f"Macro {inside(self.title)}" if self.macro else self.title
 
-    def function(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> float:
+    def function(
+        self,
+        target: np.ndarray,
+        prediction: np.ndarray,
+        positive: int | None = None,
+        prior: priors.Prior | None = None,
+    ) -> float:
         """The metric over all rows; NaN where undefined, without rows, or if a prediction is not finite."""
-        return float(self.resampled(target, prediction, positive)(np.ones((1, len(target))))[0])
+        return float(self.resampled(target, prediction, positive, prior)(np.ones((1, len(target))))[0])
 
     def over_rows(
         self,
@@ -102,11 +110,12 @@ class Metric:
         confidence: float,
         groups: np.ndarray | None = None,
         positive: int | None = None,
+        prior: priors.Prior | None = None,
     ) -> Interval:
         """The metric and its interval over test rows: the truth lies beyond an end in (1 - confidence) / 2 of cases.
 
         Args:
-            target, prediction, positive: As for `resampled`.
+            target, prediction, positive, prior: As for `resampled`.
             confidence: In (0, 1).
             groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are not independent: as
                 independent rows they would make the interval too narrow.
@@ -117,11 +126,15 @@ class Metric:
         Raises:
             ValueError: the shapes of target and prediction do not fit.
         """
-        estimate = self.function(target, prediction, positive)
+        estimate = self.function(target, prediction, positive, prior)
         if np.isnan(estimate):
             return Interval(estimate, None, None, self._undefined(target, prediction, positive))
         try:
-            low, high = self.interval(*self._of_positive(target, prediction, positive), confidence, groups)
+            rows = self._of_positive(target, prediction, positive)
+            if prior is None:
+                low, high = self.interval(*rows, confidence, groups)
+            else:
+                low, high = self.at_prior(*rows, self._prior_of(positive, prior), confidence, groups)
         except UndefinedMetric as why:
             return Interval(np.nan, None, None, str(why))
         except NoInterval as why:
@@ -141,12 +154,19 @@ class Metric:
             pass
         return None
 
-    def resampled(self, target: np.ndarray, prediction: np.ndarray, positive: int | None = None) -> Statistic:
+    def resampled(
+        self,
+        target: np.ndarray,
+        prediction: np.ndarray,
+        positive: int | None = None,
+        prior: priors.Prior | None = None,
+    ) -> Statistic:
         """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
 
         Args:
             positive: The class that it speaks of, where it speaks of one (`of_class`); None: of two the last one, of
                 more all alike.
+            prior: The share that each class counts with; None: that of its rows.
 
         Raises:
             ValueError: the shapes of target and prediction do not fit.
@@ -157,7 +177,14 @@ class Metric:
             raise ValueError(f"{self.name}: target {target.shape} and prediction {prediction.shape} do not fit")
         if not len(target) or not np.isfinite(prediction).all():
             return lambda weights: np.full(len(weights), np.nan)
-        return self.statistic(*self._of_positive(target, prediction, positive))
+        found = self.statistic(*self._of_positive(target, prediction, positive))
+        return found if prior is None else priors.reweighted(found, target, prior)
+
+    def _prior_of(self, positive: int | None, prior: priors.Prior) -> priors.Prior:
+        """The shares of the classes in the order of `_of_positive`."""
+        if self.of_class and positive is not None and len(prior) == 2:
+            return prior[1 - positive], prior[positive]
+        return prior
 
     def _of_positive(
         self, target: np.ndarray, prediction: np.ndarray, positive: int | None
@@ -201,6 +228,7 @@ METRICS: dict[str, Metric] = {
             range="share of rows, 0 to 1",
             statistic=statistics.accuracy,
             interval=shares.accuracy,
+            at_prior=priors.of_means(means.rights, shares.accuracy),
             share=True,
             reads="decided",
             chance="majority",
@@ -215,6 +243,7 @@ METRICS: dict[str, Metric] = {
             range="share of the rows predicted positive that are, 0 to 1",
             statistic=statistics.per_class(lambda hits, predicted, actual: (hits, predicted)),
             interval=shares.precision,
+            at_prior=priors.of_rates(priors.precision, of_predicted=True),
             share=True,
             reads="decided",
             of_class=True,
@@ -228,6 +257,7 @@ METRICS: dict[str, Metric] = {
             range="share of the positive rows that are found, 0 to 1",
             statistic=statistics.per_class(lambda hits, predicted, actual: (hits, actual)),
             interval=shares.recall,
+            at_prior=priors.unmoved(shares.recall),
             share=True,
             reads="decided",
             of_class=True,
@@ -241,6 +271,7 @@ METRICS: dict[str, Metric] = {
             range="harmonic mean of precision and recall, 0 to 1",
             statistic=statistics.per_class(lambda hits, predicted, actual: (2 * hits, predicted + actual)),
             interval=shares.f1,
+            at_prior=priors.of_rates(priors.f1),
             share=True,
             reads="decided",
             of_class=True,
@@ -254,6 +285,7 @@ METRICS: dict[str, Metric] = {
             range="mean of the classes' recalls, 0 to 1; 1 / classes = chance",
             statistic=statistics.balanced_accuracy,
             interval=agreement.balanced_accuracy,
+            at_prior=priors.unmoved(agreement.balanced_accuracy),
             share=True,
             reads="decided",
         ),
@@ -266,6 +298,7 @@ METRICS: dict[str, Metric] = {
             range="correlation of actual and predicted classes, -1 to 1; 0 = chance",
             statistic=statistics.mcc,
             interval=agreement.mcc,
+            at_prior=priors.of_rates(agreement.correlation),
             share=True,
             reads="decided",
             chance=0.0,
@@ -279,6 +312,7 @@ METRICS: dict[str, Metric] = {
             range="area, 0 to 1; 0.5 = chance",
             statistic=statistics.one_vs_rest(statistics.area_under_roc),
             interval=areas.roc_auc,
+            at_prior=priors.of_two(areas.roc_auc),
             share=True,
             of_class=True,
             chance=0.5,
@@ -304,6 +338,7 @@ METRICS: dict[str, Metric] = {
             range="nats a row, 0 or more",
             statistic=statistics.log_loss,
             interval=means.log_loss,
+            at_prior=priors.of_means(means.cross_entropies, means.of_losses(means.cross_entropies)),
             default=True,
         ),
         Metric(
@@ -315,6 +350,7 @@ METRICS: dict[str, Metric] = {
             range="squared error of the probabilities, 0 to 1; of several classes 0 to 2",
             statistic=statistics.brier_score,
             interval=means.brier_score,
+            at_prior=priors.of_means(means.brier_scores, means.of_losses(means.brier_scores)),
         ),
         Metric(
             "calibration_error",
@@ -388,6 +424,7 @@ METRICS: dict[str, Metric] = {
             range="as evaluate.cost counts; gains are negative",
             statistic=lambda target, costs: statistics.mean_of(costs[:, 0]),
             interval=costs.per_case,
+            at_prior=priors.of_means(lambda target, costs: costs[:, 0], costs.of_one_class),
             reads="cost",
         ),
     )

@@ -37,7 +37,7 @@ def _mean_over_defined(values: Array) -> Array:
 
 
 def accuracy(target: np.ndarray, prediction: Array) -> Statistic:
-    return mean_of((prediction.argmax(axis=1) == target).astype(np.float64))
+    return mean_of(means.rights(target, prediction))
 
 
 def balanced_accuracy(target: np.ndarray, prediction: Array) -> Statistic:

@@ -22,12 +22,14 @@ from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, 
 from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.fairness_price import fairness_prices
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.evaluation.rules import rules
 from tasks.evaluation.slices import Slicing, judge_slicing
 from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
@@ -98,7 +100,7 @@ def judge(
         return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
 
     candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
-    learned = learning(results, constant, weighted, val, confidence)
+    learned = learning(results, constant, weighted, val, confidence, deciding.prior)
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
     test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings)
@@ -120,7 +122,14 @@ def judge(
     leader, shipped = judged.findings.leader, verdict.shipped
     seeds = [shipped.trial_id] if shipped.baseline or leader is None else list(leader.ended.values())
     point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
-    return replace(verdict, operating_point=point)
+    verdict = replace(verdict, operating_point=point)
+    own = replace(val([shipped.trial_id]), slicings=slicings)
+    if costs is None or not slicings or not own.answers or shipped.trial_id not in thresholds:
+        return verdict
+    prices = fairness_prices(
+        plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples
+    )
+    return replace(verdict, fairness_prices=prices or None)
 
 
 def _slices(test: JudgedRows, trial: str, metric: Metric, costs: bool) -> list[JudgedSlicing]:
@@ -252,6 +261,7 @@ def _judged(
         test_rows=plan.parts[TEST],
         majority_share=test.majority_share(),
         majority=test.majority(),
+        at_real_shares=test.prior is not None,
         same_answer=1 / len(test.classes.names) if plan.metric_why and test.classes.names else None,
         ships=chosen,
     )
@@ -295,6 +305,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         test_evaluations=test_evaluations,
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
+        rules=rules(findings),
     )
 
 

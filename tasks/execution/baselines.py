@@ -68,9 +68,11 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         )
         if baseline.estimator:
             estimators[trial_id] = baseline.estimator
-        threshold = threshold_of(baseline.val, prepared)
+        alike = counted_alike(plan) and baseline.estimator is not None
+        val, test = (prepared.corrected(each, alike) for each in (baseline.val, baseline.test))
+        threshold = threshold_of(val, prepared)
         metrics += threshold_rows(trial_id, threshold, prepared)
-        for part, prediction in ((VAL, baseline.val), (TEST, baseline.test)):
+        for part, prediction in ((VAL, val), (TEST, test)):
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, threshold)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
     predicted = chain.from_iterable(predictions)

@@ -11,6 +11,7 @@ import pandas as pd
 from tasks.dataset import Dataset
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
+from tasks.execution.influence import Answer, influence, rows_of
 from tasks.inputs.prepared import Prepared
 from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection
 from tasks.records.verdict import Verdict
@@ -31,7 +32,14 @@ DOTS = 250
 
 
 def write_inspection(
-    run: Path, prepared: Prepared, verdict: Verdict, predictions: pd.DataFrame, splits: pd.DataFrame, *, shown: bool
+    run: Path,
+    prepared: Prepared,
+    verdict: Verdict,
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    answer: Answer | None,
+    *,
+    shown: bool,
 ) -> None:
     """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
     verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
@@ -39,12 +47,13 @@ def write_inspection(
     Args:
         run: The run's folder.
         predictions, splits: Its tables.
+        answer: The shipped model; None: there is none.
         shown: Whether rows' own values may be written.
     """
     (run / Inspection.FILE).unlink(missing_ok=True)
     for old in (run / "previews").glob("example-*.png"):
         old.unlink()
-    if not verdict.shipped:
+    if not verdict.shipped or answer is None:
         return
     predicted = Predicted.read(predictions, splits, verdict.shipped.trial_id, verdict.part)
     if predicted is None:
@@ -54,8 +63,9 @@ def write_inspection(
     Inspection(
         trial_id=verdict.shipped.trial_id,
         examples=_examples(run, prepared, predicted.hardest(EXAMPLES)) if shown else None,
-        residuals=_residuals(prepared.dataset, inputs, predicted, verdict.confidence, shown) if regression else None,
+        residuals=_residuals(prepared, inputs, predicted, verdict.confidence, shown) if regression else None,
         inputs=len(inputs),
+        influence=influence(prepared, verdict, predicted, answer),
     ).write(run)
 
 
@@ -120,17 +130,10 @@ def _picture(prepared: Prepared, row: int, path: Path) -> str:
 
 
 def _residuals(
-    dataset: Dataset, names: list[str], predicted: Predicted, confidence: float, shown: bool
+    prepared: Prepared, names: list[str], predicted: Predicted, confidence: float, shown: bool
 ) -> list[InputResiduals]:
     """The inputs along which the network is off most."""
-    table = dataset.table
-    if dataset.streamed is None:
-        table = table.iloc[predicted.rows]
-    else:  # rows in memory only
-        sample = dataset.streamed.sample
-        held = np.isin(predicted.rows, sample)
-        predicted = predicted.at(np.flatnonzero(held))
-        table = table.iloc[np.searchsorted(sample, predicted.rows)]
+    table, predicted = rows_of(prepared, predicted)
     if len(predicted.rows) < 2 * FEWEST:
         return []
     found = [by_input(name, table[name], predicted.residuals, confidence, predicted.groups) for name in names]

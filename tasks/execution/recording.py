@@ -26,7 +26,7 @@ from tasks.planning.decisions import identity
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.preprocessing.estimators import Estimator
-from tasks.records.plan import Plan, PlannedTrial, weighted_recipes
+from tasks.records.plan import Plan, PlannedTrial, counts_alike, weighted_recipes
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
@@ -148,12 +148,13 @@ def record(
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
+        alike = counts_alike(job.variant(planned[trial_id].variant_id))
         threshold = None
         if VAL in outcome.outputs and own.deciding.chooses:
-            threshold = threshold_of(own.prediction(outcome.outputs[VAL]), own)
+            threshold = threshold_of(own.prediction(outcome.outputs[VAL], alike), own)
             metrics += threshold_rows(trial_id, threshold, own)
         for part, outputs in outcome.outputs.items():
-            metrics += output_rows(trial_id, part, outputs, job.metrics, own, threshold)
+            metrics += output_rows(trial_id, part, outputs, job.metrics, own, threshold, alike)
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -185,15 +186,22 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job
 
 
 def output_rows(
-    trial_id: str, part: str, outputs: np.ndarray, names: Sequence[str], prepared: Prepared, threshold: float | None
+    trial_id: str,
+    part: str,
+    outputs: np.ndarray,
+    names: Sequence[str],
+    prepared: Prepared,
+    threshold: float | None,
+    alike: bool,
 ) -> list[dict[str, Any]]:
     """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss.
 
     Args:
         threshold: As `threshold_of` its answers for the validation rows.
+        alike: Whether classes counted alike in training.
     """
     return [
-        *metric_rows(trial_id, part, prepared.prediction(outputs), names, prepared, threshold),
+        *metric_rows(trial_id, part, prepared.prediction(outputs, alike), names, prepared, threshold),
         _metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)),
     ]
 
@@ -209,7 +217,8 @@ def metric_rows(
     dataset, rows = prepared.dataset, prepared.scored[part]
     target, positive = dataset.target[rows], dataset.positive.index if dataset.positive else None
     answers = prepared.deciding.answers(target, prediction, rows, threshold)
-    values = {name: METRICS[name].function(target, answers.read_by(METRICS[name]), positive) for name in names}
+    prior = prepared.deciding.prior
+    values = {name: METRICS[name].function(target, answers.read_by(METRICS[name]), positive, prior) for name in names}
     return [_metric_row(trial_id, part, name, value, len(target)) for name, value in values.items()]
 
 

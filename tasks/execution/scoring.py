@@ -22,7 +22,7 @@ from tasks.execution.recording import folder_of, kept_weights, output_rows, pred
 from tasks.inputs.prepared import Prepared
 from tasks.planning.peak import PREDICTED_VALUES
 from tasks.planning.trials import bind_trial
-from tasks.records.plan import Plan
+from tasks.records.plan import Plan, counts_alike
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS, Table
@@ -39,17 +39,19 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
         return
     predicted = predicted_trials(plan, prepared, run)
     inputs = prepared.inputs((VAL, TEST))
+    variants = {trial.trial_id: trial.variant_id for trial in plan.trials}
     for stack in waiting:
         parts = inputs if predicted & set(stack.trials) else {TEST: inputs[TEST]}
         outputs = _outputs(plan, prepared, run, stack, parts)
         thresholds = recorded_thresholds(METRICS_TABLE.read(folder_of(run, stack.stack_id)))
+        alike = {each: counts_alike(plan.variant(variants[each])) for each in stack.trials}
         metrics: list[dict[str, Any]] = []
         for trial_id in stack.trials:
             if TEST in outputs.get(trial_id, {}):
                 values, threshold = outputs[trial_id][TEST], thresholds.get(trial_id)
-                metrics += output_rows(trial_id, TEST, values, plan.metrics, prepared, threshold)
+                metrics += output_rows(trial_id, TEST, values, plan.metrics, prepared, threshold, alike[trial_id])
         predictions = chain.from_iterable(
-            prediction_rows(trial_id, part, prepared.prediction(values), prepared)
+            prediction_rows(trial_id, part, prepared.prediction(values, alike[trial_id]), prepared)
             for trial_id in stack.trials
             if trial_id in predicted
             for part, values in outputs.get(trial_id, {}).items()

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from tasks.augmentation.imbalance import class_weights
+from tasks.choice import corrected
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.evaluation.decisions import LIKELIEST, Deciding
 from tasks.inputs.stored import RowsWritten, stored_parts, training_rows
@@ -112,14 +113,37 @@ class Prepared:
         """Every part of streamed data."""
         return stored_parts(self.dataset, self.preprocessor, self.features, self.rows, self.targets, progress)
 
-    def prediction(self, outputs: np.ndarray) -> np.ndarray:
+    def prediction(self, outputs: np.ndarray, alike: bool = False) -> np.ndarray:
         """A network's outputs `[rows, outputs]` as class probabilities `[rows, classes]`, or values `[rows]` in the
-        target's unit; float64."""
+        target's unit; float64.
+
+        Args:
+            alike: Whether its classes counted alike in training.
+        """
         outputs = outputs.astype(np.float64)
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return outputs[:, 0] * deviation + mean
-        return softmax(outputs, axis=1)
+        return self.corrected(softmax(outputs, axis=1), alike)
+
+    def corrected(self, prediction: np.ndarray, alike: bool) -> np.ndarray:
+        """Probabilities of a model at the real class shares, where the spec says them; else as they are."""
+        factors = self.factors(alike)
+        return prediction if factors is None else corrected(prediction, factors)
+
+    def factors(self, alike: bool) -> list[float] | None:
+        """What `corrected` takes: each class's real share over the one it had in training, 1 where it had none; None:
+        nothing is corrected.
+
+        Args:
+            alike: Whether classes counted alike there, by weights or by resampling, whatever their rows.
+        """
+        prior = self.deciding.prior
+        if prior is None:
+            return None
+        counts = np.bincount(self.dataset.target[self.rows[TRAIN]], minlength=len(prior))
+        effective = (counts > 0) if alike else counts
+        return [real * int(effective.sum()) / own if own else 1.0 for real, own in zip(prior, effective, strict=True)]
 
     def loss(self, part: str, outputs: np.ndarray) -> float:
         """The mean loss over a part's scored rows without penalties: cross-entropy in nats, or the standardised squared

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.dataset import Dataset
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
+from tasks.evaluation.wording import listing
 from tasks.records.decisions import Costs, Decides
 from tasks.spec.decisions import Cost
 from tasks.spec.models import Evaluate
@@ -24,11 +26,12 @@ def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:
     """
     _check(evaluate, dataset)
     costs = _costs(evaluate, dataset) if evaluate.cost else None
+    prior = _prior(evaluate.real_prior, dataset.classes) if evaluate.real_prior else None
     threshold = evaluate.threshold
     if dataset.classes is None or (costs is None and threshold is None):
-        return Decides(costs=costs)
+        return Decides(costs=costs, prior=prior)
     rule, limit = threshold.chosen if threshold else ("cost", None)
-    return Decides(rule=rule, value=limit, costs=costs)
+    return Decides(rule=rule, value=limit, costs=costs, prior=prior)
 
 
 def _check(evaluate: Evaluate, dataset: Dataset) -> None:
@@ -52,6 +55,41 @@ def _check(evaluate: Evaluate, dataset: Dataset) -> None:
         )
     if evaluate.threshold.chosen[0] == "cost" and cost is None:
         raise BadInput("there are no costs to choose by", where="evaluate.threshold", remedy="add evaluate.cost")
+
+
+def _prior(named: Mapping[str, float], classes: Sequence[str] | None) -> list[float]:
+    """The real share of every class: one that is not named gets what the others leave."""
+    where = "evaluate.real_prior"
+    if classes is None:
+        raise BadInput("shares of classes are not for regression", where=where, remedy="take it out")
+    for name in named:
+        if name not in classes:
+            raise BadInput("there is no such class", where=f"{where}.{name}", got=name, accepted=nearest(name, classes))
+    missing = [name for name in classes if name not in named]
+    left = 1 - math.fsum(named.values())
+    if len(missing) > 1:
+        raise BadInput(
+            "the shares of several classes are open",
+            where=where,
+            got=f"none for {listing(missing)}",
+            accepted="a share for each class; one may be left out, and gets the rest",
+        )
+    if missing and left < _LEAST:
+        raise BadInput(
+            f"leaves nothing for {missing[0]}", where=where, got=f"{1 - left:.6g} in all", accepted="less than 1 in all"
+        )
+    if not missing and abs(left) > _LEAST:
+        raise BadInput(
+            "the shares of all classes must add up to 1",
+            where=where,
+            got=f"{1 - left:.6g}",
+            remedy="leave one class out: it gets the rest",
+        )
+    return [named.get(name, left) for name in classes]
+
+
+_LEAST = 1e-6
+"""The least share that is one, and by how much shares that add up to 1 may miss it."""
 
 
 def _costs(evaluate: Evaluate, dataset: Dataset) -> Costs:
@@ -111,7 +149,10 @@ def _place(name: str, classes: Sequence[str], where: str) -> int:
 
 def identity(decides: Decides) -> dict[str, Any] | None:
     """What of it decides the figures of a trial; None: the likeliest class is predicted, and nothing has a cost."""
-    return None if decides == Decides() else {"rule": decides.rule, "value": decides.value, "costs": _numbers(decides)}
+    if decides == Decides():
+        return None
+    found = {"rule": decides.rule, "value": decides.value, "costs": _numbers(decides)}
+    return found if decides.prior is None else found | {"prior": list(decides.prior)}
 
 
 def _numbers(decides: Decides) -> Any:

@@ -176,19 +176,22 @@ def _search(spec: Spec, searches: Sequence[Search], metric: str) -> SearchPlan:
 
 @dataclass(frozen=True)
 class Commonest:
-    """The class that most training rows are of, and their share."""
+    """The class that most training rows are of, and their share; or by the real shares, where the spec says them."""
 
     name: str
     share: float
+    of: str = "the training rows"
 
     @property
     def why(self) -> str:
         """Why accuracy does not decide."""
-        return f"{self.share:.0%} of the training rows are of {self.name}, so accuracy would say little"
+        return f"{self.share:.0%} of {self.of} are of {self.name}, so accuracy would say little"
 
     @classmethod
-    def of(cls, dataset: Dataset, train: np.ndarray) -> Commonest | None:
-        """Of the rows `train`, positions in the data set; None for regression."""
+    def among(cls, dataset: Dataset, train: np.ndarray, prior: Sequence[float] | None = None) -> Commonest | None:
+        """Of the rows `train`, positions in the data set, or by the real shares; None for regression."""
+        if prior is not None and dataset.classes is not None:
+            return cls(dataset.classes[int(np.argmax(prior))], max(prior), "real cases")
         if dataset.classes is None or not len(train):
             return None
         counts = np.bincount(dataset.target[train], minlength=len(dataset.classes))

@@ -50,13 +50,19 @@ class Decides:
             cost. None: the likeliest class.
         value: The limit, a share; of `fixed` the probability.
         costs: None: answers have no cost.
+        prior: The real share of each class, in their order; None: that of the training rows.
     """
 
     rule: Annotated[Rule | None, OMITTED] = None
     value: Annotated[Number | None, OMITTED] = None
     costs: Annotated[Costs | None, OMITTED] = None
+    prior: Annotated[Sequence[Number] | None, OMITTED] = None
 
     @property
     def chosen(self) -> str | None:
         """How a threshold is, in words; None: the likeliest class is predicted."""
-        return None if self.rule is None else _CHOSEN[self.rule].format(value=self.value or 0)
+        if self.rule is None:
+            return None
+        said = _CHOSEN[self.rule].format(value=self.value or 0)
+        counts = self.prior is not None and self.rule not in ("fixed", "recall_at_least")
+        return f"{said}, with the classes at their real shares" if counts else said

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tasks.records.documents import RunDocument
+from tasks.records.verdict import Estimate
 
 SCHEMA_VERSION = 1
 
@@ -90,6 +91,68 @@ class InputResiduals:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportantInput:
+    """Inputs that were shuffled together, and how much worse the model did.
+
+    Args:
+        names: One, or several that go together.
+        drop: In the metric's own unit, positive where it got worse; its interval allows for all that were looked at.
+        matters: Whether that interval lies above 0.
+    """
+
+    names: Sequence[str]
+    drop: Estimate
+    matters: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependencePoint:
+    """The model's answers where one input has the same value in every row.
+
+    Args:
+        at: Of a number; None for a category.
+        name: Of a category; None for a number.
+        mean: Of the answers: a probability, or the target's unit.
+        low, high: The middle half of the rows' own curves, each moved to the average of all.
+    """
+
+    at: float | None
+    name: str | None
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependence:
+    """Partial dependence on one input."""
+
+    name: str
+    points: Sequence[DependencePoint]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Influence:
+    """Which inputs the shipped model leans on.
+
+    Args:
+        metric: Whose drop is measured.
+        rows: Judged rows that it is measured on.
+        inputs: Those looked at, in groups, the largest drop first.
+        left_out: How many inputs were not looked at, since there are too many.
+        dependence: On the first few inputs whose shuffling made it worse.
+        of: Whose probability that is; None where it is a value.
+    """
+
+    metric: str
+    rows: int
+    inputs: Sequence[ImportantInput]
+    left_out: int
+    dependence: Sequence[Dependence]
+    of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inspection(RunDocument):
     """previews/inspection.json.
 
@@ -98,6 +161,7 @@ class Inspection(RunDocument):
         examples: None unless the spec asks for rows.
         residuals: Of a regression on columns, the inputs that go with them most, the first most; None for others.
         inputs: How many inputs were looked at for that.
+        influence: None where the inputs are no columns, and in runs of earlier versions.
     """
 
     FILE: ClassVar[str] = "previews/inspection.json"
@@ -106,4 +170,5 @@ class Inspection(RunDocument):
     examples: Examples | None
     residuals: Sequence[InputResiduals] | None
     inputs: int
+    influence: Influence | None = None
     schema_version: int = SCHEMA_VERSION

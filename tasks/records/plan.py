@@ -294,11 +294,12 @@ class Plan(RunDocument):
         return next(each for each in self.recipes if each.variant_id == variant_id)
 
 
+def counts_alike(recipe: Recipe) -> bool:
+    """Whether its classes count alike in training, whatever their rows."""
+    return bool(recipe.settings.get("imbalance", "none") != "none")
+
+
 def weighted_recipes(recipes: Iterable[Recipe]) -> dict[str, str]:
     """By `recipe_id`, how the classes were made to count alike in training, where they were: `class_weight` or
     `resample`."""
-    return {
-        recipe.recipe_id: recipe.settings["imbalance"]
-        for recipe in recipes
-        if recipe.settings.get("imbalance", "none") != "none"
-    }
+    return {recipe.recipe_id: recipe.settings["imbalance"] for recipe in recipes if counts_alike(recipe)}

@@ -208,6 +208,7 @@ class OperatingPoint:
         threshold: Of the shipped model.
         low, high: How far it moves over resamples of the validation rows and over seeds; None where it is given.
         how: How it was chosen, in words; None: it is one half, where the likelier class is predicted.
+        positives: Validation rows of the positive class, where one was chosen.
         costs: Of the shipped model and others, where answers have a cost; the shipped model at its threshold first.
         curve: Of the shipped model over thresholds.
     """
@@ -216,6 +217,7 @@ class OperatingPoint:
     low: Annotated[float | None, OMITTED] = None
     high: Annotated[float | None, OMITTED] = None
     how: Annotated[str | None, OMITTED] = None
+    positives: Annotated[int | None, OMITTED] = None
     costs: Annotated[Sequence[PointCost] | None, OMITTED] = None
     curve: Annotated[Sequence[CurvePoint] | None, OMITTED] = None
 
@@ -303,6 +305,29 @@ class JudgedSlicing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FairnessPrice:
+    """What a case costs more where a fairness gate is met by another threshold, one for all slices.
+
+    Args:
+        metric, by, at_most: Of the gate.
+        threshold: The one of least cost on the validation part that meets the gate's difference as estimated there;
+            None: none does.
+        chosen_cost, least_cost: Of a case there: with that threshold, and with the best of all.
+        more: On the judged part, what a case costs more than with the shipped model's threshold, paired by row.
+        difference: The fairness difference on the judged part with that threshold, as estimated.
+    """
+
+    metric: str
+    by: Sequence[str]
+    at_most: float
+    threshold: float | None = None
+    chosen_cost: float | None = None
+    least_cost: float | None = None
+    more: Estimate | None = None
+    difference: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PositiveClass:
     """The class that recall, precision, F1 and the areas under curves speak of.
 
@@ -335,6 +360,26 @@ class Decision:
     reason: str
 
 
+RuleName = Literal["data", "model", "gates", "comparison"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """One of the rules by which a decision is made, in their order.
+
+    Args:
+        name: `data`: a check that blocks stops the run; `model`: without a model that learned nothing is shipped;
+            `gates`: without gates it is open whether to ship, and one that does not pass forbids it; `comparison`: what
+            of all that passes.
+        said: What it said, as a sentence without a full stop.
+        decided: Whether it is the one that decided; no later one is asked.
+    """
+
+    name: RuleName
+    said: str
+    decided: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
@@ -348,6 +393,7 @@ class Verdict(RunDocument):
         winner, leader: `recipe_id`; None where there is none.
         tied: `recipe_id` of those that the leader can't be told from.
         decision: Whether to ship. Unless it is open, the first of `next` says the same.
+        rules: By which it was made, in their order.
         sentence: The comparison in words.
         recipes: By rank.
         comparisons: The leader against each other recipe that learned; where none did, that ended.
@@ -359,6 +405,7 @@ class Verdict(RunDocument):
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
         diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
+        fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
     """
 
@@ -387,8 +434,10 @@ class Verdict(RunDocument):
     test_evaluations: int
     warnings: Sequence[str]
     next: Sequence[str]
+    rules: Annotated[Sequence[DecisionRule] | None, OMITTED] = None
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
     diagnoses: Sequence[DiagnosedRecipe] = ()
+    fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
 
     @property

@@ -106,7 +106,7 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     ]
     if classes:
         parts.append("Answers are probabilities of the classes, in this order: " + ", ".join(map(_code, classes)) + ".")
-        parts += _choice(signature)
+        parts += [*_prior(signature), *_choice(signature)]
     else:
         parts.append(f"The answer is {_code(signature['target'])}, in the unit of the training data.")
     return "\n\n".join(parts) + "\n"
@@ -118,6 +118,18 @@ def _estimator(signature: Mapping[str, Any]) -> str:
     rows = "a pandas table with the columns below" if table else "a NumPy array of rows as below"
     features = "; `features.keras` makes what it takes of them" if signature["sha256"] else ""
     return _ESTIMATOR.format(rows=rows, model=signature["estimator"]["model"], features=features)
+
+
+def _prior(signature: Mapping[str, Any]) -> list[str]:
+    """That probabilities are those at the real shares of the classes, where the spec says them."""
+    real = signature.get("real_prior")
+    if not real:
+        return []
+    shares = ", ".join(f"{_code(name)} {share:.4g}" for name, share in real["shares"].items())
+    said = f"They are corrected to the real shares of the classes, {shares}, which the training rows do not have."
+    if signature.get("estimator"):
+        said += " `predict` does that; `estimator.skops` alone does not: see `real_prior` in `signature.json`."
+    return [said]
 
 
 def _choice(signature: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
@@ -14,6 +15,7 @@ from tasks.spec.labels import Label
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Prior = dict[Label, Annotated[float, Field(gt=0, lt=1)]]
 
 _MISTAKES = ("false_negative", "false_positive")
 _TWO = (*_MISTAKES, "true_negative", "true_positive")
@@ -54,6 +56,14 @@ class Cost(Frozen):
     def columns(self) -> dict[str, str]:
         """By key the column that holds the costs."""
         return {name: value for name in _TWO if isinstance(value := getattr(self, name), str)}
+
+
+def check_prior(prior: Prior | None) -> None:
+    """Raises where real shares of classes can't be right, whatever the classes are."""
+    if prior is not None and not prior:
+        raise problem("names no class", accepted="{CLASS: its share}")
+    if prior and (total := math.fsum(prior.values())) > 1 + 1e-9:
+        raise problem("shares of classes add up to more than 1", got=f"{total:.6g}", accepted="1 or less")
 
 
 _RULES = ("at", "least", "recall_at_least", "precision_at_least", "alarms_at_most")

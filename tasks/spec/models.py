@@ -16,7 +16,7 @@ from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
-from tasks.spec.decisions import Cost, Threshold
+from tasks.spec.decisions import Cost, Prior, Threshold, check_prior
 from tasks.spec.entries import (
     AugmenterEntry,
     CheckEntry,
@@ -466,11 +466,22 @@ class Evaluate(Frozen):
         description="from which probability on the class of interest of two is predicted: a number, cost (the least on "
         "the validation part), or a rule; None: cost where there is one, else the likelier class",
     )
+    real_prior: Prior | None = Field(
+        None,
+        description="the share that classes really have, as {bad: 0.05}, where the data hold them in others: "
+        "probabilities, thresholds and figures are corrected to it; one class may be left out; None: as in the data",
+    )
     slices: list[SliceEntry] = Field(
         default=[],
         description="by what test rows are divided, to judge each part: a column (an input or not), two columns "
         "([sex, race]), quantiles of a number ({age: 4})",
     )
+
+    @field_validator("real_prior")
+    @classmethod
+    def _prior(cls, prior: Prior | None) -> Prior | None:
+        check_prior(prior)
+        return prior
 
     @field_validator("slices")
     @classmethod

@@ -42,6 +42,7 @@ def export_model(
     target_scale: tuple[float, float] = (0.0, 1.0),
     positive: str | None = None,
     rate: int | None = None,
+    factors: Sequence[float] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes preprocessor, network and output as one model, with its signature; or an estimator, and the preprocessor
@@ -59,6 +60,8 @@ def export_model(
             mean + deviation * output.
         positive: The class of interest, if there is one.
         rate: Of sounds, samples a second.
+        factors: What probabilities are corrected by (`choice.corrected`): in the network itself, and of an estimator
+            where it is asked. None: they are not.
         reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
 
     Returns:
@@ -68,7 +71,7 @@ def export_model(
     """
     import keras
 
-    head = None if isinstance(network, Estimator) else _head(network, classes, target_scale)
+    head = None if isinstance(network, Estimator) else _head(network, classes, target_scale, factors)
     names = input_names(columns, {preprocessor.name, *([head.name] if head else [])})
     if all(input_name(column) == name for column, name in names.items()):
         features = preprocessor.output
@@ -144,7 +147,12 @@ def _renamed(preprocessor: keras.Model, head: keras.Model | None, names: Mapping
     return keras.Model(inputs, head(features) if head else features, name="bakeoff.model")
 
 
-def _head(network: keras.Model, classes: Sequence[str] | None, target_scale: tuple[float, float]) -> keras.Model:
+def _head(
+    network: keras.Model,
+    classes: Sequence[str] | None,
+    target_scale: tuple[float, float],
+    factors: Sequence[float] | None,
+) -> keras.Model:
     """The network and its output's last step, as a model of its own: layers' names can't meet a column's."""
     import keras
     from keras import ops
@@ -155,6 +163,8 @@ def _head(network: keras.Model, classes: Sequence[str] | None, target_scale: tup
     features = keras.Input(network.input_shape[1:], dtype=network.inputs[0].dtype, name="predict.features")
     output = network(features)
     if classes is not None:
+        if factors is not None:
+            output = output + np.log(factors).astype("float32")  # before softmax it is a factor
         return keras.Model(features, keras.layers.Softmax(name="predict.softmax")(output), name="predict.head")
     mean, deviation = (np.array([value], np.float64) for value in target_scale)
     return keras.Model(features, ops.cast(output, "float64") * deviation + mean, name="predict.head")

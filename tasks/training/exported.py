@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tasks.choice import corrected
 from tasks.errors import BadInput
 from tasks.preprocessing.estimators import Estimator
 from tasks.preprocessing.tables import apply, input_name, raw_inputs
@@ -48,7 +49,9 @@ class Exported:
         output = None if self.network is None else apply(self.network, self._raw(checked))
         if self.estimator is not None:
             given = self.estimator.given(output, checked if isinstance(checked, pd.DataFrame) else None)
-            return self.estimator.answers(given, len(classes) if classes else None)
+            answers = self.estimator.answers(given, len(classes) if classes else None)
+            real = self.signature.get("real_prior")
+            return corrected(answers, real["factors"]) if real else answers
         assert output is not None
         return output if classes else output[:, 0]
 

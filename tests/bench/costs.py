@@ -4,7 +4,9 @@
 A gate on cost that passes says that the mean cost of new cases is at most its threshold. So each cell puts the truth
 exactly on the threshold and counts the passes, all of them false; bars as in `tests.bench.coverage`. Costs are 5 for a
 missed case and 1 for a false alarm, of three classes by a matrix, or an amount that differs from row to row. The
-model's threshold is the best one of the population, so its cost is the truth.
+model's threshold is the best one of the population, so its cost is the truth. Where the rows hold the positive class
+more often than reality (`evaluate.real_prior`), the truth is that at the real shares; other metrics are measured there
+too, since their intervals are others than in `tests.bench.coverage`.
 
 The threshold's interval (how far resamples of the validation rows move it) is held against the best threshold of the
 population. What a chosen threshold costs more than the best one is said beside it: that is what matters.
@@ -15,12 +17,12 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tasks.evaluation.decisions import Deciding
-from tasks.evaluation.metrics import COST, METRICS
+from tasks.evaluation.metrics import COST, METRICS, Metric
 from tasks.records.decisions import Costs, Decides
 from tests.bench import cells
 
@@ -65,7 +67,12 @@ def three(rng: np.random.Generator, rows: int) -> Rows:
 RULE = Decides(rule="cost", costs=Costs(matrix=MATRIX))
 GAINS = Decides(rule="cost", costs=Costs(matrix=((0.0, 1.0), (0.0, -4.0))))
 AMOUNTS = Decides(rule="cost", costs=Costs(matrix=((0.0, 10.0), (0.0, 0.0)), columns={"1,0": "amount"}))
+REAL = replace(RULE, prior=(0.95, 0.05))
+RARE = replace(RULE, prior=(0.995, 0.005))
+REAL_AMOUNTS = replace(AMOUNTS, prior=(0.95, 0.05))
 OF_THREE = Decides(rule="cost", costs=Costs(matrix=((0, 1, 1), (1, 0, 1), (20, 10, 0))))
+
+REAL_THREE = replace(OF_THREE, prior=(0.9, 0.09, 0.01))
 
 CASES: dict[str, tuple[Callable[[np.random.Generator, int], Rows], Decides]] = {
     "5 to 1, 30% positive": (two(0.3, 1.5, 1.0), RULE),
@@ -76,7 +83,19 @@ CASES: dict[str, tuple[Callable[[np.random.Generator, int], Rows], Decides]] = {
     "amounts missed, 30% positive": (two(0.3, 1.5, 1.0), AMOUNTS),
     "amounts missed, 10% positive": (two(0.1, 1.5, 1.0), AMOUNTS),
     "three classes": (three, OF_THREE),
+    "5 to 1, 50% positive, really 5%": (two(0.5, 1.5, 1.0), REAL),
+    "5 to 1, 20% positive, really 5%": (two(0.2, 1.5, 1.0), REAL),
+    "5 to 1, 20% positive, really 0.5%": (two(0.2, 2.0, 1.0), RARE),
+    "amounts missed, 50% positive, really 5%": (two(0.5, 1.5, 1.0), REAL_AMOUNTS),
+    "three classes at other shares": (three, REAL_THREE),
 }
+for name in ("accuracy", "precision", "f1", "mcc", "log_loss", "brier_score"):
+    CASES[f"{name}, 50% positive, really 5%"] = (two(0.5, 1.5, 1.0), REAL)
+    CASES[f"{name}, 20% positive, really 0.5%"] = (two(0.2, 2.0, 1.0), RARE)
+
+
+def metric_of(case: str) -> Metric:
+    return METRICS.get(case.partition(",")[0], METRICS[COST])
 
 
 @dataclass(frozen=True)
@@ -103,10 +122,10 @@ def deciding(how: Decides, amounts: np.ndarray) -> Deciding:
     return Deciding(how, positive, dict.fromkeys(columns, amounts))
 
 
-def cost_of(how: Decides, rows: Rows, threshold: float | None) -> float:
+def figure_of(metric: Metric, how: Decides, rows: Rows, threshold: float | None) -> float:
     target, probability, amounts = rows
     answers = deciding(how, amounts).answers(target, probability, np.arange(len(target)), threshold)
-    return METRICS[COST].function(target, answers.read_by(METRICS[COST]))
+    return metric.function(target, answers.read_by(metric), prior=how.prior)
 
 
 def measure(task: tuple[str, int, int]) -> Cell:
@@ -117,25 +136,25 @@ def measure(task: tuple[str, int, int]) -> Cell:
     population = draw(rng, POPULATION)
     every = np.arange(POPULATION)
     best = deciding(how, population[2]).threshold(population[0], population[1], every)
-    truth = cost_of(how, population, best)
-    metric, places = METRICS[COST], np.arange(rows)
+    metric, places = metric_of(case), np.arange(rows)
+    truth = figure_of(metric, how, population, best)
     false = held = answered = inside = 0
     excess = []
     for repeat in range(repeats):
         target, probability, amounts = draw(rng, rows)
         own = deciding(how, amounts)
-        costs = own.answers(target, probability, places, best).read_by(metric)
-        found = metric.over_rows(target, costs, CONFIDENCE)
+        read = own.answers(target, probability, places, best).read_by(metric)
+        found = metric.over_rows(target, read, CONFIDENCE, prior=own.prior)
         if found.low is not None and found.high is not None:
             answered += 1
-            false += found.high < truth
+            false += found.low > truth if metric.greater_is_better else found.high < truth
             held += found.low <= truth <= found.high
-        if best is not None and repeat < max(1, repeats // 10):
+        if best is not None and metric.name == COST and repeat < max(1, repeats // 10):
             chosen = own.threshold(target, probability, places)
             low, high = np.quantile(own.moves(target, probability, places, None), [0.025, 0.975])
             inside += low <= best <= high
             if repeat < max(1, repeats // 100):
-                excess.append(cost_of(how, population, chosen) / truth - 1)
+                excess.append(figure_of(metric, how, population, chosen) / truth - 1)
     return Cell(
         case,
         rows,
@@ -143,15 +162,15 @@ def measure(task: tuple[str, int, int]) -> Cell:
         false / repeats,
         held / answered if answered else float("nan"),
         answered / repeats,
-        None if best is None else inside / max(1, repeats // 10),
+        None if best is None or metric.name != COST else inside / max(1, repeats // 10),
         float(np.mean(excess)) if excess else None,
     )
 
 
 def table(measured: Sequence[Cell]) -> str:
     head = (
-        "| costs | rows | cost of a case | false passes | coverage | with an interval | threshold's interval | "
-        "cost above the best threshold's |\n|---|---|---|---|---|---|---|---|\n"
+        "| costs | rows | cost of a case, or metric | false passes | coverage | with an interval | "
+        "threshold's interval | cost above the best threshold's |\n|---|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(
         f"| {each.case} | {each.rows:,} | {each.truth:.3g} | {each.false:.1%}{' !' * (each.false > MOST_FALSE)} | "

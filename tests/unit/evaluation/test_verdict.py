@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,10 @@ def test_two_that_cannot_be_told_apart_have_no_winner():
     verdict = _judged({"adam": _noisy(0.90, 0.90, 0), "nadam": _noisy(0.89, 0.89, 1), "sgd": _noisy(0.5, 0.5, 2)})
     assert (verdict.winner, verdict.leader, verdict.tied) == (None, "adam", ["nadam"])
     assert verdict.sentence.startswith("adam is better than 1 of 2 other recipes; it can't be told from nadam.")
-    assert any(step.startswith("To tell adam from nadam, train with about") for step in verdict.next)
+    (step,) = [step for step in verdict.next if step.startswith("To tell adam from nadam, train with about")]
+    assert re.search(
+        r"seeds \(now 5\), which takes about [\d,.]+ s more of training for the two, if a difference", step
+    )
 
 
 def test_the_leader_is_chosen_on_the_validation_part_alone():
@@ -610,7 +614,7 @@ def test_models_that_predict_different_rows_are_a_defect(rows: list[tuple[str, i
 
 KEYS = {
     "": "schema_version metric greater_is_better confidence part positive titles winner leader tied decision sentence "
-    "recipes comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations "
+    "recipes comparisons augmentation baselines against_baselines shipped gates operating_point test_evaluations rules "
     "warnings next",
     "decision": "answer sentence reason",
     "recipes": "recipe_id recipe optimizer schedule seeds status metrics val learned note seconds rank",
@@ -676,3 +680,18 @@ def test_the_fabricated_run_has_what_reports_must_show(tmp_path: Path):
         json.loads((run / f"{name}.json").read_text())
     for table in records.TABLES.values():
         assert len(table.read(run))
+
+
+@pytest.mark.parametrize(("least", "decided"), [(None, "gates"), (0.99, "gates"), (0.5, "comparison")])
+def test_the_rule_that_decided_is_the_one_that_the_decision_follows_from(least: float | None, decided: str) -> None:
+    verdict = _judged({"adam": _arm(0.8, 0.8)}, gates=[] if least is None else [_gate(at_least=least)])
+    assert verdict.rules and [rule.name for rule in verdict.rules] == ["data", "model", "gates", "comparison"]
+    (rule,) = [rule for rule in verdict.rules if rule.decided]
+    assert rule.name == decided and (verdict.decision.answer == "ship") == (decided == "comparison")
+    assert (verdict.rules[3].said == "Not asked") == (decided != "comparison")
+
+
+def test_without_a_model_no_later_rule_is_asked() -> None:
+    lost = _judged({"adam": [None] * 5})
+    assert lost.rules and lost.rules[1].decided and lost.rules[1].said == "Every recipe diverged"
+    assert [rule.said for rule in lost.rules[2:]] == ["Not asked", "Not asked"]

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from tasks.execution.influence import SHOWN as SHOWN_INPUTS
 from tasks.execution.inspection import DOTS, EXAMPLES, INPUTS, PIXELS
 from tasks.records.inspection import Inspection
 from tests.runs import WINE, Planned, planned
@@ -65,6 +67,44 @@ def test_a_regression_has_its_residuals_along_the_inputs_and_dots_where_asked(tm
     assert all(each.dots == [] for each in found.residuals)
     _, found = judged(tmp_path / "other", spec | SHOWN)
     assert found.residuals is not None and all(0 < len(each.dots) <= DOTS for each in found.residuals)
+
+
+def test_the_inputs_that_decide_are_found_with_their_copies_and_noise_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    decides, other, letters = rng.normal(size=900), rng.normal(size=900), rng.choice(["a", "b", "c"], 900)
+    score = 2 * decides + other + 2 * (letters == "a")
+    table = pd.DataFrame(
+        {
+            "decides": decides,
+            "copy": other,
+            "its copy": -other + 0.05 * rng.normal(size=900),
+            "letter": letters,
+            **{f"noise {at}": rng.normal(size=900) for at in range(4)},
+            "answer": np.where(score > 0.7, "yes", "no"),
+        }
+    )
+    table.to_csv(tmp_path / "made.csv", index=False)
+    spec = {"data": {"source": str(tmp_path / "made.csv"), "target": "answer"}, "model": "linear", "train": LONG}
+    _, found = judged(tmp_path / "run", spec)
+    assert found.influence is not None and found.influence.of == "yes" and found.influence.left_out == 0
+    looked_at = {tuple(each.names): each for each in found.influence.inputs}
+    assert len(looked_at) == 7 and ("copy", "its copy") in looked_at
+    assert {names for names, each in looked_at.items() if each.matters} == {
+        ("decides",),
+        ("copy", "its copy"),
+        ("letter",),
+    }
+    drops = [each.drop.mean or 0.0 for each in found.influence.inputs]
+    assert drops == sorted(drops, reverse=True) and found.influence.inputs[0].names == ["decides"]
+    drawn = {each.name: each.points for each in found.influence.dependence}
+    assert len(drawn) == SHOWN_INPUTS
+    means = [point.mean for point in drawn["decides"]]
+    assert means == sorted(means) and means[0] < 0.2 < 0.8 < means[-1]
+
+
+def test_pictures_have_no_columns_to_shuffle(tmp_path: Path) -> None:
+    spec = {"data": {"source": "digits", "rows": 200}, "model": "linear", "train": LONG}
+    assert judged(tmp_path, spec)[1].influence is None
 
 
 def test_nothing_shipped_leaves_nothing(tmp_path: Path) -> None:

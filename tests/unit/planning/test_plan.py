@@ -95,8 +95,8 @@ def test_accuracy_does_not_decide_where_nearly_all_rows_are_of_one_class(
 
 def test_the_commonest_class_is_that_of_the_training_rows() -> None:
     rows = np.r_[np.arange(0, 150, 3), [1, 2]]
-    assert Commonest.of(dataset(), rows) == Commonest("a", 50 / 52)
-    assert Commonest.of(dataset(classes=None), rows) is None
+    assert Commonest.among(dataset(), rows) == Commonest("a", 50 / 52)
+    assert Commonest.among(dataset(classes=None), rows) is None
 
 
 # --- recipes -------------------------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ def test_the_threshold_is_said_with_how_far_it_moves() -> None:
     assert "Resamples" not in tables.threshold(replace(verdict(), operating_point=fixed))
 
 
+def test_an_interval_that_few_positives_chose_says_little() -> None:
+    for positives, little in ((4, True), (5, False)):
+        own = replace(verdict(), operating_point=replace(POINT, positives=positives))
+        assert ("says little" in tables.threshold(own)) == little
+
+
 def test_each_way_to_decide_is_set_against_the_shipped_model() -> None:
     said = tables.costs(verdict())
     assert said.count("<tr") == 4 and "bad for every row" in said

@@ -214,6 +214,18 @@ def test_residuals_of_an_older_run_are_said_to_be_missing(tmp_path: Path) -> Non
     assert "did not record it" in text(PARTS["residuals by input"](replace(run, inspection=other)))
 
 
+def test_inputs_that_matter_stand_in_groups_and_are_no_causes(tmp_path: Path) -> None:
+    shown = PARTS["inputs that matter"](made(tmp_path, "binary"))
+    said = text(shown)
+    assert "Shuffled, they make the model worse: age, fare." in said and "These are not causes" in said
+    assert "Left out: 4 inputs" in said
+    assert [chart["description"] for chart in charts(shown)] == [
+        "How much worse the model does where an input is shuffled: age, fare 0.110 [0.040, 0.180] comes first",
+        "Probability of port along age: from 0.2000 to 0.6000",
+        "Probability of port along port: from 0.4000 to 0.4000",
+    ]
+
+
 def test_without_a_shipped_model_a_sentence_stands_there(binary: Run) -> None:
     assert binary.verdict is not None
     for verdict in (None, replace(binary.verdict, shipped=None)):

@@ -1,0 +1,173 @@
+"""Which inputs the shipped model leans on: what shuffling each costs, and how the answers follow the first few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tasks.evaluation.association import alike
+from tasks.evaluation.intervals import Array
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.permutation import REPEATS, drop
+from tasks.evaluation.predicted import Predicted
+from tasks.evaluation.residuals import FEWEST, by_input
+from tasks.inputs.prepared import Prepared
+from tasks.records.inspection import Dependence, DependencePoint, ImportantInput, Influence
+from tasks.records.verdict import Verdict
+
+ROWS = 1000
+INPUTS = 30
+SHOWN = 3
+CURVES = 300
+"""Rows whose answers a partial dependence averages."""
+
+POINTS = 20
+_TAIL = 0.025  # of the rows, at either end of a number's range, which is not drawn
+
+Answer = Callable[[pd.DataFrame], Array]
+"""From raw rows to probabilities `[rows, classes]`, or values `[rows]`."""
+
+
+def influence(prepared: Prepared, verdict: Verdict, predicted: Predicted, answer: Answer) -> Influence | None:
+    """Of the shipped model, on at most `ROWS` of the judged rows; None where the inputs are no columns, or too few
+    rows.
+
+    Args:
+        predicted: What the model answers for the judged rows.
+        answer: The model.
+    """
+    dataset = prepared.dataset
+    names = dataset.numbers + dataset.categories + dataset.texts
+    if not names:
+        return None
+    table, predicted = rows_of(prepared, predicted)
+    if len(table) < 2 * FEWEST:
+        return None
+    chosen = np.sort(np.random.default_rng(0).permutation(len(table))[:ROWS])
+    table, predicted = table.iloc[chosen].reset_index(drop=True), predicted.at(chosen)
+    column, of = _spoken_of(prepared, predicted)
+    looked_at = _first(names, table, _column(answer(table), column))
+    groups = alike(table[looked_at])
+    found = [_importance(prepared, verdict, predicted, answer, table, group, len(groups)) for group in groups]
+    found.sort(key=lambda each: -(each.drop.mean or 0.0))
+    leading = [name for each in found if (each.drop.mean or 0.0) > 0 for name in each.names]
+    drawn = [name for name in leading if name not in dataset.texts][:SHOWN]
+    few = table.iloc[:CURVES]
+    return Influence(
+        metric=verdict.metric,
+        rows=len(table),
+        inputs=found,
+        left_out=len(names) - len(looked_at),
+        dependence=[each for name in drawn if (each := _dependence(name, few, answer, column)) is not None],
+        of=of,
+    )
+
+
+def rows_of(prepared: Prepared, predicted: Predicted) -> tuple[pd.DataFrame, Predicted]:
+    """The inputs of the predicted rows; of streamed data of those that are in memory."""
+    dataset = prepared.dataset
+    if dataset.streamed is None:
+        return dataset.table.iloc[predicted.rows], predicted
+    sample = dataset.streamed.sample
+    predicted = predicted.at(np.flatnonzero(np.isin(predicted.rows, sample)))
+    return dataset.table.iloc[np.searchsorted(sample, predicted.rows)], predicted
+
+
+def _first(names: Sequence[str], table: pd.DataFrame, answers: Array) -> list[str]:
+    """Of too many inputs those that go with the answers most, each looked at alone."""
+    if len(names) <= INPUTS:
+        return list(names)
+    found = {name: by_input(name, table[name], answers, 0.95) for name in names}
+    strength = {name: each.association if each else 0.0 for name, each in found.items()}
+    return sorted(sorted(names, key=lambda name: -strength[name])[:INPUTS], key=list(names).index)
+
+
+def _importance(
+    prepared: Prepared,
+    verdict: Verdict,
+    predicted: Predicted,
+    answer: Answer,
+    table: pd.DataFrame,
+    group: list[str],
+    looked_at: int,
+) -> ImportantInput:
+    metric, deciding = METRICS[verdict.metric], prepared.deciding
+    threshold = verdict.operating_point.threshold if verdict.operating_point else None
+    rng = np.random.default_rng(0)
+    shuffles = []
+    for _ in range(REPEATS):
+        order = rng.permutation(len(table))
+        shuffles.append(table.assign(**{name: table[name].to_numpy()[order] for name in group}))
+    answers = answer(pd.concat(shuffles, ignore_index=True))
+    read = [
+        deciding.answers(predicted.target, each, predicted.rows, threshold).read_by(metric)
+        for each in (answer(table), *np.split(answers, REPEATS))
+    ]
+    found = drop(
+        metric,
+        predicted.target,
+        read[0],
+        read[1:],
+        1 - (1 - verdict.confidence) / looked_at,
+        groups=predicted.groups,
+        positive=deciding.positive,
+        prior=deciding.prior,
+    )
+    return ImportantInput(names=group, drop=found.estimate(), matters=found.low is not None and found.low > 0)
+
+
+def _spoken_of(prepared: Prepared, predicted: Predicted) -> tuple[int | None, str | None]:
+    """The class whose probability is drawn: that of interest, else the commonest; None and None for values."""
+    classes = prepared.dataset.classes
+    if classes is None:
+        return None, None
+    positive = prepared.deciding.positive
+    column = int(np.bincount(predicted.target).argmax()) if positive is None else positive
+    return column, classes[column]
+
+
+def _column(answers: Array, column: int | None) -> Array:
+    return answers if column is None else answers[:, column]
+
+
+def _dependence(name: str, table: pd.DataFrame, answer: Answer, column: int | None) -> Dependence | None:
+    """Partial dependence (Friedman 2001, Ann. Stat. 29:1189), with the spread of centred individual curves (Goldstein
+    et al. 2015, JCGS 24:44). None where the input has one value only."""
+    values = _grid(table[name])
+    if len(values) < 2:
+        return None
+    number = pd.api.types.is_numeric_dtype(table[name])
+    dtype = np.float64 if number else table[name].dtype
+    same = [pd.Series([value] * len(table), index=table.index, dtype=dtype) for value in values]
+    copies = [table.assign(**{name: each}) for each in same]
+    answers = _column(answer(pd.concat(copies, ignore_index=True)), column).reshape(len(values), len(table))
+    means = answers.mean(axis=1)
+    around = answers - answers.mean(axis=0) + answers.mean()
+    low, high = np.quantile(around, [0.25, 0.75], axis=1)
+    return Dependence(
+        name=name,
+        points=[
+            DependencePoint(
+                at=value if isinstance(value, float) else None,
+                name=value if isinstance(value, str) else None,
+                mean=float(means[at]),
+                low=float(low[at]),
+                high=float(high[at]),
+            )
+            for at, value in enumerate(values)
+        ],
+    )
+
+
+def _grid(values: pd.Series) -> list[float] | list[str]:
+    """Even steps of a number's rows, without its tails; of a category the values that many rows share."""
+    known = values.dropna()
+    if known.empty:
+        return []
+    if pd.api.types.is_numeric_dtype(values):
+        steps = np.quantile(known.to_numpy(np.float64), np.linspace(_TAIL, 1 - _TAIL, POINTS))
+        return [float(value) for value in np.unique(steps)]
+    counts = known.value_counts()
+    return [str(value) for value in counts[counts >= min(FEWEST, len(known) // 4)].index[:POINTS]]
