@@ -185,6 +185,8 @@ def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) 
         plan = steps.search(run, plan, prepared, searched)
     del searched  # whose folds take memory
     steps.train(run, plan, prepared)
+    if run.spec.train.stabilise:
+        steps.stabilise(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)
 

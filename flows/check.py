@@ -135,6 +135,8 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     console.print(f"reused: {marked(reused or 'nothing')}")
     if plan.cost.memory_bytes:
         console.print(f"estimated memory at its peak: about {gigabytes(plan.cost.memory_bytes)}")
+    if plan.spec["train"]["stabilise"]:
+        console.print("after it, recipes with a diagnosis are repaired: most of a ladder takes a few times as long")
     console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
 
 
@@ -247,6 +249,12 @@ def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: Se
     on = f"{search.folds} folds" if search.folds else "the validation part"
     seeds = f"{search.seeds} seed{'s' if search.seeds > 1 else ''}"
     console.print(f"\n[bold]search[/] {searching.trials:,} trials, {seeds} on {on}")
+    if searching.range_tests:
+        test = searching.range_tests
+        console.print(
+            f"before it, range tests find learning rates to search: {test.trials:,} short trials, "
+            f"about {test.seconds:,.0f} s"
+        )
     for recipe in search.recipes:
         console.print(
             f"  {recipe.recipe_id}  {marked(recipe.recipe)}: {recipe.method}, {recipe.trials} settings, "
@@ -267,14 +275,20 @@ def _searched(dimension: SearchedDimension) -> str:
     """`learning_rate: 0.0001 to 1, logarithmic (the optimizer's own range)`."""
     if isinstance(dimension, SearchedChoices):
         values = "one of " + ", ".join(map(str, dimension.choices))
+    elif dimension.tested:
+        return f"{dimension.name}: a range that a range test finds before the search, logarithmic{_when(dimension)}"
     else:
         values = f"{written(dimension.low)} to {written(dimension.high)}"
         values += ", logarithmic" if dimension.log else ""
         values += ", whole numbers" if dimension.integer else ""
         values += f" in steps of {written(dimension.step)}" if dimension.step else ""
     own = " (the optimizer's own range)" if dimension.owned else ""
+    return f"{dimension.name}: {values}{own}{_when(dimension)}"
+
+
+def _when(dimension: SearchedDimension) -> str:
     when = " and ".join(f"{name} is {' or '.join(map(str, of))}" for name, of in dimension.when.items())
-    return f"{dimension.name}: {values}{own}" + (f", where {when}" if when else "")
+    return f", where {when}" if when else ""
 
 
 def _show_stacks(console: Console, stacks: Sequence[PlannedStack]) -> None:

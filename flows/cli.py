@@ -111,6 +111,21 @@ def check(
         show_check(checked, text, overrides or [], path.parent, _home(home), defaults=defaults)
 
 
+@app.command("lr-range")
+def lr_range(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
+    """Find which learning rates are worth searching for each recipe: short trainings, a table, a page with a chart."""
+    from flows.disk import check_writable, disk_faults
+    from tasks.spec.load import at_lines
+
+    checked, text, path = _load(spec, overrides)
+    check_writable(_home(home))
+    with disk_faults(_home(home)), at_lines(path.name, text):
+        _check_table(checked, path.parent, _home(home))
+        from flows.lr_range import show_ranges
+
+        show_ranges(checked, text, overrides or [], path.parent, _home(home))
+
+
 @app.command()
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A data file, or a folder of images or sounds.")],

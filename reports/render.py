@@ -76,7 +76,7 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     started = time.monotonic()
     run = Path(run).resolve()
     if stopped.can_be_shown(run):
-        short = _headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
+        short = headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
         path = write_text(run / "report.html", short)
         return Rendered(path, "pandoc", round(time.monotonic() - started, 3), ())
     plan = read_run(run).plan
@@ -87,7 +87,7 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     way: Literal["quarto", "pandoc"] = "pandoc" if page is None else "quarto"
     if page is None:
         page, failures = _by_pandoc(document, run)
-    path = write_text(run / "report.html", _headed(page, plan.experiment, plan.description))
+    path = write_text(run / "report.html", headed(page, plan.experiment, plan.description))
     return Rendered(path, way, round(time.monotonic() - started, 3), tuple(warnings), tuple(failures))
 
 
@@ -96,7 +96,7 @@ def outside_references(page: str) -> list[str]:
     return [address for found in _FETCHES.finditer(page) if (address := found[1] or found[2])]
 
 
-def _headed(page: str, experiment: str, description: str) -> str:
+def headed(page: str, experiment: str, description: str) -> str:
     """The page with the experiment's name as its title and heading, and the description below that. Put in when no
     renderer reads it any more: Quarto expands shortcodes in front matter, whatever is escaped there."""
     name = safe(experiment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.errors import BadInput
 from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan
+from tasks.records.repairs import Repairs
 from tasks.records.tables import TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -32,6 +33,7 @@ class Run:
         trials, metrics, curves, predictions, splits, settings: The tables of `tasks.records.tables`.
         renderer: What makes the report of it.
         inspection: None where no model was shipped, or by a version that did not write it.
+        repairs: None where the spec asks for none.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Run:
     settings: pd.DataFrame
     renderer: str = ""
     inspection: Inspection | None = None
+    repairs: Repairs | None = None
 
 
 def read_run(folder: Path | str, renderer: str = "") -> Run:
@@ -84,6 +87,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         settings=_table(folder, "settings"),
         renderer=renderer,
         inspection=Inspection.read_if_there(folder),
+        repairs=Repairs.read_if_there(folder),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import figures, saving, shipped, tables
+from reports import diagnosis, figures, repairs, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -230,6 +230,12 @@ SECTIONS: dict[str, Section] = {
         shown=lambda run: bool(run.previews or (run.verdict and run.verdict.augmentation)),
     ),
     "learning curves": Section("Learning curves", "learning-curves", {"learning curves": _learning_curves}),
+    "diagnosis": Section(
+        "Diagnosis",
+        "diagnosis",
+        {"diagnosis": diagnosis.diagnoses, "repairs": repairs.repairs},
+        shown=lambda run: bool(run.verdict and len(run.curves)),
+    ),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
     "costs": Section(
         "Threshold and costs",

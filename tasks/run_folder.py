@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from tasks.errors import BadInput, Locked
 
-Stage = Literal["load", "split", "validate", "plan", "search", "train", "evaluate", "judge", "report"]
+Stage = Literal["load", "split", "validate", "plan", "search", "train", "stabilise", "evaluate", "judge", "report"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """A run's stages, in order."""
 

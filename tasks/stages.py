@@ -1,6 +1,7 @@
 """The stages of a run in order, as plain functions over a run folder. Each is one Prefect task (see `steps`).
 
-load -> split -> validate -> plan -> search (where something is tuned) -> train -> evaluate -> judge -> report
+load -> split -> validate -> plan -> search (where something is tuned) -> train -> stabilise (where the spec says so) ->
+evaluate -> judge -> report
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.execution.aside import Train
 from tasks.execution.baselines import train_baselines
 from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
+from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import collect, counted_alike, kept_estimator, kept_weights
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
+from tasks.execution.stabilising import Workshop
 from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
@@ -40,13 +44,16 @@ from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
-from tasks.records.plan import Cost, Plan, Probe, Recipe, SearchCost, counts_alike
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost, counts_alike
+from tasks.records.repairs import Repairs
+from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import AgainstChampion, Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import Spec, implied_task
 
+REPAIRED = "repaired.yaml"
 Bytes = Callable[[int, int | None], None]
 
 
@@ -104,11 +111,13 @@ class Searching:
 
     Args:
         by_fold: What its trials learn from: the folds, or the run's own parts under None.
-        first: The first round's stacks, where they were needed to plan it.
+        tests: Where ranges are to be found first; until then the searches have the optimizers' own.
+        first: The first round's stacks, where they were needed to plan it and no range test changes it.
     """
 
     tuning: Tuning
     by_fold: dict[int | None, Prepared]
+    tests: RangeTests | None = None
     first: Divided | None = None
 
 
@@ -129,8 +138,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     elif earlier:
         laid_out = replace(laid_out, cost=earlier.cost)
     else:
-        cost, first = _with_search(laid_out.cost, searched.tuning)
-        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=first)
+        cost, first = _with_search(laid_out.cost, searched.tuning, searched.tests)
+        laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
 
@@ -178,10 +187,16 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: Cost, tuning: Tuning) -> tuple[Cost, Divided]:
+def _with_search(cost: Cost, tuning: Tuning, tests: RangeTests | None) -> tuple[Cost, Divided]:
     """The expected cost of a plan, its search included; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
-    searching = SearchCost(trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks)
+    testing = None
+    if tests:
+        testing = RangeTestCost(tests.trials, round(tests.divide().seconds, 1))
+        seconds += testing.seconds
+    searching = SearchCost(
+        trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks, range_tests=testing
+    )
     with_search = replace(cost, seconds=round(cost.seconds + seconds, 1), search=searching)
     return with_search, divided
 
@@ -209,25 +224,44 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
-    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold)
+    tested = asking(searches)
+    tests = RangeTests(tested, context, key) if tested else None
+    return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold, tests)
+
+
+def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
+    """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
+    context = _context(laid_out, prepared)
+    return RangeTests(laid_out.recipes, context, context.key(run.spec)).run(
+        run.folder, _trainer(run, prepared), progress
+    )
 
 
 def search(
     run: Run, laid_out: Plan, prepared: Prepared, searched: Searching, progress: StackProgress | None = None
 ) -> Plan:
-    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`."""
+    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`. Before it, the
+    ranges that are to be found by range tests."""
 
     def train(job: Job, report: StackProgress | None) -> None:
         train_trials(job, searched.by_fold, run.folder, run.home, report)
 
-    found = run_search(searched.tuning, run.folder, train, progress, searched.first)
+    tests = searched.tests.run(run.folder, train, progress) if searched.tests else []
+    by_recipe = {each.recipe_id: each for each in tests}
+    tuning = replace(searched.tuning, searches=[ranged(each, by_recipe) for each in searched.tuning.searches])
+    found = run_search(tuning, run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
     earlier = Plan.read(run.folder)
     complete = _laid_out(run, prepared, found.recipes, earlier.probe).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
-        search=replace(complete.search, stacks=found.stacks),
+        search=replace(
+            complete.search,
+            recipes=[each.planned() for each in tuning.searches],
+            stacks=found.stacks,
+            range_tests=tests or None,
+        ),
         cost=replace(complete.cost, search=laid_out.cost.search),
     )
     complete.write(run.folder)
@@ -238,6 +272,42 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
     train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress)
+
+
+def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
+    """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
+    No test row is looked at."""
+    repairs = workshop(run, laid_out, prepared, progress).repair()
+    repairs.write(run.folder)
+    (run.folder / REPAIRED).unlink(missing_ok=True)
+    for each in repairs.recipes:
+        if each.recipe_id == repairs.written:
+            recipe = next(one for one in laid_out.recipes if one.recipe_id == each.recipe_id)
+            repaired = replace(recipe, settings=dict(each.settings or {}))
+            text = winner_spec(run.spec, repaired, run.base, name=REPAIRED, said="repaired it")
+            write_text(run.folder / REPAIRED, text)
+    return repairs
+
+
+def workshop(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Workshop:
+    """Where the recipes of a run, whose final trials are trained, are repaired."""
+    from tasks.evaluation.baselines import Constant
+
+    target, rows = prepared.dataset.target, prepared.rows
+    constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], prepared.dataset.classes)
+    context = _context(laid_out, prepared)
+    return Workshop(laid_out, context, context.key(run.spec), constant, run.folder, _trainer(run, prepared), progress)
+
+
+def _context(laid_out: Plan, prepared: Prepared) -> PlanContext:
+    """What trials beside the plan's are planned on: the run's own parts."""
+    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
+    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], _resampled(prepared), prepared.lengths)
+    return PlanContext(dataset, {None: rows}, laid_out.metrics, decides=laid_out.decides or Decides())
+
+
+def _trainer(run: Run, prepared: Prepared) -> Train:
+    return lambda job, report: train_trials(job, prepared, run.folder, run.home, report)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

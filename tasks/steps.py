@@ -34,6 +34,7 @@ from tasks.dataset import Dataset
 from tasks.inputs.prepared import Prepared
 from tasks.memory import give_back
 from tasks.records.plan import Plan
+from tasks.records.repairs import Repairs
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 from tasks.runs import Run
@@ -159,6 +160,16 @@ def train(run: Run, laid_out: Plan, prepared: Prepared) -> None:
             artifact.update(what, done / total)
 
         stages.train(run, laid_out, prepared, report)
+
+
+@_stage
+def stabilise(run: Run, laid_out: Plan, prepared: Prepared) -> Repairs:
+    with _running(run, "stabilise") as say:
+
+        def report(what: str, done: int, total: int) -> None:
+            say(what, done / total)
+
+        return stages.stabilise(run, laid_out, prepared, report)
 
 
 @_stage

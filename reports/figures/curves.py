@@ -34,7 +34,6 @@ def learning_curves(
     recipe that diverged leaves the chart at the top.
     """
     recipes = recipes_of(plan, verdict)
-    over_seeds = aggregate(in_epochs(curves, plan), trials, list(recipes.looks))
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
     wanted = {
         f"val_{plan.metric}": f"{title(plan.metric, titles_of(plan))}, validation",
@@ -42,6 +41,7 @@ def learning_curves(
         "train_loss": "Loss, training",
         "learning_rate": "Learning rate",
     }
+    over_seeds = aggregate(in_epochs(curves[curves["name"].isin(wanted)], plan), trials, list(recipes.looks))
     charts = {}
     for name, words in wanted.items():
         found = over_seeds[over_seeds["name"] == name]

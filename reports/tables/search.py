@@ -16,12 +16,14 @@ from tasks.evaluation import wording
 from tasks.evaluation.rounding import MISSING, fixed, places
 from tasks.evaluation.wording import listing
 from tasks.records.plan import Plan
-from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
+from tasks.records.search_plan import RangeTest, SearchedChoices, SearchedDimension, SearchedRange, SearchPlan
 from tasks.records.search_verdict import BestSetting, Edge, SearchedRecipe, SearchVerdict
 from tasks.records.verdict import Estimate, Verdict
 from tasks.search.methods import METHODS
+from tasks.search.range_test import FALL, RATES_A_DECADE
 
 _OWN = "the optimizer's own"
+_FOUND = "found by a range test"
 
 
 def search(plan: Plan, verdict: Verdict | None) -> str:
@@ -31,8 +33,42 @@ def search(plan: Plan, verdict: Verdict | None) -> str:
         return ""
     return raw(
         f"<p>{_budget(found, verdict.search if verdict else None, titles_of(plan))}</p>"
+        + _tested(found.range_tests or ())
         + fold("What was searched", _ranges(found))
     )
+
+
+def _tested(tests: Sequence[RangeTest]) -> Html:
+    """Where the ranges of learning rates were found by range tests: how, and what was found."""
+    if not tests:
+        return Html("")
+    return Html(f"<p>{safe(HOW_TESTED.format(rates=RATES_A_DECADE, seeds=tests[0].seeds))}</p>{range_tests(tests)}")
+
+
+HOW_TESTED = (
+    "Before the search, range tests found which learning rates to search: each recipe was trained for a short time at "
+    "{rates} rates a decade, under {seeds} seeds, on training rows. A rate is good where the loss on the validation "
+    f"rows falls by at least {FALL:.0%} of the largest fall; the range is the stretch of good rates around the best "
+    "one (after Smith 2015). It reaches further down, by as many times as the whole training is longer than the test, "
+    "since so long a training gets as far with a lower rate."
+)
+
+
+def range_tests(tests: Sequence[RangeTest]) -> Html:
+    """What each range test found."""
+    rows = [
+        (
+            named(each.recipe),
+            MISSING if each.best is None else setting(each.best),
+            f"{setting(each.low)} to {setting(each.high)}" + ("" if each.best else " (the optimizer's own)"),
+            f"{setting(each.rates[0])} to {setting(each.rates[-1])}",
+            count(sum(loss is None for loss in each.losses)),
+            count(each.epochs),
+        )
+        for each in tests
+    ]
+    head = ["Recipe", "#Best rate seen", "Range", "Rates tried", "#Diverged", "#Epochs of each"]
+    return table(head, rows, caption="Learning-rate range tests", lists="recipes")
 
 
 def _budget(search: SearchPlan, judged: SearchVerdict | None, titles: Mapping[str, str]) -> Html:
@@ -70,7 +106,8 @@ def _ranges(search: SearchPlan) -> Html:
             alike.setdefault(repr(dimension), (dimension, []))[1].append(each.recipe_id)
     rows = []
     for dimension, having in sorted(alike.values(), key=lambda pair: pair[0].name):
-        whose_range = Html(f"<b>{safe(_OWN)}</b>") if dimension.owned else safe("the spec's")
+        tested = isinstance(dimension, SearchedRange) and dimension.tested
+        whose_range = Html(f"<b>{safe(_OWN)}</b>") if dimension.owned else safe(_FOUND if tested else "the spec's")
         whose = "all" if len(having) == len(recipes) else listing([recipes[each] for each in having], most=6)
         active = " and ".join(
             f"{name} is {listing([setting(value) for value in values], most=6, last='or')}"

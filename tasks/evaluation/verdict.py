@@ -20,6 +20,7 @@ from tasks.evaluation.augmentation import effects
 from tasks.evaluation.baselines import CONSTANT_ANSWERS, Constant
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, compare_with_each
 from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
+from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fairness_price import fairness_prices
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
@@ -113,6 +114,7 @@ def judge(
     )
     judged = replace(judged, findings=findings)
     verdict = _verdict(plan, judged, test_evaluations)
+    verdict = replace(verdict, diagnoses=diagnosed(plan, tables, constant, candidates))
     if verdict.shipped and slicings:
         verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
     if len(classes.names) != 2 or verdict.shipped is None:

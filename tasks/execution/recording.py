@@ -140,6 +140,11 @@ def record(
         for outcome in outcomes
         for epoch, step, name, value in outcome.curves
     ]
+    curves += [
+        {"trial_id": outcome.trial.trial_id, "epoch": epoch, "step": step, "layer": layer, "name": name, "value": value}
+        for outcome in outcomes
+        for epoch, step, layer, name, value in outcome.signals
+    ]
     metrics: list[dict[str, Any]] = []
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id

@@ -86,7 +86,7 @@ class _Training:
         needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
         self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
-        if all(trial.stage == "search" for trial in job.trials):  # which the validation part alone decides
+        if all(trial.stage != "final" for trial in job.trials):  # which the validation part alone decides
             self._arrays = {
                 fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
             }
@@ -175,11 +175,15 @@ class _Training:
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
         elif stack.stacked:
-            outcomes = train_stack(trials, arrays, xla=stack.xla, progress=note)
+            outcomes = train_stack(trials, arrays, xla=stack.xla, signals=self._looks(stack), progress=note)
         else:
-            outcomes = train_fit(trials, arrays, progress=note)
+            outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
         record(self._run, stack, outcomes, self._job, self._prepared, searched)
         self._board.note(stack, 1.0)
+
+    def _looks(self, stack: PlannedStack) -> bool:
+        """Whether a diagnosis will be made of a stack's trials: of those that a search tries, no signals are kept."""
+        return all(self._planned[each].stage != "search" for each in stack.trials)
 
     # -- for searches --
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tasks.dataset import VAL
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.tried import Tried, ranked, read_settings
+from tasks.execution.aside import Train
 from tasks.execution.recording import LOSS, folder_of, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
@@ -39,9 +40,6 @@ from tasks.search.method import Observation
 from tasks.search.methods import METHODS
 from tasks.search.space import Setting
 from tasks.training.optimizers import OPTIMIZERS
-
-Train = Callable[[Job, StackProgress | None], None]
-"""Trains the stacks of a job whose results are not there yet."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written
 
 
-def winner_spec(spec: Spec, recipe: Recipe, base: Path) -> str:
+def winner_spec(spec: Spec, recipe: Recipe, base: Path, *, name: str = "winner.yaml", said: str = "chose it") -> str:
     """YAML, with every value written out.
 
     Args:
+        name: Of the file.
+        said: What the run did with the recipe, after "as the run".
         recipe: With what a search chose for it.
         base: The folder that the spec's relative paths start from; in the result they are absolute.
     """
@@ -28,8 +30,8 @@ def winner_spec(spec: Spec, recipe: Recipe, base: Path) -> str:
         "data": written["data"] | {"source": _absolute(spec.data.source, base)},
     }
     del document["compare"], document["tune"]
-    parse_spec(document, "winner.yaml")
-    head = f"# {recipe.recipe}, as the run chose it: bakeoff run winner.yaml trains it again.\n"
+    parse_spec(document, name)
+    head = f"# {recipe.recipe}, as the run {said}: bakeoff run {name} trains it again.\n"
     return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 

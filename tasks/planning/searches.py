@@ -132,12 +132,25 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
         _refuse_for_gradient(recipe, space)
         space = without_steps(space)
     elif METHODS[method].listed:
+        _refuse_untested(space)
         space = on_a_grid(space)
         points = _points(space)
         trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
+
+
+def _refuse_untested(space: Space) -> None:
+    for dimension in space:
+        if dimension.tested:
+            raise BadInput(
+                "a grid's points are laid out before a range test is done",
+                where=f"tune.space.{dimension.name}",
+                got="range-test",
+                accepted="a list of choices, low and high, or auto",
+                remedy="or use another method, such as random",
+            )
 
 
 def _most_epochs(recipe: Recipe, space: Space) -> int:

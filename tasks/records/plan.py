@@ -149,13 +149,26 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True)
+class RangeTestCost:
+    """Trials of all range tests, and the seconds expected."""
+
+    trials: int
+    seconds: Number
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchCost:
-    """What a search is expected to cost: trials, seconds, and the stacks of its first round."""
+    """What a search is expected to cost: trials, seconds, and the stacks of its first round.
+
+    Args:
+        range_tests: Where its ranges are found by range tests, what these cost; `seconds` holds theirs too.
+    """
 
     trials: int
     seconds: Number
     first_wave: Sequence[PlannedStack]
+    range_tests: Annotated[RangeTestCost | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from tasks.records.documents import Number
+from tasks.records.documents import OMITTED, Number
 from tasks.records.stacks import PlannedStack
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedRange:
-    """A dimension over a range, as `tasks.search.space` has it."""
+    """A dimension over a range, as `tasks.search.space` has it; before a range test, the optimizer's own."""
 
     name: str
     low: Number
@@ -22,6 +22,7 @@ class SearchedRange:
     step: Number | None = None
     when: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     owned: bool = False
+    tested: Annotated[bool | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,30 @@ class PlannedSearch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RangeTest:
+    """What a learning-rate range test found of one recipe (rule and source: `tasks.search.range_test`).
+
+    Args:
+        epochs: Of each trial, of which there is one for each rate and seed.
+        rates: Those that were tried, rising.
+        losses: Of each rate, the validation loss after these epochs, mean over seeds; None where one diverged.
+        best: The rate of the least loss; None where no rate lowered the loss.
+        low, high: The suggested range; where no rate lowered the loss, the optimizer's own.
+    """
+
+    recipe_id: str
+    recipe: str
+    optimizer: str
+    epochs: int
+    seeds: int
+    rates: Sequence[Number]
+    losses: Sequence[Number | None]
+    best: Number | None
+    low: Number
+    high: Number
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
     """plan.json's `search`.
 
@@ -77,6 +102,7 @@ class SearchPlan:
         metric: What settings are scored by.
         cost: `seconds` where settings are judged by time too.
         stacks: Those that were trained; empty until the search is done.
+        range_tests: Where learning rates are searched in the range that a test found; None until it is done.
     """
 
     method: str
@@ -88,6 +114,7 @@ class SearchPlan:
     cost: str | None
     recipes: Sequence[PlannedSearch]
     stacks: Sequence[PlannedStack]
+    range_tests: Annotated[Sequence[RangeTest] | None, OMITTED] = None
 
     @property
     def sign(self) -> int:

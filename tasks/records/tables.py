@@ -161,10 +161,11 @@ CURVES = Table(
     "curves",
     {
         "trial_id": _text,
-        "epoch": _int,  # 1 = during or after the first epoch
-        "step": _int,  # from 1; an epoch may hold several evaluations
+        "epoch": _int,  # 1 = during or after the first epoch; 0 = before it
+        "step": _int,  # from 1 (0 = before the first); an epoch may hold several evaluations
         "layer": _text,  # null = whole model
-        "name": _text,  # train_loss, val_loss, val_accuracy, learning_rate, ...
+        "name": _text,  # train_loss, val_loss, val_accuracy, learning_rate, ...; of final trials also
+        # grad_norm, update_ratio, dead_units, saturation, activation_std, ...: tasks/training/signals.py lists them
         "value": _float,
     },
 )

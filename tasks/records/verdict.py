@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.records.diagnosis import DiagnosedRecipe
 from tasks.records.documents import OMITTED, RunDocument
 from tasks.records.search_verdict import SearchVerdict
 
@@ -429,6 +430,7 @@ class Verdict(RunDocument):
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
+        diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
         fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
         champion: Where the experiment has one and a model was shipped.
@@ -461,6 +463,7 @@ class Verdict(RunDocument):
     next: Sequence[str]
     rules: Annotated[Sequence[DecisionRule] | None, OMITTED] = None
     slices: Annotated[Sequence[JudgedSlicing] | None, OMITTED] = None
+    diagnoses: Sequence[DiagnosedRecipe] = ()
     fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
     champion: Annotated[AgainstChampion | None, OMITTED] = None

@@ -111,6 +111,7 @@ class Dimension:
         when: Active only where each of these dimensions, which come before it, is active and has one of these values.
         shapes: Trials that differ in it can't share a stack.
         owned: The range is the optimizer's own, not the author's.
+        tested: The range is to be found, or was found, by a range test.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Dimension:
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     shapes: bool = False
     owned: bool = False
+    tested: bool = False
 
     def active(self, setting: Setting) -> bool:
         return all(name in setting and setting[name] in values for name, values in self.when.items())

@@ -412,6 +412,9 @@ class Train(Frozen):
     )
     stop_at: StopAt | None = Field(None, description="stop a trial whose validation value is good enough; None: never")
     seeds: int = Field(5, ge=1, le=1000, description="how many trials of each recipe: initial weights and batch order")
+    stabilise: bool = Field(
+        False, description="repair recipes whose training went wrong, after training; the repaired are not compared"
+    )
 
 
 class Compare(Frozen):

@@ -30,7 +30,7 @@ from tasks.spec.places import (
     whole_value,
     with_setting,
 )
-from tasks.spec.tune import Searched, Tune
+from tasks.spec.tune import RANGE_TEST, Searched, Tune
 from tasks.training.optimizers import LEARNING_RATES
 
 _SHAPES = ("batch_size", "epochs", "augmentation", "imbalance", "model")
@@ -243,6 +243,7 @@ def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
             when=when,
             shapes=place[0] in _SHAPES and not _kept_in_shape(place),
             owned=over.own,
+            tested=over.range_test,
         )
         _check_values(dimension, having[0])
         dimensions.append(dimension)
@@ -356,7 +357,10 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
     if over.low is None and over.choices is None:
         if place[-1] != "learning_rate" or place[0] != "optimizer":
             raise BadInput(
-                "has no range of its own", where=_where(name), got="auto", accepted="low and high, or a list of choices"
+                "has no range of its own",
+                where=_where(name),
+                got=RANGE_TEST if over.range_test else "auto",
+                accepted="low and high, or a list of choices",
             )
         return Range(*LEARNING_RATES[optimizer], log=True)
     if over.choices is not None:
@@ -436,6 +440,7 @@ def searched(space: Space) -> list[SearchedDimension]:
                     step=over.step,
                     when=when,
                     owned=dimension.owned,
+                    tested=dimension.tested or None,
                 )
             )
         else:

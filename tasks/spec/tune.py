@@ -48,6 +48,8 @@ Number = Annotated[Any, BeforeValidator(_number)]
 """A whole number stays one: it says that whole numbers are searched."""
 
 
+RANGE_TEST = "range-test"
+
 OTHER_WORDS = {
     **dict.fromkeys(("min", "min_value", "lower"), "low"),
     **dict.fromkeys(("max", "max_value", "upper"), "high"),
@@ -59,13 +61,16 @@ OTHER_WORDS = {
 
 class Searched(Frozen):
     """The values of one hyperparameter: a range, or choices. Short forms: a list of choices; `auto`, the optimizer's
-    own range of learning rates."""
+    own range of learning rates; `range-test`, the range that a learning-rate range test finds before the search."""
 
     low: Number | None = Field(None, description="the lower end of a range; whole numbers if both ends are")
     high: Number | None = Field(None, description="the upper end, included")
     scale: Literal["linear", "log"] = Field("linear", description="on which values are drawn evenly")
     step: Positive | None = Field(None, description="from low in such steps; None: any number between")
     choices: list[Any] | None = Field(None, min_length=1, description="the values, instead of a range")
+    range_test: bool = Field(
+        False, description="of a learning rate: its range is found by a range test before the search"
+    )
     when: dict[str, Any] = Field(
         default={}, description="searched only where these others have the given value, or one of a list of values"
     )
@@ -85,22 +90,26 @@ class Searched(Frozen):
         if self.choices is not None:
             over: dict[str, Any] = {"choices": self.choices}
         elif self.low is None:
-            over = {}
+            over = {"range_test": True} if self.range_test else {}
         else:
             over = {"low": self.low, "high": self.high, "scale": self.scale}
             over |= {} if self.step is None else {"step": self.step}
         if self.when:
             return {**over, "when": self.when}
+        if self.range_test:
+            return RANGE_TEST
         return self.choices if self.choices is not None else over or "auto"
 
     @property
     def own(self) -> bool:
         """Whether the range is the optimizer's."""
-        return self.low is None and self.choices is None
+        return self.low is None and self.choices is None and not self.range_test
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         ends = [name for name in ("low", "high") if getattr(self, name) is not None]
+        if self.range_test and (self.choices is not None or ends or self.step is not None or self.scale != "linear"):
+            raise problem("a range test finds the range itself", accepted=RANGE_TEST, suffix="range_test")
         if self.choices is not None and (ends or self.step is not None or self.scale != "linear"):
             raise problem("has both a range and choices", accepted="low and high, or choices", suffix="choices")
         if len(ends) == 1:
@@ -147,17 +156,21 @@ def _searched(value: Any) -> Any:
     """The short forms written out."""
     if value == "auto":
         return {}
+    if value == RANGE_TEST:
+        return {"range_test": True}
     if isinstance(value, list):
         return {"choices": value}
     if isinstance(value, str | int | float):
-        raise problem("is no range", got=repr(value), accepted="{low, high, scale}, a list of choices, or auto")
+        raise problem(
+            "is no range", got=repr(value), accepted="{low, high, scale}, a list of choices, auto, or range-test"
+        )
     if isinstance(value, dict) and value and all(isinstance(each, dict | list) for each in value.values()):
         inside = [str(key) for key in value if key not in Searched.model_fields]
         if inside:
             raise problem(
                 "is no range",
                 got=f"a mapping with {', '.join(inside)}",
-                accepted="{low, high, scale}, a list of choices, or auto",
+                accepted="{low, high, scale}, a list of choices, auto, or range-test",
                 remedy="join names with a dot, such as adam.beta_1",
             )
     return value

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.training.fit_signals import FitSignals
+from tasks.training.signals import Signal, recorded_at
 from tasks.training.trial import (
     Arrays,
     ArraysByFold,
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 
 
 def train_fit(
-    trials: Sequence[Trial], arrays: Arrays | ArraysByFold, *, progress: Progress | None = None
+    trials: Sequence[Trial],
+    arrays: Arrays | ArraysByFold,
+    *,
+    signals: bool = False,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
     """Trains each trial by `Model.fit`; arguments and outcomes as in `train_stack`."""
     folds = by_fold(arrays, trials)
@@ -43,7 +49,7 @@ def train_fit(
             if progress:
                 progress(before + step, total)
 
-        outcomes.append(_fit(trial, folds[trial.fold], report))
+        outcomes.append(_fit(trial, folds[trial.fold], report, signals))
         done += trial.epochs * folds[trial.fold].steps_per_epoch(trial.batch_size)
     return outcomes
 
@@ -115,7 +121,7 @@ def _validate(model: keras.Model, arrays: Arrays) -> dict[str, float]:
     return {"val_loss": float(keras.ops.convert_to_numpy(loss).mean()) + penalty, "val_accuracy": accuracy}
 
 
-def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outcome:
+def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals: bool) -> Outcome:
     started = time.monotonic()
     steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
     total = trial.epochs * steps_per_epoch
@@ -130,13 +136,20 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None]) -> Outco
         weights = dict(enumerate(arrays.class_weights.tolist()))
     outcome = Outcome(trial)
     watch = Watch(outcome)
+    looks = FitSignals(model, trial, arrays) if signals else None
+    if looks:
+        outcome.signals += _rows_of(looks.at_start(), 0, 0)
     step = 0
     while watch.running and step < total:
         first, step = step, min(step + interval, total)
         span_rates = rates[first:step] * watch.factor
-        train_loss = _train(model, rows, range(first, step), span_rates, weights)
+        epoch = -(-step // steps_per_epoch)
+        looked = looks if recorded_at(step, interval, total) else None
+        train_loss, before = _train(model, rows, range(first, step), span_rates, weights, looked)
         values = {"train_loss": train_loss, **_validate(model, arrays), "learning_rate": float(span_rates[-1])}
-        if watch.after_evaluation(-(-step // steps_per_epoch), step, values):
+        if looked:
+            outcome.signals += _rows_of(looked.at_evaluation(before, values["val_loss"]), epoch, step)
+        if watch.after_evaluation(epoch, step, values):
             outcome.weights = model.get_weights()
         progress(step)
     if outcome.status == "ok":
@@ -169,15 +182,31 @@ class _EpochRows:
         return inputs, targets if self._labels is None else self._labels[targets]
 
 
+def _rows_of(signals: Sequence[Signal], epoch: int, step: int) -> list[tuple[int, int, str | None, str, float]]:
+    """What an outcome keeps of signals: those that are finite."""
+    rows = [(epoch, step, each.layer, each.name, float(each.values[0, 0])) for each in signals]
+    return [row for row in rows if np.isfinite(row[-1])]
+
+
 def _train(
-    model: keras.Model, rows: _EpochRows, steps: range, rates: np.ndarray, class_weights: dict[int, float] | None
-) -> float:
-    """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows."""
+    model: keras.Model,
+    rows: _EpochRows,
+    steps: range,
+    rates: np.ndarray,
+    class_weights: dict[int, float] | None,
+    looks: FitSignals | None,
+) -> tuple[float, list[np.ndarray]]:
+    """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows, and,
+    where `looks` is given, the trainable weights before the last step."""
     import keras
+
+    before: list[np.ndarray] = []
 
     class Rates(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self.model.optimizer.learning_rate.assign(rates[done + batch])
+            if looks and done + batch == len(steps) - 1:
+                before.extend(looks.weights())
 
     loss, seen, done = 0.0, 0, 0
     while done < len(steps):
@@ -196,4 +225,4 @@ def _train(
         loss += float(history.history["loss"][0]) * len(inputs)
         seen += len(inputs)
         done += stop - start
-    return loss / seen
+    return loss / seen, before

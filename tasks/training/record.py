@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from tasks.training.rectangle import Rectangle, per_trial
+from tasks.training.signals import Signal
 from tasks.training.trial import Outcome, Trial, learning_rates
 from tasks.training.watch import Watch, kept_step
 
-_PLAIN = ("status", "reason", "curves", "epochs", "steps", "best_step", "seconds")
+_PLAIN = ("status", "reason", "curves", "signals", "epochs", "steps", "best_step", "seconds")
 """Of an outcome, what is no array."""
 
 
@@ -57,6 +58,15 @@ class Record:
             of_trial = {name: float(value[s, r]) for name, value in values.items()}
             keep[s, r] = self._watches[trial.trial_id].after_evaluation(epoch, step, of_trial)
         return keep
+
+    def add_signals(self, rectangle: Rectangle, step: int, signals: Sequence[Signal]) -> None:
+        """Keeps the signals after a step of the trials that run; values that are not finite are left out."""
+        epoch = -(-step // self._steps_per_epoch)
+        for s, r, trial in rectangle.cells():
+            watch = self._watches[trial.trial_id]
+            if watch.running:
+                values = [(each.layer, each.name, float(each.values[s, r])) for each in signals]
+                watch.outcome.signals += [(epoch, step, *each) for each in values if np.isfinite(each[2])]
 
     def prune(self, reasons: Mapping[str, str]) -> None:
         """Ends trials, by id, that still run."""
@@ -107,3 +117,4 @@ class Record:
             watch.resume(seen)
             vars(watch.outcome).update(outcome)
             watch.outcome.curves = [(epoch, at, name, value) for epoch, at, name, value in watch.outcome.curves]
+            watch.outcome.signals = [tuple(each) for each in outcome["signals"]]

@@ -51,6 +51,7 @@ from tasks.training.record import Record
 from tasks.training.rectangle import Rectangle
 from tasks.training.saved import read_arrays, write_arrays
 from tasks.training.scoring import Slices
+from tasks.training.signals import StackSignals, recorded_at
 from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
 
@@ -65,6 +66,7 @@ def train_stack(
     *,
     xla: bool = True,
     dtype: str = "float32",
+    signals: bool = False,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Trains trials of one architecture, batch size and epoch budget together.
@@ -75,12 +77,13 @@ def train_stack(
         arrays: What they learn from. Those of different folds have equally many rows, of equal shape.
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
+        signals: Whether the outcomes have the signals of each layer (`signals`).
         progress: Told of steps done, between evaluations.
 
     Returns:
         The outcomes in the order of `trials`.
     """
-    stack = Stack(trials, arrays, xla=xla, dtype=dtype)
+    stack = Stack(trials, arrays, xla=xla, dtype=dtype, signals=signals)
     stack.train_until(stack.total_steps, progress)
     return stack.outcomes()
 
@@ -141,7 +144,7 @@ class Stack:
     and taken up by another process bit for bit.
 
     Args:
-        trials, arrays, xla, dtype: As for `train_stack`.
+        trials, arrays, xla, dtype, signals: As for `train_stack`.
         follow: Makes what takes the chunks and scores instead of the program alone. The stack is then not compiled
             anew without trials that stopped.
 
@@ -163,6 +166,7 @@ class Stack:
         *,
         xla: bool = True,
         dtype: str = "float32",
+        signals: bool = False,
         follow: Follow | None = None,
     ) -> None:
         import tensorflow as tf
@@ -184,6 +188,11 @@ class Stack:
         self._chunks = Chunks(feeds, self.rectangle.seeds, first.batch_size, self.interval, np.dtype(dtype))
         self._slices = self._memory()
         self._record = Record(self.trials, self.steps_per_epoch)
+        self._initial = list(weights)
+        self._signals = StackSignals(feeds, self.rectangle.seeds, np.dtype(dtype)) if signals else None
+        if self._signals:
+            seen = self._signals.at_start(self._compiled.program, self._compiled.inputs, weights)
+            self._record.add_signals(self.rectangle, 0, seen)
 
     def _compile(self) -> Compiled:
         """The program for the rectangle as it is."""
@@ -283,6 +292,10 @@ class Stack:
         if state["of"] != self._identity():
             raise ValueError(f"{path} holds a stack of other trials, compiled or rounded in another way")
         by_id = {trial.trial_id: trial for trial in self.trials}
+        places = {column[0].trial_id: place for place, column in enumerate(self.rectangle.columns)}
+        there = [places[ids[0]] for ids in state["columns"]]
+        axis = self._compiled.program.axis
+        self._initial = [_chosen(each, axis(index), there) for index, each in enumerate(self._initial)]
         columns = tuple(tuple(by_id[each] for each in column) for column in state["columns"])
         self.rectangle = Rectangle(self.rectangle.replicas, columns)
         self._compiled = self._compile()
@@ -301,12 +314,29 @@ class Stack:
     def _train_and_evaluate(self, stop: int) -> None:
         """Trains up to step `stop`, validates, and lets each trial's watch decide."""
         rates = self._record.rates(self.rectangle, self.step, stop)
-        values = {"train_loss": self._train(stop, rates), **self._validate(), "learning_rate": rates[-1]}
+        looks = self._signals is not None and recorded_at(stop, self.interval, self.total_steps)
+        losses, rows, before = np.zeros(self.rectangle.shape), 0, self.state.weights
+        for until in [stop - 1, stop] if looks else [stop]:  # the last step by itself, to see its update
+            before = self.state.weights
+            done = len(rates) - (stop - self.step)
+            lost, seen = self._train(until, rates[done:])
+            losses, rows = losses + lost, rows + seen
+        values = {"train_loss": losses / rows, **self._validate(), "learning_rate": rates[-1]}
+        if looks:
+            self._look(stop, before, values["val_loss"])
         keep = self._record.after_evaluation(self.rectangle, stop, values)
         self.state.kept = self._keep(keep)
 
-    def _train(self, stop: int, rates: np.ndarray) -> np.ndarray:
-        """Steps from where it stands to `stop`, chunk by chunk; returns each trial's mean loss over the rows, `[S, R]`.
+    def _look(self, step: int, before: list[Tensor], val_loss: np.ndarray) -> None:
+        """Keeps the signals after a step, from the weights before it and each trial's validation loss, `[S, R]`."""
+        assert self._signals is not None
+        compiled, weights = self._compiled, self.state.weights
+        seen = self._signals.at_evaluation(compiled.program, compiled.inputs, weights, self._initial, before, val_loss)
+        self._record.add_signals(self.rectangle, step, seen)
+
+    def _train(self, stop: int, rates: np.ndarray) -> tuple[np.ndarray, int]:
+        """Steps from where it stands to `stop`, chunk by chunk; returns the sum of each trial's losses over the rows,
+        `[S, R]`, and how many rows there were.
 
         Args:
             rates: Learning rates `[steps, S, R]`.
@@ -333,7 +363,7 @@ class Stack:
             total += losses.numpy()
             rows += chunk.rows
             state.step += chunk.steps
-        return total / rows
+        return total, rows
 
     def _validate(self) -> dict[str, np.ndarray]:
         """Validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
@@ -369,9 +399,9 @@ class Stack:
         self._hand_out([r for r in range(len(self.rectangle.columns)) if r not in running])
         self._record.charge(self.rectangle)
         program, state = self._compiled.program, self.state
-        weights, kept = (
+        weights, kept, self._initial = (
             [_chosen(each, program.axis(index), running) for index, each in enumerate(arrays)]
-            for arrays in (state.weights, state.kept)
+            for arrays in (state.weights, state.kept, self._initial)
         )
         slots: Slots = []
         for rule, blocks in zip(program.rules, state.slots, strict=True):

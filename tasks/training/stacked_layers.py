@@ -545,12 +545,21 @@ def forms(layers: list[StackedLayer]) -> dict[int, Form]:
 
 
 def forward(
-    layers: list[StackedLayer], weights: list[Tensor], x: Tensor, context: Context
+    layers: list[StackedLayer],
+    weights: list[Tensor],
+    x: Tensor,
+    context: Context,
+    outputs: dict[int, Tensor] | None = None,
 ) -> tuple[Tensor, dict[int, Tensor]]:
-    """Outputs, separate or spatial, and the new state by weight position."""
+    """Outputs, separate or spatial, and the new state by weight position.
+
+    Args:
+        outputs: Where what each layer gives is put, by its position.
+    """
     functions = forward_functions()
     new_state: dict[int, Tensor] = {}
-    outputs = {ROWS: x}
+    outputs = {} if outputs is None else outputs
+    outputs[ROWS] = x
     for one in layers:
         layer_weights = [weights[index] for index in (*one.trainable, *one.state)]
         taken = tuple(outputs[source] for source in one.sources)

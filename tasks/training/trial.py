@@ -165,6 +165,8 @@ class Outcome:
         weights: The kept weights in the order of the Keras model's `weights`; None where it diverged.
         outputs: What they give for `Arrays.to_score`: float32 `[rows, outputs]`, logits or standardised values.
         curves: `(epoch, step, name, value)`, a step and name once; epochs and steps counted from 1.
+        signals: `(epoch, step, layer, name, value)` of `signals`, where they were asked for; those from before the
+            first step at epoch and step 0.
         epochs: Trained, the last one perhaps in part.
         best_step: The step after which the kept weights stood.
         seconds: Wall clock; a stacked trial's share.
@@ -176,6 +178,7 @@ class Outcome:
     weights: list[np.ndarray] | None = None
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
     curves: list[tuple[int, int, str, float]] = field(default_factory=list)
+    signals: list[tuple[int, int, str | None, str, float]] = field(default_factory=list)
     epochs: int = 0
     steps: int = 0
     best_step: int = 0

@@ -34,7 +34,8 @@ FILES = {
     "report.html",
 }
 FOLDERS = {"model", "previews", "checkpoints"}
-UNTUNED = [stage for stage in STAGES if stage != "search"]
+OPTIONAL = {"repaired.yaml"}  # where the stage stabilise cured a recipe
+UNTUNED = [stage for stage in STAGES if stage not in ("search", "stabilise")]
 WRITTEN = [name for name in COLUMNS if name != "settings"]  # which the search writes
 KEYS = {
     "plan.json": "schema_version experiment description spec task metric also confidence data parts recipes trials "

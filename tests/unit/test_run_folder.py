@@ -220,4 +220,15 @@ def test_a_run_taken_up_again_keeps_what_was_on_record(tmp_path: Path) -> None:
 
 
 def test_the_stages_stand_in_order() -> None:
-    assert STAGES == ("load", "split", "validate", "plan", "search", "train", "evaluate", "judge", "report")
+    assert STAGES == (
+        "load",
+        "split",
+        "validate",
+        "plan",
+        "search",
+        "train",
+        "stabilise",
+        "evaluate",
+        "judge",
+        "report",
+    )

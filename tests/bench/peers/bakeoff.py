@@ -54,7 +54,9 @@ def train(work: Work) -> list[Trained]:
     ]
 
 
-def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None) -> list[Outcome]:
+def train_all(
+    chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None, *, signals: bool = False
+) -> list[Outcome]:
     """Trains recipes of one seed; the outcomes come in no order."""
     from tasks.planning.cost_model import cores, divide
     from tasks.planning.stacks import work_of
@@ -67,7 +69,14 @@ def train_all(chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress |
     division = divide([[trial] for trial in chosen], rules, work_of(model, first.batch_size, steps), cores())
     with ThreadPoolExecutor(cores()) as pool:
         futures = [
-            pool.submit(train_stack, part, arrays, xla=division.xla, progress=progress and partial(progress, number))
+            pool.submit(
+                train_stack,
+                part,
+                arrays,
+                xla=division.xla,
+                signals=signals,
+                progress=progress and partial(progress, number),
+            )
             for number, part in enumerate(sorted(division.stacks, key=len, reverse=True))
         ]
         return [outcome for future in futures for outcome in future.result()]

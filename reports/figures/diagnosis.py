@@ -1,0 +1,71 @@
+"""The evidence of a diagnosis over the epochs, one line a seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.curves import in_epochs
+from reports.figures.encoding import inline
+from reports.palette import COLOURS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.figures.encoding import Chart
+    from tasks.records.diagnosis import Diagnosis
+    from tasks.records.plan import Plan
+
+_SPREAD = 20
+"""A curve that covers more than this factor is drawn on a logarithmic scale."""
+
+_EVIDENCE = {
+    "diverged": ("train_loss", "Training loss"),
+    "learning_rate_too_high": ("train_loss", "Training loss"),
+    "learning_rate_too_low": ("weight_distance", "Distance of the weights from the start"),
+    "exploding_gradients": ("grad_norm", "Norm of the gradient"),
+    "vanishing_gradients": ("grad_norm", "Norm of the gradient"),
+    "dying_relu": ("dead_units", "Share of dead units"),
+    "poor_initialisation": ("activation_std", "Standard deviation of the values"),
+    "unscaled_inputs": ("grad_norm", "Norm of the gradient"),
+    "plateau": ("learning_rate", "Learning rate"),
+    "underfitting": ("train_loss", "Training loss"),
+}
+"""Of a diagnosis the curve that shows it, and its title; of the others, the validation loss."""
+
+
+def evidence(found: Diagnosis, recipe_id: str, curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan) -> Chart | None:
+    """The curve that shows a diagnosis; None where nothing of it was recorded."""
+    import altair as alt
+
+    name, words = _EVIDENCE.get(found.kind, ("val_loss", "Validation loss"))
+    seeds = trials[(trials["recipe_id"] == recipe_id) & (trials["stage"] == "final")].set_index("trial_id")["seed"]
+    place = curves["layer"].eq(found.layer).fillna(False) if found.layer else curves["layer"].isna()
+    if not (place & (curves["name"] == name)).any():
+        place = curves["layer"].isna()
+    shown = in_epochs(curves[(curves["name"] == name) & place & curves["trial_id"].isin(seeds.index)], plan)
+    if not len(shown):
+        return None
+    values = shown["value"].astype(float)
+    rows = [
+        {"epoch": float(epoch), "value": float(value), "seed": str(seeds[trial])}
+        for epoch, value, trial in zip(shown["epoch"], values, shown["trial_id"], strict=True)
+    ]
+    logarithmic = values.min() > 0 and values.max() > _SPREAD * values.min()
+    scale: dict[str, Any] = {"type": "log", "nice": False} if logarithmic else {"zero": False}
+    words += f" of {found.layer}" if found.layer and shown["layer"].notna().any() else ""
+    chart = (
+        alt.Chart(inline(rows))
+        .mark_line(strokeWidth=1.5, point=len(rows) <= seeds.size)
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch", scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(grid=False)),
+            y=alt.Y(
+                "value:Q",
+                title=words + (" (logarithmic)" if logarithmic else ""),
+                scale=alt.Scale(**scale),
+                axis=alt.Axis(format=".3~g", tickCount=5),
+            ),
+            color=alt.Color("seed:N", title="Seed", scale=alt.Scale(range=list(COLOURS))),
+            tooltip=["seed:N", alt.Tooltip("epoch:Q", format=",.4~r"), alt.Tooltip("value:Q", format=",.4~g")],
+        )
+    )
+    return chart.properties(width="container", height=180, description=f"{words} by epoch, {seeds.size} seeds")

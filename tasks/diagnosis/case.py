@@ -1,0 +1,106 @@
+"""What a diagnosis looks at: the histories of a recipe's final trials, and what its plan says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a recipe beside its curves.
+
+    Args:
+        settings: `Recipe.settings` of plan.json: optimizer, schedule, model, batch size and so on with their values.
+        task: `classification` or `regression`.
+        scale: How numbers were scaled (`data.scale`); `none`: not at all.
+        epochs: Of the whole budget.
+        constant_loss: Validation loss of the best answer without inputs; None: not known.
+        simple_loss: Validation loss of the best simple model (the baselines); None: not known.
+        sure_errors: Of the validation rows whose class the network is surest of, how many have another label, and how
+            many rows that are; None: not known, or regression.
+    """
+
+    settings: Mapping[str, Any]
+    task: str
+    scale: str = "standard"
+    epochs: int
+    constant_loss: float | None = None
+    simple_loss: float | None = None
+    sure_errors: tuple[int, int] | None = None
+
+    @property
+    def optimizer(self) -> str:
+        return _named(self.settings["optimizer"])[0]
+
+    @property
+    def learning_rate(self) -> float:
+        """NaN of an optimizer that has none."""
+        return float(_named(self.settings["optimizer"])[1].get("learning_rate", np.nan))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of the hidden layers; empty of a linear model, and of one that does not say."""
+        return tuple(_named(self.settings["model"])[1].get("hidden", ()))
+
+
+def _named(entry: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """Name and parameters of what stands in the settings as `{NAME: {...}}`."""
+    ((name, parameters),) = entry.items()
+    return name, parameters
+
+
+@dataclass(frozen=True)
+class History:
+    """One trial's curves.
+
+    Args:
+        seed: Its seed.
+        status: As in table `trials`.
+        steps: Of each name, the steps at which it was recorded; of the signals by layer, under `(name, layer)`.
+        values: Likewise, float64.
+        layers: Those that have signals, from the input to the output.
+    """
+
+    seed: int
+    status: str
+    steps: Mapping[tuple[str, str | None], np.ndarray]
+    values: Mapping[tuple[str, str | None], np.ndarray]
+    layers: Sequence[str] = ()
+
+    def of(self, name: str, layer: str | None = None) -> np.ndarray:
+        """Values by rising step; empty where there are none."""
+        return self.values.get((name, layer), np.zeros(0))
+
+    @classmethod
+    def read(cls, curves: pd.DataFrame, seed: int, status: str) -> History:
+        """From the rows of one trial."""
+        steps: dict[tuple[str, str | None], np.ndarray] = {}
+        values: dict[tuple[str, str | None], np.ndarray] = {}
+        filled = curves.assign(layer=curves["layer"].astype(object).fillna("")).sort_values("step", kind="stable")
+        for (name, place), rows in filled.groupby(["name", "layer"], sort=False):
+            key = (str(name), str(place) or None)
+            steps[key] = rows["step"].to_numpy(np.int64)
+            values[key] = rows["value"].to_numpy(np.float64, na_value=np.nan)
+        layers = dict.fromkeys(layer for _, layer in values if layer)
+        return cls(seed, status, steps, values, list(layers))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe under diagnosis."""
+
+    facts: Facts
+    histories: Sequence[History] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> Case:
+        histories = [
+            History.read(curves[curves["trial_id"] == trial], int(seed), str(status))
+            for trial, seed, status in zip(trials["trial_id"], trials["seed"], trials["status"], strict=True)
+        ]
+        return cls(facts, histories)

@@ -1,0 +1,77 @@
+"""Trials beside the comparison: trained and recorded below a run's folder, in none of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.execution.recording import folder_of
+from tasks.execution.runner import StackProgress
+from tasks.planning.cost_model import AS_MODELLED
+from tasks.planning.jobs import Job
+from tasks.planning.stacks import PlanContext
+from tasks.planning.trials import planned
+from tasks.records.documents import document_of
+from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.stacks import PlannedStack
+from tasks.records.tables import Table
+from tasks.run_folder import read_json, write_json
+
+Train = Callable[[Job, StackProgress | None], None]
+"""Trains the stacks of a job whose results are not there yet."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Trials of some variants, each under each seed.
+
+    Args:
+        name: Of the file below `checkpoints/` that says how they were divided into stacks: who goes on with a killed
+            run, perhaps on other cores, keeps the division.
+        stage: Of the trials.
+        context: Of one fold, or of the run's own parts.
+        key: Of the data, for the trials' ids.
+    """
+
+    name: str
+    variants: Sequence[Recipe]
+    seeds: Sequence[int]
+    stage: str
+    context: PlanContext
+    key: str
+
+    @property
+    def trials(self) -> list[PlannedTrial]:
+        (fold,) = self.context.rows
+        return [
+            planned(variant, seed, self.key, stage=self.stage, fold=fold)
+            for variant in self.variants
+            for seed in self.seeds
+        ]
+
+    def divide(self) -> tuple[list[PlannedStack], float]:
+        """The stacks, and the seconds expected. No probe is asked: they are divided alike on as many cores."""
+        stacks, seconds, _ = self.context.stacks(self.trials, self.variants, AS_MODELLED)
+        return stacks, seconds
+
+    def train(self, run: Path, train: Train, progress: StackProgress | None = None) -> Job:
+        """Trains what is not recorded yet."""
+        path, trials, metrics = run / "checkpoints" / f"{self.name}.json", self.trials, self.context.metrics
+        wanted: dict[str, Any] = {"trials": [each.trial_id for each in trials], "metrics": list(metrics)}
+        written = read_json(path) if path.exists() else {}
+        if any(written.get(name) != value for name, value in wanted.items()):
+            written = wanted | {"stacks": [asdict(each) for each in self.divide()[0]]}
+            write_json(path, written)
+        stacks = [document_of(each, PlannedStack) for each in written["stacks"]]
+        job = Job(self.variants, trials, stacks, metrics)
+        train(job, progress)
+        return job
+
+
+def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
+    """A table of all trials of a job."""
+    return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
