@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.footprint import Measure
 from tasks.execution.aside import Train
 from tasks.execution.baselines import train_baselines
 from tasks.execution.influence import Answer
@@ -343,6 +345,7 @@ def judge(
         test_evaluations=looks,
         deciding=prepared.deciding,
         slicings=slicings_of(run.spec, dataset),
+        measure=_measuring(run, laid_out, prepared, earlier),
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -442,6 +445,20 @@ def _answer(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> A
     return answer
 
 
+def _measuring(run: Run, laid_out: Plan, prepared: Prepared, earlier: Verdict | None) -> Measure:
+    from tasks.execution.footprints import Measuring
+
+    def export(trial_id: str, folder: Path) -> int | None:
+        recipe = next((each.recipe_id for each in laid_out.trials if each.trial_id == trial_id), None)
+        one = Shipped(
+            trial_id=trial_id, baseline=None if recipe else trial_id, recipe_id=recipe or "", seed=0, metrics={}
+        )
+        return _export(run, laid_out, prepared, one, folder, None)
+
+    rows = prepared.dataset.raw_at(prepared.rows[TRAIN][:256])
+    return Measuring(laid_out, rows, export, earlier.footprints if earlier else None)
+
+
 def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
     """How the shipped model's class is chosen, where it is not the likeliest one."""
     if laid_out.decides is None or laid_out.decides.rule is None:
@@ -468,20 +485,32 @@ def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, An
 
 
 def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> None:
-    from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.serving.readme import README, readme
     from tasks.serving.standalone import write_program
-    from tasks.training.export import export_model
     from tasks.training.exported import read_signature
 
-    shipped = verdict.shipped
+    shipped, folder = verdict.shipped, run.folder / "model"
     assert shipped is not None
-    folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
+    _export(run, laid_out, prepared, shipped, folder, _choice(laid_out, verdict))
+    signature = read_signature(folder)
+    write_text(folder / README, readme(signature, prepared.dataset.table))
+    write_program(folder, signature["inputs"][0]["kind"], estimator=shipped.baseline is not None)
+
+
+def _export(
+    run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped, folder: Path, choice: dict[str, Any] | None
+) -> int | None:
+    """Writes a model with its signature; the parameters of a network are returned."""
+    from tasks.datasets.catalogue import CATALOGUE, Entry
+    from tasks.training.export import export_model
+
+    model = _answering(run, laid_out, prepared, shipped)
+    entry = CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset = prepared.dataset
     factors = prepared.factors(_alike(laid_out, shipped))
     export_model(
         prepared.preprocessor,
-        _answering(run, laid_out, prepared, shipped),
+        model,
         folder,
         columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
         target_name=dataset.target_name,
@@ -499,7 +528,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
             "read": entry.read.model_dump(mode="json"),
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
-            "choice": _choice(laid_out, verdict),
+            "choice": choice,
             "real_prior": _real_prior(laid_out, factors),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [
@@ -509,9 +538,7 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict) -> Non
             ],
         },
     )
-    signature = read_signature(folder)
-    write_text(folder / README, readme(signature, dataset.table))
-    write_program(folder, signature["inputs"][0]["kind"], estimator=shipped.baseline is not None)
+    return None if shipped.baseline else int(model.count_params())
 
 
 def report(run: Run) -> Rendered:

@@ -13,6 +13,7 @@ from reports.markup import gate_answer, raw
 from reports.metric_names import title
 from reports.palette import BETTER, INK, OPEN, WORSE
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.footprint import FOOTPRINT
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.rounding import interval, places
 from tasks.records.verdict import Estimate, GateResult, Verdict
@@ -90,5 +91,6 @@ def _domain(metric: str, values: list[float]) -> tuple[float, float]:
     margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
     start, end = min(values) - margin, max(values) + margin
     known = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    known = (0.0, math.inf) if metric in FOOTPRINT else known
     lowest, highest = (0.0, 1.0) if metric in FAIRNESS else known
     return max(start, lowest), min(end, highest)

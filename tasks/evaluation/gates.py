@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
 from tasks.evaluation.comparison import POWER
+from tasks.evaluation.footprint import BYTES, FOOTPRINT, PARAMETERS
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.rounding import interval as reading_of
+from tasks.evaluation.wording import number
 from tasks.records.verdict import GateResult
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
@@ -51,6 +53,7 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
         metric=gate["metric"],
         by=gate.get("by"),
         slice=gate.get("slice"),
+        batch=gate.get("batch") if (gate.get("batch") or 1) > 1 else None,
         at_least=threshold if bound == "at_least" else None,
         at_most=threshold if bound == "at_most" else None,
         severity=gate["severity"],
@@ -59,16 +62,18 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
         high=interval.high,
         answer=found,
         reason=interval.reason,
-        sentence=_sentence(title, bound, threshold, interval, found, basis),
+        sentence=_sentence(gate["metric"], title, bound, threshold, interval, found, basis),
     )
 
 
-def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
+def _sentence(metric: str, title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
     wanted = f"{bound.replace('_', ' ')} {threshold:,.12g}"  # as written, unrounded
     if interval.low is None or interval.high is None:
         lacks = "is undefined here" if np.isnan(interval.mean) and interval.reason else "has no interval here"
         return f"{title} {lacks}{_because(interval.reason)}, so whether it is {wanted} is open."
     reading = f"{title} is {reading_of(interval.estimate())}"
+    if metric in (PARAMETERS, BYTES):
+        reading = f"{title}: {interval.mean:,.0f}"
     reading += f" {basis}" if basis else ""
     return {
         PASS: f"{reading}: {wanted}, as required.",
@@ -79,6 +84,25 @@ def _sentence(title: str, bound: str, threshold: float, interval: Interval, foun
 
 def _because(reason: str | None) -> str:
     return f" ({reason})" if reason else ""
+
+
+def rows_needed(undecided: Sequence[GateResult], rows: int, confidence: float) -> str:
+    """How many test rows would decide these gates; empty where that can't be said, or where rows don't decide.
+
+    Args:
+        rows: Of the test part.
+        confidence: Of the intervals.
+    """
+    needed = [
+        rows_to_decide(Interval(gate.estimate, gate.low, gate.high), gate.threshold, rows, confidence)
+        for gate in undecided
+        if gate.estimate is not None and gate.metric not in FOOTPRINT
+    ]
+    counts = [n for n in needed if n is not None]
+    if len(counts) < len(undecided):
+        return ""
+    about = int(float(f"{max(counts):.2g}"))  # an estimate should look like one
+    return f"; about {number(about)} test rows (now {number(rows)}) would decide it in {POWER:.0%} of cases"
 
 
 def rows_to_decide(interval: Interval, threshold: float, rows: int, confidence: float) -> int | None:

@@ -23,6 +23,7 @@ from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fairness_price import fairness_prices
+from tasks.evaluation.footprint import FOOTPRINT, Measure, footprints
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
@@ -31,6 +32,7 @@ from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.evaluation.rules import rules
 from tasks.evaluation.slices import Slicing, judge_slicing
+from tasks.records.footprint import Footprints
 from tasks.records.plan import Plan, Recipe, weighted_recipes
 from tasks.records.verdict import (
     AugmentationEffect,
@@ -60,6 +62,7 @@ def judge(
     resamples: int = RESAMPLES,
     deciding: Deciding = LIKELIEST,
     slicings: Sequence[Slicing] = (),
+    measure: Measure | None = None,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
@@ -80,6 +83,7 @@ def judge(
         resamples: Of the bootstrap of differences over test rows.
         deciding: How answers are made of predictions, and what they cost.
         slicings: By what the test rows are divided, to judge each part.
+        measure: What a model takes; None: that is not looked at.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
@@ -103,7 +107,7 @@ def judge(
     learned = learning(results, constant, weighted, val, confidence, deciding.prior)
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
-    test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings)
+    test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings, measure=measure)
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
@@ -115,6 +119,8 @@ def judge(
     judged = replace(judged, findings=findings)
     verdict = _verdict(plan, judged, test_evaluations)
     verdict = replace(verdict, diagnoses=diagnosed(plan, tables, constant, candidates))
+    if verdict.shipped and measure:
+        verdict = replace(verdict, footprints=_footprints(plan, verdict, candidates, measure))
     if verdict.shipped and slicings:
         verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
     if len(classes.names) != 2 or verdict.shipped is None:
@@ -130,6 +136,21 @@ def judge(
         plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples
     )
     return replace(verdict, fairness_prices=prices or None)
+
+
+_BATCHES = (1, 256)
+"""Rows in a call that every measured model is timed with."""
+
+
+def _footprints(plan: Plan, verdict: Verdict, candidates: Mapping[str, str], measure: Measure) -> Footprints:
+    """Of the shipped model, of each recipe where architectures differ, and of what a gate asked about."""
+    assert verdict.shipped is not None
+    models = [recipe.settings["model"] for recipe in plan.recipes]
+    differ = any(model != models[0] for model in models)
+    measured = {recipe: measure(trial, _BATCHES) for recipe, trial in candidates.items()} if differ else {}
+    batches = dict.fromkeys([*_BATCHES, *(gate.batch or 1 for gate in verdict.gates)])
+    shipped = measure(verdict.shipped.trial_id, list(batches))
+    return footprints(verdict, {k: each for k, each in measured.items() if each}, [shipped] if shipped else [])
 
 
 def _slices(test: JudgedRows, trial: str, metric: Metric, costs: bool) -> list[JudgedSlicing]:
@@ -280,7 +301,11 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         part=TEST,
         positive=test.positive(),
         titles={name: test.classes.titled(METRICS[name]) for name in judged.titled}
-        | {gate.metric: FAIRNESS[gate.metric] for gate in findings.gates if gate.metric in FAIRNESS},
+        | {
+            gate.metric: (FAIRNESS | FOOTPRINT)[gate.metric]
+            for gate in findings.gates
+            if gate.metric in FAIRNESS | FOOTPRINT
+        },
         winner=findings.winner.id if findings.winner else None,
         leader=leader.id if leader else None,
         tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],
