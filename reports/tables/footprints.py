@@ -13,8 +13,8 @@ from tasks.records.verdict import Estimate, Verdict
 
 _UNDER = (
     "Parameters: of the network, trained or not. Bytes: of the saved model with its preprocessing. Latency: median of "
-    "repeated calls from raw rows to answers with its interval, on the machine that judged the run, which may have been "
-    "busy. Front: no other recipe is both as small and as good."
+    "repeated calls from raw rows to answers with its interval, on the machine that judged the run, which may have "
+    "been busy. Front: no other recipe is both as small and as good."
 )
 
 
