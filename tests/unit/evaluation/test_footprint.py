@@ -58,7 +58,7 @@ def test_gates_and_the_smaller_model(tmp_path: Path) -> None:
     smaller = "adam · linear can't be told from adam · mlp (hidden [64]) and is smaller: 42 parameters, not 1,091"
     if verdict.tied and shipped.parameters == 1091:
         assert found.smaller is not None and found.smaller.startswith(smaller)
-    assert "1,091" in tables.footprints(verdict, one.plan)
+    assert "1&#44;091" in tables.footprints(verdict, one.plan)
     assert list(figures.footprints(verdict, one.plan)) == ["Size"]
     again = one.judge(frames)
     assert again == verdict  # times are kept, so this is no further look at the test rows
