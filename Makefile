@@ -1,11 +1,11 @@
-# make demo | test | check: each makes .venv first, from the lock file.
+# make demo | serve | stop | test | check: each makes .venv first, from the lock file.
 # The first of these that runs: a shim may be found and still fail.
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "import venv" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test test-slow check bench lock clean
+.PHONY: demo serve stop test test-slow check bench lock clean
 
 # The environment is up to date when the lock and the project file are older than this mark.
 $(VENV)/.installed: requirements.lock pyproject.toml .ci/uv.lock
@@ -21,6 +21,13 @@ demo: $(VENV)/.installed
 	@command -v quarto >/dev/null || [ -x $(BIN)/quarto ] || timeout 120 $(BIN)/uv pip install --quiet --python $(BIN)/python quarto-cli >/dev/null 2>&1 \
 	  || echo "quarto-cli could not be installed here; the report is rendered by pandoc instead"
 	$(BIN)/bakeoff run digits
+
+# Prefect's UI with a worker, and the reports, on 127.0.0.1: both addresses are printed. Its state lies in BAKEOFF_HOME.
+serve: $(VENV)/.installed
+	@$(BIN)/python -m flows.serve start
+
+stop: $(VENV)/.installed
+	@$(BIN)/python -m flows.serve stop
 
 # Tests of one file share what it sets up, so they stay on one core.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -6,82 +6,137 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
 
 from prefect import flow
-from pydantic import BaseModel, ConfigDict, Field
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
 
 from flows.environment import home_folder, load_tensorflow, quieten
-from flows.experiments import find
+from flows.request import Requested, RunRequest, check, read
+from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.records.verdict import Verdict
-from tasks.run_folder import STAGES, Stage, locked, make_folder
-from tasks.spec.load import load_spec
+from tasks.run_folder import STAGES, Stage, locked, make_folder, private_folder
 
 
-class RunRequest(BaseModel):
-    """What to run."""
+@flow(name="bakeoff", flow_run_name=first_name, persist_result=False)
+def bakeoff(request: RunRequest) -> str | State[str]:
+    """Runs an experiment from its spec to its report; returns the run's folder.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    experiment: str = Field(
-        "digits",
-        title="Experiment",
-        min_length=1,
-        description="A shipped experiment's name, or the path of a YAML file.",
-    )
-    set: list[Annotated[str, Field(pattern=r"^[^=\s]+=")]] = Field(
-        [], title="Overrides", description="Each as path=value, such as train.epochs=5."
-    )
-    fail_on_gate: bool = Field(
-        False,
-        title="Fail on a gate",
-        description="End as failed when a gate of severity block fails or is undecided.",
-    )
-    run_dir: str = Field("", title="Run folder", description="Empty: a new one under the home folder.")
-    start_from: Stage = Field("load", title="From stage", description="Go on in the given run folder from this stage.")
+    What a user can mend ends the flow run as failed, with a name that says so and our message in place of a traceback.
+    Who calls the flow in Python gets the error itself.
+    """
+    page = RunPage()
+    try:
+        return execute(request, page)
+    except GateFailed as error:
+        return Failed(name=GATE_FAILED, message=str(error), data=error)
+    except BadInput as error:
+        page.refused(error)
+        return Failed(name=WRONG_INPUT, message=error.message(), data=error)
 
 
-class GateFailed(Exception):
-    """A blocking gate failed or is undecided, or nothing can be shipped, and the request asked to fail then."""
+def execute(request: RunRequest, page: RunPage) -> str:
+    """As the flow, which shows it on `page`.
 
-    def __init__(self, folder: Path, sentences: str) -> None:
-        super().__init__(sentences)
-        self.folder = folder
-
-
-@flow(name="bakeoff", persist_result=False)
-def bakeoff(request: RunRequest) -> str:
-    """Runs an experiment from its spec to its report; returns the run's folder."""
+    Raises:
+        BadInput: the request, the spec or the data is wrong; nothing is left of a new run that has no plan.
+        GateFailed: see there.
+    """
     quieten()
-    path = find(request.experiment)
-    spec, text = load_spec(path, request.set)
     home = home_folder()
-    named = Path(request.run_dir) if request.run_dir else None
-    runs.check_start(spec, named, request.start_from)  # before a folder is made for nothing
-    folder = make_folder(named) if named else runs.new_folder(home, spec.name)
-    with locked(folder), _nothing_left(folder, new=not named), _reported(folder):
-        run = runs.open_run(
-            spec,
-            text,
-            request.set,
-            path.parent,
-            home,
-            folder,
-            experiment=request.experiment,
-            start=request.start_from,
-        )
-        if (hear := steps.listener.get()) is not None:
-            hear("load", f"note: the run's folder is {folder}", None)
-            if run.start != request.start_from:
-                hear("load", "note: the run was ended before it had a plan, so it begins at the beginning", None)
-        if run.start != "report":
-            _through_to_verdict(run, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
-        steps.report(run)
+    requested = read(request)
+    if page.deployed:  # the command has done so already
+        check(requested, home)
+    named, start = _place(request, page, home)
+    runs.check_start(requested.spec, named, start)  # before a folder is made for nothing
+    private_folder(home / "cache")
+    folder = make_folder(named) if named else runs.new_folder(home, requested.spec.name)
+    try:
+        with (
+            locked(folder),
+            _nothing_left(folder, new=not named),
+            _reported(folder),
+            _heard(page),
+        ):
+            _run(request, requested, page, home, folder, start)
+    finally:
+        _rewrite_index(home, page)
+    verdict = Verdict.read(folder)
+    page.judged(requested.spec.name, verdict, folder, steps.address(folder / "report.html", home))
     if request.fail_on_gate:
-        refuse_closed_gates(folder)
+        try:
+            refuse_closed_gates(folder)
+        except GateFailed as error:
+            page.gate_failed(requested.spec.name, verdict, folder, str(error))
+            raise
     return str(folder)
+
+
+def _rewrite_index(home: Path, page: RunPage) -> None:
+    """The index is a convenience: what keeps it from being written ends no run."""
+    from reports.index import write_index
+
+    try:
+        write_index(home)
+    except Exception as error:
+        page.log(f"The index of runs could not be written: {error}")
+
+
+def _place(request: RunRequest, page: RunPage, home: Path) -> tuple[Path | None, Stage]:
+    """The folder to run in (None: a new one) and the stage to begin at. A retry goes on where its first attempt was.
+
+    Raises:
+        BadInput: a worker is asked to write outside of `runs/`.
+    """
+    inside = (home / "runs").resolve()
+    if request.run_dir:
+        named = Path(request.run_dir)
+        if page.deployed and named.resolve().parent != inside:
+            raise BadInput("is no run's folder", where="Run folder", got=request.run_dir, accepted=f"one in {inside}")
+        return named, request.start_from
+    earlier = inside / page.earlier_folder if page.earlier_folder else None
+    if earlier and earlier.resolve().parent == inside and (earlier / "stages.json").is_file():
+        return earlier, "train" if request.start_from == "load" else request.start_from
+    return None, request.start_from
+
+
+def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, folder: Path, start: Stage) -> None:
+    run = runs.open_run(
+        requested.spec,
+        requested.text,
+        request.overrides,
+        requested.base,
+        home,
+        folder,
+        experiment=requested.said,
+        start=start,
+    )
+    page.begins(run.spec.name, folder)
+    if (hear := steps.listener.get()) is not None:
+        hear("load", f"note: the run's folder is {folder}", None)
+        if run.start != start:
+            hear("load", "note: the run was ended before it had a plan, so it begins at the beginning", None)
+    try:
+        if run.start != "report":
+            _through_to_verdict(run, page, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
+        steps.report(run)
+    finally:
+        runs.close_run(folder)
+
+
+@contextmanager
+def _heard(page: RunPage) -> Iterator[None]:
+    """Where no terminal shows the run's progress, the flow's log does."""
+    if steps.listener.get() is not None:
+        yield
+        return
+    token = steps.listener.set(page.hear)
+    try:
+        yield
+    finally:
+        steps.listener.reset(token)
 
 
 @contextmanager
@@ -117,13 +172,15 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
         raise
 
 
-def _through_to_verdict(run: runs.Run, *, skip_validation: bool) -> None:
+def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) -> None:
     load_tensorflow()
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
     if not skip_validation:
         steps.validate(run, dataset, splits)
     plan, prepared, searched = steps.plan(run, dataset, splits)
+    page.rename(full_name(run.spec.name, len(plan.recipes), run.spec.train.seeds))
+    page.log(f"Recipes: {', '.join(recipe.recipe for recipe in plan.recipes)}")
     if searched:
         plan = steps.search(run, plan, prepared, searched)
     del searched  # whose folds take memory
@@ -141,9 +198,8 @@ def refuse_closed_gates(folder: Path) -> None:
         GateFailed: a gate of severity `block` fails or is undecided, or no recipe learned.
     """
     verdict = Verdict.read(folder)
-    blocking = [gate for gate in verdict.gates if gate.severity == "block"]
-    closed = [gate.sentence for gate in blocking if gate.answer != "pass"]
-    if blocking and not closed and verdict.shipped is None:
+    closed = verdict.closed
+    if any(gate.severity == "block" for gate in verdict.gates) and not closed and verdict.shipped is None:
         closed = [verdict.sentence]
     if closed:
         raise GateFailed(folder, " ".join(closed))

@@ -173,19 +173,75 @@ def predict(
         predict_file(run, file, output, _home(home))
 
 
+@app.command()
+def promote(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    force: Annotated[bool, typer.Option("--force", help="Though a blocking gate does not pass; needs --why.")] = False,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Make a run's model the champion of its experiment, if its blocking gates pass. Prints the model card's path."""
+    from flows.disk import disk_faults
+    from flows.promoting import promote_run
+
+    with disk_faults(_home(home)):
+        promote_run(run, _home(home), force=force, why=why)
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
+    home: HomeOption = None,
+) -> None:
+    """Show two runs side by side: spec, data, recipes, figures, gates. Prints the path of the same as a page last."""
+    from flows.differing import show_difference
+    from flows.disk import disk_faults
+
+    with disk_faults(_home(home)):
+        show_difference(one, other, _home(home))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(metavar="[KIND]", help=", ".join(get_args(Kind)))] = None,
     home: HomeOption = None,
 ) -> None:
-    """List what there is, one line each."""
-    from flows.listing import lines
+    """List what there is, one line each; runs as a table."""
+    from flows.listing import lines, show_runs
 
     for each in [kind] if kind else get_args(Kind):
         if kind is None:
             typer.echo(f"{each}:")
-        for line in lines(each, _home(home)):
+        if each == "runs":
+            show_runs(_home(home))
+            continue
+        for line in lines(each):
             typer.echo(plain(line) if kind else f"  {plain(line)}")
+
+
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option(min=0, help="So many of the newest runs stay.")] = 20,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it. Without this, it is only shown.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Show what can go: old runs, data that no kept run uses, leftovers of killed processes. Never champions."""
+    from flows.gc import removable, remove
+    from reports.index import write_index
+
+    folder = _home(home)
+    found = removable(folder, keep)
+    for each in found:
+        typer.echo(plain(f"{each.size / 1e6:9.1f} MB  {each.path}  ({each.why})"))
+    total = (
+        f"{len(found)} {'entry' if len(found) == 1 else 'entries'}, {sum(each.size for each in found) / 1e6:,.1f} MB"
+    )
+    if yes:
+        remove(found)
+        if folder.is_dir():
+            write_index(folder)
+    typer.echo(f"{total} removed" if yes else f"{total}; remove them with --yes")
 
 
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:

@@ -119,7 +119,7 @@ def run_with_progress(
                 load_tensorflow()  # while the API starts
                 ready()
                 bar.hear("start", "done", 1.0)
-                folder = Path(bakeoff(request))
+                folder = Path(str(bakeoff(request)))  # Prefect raises the error of a failed state
         except GateFailed as error:
             folder, failed = error.folder, str(error)
         except ReportFailed as error:
@@ -170,6 +170,8 @@ def show_result(folder: Path) -> None:
     for gate in verdict.gates:
         colour = {"pass": "green", "fail": "red"}.get(gate.answer, "yellow")
         console.print(f"[{colour}]{gate.answer}[/]  {marked(gate.sentence)}")
+    if verdict.champion:
+        console.print(f"[cyan]champion[/]  {marked(verdict.champion.sentence)}")
     for warning in verdict.warnings:
         console.print(f"[yellow]note[/]  {marked(warning)}")
     console.print(f"[bold]{marked(verdict.sentence)}[/]")

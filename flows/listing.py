@@ -1,24 +1,32 @@
-"""What `bakeoff list` prints: one line for each thing there is."""
+"""What `bakeoff list` prints: one line for each thing there is, and a table of runs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from flows.console import marked
 from tasks.errors import BadInput
+from tasks.evaluation.rounding import interval
+from tasks.evaluation.wording import inside
 from tasks.records.verdict import Verdict
 from tasks.run_state import state_of
 
 
-def lines(kind: str, home: Path) -> Iterator[str]:
-    """The lines of one kind: its name, then what it is."""
+def lines(kind: str) -> Iterator[str]:
+    """The lines of one kind but runs: its name, then what it is."""
     return {
-        "runs": lambda: _runs(home),
         "experiments": _experiments,
         "datasets": _datasets,
         "models": lambda: _factories(_table("models")),
-        "optimizers": lambda: _factories(_table("optimizers")),
+        "optimizers": _optimizers,
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
         "searchers": _searchers,
@@ -27,18 +35,42 @@ def lines(kind: str, home: Path) -> Iterator[str]:
     }[kind]()
 
 
-def _runs(home: Path) -> Iterator[str]:
-    for folder in sorted((home / "runs").glob("*")) if (home / "runs").is_dir() else []:
-        yield f"{folder}  {_ended(folder)}"
+def show_runs(home: Path) -> None:
+    """A table of the runs, the latest last; nothing where there is none."""
+    folders = sorted(path for path in (home / "runs").glob("*") if path.is_dir())
+    if not folders:
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPED)
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("run", "decision", "winner", "decided by", "gates"):
+        table.add_column(head, overflow="fold")
+    for folder in folders:
+        table.add_row(marked(folder.name), *map(marked, _ended(folder)))
+    console.print(Padding(table, (0, 0, 0, 2)))
 
 
-def _ended(folder: Path) -> str:
-    """The verdict of a run in a sentence, or why there is none."""
+_PIPED = 200
+"""Width of a table that another program reads."""
+
+
+def _ended(folder: Path) -> list[str]:
+    """What became of a run: its decision, the winner, the shipped model's deciding metric, the gates."""
     try:
         verdict = Verdict.read_if_there(folder)
     except BadInput:
-        return "its verdict can't be read"
-    return verdict.sentence if verdict else state_of(folder).phrase
+        return ["its verdict can't be read"]
+    if verdict is None:
+        return [state_of(folder).phrase]
+    shipped = verdict.shipped.metrics.get(verdict.metric) if verdict.shipped else None
+    counts = Counter(gate.answer for gate in verdict.gates)
+    return [
+        verdict.decision.sentence,
+        verdict.name_of(verdict.winner) if verdict.winner else "none",
+        f"{inside(verdict.titles.get(verdict.metric, verdict.metric))} {interval(shipped)}",
+        ", ".join(f"{count} {answer}" for answer, count in counts.items()) or "none",
+    ]
 
 
 def _experiments() -> Iterator[str]:
@@ -53,6 +85,14 @@ def _datasets() -> Iterator[str]:
 
     for name, entry in CATALOGUE.items():
         yield f"{name:<20} {entry.summary} (licence: {entry.licence})"
+
+
+def _optimizers() -> Iterator[str]:
+    from tasks.training.optimizers import MISSING
+
+    yield from _factories(_table("optimizers"))
+    for name, reason in MISSING.items():
+        yield f"{name:<16} missing: {reason}"
 
 
 def _searchers() -> Iterator[str]:

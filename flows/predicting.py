@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, nearest
+from tasks.run_state import state_of
 
 LATEST = "latest"
 
@@ -24,16 +26,40 @@ def predict_file(run: str, file: Path, output: Path | None, home: Path) -> None:
     answer_file(model, file, output)
 
 
-def _model(run: str, home: Path) -> Path:
-    """The folder of the model that a run shipped."""
+def finished_run(run: str, home: Path) -> Path:
+    """The folder of a run, which is named by its folder, by its name under runs/, or as `latest`.
+
+    Raises:
+        BadInput: there is none, or it has no verdict.
+    """
     runs = home / "runs"
     named = sorted(path.name for path in runs.iterdir() if (path / "verdict.json").exists()) if runs.is_dir() else []
     if run == LATEST and named:
         folder = runs / max(named, key=lambda name: (runs / name / "verdict.json").stat().st_mtime)
     else:
         folder = runs / run if run in named else Path(run)
-    if not (folder / "verdict.json").is_file():
-        raise BadInput("this is no finished run", where=run, accepted=nearest(run, [LATEST, *named]))
+    if os.path.isfile(folder / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
+        return folder
+    begun = next((each for each in (folder, runs / run) if os.path.isfile(each / "stages.json")), None)  # noqa: PTH113
+    got = state_of(begun).phrase if begun else None
+    raise BadInput("this is no finished run", where=run, got=got, accepted=nearest(run, [LATEST, *named]))
+
+
+def begun_run(run: str, home: Path) -> Path:
+    """As `finished_run`; a run that ended before its verdict is found too.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    for folder in (home / "runs" / run, Path(run)):
+        if run != LATEST and os.path.isfile(folder / "stages.json"):  # noqa: PTH113 - as above
+            return folder
+    return finished_run(run, home)
+
+
+def _model(run: str, home: Path) -> Path:
+    """The folder of the model that a run shipped."""
+    folder = finished_run(run, home)
     model = folder / "model"
     if not (model / "signature.json").is_file():
         raise BadInput("the run shipped no model", where=str(folder), remedy="its report says why")

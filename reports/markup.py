@@ -100,7 +100,7 @@ def table(
     *,
     caption: str,
     marked: int | None = None,
-    lists: Literal["recipes", "trials", "slices"] | None = None,
+    lists: Literal["recipes", "trials", "slices", "runs"] | None = None,
 ) -> Html:
     """An HTML table in a box of its own that scrolls when the page is narrow.
 
@@ -110,7 +110,8 @@ def table(
         rows: Cells; what is not `Html` is escaped.
         caption: Says to those who can't see it what the table holds.
         marked: Position of the row that stands out.
-        lists: What each row is. Then the reader can sort the rows; those that belong to recipes are filtered too.
+        lists: What each row is. Then the reader can sort the rows; those that belong to recipes are filtered too, and
+            so are runs.
     """
     numbers = [title.startswith("#") and not isinstance(title, Html) for title in head]
     styles = [' class="number"' if each else "" for each in numbers]

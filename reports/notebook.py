@@ -167,10 +167,15 @@ def _note_death(cell: NotebookNode) -> None:
     cell.outputs.append(new_output("error", ename="DeadKernelError", evalue=said, traceback=[]))
 
 
+_SECRETS = ("PREFECT_", "BAKEOFF_REPORTS")
+
+
 def kernel_environment(private: Path) -> dict[str, str]:
-    """The environment of a kernel that finds this project and leaves nothing behind outside `private`."""
+    """The environment of a kernel that finds this project and leaves nothing behind outside `private`. A worker's
+    password and the token of its reports are not in it: nothing that runs there could show them."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
     path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
-    return os.environ | {
+    return own | {
         "IPYTHONDIR": str(private / "ipython"),
         "PYTHONPATH": path,
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

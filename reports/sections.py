@@ -176,6 +176,7 @@ SECTIONS: dict[str, Section] = {
             "decision": lambda run: tables.decision(run.verdict),
             "gates": lambda run: tables.gates(run.verdict),
             "comparison": lambda run: tables.compared(run.verdict),
+            "champion": lambda run: tables.champion(run.verdict),
             "warnings": lambda run: tables.warnings(run.verdict),
             "next": lambda run: tables.next_steps(run.verdict),
             "baselines": lambda run: tables.baselines(run.verdict),

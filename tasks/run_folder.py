@@ -33,6 +33,13 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def private_folder(folder: Path) -> Path:
+    """Makes a folder that only its owner may enter (0700), with its parents; one that is there is left as it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def write_text(path: Path, text: str) -> Path:
     """As `write_bytes`, in UTF-8."""
     return write_bytes(path, text.encode())
@@ -100,9 +107,14 @@ def sweep(folder: Path) -> None:
     called until they are complete. Only for who holds the lock.
     """
     for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
-        found = _HALF_WRITTEN.fullmatch(path.name)
-        if found and not _runs(int(found["process"])):
+        if is_half_written(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a file or folder was being written by a process that is gone."""
+    found = _HALF_WRITTEN.fullmatch(path.name)
+    return found is not None and not _runs(int(found["process"]))
 
 
 _HALF_WRITTEN = re.compile(r"\..+\.(?P<process>\d+)(\.[a-z]\w*)?")

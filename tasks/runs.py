@@ -18,9 +18,10 @@ from tasks.datasets.load import load_dataset
 from tasks.datasets.sources import small_table
 from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
+from tasks.memory import memory_bytes
 from tasks.planning.plan import measured
 from tasks.records.plan import Plan
-from tasks.run_folder import Stage, Stages, sweep, write_json, write_text
+from tasks.run_folder import Stage, Stages, private_folder, read_json, sweep, write_json, write_text
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
 
@@ -51,8 +52,7 @@ class Run:
 
 def new_folder(home: Path, name: str) -> Path:
     """Makes `runs/DATE-TIME-NAME` under the home folder; two runs of one second get two folders."""
-    runs = home / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    runs = private_folder(home / "runs")
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     for number in range(1, 1000):
         folder = runs / (stem if number == 1 else f"{stem}-{number}")
@@ -91,6 +91,12 @@ def open_run(
     write_text(folder / "spec.yaml", text)
     write_json(folder / "environment.json", environment(experiment, overrides))
     return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+
+
+def close_run(folder: Path) -> None:
+    """Notes in environment.json when the run ended, however it ended. Of a killed run it does not say."""
+    noted = read_json(folder / "environment.json")
+    write_json(folder / "environment.json", noted | {"ended": _now()})
 
 
 def check_start(spec: Spec, folder: Path | None, start: Stage) -> None:
@@ -152,6 +158,7 @@ def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: St
 def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What a reader needs to run it again: versions, platform, code revision."""
     names = (
+        "bakeoff",
         "tensorflow-cpu",
         "tensorflow",
         "keras",
@@ -171,14 +178,19 @@ def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "memory_bytes": memory_bytes(),
         "versions": versions,
         "command": shlex.join(
             ["bakeoff", "run", experiment, *(word for each in overrides for word in ("--set", each))]
         ),
         "overrides": list(overrides),
         "git": _revision(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "started": _now(),
     }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _revision() -> dict[str, Any] | None:

@@ -6,10 +6,12 @@ Results are not persisted by Prefect; the run folder holds them.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,8 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 
+from reports import artifacts
+from reports.numbers import duration
 from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
@@ -42,8 +46,18 @@ Listener = Callable[[str, str, float | None], None]
 listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 """Who shows progress beside Prefect: the command sets it to a terminal's bar."""
 
+REPORTS = "BAKEOFF_REPORTS"
+"""The variable that names the address where the home folder's reports are served, if they are."""
 _SECONDS_BETWEEN_UPDATES = 2.0
 _stage = task(cache_policy=NO_CACHE, persist_result=False)
+
+
+def address(report: Path, home: Path) -> str:
+    """Where a browser opens a run's report. Browsers refuse `file://` links on Prefect's pages."""
+    served, path = os.environ.get(REPORTS), report.resolve()
+    if served and path.parent.parent == (home / "runs").resolve():
+        return f"{served}/runs/{path.parent.name}/{path.name}"
+    return path.as_uri()
 
 
 @contextmanager
@@ -68,13 +82,16 @@ class _ProgressArtifact:
     def __init__(self, key: str, description: str) -> None:
         created = create_progress_artifact(0.0, key=key, description=description)
         assert isinstance(created, UUID)
-        self._id, self._written = created, time.monotonic()
+        self._id, self._begun = created, time.monotonic()
+        self._written, self._description = self._begun, description
 
-    def update(self, share: float) -> None:
-        if share >= 1.0 or time.monotonic() - self._written > _SECONDS_BETWEEN_UPDATES:
+    def update(self, what: str, share: float) -> None:
+        now = time.monotonic()
+        if share >= 1.0 or now - self._written > _SECONDS_BETWEEN_UPDATES:
+            left = f", about {duration((now - self._begun) * (1 - share) / share)} left" if 0 < share < 1 else ""
             with suppress(Exception):  # a server that does not answer must not end the training
-                update_progress_artifact(self._id, round(100 * share, 1))
-            self._written = time.monotonic()
+                update_progress_artifact(self._id, round(100 * share, 1), f"{self._description}: {what}{left}")
+            self._written = now
 
 
 @_stage
@@ -128,7 +145,7 @@ def search(run: Run, laid_out: Plan, prepared: Prepared, searched: Searching) ->
 
         def report(what: str, done: int, total: int) -> None:
             say(what, done / total)
-            artifact.update(done / total)
+            artifact.update(what, done / total)
 
         return stages.search(run, laid_out, prepared, searched, report)
 
@@ -140,7 +157,7 @@ def train(run: Run, laid_out: Plan, prepared: Prepared) -> None:
 
         def report(what: str, done: int, total: int) -> None:
             say(what, done / total)
-            artifact.update(done / total)
+            artifact.update(what, done / total)
 
         stages.train(run, laid_out, prepared, report)
 
@@ -167,13 +184,16 @@ def judge(
 ) -> Verdict:
     with _running(run, "judge"):
         verdict = stages.judge(run, laid_out, prepared, tables, splits)
-        create_markdown_artifact(_summary(verdict), key="verdict", description=f"Verdict of {laid_out.experiment}")
+        _show_verdict(verdict, laid_out.experiment, address(run.folder / "report.html", run.home))
         return verdict
 
 
-def _summary(verdict: Verdict) -> str:
-    gates = [f"- **{gate.answer}**: {gate.sentence}" for gate in verdict.gates]
-    return "\n".join([verdict.sentence, "", *gates, *(f"- {warning}" for warning in verdict.warnings)])
+def _show_verdict(verdict: Verdict, experiment: str, report: str) -> None:
+    summary = artifacts.summary(verdict, report)
+    create_markdown_artifact(summary, key="verdict", description=f"{experiment}: {verdict.decision.sentence}")
+    create_table_artifact(artifacts.comparison(verdict), key="comparison", description=verdict.sentence)
+    if verdict.gates:
+        create_table_artifact(artifacts.gates(verdict), key="gates", description=f"Gates of {experiment}")
 
 
 @_stage
@@ -183,6 +203,8 @@ def report(run: Run) -> Rendered:
         for warning in rendered.warnings:
             say(f"note: {warning}", None)
         path = rendered.path.resolve()
-        create_link_artifact(path.as_uri(), link_text=str(path), key="report", description=f"One HTML file: {path}")
+        create_link_artifact(
+            address(path, run.home), link_text="Open the report", key="report", description=f"One HTML file: {path}"
+        )
         rendered.check()
         return rendered

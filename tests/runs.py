@@ -48,9 +48,9 @@ class Planned:
         return [folder for folder in folders if folder.exists()]
 
 
-def planned(folder: Path, spec: dict[str, Any], start: str = "load") -> Planned:
+def planned(folder: Path, spec: dict[str, Any], start: str = "load", home: Path | None = None) -> Planned:
     """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
-    run = runs.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, folder, folder, start=start)
+    run = runs.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, home or folder, folder, start=start)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared, _ = stages.plan(run, dataset, splits)

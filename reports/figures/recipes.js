@@ -13,7 +13,7 @@ function matches(text) {
 function controls(count, what, show) {
   const bar = document.createElement("div");
   bar.className = "recipe-controls";
-  bar.innerHTML = '<label>Filter recipes <input type="search" autocomplete="off" spellcheck="false"></label><button type="button"></button><span></span>';
+  bar.innerHTML = '<label>Filter ' + (what === "runs" ? what : "recipes") + ' <input type="search" autocomplete="off" spellcheck="false"></label><button type="button"></button><span></span>';
   const [box, button, said] = [bar.querySelector("input"), bar.querySelector("button"), bar.querySelector("span")];
   let all = false;
   const update = () => {

@@ -9,11 +9,12 @@ from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
 from reports.tables.slices import slicing
 from reports.tables.trials import skipped, stacks, trials
-from reports.tables.verdict import baselines, compared, decision, gates, next_steps, of_run, scope, warnings
+from reports.tables.verdict import baselines, champion, compared, decision, gates, next_steps, of_run, scope, warnings
 
 __all__ = [
     "baselines",
     "by_class",
+    "champion",
     "columns",
     "compared",
     "comparison",

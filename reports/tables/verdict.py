@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import badge, bullets, callout, gate_answer, raw
+from reports.markup import bullets, callout, gate_answer, raw
 from reports.metric_names import phrase, title
 from reports.numbers import count, moment
 from tasks.evaluation.rounding import MISSING, fixed, interval, places
@@ -57,7 +57,7 @@ def _rules(verdict: Verdict) -> Html:
     """The rules in order, each with what it said, and which one decided."""
     if not verdict.rules:
         return Html("")
-    mark = f" {badge('open', 'decided')}"
+    mark = " <b>This decided.</b>"
     items = "".join(
         f"<li>{safe(f'{_RULES[each.name]}: {each.said}.')}{mark if each.decided else ''}</li>" for each in verdict.rules
     )
@@ -86,6 +86,14 @@ def compared(verdict: Verdict | None) -> str:
         + (f"<p>{margin}</p>" if margin else "")
         + "</div>"
     )
+
+
+def champion(verdict: Verdict | None) -> str:
+    """Whether the shipped model is to replace the experiment's champion."""
+    found = verdict.champion if verdict else None
+    if found is None:
+        return ""
+    return raw(f'<div class="compared"><p><b>Replace the champion?</b> {safe(found.sentence)}</p></div>')
 
 
 def scope(verdict: Verdict | None, plan: Plan) -> str:

@@ -161,7 +161,10 @@ class Deciding:
         """
         if prediction.ndim == 1:
             return Answers(prediction, prediction, self._of_errors(target, prediction))
-        decided = self._decided(prediction, threshold)
+        return self.answers_as(target, prediction, rows, self._decided(prediction, threshold))
+
+    def answers_as(self, target: np.ndarray, prediction: Array, rows: np.ndarray, decided: Array) -> Answers:
+        """As `answers` of probabilities, where it is known what the model decides: `Answers.decided`."""
         possible = self.of_answers(target, rows)
         if possible is None:
             return Answers(prediction, decided)

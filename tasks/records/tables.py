@@ -190,6 +190,7 @@ SPLITS = Table(
         "part": _text,  # train, val, test
         "fold": _int,  # null without cross-validation
         "group": _text,  # null without groups
+        "content": _int,  # digest of the row's inputs and target: of equal columns, equal rows have equal ones
     },
     categories=("part",),
 )

@@ -381,6 +381,32 @@ class DecisionRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgainstChampion:
+    """The shipped model against the champion of its experiment, on test rows that are new to both.
+
+    Args:
+        run: Which run's model the champion is.
+        promoted: When it became that, in UTC.
+        rows: Test rows that both were compared on; 0 where they were not compared.
+        of: Test rows in all.
+        challenger, champion: The deciding metric on these rows.
+        difference: Positive = the shipped model is better; paired, over rows.
+        answer: `replace` the champion, `keep` it, or `can't tell`, which keeps it too.
+        sentence: The answer with its reason.
+    """
+
+    run: str
+    promoted: str
+    rows: int
+    of: int
+    challenger: Annotated[Estimate | None, OMITTED] = None
+    champion: Annotated[Estimate | None, OMITTED] = None
+    difference: Annotated[Estimate | None, OMITTED] = None
+    answer: Literal["replace", "keep", "can't tell"]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
 
@@ -407,6 +433,7 @@ class Verdict(RunDocument):
         diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
         fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
+        champion: Where the experiment has one and a model was shipped.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -439,6 +466,12 @@ class Verdict(RunDocument):
     diagnoses: Sequence[DiagnosedRecipe] = ()
     fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
+    champion: Annotated[AgainstChampion | None, OMITTED] = None
+
+    @property
+    def closed(self) -> list[str]:
+        """Sentences of the blocking gates that do not pass."""
+        return [gate.sentence for gate in self.gates if gate.severity == "block" and gate.answer != "pass"]
 
     @property
     def saved(self) -> str | None:

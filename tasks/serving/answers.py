@@ -69,7 +69,9 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
         output[rows.usable] = exported.asked(rows.inputs).reshape(-1, shape[1])
     columns: dict[str, Any] = {name: rows.ids[name].array for name in rows.ids.columns}
     if classes:
-        chosen = np.where(rows.usable, _chosen(np.where(rows.usable[:, None], output, 0), exported), len(classes))
+        chosen = np.where(
+            rows.usable, chosen_classes(np.where(rows.usable[:, None], output, 0), exported), len(classes)
+        )
         columns[_free(PREDICTION, ids)] = np.array([*classes, None], dtype=object)[chosen]
         columns |= {_free(f"probability of {name}", ids): output[:, place] for place, name in enumerate(classes)}
     else:
@@ -78,7 +80,7 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _chosen(probability: np.ndarray, exported: Exported) -> np.ndarray:
+def chosen_classes(probability: np.ndarray, exported: Exported) -> np.ndarray:
     """Class indices `[rows]`, by what the signature says."""
     signature = exported.signature
     choice, positive = signature.get("choice") or {}, signature["positive"]

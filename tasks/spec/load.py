@@ -208,19 +208,24 @@ def load_spec(path: Path, overrides: list[str] | None = None) -> tuple[Spec, str
         raise BadInput("the spec is not UTF-8 text", where=f"{path.name}, byte {error.start}") from None
     except OSError as error:
         raise BadInput("the spec can't be read", where=str(path), got=error.strerror or str(error)) from None
-    value, lines = read_yaml(text, path.name)
+    return read_spec(text, path.name, overrides), text
+
+
+def read_spec(text: str, name: str, overrides: list[str] | None = None) -> Spec:
+    """As `load_spec`, of a text; `name` is that of its file."""
+    value, lines = read_yaml(text, name)
     if not isinstance(value, dict):
         raise BadInput(
             "a spec is a mapping",
-            where=path.name,
+            where=name,
             got=type(value).__name__,
             accepted=", ".join(Spec.model_fields),
         )
     for assignment in overrides or []:
         override(value, assignment)
     if "name" not in value:
-        value["name"] = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_")[:64] or "experiment"
-    return parse_spec(value, path.name, lines), text
+        value["name"] = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).stem).strip("-_")[:64] or "experiment"
+    return parse_spec(value, name, lines)
 
 
 def parse_spec(value: dict[str, Any], name: str = "spec", lines: dict[str, int] | None = None) -> Spec:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.training.optimizers import Slots, Summed, Update, rounded
+from tasks.training.optimizer import Slots, Summed, Update, rounded
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
 

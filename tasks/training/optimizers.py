@@ -1,90 +1,25 @@
-"""Optimizers as pure functions over arrays, each equal to the Keras optimizer of its name.
+"""The table of optimizers: pure functions over arrays, most of them equal to the Keras optimizer of their name.
 
 An update takes and returns arrays; trials stacked along leading axes are updated at once, each with hyperparameters of
 its own, because these are inputs and not constants. `xp` is the array namespace (tensorflow, or numpy in tests), so
 this module needs neither, and the names and ranges here are known before TensorFlow is loaded.
 
 The order of operations is Keras's, and so is its rounding: Keras casts some hyperparameters through float32 even when
-weights are float64 (`rounded` below). `1 - beta` is an input of its own, since computing it from a float32 beta loses
+weights are float64 (`rounded`). `1 - beta` is an input of its own, since computing it from a float32 beta loses
 digits that training then amplifies.
 
-To add one: write its update and a keyword-only factory that returns an `Optimizer`, put it in `OPTIMIZERS`, and say in
-`LEARNING_RATES` where its learning rate is searched. The contract test over the table compares it with Keras step by
-step.
+To add one: write its update and a keyword-only factory that returns an `Optimizer` (what Keras lacks goes in
+`later_optimizers`), put it in `OPTIMIZERS`, and say in `LEARNING_RATES` where its learning rate is searched. The
+contract test over the table compares it with Keras step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
 
 from tasks.ranges import Fraction, NonNegative, Positive
-
-Array = Any
-"""numpy.ndarray or tensorflow.Tensor, of the stack's dtype."""
-
-Update = Callable[..., tuple[Array, tuple[Array, ...]]]
-"""`(xp, weight, gradient, slots, learning_rate, step, p) -> (weight, slots)`: `step` counts from 1, in the stack's
-dtype; `learning_rate` and every entry of `p` broadcast against the weight."""
-
-Slots = Callable[..., tuple[Array, ...]]
-"""`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
-
-Summed = Callable[[Array, tuple[Array, ...]], Array]
-"""`(gradient, slots) -> numbers` of the weight's shape."""
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """An optimizer with its hyperparameters bound.
-
-    Args:
-        update: One step for one weight. Trials with the same `update` share its program, whatever their `inputs`.
-        slots: The state it starts from.
-        inputs: What `update` sees as `p`, one number each.
-        learning_rate: The default or the author's.
-        keras_class: Name of its twin in `keras.optimizers`, or None.
-        keras_arguments: The twin's arguments but for the learning rate.
-        weight_decay: Decoupled weight decay of its own (AdamW), or 0.
-        searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
-            lower there, else zero.
-        summed: What the update needs the sum of, over all weights of a trial: it sees that sum as `p["total"]`, and the
-            trial's learning rate before any schedule as `p["learning_rate"]`.
-    """
-
-    update: Update
-    slots: Slots
-    inputs: Mapping[str, float]
-    learning_rate: float
-    keras_class: str | None
-    keras_arguments: Mapping[str, Any] = field(default_factory=dict)
-    weight_decay: float = 0.0
-    searches: bool = False
-    summed: Summed | None = None
-
-
-def rounded(value: float) -> float:
-    """`value` rounded to float32, as `keras.ops.cast` does to a Python float whatever the target dtype."""
-    return float(np.float32(value))
-
-
-def _no_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
-    return ()
-
-
-def _one_slot(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
-    return (xp.zeros_like(w),)
-
-
-def _two_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
-    return (xp.zeros_like(w), xp.zeros_like(w))
-
-
-def _three_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
-    return (xp.zeros_like(w), xp.zeros_like(w), xp.zeros_like(w))
+from tasks.training.later_optimizers import adabelief, adan, ademamix, adopt, nadamw, radam, signum
+from tasks.training.optimizer import Optimizer, no_slots, one_slot, rounded, three_slots, two_slots
 
 
 def _sgd(xp, w, g, slots, lr, t, p):
@@ -93,7 +28,7 @@ def _sgd(xp, w, g, slots, lr, t, p):
 
 def sgd(*, learning_rate: Positive = 0.01) -> Optimizer:
     """Stochastic gradient descent: `w -= lr * g` (Robbins & Monro 1951)."""
-    return Optimizer(_sgd, _no_slots, {}, learning_rate, "SGD")
+    return Optimizer(_sgd, no_slots, {}, learning_rate, "SGD")
 
 
 def _momentum(xp, w, g, slots, lr, t, p):
@@ -105,7 +40,7 @@ def _momentum(xp, w, g, slots, lr, t, p):
 def momentum(*, learning_rate: Positive = 0.01, momentum: Fraction = 0.9) -> Optimizer:
     """Heavy ball (Polyak 1964): `m = momentum * m - lr * g; w += m`."""
     inputs = {"momentum": rounded(momentum)}
-    return Optimizer(_momentum, _one_slot, inputs, learning_rate, "SGD", {"momentum": momentum})
+    return Optimizer(_momentum, one_slot, inputs, learning_rate, "SGD", {"momentum": momentum})
 
 
 def _nesterov(xp, w, g, slots, lr, t, p):
@@ -119,7 +54,7 @@ def nesterov(*, learning_rate: Positive = 0.01, momentum: Fraction = 0.9) -> Opt
     `m = momentum * m - lr * g; w += momentum * m - lr * g`."""
     inputs = {"momentum": rounded(momentum)}
     arguments = {"momentum": momentum, "nesterov": True}
-    return Optimizer(_nesterov, _one_slot, inputs, learning_rate, "SGD", arguments)
+    return Optimizer(_nesterov, one_slot, inputs, learning_rate, "SGD", arguments)
 
 
 def _adagrad(xp, w, g, slots, lr, t, p):
@@ -152,7 +87,7 @@ def _adadelta(xp, w, g, slots, lr, t, p):
 def adadelta(*, learning_rate: Positive = 0.001, rho: Fraction = 0.95, epsilon: Positive = 1e-7) -> Optimizer:
     """Adadelta (Zeiler 2012). The paper has no learning rate (it is 1); Keras's default is 0.001, and so is ours."""
     inputs = {"rho": rho, "one_minus_rho": 1 - rho, "epsilon": epsilon}
-    return Optimizer(_adadelta, _two_slots, inputs, learning_rate, "Adadelta", {"rho": rho, "epsilon": epsilon})
+    return Optimizer(_adadelta, two_slots, inputs, learning_rate, "Adadelta", {"rho": rho, "epsilon": epsilon})
 
 
 def _rmsprop(xp, w, g, slots, lr, t, p):
@@ -188,11 +123,11 @@ def rmsprop(
     on the step, and v centered by the mean gradient (Graves 2013) where asked."""
     inputs = {"rho": rho, "one_minus_rho": 1 - rho, "epsilon": epsilon}
     if centered:
-        update, slots = _rmsprop_centered, _three_slots
+        update, slots = _rmsprop_centered, three_slots
     elif momentum:
-        update, slots = _rmsprop_momentum, _two_slots
+        update, slots = _rmsprop_momentum, two_slots
     else:
-        update, slots = _rmsprop, _one_slot
+        update, slots = _rmsprop, one_slot
     if centered or momentum:
         inputs["momentum"] = momentum
     arguments = {"rho": rho, "momentum": momentum, "epsilon": epsilon, "centered": centered}
@@ -238,7 +173,7 @@ def adam(
     amsgrad: bool = False,
 ) -> Optimizer:
     """Adam (Kingma & Ba 2015, with the efficient order of section 2); AMSGrad (Reddi et al. 2018) where asked."""
-    update, slots = (_amsgrad, _three_slots) if amsgrad else (_adam, _two_slots)
+    update, slots = (_amsgrad, three_slots) if amsgrad else (_adam, two_slots)
     arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}
     return Optimizer(update, slots, _adam_inputs(beta_1, beta_2, epsilon), learning_rate, "Adam", arguments)
 
@@ -254,7 +189,7 @@ def adamw(
     """AdamW (Loshchilov & Hutter 2019): decoupled weight decay before Adam's step, `w -= lr * weight_decay * w`."""
     arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
     inputs = _adam_inputs(beta_1, beta_2, epsilon)
-    return Optimizer(_adam, _two_slots, inputs, learning_rate, "AdamW", arguments, weight_decay)
+    return Optimizer(_adam, two_slots, inputs, learning_rate, "AdamW", arguments, weight_decay)
 
 
 def _adamax(xp, w, g, slots, lr, t, p):
@@ -274,7 +209,7 @@ def adamax(
     """Adamax (Kingma & Ba 2015, section 7): Adam with the infinity norm."""
     inputs = {"beta_1": rounded(beta_1), "one_minus_beta_1": 1 - beta_1, "beta_2": beta_2, "epsilon": epsilon}
     arguments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
-    return Optimizer(_adamax, _two_slots, inputs, learning_rate, "Adamax", arguments)
+    return Optimizer(_adamax, two_slots, inputs, learning_rate, "Adamax", arguments)
 
 
 def _nadam(xp, w, g, slots, lr, t, p):
@@ -322,7 +257,50 @@ def _lion(xp, w, g, slots, lr, t, p):
 def lion(*, learning_rate: Positive = 0.001, beta_1: Fraction = 0.9, beta_2: Fraction = 0.99) -> Optimizer:
     """Lion (Chen et al. 2023): `w -= lr * sign(beta_1 * m + (1 - beta_1) * g)`."""
     inputs = {"beta_1": rounded(beta_1), "beta_2": rounded(beta_2)}
-    return Optimizer(_lion, _one_slot, inputs, learning_rate, "Lion", {"beta_1": beta_1, "beta_2": beta_2})
+    return Optimizer(_lion, one_slot, inputs, learning_rate, "Lion", {"beta_1": beta_1, "beta_2": beta_2})
+
+
+def _ftrl(xp, w, g, slots, lr, t, p):
+    accumulator, linear = slots
+    held = lr <= 0  # as a warm-up's first learning rate: the rule divides by it
+    rate = xp.where(held, xp.ones_like(lr), lr)
+    root, after = xp.sqrt(accumulator), xp.sqrt(accumulator + xp.square(g))
+    new_linear = linear + (g - (after - root) / rate * w)
+    quadratic = after / rate + 2 * (p["l2_regularization_strength"] + p["beta"] / (2.0 * rate))
+    limit = p["l1_regularization_strength"]
+    clipped = xp.maximum(xp.minimum(new_linear, limit), -limit)
+    new = (clipped - new_linear) / quadratic
+    return xp.where(held, w, new), (
+        xp.where(held, accumulator, accumulator + xp.square(g)),
+        xp.where(held, linear, new_linear),
+    )
+
+
+def _ftrl_slots(xp, w, p):
+    return (xp.zeros_like(w) + p["initial_accumulator_value"], xp.zeros_like(w))
+
+
+def ftrl(
+    *,
+    learning_rate: Positive = 0.001,
+    initial_accumulator_value: NonNegative = 0.1,
+    l1_regularization_strength: NonNegative = 0.0,
+    l2_regularization_strength: NonNegative = 0.0,
+    beta: NonNegative = 0.0,
+) -> Optimizer:
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1), which sets weights that l1 outweighs to exactly 0.
+
+    Its state starts at 0, as if the weights did: what they start from is forgotten within the first steps, in Keras as
+    well. So it is for linear models; the hidden units of a network stay alike. Keras's l2 counts twice the paper's.
+    """
+    strengths = {
+        "initial_accumulator_value": initial_accumulator_value,
+        "l1_regularization_strength": l1_regularization_strength,
+        "l2_regularization_strength": l2_regularization_strength,
+        "beta": beta,
+    }
+    inputs = {**strengths, "initial_accumulator_value": rounded(initial_accumulator_value)}
+    return Optimizer(_ftrl, _ftrl_slots, inputs, learning_rate, "Ftrl", strengths)
 
 
 def _random_search(xp, w, g, slots, lr, t, p):
@@ -332,7 +310,7 @@ def _random_search(xp, w, g, slots, lr, t, p):
 def random_search(*, learning_rate: Positive = 0.01) -> Optimizer:
     """Local random search (Matyas 1965): each step draws a normal direction for all weights and goes `learning_rate`
     along it if that lowers the batch's loss, else stays. The baseline that gradients must beat; no Keras twin."""
-    return Optimizer(_random_search, _no_slots, {}, learning_rate, None, searches=True)
+    return Optimizer(_random_search, no_slots, {}, learning_rate, None, searches=True)
 
 
 def _along_last_step(g, slots):
@@ -370,7 +348,7 @@ def _adam_hd(xp, w, g, slots, lr, t, p):
 
 
 def _adam_hd_slots(xp, w, p):
-    return (*_learned_slots(xp, w, p), *_two_slots(xp, w, p))
+    return (*_learned_slots(xp, w, p), *two_slots(xp, w, p))
 
 
 def adam_hd(
@@ -402,10 +380,24 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adamax": adamax,
     "nadam": nadam,
     "lion": lion,
+    "ftrl": ftrl,
+    "nadamw": nadamw,
+    "ademamix": ademamix,
+    "adan": adan,
+    "adopt": adopt,
+    "adabelief": adabelief,
+    "radam": radam,
+    "signum": signum,
     "random_search": random_search,
     "sgd_hd": sgd_hd,
     "adam_hd": adam_hd,
 }
+
+MISSING: dict[str, str] = {
+    "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018); an update is elementwise",
+    "soap": "needs eigenvectors of a matrix for each weight and trial (Vyas et al. 2024); an update is elementwise",
+}
+"""Optimizers that are asked for and can't be stacked, with the reason."""
 
 LEARNING_RATES: dict[str, tuple[float, float]] = {
     "sgd": (1e-4, 1.0),
@@ -419,6 +411,14 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
     "adamax": (1e-5, 0.1),
     "nadam": (1e-5, 0.1),
     "lion": (1e-6, 0.01),
+    "ftrl": (1e-4, 1.0),
+    "nadamw": (1e-5, 0.1),
+    "ademamix": (1e-5, 0.1),
+    "adan": (1e-5, 0.1),
+    "adopt": (1e-5, 0.1),
+    "adabelief": (1e-5, 0.1),
+    "radam": (1e-5, 0.1),
+    "signum": (1e-6, 0.01),
     "random_search": (1e-4, 1.0),
     "sgd_hd": (1e-4, 1.0),
     "adam_hd": (1e-5, 0.1),
@@ -428,6 +428,7 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
 Four decades, as in Schmidt et al. (2021, "Descending through a Crowded Valley"), who draw it from 1e-4 to 1. That range
 is kept where a step is as large as the gradient. Where each weight's step is about the learning rate itself (Adam and
 its kin), 1 would throw weights of the order of 0.1 about: one decade lower. Lion's step is the learning rate exactly,
-and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade. Adadelta's is 1 in its
+and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade, as for Signum, the other
+sign. FTRL's step is Adagrad's. Adadelta's is 1 in its
 paper, so its range goes past that. Every default lies within.
 """

@@ -19,7 +19,7 @@ from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
 from tasks.training.loss import Loss
 from tasks.training.networks import Networks, Shapes, trainable_shapes
-from tasks.training.optimizers import Summed
+from tasks.training.optimizer import Summed
 from tasks.training.packing import Packing
 from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import (

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -158,6 +159,31 @@ def plateau(
     return Schedule(lambda step, steps, epoch: np.ones_like(step), warmup, rule)
 
 
+def linear_to_zero(*, warmup: Fraction = 0.0) -> Schedule:
+    """Falls in a straight line to 0 at the end of the run, after the warm-up: the schedule that Defazio et al. (2023,
+    "Optimal Linear Decay Learning Rate Schedules and Further Refinements") derive and recommend."""
+    return Schedule(lambda step, steps, epoch: 1 - step / steps, warmup)
+
+
+def rex(*, warmup: Fraction = 0.0) -> Schedule:
+    """REX (Chen et al. 2022, "REX: Revisiting Budgeted Training with an Improved Schedule"): `(1 - t) / (1 - t / 2)`
+    at share t of the run, which stays high for longer than a straight line and reaches 0 like it."""
+    return Schedule(lambda step, steps, epoch: (1 - step / steps) / (1 - step / (2 * steps)), warmup)
+
+
+def wsd(*, cooldown: Fraction = 0.2, shape: Literal["linear", "1-sqrt"] = "linear", warmup: Fraction = 0.0) -> Schedule:
+    """Warm-up, stable, decay (Hu et al. 2024, "MiniCPM"): the learning rate stays as it is and falls to 0 over the last
+    share `cooldown` of the steps after the warm-up, with t from 0 to 1 as `1 - t` or `1 - sqrt(t)` (Hägele et al.
+    2024, "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations")."""
+
+    def factor(step: np.ndarray, steps: int, epoch: int) -> np.ndarray:
+        start = (1 - cooldown) * steps
+        progress = np.clip((step - start) / max(steps - start, 1.0), 0.0, 1.0)
+        return 1 - (progress if shape == "linear" else np.sqrt(progress))
+
+    return Schedule(factor, warmup)
+
+
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "time_based": time_based,
@@ -168,4 +194,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "cosine_restarts": cosine_restarts,
     "one_cycle": one_cycle,
     "plateau": plateau,
+    "linear_to_zero": linear_to_zero,
+    "rex": rex,
+    "wsd": wsd,
 }

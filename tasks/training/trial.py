@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.training.feed import Feed
 from tasks.training.models import Architecture, Penalties
-from tasks.training.optimizers import Optimizer
+from tasks.training.optimizer import Optimizer
 from tasks.training.schedules import Schedule
 
 Progress = Callable[[int, int], None]

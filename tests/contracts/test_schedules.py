@@ -81,3 +81,30 @@ def test_one_cycle_starts_low_peaks_and_ends_lowest() -> None:
 def test_restarts_without_growth_repeat() -> None:
     rates = SCHEDULES["cosine_restarts"](first_decay_steps=10, t_mul=1.0).learning_rates(RATE, 40, PER_EPOCH)
     np.testing.assert_allclose(rates.reshape(4, 10), np.tile(rates[:10], (4, 1)))
+
+
+def test_a_straight_line_to_zero_is_polynomial_of_power_one() -> None:
+    ours, theirs = (
+        SCHEDULES[name]().learning_rates(RATE, STEPS, PER_EPOCH) for name in ("linear_to_zero", "polynomial")
+    )
+    np.testing.assert_allclose(ours, theirs)
+
+
+def test_rex_is_the_formula_of_its_paper() -> None:
+    t = np.arange(STEPS) / STEPS
+    ours = SCHEDULES["rex"]().learning_rates(RATE, STEPS, PER_EPOCH)
+    np.testing.assert_allclose(ours, RATE * (1 - t) / (0.5 + 0.5 * (1 - t)))
+
+
+@pytest.mark.parametrize("shape", ["linear", "1-sqrt"])
+def test_wsd_stays_and_then_cools_down_to_zero(shape: str) -> None:
+    """Of 120 steps 20 warm up, and a fifth of the other 100 cool down: the steps from 100 on."""
+    rates = SCHEDULES["wsd"](cooldown=0.2, shape=shape, warmup=1 / 6).learning_rates(RATE, STEPS, PER_EPOCH)
+    np.testing.assert_allclose(rates[20:100], RATE)
+    t = np.arange(20) / 20
+    np.testing.assert_allclose(rates[100:], RATE * (1 - (t if shape == "linear" else np.sqrt(t))), atol=1e-12)
+
+
+def test_wsd_without_a_cooldown_is_constant() -> None:
+    rates = SCHEDULES["wsd"](cooldown=0.0).learning_rates(RATE, STEPS, PER_EPOCH)
+    np.testing.assert_array_equal(rates, np.full(STEPS, RATE))

@@ -136,7 +136,7 @@ def test_nothing_is_left_running(small: Finished) -> None:
 
 
 def test_state_lies_in_the_home_folder_only(small: Finished) -> None:
-    assert {path.name for path in small.home.iterdir()} == {"runs", "prefect"}
+    assert {path.name for path in small.home.iterdir()} == {"runs", "prefect", "cache", "index.html"}
     assert re.fullmatch(r"\d{8}-\d{6}-small", small.folder.name)
 
 
@@ -310,10 +310,11 @@ def test_a_table_nobody_described(tmp_path: Path) -> None:
 
 
 def refused(**request: Any) -> BadInput:
-    from flows.bakeoff import RunRequest, bakeoff
+    from flows.bakeoff import RunRequest, execute
+    from flows.run_page import RunPage
 
     with pytest.raises(BadInput) as error:
-        bakeoff.fn(RunRequest(experiment=str(SMALL), **request))
+        execute(RunRequest(experiment=str(SMALL), **request), RunPage())
     return error.value
 
 

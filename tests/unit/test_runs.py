@@ -38,6 +38,7 @@ def test_a_run_opens_with_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
         "python",
         "platform",
         "cpus",
+        "memory_bytes",
         "versions",
         "command",
         "overrides",

@@ -45,7 +45,7 @@ COLUMNS = {
     "metrics": ["trial_id", "part", "slice", "metric", "value", "rows", "schema_version"],
     "curves": ["trial_id", "epoch", "step", "layer", "name", "value", "schema_version"],
     "predictions": ["trial_id", "part", "row", "target", "class_index", "value", "schema_version"],
-    "splits": ["row", "part", "fold", "group", "schema_version"],
+    "splits": ["row", "part", "fold", "group", "content", "schema_version"],
     "settings": [
         "recipe_id",
         "recipe",

@@ -302,3 +302,9 @@ def test_callouts_and_tabsets_take_quartos_shape() -> None:
     assert page.count('role="tab"') == page.count('role="tabpanel"') == 2
     assert page.count('aria-selected="true"') == 1
     assert "<h3" not in page
+
+
+def test_no_secret_of_a_worker_reaches_the_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "BAKEOFF_REPORTS", "BAKEOFF_REPORTS_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    assert "secret" not in notebook.kernel_environment(tmp_path).values()

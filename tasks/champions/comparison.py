@@ -1,0 +1,202 @@
+"""Challenger and champion on the same test rows: replace, keep, or can't tell.
+
+The champion answers through its own saved pipeline, from the raw rows. Rows that a model learned from would flatter it,
+so only test rows count that are new to both: equal to no row of either one's training or validation part, and of no
+group of the champion's. Rows are known by the digest in table `splits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tasks.champions.store import Champion
+from tasks.dataset import TEST, Dataset
+from tasks.datasets.digest import row_digests
+from tasks.errors import BadInput
+from tasks.evaluation.comparison import BETTER, CANNOT_TELL
+from tasks.evaluation.decisions import Answers, Deciding, recorded_thresholds
+from tasks.evaluation.intervals import RESAMPLES
+from tasks.evaluation.judged_rows import Classes, JudgedRows
+from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.rounding import interval, signed_interval
+from tasks.evaluation.verdict import side_of_zero
+from tasks.evaluation.wording import inside, rows
+from tasks.records.plan import Plan
+from tasks.records.tables import SPLITS
+from tasks.records.verdict import AgainstChampion, Estimate, Verdict
+from tasks.serving.answers import chosen_classes
+from tasks.training.exported import Exported, load_exported, read_signature
+
+FEWEST = 30
+"""Test rows that are new to both, from which on two models are compared."""
+_CHAMPION = "champion"
+
+Tables = Mapping[str, pd.DataFrame]
+Signature = Mapping[str, Any]
+Answer = Literal["replace", "keep", "can't tell"]
+
+
+def compare_with_champion(
+    champion: Champion, plan: Plan, dataset: Dataset, deciding: Deciding, verdict: Verdict, tables: Tables
+) -> AgainstChampion:
+    """What a run ships against the champion.
+
+    Args:
+        plan: The run's, as `verdict`, which has shipped a model.
+        deciding: How answers are made of predictions, and what they cost.
+        tables: The run's `predictions`, `metrics` and `splits`.
+    """
+    of = plan.parts[TEST]
+
+    def kept(reason: str, count: int = 0) -> AgainstChampion:
+        sentence = f"Can't tell whether to replace the champion ({champion.promotion.run}): {reason} It stays."
+        return _answer(champion, count, of, "can't tell", sentence)
+
+    try:
+        signature = read_signature(champion.model)
+        _check_target(signature, dataset)
+        known = _known(champion.folder, signature, dataset, tables["splits"])
+        if known is None:
+            return kept("what it learned from is not on record, so it may have seen the test rows.")
+        judged = _challenger(plan, verdict, deciding, tables)
+        new = ~known[judged.rows]
+        if new.sum() < FEWEST:
+            seen = f"one of the two learned from rows equal to {of - new.sum():,} of the {of:,} test rows"
+            return kept(f"{seen}, and {FEWEST} new ones are needed to compare them.", int(new.sum()))
+        own = _with_champion(judged, new, verdict, dataset, deciding, load_exported(champion.model))
+    except BadInput as error:
+        got = f" ({error.got})" if error.got else ""
+        return kept(f"it can't answer these data: {error.problem}{got}.")
+    return _compared(champion, own, of, verdict)
+
+
+def _check_target(signature: Signature, dataset: Dataset) -> None:
+    """Raises BadInput where the champion predicts something else."""
+    classes = sorted(signature["classes"] or [])
+    if signature["target"] != dataset.target_name or classes != sorted(dataset.classes or []):
+        said = f"{signature['target']}{': ' + ', '.join(classes) if classes else ''}"
+        raise BadInput("it predicts another target or other classes", got=said)
+
+
+def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataFrame) -> np.ndarray | None:
+    """Which of the data set's rows equal one that a model learned from, bool `[rows]`; None: the champion's are not on
+    record.
+
+    Raises:
+        BadInput: columns are missing that the champion takes.
+    """
+    if not (entry / f"{SPLITS.name}.parquet").is_file():
+        return None
+    former = SPLITS.read(entry)
+    former = former[(former["part"] != TEST).to_numpy(bool)]
+    if former["content"].isna().any():
+        return None
+    table = "shape" not in signature["inputs"][0]
+    columns = [each["name"] for each in signature["inputs"]] if table else None
+    if table and (missing := [name for name in columns or () if name not in getattr(dataset.raw, "columns", ())]):
+        raise BadInput("columns are missing that it was trained on", got=", ".join(missing))
+    found = row_digests(dataset, columns)
+    learned = (splits["part"] != TEST).to_numpy(bool)
+    known = np.isin(found, former["content"].to_numpy(np.int64)) | np.isin(found, found[learned])
+    groups = former["group"].dropna().unique()
+    return known | splits["group"].isin(groups).to_numpy(bool) if len(groups) else known
+
+
+def _challenger(plan: Plan, verdict: Verdict, deciding: Deciding, tables: Tables) -> JudgedRows:
+    assert verdict.shipped is not None
+    costs = plan.decides.costs if plan.decides else None
+    return JudgedRows.read(
+        tables["predictions"],
+        tables["splits"],
+        TEST,
+        [verdict.shipped.trial_id],
+        Classes.of(plan.data, costs.currency if costs else None),
+        plan.confidence,
+        deciding,
+        recorded_thresholds(tables["metrics"]),
+    )
+
+
+def _with_champion(
+    judged: JudgedRows, new: np.ndarray, verdict: Verdict, dataset: Dataset, deciding: Deciding, exported: Exported
+) -> JudgedRows:
+    """Some of the judged rows, under both models."""
+    assert verdict.shipped is not None
+    own = judged.where(new, verdict.shipped.trial_id)
+    return replace(
+        own, prior=judged.prior, answers={**own.answers, _CHAMPION: _answers(own, dataset, deciding, exported)}
+    )
+
+
+def _answers(judged: JudgedRows, dataset: Dataset, deciding: Deciding, exported: Exported) -> Answers:
+    """The champion's, with classes in the data set's order, and chosen as the champion chooses them."""
+    prediction = np.concatenate([exported.asked(each) for each in _raw(dataset, judged.rows)]).astype(np.float64)
+    if dataset.classes is None:
+        return deciding.answers(judged.target, prediction, judged.rows, None)
+    own = exported.signature["classes"]
+    order = [own.index(name) for name in dataset.classes]
+    decided = np.eye(len(own))[chosen_classes(prediction, exported)]
+    return deciding.answers_as(judged.target.astype(np.int64), prediction[:, order], judged.rows, decided[:, order])
+
+
+def _raw(dataset: Dataset, positions: np.ndarray) -> list[pd.DataFrame | np.ndarray]:
+    """The raw inputs at these positions, which ascend; of streamed data piece by piece."""
+    if dataset.streamed is None:
+        return [dataset.raw_at(positions)]
+    found: list[pd.DataFrame | np.ndarray] = []
+    start = 0
+    for chunk in dataset.streamed.raw.chunks():
+        inside = positions[(positions >= start) & (positions < start + len(chunk))] - start
+        found.append(chunk.iloc[inside])
+        start += len(chunk)
+    return found
+
+
+def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict) -> AgainstChampion:
+    assert verdict.shipped is not None
+    trial, metric = verdict.shipped.trial_id, METRICS[verdict.metric]
+    found = judged.differences(trial, {_CHAMPION: _CHAMPION}, metric, RESAMPLES)[_CHAMPION]
+    difference, side = found.estimate(), side_of_zero(found)
+    count = len(judged.rows)
+    where = f"on {rows(count)} of the test part that {'is' if count == 1 else 'are'} new to both"
+    title, name = inside(verdict.titles.get(metric.name, metric.title)), champion.promotion.run
+    ahead = f"The shipped model's {title} is {interval(difference)} better {where}"
+    if side == CANNOT_TELL:
+        answer: Answer = "can't tell"
+        sentence = f"Can't tell the shipped model from the champion ({name}): it is {signed_interval(difference)} "
+        sentence += f"better in {title} {where}. The champion stays."
+    elif side == BETTER and not verdict.closed:
+        answer, sentence = "replace", f"Replace the champion ({name}). {ahead}."
+    elif side == BETTER:
+        answer, sentence = "keep", f"Keep the champion ({name}). {ahead}, but a blocking gate does not pass."
+    else:
+        worse = interval(_turned(difference))
+        answer = "keep"
+        sentence = f"Keep the champion ({name}). The shipped model's {title} is {worse} worse {where}."
+    figures = {
+        "challenger": judged.interval(trial, metric).estimate(),
+        "champion": judged.interval(_CHAMPION, metric).estimate(),
+        "difference": difference,
+    }
+    return _answer(champion, count, of, answer, sentence, **figures)
+
+
+def _turned(estimate: Estimate) -> Estimate:
+    """With the other sign."""
+    mean, low, high = (None if each is None else -each for each in (estimate.mean, estimate.high, estimate.low))
+    return Estimate(mean, low, high)
+
+
+def _answer(
+    former: Champion, count: int, of: int, answer: Answer, sentence: str, **figures: Estimate
+) -> AgainstChampion:
+    promotion = former.promotion
+    return AgainstChampion(
+        run=promotion.run, promoted=promotion.promoted, rows=count, of=of, answer=answer, sentence=sentence, **figures
+    )

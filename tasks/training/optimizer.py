@@ -1,0 +1,81 @@
+"""What an optimizer is to the trainers, and the states that most of them start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""numpy.ndarray or tensorflow.Tensor, of the stack's dtype."""
+
+Update = Callable[..., tuple[Array, tuple[Array, ...]]]
+"""`(xp, weight, gradient, slots, learning_rate, step, p) -> (weight, slots)`: `step` counts from 1, in the stack's
+dtype; `learning_rate` and every entry of `p` broadcast against the weight."""
+
+Slots = Callable[..., tuple[Array, ...]]
+"""`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
+
+Summed = Callable[[Array, tuple[Array, ...]], Array]
+"""`(gradient, slots) -> numbers` of the weight's shape."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer with its hyperparameters bound.
+
+    Args:
+        update: One step for one weight. Trials with the same `update` share its program, whatever their `inputs`.
+        slots: The state it starts from.
+        inputs: What `update` sees as `p`, one number each.
+        learning_rate: The default or the author's.
+        keras_class: Name of its twin in `keras.optimizers`, or None.
+        keras_arguments: The twin's arguments but for the learning rate.
+        weight_decay: Decoupled weight decay of its own (AdamW), or 0.
+        searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
+            lower there, else zero.
+        summed: What the update needs the sum of, over all weights of a trial: it sees that sum as `p["total"]`, and the
+            trial's learning rate before any schedule as `p["learning_rate"]`.
+    """
+
+    update: Update
+    slots: Slots
+    inputs: Mapping[str, float]
+    learning_rate: float
+    keras_class: str | None
+    keras_arguments: Mapping[str, Any] = field(default_factory=dict)
+    weight_decay: float = 0.0
+    searches: bool = False
+    summed: Summed | None = None
+
+
+def rounded(value: float) -> float:
+    """`value` rounded to float32, as `keras.ops.cast` does to a Python float whatever the target dtype."""
+    return float(np.float32(value))
+
+
+def no_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    """No state."""
+    return ()
+
+
+def one_slot(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    """One array of the weight's shape, zero."""
+    return (xp.zeros_like(w),)
+
+
+def two_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Two such arrays."""
+    return (xp.zeros_like(w), xp.zeros_like(w))
+
+
+def three_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Three such arrays."""
+    return (xp.zeros_like(w), xp.zeros_like(w), xp.zeros_like(w))
+
+
+def four_slots(xp: Any, w: Array, p: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Four such arrays."""
+    return (xp.zeros_like(w), xp.zeros_like(w), xp.zeros_like(w), xp.zeros_like(w))

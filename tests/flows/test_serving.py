@@ -1,0 +1,157 @@
+"""`make serve` as an operator uses it: runs from the form, a closed gate, a killed run, and an exact stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from tasks.run_folder import read_json
+from tests.flows.browser import new_page, open_form, submit, write
+from tests.flows.servers import PROJECT, PrefectServer, processes_with, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")]
+
+CLOSED = "gates=[{metric: accuracy, at_least: 0.999, severity: block}]"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def serve(command: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "BAKEOFF_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "flows.serve", command],
+        cwd=PROJECT,
+        env=own | {"BAKEOFF_HOME": str(home)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A home that is served, on ports of its own."""
+    home = tmp_path_factory.mktemp("served") / "home"
+    ports = {"PREFECT_SERVER_API_PORT": str(free_port()), "BAKEOFF_REPORTS_PORT": str(free_port())}
+    done = serve("start", home, **ports)
+    assert done.returncode == 0, done.stdout + done.stderr
+    password = (home / "serve" / "password").read_text(encoding="utf-8")
+    assert password in done.stdout, "shown at first"
+    try:
+        yield PrefectServer(f"http://127.0.0.1:{ports['PREFECT_SERVER_API_PORT']}", password, home, {})
+    finally:
+        assert serve("stop", home).stdout == "stopped: worker, reports, server\n"
+    assert not processes_with("BAKEOFF_HOME", str(home)), "nothing is left"
+    assert serve("stop", home).stdout == "nothing runs that `make serve` started\n"
+
+
+def deployment_id(served: PrefectServer, name: str) -> UUID:
+    with served.client() as client:
+        return client.read_deployment_by_name(f"bakeoff/{name}").id
+
+
+def test_it_is_found_again_and_its_secrets_are_its_own(served: PrefectServer) -> None:
+    again = serve("start", served.home)
+    assert again.returncode == 0
+    assert served.url in again.stdout
+    assert served.password not in again.stdout, "shown once"
+    for name in ("password", "token"):
+        assert stat.S_IMODE((served.home / "serve" / name).stat().st_mode) == 0o600
+    assert deployment_id(served, "bake-off") != deployment_id(served, "nightly")
+    other = serve("start", served.home.parent / "other", PREFECT_SERVER_API_PORT=served.url.rpartition(":")[2])
+    assert other.returncode == 2
+    assert "PREFECT_SERVER_API_PORT: the port is in use" in other.stderr
+
+
+def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectServer) -> None:
+    with new_page() as page:
+        called: set[str] = set()
+        page.on("request", lambda request: called.add(request.url))
+        open_form(page, served, deployment_id(served, "bake-off"))
+        page.screenshot(path=served.home / "form.png")
+        write(page, "Or a file", "tests/flows/small.yaml")
+        page.get_by_role("button", name="Add item").click()
+        write(page, "Overrides", CLOSED)
+        created = submit(page)
+        run = served.finished(lambda run: run.id == created, seconds=120)
+        assert run.state is not None
+        assert (run.state.type.value, run.state.name) == ("FAILED", "Gate failed")
+        assert "it should be at least 0.999" in str(run.state.message)
+        assert run.name == "small · 2 recipes x 2 seeds"
+        assert {"experiment:small", "gate failed", "outcome:do not ship"} <= set(run.tags)
+        artifacts = served.artifacts(run)
+        assert {"validation", "training", "verdict", "comparison", "gates", "report"} <= artifacts.keys()
+
+        page.goto(f"{served.url}/runs/flow-run/{created}")
+        expect(page.get_by_text("Gate failed", exact=True).first).to_be_visible()
+        expect(page.get_by_text("Leader:").first).to_be_visible()
+        expect(page.get_by_text("Traceback")).to_have_count(0)
+        assert {url for url in called if not url.startswith((served.url, f"blob:{served.url}"))} == set()
+        with served.client() as client:
+            (verdict,) = [each.id for each in client.read_artifacts() if each.key == "verdict"]
+        page.goto(f"{served.url}/artifacts/artifact/{verdict}")
+        page.get_by_role("link", name="Open the report").first.wait_for()
+        address = page.get_by_role("link", name="Open the report").first.get_attribute("href")
+        page.goto(str(address))
+        expect(page.locator("h1")).to_have_text("small")
+        page.goto(str(address).partition("/runs/")[0] + "/")
+        page.get_by_role("link", name="Report of small").click()
+        expect(page.locator("h1")).to_have_text("small")
+
+
+def test_a_bad_value_is_refused_in_the_form(served: PrefectServer) -> None:
+    before = {run.id for run in served.runs() if not run.auto_scheduled}
+    with new_page() as page:
+        open_form(page, served, deployment_id(served, "bake-off"))
+        page.get_by_role("button", name="Add item").click()
+        write(page, "Overrides", "epochs 2")
+        page.get_by_role("button", name="Submit").click()
+        expect(page.get_by_text("'epochs 2' does not match").first).to_be_visible()
+    assert {run.id for run in served.runs() if not run.auto_scheduled} == before
+
+
+def test_a_wrong_spec_is_answered_within_seconds(served: PrefectServer) -> None:
+    with served.client() as client:
+        spec = "data: {source: nowhere.csv}\n"
+        started = client.create_flow_run_from_deployment(
+            deployment_id(served, "nightly"), parameters={"request": {"spec": spec}}
+        )
+    run = served.finished(lambda run: run.id == started.id, seconds=90)
+    assert run.state is not None
+    assert run.state.name == "Wrong input"
+    assert str(run.state.message).startswith("spec.yaml:1: data.source: no such file or folder")
+    assert run.total_run_time.total_seconds() < 10
+
+
+def test_worker_and_run_killed_together_show_as_crashed(served: PrefectServer) -> None:
+    with served.client() as client:
+        parameters = {"request": {"set": ["train.epochs=100000", "train.early_stopping=null"]}}
+        started = client.create_flow_run_from_deployment(deployment_id(served, "bake-off"), parameters=parameters)
+
+    def training() -> bool | None:
+        return next((True for run in served.runs() if run.id == started.id and "recipes" in run.name), None)
+
+    wait_for(training, seconds=90)
+    noted = read_json(served.home / "serve" / "serve.json")["processes"]
+    worker = psutil.Process(next(each["pid"] for each in noted if each["name"] == "worker"))
+    for process in [worker, *worker.children(recursive=True)]:
+        process.kill()
+    run = served.finished(lambda run: run.id == started.id, seconds=120)
+    assert run.state_name == "Crashed"
+    assert serve("start", served.home).returncode == 0, "what was killed is started again"
