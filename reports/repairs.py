@@ -101,7 +101,7 @@ def _answer(tried: TriedRepair) -> Html:
         return badge("bad", f"{tried.diverged} diverged")
     if tried.kept:
         return badge("open", "helped, kept")
-    return badge("quiet", "not cured" if tried.found else "loss worse")
+    return badge("quiet", "not cured" if tried.found else "loss may be worse")
 
 
 def _ratio(change: Change) -> str:

@@ -21,7 +21,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.footprint import Measure
-from tasks.execution.aside import Train
+from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
 from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
@@ -31,7 +31,7 @@ from tasks.execution.recording import collect, counted_alike, kept_estimator, ke
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
-from tasks.execution.stabilising import Workshop
+from tasks.execution.stabilising import Workshop, write_repaired
 from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
@@ -55,7 +55,6 @@ from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import Run
 from tasks.spec.models import Spec, implied_task
 
-REPAIRED = "repaired.yaml"
 Bytes = Callable[[int, int | None], None]
 
 
@@ -233,10 +232,9 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
 
 def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
     """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
-    context = _context(laid_out, prepared)
-    return RangeTests(laid_out.recipes, context, context.key(run.spec)).run(
-        run.folder, _trainer(run, prepared), progress
-    )
+    context = own_context(laid_out, prepared)
+    tests = RangeTests(laid_out.recipes, context, context.key(run.spec))
+    return tests.run(run.folder, trainer(prepared, run.folder, run.home), progress)
 
 
 def search(
@@ -279,37 +277,10 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
     """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
     No test row is looked at."""
-    repairs = workshop(run, laid_out, prepared, progress).repair()
+    repairs = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress).repair()
     repairs.write(run.folder)
-    (run.folder / REPAIRED).unlink(missing_ok=True)
-    for each in repairs.recipes:
-        if each.recipe_id == repairs.written:
-            recipe = next(one for one in laid_out.recipes if one.recipe_id == each.recipe_id)
-            repaired = replace(recipe, settings=dict(each.settings or {}))
-            text = winner_spec(run.spec, repaired, run.base, name=REPAIRED, said="repaired it")
-            write_text(run.folder / REPAIRED, text)
+    write_repaired(repairs, laid_out, run.spec, run.base, run.folder)
     return repairs
-
-
-def workshop(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Workshop:
-    """Where the recipes of a run, whose final trials are trained, are repaired."""
-    from tasks.evaluation.baselines import Constant
-
-    target, rows = prepared.dataset.target, prepared.rows
-    constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], prepared.dataset.classes)
-    context = _context(laid_out, prepared)
-    return Workshop(laid_out, context, context.key(run.spec), constant, run.folder, _trainer(run, prepared), progress)
-
-
-def _context(laid_out: Plan, prepared: Prepared) -> PlanContext:
-    """What trials beside the plan's are planned on: the run's own parts."""
-    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
-    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], _resampled(prepared), prepared.lengths)
-    return PlanContext(dataset, {None: rows}, laid_out.metrics, decides=laid_out.decides or Decides())
-
-
-def _trainer(run: Run, prepared: Prepared) -> Train:
-    return lambda job, report: train_trials(job, prepared, run.folder, run.home, report)
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:

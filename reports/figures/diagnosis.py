@@ -43,6 +43,7 @@ def evidence(found: Diagnosis, recipe_id: str, curves: pd.DataFrame, trials: pd.
     if not (place & (curves["name"] == name)).any():
         place = curves["layer"].isna()
     shown = in_epochs(curves[(curves["name"] == name) & place & curves["trial_id"].isin(seeds.index)], plan)
+    shown = shown[shown["value"].abs() < float("inf")]
     if not len(shown):
         return None
     values = shown["value"].astype(float)

@@ -9,14 +9,19 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.augmentation.imbalance import resampled_rows
+from tasks.dataset import TRAIN
 from tasks.execution.recording import folder_of
-from tasks.execution.runner import StackProgress
+from tasks.execution.runner import StackProgress, train
+from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import AS_MODELLED
+from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import planned
+from tasks.records.decisions import Decides
 from tasks.records.documents import document_of
-from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.plan import Plan, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import Table
 from tasks.run_folder import read_json, write_json
@@ -75,3 +80,16 @@ class Aside:
 def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
     """A table of all trials of a job."""
     return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
+
+
+def own_context(plan: Plan, prepared: Prepared) -> PlanContext:
+    """What trials beside the plan's are planned on: the run's own parts."""
+    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
+    resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
+    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], resampled, prepared.lengths)
+    return PlanContext(dataset, {None: rows}, plan.metrics, decides=plan.decides or Decides())
+
+
+def trainer(prepared: Prepared, run: Path, home: Path) -> Train:
+    """Trains on the run's own parts."""
+    return lambda job, report: train(job, prepared, run, home, report)

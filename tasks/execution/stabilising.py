@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from tasks.dataset import VAL
+from tasks.dataset import TRAIN, VAL
 from tasks.diagnosis.measures import wanders
 from tasks.evaluation.baselines import Constant
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.intervals import over_seeds
-from tasks.execution.aside import Aside, Train, recorded
+from tasks.execution.aside import Aside, Train, own_context, recorded, trainer
 from tasks.execution.recording import LOSS
 from tasks.execution.runner import StackProgress
+from tasks.execution.winner import winner_spec
+from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.ladders import LADDERS, Candidate, at_random
 from tasks.planning.recipes import identifier
@@ -29,7 +31,10 @@ from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Plan, Recipe
 from tasks.records.repairs import Change, Repair, Repairs, TriedRepair, TriedRung
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, TRIALS
+from tasks.run_folder import write_text
+from tasks.spec.models import Spec
 
+REPAIRED = "repaired.yaml"
 SEEDS = 5
 FIRST_SEED, PROOF_SEED = 3000, 4000
 """Of the ladders, and of the proof: fresh ones, since who was diagnosed under some seeds does better under others, and
@@ -71,6 +76,21 @@ class Workshop:
     run: Path
     train: Train
     progress: StackProgress | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spec: Spec,
+        plan: Plan,
+        prepared: Prepared,
+        run: Path,
+        home: Path,
+        progress: StackProgress | None = None,
+    ) -> Workshop:
+        """That of a run whose final trials are trained."""
+        target, rows, classes = prepared.dataset.target, prepared.rows, prepared.dataset.classes
+        constant, context = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes), own_context(plan, prepared)
+        return cls(plan, context, context.key(spec), constant, run, trainer(prepared, run, home), progress)
 
     def repair(self) -> Repairs:
         """Repairs each recipe that has a diagnosis with a ladder, the surest diagnosis of each."""
@@ -278,3 +298,13 @@ def _change(one: Mapping[int, float], other: Mapping[int, float]) -> Change:
 
 def _median(values: Mapping[int, float]) -> float | None:
     return float(np.median(list(values.values()))) if values else None
+
+
+def write_repaired(repairs: Repairs, plan: Plan, spec: Spec, base: Path, run: Path) -> None:
+    """Writes repaired.yaml into the run's folder, or takes an earlier one away where nothing was cured."""
+    (run / REPAIRED).unlink(missing_ok=True)
+    for each in repairs.recipes:
+        if each.recipe_id == repairs.written:
+            recipe = next(one for one in plan.recipes if one.recipe_id == each.recipe_id)
+            repaired = replace(recipe, settings=dict(each.settings or {}))
+            write_text(run / REPAIRED, winner_spec(spec, repaired, base, name=REPAIRED, said="repaired it"))

@@ -16,8 +16,8 @@ RATES_A_DECADE = 5
 BEYOND = 10.0
 """By this factor the tested rates reach below and above those that an optimizer is usually searched in."""
 FALL = 0.7
-"""A rate is good where the loss falls by this share of the largest fall of any rate. Set on the bundled data sets
-(`python -m tests.bench.lr_range`), judged on others."""
+"""A rate is good where the loss falls by this share of the largest fall of any rate, set by
+`python -m tests.bench.lr_range`."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _point(rate: float, result: Result, sign: int) -> tuple[float, float | None,
 
 
 def table(found: Sequence[Case]) -> str:
-    """By optimizer; and all of the bundled sets, on which the rule was set, and of the others."""
+    """By optimizer; and all of the bundled sets, and of the others."""
     lines = ["| | best rate in the range | a rate at random | decades of the range, median |", "|---|---|---|---|"]
     lines += [_row(name, [each for each in found if each.test.optimizer == name]) for name in LEARNING_RATES]
     lines.append(_row("bundled sets", [each for each in found if each.data in BUNDLED]))

@@ -12,7 +12,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tasks import stages
+from tasks.execution.stabilising import Workshop
 from tasks.records.repairs import Repair, TriedRepair
 from tests.runs import planned
 
@@ -31,7 +31,8 @@ def repaired(data: str, folder: Path) -> Repair:
     }
     run = planned(folder, spec)
     run.train()
-    return stages.workshop(run.run, run.plan, run.prepared).walk(run.plan.recipes[0], KIND)
+    shop = Workshop.of(run.run.spec, run.plan, run.prepared, run.folder, folder)
+    return shop.walk(run.plan.recipes[0], KIND)
 
 
 def row(data: str, repair: Repair) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reports.numbers import setting
+from reports.tables.search import search as search_in_words
 from tasks import stages
 from tasks.errors import BadInput
 from tasks.records.documents import as_json
@@ -58,6 +61,14 @@ def test_each_recipe_is_searched_in_the_range_that_was_found(done: Plan) -> None
         (test,) = (each for each in done.search.range_tests if each.recipe_id == chosen.recipe_id)
         assert test.low <= parameters["learning_rate"] <= test.high
         assert chosen.settings["early_stopping"] is not None  # left out of the test alone
+
+
+def test_the_report_says_how_ranges_were_found(done: Plan) -> None:
+    said = html.unescape(search_in_words(done, None))
+    assert "found by a range test" in said and "Learning-rate range tests" in said
+    assert done.search is not None and done.search.range_tests is not None
+    for test in done.search.range_tests:
+        assert f"{setting(test.low)} to {setting(test.high)}" in said
 
 
 def test_the_plan_is_read_as_it_was_written(run: Planned, done: Plan) -> None:
