@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tasks.errors import BadInput
 from tasks.evaluation.footprint import median
 from tasks.records.footprint import Footprint, Footprints, Latency
 from tasks.records.plan import Plan
@@ -57,7 +58,7 @@ class Measuring:
                 folder = Path(name)
                 try:
                     parameters = self._export(trial_id, folder)
-                except FileNotFoundError:  # the constant answer is no file
+                except BadInput:  # the constant answer has no file
                     return None
                 found = found or weigh(folder, trial_id, parameters)
                 timed = time_model(folder, self._rows, missing, self._confidence)
