@@ -13,6 +13,8 @@ from reports.escape import Html, safe
 from reports.markup import raw, table
 from reports.metric_names import title
 from tasks.errors import BadInput
+from tasks.evaluation.footprint import reading
+from tasks.evaluation.gates import limit
 from tasks.evaluation.rounding import MISSING, interval
 from tasks.records.plan import Plan
 from tasks.records.verdict import Estimate, GateResult, Verdict
@@ -177,11 +179,12 @@ def _gates(side: Side) -> dict[str, str]:
 
 def _gate(gate: GateResult, side: Side) -> str:
     blocks = ", blocks" if gate.severity == "block" else ""
-    return f"{title(gate.metric, _titles(side))}{gate.of} {gate.bound.replace('_', ' ')} {gate.threshold:g}{blocks}"
+    asked = limit(gate.metric, gate.bound, gate.threshold)
+    return f"{title(gate.metric, _titles(side))}{gate.of} {asked}{blocks}"
 
 
 def _estimated(gate: GateResult) -> str:
-    return interval(Estimate(gate.estimate, gate.low, gate.high))
+    return reading(gate.metric, Estimate(gate.estimate, gate.low, gate.high))
 
 
 def _titles(side: Side) -> Mapping[str, str]:

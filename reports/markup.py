@@ -87,6 +87,12 @@ def answer(text: str) -> Html:
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
 
 
+def stacked(interval: str) -> Html:
+    """In a cell the mean above its bounds, so that more figures fit beside each other."""
+    mean, _, bounds = interval.partition(" ")
+    return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))
+
+
 def gate_answer(gate: GateResult) -> Html:
     """A gate's answer as a badge, and its sentence."""
     kinds = {"pass": "good", "fail": "bad", "undecided": "open"}

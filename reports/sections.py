@@ -237,6 +237,19 @@ SECTIONS: dict[str, Section] = {
         shown=lambda run: bool(run.verdict and len(run.curves)),
     ),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
+    "size": Section(
+        "Size and speed",
+        "size",
+        {
+            "footprints": lambda run: tables.footprints(run.verdict, run.plan),
+            "footprints chart": lambda run: figures.tabs(
+                figures.footprints(run.verdict, run.plan),
+                caption="Dot: a recipe, its mean on the test part against what it takes, with its "
+                "interval. Dashed: the front; what is not on it is faint.",
+            ),
+        },
+        shown=lambda run: bool(run.verdict and run.verdict.footprints),
+    ),
     "costs": Section(
         "Threshold and costs",
         "costs",
