@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,9 @@ def test_architectures_are_compared_by_what_they_take(tmp_path: Path) -> None:
         assert found.smaller in verdict.next
     shown = tables.footprints(verdict, one.plan)
     assert "1&#44;091" in shown and "Latency of 256 rows" in shown
+    cells = re.findall(r'<td class="number">(.*?)</td>', shown)
+    bold = [cell.startswith("<b>") for cell in cells]
+    assert len(bold) == 10 and bold[1:3] == [True, True]  # the smallest is on both fronts, whatever it is worth
     charts = figures.footprints(verdict, one.plan)
     assert list(charts) == ["Parameters", "Size", "Latency of one row", "Latency of 256 rows"]
     again = one.judge(frames)
