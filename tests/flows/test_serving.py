@@ -156,6 +156,38 @@ def test_a_closed_gate_is_seen_and_told_and_the_report_opens_by_its_link(
     assert {each["event"] for each in heard[1]} == {"bakeoff.run.finished", "bakeoff.gate.failed"}
 
 
+def test_retry_on_the_page_goes_on_in_the_same_folder(served: PrefectServer) -> None:
+    run = next(run for run in served.runs() if run.state_name == "Gate failed")
+    folders = sorted(path.name for path in (served.home / "runs").iterdir())
+    with new_page() as page:
+        open_form(page, served, deployment_id(served, "bake-off"))  # for the password
+        page.goto(f"{served.url}/runs/flow-run/{run.id}")
+        page.get_by_role("button", name="Retry").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+        again = served.finished(lambda each: each.id == run.id and each.run_count > 1, seconds=120)
+    assert again.state_name == "Gate failed"
+    assert sorted(path.name for path in (served.home / "runs").iterdir()) == folders
+    assert len([tag for tag in again.tags if tag.startswith("folder:")]) == 1
+
+
+def test_the_worker_outlives_a_deleted_run_and_a_flow_that_is_not_there(served: PrefectServer) -> None:
+    with served.client() as client:
+        deployed = client.read_deployment(deployment_id(served, "nightly"))
+        gone = client.create_deployment(
+            flow_id=deployed.flow_id,
+            name="gone",
+            work_pool_name=deployed.work_pool_name,
+            path=deployed.path,
+            entrypoint="flows/nowhere.py:bakeoff",
+        )
+        deleted = client.create_flow_run_from_deployment(deployed.id)
+        client.delete_flow_run(deleted.id)
+        lost = client.create_flow_run_from_deployment(gone)
+    run = served.finished(lambda run: run.id == lost.id, seconds=90)
+    assert run.state_name in ("Crashed", "Failed")
+    test_a_wrong_spec_is_answered_within_seconds(served)
+
+
 def test_a_bad_value_is_refused_in_the_form(served: PrefectServer) -> None:
     before = {run.id for run in served.runs() if not run.auto_scheduled}
     with new_page() as page:
