@@ -121,14 +121,14 @@ def _on_its_way(case: Case) -> Diagnosis | None:
     loss = median(case, lambda history: last(history.of("train_loss")))
     val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
     steady = median(case, _second_quarter)
-    if facts.constant_loss is None or facts.simple_loss is None or not min(facts.hidden, default=0) > NARROW:
+    update = median(case, lambda history: middle(history.of("update_ratio")))
+    if facts.constant_loss is None or facts.simple_loss is None or not (update < SMALL_UPDATE and steady > STEADY):
         return None
     level, simple = facts.constant_loss, facts.simple_loss
-    update = median(case, lambda history: middle(history.of("update_ratio")))
-    if not (update < SMALL_UPDATE and steady > STEADY and 0.2 * level < loss < GREW / 2 * level):
+    if not (0.2 * level < loss < GREW / 2 * level and val < 1.25 * loss and simple < BEATEN * val):
         return None
-    if not (val < 1.25 * loss and simple < BEATEN * val):
-        return None
+    if not min(facts.hidden, default=0) > NARROW:
+        return None  # it may be too small
     return Diagnosis(
         kind="learning_rate_too_low",
         confidence=confidence(steady, STEADY),
