@@ -325,7 +325,7 @@ def judge(
         verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
     )
     _nothing_shipped(run)  # by an earlier verdict
-    asked = None
+    asked = model = None
     if verdict.shipped:
         model = answering(run, laid_out, prepared, verdict.shipped)
         ship(run, laid_out, prepared, verdict, model)
@@ -339,8 +339,9 @@ def judge(
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
+    looked_into = None if verdict.shipped is None or verdict.shipped.baseline else model
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, asked, shown=shown)
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, asked, looked_into, shown=shown)
     return verdict
 
 
