@@ -50,7 +50,7 @@ from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import AgainstChampion, Shipped, Verdict
 from tasks.run_folder import read_json, write_json, write_text
-from tasks.runs import Run
+from tasks.runs import LessonRun, Run
 from tasks.spec.models import Spec, implied_task
 
 Bytes = Callable[[int, int | None], None]
@@ -487,6 +487,6 @@ def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, model:
     write_program(folder, signature["inputs"][0]["kind"], estimator=shipped.baseline is not None)
 
 
-def report(run: Run) -> Rendered:
+def report(run: Run | LessonRun) -> Rendered:
     """Writes report.html."""
     return render(run.folder)
