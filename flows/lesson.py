@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -10,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.console import marked
+from reports.numbers import figure
 from tasks.errors import plain
-from tasks.evaluation.rounding import rounded
 from tasks.records.lesson import Lesson
 from tasks.spec.lessons import LessonSpec
 
@@ -42,12 +43,10 @@ def show_lesson(folder: Path) -> None:
     table.add_column("met")
     for check in lesson.checks:
         answer = "[green]yes[/]" if check.met else "[red]no[/]"
-        table.add_row(
-            marked(check.what), rounded(check.measured), rounded(check.theory), marked(check.tolerance), answer
-        )
+        table.add_row(marked(check.what), figure(check.measured), figure(check.theory), marked(check.tolerance), answer)
     console.print(table)
     console.print(f"[bold]{marked(lesson.headline)}.[/]")
     console.print(marked(lesson.lead))
     for change in lesson.tries:
-        console.print(f"[cyan]try[/]  --set {marked(change.setting)}")
+        console.print(f"[cyan]try[/]  --set {marked(shlex.quote(change.setting))}")
     typer.echo(str(folder / "report.html"))

@@ -12,8 +12,9 @@ from reports import pandoc
 from reports.escape import Html, safe
 from reports.markup import raw, table
 from reports.metric_names import title
+from reports.numbers import figure
 from tasks.errors import BadInput
-from tasks.evaluation.rounding import MISSING, interval, rounded
+from tasks.evaluation.rounding import MISSING, interval
 from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
 from tasks.records.verdict import Estimate, GateResult, Verdict
@@ -108,7 +109,7 @@ def _seen(lesson: Lesson) -> dict[str, str]:
 
 
 def _checked(lesson: Lesson) -> dict[str, str]:
-    return {each.what: f"{rounded(each.measured)} ({'met' if each.met else 'not met'})" for each in lesson.checks}
+    return {each.what: f"{figure(each.measured)} ({'met' if each.met else 'not met'})" for each in lesson.checks}
 
 
 def to_html(one: AnySide, other: AnySide) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,9 @@ from reports.escape import Html, safe
 from reports.figures.lesson import drawing
 from reports.figures.place import library, place
 from reports.markup import badge, formula, raw, table
-from reports.numbers import moment
+from reports.numbers import figure, moment
 from reports.run import document, spec_of
 from reports.tables.reproduce import of_stopped
-from tasks.evaluation.rounding import rounded
 from tasks.records.lesson import Lesson, Passage, TheoryCheck
 
 
@@ -73,12 +73,12 @@ def _checks(lesson: Lesson) -> str:
 
 def _check(check: TheoryCheck) -> tuple[object, ...]:
     answer = badge("good", "met") if check.met else badge("bad", "not met")
-    return check.what, answer, rounded(check.measured), rounded(check.theory), check.tolerance
+    return check.what, answer, figure(check.measured), figure(check.theory), check.tolerance
 
 
 def _tries(lesson: Lesson) -> str:
     items = (
-        f"<li><code>bakeoff run {safe(lesson.experiment)} --set {safe(change.setting)}</code><br>"
+        f"<li><code>bakeoff run {safe(lesson.experiment)} --set {safe(shlex.quote(change.setting))}</code><br>"
         f"{safe(change.look_for)}</li>"
         for change in lesson.tries
     )

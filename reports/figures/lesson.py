@@ -85,7 +85,7 @@ def _axes(told: Drawing) -> tuple[alt.X, alt.Y]:
     if "x" in told.logarithmic:
         x = logarithmic("x:Q", told.x, values)
     else:
-        domain = {"domain": list(told.window[0])} if told.window else {}
+        domain: dict[str, Any] = {"domain": list(told.window[0])} if told.window else {"padding": 8}
         x = alt.X("x:Q", title=told.x, scale=alt.Scale(nice=False, zero=False, **domain), axis=alt.Axis(grid=False))
     if "y" in told.logarithmic:
         heights = [y for each in told.series for y in each.y if y is not None]
