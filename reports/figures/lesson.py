@@ -33,7 +33,7 @@ def drawing(told: Drawing) -> Chart:
     )
     x, y = _axes(told)
     layers = []
-    for look in ("level", "theory", "line", "path", "dots"):
+    for look in ("level", "cloud", "theory", "line", "path", "dots"):
         rows = [row for each in told.series if each.look == look for row in _rows(each)]
         if rows:
             base = alt.Chart(inline(rows)).encode(x=x, y=y, detail="name:N", tooltip=_tooltips(told))
@@ -55,6 +55,8 @@ def _marks(base: alt.Chart, look: str, colour: alt.Color) -> list[alt.Chart]:
     if look == "level":
         return [base.mark_line(color=FAINT, strokeWidth=1, clip=True, aria=False).encode(order="at:Q")]
     coloured = base.encode(color=colour)
+    if look == "cloud":
+        return [coloured.mark_point(size=16, filled=True, opacity=0.45, clip=True, aria=False)]
     if look == "dots":
         return [coloured.mark_point(size=60, filled=True, opacity=1, clip=True)]
     dash = {"strokeDash": [6, 4], "strokeWidth": 1.5} if look == "theory" else {"strokeWidth": 2}

@@ -280,7 +280,7 @@ def _why(numbers: Sequence[int], step: float) -> Passage:
             r"P(\text{a step helps}) = P\left(\chi^2_n\left(\tfrac{n r^2}{s^2}\right) < \tfrac{n r^2}{s^2}\right) "
             r"\approx \Phi\left(-\frac{s\sqrt{n}}{2r}\right)",
             r"\text{steps of random search} \sim e^{\,n s^2 / 8 r^2}",
-            r"\text{steps of descent} = \left\lceil \frac{\ln(r_{\text{end}} / r_{\text{start}})}{\ln(1-a)} \right\rceil",
+            r"\text{steps of descent} = \left\lceil \ln(r_{\text{end}} / r_{\text{start}}) \,/\, \ln(1-a) \right\rceil",
         ),
         drawing=Drawing(
             caption="Chance that a random step lowers the loss, by distance to the minimum; from theory.",

@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 from tasks.lessons.conditioning import conditioning
 from tasks.lessons.lesson import Lesson
+from tasks.lessons.line import line
 from tasks.lessons.random_search import random_search
 
 LESSONS: dict[str, Callable[..., Lesson]] = {
     "conditioning": conditioning,
     "random_search": random_search,
+    "line": line,
 }

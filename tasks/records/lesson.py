@@ -17,14 +17,14 @@ class Series:
 
     Args:
         x, y: Of equal length; where y is None there is no point.
-        look: `line`; `dots`; `path`: a line in the order of its points, with a dot at each; `theory`: dashed; `level`:
-            thin, a line of equal height.
+        look: `line`; `dots`; `cloud`: many faint dots; `path`: a line in the order of its points, with a dot at each;
+            `theory`: dashed; `level`: thin, a line of equal height.
     """
 
     name: str
     x: Sequence[Number]
     y: Sequence[Number | None]
-    look: Literal["line", "dots", "path", "theory", "level"]
+    look: Literal["line", "dots", "cloud", "path", "theory", "level"]
 
 
 @dataclass(frozen=True, kw_only=True)
