@@ -10,6 +10,7 @@ from reports import pandoc, saving
 from reports.escape import Html, safe
 from reports.figures.lesson import drawing
 from reports.figures.place import library, place
+from reports.glossary import glossary
 from reports.markup import badge, formula, raw, table
 from reports.numbers import figure, moment
 from reports.run import document, spec_of
@@ -38,6 +39,8 @@ def to_html(run: Path, lesson: Lesson, renderer: str) -> str:
         _checks(lesson),
         "## Try it yourself {#try}\n",
         _tries(lesson),
+        "## Glossary {#glossary}\n",
+        glossary(lesson.optimizers),
         "## Reproduce {#reproduce}\n",
         of_stopped(document(run, "environment"), document(run, "stages"), spec_of(run), renderer),
         library(),

@@ -63,6 +63,7 @@ def conditioning(
         measures=f"descent and momentum on {len(numbers)} quadratics of {weights} weights in float64, condition number "
         f"{numbers[0]:,g} to {numbers[-1]:,g}",
         teach=lambda progress: _teach(numbers, weights, step, progress),
+        optimizers=tuple(_METHODS),
         tries=(
             Change(
                 "lesson.step=0.5",

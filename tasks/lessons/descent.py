@@ -34,5 +34,10 @@ def steps_of(
     step = 0
     while True:
         step += 1
-        weights, slots = optimizer.update(np, weights, gradient(weights), slots, rate, float(step), given)
+        slope = gradient(weights)
+        if optimizer.summed:
+            total = optimizer.summed(slope, slots).sum(axis=1, keepdims=True)
+            given = {**given, "total": total, "learning_rate": rate}
+        decayed = weights * (1 - rate * optimizer.weight_decay)
+        weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
         yield weights

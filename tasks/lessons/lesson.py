@@ -30,10 +30,12 @@ class Lesson:
         asks: What it asks, in one sentence.
         measures: What will be run, in one sentence.
         teach: Runs it. The same parameters give the same answer, bit for bit.
+        optimizers: Whose steps it takes.
         tries: Two changes of the spec, with what to look for.
     """
 
     asks: str
     measures: str
     teach: Callable[[Progress], Taught]
+    optimizers: Sequence[str]
     tries: Sequence[Change]

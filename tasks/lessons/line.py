@@ -90,6 +90,7 @@ def line(
         "when too large?",
         measures=f"six descents of {_STEPS} steps on a line through {rows:,} made births, and its closed form",
         teach=lambda progress: _teach(made(rows, origin, seed), step, origin, progress),
+        optimizers=("sgd",),
         tries=(
             Change(
                 "lesson.step=1.2",

@@ -76,6 +76,7 @@ def random_search(
         measures=f"{searches} random searches for each of {len(numbers)} numbers of weights, {numbers[0]} to "
         f"{numbers[-1]}, and gradient descent",
         teach=lambda progress: _teach(numbers, step, searches, seed, progress),
+        optimizers=("sgd", "random_search"),
         tries=(
             Change(
                 "lesson.step=0.1",

@@ -26,6 +26,7 @@ def teach(
         lead=found.lead,
         passages=found.passages,
         checks=found.checks,
+        optimizers=lesson.optimizers,
         tries=lesson.tries,
         seconds=round(time.monotonic() - started, 3),
     )

@@ -97,6 +97,7 @@ class Lesson(RunDocument):
         appeared: Whether what the lesson is about was seen in this run.
         headline: That, in one sentence.
         lead: What was seen, with its figures.
+        optimizers: Whose steps were taken, for the glossary.
         tries: What to change next.
         seconds: Of measuring.
     """
@@ -112,6 +113,7 @@ class Lesson(RunDocument):
     lead: str
     passages: Sequence[Passage]
     checks: Sequence[TheoryCheck]
+    optimizers: Sequence[str]
     tries: Sequence[Change]
     seconds: Number
     schema_version: int = SCHEMA_VERSION

@@ -11,6 +11,7 @@ import pytest
 
 from flows.experiments import shipped
 from reports.render import outside_references
+from tasks.lessons.rules import OPTIMIZER_RULES
 from tasks.records.lesson import Lesson
 from tasks.spec.lessons import LessonSpec
 from tasks.spec.load import load_experiment
@@ -72,7 +73,9 @@ def test_its_report_stands_alone_and_shows_every_check(name: str, tmp_path: Path
     page = path.read_text(encoding="utf-8")
     assert path.stat().st_size < LARGEST and not outside_references(page)
     assert page.count('<figure class="chart">') == sum(passage.drawing is not None for passage in lesson.passages)
-    assert page.count('<math display="block"') == sum(len(passage.formulas) for passage in lesson.passages)
+    formulas = sum(len(passage.formulas) for passage in lesson.passages)
+    formulas += sum(len(OPTIMIZER_RULES[name].formulas) for name in lesson.optimizers)
+    assert page.count('<math display="block"') == formulas
     shown = re.sub(r"<annotation.*?</annotation>", "", page, flags=re.DOTALL)
     assert not re.search(r"\\(frac|text|sqrt|lambda)", shown)
     assert page.count(">met</span>") == len(lesson.checks)
