@@ -30,6 +30,17 @@ def raw(html: str) -> str:
     return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
 
 
+def formula(tex: str) -> str:
+    """A formula on a line of its own, of which pandoc makes MathML.
+
+    Raises:
+        ValueError: it holds a sign that ends a formula in Markdown.
+    """
+    if set(tex) & set("$`\n"):
+        raise ValueError(f"no formula: {tex!r}")
+    return f"$${tex}$$\n"
+
+
 def callout(kind: Callout, title: str, body: str) -> str:
     """A Quarto callout. `title` is escaped here, `body` is Markdown."""
     return f'::: {{.callout-{kind} title="{safe(title)}"}}\n\n{body}\n\n:::\n'

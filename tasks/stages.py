@@ -48,7 +48,7 @@ from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import AgainstChampion, Verdict
 from tasks.run_folder import read_json, write_json, write_text
-from tasks.runs import Run
+from tasks.runs import LessonRun, Run
 from tasks.shipping import answer, answering, kept, measuring, network, parameters, ship
 from tasks.spec.models import Spec, implied_task
 
@@ -378,6 +378,6 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
     return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
-def report(run: Run) -> Rendered:
+def report(run: Run | LessonRun) -> Rendered:
     """Writes report.html."""
     return render(run.folder)
