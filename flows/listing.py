@@ -30,6 +30,7 @@ def lines(kind: str) -> Iterator[str]:
         "averagings": lambda: _factories(_table("averagings")),
         "searchers": _searchers,
         "metrics": _metrics,
+        "lessons": lambda: _factories(_table("lessons")),
         "keys": _keys,
     }[kind]()
 
@@ -107,9 +108,9 @@ def _metrics() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
-    from tasks.spec.reference import keys
+    from tasks.spec.reference import every_key
 
-    for key in keys():
+    for key in every_key():
         default = "required" if key.default is None else f"default {key.default}"
         yield f"{key.path:<38} {key.description} [{key.accepted}; {default}]"
 
@@ -117,6 +118,7 @@ def _keys() -> Iterator[str]:
 def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.mixup import MIXERS
     from tasks.augmentation.table import AUGMENTERS
+    from tasks.lessons.table import LESSONS
     from tasks.training.averaging import AVERAGINGS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
@@ -128,6 +130,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "schedules": {**SCHEDULES},
         "averagings": {**AVERAGINGS},
         "augmenters": {**AUGMENTERS, **MIXERS},
+        "lessons": {**LESSONS},
     }
     return tables[name]
 

@@ -10,15 +10,18 @@ import numpy as np
 
 from tasks.dataset import TEST
 from tasks.evaluation.baselines import Constant
-from tasks.evaluation.comparison import BETTER, CANNOT_TELL, POWER, WORSE, Comparison, seeds_needed
+from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
 from tasks.evaluation.fairness import FAIRNESS
-from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
+from tasks.evaluation.footprint import FOOTPRINT
+from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, limit, rows_needed
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import IMBALANCED, METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
+from tasks.evaluation.remedies import for_idle
 from tasks.evaluation.rounding import fixed, interval, places, rounded, signed_interval
 from tasks.evaluation.wording import inside, listing, number, opening, percent
+from tasks.records.diagnosis import Diagnosis
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -52,6 +55,7 @@ class Findings:
         same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
             unbalanced; None: the spec names it.
         seen: `recipe_id` of those that did not learn to what was seen.
+        diagnosed: `recipe_id` to the surest diagnosis, where there is one.
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
         ships: The baseline that is shipped instead of a network; None: no baseline is.
@@ -75,6 +79,7 @@ class Findings:
     test_rows: int
     majority_share: float | None
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    diagnosed: Mapping[str, Diagnosis] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
     majority: str | None = None
     at_real_shares: bool = False
@@ -315,7 +320,8 @@ def _of_model(found: Findings, name: str) -> Decision:
         reason = f"{_named(failed)} {_verb(failed, 'fails', 'fail')}"
         return Decision(answer="no", sentence=f"Do not ship {name}", reason=reason)
     if undecided:
-        reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{_rows_needed(found, undecided)}"
+        rows = rows_needed(undecided, found.test_rows, found.confidence)
+        reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{rows}"
         return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
     if found.ships:
@@ -371,32 +377,12 @@ def _instead(found: Findings) -> list[str]:
 
 
 def _gate(gate: GateResult) -> str:
-    title = FAIRNESS[gate.metric] if gate.metric in FAIRNESS else METRICS[gate.metric].title
-    title, bound = inside(title) + gate.of, gate.bound.replace("_", " ")
-    return f"the gate {title} {bound} {gate.threshold:,.12g}"
+    title = (FAIRNESS | FOOTPRINT).get(gate.metric) or METRICS[gate.metric].title
+    return f"the gate {inside(title)}{gate.of} {limit(gate.metric, gate.bound, gate.threshold)}"
 
 
 def _verb(of: Sequence[Any], one: str, many: str) -> str:
     return one if len(of) == 1 else many
-
-
-def _rows_needed(found: Findings, undecided: Sequence[GateResult]) -> str:
-    """How many test rows would decide these gates; empty where that can't be said."""
-    needed = []
-    for gate in undecided:
-        if gate.estimate is not None:
-            reading = Interval(gate.estimate, gate.low, gate.high)
-            needed.append(rows_to_decide(reading, gate.threshold, found.test_rows, found.confidence))
-    rows = [n for n in needed if n is not None]
-    if len(rows) < len(undecided):
-        return ""
-    needed_rows, now = number(_rounded(max(rows))), number(found.test_rows)
-    return f"; about {needed_rows} test rows (now {now}) would decide it in {POWER:.0%} of cases"
-
-
-def _rounded(count: int) -> int:
-    """Two significant digits: an estimate should look like one."""
-    return int(float(f"{count:.2g}"))
 
 
 def _simpler(found: Findings) -> list[str]:
@@ -407,7 +393,8 @@ def _simpler(found: Findings) -> list[str]:
     if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
         level = []  # a constant answer and what is no better, or there is something better
     steps = []
-    for standing, still in ((PASS, ""), (UNDECIDED, ", if more test rows decide its gates")):
+    decide = "it passes" if any(gate.metric in FOOTPRINT for gate in found.gates) else "more test rows decide"
+    for standing, still in ((PASS, ""), (UNDECIDED, f", if {decide} its gates")):
         if names := [name for name in better if _standing(found.of_baselines[name]) == standing]:
             steps.append(f"Use {listing(names, last='or')} instead{still}: better on the test part than the network.")
         if names := [name for name in level if _standing(found.of_baselines[name]) == standing]:
@@ -454,9 +441,7 @@ def _repair(found: Findings) -> list[str]:
         steps.append(
             f"Lower the learning rate of {names}, or clip the gradients: {_verb(unsteady, 'it', 'they')} diverged."
         )
-    for remedy, results in _for_idle(found).items():
-        names = listing([result.name for result in results])
-        steps.append(remedy.format(names=names, they=_verb(results, "it", "they")))
+    steps += for_idle(found.of(IDLE), found.seen, found.diagnosed, found.constant)
     if sure := found.of(OVERCONFIDENT):
         names = listing([result.name for result in sure])
         steps.append(
@@ -473,29 +458,3 @@ def _repair(found: Findings) -> list[str]:
     if found.nothing_learned:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")
     return steps
-
-
-_TOO_LITTLE = "Raise the learning rate of {names}, or train longer: {they} did not learn{why}."
-_TRAINING_ONLY = (
-    "Give {names} fewer epochs, a smaller network or more rows: {they} learned the training rows, whose loss fell, and "
-    "nothing that holds on the validation rows."
-)
-_WILD = "Lower the learning rate of {names}, or look at the inputs: the weights moved, but the loss did not fall."
-
-
-def _for_idle(found: Findings) -> dict[str, list[RecipeResult]]:
-    """By remedy, with its cause, the recipes that did not learn."""
-    remedies: dict[str, list[RecipeResult]] = {}
-    for result in found.of(IDLE):
-        seen = found.seen.get(result.id)
-        if seen is None:
-            remedy = _TOO_LITTLE.replace("{why}", "")
-        elif seen.stood_still:
-            remedy = _TOO_LITTLE.replace("{why}", ", since the weights hardly moved")
-        elif not seen.fell:
-            remedy = _WILD
-        else:
-            below = seen.last < found.constant.loss
-            remedy = _TRAINING_ONLY if below else _TOO_LITTLE.replace("{why}", ", though the loss was falling")
-        remedies.setdefault(remedy, []).append(result)
-    return remedies
