@@ -1,4 +1,4 @@
-"""What the report's glossary says of each optimizer, schedule and average: its rule as a formula, what it is for, its source."""
+"""What the report's glossary says of each optimizer, schedule and average: its rule, what it is for, its source."""
 
 from __future__ import annotations
 
