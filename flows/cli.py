@@ -47,6 +47,7 @@ Kind = Literal[
     "augmenters",
     "searchers",
     "metrics",
+    "explainers",
     "keys",
 ]
 

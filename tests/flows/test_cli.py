@@ -24,6 +24,7 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
+from tasks.explanations.explainers import EXPLAINERS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
 from tasks.search.methods import METHODS
@@ -186,6 +187,7 @@ LISTED: dict[str, Iterable[str]] = {
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,
+    "explainers": EXPLAINERS,
     "keys": [key.path for key in keys()],
 }
 
