@@ -27,10 +27,13 @@ def explanations(run: Run) -> str:
 
 def _explained(run: Run, explainer: Explainer) -> str:
     found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves))
+    names = list(
+        dict.fromkeys(line.name for picture in found.pictures for line in picture.lines if line.mark != "theory")
+    )
     pictures = [
         f"#### {safe(picture.title)}\n\n{figures.place(chart, picture.caption)}"
         for picture in found.pictures
-        if (chart := figures.drawn(picture)) is not None
+        if (chart := figures.drawn(picture, names)) is not None
     ]
     parts = [
         f"#### What theory says\n\n{explainer.theory.strip()}\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,16 +21,20 @@ _LEGEND = 760  # px, what a legend has under a chart
 _SIGN, _LETTER = 50, 7  # px, of a legend's entry
 
 
-def drawn(picture: Picture) -> Chart | None:
-    """The lines of a picture, each name in one colour; dashed, in grey, is what theory says. None where nothing can be
-    drawn."""
+def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
+    """The lines of a picture, dashed what theory says; None where nothing can be drawn.
+
+    Args:
+        names: Of the lines of all pictures of the explanation but those of theory, so that one name has one colour.
+    """
     import altair as alt
 
     named = {line.name: line for line in picture.lines}
-    looks = palette(list(named))
+    every = palette(list(names))
+    place = {name: number for number, name in enumerate(every.names)}
     theory = [line.mark == "theory" for line in named.values()]
-    colours = [INK if each else colour for each, colour in zip(theory, looks.colours, strict=True)]
-    dashes = [[5, 4] if each else list(dash) for each, dash in zip(theory, looks.dashes, strict=True)]
+    colours = [INK if each else every.colours[place[name]] for name, each in zip(named, theory, strict=True)]
+    dashes = [[5, 4] if each else every.dashes[place[name]] for name, each in zip(named, theory, strict=True)]
     widest = _SIGN + _LETTER * max(map(len, named))
     legend = alt.Legend(columns=max(1, min(4, _LEGEND // widest)), values=list(named), labelLimit=340)
     encoding: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import learning_rate
+from tasks.explanations import activations, learning_rate
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -52,6 +52,25 @@ EXPLAINERS: Mapping[str, Explainer] = {
                 "train.clipping={global_norm: 1}",
                 "No gradient is longer than 1 now. Which rates that were no longer finite end with a finite loss, and "
                 "do they learn?",
+            ),
+        ),
+    ),
+    "activations": Explainer(
+        title="What depth, activation and initialisation do",
+        summary="why a deep network keeps its signal or loses it, why ReLU units die, and what cures each",
+        theory=activations.THEORY,
+        explain=activations.explain,
+        misfit=activations.misfit,
+        lesson="lesson-activations",
+        changes=(
+            Change(
+                "train.optimizer=adam",
+                "Adam divides each step by the gradient's own size. Does it train the network whose signal is lost? "
+                "Look at its gradient layer by layer, and at its loss at rate 0.05 and above.",
+            ),
+            Change(
+                "train.schedule={constant: {warmup: 0.2}}",
+                "The rate now rises from 0 over the first fifth of the steps. Are fewer units dead at rate 1?",
             ),
         ),
     ),
