@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import activations, learning_rate
+from tasks.explanations import activations, learning_rate, minibatch
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -71,6 +71,25 @@ EXPLAINERS: Mapping[str, Explainer] = {
             Change(
                 "train.schedule={constant: {warmup: 0.2}}",
                 "The rate now rises from 0 over the first fifth of the steps. Are fewer units dead at rate 1?",
+            ),
+        ),
+    ),
+    "minibatch": Explainer(
+        title="What the batch size does",
+        summary="how the gradient's noise falls with the batch, and which batch is best by steps, examples and seconds",
+        theory=minibatch.THEORY,
+        explain=minibatch.explain,
+        misfit=minibatch.misfit,
+        lesson="lesson-minibatch",
+        changes=(
+            Change(
+                "compare.learning_rate=[0.000001, 0.03]",
+                "The rate of the trained networks is three times as high. Which batch size stops being able to follow "
+                "first, and why is it that one?",
+            ),
+            Change(
+                "model.hidden=[512]",
+                "A step has much more to compute now. Does an example still cost so much less in a large batch?",
             ),
         ),
     ),
