@@ -14,6 +14,7 @@ from reports.figures.ranking import ranking
 from reports.figures.residuals import residuals, residuals_by_input
 from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
+from reports.figures.weights import histograms, steps
 
 __all__ = [
     "by_slice",
@@ -27,6 +28,7 @@ __all__ = [
     "evidence",
     "forest",
     "gates",
+    "histograms",
     "importance",
     "influence",
     "learning_curves",
@@ -39,5 +41,6 @@ __all__ = [
     "residuals",
     "residuals_by_input",
     "slices",
+    "steps",
     "tabs",
 ]
