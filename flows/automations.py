@@ -1,21 +1,30 @@
-"""What the server is to do by itself: mark as crashed the runs whose process is gone.
+"""What the server is to do by itself: mark as crashed the runs whose process is gone, and tell others of events.
 
 Worker and run can be killed together, by a power cut or for memory. Nobody is left then to say so, and the run would
 stand as running for ever. As Prefect documents it, runs give a sign of life (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY`) and
 an automation waits for the next one: docs.prefect.io, "How to detect and respond to zombie flows".
+
+Every event of this project can be sent to an address of the user's: by POST, as JSON `{"event", "time", "payload"}`.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from typing import cast
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from prefect import get_client
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from flows.run_page import GATE_FAILED, WRONG_INPUT
+from tasks.errors import BadInput
 
 HEARTBEAT_SECONDS = 30
 """The shortest that Prefect takes."""
@@ -45,11 +54,66 @@ CRASH_DEAD_RUNS = AutomationCore(
 )
 
 
-def install() -> None:
-    """Makes the server that Prefect's settings name do so; once, however often it is called."""
+WEBHOOK = "BAKEOFF_WEBHOOK"
+"""The variable that names the address events are sent to; empty: to none any longer."""
+
+_BLOCK = "bakeoff"
+_TELL = "Send events to the webhook"
+_SENT = (
+    '{"event": {{ event.event | tojson }}, "time": {{ event.occurred.isoformat() | tojson }}, '
+    '"payload": {{ event.payload | tojson }}}'
+)
+
+
+def checked(address: str) -> str:
+    """An address that events can be sent to, or an empty string.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    parts = urlsplit(address)
+    if address and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise BadInput("is no address", where=WEBHOOK, got=address, accepted="http://... or https://..., or empty")
+    return address
+
+
+def install(webhook: str | None) -> None:
+    """Tells the server that Prefect's settings name; once, however often it is called.
+
+    Args:
+        webhook: Where events are sent; empty: nowhere; None: as before.
+    """
     with get_client(sync_client=True) as client:
-        there = client.read_automations_by_name(CRASH_DEAD_RUNS.name)
-        if there:
-            client.update_automation(there[0].id, CRASH_DEAD_RUNS)
-        else:
-            client.create_automation(CRASH_DEAD_RUNS)
+        _put(client, CRASH_DEAD_RUNS)
+        if webhook:
+            block = Webhook(url=webhook, headers={"Content-Type": "application/json"})
+            _put(client, _tell(cast(UUID, block.save(_BLOCK, overwrite=True))))
+        elif webhook is not None:
+            for each in client.read_automations_by_name(_TELL):
+                client.delete_automation(each.id)
+
+
+def _tell(block: UUID) -> AutomationCore:
+    return AutomationCore(
+        name=_TELL,
+        description=f"{WEBHOOK} of `make serve` names its address.",
+        trigger=EventTrigger(
+            expect={"bakeoff.*"},
+            match=ResourceSpecification({"prefect.resource.id": ["bakeoff.*"]}),
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[CallWebhook(block_document_id=block, payload=_SENT)],
+    )
+
+
+def _put(client: SyncPrefectClient, automation: AutomationCore) -> None:
+    there = client.read_automations_by_name(automation.name)
+    if there:
+        client.update_automation(there[0].id, automation)
+    else:
+        client.create_automation(automation)
+
+
+if __name__ == "__main__":
+    install(os.environ.get(WEBHOOK))

@@ -96,11 +96,16 @@ def start() -> Serving:
     """Starts what does not run yet. The same ports, password and token as the last time, unless others are asked for.
 
     Raises:
-        BadInput: a port is in use, or the server or the worker does not start.
+        BadInput: a port is in use, the server or the worker does not start, or BAKEOFF_WEBHOOK is no address.
     """
+    from flows.automations import WEBHOOK, checked
+
     with _alone() as folder:
+        checked(os.environ.get(WEBHOOK, ""))
         serving, running = _configured(folder), _running(folder)
         if len(running) == len(_COMMANDS) and _same_ports(folder, serving):
+            if WEBHOOK in os.environ:
+                _automate(serving)
             return serving
         for each in reversed(running):
             processes.stop(each)
@@ -142,7 +147,7 @@ def _launch(name: str, serving: Serving) -> Started:
 
 
 def _set_up(serving: Serving, server: Started) -> None:
-    """Waits for the server; then the pool, the deployments of prefect.yaml, and the automation."""
+    """Waits for the server; then the pool, the deployments of prefect.yaml, and the automations."""
     deadline = time.monotonic() + _START_SECONDS
     while not _healthy(serving.ui):
         if server.found() is None or time.monotonic() > deadline:
@@ -150,15 +155,19 @@ def _set_up(serving: Serving, server: Started) -> None:
         time.sleep(0.3)
     _prefect(serving, "work-pool", "create", POOL, "--type", "process", "--overwrite")
     _prefect(serving, "--no-prompt", "deploy", "--all")
+    _automate(serving)
+
+
+def _automate(serving: Serving) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from flows.automations import install; install()"],
+        [sys.executable, "-m", "flows.automations"],
         cwd=PROJECT,
         env=serving.environment(),
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise BadInput("Prefect refused the automation", got=done.stderr.strip()[-300:])
+        raise BadInput("Prefect refused the automations", got=done.stderr.strip()[-300:])
 
 
 def _prefect(serving: Serving, *arguments: str) -> None:

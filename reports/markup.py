@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -65,6 +66,12 @@ def tabset(tabs: Mapping[str, str]) -> str:
         return next(iter(tabs.values()))
     panels = "\n".join(f"### {safe(title)}\n\n{body}\n" for title, body in tabs.items())
     return f"::: {{.panel-tabset}}\n\n{panels}\n:::\n" if tabs else ""
+
+
+def picture(content: bytes, said: str, css_class: str = "") -> Html:
+    """A PNG within the page; `said`, escaped here, is read to those who can't see it."""
+    named = f' class="{css_class}"' if css_class else ""
+    return Html(f'<img{named} src="data:image/png;base64,{base64.b64encode(content).decode()}" alt="{safe(said)}">')
 
 
 def badge(kind: str, text: str) -> Html:

@@ -32,7 +32,7 @@ class Run:
         pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions, splits, settings: The tables of `tasks.records.tables`.
         renderer: What makes the report of it.
-        inspection: None where no model was shipped, or by a version that did not write it.
+        inspection: As `previews/inspection.json` has it; see `inspected`.
         repairs: None where the spec asks for none.
     """
 
@@ -54,6 +54,12 @@ class Run:
     renderer: str = ""
     inspection: Inspection | None = None
     repairs: Repairs | None = None
+
+    @property
+    def inspected(self) -> Inspection | None:
+        """What was found in the shipped model; None where none was shipped, or by a version that did not look."""
+        shipped = self.verdict.shipped if self.verdict else None
+        return self.inspection if self.inspection and shipped and self.inspection.trial_id == shipped.trial_id else None
 
 
 def read_run(folder: Path | str, renderer: str = "") -> Run:

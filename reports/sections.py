@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import diagnosis, figures, repairs, saving, shipped, tables
+from reports import diagnosis, figures, network, repairs, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -236,6 +236,7 @@ SECTIONS: dict[str, Section] = {
         {"diagnosis": diagnosis.diagnoses, "repairs": repairs.repairs},
         shown=lambda run: bool(run.verdict and len(run.curves)),
     ),
+    "network": Section("Inside the networks", "network", network.PARTS, shown=network.has_layers),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
     "costs": Section(
         "Threshold and costs",

@@ -20,7 +20,6 @@ from tasks.evaluation.permutation import REPEATS
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.priors import weights
 from tasks.evaluation.wording import listing, number
-from tasks.records.inspection import Inspection
 from tasks.records.verdict import Verdict
 
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
@@ -177,7 +176,7 @@ def _residuals_by_input(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None or run.verdict is None or predicted.prediction.ndim > 1:
         return ""
-    recorded = _inspection(run)
+    recorded = run.inspected
     if recorded is None:
         body = raw(f'<p class="quiet">{safe(_NOT_RECORDED)}</p>')
     elif not recorded.residuals:
@@ -199,7 +198,7 @@ def _residuals_by_input(run: Run) -> str:
 
 
 def _influence(run: Run) -> str:
-    recorded, verdict = _inspection(run), run.verdict
+    recorded, verdict = run.inspected, run.verdict
     if recorded is None or recorded.influence is None or verdict is None:
         return ""
     found, metric = recorded.influence, title(recorded.influence.metric, verdict.titles)
@@ -229,7 +228,7 @@ def _hardest(run: Run) -> str:
     predicted = _predicted(run)
     if predicted is None:
         return ""
-    recorded = _inspection(run)
+    recorded = run.inspected
     asked = bool(run.plan.spec.get("report", {}).get("show_examples"))
     classes = [str(name) for name in run.plan.data.classes or ()]
     decided = Decided.read(run)
@@ -244,12 +243,6 @@ def _hardest(run: Run) -> str:
         said = _NOT_RECORDED if asked and recorded is None else _PRIVATE
         body += raw(f'<p class="under">{safe(said)}</p>')
     return titled("Rows that the model is most wrong about", body)
-
-
-def _inspection(run: Run) -> Inspection | None:
-    shipped = run.verdict.shipped if run.verdict else None
-    recorded = run.inspection
-    return recorded if recorded and shipped and recorded.trial_id == shipped.trial_id else None
 
 
 PARTS: dict[str, Callable[[Run], str]] = {

@@ -326,7 +326,7 @@ def judge(
         verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
     )
     _nothing_shipped(run)  # by an earlier verdict
-    answer = None
+    answer = model = None
     if verdict.shipped:
         model = _answering(run, laid_out, prepared, verdict.shipped)
         _ship(run, laid_out, prepared, verdict, model)
@@ -338,8 +338,9 @@ def judge(
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
+    network = None if verdict.shipped is None or verdict.shipped.baseline else model
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, shown=shown)
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, network, shown=shown)
     return verdict
 
 

@@ -13,6 +13,7 @@ from reports.figures.ranking import ranking
 from reports.figures.residuals import residuals, residuals_by_input
 from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
+from reports.figures.weights import histograms, steps
 
 __all__ = [
     "by_slice",
@@ -25,6 +26,7 @@ __all__ = [
     "evidence",
     "forest",
     "gates",
+    "histograms",
     "importance",
     "influence",
     "learning_curves",
@@ -37,5 +39,6 @@ __all__ = [
     "residuals",
     "residuals_by_input",
     "slices",
+    "steps",
     "tabs",
 ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import answer, raw, recipe, table, tabset
+from reports.markup import answer, picture, raw, recipe, table, tabset
 from reports.metric_names import phrase
 from reports.numbers import count, probability
 from tasks.evaluation.rounding import MISSING, fixed, places, signed_interval
@@ -75,9 +74,8 @@ def _picture(policy: dict[str, Any], pictures: Mapping[str, bytes]) -> Html:
     content = pictures.get(policy["picture"])
     if content is None:
         return Html('<p class="quiet">The picture is missing.</p>')
-    said = safe(f"Training examples above, {policy['versions']} versions of each below: {policy['name']}")
-    source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return Html(f'<figure class="preview"><img src="{source}" alt="{said}"></figure>')
+    said = f"Training examples above, {policy['versions']} versions of each below: {policy['name']}"
+    return Html(f'<figure class="preview">{picture(content, said)}</figure>')
 
 
 def _texts(policy: dict[str, Any]) -> Html:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from reports.escape import Html, safe
-from reports.markup import raw, table
+from reports.markup import picture, raw, table
 from reports.numbers import count
 from tasks.evaluation.rounding import MISSING, fixed, interval, rounded
 from tasks.evaluation.shares import of_one_class
@@ -138,5 +137,4 @@ def _picture(name: str | None, row: int, pictures: Mapping[str, bytes]) -> Html:
     content = pictures.get(name or "")
     if content is None:
         return Html(MISSING)
-    source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return Html(f'<img class="example" src="{source}" alt="row {row}">')
+    return picture(content, f"row {row}", "example")

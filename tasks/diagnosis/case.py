@@ -47,6 +47,10 @@ class Facts:
         """Units of the hidden layers; empty of a linear model, and of one that does not say."""
         return tuple(_named(self.settings["model"])[1].get("hidden", ()))
 
+    @property
+    def linear(self) -> bool:
+        return _named(self.settings["model"])[0] == "linear"
+
 
 def _named(entry: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
     """Name and parameters of what stands in the settings as `{NAME: {...}}`."""

@@ -41,7 +41,10 @@ DIAGNOSES: Mapping[str, Kind] = {
 }
 
 
-EXPLAINS = {"unscaled_inputs": ("poor_initialisation", "exploding_gradients")}
+EXPLAINS = {
+    "unscaled_inputs": ("poor_initialisation", "exploding_gradients"),
+    "dying_relu": ("vanishing_gradients",),  # a unit that is 0 for every row passes no gradient on
+}
 """What follows of a cause, and so is left out beside it."""
 
 

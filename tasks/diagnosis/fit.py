@@ -8,6 +8,7 @@ import numpy as np
 
 from tasks.diagnosis.case import Case, History
 from tasks.diagnosis.measures import (
+    BEATEN,
     confidence,
     fall,
     first,
@@ -31,7 +32,8 @@ APART = 1.5
 """Lowest validation loss of the worst seed over that of the best."""
 FLAT = 0.05
 NARROW = 4
-"""Units of the narrowest hidden layer, up to which it may be what holds the network back."""
+"""Units of the narrowest hidden layer, up to which it may be what holds the network back. A wider network can do all
+that a linear model does: where that does better, it is the training that falls short."""
 
 
 def overfitting(case: Case) -> Diagnosis | None:
@@ -65,16 +67,17 @@ def _risen(history: History) -> float:
 
 
 def underfitting(case: Case) -> Diagnosis | None:
-    """Both losses are flat, alike and high, and a wider network or a simple model does better."""
+    """Both losses are flat, alike and high, and the network is narrow, or linear where a simple model does better."""
     facts = case.facts
     falls = median(case, lambda history: fall(history.of("train_loss")))
     loss = median(case, lambda history: last(history.of("train_loss")))
     val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
-    beaten = facts.simple_loss is not None and facts.simple_loss < 0.9 * val
+    beaten = facts.simple_loss is not None and facts.simple_loss < BEATEN * val
     if facts.constant_loss is None or not np.isfinite(val) or not median(case, moved) > 0.05:
         return None
     level, narrowest = facts.constant_loss, min(facts.hidden, default=0)
-    if not (loss > 0.2 * level and val < loss * 1.25 and falls < 0.2 and (narrowest <= NARROW or beaten)):
+    small = narrowest <= NARROW if facts.hidden else facts.linear and beaten
+    if not (small and loss > 0.2 * level and val < loss * 1.25 and falls < 0.2):
         return None
     against = f"; a simple model reaches {said(facts.simple_loss)}" if beaten and facts.simple_loss is not None else ""
     return Diagnosis(

@@ -10,6 +10,9 @@ from tasks.diagnosis.case import Case, History
 
 Measure = Callable[[History], float]
 
+BEATEN = 0.9
+"""Share of a network's validation loss, below which that of a simple model is clearly lower."""
+
 
 def median(case: Case, measure: Measure) -> float:
     """The median over trials; NaN where no trial has it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.diagnosis.case import Case, History
+from tasks.diagnosis.fit import NARROW
 from tasks.diagnosis.measures import (
+    BEATEN,
     confidence,
     fall,
     first,
@@ -36,6 +38,10 @@ FLAT = 0.02
 """Fall of the training loss over the last half, below which it is flat."""
 DECAYED = 0.05
 """Learning rate in the middle of training, as a share of the first, below which the schedule has ended training."""
+SMALL_UPDATE = 0.001
+"""Norm of a step's update over the norm of the weights, below which steps are small."""
+STEADY = 0.05
+"""Fall of the training loss in the second quarter of the training, from which on it was still on its way."""
 TINY_GRADIENT = 1e-4
 """Gradient norm below which it is not the learning rate that keeps the weights where they are."""
 
@@ -73,6 +79,10 @@ def diverged(case: Case) -> Diagnosis | None:
 
 
 def learning_rate_too_low(case: Case) -> Diagnosis | None:
+    return _hardly_moved(case) or _on_its_way(case)
+
+
+def _hardly_moved(case: Case) -> Diagnosis | None:
     """The weights hardly moved, though there was a gradient to follow, and the loss had not stopped falling."""
     far = median(case, moved)
     gradient = median(case, lambda history: middle(history.of("grad_norm")))
@@ -103,6 +113,50 @@ def learning_rate_too_low(case: Case) -> Diagnosis | None:
         f"weights by {share(update)} of their length, where about 0.1% is usual.",
         remedy=_faster(far),
     )
+
+
+def _on_its_way(case: Case) -> Diagnosis | None:
+    """Steps were small, the loss fell steadily, and training or its schedule ended far from where a simple model is."""
+    facts = case.facts
+    loss = median(case, lambda history: last(history.of("train_loss")))
+    val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
+    steady = median(case, _second_quarter)
+    update = median(case, lambda history: middle(history.of("update_ratio")))
+    if facts.constant_loss is None or facts.simple_loss is None or not (update < SMALL_UPDATE and steady > STEADY):
+        return None
+    level, simple = facts.constant_loss, facts.simple_loss
+    if not (0.2 * level < loss < GREW / 2 * level and val < 1.25 * loss and simple < BEATEN * val):
+        return None
+    if not min(facts.hidden, default=0) > NARROW:
+        return None  # it may be too small
+    return Diagnosis(
+        kind="learning_rate_too_low",
+        confidence=confidence(steady, STEADY),
+        figure=steady,
+        evidence={
+            "update_ratio": update,
+            "fall_in_second_quarter": steady,
+            "share_of_constant_loss": loss / level,
+            "simple_loss": simple,
+        },
+        seen=f"In the second quarter of the training its loss fell by {share(steady)}, and it ended at "
+        f"{share(loss / level)} of the constant answer's; a simple model's validation loss is {said(simple)}, the "
+        f"network's {said(val)}.",
+        why=f"At a learning rate of {said(facts.learning_rate)} and under its schedule a step of {facts.optimizer} "
+        f"changed the weights by {share(update)} of their length: on its way, but too slow for "
+        f"{plural(facts.epochs, 'epoch')}.",
+        remedy="Try a learning rate 3 to 10 times as high (bakeoff lr-range finds one), a schedule that falls later, "
+        "or more epochs.",
+    )
+
+
+def _second_quarter(history: History) -> float:
+    """By what share the training loss fell in it."""
+    losses = history.of("train_loss")
+    quarter = len(losses) // 4
+    if quarter < 2 or losses[quarter - 1] <= 0:
+        return np.nan
+    return float(1 - losses[2 * quarter - 1] / losses[quarter - 1])
 
 
 def _late(history: History) -> float:

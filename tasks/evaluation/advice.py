@@ -17,8 +17,10 @@ from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import IMBALANCED, METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult
+from tasks.evaluation.remedies import for_idle
 from tasks.evaluation.rounding import fixed, interval, places, rounded, signed_interval
 from tasks.evaluation.wording import inside, listing, number, opening, percent
+from tasks.records.diagnosis import Diagnosis
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -52,6 +54,7 @@ class Findings:
         same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
             unbalanced; None: the spec names it.
         seen: `recipe_id` of those that did not learn to what was seen.
+        diagnosed: `recipe_id` to the surest diagnosis, where there is one.
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
         ships: The baseline that is shipped instead of a network; None: no baseline is.
@@ -75,6 +78,7 @@ class Findings:
     test_rows: int
     majority_share: float | None
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    diagnosed: Mapping[str, Diagnosis] = field(default_factory=dict)
     enough: tuple[str, float, float] | None = None
     majority: str | None = None
     at_real_shares: bool = False
@@ -454,9 +458,7 @@ def _repair(found: Findings) -> list[str]:
         steps.append(
             f"Lower the learning rate of {names}, or clip the gradients: {_verb(unsteady, 'it', 'they')} diverged."
         )
-    for remedy, results in _for_idle(found).items():
-        names = listing([result.name for result in results])
-        steps.append(remedy.format(names=names, they=_verb(results, "it", "they")))
+    steps += for_idle(found.of(IDLE), found.seen, found.diagnosed, found.constant)
     if sure := found.of(OVERCONFIDENT):
         names = listing([result.name for result in sure])
         steps.append(
@@ -473,29 +475,3 @@ def _repair(found: Findings) -> list[str]:
     if found.nothing_learned:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")
     return steps
-
-
-_TOO_LITTLE = "Raise the learning rate of {names}, or train longer: {they} did not learn{why}."
-_TRAINING_ONLY = (
-    "Give {names} fewer epochs, a smaller network or more rows: {they} learned the training rows, whose loss fell, and "
-    "nothing that holds on the validation rows."
-)
-_WILD = "Lower the learning rate of {names}, or look at the inputs: the weights moved, but the loss did not fall."
-
-
-def _for_idle(found: Findings) -> dict[str, list[RecipeResult]]:
-    """By remedy, with its cause, the recipes that did not learn."""
-    remedies: dict[str, list[RecipeResult]] = {}
-    for result in found.of(IDLE):
-        seen = found.seen.get(result.id)
-        if seen is None:
-            remedy = _TOO_LITTLE.replace("{why}", "")
-        elif seen.stood_still:
-            remedy = _TOO_LITTLE.replace("{why}", ", since the weights hardly moved")
-        elif not seen.fell:
-            remedy = _WILD
-        else:
-            below = seen.last < found.constant.loss
-            remedy = _TRAINING_ONLY if below else _TOO_LITTLE.replace("{why}", ", though the loss was falling")
-        remedies.setdefault(remedy, []).append(result)
-    return remedies

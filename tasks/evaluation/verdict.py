@@ -107,14 +107,15 @@ def judge(
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
+    diagnoses = diagnosed(plan, tables, constant, candidates)
     findings = replace(
         judged.findings,
+        diagnosed={each.recipe_id: each.found[0] for each in diagnoses},
         seen=seen(idle, candidates, tables["curves"], moved),
         enough=_enough(strengths, baselines, test),
     )
     judged = replace(judged, findings=findings)
-    verdict = _verdict(plan, judged, test_evaluations)
-    verdict = replace(verdict, diagnoses=diagnosed(plan, tables, constant, candidates))
+    verdict = replace(_verdict(plan, judged, test_evaluations), diagnoses=diagnoses)
     if verdict.shipped and slicings:
         verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
     if len(classes.names) != 2 or verdict.shipped is None:

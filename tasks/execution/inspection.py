@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,14 @@ from tasks.dataset import Dataset
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
 from tasks.execution.influence import Answer, influence, rows_of
+from tasks.execution.weights import PICTURE, weights_of
 from tasks.inputs.prepared import Prepared
 from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection
 from tasks.records.verdict import Verdict
 from tasks.run_folder import write_bytes
+
+if TYPE_CHECKING:
+    import keras
 
 EXAMPLES = 20
 COLUMNS = 40
@@ -38,6 +42,7 @@ def write_inspection(
     predictions: pd.DataFrame,
     splits: pd.DataFrame,
     answer: Answer | None,
+    network: keras.Model | None,
     *,
     shown: bool,
 ) -> None:
@@ -48,11 +53,12 @@ def write_inspection(
         run: The run's folder.
         predictions, splits: Its tables.
         answer: The shipped model; None: there is none.
+        network: The shipped model where it is a network.
         shown: Whether rows' own values may be written.
     """
     (run / Inspection.FILE).unlink(missing_ok=True)
-    for old in (run / "previews").glob("example-*.png"):
-        old.unlink()
+    for old in [*(run / "previews").glob("example-*.png"), run / "previews" / PICTURE]:
+        old.unlink(missing_ok=True)
     if not verdict.shipped or answer is None:
         return
     predicted = Predicted.read(predictions, splits, verdict.shipped.trial_id, verdict.part)
@@ -66,6 +72,7 @@ def write_inspection(
         residuals=_residuals(prepared, inputs, predicted, verdict.confidence, shown) if regression else None,
         inputs=len(inputs),
         influence=influence(prepared, verdict, predicted, answer),
+        network=None if network is None else weights_of(network, prepared, run / "previews"),
     ).write(run)
 
 

@@ -153,6 +153,57 @@ class Influence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayerWeights:
+    """The weights of one layer without its biases, as a histogram of bins of equal width.
+
+    Args:
+        name: As in table `curves`.
+        weights: How many there are.
+        zeros: How many of them are exactly 0.
+        edges: Of the bins, one more than `counts`, ascending.
+        counts: Weights in each bin.
+    """
+
+    name: str
+    weights: int
+    zeros: int
+    edges: Sequence[float]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """The first layer's weights as a picture: a tile a unit, those with the largest weights first.
+
+    Args:
+        picture: A PNG's name in `previews/`.
+        shown: Units in it.
+        units: Of the layer.
+        colours: Whether a tile shows the weights of red, green and blue, around grey; else their signs have colours.
+    """
+
+    picture: str
+    shown: int
+    units: int
+    colours: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkWeights:
+    """What the shipped network learned, to be looked at.
+
+    Args:
+        layers: Those with weights, from the input on.
+        left_out: Layers in the middle that are not in `layers`, since there are too many.
+        filters: None where the inputs are no pictures, or the first layer does not look at them.
+    """
+
+    layers: Sequence[LayerWeights]
+    left_out: int
+    filters: Filters | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inspection(RunDocument):
     """previews/inspection.json.
 
@@ -162,6 +213,7 @@ class Inspection(RunDocument):
         residuals: Of a regression on columns, the inputs that go with them most, the first most; None for others.
         inputs: How many inputs were looked at for that.
         influence: None where the inputs are no columns, and in runs of earlier versions.
+        network: None where a baseline is shipped, and in runs of earlier versions.
     """
 
     FILE: ClassVar[str] = "previews/inspection.json"
@@ -171,4 +223,5 @@ class Inspection(RunDocument):
     residuals: Sequence[InputResiduals] | None
     inputs: int
     influence: Influence | None = None
+    network: NetworkWeights | None = None
     schema_version: int = SCHEMA_VERSION

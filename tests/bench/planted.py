@@ -147,6 +147,7 @@ def planted_recipes(world: World) -> list[Recipe]:
     found = [
         Recipe("learning_rate_too_low", "sgd", 1e-5),
         Recipe("learning_rate_too_low", "adam", 2e-6),
+        Recipe("learning_rate_too_low", "sgd", 2e-3, schedule="cosine"),
         Recipe("learning_rate_too_high", "adam", 1.0),
         Recipe("learning_rate_too_high", "rmsprop", 0.5),
         Recipe("diverged", "sgd", 1e4, l2=1e-2),
@@ -273,6 +274,18 @@ def _constant_loss(arrays: Arrays) -> float:
     return float(-np.log((shares / shares.sum())[arrays.val_targets]).mean())
 
 
+def _simple_loss(arrays: Arrays) -> float | None:
+    """Of logistic regression, on the validation rows; None of regression, as in a run."""
+    if arrays.classes is None:
+        return None
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    assert isinstance(arrays.train, Resident)
+    model = LogisticRegression(max_iter=2000).fit(arrays.train.inputs, arrays.train.targets)
+    return float(log_loss(arrays.val_targets, model.predict_proba(arrays.val_inputs), labels=model.classes_))
+
+
 def _facts(world: World, recipe: Recipe, arrays: Arrays, outcomes: Sequence[Outcome], epochs: int) -> Facts:
     wrong = None
     outputs = outcomes[0].outputs.get("val")
@@ -288,6 +301,7 @@ def _facts(world: World, recipe: Recipe, arrays: Arrays, outcomes: Sequence[Outc
         scale="none" if recipe.data == "unscaled" else "standard",
         epochs=epochs,
         constant_loss=_constant_loss(arrays),
+        simple_loss=_simple_loss(arrays),
         sure_errors=wrong,
     )
 

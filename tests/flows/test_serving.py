@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -45,11 +49,33 @@ def serve(command: str, home: Path, **variables: str) -> subprocess.CompletedPro
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """A home that is served, on ports of its own."""
+def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An address on this machine, and what was sent there."""
+    said: list[dict[str, Any]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the test's output is for the test."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/bakeoff", said
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, heard: tuple[str, list[dict[str, Any]]]
+) -> Iterator[PrefectServer]:
+    """A home that is served, on ports of its own; its events go to a listener."""
     home = tmp_path_factory.mktemp("served") / "home"
     ports = {"PREFECT_SERVER_API_PORT": str(free_port()), "BAKEOFF_REPORTS_PORT": str(free_port())}
-    done = serve("start", home, **ports)
+    done = serve("start", home, **ports, BAKEOFF_WEBHOOK=heard[0])
     assert done.returncode == 0, done.stdout + done.stderr
     password = (home / "serve" / "password").read_text(encoding="utf-8")
     assert password in done.stdout, "shown at first"
@@ -77,9 +103,13 @@ def test_it_is_found_again_and_its_secrets_are_its_own(served: PrefectServer) ->
     other = serve("start", served.home.parent / "other", PREFECT_SERVER_API_PORT=served.url.rpartition(":")[2])
     assert other.returncode == 2
     assert "PREFECT_SERVER_API_PORT: the port is in use" in other.stderr
+    wrong = serve("start", served.home, BAKEOFF_WEBHOOK="127.0.0.1:9")
+    assert (wrong.returncode, "BAKEOFF_WEBHOOK: is no address" in wrong.stderr) == (2, True)
 
 
-def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectServer) -> None:
+def test_a_closed_gate_is_seen_and_told_and_the_report_opens_by_its_link(
+    served: PrefectServer, heard: tuple[str, list[dict[str, Any]]]
+) -> None:
     with new_page() as page:
         called: set[str] = set()
         page.on("request", lambda request: called.add(request.url))
@@ -116,6 +146,46 @@ def test_a_closed_gate_is_seen_and_the_report_opens_by_its_link(served: PrefectS
         page.goto(str(address).partition("/runs/")[0] + "/")
         page.get_by_role("link", name="Report of small").click()
         expect(page.locator("h1")).to_have_text("small")
+
+    def told() -> dict[str, Any] | None:
+        return next((each for each in heard[1] if each["event"] == "bakeoff.gate.failed"), None)
+
+    event = wait_for(told, seconds=30)
+    assert event["payload"]["flow_run"] == str(created) and event["payload"]["experiment"] == "small"
+    assert "it should be at least 0.999" in event["payload"]["sentence"]
+    assert {each["event"] for each in heard[1]} == {"bakeoff.run.finished", "bakeoff.gate.failed"}
+
+
+def test_retry_on_the_page_goes_on_in_the_same_folder(served: PrefectServer) -> None:
+    run = next(run for run in served.runs() if run.state_name == "Gate failed")
+    folders = sorted(path.name for path in (served.home / "runs").iterdir())
+    with new_page() as page:
+        open_form(page, served, deployment_id(served, "bake-off"))  # for the password
+        page.goto(f"{served.url}/runs/flow-run/{run.id}")
+        page.get_by_role("button", name="Retry").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+        again = served.finished(lambda each: each.id == run.id and each.run_count > 1, seconds=120)
+    assert again.state_name == "Gate failed"
+    assert sorted(path.name for path in (served.home / "runs").iterdir()) == folders
+    assert len([tag for tag in again.tags if tag.startswith("folder:")]) == 1
+
+
+def test_the_worker_outlives_a_deleted_run_and_a_flow_that_is_not_there(served: PrefectServer) -> None:
+    with served.client() as client:
+        deployed = client.read_deployment(deployment_id(served, "nightly"))
+        gone = client.create_deployment(
+            flow_id=deployed.flow_id,
+            name="gone",
+            work_pool_name=deployed.work_pool_name,
+            path=deployed.path,
+            entrypoint="flows/nowhere.py:bakeoff",
+        )
+        deleted = client.create_flow_run_from_deployment(deployed.id)
+        client.delete_flow_run(deleted.id)
+        lost = client.create_flow_run_from_deployment(gone)
+    run = served.finished(lambda run: run.id == lost.id, seconds=90)
+    assert run.state_name in ("Crashed", "Failed")
+    test_a_wrong_spec_is_answered_within_seconds(served)
 
 
 def test_a_bad_value_is_refused_in_the_form(served: PrefectServer) -> None:

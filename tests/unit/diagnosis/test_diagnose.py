@@ -85,6 +85,47 @@ def test_holes_in_the_curves_are_borne(curves: pd.DataFrame, seed: int, share: f
         assert all(sentence.endswith(".") for sentence in (each.seen, each.why, each.remedy))
 
 
+def told_of(model: dict, losses: np.ndarray, updates: float, simple: float) -> set[str]:
+    """What is told of a network whose validation loss follows its training loss."""
+    steps = {("train_loss", None): losses, ("val_loss", None): losses * 1.01}
+    steps |= {("update_ratio", None): np.full(len(losses), updates), ("grad_norm", None): np.ones(len(losses))}
+    steps |= {("weight_norm", None): np.ones(len(losses)), ("weight_distance", None): np.full(len(losses), 0.2)}
+    rows = [
+        {"trial_id": "a", "layer": layer, "step": step, "name": name, "value": value}
+        for (name, layer), values in steps.items()
+        for step, value in enumerate(values, 1)
+    ]
+    trials = pd.DataFrame([{"trial_id": "a", "seed": 0, "status": "ok", "steps": len(losses)}])
+    facts = Facts(
+        settings={"optimizer": {"sgd": {"learning_rate": 0.01}}, "model": model},
+        task="classification",
+        epochs=len(losses),
+        constant_loss=2.3,
+        simple_loss=simple,
+    )
+    return {each.kind for each in diagnose(pd.DataFrame(rows), trials, facts)}
+
+
+FLAT = np.r_[np.linspace(2.3, 1.3, 4), np.full(16, 1.3)]
+CHOKED = 1.2 + 1.1 * np.exp(-np.arange(20) / 6)
+
+
+def test_only_a_network_that_is_narrow_or_linear_is_too_small() -> None:
+    wide, narrow = {"mlp": {"hidden": [64]}}, {"mlp": {"hidden": [64, 2]}}
+    assert told_of(narrow, FLAT, 0.005, 1.3) == {"underfitting"}
+    assert told_of({"linear": {}}, FLAT, 0.005, 0.2) == {"underfitting"}
+    assert told_of({"linear": {}}, FLAT, 0.005, 1.3) == set()
+    assert told_of(wide, FLAT, 0.005, 0.2) == set()
+    assert told_of({"cnn": {}}, FLAT, 0.005, 0.2) == set()
+
+
+def test_small_steps_that_a_simple_model_overtakes_are_told_as_too_slow() -> None:
+    wide = {"mlp": {"hidden": [64]}}
+    assert told_of(wide, CHOKED, 0.0005, 0.2) == {"learning_rate_too_low"}
+    assert told_of(wide, CHOKED, 0.005, 0.2) == set()  # steps were large enough
+    assert told_of(wide, CHOKED, 0.0005, 1.2) == set()  # and nothing does better
+
+
 def test_surest_rows_with_another_label() -> None:
     sure = np.array([0.99, 0.98, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6])
     assert sure_errors(np.array([0, 1, 1, 1, 1, 1, 1, 1]), np.stack([sure, 1 - sure], 1)) == (1, 2)

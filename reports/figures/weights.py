@@ -1,0 +1,101 @@
+"""What a network learned and how it got there: its weights by layer, and the size of each layer's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.figures.curves import in_epochs
+from reports.figures.encoding import inline
+from reports.palette import BETTER, COLOURS
+from reports.recipes import recipes_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.figures.encoding import Chart
+    from tasks.records.inspection import LayerWeights
+    from tasks.records.plan import Plan
+    from tasks.records.verdict import Verdict
+
+_RECIPES = 3
+"""Whose steps are drawn: the leading ones."""
+
+
+def histograms(layers: Sequence[LayerWeights]) -> dict[str, Chart]:
+    """By tab title, the weights of each layer."""
+    return {each.name: _histogram(each) for each in layers}
+
+
+def _histogram(of: LayerWeights) -> Chart:
+    import altair as alt
+
+    bins = zip(of.edges, of.edges[1:], of.counts, strict=False)
+    rows = [{"from": start, "to": stop, "weights": many} for start, stop, many in bins]
+    zeros = f", {of.zeros:,} of them exactly 0" if of.zeros else ""
+    return (
+        alt.Chart(inline(rows))
+        .mark_bar(color=BETTER, aria=False)
+        .encode(
+            x=alt.X("from:Q", bin="binned", title=f"Weights of {of.name}"),
+            x2="to:Q",
+            y=alt.Y("weights:Q", title="How many"),
+            tooltip=[alt.Tooltip(f"{name}:Q", format=",.3~g") for name in ("from", "to", "weights")],
+        )
+        .properties(
+            width="container", height=200, description=f"Histogram of {of.weights:,} weights of {of.name}{zeros}"
+        )
+    )
+
+
+def steps(curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan, verdict: Verdict | None) -> dict[str, Chart]:
+    """By the label of each leading recipe, the effective learning rate of its layers over the epochs: the norm of the
+    last step over the norm of the gradient, the geometric mean over the seeds."""
+    import numpy as np
+
+    wide = curves[curves["layer"].notna() & curves["name"].isin(["update_ratio", "weight_norm", "grad_norm"])]
+    if not len(wide):
+        return {}
+    wide = in_epochs(wide, plan).pivot_table(
+        index=["trial_id", "epoch", "layer"], columns="name", values="value", observed=True
+    )
+    if not {"update_ratio", "weight_norm", "grad_norm"} <= set(wide):
+        return {}
+    rate = wide["update_ratio"] * wide["weight_norm"] / wide["grad_norm"]
+    found = rate[(rate > 0) & (rate < float("inf"))].rename("rate").reset_index()
+    recipe = trials[trials["stage"] == "final"].set_index("trial_id")["recipe"]
+    found["recipe"] = found["trial_id"].map(recipe)
+    charts = {}
+    for look in recipes_of(plan, verdict).among(found["recipe"].dropna())[:_RECIPES]:
+        own = found[found["recipe"] == look.name].assign(log=lambda of: np.log(of["rate"]))
+        mean = own.groupby(["layer", "epoch"], observed=True)["log"].mean().reset_index()
+        rows: list[dict[str, str | float]] = [
+            {"layer": str(layer), "epoch": round(float(epoch), 4), "rate": float(np.exp(log))}
+            for layer, epoch, log in mean.itertuples(index=False)
+        ]
+        charts[look.label] = _steps(rows, look.label)
+    return charts
+
+
+def _steps(rows: list[dict[str, str | float]], label: str) -> Chart:
+    import altair as alt
+
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    return (
+        alt.Chart(inline(rows))
+        .mark_line(aria=False, strokeWidth=2, point=len(rows) <= len(layers))
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch", scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(grid=False)),
+            y=alt.Y(
+                "rate:Q",
+                title="Effective learning rate (logarithmic)",
+                scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(format=".2~g", tickCount=5),
+            ),
+            color=alt.Color("layer:N", title="Layer", sort=layers, scale=alt.Scale(range=list(COLOURS))),
+            tooltip=["layer:N", alt.Tooltip("epoch:Q", format=",.4~r"), alt.Tooltip("rate:Q", format=",.3~g")],
+        )
+        .properties(
+            width="container", height=220, description=f"Effective learning rate of the layers of {label} by epoch"
+        )
+    )

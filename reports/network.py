@@ -1,0 +1,76 @@
+"""The section that looks into networks: how large the steps of each layer were, and what the shipped one learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reports import figures
+from reports.escape import safe
+from reports.markup import picture, raw, titled
+from reports.numbers import count
+from reports.run import Run
+from tasks.records.inspection import Filters, NetworkWeights
+
+
+def has_layers(run: Run) -> bool:
+    """Whether there is something to show."""
+    return _learned(run) is not None or bool(run.curves["layer"].notna().any())
+
+
+def _steps(run: Run) -> str:
+    charts = figures.steps(run.curves, run.trials, run.plan, run.verdict)
+    if not charts:
+        return ""
+    caption = (
+        "Effective learning rate of a layer: the norm of its last step over the norm of its gradient on some training "
+        "rows; the geometric mean over seeds. Under plain gradient descent it is the "
+        "learning rate, but for the noise of batches, which raises it late in training. Momentum raises it, and an "
+        "adaptive optimizer gives each layer its own."
+    )
+    return titled("Steps of each layer", figures.tabs(charts, caption=caption))
+
+
+def _weights(run: Run) -> str:
+    learned = _learned(run)
+    if learned is None or not learned.layers:
+        return ""
+    zeros = [f"{count(each.zeros)} of {count(each.weights)} in {each.name}" for each in learned.layers if each.zeros]
+    said = f" Exactly 0 are {', '.join(zeros)}." if zeros else ""
+    layers = "layer in the middle is" if learned.left_out == 1 else "layers in the middle are"
+    left_out = f" {count(learned.left_out)} {layers} left out." if learned.left_out else ""
+    caption = f"The weights of the saved network by layer, without biases.{said}{left_out}"
+    return titled("Weights", figures.tabs(figures.histograms(learned.layers), caption=caption))
+
+
+def _filters(run: Run) -> str:
+    learned = _learned(run)
+    if learned is None or learned.filters is None:
+        return ""
+    found = learned.filters
+    content = run.pictures.get(found.picture)
+    if content is None:
+        return ""
+    under = f"{_shown(found)} {_colours(found)} Each has its own scale."
+    drawn = picture(content, f"Weights of {found.shown} units of the first layer")
+    body = f'<figure class="preview">{drawn}</figure><p class="under">{safe(under)}</p>'
+    return titled("What the first layer looks for", raw(body))
+
+
+def _shown(found: Filters) -> str:
+    if found.shown == found.units:
+        return f"One tile for each of the first layer's {found.units} units, those with the largest weights first."
+    return f"The {found.shown} units with the largest weights, of the first layer's {count(found.units)}, a tile each."
+
+
+def _colours(found: Filters) -> str:
+    if found.colours:
+        return "Colours are the weights of red, green and blue; grey is 0."
+    return "Blue pixels raise the unit's answer, orange ones lower it, white ones are not looked at."
+
+
+def _learned(run: Run) -> NetworkWeights | None:
+    return run.inspected.network if run.inspected else None
+
+
+PARTS: dict[str, Callable[[Run], str]] = {"steps of layers": _steps, "weights": _weights, "filters": _filters}
+"""By the name that a failure is reported under, in the order of the section."""
