@@ -49,6 +49,7 @@ Kind = Literal[
     "searchers",
     "metrics",
     "lessons",
+    "explainers",
     "keys",
 ]
 
