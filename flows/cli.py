@@ -45,6 +45,7 @@ Kind = Literal[
     "models",
     "optimizers",
     "schedules",
+    "averagings",
     "augmenters",
     "searchers",
     "metrics",

@@ -19,7 +19,8 @@ def steps_of(
     learning_rate: np.ndarray | float,
     inputs: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The weights after each step, without end: float64 `[runs, weights]`.
+    """The weights after each step, those that are evaluated, without end: float64 `[runs, weights]`. They are no hidden
+    kernel, so Muon moves them as it does biases.
 
     Args:
         start: Weights before the first step.
@@ -29,6 +30,7 @@ def steps_of(
     weights = np.array(start, np.float64)
     lanes = np.ones((len(weights), 1))
     given = {**{name: value * lanes for name, value in optimizer.inputs.items()}, **(inputs or {})}
+    given |= {"weight_decay": optimizer.weight_decay * lanes, "hidden": lanes < 0, "orthogonal": np.zeros_like(lanes)}
     slots = optimizer.slots(np, weights, given)
     rate = learning_rate * lanes
     step = 0
@@ -38,6 +40,6 @@ def steps_of(
         if optimizer.summed:
             total = optimizer.summed(slope, slots).sum(axis=1, keepdims=True)
             given = {**given, "total": total, "learning_rate": rate}
-        decayed = weights * (1 - rate * optimizer.weight_decay)
+        decayed = weights if optimizer.decays else weights * (1 - rate * optimizer.weight_decay)
         weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
-        yield weights
+        yield optimizer.evaluated(slots) if optimizer.evaluated else weights

@@ -188,6 +188,35 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         (r"m \leftarrow b\,m + (1-b)\,g,\qquad w \leftarrow w - a\,\text{sign}(m)",),
         "Bernstein et al. 2018, algorithm 2",
     ),
+    "schedule_free_sgd": Rule(
+        "Descent that needs no schedule: gradients are taken at y, steps move z, and x, the average of all z, is the "
+        "model.",
+        (
+            r"y = (1-b)\,z + b\,x,\qquad z \leftarrow z - a\,g(y)",
+            r"x \leftarrow (1-c)\,x + c\,z,\qquad c = \frac{a_t^2}{\sum_{i \le t} a_i^2}",
+        ),
+        "Defazio et al. 2024",
+    ),
+    "schedule_free_adamw": Rule(
+        "AdamW that needs no schedule: gradients are taken at y, steps move z, and x, the average of all z, is the "
+        "model.",
+        (
+            r"y = (1-\beta_1)\,z + \beta_1 x,\qquad v \leftarrow \beta_2 v + (1-\beta_2)\,g(y)^2",
+            r"z \leftarrow z - \hat a \left(\frac{g(y)}{\sqrt{v} + \epsilon} + \lambda y\right),\qquad"
+            r" \hat a = a\,\sqrt{1-\beta_2^t}",
+            r"x \leftarrow (1-c)\,x + c\,z,\qquad c = \frac{\hat a_t^2}{\sum_{i \le t} \hat a_i^2}",
+        ),
+        "Defazio et al. 2024, algorithm 1",
+    ),
+    "muon": Rule(
+        "The kernel W (m by n) of a hidden layer moves along its Nesterov momentum made orthogonal, so in every "
+        "direction alike; all other weights, and those drawn here, move as in AdamW.",
+        (
+            r"M \leftarrow b\,M + G,\qquad O = \text{orthogonal}(G + b\,M)",
+            r"W \leftarrow W - a\,\left(0.2\,\sqrt{\max(m, n)}\;O + \lambda W\right)",
+        ),
+        "Jordan et al. 2024; Liu et al. 2025",
+    ),
     "random_search": Rule(
         "Tries a random step and takes it if the loss is lower there: the baseline that gradients must beat.",
         (r"w \leftarrow w + a\,z \;\;\text{if}\;\; f(w + a\,z) < f(w),\qquad z \sim N(0, I)",),
