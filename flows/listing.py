@@ -30,6 +30,7 @@ def lines(kind: str) -> Iterator[str]:
         "searchers": _searchers,
         "metrics": _metrics,
         "explainers": _explainers,
+        "lessons": lambda: _factories(_table("lessons")),
         "keys": _keys,
     }[kind]()
 
@@ -114,9 +115,9 @@ def _explainers() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
-    from tasks.spec.reference import keys
+    from tasks.spec.reference import every_key
 
-    for key in keys():
+    for key in every_key():
         default = "required" if key.default is None else f"default {key.default}"
         yield f"{key.path:<38} {key.description} [{key.accepted}; {default}]"
 
@@ -124,6 +125,7 @@ def _keys() -> Iterator[str]:
 def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.mixup import MIXERS
     from tasks.augmentation.table import AUGMENTERS
+    from tasks.lessons.table import LESSONS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -133,6 +135,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
         "augmenters": {**AUGMENTERS, **MIXERS},
+        "lessons": {**LESSONS},
     }
     return tables[name]
 

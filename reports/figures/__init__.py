@@ -6,6 +6,7 @@ from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.diagnosis import evidence
 from reports.figures.explanation import drawn
+from reports.figures.footprints import footprints
 from reports.figures.gates import gates
 from reports.figures.influence import dependence, influence
 from reports.figures.place import library, place, tabs
@@ -26,6 +27,7 @@ __all__ = [
     "drawn",
     "effects",
     "evidence",
+    "footprints",
     "forest",
     "gates",
     "histograms",

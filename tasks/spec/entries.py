@@ -20,6 +20,7 @@ from tasks.augmentation.mixup import MIXERS
 from tasks.augmentation.table import AUGMENTERS
 from tasks.errors import nearest
 from tasks.evaluation.wording import written
+from tasks.lessons.table import LESSONS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -267,5 +268,6 @@ def _refused(name: str, error: ValueError) -> PydanticCustomError:
 OptimizerEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="optimizer", table=OPTIMIZERS))]
 ScheduleEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="schedule", table=SCHEDULES))]
 ModelEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="model", table=MODELS))]
+LessonEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="lesson", table=LESSONS))]
 AugmenterEntry = Annotated[Entry, BeforeValidator(_augmenter)]
 CheckEntry = Annotated[Check, BeforeValidator(_check)]

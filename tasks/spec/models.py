@@ -520,6 +520,13 @@ def _known_explainer(name: str) -> str:
 ExplainerName = Annotated[str, AfterValidator(_known_explainer)]
 
 
+def checked_name(name: str) -> str:
+    """An experiment's name, which becomes part of a folder's."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
+    return name
+
+
 class Spec(Frozen):
     """One experiment, as its author wrote it."""
 
@@ -550,9 +557,7 @@ class Spec(Frozen):
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):  # it becomes part of a folder's name
-            raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
-        return name
+        return checked_name(name)
 
     @model_validator(mode="after")
     def _costs_are_said(self) -> Self:

@@ -20,7 +20,7 @@ from tasks.planning.recipes import recipes_of
 from tasks.records import tables
 from tasks.records.plan import Recipe
 from tasks.run_folder import read_json
-from tasks.spec.load import load_spec, parse_spec, read_spec
+from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import as_written
 from tests.flows.command import bakeoff
 from tests.plans import made_up
@@ -100,10 +100,11 @@ def test_a_spec_without_explanations_is_written_as_before_and_one_with_them_read
     assert parse_spec(as_written(lesson)).explain == ["learning-rate"]
 
 
-def test_the_winner_of_a_lesson_is_a_spec_that_can_be_run() -> None:
+def test_the_winner_of_a_lesson_is_a_spec_that_can_be_run(tmp_path: Path) -> None:
     path = shipped()["lesson-learning-rate"]
     spec = load_spec(path)[0]
-    winner = read_spec(winner_spec(spec, recipes_of(spec)[0], path.parent), "winner.yaml")
+    (tmp_path / "winner.yaml").write_text(winner_spec(spec, recipes_of(spec)[0], path.parent), encoding="utf-8")
+    winner = load_spec(tmp_path / "winner.yaml")[0]
     refuse_misfits(winner.explain, recipes_of(winner))
 
 

@@ -25,12 +25,13 @@ from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
 from tasks.explanations.explainers import EXPLAINERS
+from tasks.lessons.table import LESSONS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
 from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
-from tasks.spec.reference import keys
+from tasks.spec.reference import every_key
 from tasks.training.models import MODELS
 from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -188,7 +189,8 @@ LISTED: dict[str, Iterable[str]] = {
     "searchers": METHODS,
     "metrics": METRICS,
     "explainers": EXPLAINERS,
-    "keys": [key.path for key in keys()],
+    "lessons": LESSONS,
+    "keys": [key.path for key in every_key()],
 }
 
 
