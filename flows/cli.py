@@ -48,8 +48,8 @@ Kind = Literal[
     "augmenters",
     "searchers",
     "metrics",
-    "explainers",
     "lessons",
+    "explainers",
     "keys",
 ]
 

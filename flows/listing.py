@@ -29,8 +29,8 @@ def lines(kind: str) -> Iterator[str]:
         "schedules": lambda: _factories(_table("schedules")),
         "searchers": _searchers,
         "metrics": _metrics,
-        "explainers": _explainers,
         "lessons": lambda: _factories(_table("lessons")),
+        "explainers": _explainers,
         "keys": _keys,
     }[kind]()
 

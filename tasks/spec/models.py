@@ -511,6 +511,13 @@ class Report(Frozen):
     )
 
 
+def checked_name(name: str) -> str:
+    """An experiment's name, which becomes part of a folder's."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
+    return name
+
+
 def _known_explainer(name: str) -> str:
     if name not in EXPLAINERS:
         raise problem("unknown explainer", got=name, accepted=nearest(name, EXPLAINERS))
@@ -518,13 +525,6 @@ def _known_explainer(name: str) -> str:
 
 
 ExplainerName = Annotated[str, AfterValidator(_known_explainer)]
-
-
-def checked_name(name: str) -> str:
-    """An experiment's name, which becomes part of a folder's."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
-    return name
 
 
 class Spec(Frozen):

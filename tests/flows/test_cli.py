@@ -188,9 +188,9 @@ LISTED: dict[str, Iterable[str]] = {
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,
-    "explainers": EXPLAINERS,
     "lessons": LESSONS,
     "keys": [key.path for key in every_key()],
+    "explainers": EXPLAINERS,
 }
 
 
