@@ -1,4 +1,4 @@
-"""The glossary: a page for each optimizer and schedule that appears, with its rule, parameters, source and path.
+"""The glossary: a page for each optimizer, schedule and average that appears: its rule, parameters, source, path.
 
 What it says stands in `glossary.json`, which `python -m tasks.lessons.glossary` makes.
 """
@@ -38,14 +38,13 @@ def _known() -> dict[str, Any]:
     return found
 
 
-def knows(optimizers: Iterable[str], schedules: Iterable[str] = ()) -> bool:
+def knows(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> bool:
     """Whether there is anything to say of these names."""
-    return any(name in _known()["optimizers"] for name in optimizers) or any(
-        name in _known()["schedules"] for name in schedules
-    )
+    named = {"optimizers": optimizers, "schedules": schedules, "averagings": averagings}
+    return any(name in _known()[kind] for kind, names in named.items() for name in names)
 
 
-def glossary(optimizers: Iterable[str], schedules: Iterable[str] = ()) -> str:
+def glossary(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> str:
     """Markdown: an entry for each of these names that is known, once."""
     found = _known()
     pieces = [
@@ -53,6 +52,7 @@ def glossary(optimizers: Iterable[str], schedules: Iterable[str] = ()) -> str:
         raw(f'<p class="quiet">{safe(_CHOSEN)}</p>'),
         *(_optimizer(name, entry) for name, entry in _named(found["optimizers"], optimizers)),
         *(_schedule(name, entry) for name, entry in _named(found["schedules"], schedules)),
+        *("\n\n".join(_page(name, entry)) for name, entry in _named(found["averagings"], averagings)),
     ]
     return "\n\n".join(pieces)
 
