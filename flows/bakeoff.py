@@ -16,8 +16,10 @@ from flows.request import Requested, RunRequest, check, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
+from tasks.records.lesson import Lesson
 from tasks.records.verdict import Verdict
 from tasks.run_folder import STAGES, Stage, locked, make_folder, private_folder
+from tasks.spec.lessons import LessonSpec
 
 
 @flow(name="bakeoff", flow_run_name=first_name, persist_result=False)
@@ -63,6 +65,9 @@ def execute(request: RunRequest, page: RunPage) -> str:
             _run(request, requested, page, home, folder, start)
     finally:
         _rewrite_index(home, page)
+    if isinstance(requested.spec, LessonSpec):
+        page.taught(Lesson.read(folder), steps.address(folder / "report.html", home))
+        return str(folder)
     verdict = Verdict.read(folder)
     page.judged(requested.spec.name, verdict, folder, steps.address(folder / "report.html", home))
     if request.fail_on_gate:
@@ -103,6 +108,9 @@ def _place(request: RunRequest, page: RunPage, home: Path) -> tuple[Path | None,
 
 
 def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, folder: Path, start: Stage) -> None:
+    if isinstance(requested.spec, LessonSpec):
+        _teach(request, requested.spec, requested, page, home, folder, start)
+        return
     run = runs.open_run(
         requested.spec,
         requested.text,
@@ -121,6 +129,30 @@ def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, f
     try:
         if run.start != "report":
             _through_to_verdict(run, page, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
+        steps.report(run)
+    finally:
+        runs.close_run(folder)
+
+
+def _teach(
+    request: RunRequest,
+    spec: LessonSpec,
+    requested: Requested,
+    page: RunPage,
+    home: Path,
+    folder: Path,
+    start: Stage,
+) -> None:
+    """As `_run`, of a lesson."""
+    run = runs.open_lesson(
+        spec, requested.text, request.overrides, home, folder, experiment=requested.said, start=start
+    )
+    page.begins(spec.name, folder)
+    if (hear := steps.listener.get()) is not None:
+        hear("train", f"note: the run's folder is {folder}", None)
+    try:
+        if run.start != "report":
+            steps.teach(run)
         steps.report(run)
     finally:
         runs.close_run(folder)

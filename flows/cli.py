@@ -17,6 +17,7 @@ from tasks.errors import BadInput, plain
 from tasks.run_folder import Stage
 
 if TYPE_CHECKING:
+    from tasks.spec.lessons import LessonSpec
     from tasks.spec.models import Spec
 
 app = typer.Typer(
@@ -44,9 +45,12 @@ Kind = Literal[
     "models",
     "optimizers",
     "schedules",
+    "averagings",
     "augmenters",
     "searchers",
     "metrics",
+    "lessons",
+    "explainers",
     "keys",
 ]
 
@@ -70,6 +74,7 @@ def run(
 ) -> None:
     """Run an experiment from its spec to its report. Prints the report's path last."""
     from flows.disk import check_writable, disk_faults
+    from tasks.spec.lessons import LessonSpec
     from tasks.spec.load import at_lines
 
     checked, text, path = _load(spec, overrides)  # what is wrong is answered before anything slow
@@ -88,6 +93,7 @@ def run(
             run_dir=run_dir,
             start=start,
             fail_on_gate=fail_on_gate,
+            lesson=isinstance(checked, LessonSpec),
         )
 
 
@@ -101,19 +107,28 @@ def check(
     ] = False,
 ) -> None:
     """Check spec, data and plan without training: columns, recipes, trials, stacks, what is skipped, the time."""
-    with _ready(spec, overrides, _home(home)) as (checked, text, base):
-        from flows.check import show_check
+    from tasks.spec.lessons import LessonSpec
 
-        show_check(checked, text, overrides or [], base, _home(home), defaults=defaults)
+    with _ready(spec, overrides, _home(home)) as (checked, text, path):
+        if isinstance(checked, LessonSpec):
+            from flows.lesson import show_lesson_plan
+
+            show_lesson_plan(checked, defaults=defaults)
+        else:
+            from flows.check import show_check
+
+            show_check(checked, text, overrides or [], path.parent, _home(home), defaults=defaults)
 
 
 @app.command("lr-range")
 def lr_range(spec: SpecArgument, overrides: SetOption = None, home: HomeOption = None) -> None:
     """Find which learning rates are worth searching for each recipe: short trainings, a table, a page with a chart."""
-    with _ready(spec, overrides, _home(home)) as (checked, text, base):
+    from tasks.spec.load import on_data
+
+    with _ready(spec, overrides, _home(home)) as (checked, text, path):
         from flows.lr_range import show_ranges
 
-        show_ranges(checked, text, overrides or [], base, _home(home))
+        show_ranges(on_data(checked, path.name), text, overrides or [], path.parent, _home(home))
 
 
 @app.command()
@@ -137,9 +152,12 @@ def init(
 @app.command()
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
     """Render a run's report again. Prints its path."""
-    if not os.path.isfile(run / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
+    finished = ("verdict.json", "lesson.json")
+    if not any(os.path.isfile(run / name) for name in finished):  # noqa: PTH113 - also False where the name can't be one
         raise BadInput(
-            "this is not the folder of a finished run", where=str(run), accepted="a folder with verdict.json"
+            "this is not the folder of a finished run",
+            where=str(run),
+            accepted="a folder with verdict.json, or a lesson's with lesson.json",
         )
     from flows.console import render_again
     from flows.disk import disk_faults
@@ -255,9 +273,9 @@ def gc(
 
 
 @contextmanager
-def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator[tuple[Spec, str, Path]]:
-    """The spec, its text, and the folder that its paths start from, all that can be known at once being checked. What
-    is found wrong in the block gets its line, and a fault of the disk its sentence."""
+def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator[tuple[Spec | LessonSpec, str, Path]]:
+    """The spec, its text, and its file, all that can be known at once being checked. What is found wrong in the block
+    gets its line, and a fault of the disk its sentence."""
     from flows.disk import check_writable, disk_faults
     from tasks.spec.load import at_lines
 
@@ -265,25 +283,28 @@ def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator
     check_writable(home)
     with disk_faults(home), at_lines(path.name, text):
         _check_table(checked, path.parent, home)
-        yield checked, text, path.parent
+        yield checked, text, path
 
 
-def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec, str, Path]:
+def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec | LessonSpec, str, Path]:
     """The spec, checked as far as it can be without its data; its text; and its file."""
     from flows.experiments import find
     from tasks.datasets.sources import check_source
     from tasks.planning.searches import check_search
-    from tasks.spec.load import at_lines, load_spec
+    from tasks.spec.lessons import LessonSpec
+    from tasks.spec.load import at_lines, load_experiment
 
     path = find(experiment)
-    spec, text = load_spec(path, overrides)
+    spec, text = load_experiment(path, overrides)
+    if isinstance(spec, LessonSpec):
+        return spec, text, path
     with at_lines(path.name, text):
         check_search(spec)
         check_source(spec.data, path.parent)
     return spec, text, path
 
 
-def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
+def _check_folder(spec: Spec | LessonSpec, run_dir: Path | None, start: Stage) -> None:
     """Whether the run can be begun, or gone on with, in the folder that `--run-dir` names. Makes nothing.
 
     Raises:
@@ -298,10 +319,12 @@ def _check_folder(spec: Spec, run_dir: Path | None, start: Stage) -> None:
     check_start(spec, run_dir, start)
 
 
-def _check_table(spec: Spec, base: Path, home: Path) -> None:
+def _check_table(spec: Spec | LessonSpec, base: Path, home: Path) -> None:
     from tasks.runs import check_table
+    from tasks.spec.models import Spec
 
-    check_table(spec, base, home)
+    if isinstance(spec, Spec):
+        check_table(spec, base, home)
 
 
 def _home(home: Path | None) -> Path:

@@ -89,8 +89,10 @@ def run_with_progress(
     run_dir: Path | None,
     start: Stage,
     fail_on_gate: bool,
+    lesson: bool = False,
 ) -> None:
-    """Runs the flow in this process, shows its progress, then its result; the report's path is the last line.
+    """Runs the flow in this process, shows its progress, then its result; the report's path is the last line. A lesson
+    needs no TensorFlow.
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
@@ -98,7 +100,7 @@ def run_with_progress(
     """
     console = Console(stderr=True)
     with Bar(console) as bar:
-        bar.hear("start", "starting Prefect and TensorFlow", None)
+        bar.hear("start", f"starting Prefect{'' if lesson else ' and TensorFlow'}", None)
         with signals_wait():
             from flows.bakeoff import GateFailed, RunRequest, bakeoff
             from flows.orchestration import api
@@ -116,7 +118,8 @@ def run_with_progress(
         failed = broken = ""
         try:
             with api(home) as ready:
-                load_tensorflow()  # while the API starts
+                if not lesson:
+                    load_tensorflow()  # while the API starts
                 ready()
                 bar.hear("start", "done", 1.0)
                 folder = Path(str(bakeoff(request)))  # Prefect raises the error of a failed state
@@ -132,7 +135,12 @@ def run_with_progress(
             raise
         finally:
             steps.listener.reset(token)
-    show_result(folder)
+    if lesson:
+        from flows.lesson import show_lesson
+
+        show_lesson(folder)
+    else:
+        show_result(folder)
     if broken:
         typer.echo(plain(f"report: {broken}"), err=True)
         raise typer.Exit(1)

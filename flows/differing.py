@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flows.console import marked
 from flows.predicting import begun_run
-from reports.diff import compare_runs, read_side, to_html
+from reports.diff import compare_runs, read_sides, to_html
 from tasks.errors import plain
 from tasks.run_folder import make_folder, write_text
 
@@ -22,9 +22,9 @@ def show_difference(one: str, other: str, home: Path) -> None:
     """Prints what two runs are in, differences in bold, writes the page and prints its path last.
 
     Raises:
-        BadInput: one of them is no run, or has no plan.
+        BadInput: one of them is no run, or has no plan; or only one is a lesson.
     """
-    sides = [read_side(begun_run(name, home)) for name in (one, other)]
+    sides = read_sides(*(begun_run(name, home) for name in (one, other)))
     console = Console(highlight=False)
     for part in compare_runs(*sides):
         shown = Table(box=box.SIMPLE_HEAD, title=marked(part.title), caption=marked(part.note), title_justify="left")

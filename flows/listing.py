@@ -27,8 +27,11 @@ def lines(kind: str) -> Iterator[str]:
         "optimizers": _optimizers,
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
+        "averagings": lambda: _factories(_table("averagings")),
         "searchers": _searchers,
         "metrics": _metrics,
+        "lessons": lambda: _factories(_table("lessons")),
+        "explainers": _explainers,
         "keys": _keys,
     }[kind]()
 
@@ -105,10 +108,17 @@ def _metrics() -> Iterator[str]:
         yield f"{name:<18} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
 
 
-def _keys() -> Iterator[str]:
-    from tasks.spec.reference import keys
+def _explainers() -> Iterator[str]:
+    from tasks.explanations.explainers import EXPLAINERS
 
-    for key in keys():
+    for name, explainer in EXPLAINERS.items():
+        yield f"{name:<16} {explainer.summary} (bakeoff run {explainer.lesson})"
+
+
+def _keys() -> Iterator[str]:
+    from tasks.spec.reference import every_key
+
+    for key in every_key():
         default = "required" if key.default is None else f"default {key.default}"
         yield f"{key.path:<38} {key.description} [{key.accepted}; {default}]"
 
@@ -116,6 +126,8 @@ def _keys() -> Iterator[str]:
 def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.mixup import MIXERS
     from tasks.augmentation.table import AUGMENTERS
+    from tasks.lessons.table import LESSONS
+    from tasks.training.averaging import AVERAGINGS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -124,7 +136,9 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "models": {**MODELS},
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
+        "averagings": {**AVERAGINGS},
         "augmenters": {**AUGMENTERS, **MIXERS},
+        "lessons": {**LESSONS},
     }
     return tables[name]
 

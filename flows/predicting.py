@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.environment import load_tensorflow
 from tasks.errors import BadInput, nearest
+from tasks.records.lesson import Lesson
 from tasks.run_state import state_of
 
 LATEST = "latest"
@@ -30,7 +31,7 @@ def finished_run(run: str, home: Path) -> Path:
     """The folder of a run, which is named by its folder, by its name under runs/, or as `latest`.
 
     Raises:
-        BadInput: there is none, or it has no verdict.
+        BadInput: there is none, it is a lesson's, or it has no verdict.
     """
     runs = home / "runs"
     named = sorted(path.name for path in runs.iterdir() if (path / "verdict.json").exists()) if runs.is_dir() else []
@@ -38,6 +39,9 @@ def finished_run(run: str, home: Path) -> Path:
         folder = runs / max(named, key=lambda name: (runs / name / "verdict.json").stat().st_mtime)
     else:
         folder = runs / run if run in named else Path(run)
+    for each in (folder, runs / run):
+        if os.path.isfile(each / Lesson.FILE):  # noqa: PTH113 - as below
+            raise BadInput("a lesson has no model and no verdict", where=str(each), accepted="a run on data")
     if os.path.isfile(folder / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
         return folder
     begun = next((each for each in (folder, runs / run) if os.path.isfile(each / "stages.json")), None)  # noqa: PTH113

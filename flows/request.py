@@ -12,7 +12,8 @@ from flows.environment import home_folder
 from flows.experiments import find, shipped
 from tasks.errors import BadInput
 from tasks.run_folder import Stage
-from tasks.spec.load import MAX_BYTES, at_lines, load_spec, read_spec
+from tasks.spec.lessons import LessonSpec
+from tasks.spec.load import MAX_BYTES, at_lines, load_experiment, read_experiment
 from tasks.spec.models import Spec
 
 
@@ -72,7 +73,7 @@ class Requested:
         said: How the command would name it.
     """
 
-    spec: Spec
+    spec: Spec | LessonSpec
     text: str
     file: str
     base: Path
@@ -91,11 +92,11 @@ def read(request: RunRequest) -> Requested:
     if request.path and request.spec.strip():
         raise BadInput("a file and a spec are both given", where="Or a spec", remedy="leave one of them empty")
     if request.spec.strip():
-        spec = read_spec(request.spec, _INLINE, request.overrides)
+        spec = read_experiment(request.spec, _INLINE, request.overrides)
         return Requested(spec, request.spec, _INLINE, Path.cwd(), _INLINE)
     said = request.path or request.experiment
     path = find(said)
-    spec, text = load_spec(path, request.overrides)
+    spec, text = load_experiment(path, request.overrides)
     return Requested(spec, text, path.name, path.parent, said)
 
 
@@ -111,6 +112,8 @@ def check(requested: Requested, home: Path) -> None:
     from tasks.runs import check_table
 
     check_writable(home)
+    if isinstance(requested.spec, LessonSpec):
+        return
     with at_lines(requested.file, requested.text):
         check_search(requested.spec)
         check_source(requested.spec.data, requested.base)

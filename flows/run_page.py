@@ -15,6 +15,7 @@ from prefect.events import emit_event
 
 from reports.numbers import duration
 from tasks.errors import BadInput, plain
+from tasks.records.lesson import Lesson
 from tasks.records.monitoring import Monitored
 from tasks.records.verdict import Verdict
 
@@ -129,6 +130,11 @@ class RunPage:
         self.log(f"Decision: {verdict.decision.sentence}. Report: {report}")
         self.tag(f"outcome:{_OUTCOMES[verdict.decision.answer]}")
         self._emit("bakeoff.run.finished", experiment, figures(experiment, verdict, folder))
+
+    def taught(self, lesson: Lesson, report: str) -> None:
+        """Logs what a lesson found, and tags whether its effect appeared. It has no decision, so nobody is told."""
+        self.log(f"{lesson.headline}. {lesson.counted} met. Report: {report}")
+        self.tag(f"outcome:{'the effect appeared' if lesson.appeared else 'no effect'}")
 
     def gate_failed(self, experiment: str, verdict: Verdict, folder: Path, sentence: str) -> None:
         self.tag("gate failed")

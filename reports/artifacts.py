@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from reports.metric_names import measured, title
 from tasks.errors import plain
+from tasks.evaluation.footprint import reading
+from tasks.evaluation.gates import limit
 from tasks.evaluation.rounding import fixed, interval, places, signed
 from tasks.evaluation.wording import opening
-from tasks.records.verdict import Estimate, GateResult, Verdict
+from tasks.records.verdict import Estimate, Verdict
 
 Rows = list[dict[str, str]]
 
@@ -50,8 +52,10 @@ def gates(verdict: Verdict) -> Rows:
         {
             "answer": gate.answer,
             "severity": gate.severity,
-            "gate": plain(f"{title(gate.metric, verdict.titles)}{gate.of} {_bound(gate)}"),
-            "estimate": interval(Estimate(gate.estimate, gate.low, gate.high)),
+            "gate": plain(
+                f"{title(gate.metric, verdict.titles)}{gate.of} {limit(gate.metric, gate.bound, gate.threshold)}"
+            ),
+            "estimate": reading(gate.metric, Estimate(gate.estimate, gate.low, gate.high)),
             "sentence": plain(gate.sentence),
         }
         for gate in verdict.gates
@@ -72,10 +76,6 @@ def _metrics(verdict: Verdict, metrics: Mapping[str, Estimate], decimals: dict[s
     return {
         plain(title(name, verdict.titles)): interval(metrics.get(name), digits) for name, digits in decimals.items()
     }
-
-
-def _bound(gate: GateResult) -> str:
-    return f"{gate.bound.replace('_', ' ')} {gate.threshold:g}"
 
 
 def _difference(estimate: Estimate) -> str:

@@ -12,8 +12,12 @@ from reports import pandoc
 from reports.escape import Html, safe
 from reports.markup import raw, table
 from reports.metric_names import title
+from reports.numbers import figure
 from tasks.errors import BadInput
+from tasks.evaluation.footprint import reading
+from tasks.evaluation.gates import limit
 from tasks.evaluation.rounding import MISSING, interval
+from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
 from tasks.records.verdict import Estimate, GateResult, Verdict
 
@@ -46,22 +50,46 @@ class Part:
     note: str = ""
 
 
-def read_side(folder: Path) -> Side:
-    """Reads a run's folder.
+@dataclass(frozen=True)
+class LessonSide:
+    """A lesson that was run; `name` is that of its folder."""
+
+    name: str
+    lesson: Lesson
+
+
+AnySide = Side | LessonSide
+
+
+def read_sides(one: Path, other: Path) -> tuple[AnySide, AnySide]:
+    """Reads two runs' folders.
 
     Raises:
-        BadInput: it is no run's, or the run ended before it had a plan.
+        BadInput: one is no run's, ended before it had a plan, or only one is a lesson.
     """
+    sides = _read_side(one), _read_side(other)
+    if isinstance(sides[0], LessonSide) != isinstance(sides[1], LessonSide):
+        lesson = next(side.name for side in sides if isinstance(side, LessonSide))
+        raise BadInput("a lesson has nothing in common with a run on data", where=lesson, accepted="two lessons")
+    return sides
+
+
+def _read_side(folder: Path) -> AnySide:
+    if (folder / Lesson.FILE).is_file():
+        return LessonSide(folder.resolve().name, Lesson.read(folder))
     if not (folder / Plan.FILE).is_file():
         raise BadInput("the run has no plan to compare", where=str(folder), accepted=f"a folder with {Plan.FILE}")
     return Side(folder.resolve().name, Plan.read(folder), Verdict.read_if_there(folder))
 
 
-def compare_runs(one: Side, other: Side) -> list[Part]:
-    """The parts of the comparison, without those that hold nothing."""
+def compare_runs(one: AnySide, other: AnySide) -> list[Part]:
+    """The parts of the comparison, without those that hold nothing. Both are lessons, or neither."""
+    if isinstance(one, LessonSide) or isinstance(other, LessonSide):
+        assert isinstance(one, LessonSide) and isinstance(other, LessonSide)
+        return [part for part in _of_lessons(one.lesson, other.lesson) if part.rows or part.note]
     parts = [
         _of_maps("Result", _result(one), _result(other)),
-        _spec(one, other),
+        _differing(one.plan.spec, other.plan.spec),
         _of_maps("Data", _data(one), _data(other)),
         _of_maps("Recipes", _recipes(one), _recipes(other), _judged_by(one, other)),
         _of_maps("Figures of the shipped model", _figures(one), _figures(other), _same_rows(one, other)),
@@ -70,7 +98,23 @@ def compare_runs(one: Side, other: Side) -> list[Part]:
     return [part for part in parts if part.rows or part.note]
 
 
-def to_html(one: Side, other: Side) -> str:
+def _of_lessons(one: Lesson, other: Lesson) -> list[Part]:
+    return [
+        _of_maps("Result", _seen(one), _seen(other)),
+        _differing(one.spec, other.spec),
+        _of_maps("Checks against theory", _checked(one), _checked(other)),
+    ]
+
+
+def _seen(lesson: Lesson) -> dict[str, str]:
+    return {"experiment": lesson.experiment, "seen": lesson.headline, "checks": f"{lesson.counted} met"}
+
+
+def _checked(lesson: Lesson) -> dict[str, str]:
+    return {each.what: f"{figure(each.measured)} ({'met' if each.met else 'not met'})" for each in lesson.checks}
+
+
+def to_html(one: AnySide, other: AnySide) -> str:
     """One page that refers to nothing outside of it."""
     pieces = []
     for place, part in enumerate(compare_runs(one, other)):
@@ -104,9 +148,9 @@ def _result(side: Side) -> dict[str, str]:
     return found | ({"champion": verdict.champion.sentence} if verdict.champion else {})
 
 
-def _spec(one: Side, other: Side) -> Part:
-    """The keys that differ, with every default filled in."""
-    mine, yours = dict(_leaves(one.plan.spec)), dict(_leaves(other.plan.spec))
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Part:
+    """The keys of two specs that differ, with every default filled in."""
+    mine, yours = dict(_leaves(one)), dict(_leaves(other))
     keys = dict.fromkeys([*mine, *yours])
     differing = [
         (key, mine.get(key, MISSING), yours.get(key, MISSING)) for key in keys if mine.get(key) != yours.get(key)
@@ -177,11 +221,12 @@ def _gates(side: Side) -> dict[str, str]:
 
 def _gate(gate: GateResult, side: Side) -> str:
     blocks = ", blocks" if gate.severity == "block" else ""
-    return f"{title(gate.metric, _titles(side))}{gate.of} {gate.bound.replace('_', ' ')} {gate.threshold:g}{blocks}"
+    asked = limit(gate.metric, gate.bound, gate.threshold)
+    return f"{title(gate.metric, _titles(side))}{gate.of} {asked}{blocks}"
 
 
 def _estimated(gate: GateResult) -> str:
-    return interval(Estimate(gate.estimate, gate.low, gate.high))
+    return reading(gate.metric, Estimate(gate.estimate, gate.low, gate.high))
 
 
 def _titles(side: Side) -> Mapping[str, str]:

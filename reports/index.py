@@ -19,6 +19,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.rounding import MISSING, interval, known
 from tasks.evaluation.wording import opening
 from tasks.history import MONITORING, REPORT, experiments, past
+from tasks.records.lesson import Lesson
 from tasks.records.monitoring import Monitored
 from tasks.records.verdict import Estimate, Verdict
 from tasks.run_folder import write_text
@@ -98,7 +99,10 @@ def to_html(runs: Sequence[Listed], watched: Mapping[str, Sequence[tuple[Path, M
 def outcome(folder: Path) -> Verdict | str:
     """A run's verdict; where it has none that can be read, what became of it."""
     try:
-        return Verdict.read_if_there(folder) or state_of(folder).phrase
+        verdict = Verdict.read_if_there(folder)
+        if verdict or not (folder / Lesson.FILE).is_file():
+            return verdict or state_of(folder).phrase
+        return Lesson.read(folder).phrase
     except BadInput:
         return "its verdict can't be read"
 
@@ -108,12 +112,17 @@ def _listed(folder: Path) -> Listed:
     started = str(_document(folder, "environment").get("started", ""))
     return Listed(
         name=folder.name,
-        experiment=str(_document(folder, "plan").get("experiment") or stopped.experiment(folder)),
+        experiment=str(_experiment(folder)),
         started=started[:16].replace("T", " "),
         verdict=found if isinstance(found, Verdict) else None,
         ended="" if isinstance(found, Verdict) else found,
         reported=(folder / "report.html").is_file(),
     )
+
+
+def _experiment(folder: Path) -> object:
+    named = (_document(folder, name).get("experiment") for name in ("plan", "lesson"))
+    return next(filter(None, named), stopped.experiment(folder))
 
 
 def _document(folder: Path, name: str) -> dict[str, Any]:

@@ -30,6 +30,17 @@ def raw(html: str) -> str:
     return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
 
 
+def formula(tex: str) -> str:
+    """A formula on a line of its own, of which pandoc makes MathML.
+
+    Raises:
+        ValueError: it holds a sign that ends a formula in Markdown.
+    """
+    if set(tex) & set("$`\n"):
+        raise ValueError(f"no formula: {tex!r}")
+    return f"$${tex}$$\n"
+
+
 def callout(kind: Callout, title: str, body: str) -> str:
     """A Quarto callout. `title` is escaped here, `body` is Markdown."""
     return f'::: {{.callout-{kind} title="{safe(title)}"}}\n\n{body}\n\n:::\n'
@@ -92,6 +103,12 @@ _SHORT = 24
 def answer(text: str) -> Html:
     """A comparison's answer as a badge."""
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
+
+
+def stacked(interval: str) -> Html:
+    """In a cell the mean above its bounds, so that more figures fit beside each other."""
+    mean, _, bounds = interval.partition(" ")
+    return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))
 
 
 def gate_answer(gate: GateResult) -> Html:

@@ -6,13 +6,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-from tasks.evaluation.rounding import MISSING, fixed, known
+from tasks.evaluation.rounding import MISSING, fixed, known, rounded
 from tasks.evaluation.wording import written
 
 
 def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     return fixed(value, 0)
+
+
+def figure(value: float | None) -> str:
+    """A measured figure: whole where it is, else at least four significant digits."""
+    return count(value) if value is not None and float(value).is_integer() else rounded(value)
 
 
 def setting(value: Any) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reports import notebook, pandoc, quarto, stopped
+from reports import lesson, notebook, pandoc, quarto, stopped
 from reports.escape import safe
 from reports.markup import bullets, callout
 from reports.run import read_run
+from tasks.records.lesson import Lesson
 from tasks.run_folder import write_text
 
 Renderer = Literal["auto", "quarto", "pandoc"]
@@ -68,15 +69,15 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
 
     No string of the run is in the document, its front matter, or the notebook made of it: cells read the run's folder,
     and what they show is escaped. The run's name and description become title and heading of the finished page. Of a
-    run that ended before it had a plan there is a short page, by pandoc alone.
+    lesson, and of a run that ended before it had a plan, there is a page by pandoc alone.
 
     Raises:
         BadInput: `run` is no run folder.
     """
     started = time.monotonic()
     run = Path(run).resolve()
-    if stopped.can_be_shown(run):
-        short = headed(stopped.to_html(run, f"pandoc {pandoc.version()}"), stopped.experiment(run), "")
+    short = _without_plan(run)
+    if short is not None:
         path = write_text(run / "report.html", short)
         return Rendered(path, "pandoc", round(time.monotonic() - started, 3), ())
     plan = read_run(run).plan
@@ -89,6 +90,17 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
         page, failures = _by_pandoc(document, run)
     path = write_text(run / "report.html", headed(page, plan.experiment, plan.description))
     return Rendered(path, way, round(time.monotonic() - started, 3), tuple(warnings), tuple(failures))
+
+
+def _without_plan(run: Path) -> str | None:
+    """The page of a lesson, or of a run that ended before it had a plan; None of other runs."""
+    renderer = f"pandoc {pandoc.version()}"
+    if lesson.can_be_shown(run):
+        found = Lesson.read(run)
+        return headed(lesson.to_html(run, found, renderer), found.experiment, found.description)
+    if stopped.can_be_shown(run):
+        return headed(stopped.to_html(run, renderer), stopped.experiment(run), "")
+    return None
 
 
 def outside_references(page: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import diagnosis, figures, network, repairs, saving, shipped, tables
+from reports import diagnosis, explanations, figures, glossary, network, repairs, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -167,6 +167,12 @@ def _trials(run: Run) -> str:
     )
 
 
+def _appearing(run: Run) -> tuple[list[str], list[str]]:
+    """The optimizers and schedules of the recipes. A constant rate needs no explanation."""
+    recipes = run.plan.recipes
+    return [each.optimizer for each in recipes], [each.schedule for each in recipes if each.schedule != "constant"]
+
+
 SECTIONS: dict[str, Section] = {
     "verdict": Section(
         "Verdict",
@@ -182,6 +188,12 @@ SECTIONS: dict[str, Section] = {
             "baselines": lambda run: tables.baselines(run.verdict),
             "scope": lambda run: tables.scope(run.verdict, run.plan),
         },
+    ),
+    "explanations": Section(
+        "Explanations",
+        "explanations",
+        {"explanations": explanations.explanations},
+        shown=lambda run: bool(run.plan.spec.get("explain")),
     ),
     "data": Section(
         "Data",
@@ -238,6 +250,19 @@ SECTIONS: dict[str, Section] = {
     ),
     "network": Section("Inside the networks", "network", network.PARTS, shown=network.has_layers),
     "gates": Section("Gates", "gates", {"gates": lambda run: figures.gates(run.verdict)}),
+    "size": Section(
+        "Size and speed",
+        "size",
+        {
+            "footprints": lambda run: tables.footprints(run.verdict, run.plan),
+            "footprints chart": lambda run: figures.tabs(
+                figures.footprints(run.verdict, run.plan),
+                caption="Dot: a recipe, its mean on the test part against what it takes, with its "
+                "interval. Dashed: the front; what is not on it is faint.",
+            ),
+        },
+        shown=lambda run: bool(run.verdict and run.verdict.footprints),
+    ),
     "costs": Section(
         "Threshold and costs",
         "costs",
@@ -256,6 +281,12 @@ SECTIONS: dict[str, Section] = {
     ),
     "predictions": Section("Predictions", "predictions", shipped.PARTS),
     "trials": Section("Trials", "trials", {"trials": _trials}),
+    "glossary": Section(
+        "Glossary",
+        "glossary",
+        {"glossary": lambda run: glossary.glossary(*_appearing(run))},
+        shown=lambda run: glossary.knows(*_appearing(run)),
+    ),
     "reproduce": Section(
         "Reproduce",
         "reproduce",

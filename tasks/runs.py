@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -20,8 +20,10 @@ from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
 from tasks.memory import memory_bytes
 from tasks.planning.plan import measured
+from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
 from tasks.run_folder import Stage, Stages, private_folder, read_json, sweep, write_json, write_text
+from tasks.spec.lessons import LessonSpec
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
 
@@ -44,6 +46,17 @@ class Run:
     text: str
     overrides: tuple[str, ...]
     base: Path
+    home: Path
+    folder: Path
+    start: Stage
+    stages: Stages = field(compare=False)
+
+
+@dataclass(frozen=True)
+class LessonRun:
+    """What the stages of a lesson know. The fields are those of `Run`."""
+
+    spec: LessonSpec
     home: Path
     folder: Path
     start: Stage
@@ -83,14 +96,35 @@ def open_run(
             on from.
     """
     start = first_stage(spec, folder, start)
+    record = _begun(folder, text, overrides, experiment)
+    for name in ("model", "previews", "checkpoints"):
+        (folder / name).mkdir(exist_ok=True)
+    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+
+
+def open_lesson(
+    spec: LessonSpec,
+    text: str,
+    overrides: Sequence[str],
+    home: Path,
+    folder: Path,
+    *,
+    experiment: str = "SPEC",
+    start: Stage = "load",
+) -> LessonRun:
+    """As `open_run`, of a lesson: its stages are train and report."""
+    start = first_stage(spec, folder, start)
+    return LessonRun(spec, home, folder, start, _begun(folder, text, overrides, experiment))
+
+
+def _begun(folder: Path, text: str, overrides: Sequence[str], experiment: str) -> Stages:
+    """The folder with what every run has from its beginning."""
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     record = Stages(folder)
-    for name in ("model", "previews", "checkpoints"):
-        (folder / name).mkdir(exist_ok=True)
     write_text(folder / "spec.yaml", text)
     write_json(folder / "environment.json", environment(experiment, overrides))
-    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+    return record
 
 
 def close_run(folder: Path) -> None:
@@ -99,7 +133,7 @@ def close_run(folder: Path) -> None:
     write_json(folder / "environment.json", noted | {"ended": _now()})
 
 
-def check_start(spec: Spec, folder: Path | None, start: Stage) -> None:
+def check_start(spec: Spec | LessonSpec, folder: Path | None, start: Stage) -> None:
     """Whether a run can begin at `start` in `folder` (None: a new one), which may be missing. Makes nothing.
 
     Raises:
@@ -111,14 +145,15 @@ def check_start(spec: Spec, folder: Path | None, start: Stage) -> None:
         raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
 
 
-def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
+def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:
     """The stage that a run in `folder` begins at where `start` is asked for; the folder may be missing.
 
     Raises:
         BadInput: as `open_run`.
     """
     held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.is_dir() else []
-    begun = (folder / "stages.json").exists() and not (folder / "plan.json").exists()
+    kind: type[Lesson | Plan] = Lesson if isinstance(spec, LessonSpec) else Plan
+    begun = (folder / "stages.json").exists() and not any((folder / each.FILE).exists() for each in (Plan, Lesson))
     if begun:  # and ended by a mistake in its input, or killed
         return "load"
     if start == "load" and held:
@@ -128,22 +163,22 @@ def first_stage(spec: Spec, folder: Path, start: Stage) -> Stage:
             got=", ".join(sorted(held)[:5]),
             remedy="choose another folder, or go on from a stage with --from",
         )
-    if start != "load" and not (folder / "plan.json").exists():
+    if start != "load" and not (folder / kind.FILE).exists():
         raise BadInput(
             "there is no run to go on from",
             where=str(folder),
             remedy="give the run's folder with --run-dir, or drop --from",
         )
     if start != "load":
-        _refuse_another(spec, Plan.read(folder).spec, folder, start)
+        now = spec.model_dump(mode="json") if isinstance(spec, LessonSpec) else as_written(spec)
+        _refuse_another(now, kind.read(folder).spec, folder, start)
     return start
 
 
-def _refuse_another(spec: Spec, earlier: dict[str, Any], folder: Path, start: Stage) -> None:
+def _refuse_another(now: dict[str, Any], earlier: Mapping[str, Any], folder: Path, start: Stage) -> None:
     """What was trained must be what the spec says; only how it is judged may change, and not behind the report."""
-    now = as_written(spec)
     with suppress(BadInput):  # an earlier version's spec lacks keys that have a default now
-        earlier = as_written(parse_spec(earlier))
+        earlier = as_written(parse_spec(dict(earlier)))
     may_change = set() if start == "report" else {"description", "evaluate", "gates", "report"}
     other = sorted(key for key in now.keys() | earlier.keys() if now.get(key) != earlier.get(key))
     if set(other) - may_change:

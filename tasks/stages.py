@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from reports.render import Rendered, render
@@ -21,11 +20,10 @@ from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
-from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
-from tasks.execution.recording import collect, counted_alike, kept_estimator, kept_weights
+from tasks.execution.recording import collect
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
@@ -42,16 +40,17 @@ from tasks.planning.plan import Commonest, lay_out, lay_out_chosen
 from tasks.planning.recipes import identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
-from tasks.planning.trials import bind_trial
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
-from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost, counts_alike
+from tasks.records.footprint import Footprints
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost
 from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
-from tasks.records.verdict import AgainstChampion, Shipped, Verdict
+from tasks.records.verdict import AgainstChampion, Verdict
 from tasks.run_folder import read_json, write_json, write_text
-from tasks.runs import Run
+from tasks.runs import LessonRun, Run
+from tasks.shipping import answer, answering, kept, measuring, network, parameters, ship
 from tasks.spec.models import Spec, implied_task
 
 Bytes = Callable[[int, int | None], None]
@@ -305,6 +304,7 @@ def judge(
     earlier = Verdict.read_if_there(run.folder)
     looks = earlier.test_evaluations if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
+    measure = measuring(run, laid_out, prepared, earlier.footprints if earlier else None)
     slicings = slicings_of(run.spec, dataset)
     verdict = decide(
         laid_out,
@@ -316,6 +316,7 @@ def judge(
         test_evaluations=looks,
         deciding=prepared.deciding,
         slicings=slicings,
+        measure=measure,
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -326,21 +327,24 @@ def judge(
         verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
     )
     _nothing_shipped(run)  # by an earlier verdict
-    answer = model = None
+    asked = model = None
     if verdict.shipped:
-        model = _answering(run, laid_out, prepared, verdict.shipped)
-        _ship(run, laid_out, prepared, verdict, model)
+        model = answering(run, laid_out, prepared, verdict.shipped)
+        ship(run, laid_out, prepared, verdict, model)
         write_reference(run.folder, dataset, splits, run.spec, slicings)
-        answer = _answer(laid_out, prepared, verdict.shipped, model)
+        asked = answer(laid_out, prepared, verdict.shipped, model)
+        if verdict.footprints is None:
+            own = measure.saved(verdict.shipped.trial_id, run.folder / "model", parameters(model))
+            verdict = replace(verdict, footprints=Footprints(models=[own]))
     if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
-    network = None if verdict.shipped is None or verdict.shipped.baseline else model
+    looked_into = None if verdict.shipped is None or verdict.shipped.baseline else model
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, answer, network, shown=shown)
+    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, asked, looked_into, shown=shown)
     return verdict
 
 
@@ -371,127 +375,13 @@ def _nothing_shipped(run: Run) -> None:
         (run.folder / name).unlink(missing_ok=True)
 
 
-def _network(laid_out: Plan, prepared: Prepared, trial_id: str) -> Any:
-    """The Keras model of a final trial, with its initial weights."""
-    planned = next(trial for trial in laid_out.trials if trial.trial_id == trial_id)
-    trial = bind_trial(planned, laid_out.variant(planned.variant_id), lengths=prepared.lengths)
-    classes = prepared.dataset.classes
-    shape, outputs = prepared.features.shape[1:], len(classes) if classes else 1
-    return trial.architecture.build(shape, outputs, penalties=trial.penalties, seed=trial.seed)
-
-
-def _kept(run: Run, laid_out: Plan, trial_id: str) -> list[np.ndarray]:
-    stack = next(stack for stack in laid_out.stacks if trial_id in stack.trials)
-    return kept_weights(run.folder, stack.stack_id)[trial_id]
-
-
 def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float:
     """How far a final trial's weights are from where they began."""
     from tasks.evaluation.learning import distance
 
-    return distance(_kept(run, laid_out, trial_id), _network(laid_out, prepared, trial_id).get_weights())
+    return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
-def _answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Any:
-    """What is shipped: the estimator of a baseline, or the Keras model of a final trial."""
-    if shipped.baseline:
-        return kept_estimator(run.folder, laid_out, shipped.trial_id)
-    network = _network(laid_out, prepared, shipped.trial_id)
-    network.set_weights(_kept(run, laid_out, shipped.trial_id))
-    return network
-
-
-def _answer(laid_out: Plan, prepared: Prepared, shipped: Shipped, model: Any) -> Answer:
-    """The shipped model, from `_answering`, as a function of raw rows."""
-    from tasks.preprocessing.estimators import Estimator
-    from tasks.preprocessing.tables import preprocess
-
-    classes, alike = prepared.dataset.classes, _alike(laid_out, shipped)
-
-    def answer(table: pd.DataFrame) -> np.ndarray:
-        features = preprocess(prepared.preprocessor, table)
-        if isinstance(model, Estimator):
-            return prepared.corrected(
-                model.answers(model.given(features, table), len(classes) if classes else None), alike
-            )
-        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0), alike)
-
-    return answer
-
-
-def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
-    """How the shipped model's class is chosen, where it is not the likeliest one."""
-    if laid_out.decides is None or laid_out.decides.rule is None:
-        return None
-    point, costs = verdict.operating_point, laid_out.decides.costs
-    if point is not None and point.how:
-        return {"threshold": point.threshold, "how": point.how}
-    return {"costs": costs.matrix, "how": "the class of least expected cost"} if costs else None
-
-
-def _alike(laid_out: Plan, shipped: Shipped) -> bool:
-    """Whether classes counted alike when it was trained."""
-    if shipped.baseline:
-        return counted_alike(laid_out)
-    return counts_alike(next(each for each in laid_out.recipes if each.recipe_id == shipped.recipe_id))
-
-
-def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, Any] | None:
-    """The real share of each class, and what probabilities are corrected by."""
-    if factors is None or laid_out.decides is None or laid_out.decides.prior is None:
-        return None
-    shares = dict(zip(laid_out.data.classes or (), laid_out.decides.prior, strict=True))
-    return {"shares": shares, "factors": list(factors)}
-
-
-def _ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, model: Any) -> None:
-    """Writes `model/`, of what `_answering` gave."""
-    from tasks.datasets.catalogue import CATALOGUE, Entry
-    from tasks.serving.readme import README, readme
-    from tasks.serving.standalone import write_program
-    from tasks.training.export import export_model
-    from tasks.training.exported import read_signature
-
-    shipped = verdict.shipped
-    assert shipped is not None
-    folder, entry = run.folder / "model", CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
-    dataset = prepared.dataset
-    factors = prepared.factors(_alike(laid_out, shipped))
-    export_model(
-        prepared.preprocessor,
-        model,
-        folder,
-        columns=list(dataset.raw.columns) if isinstance(dataset.raw, pd.DataFrame) else [],
-        target_name=dataset.target_name,
-        classes=dataset.classes,
-        target_scale=prepared.target_scale,
-        positive=dataset.positive_class,
-        rate=dataset.medium.rate if dataset.medium else None,
-        factors=factors,
-        reading={
-            "columns": [
-                {key: column[key] for key in ("name", "reading", "inputs")}
-                for column in dataset.columns
-                if "inputs" in column
-            ],
-            "read": entry.read.model_dump(mode="json"),
-            "rename": dict(entry.rename),
-            "clock": list(entry.clock),
-            "choice": _choice(laid_out, verdict),
-            "real_prior": _real_prior(laid_out, factors),
-            "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
-            "others": [
-                each["facts"]["name"]
-                for each in dataset.columns
-                if "inputs" not in each and each["facts"]["name"] != dataset.target_name
-            ],
-        },
-    )
-    signature = read_signature(folder)
-    write_text(folder / README, readme(signature, dataset.table))
-    write_program(folder, signature["inputs"][0]["kind"], estimator=shipped.baseline is not None)
-
-
-def report(run: Run) -> Rendered:
+def report(run: Run | LessonRun) -> Rendered:
     """Writes report.html."""
     return render(run.folder)

@@ -33,12 +33,14 @@ from tasks import stages
 from tasks.dataset import Dataset
 from tasks.history import MONITORING
 from tasks.inputs.prepared import Prepared
+from tasks.lessons import teaching
 from tasks.memory import give_back
+from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
 from tasks.records.repairs import Repairs
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
-from tasks.runs import Run
+from tasks.runs import LessonRun, Run
 from tasks.stages import Searching
 
 Listener = Callable[[str, str, float | None], None]
@@ -63,7 +65,7 @@ def address(report: Path, home: Path) -> str:
 
 
 @contextmanager
-def _running(run: Run, name: str) -> Iterator[Callable[[str, float | None], None]]:
+def _running(run: Run | LessonRun, name: str) -> Iterator[Callable[[str, float | None], None]]:
     """Records the stage and passes its progress on to the listener."""
     hear = listener.get()
 
@@ -199,7 +201,17 @@ def _show_verdict(verdict: Verdict, experiment: str, report: str) -> None:
 
 
 @_stage
-def report(run: Run) -> Rendered:
+def teach(run: LessonRun) -> Lesson:
+    with _running(run, "train") as say:
+        spec = run.spec
+        written = spec.model_dump(mode="json")
+        found = teaching.teach(spec.bound, spec.lesson.name, spec.name, spec.description, written, say)
+        found.write(run.folder)
+        return found
+
+
+@_stage
+def report(run: Run | LessonRun) -> Rendered:
     with _running(run, "report") as say:
         rendered = stages.report(run)
         for warning in rendered.warnings:

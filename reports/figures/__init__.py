@@ -5,6 +5,8 @@ from reports.figures.comparison import differences, effects, forest
 from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.diagnosis import evidence
+from reports.figures.explanation import drawn
+from reports.figures.footprints import footprints
 from reports.figures.gates import gates
 from reports.figures.influence import dependence, influence
 from reports.figures.place import library, place, tabs
@@ -22,8 +24,10 @@ __all__ = [
     "cost_curve",
     "dependence",
     "differences",
+    "drawn",
     "effects",
     "evidence",
+    "footprints",
     "forest",
     "gates",
     "histograms",

@@ -137,7 +137,7 @@ def span_of(leading: Span, every: Span, recipes: int) -> tuple[alt.Parameter, tu
     return alt.param(name="span", value=list(every if recipes <= TOP else leading)), spans
 
 
-def logarithmic(field: str, words: str, values: Sequence[float], **options: Any) -> alt.X:
+def logarithmic(field: str, words: str, values: Sequence[float], format: str = "~g", **options: Any) -> alt.X:
     """A horizontal axis on a logarithmic scale. Where two powers of ten or more lie among `values`, they alone are
     labelled: Vega's own choice may label 0.002 and not 0.001."""
     import altair as alt
@@ -149,7 +149,7 @@ def logarithmic(field: str, words: str, values: Sequence[float], **options: Any)
         field,
         title=f"{words} (logarithmic)",
         scale=alt.Scale(type="log", nice=False, padding=26),  # room for half a label
-        axis=alt.Axis(grid=False, format="~g", **ticks, **options),
+        axis=alt.Axis(grid=False, format=format, **ticks, **options),
     )
 
 

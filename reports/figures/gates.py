@@ -13,12 +13,19 @@ from reports.markup import gate_answer, raw
 from reports.metric_names import title
 from reports.palette import BETTER, INK, OPEN, WORSE
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.footprint import BYTES, FOOTPRINT, LATENCY, reading
+from tasks.evaluation.gates import limit
 from tasks.evaluation.metrics import METRICS
-from tasks.evaluation.rounding import interval, places
 from tasks.records.verdict import Estimate, GateResult, Verdict
 
 if TYPE_CHECKING:
     from reports.figures.encoding import Chart
+
+_UNITS = {BYTES: ("kB", 1000), LATENCY: ("ms", 1)}
+"""What an axis is in, and so many of a metric's own units that is."""
+
+_NARROW = 0.15
+"""Of a chart's width, what is too narrow for the words beside a threshold."""
 
 _COLOURS = {"pass": BETTER, "fail": WORSE, "undecided": OPEN}
 
@@ -41,23 +48,24 @@ def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
     """Estimate and interval against the threshold; the side that passes is shaded."""
     import altair as alt
 
-    at_least, threshold = gate.bound == "at_least", gate.threshold
+    at_least = gate.bound == "at_least"
+    unit, scale = _UNITS.get(gate.metric, ("", 1))
     estimate = Estimate(gate.estimate, gate.low, gate.high)
-    decimals = places([estimate])
-    known = [value for value in (estimate.mean, estimate.low, estimate.high) if value is not None]
-    start, end = _domain(gate.metric, [threshold, *known])
+    figures = {name: None if value is None else value / scale for name, value in asdict(estimate).items()}
+    threshold = gate.threshold / scale
+    start, end = _domain(gate.metric, [threshold, *(value for value in figures.values() if value is not None)])
     row = {
-        **asdict(estimate),
+        **figures,
         "threshold": threshold,
         "from": threshold if at_least else start,
         "to": end if at_least else threshold,
-        "text": interval(estimate, decimals),
-        "limit": f"at {'least' if at_least else 'most'} {threshold:,.6g}",
+        "text": reading(gate.metric, estimate),
+        "limit": limit(gate.metric, gate.bound, gate.threshold),
     }
     name = title(gate.metric, titles) + gate.of
     x = alt.X(
         "mean:Q",
-        title=name,
+        title=f"{name}, {unit}" if unit else name,
         scale=alt.Scale(domain=[start, end], zero=False, nice=False),
         axis=alt.Axis(tickCount=8, grid=False),
     )
@@ -65,6 +73,8 @@ def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
         tooltip=[alt.Tooltip("text:N", title=name), alt.Tooltip("limit:N", title="gate")]
     )
     colour = _COLOURS[gate.answer]
+    shaded = end - threshold if at_least else threshold - start
+    right = at_least if shaded > _NARROW * (end - start) else not at_least  # where there is room for words
     return alt.layer(
         base.mark_rect(color="#eaf3f8").encode(x=alt.X("from:Q"), x2="to:Q"),
         base.mark_rule(color=INK, strokeWidth=2).encode(x=alt.X("threshold:Q")),
@@ -73,8 +83,8 @@ def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
             fontSize=11,
             baseline="top",
             y=3,
-            align="left" if at_least else "right",
-            dx=5 if at_least else -5,
+            align="left" if right else "right",
+            dx=5 if right else -5,
         ).encode(x=alt.X("threshold:Q"), text="limit:N"),
         base.mark_rule(color=colour, strokeWidth=4, strokeCap="round", y=34).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(color=colour, filled=True, size=130, opacity=1, y=34).encode(x=x),
@@ -90,5 +100,6 @@ def _domain(metric: str, values: list[float]) -> tuple[float, float]:
     margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
     start, end = min(values) - margin, max(values) + margin
     known = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+    known = (0.0, math.inf) if metric in FOOTPRINT else known
     lowest, highest = (0.0, 1.0) if metric in FAIRNESS else known
     return max(start, lowest), min(end, highest)

@@ -275,7 +275,7 @@ def _slice(
             value = setting(each.values[name])
             rows.append(point(recipe, each, worst) | {"at": each.values[name] if along else value, "value": value})
     if along:
-        whole = {"tickMinStep": 1} if all(each.integer for each in ranges) else {}
+        whole: dict[str, Any] = {"tickMinStep": 1} if all(each.integer for each in ranges) else {}
         if all(each.log for each in ranges):
             x = logarithmic("at:Q", name, [row["at"] for row in rows], **whole)
         else:

@@ -4,6 +4,7 @@ from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences
 from reports.tables.costs import costs, threshold
 from reports.tables.data import columns, data, validation
+from reports.tables.footprints import footprints
 from reports.tables.predictions import by_class, confused, hardest
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
@@ -24,6 +25,7 @@ __all__ = [
     "decision",
     "differences",
     "effects",
+    "footprints",
     "gates",
     "hardest",
     "next_steps",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.escape import Html, safe
-from reports.markup import answer, badge, raw, recipe, table
+from reports.markup import answer, badge, raw, recipe, stacked, table
 from reports.metric_names import measured, phrase, title
 from reports.numbers import count, duration, probability
 from reports.recipes import TOLD_APART, recipes_of
@@ -26,7 +26,7 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
         (
             count(entry.rank),
             _name(entry, colours),
-            *(_stacked(interval(entry.metrics.get(name), decimals[name])) for name in names),
+            *(stacked(interval(entry.metrics.get(name), decimals[name])) for name in names),
             count(entry.seeds),
             duration(entry.seconds),
         )
@@ -98,9 +98,3 @@ def _note(recipe: JudgedRecipe) -> Html:
         flag = badge("bad", "did not learn") if not recipe.learned else Html("")
     note = safe((recipe.note or "").removeprefix("did not learn: "))
     return Html(f'<span class="sentence">{flag} <small>{note}</small></span>') if flag or note else Html("")
-
-
-def _stacked(interval: str) -> Html:
-    """The mean above its bounds, so that more metrics fit beside each other."""
-    mean, _, bounds = interval.partition(" ")
-    return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))

@@ -40,6 +40,8 @@ DECAYED = 0.05
 """Learning rate in the middle of training, as a share of the first, below which the schedule has ended training."""
 SMALL_UPDATE = 0.001
 """Norm of a step's update over the norm of the weights, below which steps are small."""
+HIGH = 0.3
+"""Share of the constant answer's loss, above which a loss is far from where it could be."""
 STEADY = 0.05
 """Fall of the training loss in the second quarter of the training, from which on it was still on its way."""
 TINY_GRADIENT = 1e-4
@@ -125,7 +127,7 @@ def _on_its_way(case: Case) -> Diagnosis | None:
     if facts.constant_loss is None or facts.simple_loss is None or not (update < SMALL_UPDATE and steady > STEADY):
         return None
     level, simple = facts.constant_loss, facts.simple_loss
-    if not (0.2 * level < loss < GREW / 2 * level and val < 1.25 * loss and simple < BEATEN * val):
+    if not (HIGH * level < loss < GREW / 2 * level and val < 1.25 * loss and simple < BEATEN * val):
         return None
     if not min(facts.hidden, default=0) > NARROW:
         return None  # it may be too small

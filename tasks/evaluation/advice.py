@@ -10,9 +10,10 @@ import numpy as np
 
 from tasks.dataset import TEST
 from tasks.evaluation.baselines import Constant
-from tasks.evaluation.comparison import BETTER, CANNOT_TELL, POWER, WORSE, Comparison, seeds_needed
+from tasks.evaluation.comparison import BETTER, CANNOT_TELL, WORSE, Comparison, seeds_needed
 from tasks.evaluation.fairness import FAIRNESS
-from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, rows_to_decide
+from tasks.evaluation.footprint import FOOTPRINT
+from tasks.evaluation.gates import FAIL, PASS, UNDECIDED, limit, rows_needed
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.learning import IDLE, OVERCONFIDENT, SHIFTED, Seen
 from tasks.evaluation.metrics import IMBALANCED, METRICS, Metric
@@ -319,7 +320,8 @@ def _of_model(found: Findings, name: str) -> Decision:
         reason = f"{_named(failed)} {_verb(failed, 'fails', 'fail')}"
         return Decision(answer="no", sentence=f"Do not ship {name}", reason=reason)
     if undecided:
-        reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{_rows_needed(found, undecided)}"
+        rows = rows_needed(undecided, found.test_rows, found.confidence)
+        reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{rows}"
         return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
     if found.ships:
@@ -375,32 +377,12 @@ def _instead(found: Findings) -> list[str]:
 
 
 def _gate(gate: GateResult) -> str:
-    title = FAIRNESS[gate.metric] if gate.metric in FAIRNESS else METRICS[gate.metric].title
-    title, bound = inside(title) + gate.of, gate.bound.replace("_", " ")
-    return f"the gate {title} {bound} {gate.threshold:,.12g}"
+    title = (FAIRNESS | FOOTPRINT).get(gate.metric) or METRICS[gate.metric].title
+    return f"the gate {inside(title)}{gate.of} {limit(gate.metric, gate.bound, gate.threshold)}"
 
 
 def _verb(of: Sequence[Any], one: str, many: str) -> str:
     return one if len(of) == 1 else many
-
-
-def _rows_needed(found: Findings, undecided: Sequence[GateResult]) -> str:
-    """How many test rows would decide these gates; empty where that can't be said."""
-    needed = []
-    for gate in undecided:
-        if gate.estimate is not None:
-            reading = Interval(gate.estimate, gate.low, gate.high)
-            needed.append(rows_to_decide(reading, gate.threshold, found.test_rows, found.confidence))
-    rows = [n for n in needed if n is not None]
-    if len(rows) < len(undecided):
-        return ""
-    needed_rows, now = number(_rounded(max(rows))), number(found.test_rows)
-    return f"; about {needed_rows} test rows (now {now}) would decide it in {POWER:.0%} of cases"
-
-
-def _rounded(count: int) -> int:
-    """Two significant digits: an estimate should look like one."""
-    return int(float(f"{count:.2g}"))
 
 
 def _simpler(found: Findings) -> list[str]:
@@ -411,7 +393,8 @@ def _simpler(found: Findings) -> list[str]:
     if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
         level = []  # a constant answer and what is no better, or there is something better
     steps = []
-    for standing, still in ((PASS, ""), (UNDECIDED, ", if more test rows decide its gates")):
+    decide = "it passes" if any(gate.metric in FOOTPRINT for gate in found.gates) else "more test rows decide"
+    for standing, still in ((PASS, ""), (UNDECIDED, f", if {decide} its gates")):
         if names := [name for name in better if _standing(found.of_baselines[name]) == standing]:
             steps.append(f"Use {listing(names, last='or')} instead{still}: better on the test part than the network.")
         if names := [name for name in level if _standing(found.of_baselines[name]) == standing]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
 from tasks.evaluation.comparison import POWER
+from tasks.evaluation.footprint import FOOTPRINT, LATENCY, figure, reading
 from tasks.evaluation.intervals import Interval
-from tasks.evaluation.rounding import interval as reading_of
+from tasks.evaluation.wording import number
 from tasks.records.verdict import GateResult
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
@@ -42,7 +43,7 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
             spec; perhaps `by` or `slice`.
         interval: Of that metric, for the shipped model.
         title: Of that metric, with the class that it speaks of.
-        basis: Which rows it rests on, in words (`on 11 rows of fraud`).
+        basis: What it rests on, in words (`on 11 rows of fraud`).
     """
     bound = "at_least" if gate.get("at_least") is not None else "at_most"
     threshold = float(gate[bound])
@@ -51,6 +52,7 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
         metric=gate["metric"],
         by=gate.get("by"),
         slice=gate.get("slice"),
+        batch=gate.get("batch") or 1 if gate["metric"] == LATENCY else None,
         at_least=threshold if bound == "at_least" else None,
         at_most=threshold if bound == "at_most" else None,
         severity=gate["severity"],
@@ -59,26 +61,50 @@ def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: s
         high=interval.high,
         answer=found,
         reason=interval.reason,
-        sentence=_sentence(title, bound, threshold, interval, found, basis),
+        sentence=_sentence(gate["metric"], title, bound, threshold, interval, found, basis),
     )
 
 
-def _sentence(title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
-    wanted = f"{bound.replace('_', ' ')} {threshold:,.12g}"  # as written, unrounded
+def _sentence(metric: str, title: str, bound: str, threshold: float, interval: Interval, found: str, basis: str) -> str:
+    wanted = limit(metric, bound, threshold)
     if interval.low is None or interval.high is None:
         lacks = "is undefined here" if np.isnan(interval.mean) and interval.reason else "has no interval here"
         return f"{title} {lacks}{_because(interval.reason)}, so whether it is {wanted} is open."
-    reading = f"{title} is {reading_of(interval.estimate())}"
-    reading += f" {basis}" if basis else ""
+    said = f"{title} is {reading(metric, interval.estimate())}"
+    said += f" {basis}" if basis else ""
     return {
-        PASS: f"{reading}: {wanted}, as required.",
-        FAIL: f"{reading}: it should be {wanted}.",
-        UNDECIDED: f"{reading}: whether it is {wanted} can't be told.",
+        PASS: f"{said}: {wanted}, as required.",
+        FAIL: f"{said}: it should be {wanted}.",
+        UNDECIDED: f"{said}: whether it is {wanted} can't be told.",
     }[found]
+
+
+def limit(metric: str, bound: str, threshold: float) -> str:
+    """What a gate asks for, as written, unrounded, with its unit: `at least 0.8`, `at most 50 ms`."""
+    return f"{bound.replace('_', ' ')} {figure(metric, threshold)}"
 
 
 def _because(reason: str | None) -> str:
     return f" ({reason})" if reason else ""
+
+
+def rows_needed(undecided: Sequence[GateResult], rows: int, confidence: float) -> str:
+    """How many test rows would decide these gates; empty where that can't be said, or where rows don't decide.
+
+    Args:
+        rows: Of the test part.
+        confidence: Of the intervals.
+    """
+    needed = [
+        rows_to_decide(Interval(gate.estimate, gate.low, gate.high), gate.threshold, rows, confidence)
+        for gate in undecided
+        if gate.estimate is not None and gate.metric not in FOOTPRINT
+    ]
+    counts = [n for n in needed if n is not None]
+    if len(counts) < len(undecided):
+        return ""
+    about = int(float(f"{max(counts):.2g}"))  # an estimate should look like one
+    return f"; about {number(about)} test rows (now {number(rows)}) would decide it in {POWER:.0%} of cases"
 
 
 def rows_to_decide(interval: Interval, threshold: float, rows: int, confidence: float) -> int | None:

@@ -13,6 +13,7 @@ from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.footprint import FOOTPRINT, Measure, at_footprint_gate
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.priors import Prior
@@ -68,6 +69,7 @@ class JudgedRows:
         rows: Positions in the data set `[rows]`.
         slicings: Divisions of the data set's rows, for gates of slices.
         prior: The share that each class counts with; None: that of its rows.
+        measure: What a model takes, for gates on that.
     """
 
     target: np.ndarray
@@ -78,6 +80,7 @@ class JudgedRows:
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     slicings: Sequence[Slicing] = ()
     prior: Prior | None = None
+    measure: Measure | None = None
 
     @classmethod
     def read(
@@ -146,6 +149,8 @@ class JudgedRows:
     def _gate(self, trial: str | None, gate: Mapping[str, Any]) -> GateResult:
         if gate.get("slice") or gate["metric"] in FAIRNESS:
             return gates.judge_gate(*at_gate(gate, self, trial))
+        if gate["metric"] in FOOTPRINT:
+            return gates.judge_gate(gate, *at_footprint_gate(gate, trial, self.measure, self.confidence))
         metric = METRICS[gate["metric"]]
         title = self.classes.titled(metric)
         if trial is None:

@@ -23,6 +23,7 @@ from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fairness_price import fairness_prices
+from tasks.evaluation.footprint import BATCHES, FOOTPRINT, Measure, footprints
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.learning import IDLE, STILL, Moved, learning, seen
@@ -60,6 +61,7 @@ def judge(
     resamples: int = RESAMPLES,
     deciding: Deciding = LIKELIEST,
     slicings: Sequence[Slicing] = (),
+    measure: Measure | None = None,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
@@ -80,6 +82,7 @@ def judge(
         resamples: Of the bootstrap of differences over test rows.
         deciding: How answers are made of predictions, and what they cost.
         slicings: By what the test rows are divided, to judge each part.
+        measure: What a model takes; None: that is not looked at.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
@@ -103,7 +106,7 @@ def judge(
     learned = learning(results, constant, weighted, val, confidence, deciding.prior)
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
-    test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings)
+    test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings, measure=measure)
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
@@ -116,6 +119,8 @@ def judge(
     )
     judged = replace(judged, findings=findings)
     verdict = replace(_verdict(plan, judged, test_evaluations), diagnoses=diagnoses)
+    if verdict.shipped and measure:
+        verdict = _with_footprints(plan, verdict, candidates, measure)
     if verdict.shipped and slicings:
         verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
     if len(classes.names) != 2 or verdict.shipped is None:
@@ -131,6 +136,22 @@ def judge(
         plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples
     )
     return replace(verdict, fairness_prices=prices or None)
+
+
+def _with_footprints(plan: Plan, verdict: Verdict, candidates: Mapping[str, str], measure: Measure) -> Verdict:
+    """What models take, where that can tell something: each recipe's where architectures differ, and the shipped
+    model's where a gate asks."""
+    assert verdict.shipped is not None
+    models = [recipe.settings["model"] for recipe in plan.recipes]
+    differ = any(model != models[0] for model in models)
+    if not differ and not any(gate.metric in FOOTPRINT for gate in verdict.gates):
+        return verdict
+    measured = measure(candidates.values(), BATCHES) if differ else {}
+    shipped = measure([verdict.shipped.trial_id], BATCHES if differ else ())
+    of_recipe = {recipe: measured[trial] for recipe, trial in candidates.items() if trial in measured}
+    found = footprints(verdict, of_recipe, shipped.get(verdict.shipped.trial_id))
+    following = [*verdict.next, *([found.smaller] if found.smaller else [])]
+    return replace(verdict, footprints=found, next=following)
 
 
 def _slices(test: JudgedRows, trial: str, metric: Metric, costs: bool) -> list[JudgedSlicing]:
@@ -281,7 +302,11 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         part=TEST,
         positive=test.positive(),
         titles={name: test.classes.titled(METRICS[name]) for name in judged.titled}
-        | {gate.metric: FAIRNESS[gate.metric] for gate in findings.gates if gate.metric in FAIRNESS},
+        | {
+            gate.metric: (FAIRNESS | FOOTPRINT)[gate.metric]
+            for gate in findings.gates
+            if gate.metric in FAIRNESS | FOOTPRINT
+        },
         winner=findings.winner.id if findings.winner else None,
         leader=leader.id if leader else None,
         tied=[recipe for recipe, found in findings.comparisons.items() if found.answer == CANNOT_TELL],

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tasks.records.diagnosis import DiagnosedRecipe
 from tasks.records.documents import OMITTED, RunDocument
+from tasks.records.footprint import Footprints
 from tasks.records.search_verdict import SearchVerdict
 
 VERDICT = "verdict.json"
@@ -139,6 +140,15 @@ def of_gate(by: Sequence[str] | None, slice: Mapping[str, str] | None) -> str:
     return f" by {' and '.join(by)}" if by else ""
 
 
+def of_batch(batch: int) -> str:
+    """What a latency is of, after its title.
+
+    >>> of_batch(1), of_batch(1024)
+    (' of one row', ' of 1,024 rows')
+    """
+    return " of one row" if batch == 1 else f" of {batch:,} rows"
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     """A gate, answered.
@@ -151,9 +161,11 @@ class GateResult:
         reason: Why there is no interval; None where there is one.
         by: The columns of the slices that a fairness difference is between.
         slice: By column the value of the slice that it is of; None: it is of all rows.
+        batch: Of a latency, rows in a call.
     """
 
     metric: str
+    batch: Annotated[int | None, OMITTED] = None
     by: Annotated[Sequence[str] | None, OMITTED] = None
     slice: Annotated[Mapping[str, str] | None, OMITTED] = None
     at_least: Annotated[float | None, OMITTED] = None
@@ -168,7 +180,9 @@ class GateResult:
 
     @property
     def of(self) -> str:
-        """After the metric's title: ` by sex`, or ` where sex is F`."""
+        """After the metric's title: ` by sex`, ` where sex is F`, or ` of 64 rows`."""
+        if self.batch:
+            return of_batch(self.batch)
         return of_gate(self.by, self.slice)
 
     @property
@@ -440,6 +454,7 @@ class Verdict(RunDocument):
         fairness_prices: Of each fairness gate, where answers have a cost.
         search: Where something was tuned.
         champion: Where the experiment has one and a model was shipped.
+        footprints: Parameters, bytes and latency, where a model was measured.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -473,6 +488,7 @@ class Verdict(RunDocument):
     fairness_prices: Annotated[Sequence[FairnessPrice] | None, OMITTED] = None
     search: Annotated[SearchVerdict | None, OMITTED] = None
     champion: Annotated[AgainstChampion | None, OMITTED] = None
+    footprints: Annotated[Footprints | None, OMITTED] = None
 
     @property
     def closed(self) -> list[str]:

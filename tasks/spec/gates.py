@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.footprint import FOOTPRINT, LATENCY
 from tasks.evaluation.metrics import METRICS
 from tasks.spec.entries import problem
 from tasks.spec.frozen import Frozen
@@ -25,9 +26,15 @@ def _labels(value: Any) -> Any:
 
 
 class Gate(Frozen):
-    """A business threshold on the shipped model's test metric. Exactly one of `at_least` and `at_most`."""
+    """A business threshold on the shipped model's test metric, or on what it takes.
 
-    metric: str = Field(description="a metric, measured on the test part; or a fairness difference between slices")
+    Exactly one of `at_least` and `at_most`.
+    """
+
+    metric: str = Field(
+        description="a metric, measured on the test part; or a fairness difference between slices; or "
+        "parameters, model_bytes or latency_ms of the shipped model"
+    )
     at_least: float | None = Field(None, allow_inf_nan=False, description="it passes from this value up")
     at_most: float | None = Field(None, allow_inf_nan=False, description="it passes from this value down")
     severity: Literal["warn", "block"] = Field(
@@ -42,11 +49,13 @@ class Gate(Frozen):
         None, description="of a fairness difference: which of evaluate.slices; None: the only one"
     )
 
+    batch: int | None = Field(None, ge=1, description="of latency_ms: rows in a call; None: one")
+
     @field_validator("metric")
     @classmethod
     def _metric(cls, name: str) -> str:
-        if name not in METRICS and name not in FAIRNESS:
-            raise problem("unknown metric", got=name, accepted=nearest(name, [*METRICS, *FAIRNESS]))
+        if name not in METRICS and name not in FAIRNESS | FOOTPRINT:
+            raise problem("unknown metric", got=name, accepted=nearest(name, [*METRICS, *FAIRNESS, *FOOTPRINT]))
         return name
 
     @model_validator(mode="after")
@@ -56,6 +65,10 @@ class Gate(Frozen):
             raise problem("a gate has one threshold", got=got, accepted="at_least or at_most")
         bound = "at_least" if self.at_least is not None else "at_most"
         threshold = getattr(self, bound)
+        if self.metric in FOOTPRINT:
+            if threshold <= 0:
+                raise problem("is no value of this metric", got=f"{threshold:g}", accepted="above 0", suffix=bound)
+            return self
         fair = self.metric in FAIRNESS
         (lowest, highest), said = (
             ((0.0, 1.0), "difference of two shares, 0 to 1")
@@ -68,6 +81,21 @@ class Gate(Frozen):
 
     @model_validator(mode="after")
     def _slices_fit(self) -> Self:
+        if self.batch is not None and self.metric != LATENCY:
+            raise problem(
+                "says of how many rows a latency is",
+                got=f"batch with {self.metric}",
+                accepted=f"batch with {LATENCY}",
+                suffix="batch",
+            )
+        for name in ("slice", "by") if self.metric in FOOTPRINT else ():
+            if getattr(self, name) is not None:
+                raise problem(
+                    "is of the model, not of rows, so slices have no part in it",
+                    got=f"{name} with {self.metric}",
+                    remedy=f"take {name} out",
+                    suffix=name,
+                )
         fair = self.metric in FAIRNESS
         if fair and self.slice is not None:
             raise problem("compares slices, so it is of no single one", got="slice", accepted="by", suffix="slice")

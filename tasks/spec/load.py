@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, TypeVar, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import BadInput, Several, nearest
 from tasks.spec.entries import dotted, worded
+from tasks.spec.lessons import LessonSpec
 from tasks.spec.models import Spec
 
 MAX_BYTES = 200_000
@@ -21,6 +22,10 @@ MAX_ALIASES = 50
 MAX_DEPTH = 30
 MAX_VALUES = 20_000
 """With aliases written out: 50 of them, nested, would else make millions."""
+
+LESSON = "lesson"
+"""The key that makes a spec a lesson's."""
+Kind = TypeVar("Kind", Spec, LessonSpec)
 
 
 class _Loader(yaml.SafeLoader):
@@ -196,7 +201,17 @@ def _position(value: list[Any], part: str, where: str) -> int:
 
 
 def load_spec(path: Path, overrides: list[str] | None = None) -> tuple[Spec, str]:
-    """Reads a spec file. Returns the spec and its text as written.
+    """As `load_experiment`, of a spec with data.
+
+    Raises:
+        BadInput: as there, or it is a lesson's.
+    """
+    found, text = load_experiment(path, overrides)
+    return on_data(found, path.name), text
+
+
+def load_experiment(path: Path, overrides: list[str] | None = None) -> tuple[Spec | LessonSpec, str]:
+    """Reads a spec file, of an experiment on data or of a lesson. Returns the spec and its text as written.
 
     Raises:
         BadInput: the file can't be read, or the spec is wrong (every mistake that can be seen at once is said).
@@ -208,11 +223,22 @@ def load_spec(path: Path, overrides: list[str] | None = None) -> tuple[Spec, str
         raise BadInput("the spec is not UTF-8 text", where=f"{path.name}, byte {error.start}") from None
     except OSError as error:
         raise BadInput("the spec can't be read", where=str(path), got=error.strerror or str(error)) from None
-    return read_spec(text, path.name, overrides), text
+    return read_experiment(text, path.name, overrides), text
 
 
-def read_spec(text: str, name: str, overrides: list[str] | None = None) -> Spec:
-    """As `load_spec`, of a text; `name` is that of its file."""
+def on_data(found: Spec | LessonSpec, name: str) -> Spec:
+    """The spec of an experiment on data.
+
+    Raises:
+        BadInput: it is a lesson's.
+    """
+    if isinstance(found, LessonSpec):
+        raise BadInput("this is a lesson, which has no recipes", where=name, accepted="a spec with data")
+    return found
+
+
+def read_experiment(text: str, name: str, overrides: list[str] | None = None) -> Spec | LessonSpec:
+    """As `load_experiment`, of a text; `name` is that of its file."""
     value, lines = read_yaml(text, name)
     if not isinstance(value, dict):
         raise BadInput(
@@ -225,19 +251,25 @@ def read_spec(text: str, name: str, overrides: list[str] | None = None) -> Spec:
         override(value, assignment)
     if "name" not in value:
         value["name"] = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).stem).strip("-_")[:64] or "experiment"
-    return parse_spec(value, name, lines)
+    if LESSON in value:
+        return _checked(LessonSpec, value, name, lines)
+    return _checked(Spec, value, name, lines)
 
 
 def parse_spec(value: dict[str, Any], name: str = "spec", lines: dict[str, int] | None = None) -> Spec:
-    """Checks a spec given as plain values.
+    """Checks the spec of an experiment on data, given as plain values.
 
     Raises:
         BadInput: with the path in the YAML (and its line), what was got, and what is accepted.
     """
+    return _checked(Spec, value, name, lines)
+
+
+def _checked(kind: type[Kind], value: dict[str, Any], name: str, lines: dict[str, int] | None) -> Kind:
     try:
-        return Spec.model_validate(value)
+        return kind.model_validate(value)
     except ValidationError as error:
-        mistakes = [_mistake(dict(item), name, lines or {}) for item in error.errors(include_url=False)]
+        mistakes = [_mistake(dict(item), name, lines or {}, kind) for item in error.errors(include_url=False)]
         raise (mistakes[0] if len(mistakes) == 1 else Several(mistakes)) from None
 
 
@@ -263,7 +295,7 @@ def _is_key(path: str) -> bool:
     return first in Spec.model_fields and (not rest or re.split(r"[.\[]", rest)[0] in _fields((first,)))
 
 
-def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInput:
+def _mistake(error: dict[str, Any], name: str, lines: dict[str, int], root: type[BaseModel]) -> BadInput:
     """One of pydantic's errors in our words."""
     context = error.get("ctx") or {}
     suffix = context.get("suffix", "") if error["type"] == "bakeoff" else ""
@@ -275,15 +307,15 @@ def _mistake(error: dict[str, Any], name: str, lines: dict[str, int]) -> BadInpu
         facts = {key: context[key] or None for key in ("got", "accepted", "remedy")}
         return BadInput(context["text"], where=where, **facts)
     if error["type"] == "extra_forbidden":
-        accepted = nearest(str(error["loc"][-1]), _fields(error["loc"][:-1]))
+        accepted = nearest(str(error["loc"][-1]), _fields(error["loc"][:-1], root))
         return BadInput("unknown key", where=where, got=str(error["loc"][-1]), accepted=accepted)
     if error["type"] == "missing":
-        return BadInput("is required", where=where, accepted=_described(error["loc"]))
+        return BadInput("is required", where=where, accepted=_described(error["loc"], root))
     if error["type"] == "dict_type":
-        accepted = ": ".join(filter(None, ("a mapping", _described(error["loc"]))))
+        accepted = ": ".join(filter(None, ("a mapping", _described(error["loc"], root))))
         return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
     if error["type"] in ("model_type", "model_attributes_type"):
-        accepted = "a mapping with " + ", ".join(_fields(error["loc"]))
+        accepted = "a mapping with " + ", ".join(_fields(error["loc"], root))
         return BadInput("must be a mapping", where=where, got=got, accepted=accepted)
     text, accepted = worded(error)
     return BadInput(text, where=where, got=got, accepted=accepted)
@@ -300,9 +332,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _model_at(loc: tuple[Any, ...]) -> type[BaseModel] | None:
+def _model_at(loc: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel] | None:
     """The spec's model that stands at a path of pydantic's error."""
-    model: Any = Spec
+    model: Any = root
     keyed = False
     for part in loc:
         if isinstance(part, int) or keyed:  # a place in a list, or an author's own name
@@ -323,12 +355,12 @@ def _model_in(annotation: Any) -> Any:
     return next((model for model in inside if model is not None), None)
 
 
-def _fields(loc: tuple[Any, ...]) -> list[str]:
-    model = _model_at(loc)
+def _fields(loc: tuple[Any, ...], root: type[BaseModel] = Spec) -> list[str]:
+    model = _model_at(loc, root)
     return list(model.model_fields) if model else []
 
 
-def _described(loc: tuple[Any, ...]) -> str | None:
-    model = _model_at(loc[:-1])
+def _described(loc: tuple[Any, ...], root: type[BaseModel]) -> str | None:
+    model = _model_at(loc[:-1], root)
     field = model.model_fields.get(str(loc[-1])) if model else None
     return field.description if field else None

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
+from tasks.explanations.explainers import EXPLAINERS
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.decisions import Cost, Prior, Threshold, check_prior
 from tasks.spec.entries import (
     AugmenterEntry,
+    AveragingEntry,
     CheckEntry,
     ModelEntry,
     OptimizerEntry,
@@ -398,6 +400,11 @@ class Train(Frozen):
     )
     regularisation: Regularisation = Field(Regularisation(), description="what holds the weights back")
     clipping: Clipping = Field(Clipping(), description="gradient clipping, one way at most")
+    averaging: AveragingEntry = Field(
+        default="none",
+        validate_default=True,
+        description="average of the weights that is evaluated and kept in their place",
+    )
     augmentation: AugmentationEntry = Field(
         None, description="changes of the training rows, for the training part alone; None: none"
     )
@@ -427,6 +434,7 @@ class Compare(Frozen):
         None, min_length=1, description="values of train.regularisation"
     )
     clipping: list[Clipping] | None = Field(None, min_length=1, description="values of train.clipping")
+    averaging: list[AveragingEntry] | None = Field(None, min_length=1, description="values of train.averaging")
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
@@ -510,6 +518,22 @@ class Report(Frozen):
     )
 
 
+def checked_name(name: str) -> str:
+    """An experiment's name, which becomes part of a folder's."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
+    return name
+
+
+def _known_explainer(name: str) -> str:
+    if name not in EXPLAINERS:
+        raise problem("unknown explainer", got=name, accepted=nearest(name, EXPLAINERS))
+    return name
+
+
+ExplainerName = Annotated[str, AfterValidator(_known_explainer)]
+
+
 class Spec(Frozen):
     """One experiment, as its author wrote it."""
 
@@ -523,13 +547,24 @@ class Spec(Frozen):
     evaluate: Evaluate = Field(Evaluate(), description="what decides, and what else is measured")
     gates: list[Gate] = Field(default=[], description="business thresholds of the shipped model")
     report: Report = Field(Report(), description="what the report may show")
+    explain: list[ExplainerName] = Field(
+        default=[],
+        exclude_if=lambda names: not names,
+        description="explainers by name (bakeoff list explainers): why the run went as it did, in the report",
+    )
+
+    @field_validator("explain")
+    @classmethod
+    def _explained_once(cls, names: list[str]) -> list[str]:
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise problem("names an explainer once", got=f"{twice[0]} twice", remedy="keep one")
+        return names
 
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):  # it becomes part of a folder's name
-            raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
-        return name
+        return checked_name(name)
 
     @model_validator(mode="after")
     def _costs_are_said(self) -> Self:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from tasks.spec.entries import Check, Entry
+from tasks.spec.lessons import LessonSpec
 from tasks.spec.models import Augmentation, Spec
 
 _BOUNDS: tuple[tuple[type, str, str], ...] = (
@@ -131,10 +132,16 @@ or mapping, `none` for a key that is left out.
 """
 
 
+def every_key() -> Iterator[Key]:
+    """The keys of a spec with data, then what takes the place of data in a lesson."""
+    yield from keys()
+    yield next(key for key in keys(LessonSpec) if key.path == "lesson")
+
+
 def markdown() -> str:
     """The reference as a document."""
     rows = []
-    for key in keys():
+    for key in every_key():
         default = "required" if key.default is None else f"`{key.default}`"
         cells = (f"`{key.path}`", key.accepted, default, key.description)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")

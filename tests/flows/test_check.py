@@ -16,6 +16,7 @@ from flows.experiments import shipped
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.records.plan import SourceColumn
 from tasks.spec.load import load_spec
+from tests.experiments import ON_DATA, WITHOUT_DATA
 from tests.real_data import needs_data
 
 
@@ -23,8 +24,8 @@ def source(name: str) -> str:
     return load_spec(shipped()[name])[0].data.source
 
 
-BUNDLED = [name for name in shipped() if not CATALOGUE[source(name)].files]
-PUBLIC = [name for name in shipped() if CATALOGUE[source(name)].files]
+BUNDLED = [name for name in ON_DATA if not CATALOGUE[source(name)].files]
+PUBLIC = [name for name in ON_DATA if CATALOGUE[source(name)].files]
 
 
 def check(spec: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -39,6 +40,13 @@ def check(spec: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_experiment_is_planned(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "estimated training time" in check(name, tmp_path, capsys)
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_a_lesson_says_what_it_measures(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = check(name, tmp_path, capsys)
+    assert said.startswith("lesson ") and "?" in said.splitlines()[0] and "measures " in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_data

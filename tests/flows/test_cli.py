@@ -24,12 +24,15 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
+from tasks.explanations.explainers import EXPLAINERS
+from tasks.lessons.table import LESSONS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
 from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
-from tasks.spec.reference import keys
+from tasks.spec.reference import every_key
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -183,10 +186,13 @@ LISTED: dict[str, Iterable[str]] = {
     "models": MODELS,
     "optimizers": [*OPTIMIZERS, *MISSING],
     "schedules": SCHEDULES,
+    "averagings": AVERAGINGS,
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,
-    "keys": [key.path for key in keys()],
+    "lessons": LESSONS,
+    "keys": [key.path for key in every_key()],
+    "explainers": EXPLAINERS,
 }
 
 

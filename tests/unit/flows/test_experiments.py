@@ -10,10 +10,13 @@ import pytest
 from flows.experiments import find, shipped
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.errors import BadInput
+from tasks.lessons.table import LESSONS
 from tasks.planning.recipes import recipes_of
 from tasks.records.plan import Recipe
+from tasks.spec.lessons import LessonSpec
 from tasks.spec.load import load_spec
 from tasks.spec.models import Spec
+from tests.experiments import ON_DATA, SPECS, WITHOUT_DATA
 
 NAMES = sorted(shipped())
 RATES = [1e-6, 0.01, 1.0]
@@ -50,11 +53,24 @@ def test_the_list_of_experiments_says_what_the_file_says(name: str) -> None:
     path = shipped()[name]
     listed = (path.parent / "README.md").read_text(encoding="utf-8").splitlines()
     command, time, expected = (part.strip() for part in path.read_text().splitlines()[0].lstrip("# ").split("|", 2))
-    cells = [f"`{command}`", spec_of(name).data.source, time.removeprefix("about "), expected.removeprefix("expect: ")]
+    source = "none" if name in WITHOUT_DATA else spec_of(name).data.source
+    cells = [f"`{command}`", source, time.removeprefix("about "), expected.removeprefix("expect: ")]
     assert f"| {' | '.join(cells)} |" in listed
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_a_lesson_is_called_as_its_kind(name: str) -> None:
+    spec = SPECS[name]
+    assert isinstance(spec, LessonSpec)
+    assert spec.name == name == f"lesson-{spec.lesson.name.replace('_', '-')}"
+    assert len(spec.description) > 20
+
+
+def test_every_lesson_without_data_is_shipped() -> None:
+    assert sorted(f"lesson-{kind.replace('_', '-')}" for kind in LESSONS) == WITHOUT_DATA
+
+
+@pytest.mark.parametrize("name", ON_DATA)
 def test_an_experiment_says_what_it_is_and_has_a_gate(name: str) -> None:
     spec = spec_of(name)
     assert spec.name == name

@@ -18,10 +18,21 @@ from flows.experiments import shipped
 from tasks.errors import BadInput, Several
 from tasks.evaluation.metrics import COST, METRICS
 from tasks.planning.recipes import recipes_of
-from tasks.spec.load import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, at_lines, load_spec, override, parse_spec, read_yaml
+from tasks.spec.load import (
+    MAX_ALIASES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    at_lines,
+    load_spec,
+    override,
+    parse_spec,
+    read_experiment,
+    read_yaml,
+)
 from tasks.spec.models import Frozen, Spec, as_written
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
+from tests.experiments import ON_DATA, SPECS, WITHOUT_DATA
 
 SHORTEST = {"data": {"source": "digits"}}
 
@@ -472,11 +483,23 @@ def assert_comes_back(spec: Spec) -> None:
     assert parse_spec(value_of(yaml.safe_dump(written, sort_keys=False))) == again
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", ON_DATA)
 def test_a_shipped_experiment_comes_back(name: str) -> None:
     spec, _ = load_spec(shipped()[name])
     assert_comes_back(spec)
     assert spec.name == name
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_a_shipped_lesson_comes_back(name: str) -> None:
+    spec = SPECS[name]
+    written = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+    assert read_experiment(written, "spec.yaml").model_dump(mode="json") == spec.model_dump(mode="json")
+
+
+def test_a_lesson_is_no_experiment_on_data() -> None:
+    with pytest.raises(BadInput, match=r"lesson-conditioning\.yaml: this is a lesson"):
+        load_spec(shipped()["lesson-conditioning"])
 
 
 rates = st.floats(1e-7, 10).map(lambda rate: float(f"{rate:.3g}"))
@@ -490,6 +513,7 @@ regularisations = st.fixed_dictionaries({}, optional={"l1": st.just(0.1), "dropo
 patience = {"patience": st.integers(1, 9), "restore_best": st.booleans()}
 axes = {
     "schedule": schedules,
+    "averaging": st.sampled_from(["none", "ema", {"swa": {"start": 0.5}}, {"lawa": {"last": 2}}]),
     "regularisation": regularisations,
     "augmentation": st.sampled_from(
         [

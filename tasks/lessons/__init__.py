@@ -1,0 +1,1 @@
+"""Lessons: what optimization does, measured on problems whose answer is known, and checked against theory."""

@@ -1,0 +1,45 @@
+"""Steps of the trainer's own update rules on functions of a few weights, many runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from tasks.training.optimizer import Optimizer
+
+Gradient = Callable[[np.ndarray], np.ndarray]
+"""Weights `[runs, weights]` to the gradient, of the same shape."""
+
+
+def steps_of(
+    optimizer: Optimizer,
+    gradient: Gradient,
+    start: np.ndarray,
+    learning_rate: np.ndarray | float,
+    inputs: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[np.ndarray]:
+    """The weights after each step, those that are evaluated, without end: float64 `[runs, weights]`. They are no hidden
+    kernel, so Muon moves them as it does biases.
+
+    Args:
+        start: Weights before the first step.
+        learning_rate: One for all, or `[runs, 1]`.
+        inputs: In place of the optimizer's own, each `[runs, 1]`: hyperparameters not rounded as Keras rounds them.
+    """
+    weights = np.array(start, np.float64)
+    lanes = np.ones((len(weights), 1))
+    given = {**{name: value * lanes for name, value in optimizer.inputs.items()}, **(inputs or {})}
+    given |= {"weight_decay": optimizer.weight_decay * lanes, "hidden": lanes < 0, "orthogonal": np.zeros_like(lanes)}
+    slots = optimizer.slots(np, weights, given)
+    rate = learning_rate * lanes
+    step = 0
+    while True:
+        step += 1
+        slope = gradient(weights)
+        if optimizer.summed:
+            total = optimizer.summed(slope, slots).sum(axis=1, keepdims=True)
+            given = {**given, "total": total, "learning_rate": rate}
+        decayed = weights if optimizer.decays else weights * (1 - rate * optimizer.weight_decay)
+        weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
+        yield optimizer.evaluated(slots) if optimizer.evaluated else weights

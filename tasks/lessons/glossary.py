@@ -1,0 +1,126 @@
+"""The glossary of optimizers and schedules: `python -m tasks.lessons.glossary > reports/glossary.json`.
+
+The report reads that file, since it knows no training. Paths are made by the trainer's own update rules on two
+functions of two weights, each at that learning rate of `RATES` which is lowest on average over the steps, among those
+that never rise above the start.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tasks.lessons.descent import steps_of
+from tasks.lessons.rules import OPTIMIZER_RULES, SCHEDULE_RULES, SYMBOLS, Rule
+from tasks.training.optimizer import Optimizer
+from tasks.training.optimizers import OPTIMIZERS
+from tasks.training.schedules import SCHEDULES
+
+RATES = [float(f"{scale}e{power}") for power in range(-5, 2) for scale in (1, 2, 5)]
+CURVATURES = np.array([1.0, 10.0])
+HYPER_RATES = [float(f"1e{power}") for power in range(-10, -2)]
+"""For optimizers that learn their rate: the default is made for losses with far smaller slopes."""
+STARTS = {"bowl": (-1.0, 0.45), "valley": (-1.2, 1.0)}
+STEPS = {"bowl": 40, "valley": 300}
+_FIRST, _LATER = 30, 30
+"""Points of a path: each of the first steps, and of the later ones ever fewer."""
+_CURVE = 100
+
+
+def bowl(w: np.ndarray) -> np.ndarray:
+    """A quadratic of condition number 10, its minimum at 0: `[runs]`."""
+    return (CURVATURES * w**2).sum(axis=1) / 2
+
+
+def valley(w: np.ndarray) -> np.ndarray:
+    """Rosenbrock's function (1960), a bent valley whose minimum is at (1, 1): `[runs]`."""
+    x, y = w.T
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def _bowl_slope(w: np.ndarray) -> np.ndarray:
+    return CURVATURES * w
+
+
+def _valley_slope(w: np.ndarray) -> np.ndarray:
+    x, y = w.T
+    across = y - x**2
+    return np.column_stack([-2 * (1 - x) - 400 * x * across, 200 * across])
+
+
+FUNCTIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    "bowl": (bowl, _bowl_slope),
+    "valley": (valley, _valley_slope),
+}
+
+
+def paths(optimizer: Optimizer, name: str) -> np.ndarray:
+    """From the start, at each of `RATES`: `[rates, steps + 1, 2]`; not finite where it diverges."""
+    height, slope = FUNCTIONS[name]
+    start = np.tile(STARTS[name], (len(RATES), 1))
+    rates = np.array(RATES)[:, None]
+    rng = np.random.default_rng(0)
+
+    def proposal(w: np.ndarray) -> np.ndarray:
+        direction = rng.normal(size=(1, 2))
+        better = height(w + rates * direction) < height(w)
+        return np.where(better[:, None], -direction, 0.0)
+
+    steps = steps_of(optimizer, proposal if optimizer.searches else slope, start, rates)
+    with np.errstate(all="ignore"):
+        return np.stack([start, *itertools.islice(steps, STEPS[name])], axis=1)
+
+
+def best_path(optimizer: str, name: str) -> tuple[dict[str, float], np.ndarray]:
+    """The learning rate, and the rate of learning it where there is one, that is drawn; and its path."""
+    factory = OPTIMIZERS[optimizer]
+    learns = "hyper_rate" in inspect.signature(factory).parameters
+    choices = [{"hyper_rate": rate} for rate in HYPER_RATES] if learns else [{}]
+    found = np.concatenate([paths(factory(**choice), name) for choice in choices])
+    with np.errstate(all="ignore"):
+        heights = np.array([FUNCTIONS[name][0](path) for path in found])
+        calm = (heights <= heights[:, :1]).all(axis=1)
+    best = int(np.argmin(np.where(calm, heights.mean(axis=1), np.inf)))
+    choice, rate = divmod(best, len(RATES))
+    return {"learning_rate": RATES[rate], **choices[choice]}, found[best]
+
+
+def glossary() -> dict[str, Any]:
+    """The whole glossary, as plain values."""
+    return {
+        "symbols": SYMBOLS,
+        "optimizers": {name: _optimizer(name, rule) for name, rule in OPTIMIZER_RULES.items()},
+        "schedules": {name: _schedule(name, rule) for name, rule in SCHEDULE_RULES.items()},
+    }
+
+
+def _optimizer(name: str, rule: Rule) -> dict[str, Any]:
+    drawn = {}
+    for function in FUNCTIONS:
+        rates, path = best_path(name, function)
+        last = len(path) - 1
+        kept = np.unique(np.append(np.arange(_FIRST), np.geomspace(_FIRST, last, _LATER).round().astype(int)))
+        drawn[function] = {"rates": rates, "steps": STEPS[function], "path": path[kept].round(3).tolist()}
+    return _entry(rule, OPTIMIZERS[name]) | {"paths": drawn}
+
+
+def _schedule(name: str, rule: Rule) -> dict[str, Any]:
+    made = SCHEDULES[name]()
+    curve = [] if made.plateau else made.learning_rates(1.0, _CURVE, _CURVE // 10).round(3).tolist()
+    return _entry(rule, SCHEDULES[name]) | {"curve": curve}
+
+
+def _entry(rule: Rule, factory: Callable[..., Any]) -> dict[str, Any]:
+    defaults = {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
+    return {"words": rule.words, "formulas": list(rule.formulas), "source": rule.source, "parameters": defaults}
+
+
+if __name__ == "__main__":
+    json.dump(glossary(), sys.stdout, ensure_ascii=False, separators=(",", ":"))
+    sys.stdout.write("\n")
