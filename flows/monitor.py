@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
@@ -19,6 +20,8 @@ from tasks.champions.store import CHAMPIONS, champion_of
 from tasks.errors import BadInput
 from tasks.history import REPORT, new_folder, past
 from tasks.records.monitoring import Monitored
+from tasks.records.plan import Plan
+from tasks.steps import address
 
 INCOMING = "incoming"
 """Of the home folder: new rows of an experiment lie in a folder of its name."""
@@ -98,7 +101,7 @@ def _asked(request: MonitorRequest, home: Path) -> Iterator[tuple[str, Path]]:
 
 def _watched(page: RunPage, home: Path, experiment: str, file: Path, size: int | None) -> Path:
     folder, found = look(home, experiment, file, size)
-    page.log(f"{experiment}, {file}: {found.answer}. {found.sentence} Report: {(folder / REPORT).resolve().as_uri()}")
+    page.log(f"{experiment}, {file}: {found.answer}. {found.sentence} Report: {address(folder / REPORT, home)}")
     page.tag(f"experiment:{experiment}", f"answer:{found.answer}")
     if found.answer == "retrain":
         page.drifted(found, folder)
@@ -118,7 +121,7 @@ def _train_again(page: RunPage, home: Path, experiment: str) -> None:
 
 def again(home: Path, experiment: str) -> dict[str, Any]:
     """The request that runs an experiment again: by name where it is shipped, from its file under `experiments/` of the
-    home folder, else the champion's own spec, whose data are looked for from the worker's folder."""
+    home folder, else the spec of the champion's run, whose data are looked for from the worker's folder."""
     if experiment in shipped():
         return {"experiment": experiment}
     own = home / "experiments" / f"{experiment}.yaml"
@@ -126,4 +129,4 @@ def again(home: Path, experiment: str) -> dict[str, Any]:
         return {"path": str(own.resolve())}
     champion = champion_of(home, experiment)
     assert champion is not None
-    return {"spec": (champion.folder / "spec.yaml").read_text(encoding="utf-8")}
+    return {"spec": yaml.safe_dump(Plan.read(champion.folder).spec, allow_unicode=True, sort_keys=False)}

@@ -56,11 +56,13 @@ class Mean:
     Args:
         reference, window: Of each row, float64 `[rows]`; NaN: not counted.
         one_sided: Whether only a larger mean counts.
+        unit: What two rows may well differ by: 1 for what happens or does not, else a standard deviation.
     """
 
     reference: Array
     window: Array
     one_sided: bool = False
+    unit: float = 1.0
 
 
 Measure = Distribution | Mean
@@ -192,10 +194,7 @@ def _floor(measure: Measure, rate: float) -> float:
         return 1.0
     rows = max(int(np.ceil(np.log(rate) / np.log(new / (known + new)))), 1)
     share = min(rows / new, 1.0)
-    if isinstance(measure, Distribution):
-        return share
-    present = measure.reference[counted[0]]
-    return share * max(float(np.ptp(present)), 1.0 if not np.ptp(present) else 0.0)
+    return share if isinstance(measure, Distribution) else share * measure.unit
 
 
 def _both(measure: Measure) -> tuple[Array, Array]:

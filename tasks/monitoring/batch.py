@@ -109,13 +109,15 @@ def _labels(written: pd.DataFrame, signature: Mapping[str, Any], data: Data) -> 
         return np.full(len(written), np.nan), [Noticed(fault=False, sentence=why)]
     column = written[name]
     if not classes:
-        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, copy=True)
         values[~np.isfinite(values)] = np.nan
         strangers = column.notna() & np.isnan(values)
     else:
         texts = as_written(column)
-        known = {**_meant(data, classes)}
-        values = texts.map(known).to_numpy(np.float64, na_value=np.nan)
+        values = texts.map(_meant(data, classes)).to_numpy(np.float64, na_value=np.nan)
+        numbers = {float(name): at for at, name in enumerate(classes)} if all(map(_is_number, classes)) else {}
+        same = pd.to_numeric(texts, errors="coerce").map(numbers).to_numpy(np.float64, na_value=np.nan)
+        values = np.where(np.isnan(values), same, values)  # 1.0 is 1
         strangers = texts.notna() & np.isnan(values)
     if not strangers.any():
         return values, []
@@ -123,6 +125,13 @@ def _labels(written: pd.DataFrame, signature: Mapping[str, Any], data: Data) -> 
     such = listing(dict.fromkeys(map(str, column[strangers])), most=3)
     known_as = "none of the champion's classes" if classes else "no numbers"
     return values, [Noticed(column=name, fault=True, sentence=f"{many} are {known_as}, such as {such}.")]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def _meant(data: Data, classes: list[str]) -> dict[str, int]:

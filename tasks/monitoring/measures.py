@@ -50,16 +50,26 @@ class Judged:
         )
 
 
-def of_columns(reference: pd.DataFrame, window: pd.DataFrame, left_out: frozenset[str]) -> dict[Key, Measure]:
-    """Measures of the inputs.
+def watchable(inputs: pd.DataFrame, exported: Exported, left_out: frozenset[str]) -> pd.DataFrame:
+    """The inputs that are compared; of texts, their number of words.
 
     Args:
         left_out: Columns that change by their nature, as the time of a split by time.
     """
+    kinds = {each["name"]: each["kind"] for each in exported.signature["inputs"]}
+    found = inputs[[name for name in inputs.columns if name not in left_out]]
+    texts = [name for name in found.columns if kinds[name] not in ("number", "category")]
+    return found.assign(**{name: found[name].map(_words, na_action="ignore").astype("float64") for name in texts})
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def of_columns(reference: pd.DataFrame, window: pd.DataFrame) -> dict[Key, Measure]:
+    """Measures of the inputs, as `watchable` gives them."""
     found: dict[Key, Measure] = {}
     for name in map(str, reference.columns):
-        if name in left_out:
-            continue
         before, now = reference[name], window[name]
         missing: list[Array] = [each.isna().to_numpy(np.float64) for each in (before, now)]
         if missing[0].any() or missing[1].any():
@@ -94,13 +104,14 @@ def of_errors(reference: Judged, window: Judged, exported: Exported) -> dict[Key
     """Measures of the model against labels, of rows that have one."""
     classes = exported.signature["classes"]
     wrong = [_wrong(each, exported) for each in (reference, window)]
-    found: dict[Key, Measure] = {("errors", error_name(exported)): Mean(wrong[0], wrong[1], one_sided=True)}
+    unit = 1.0 if classes else float(np.std(reference.target))
+    found: dict[Key, Measure] = {("errors", error_name(exported)): Mean(wrong[0], wrong[1], one_sided=True, unit=unit)}
     if classes:
         gaps = [_gap(each, exported) for each in (reference, window)]
         found["calibration", "what happened less what was predicted"] = Mean(gaps[0], gaps[1])
     else:
         found["calibration", "value less prediction"] = Mean(
-            reference.target - reference.answers, window.target - window.answers
+            reference.target - reference.answers, window.target - window.answers, unit=unit
         )
     for slicing in reference.slices.keys() & window.slices.keys():
         sides = (reference.slices[slicing], window.slices[slicing])

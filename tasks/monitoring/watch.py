@@ -29,6 +29,7 @@ from tasks.monitoring.measures import (
     of_answers,
     of_columns,
     of_errors,
+    watchable,
 )
 from tasks.monitoring.reference import Reference, read_reference
 from tasks.records.monitoring import ANSWERS, Answer, Measured, Monitored, Noticed, Window
@@ -189,16 +190,15 @@ def _window(watched: Watched, batch: Batch, first: int, before: Window | None) -
 def _measured(watched: Watched, judged: Judged) -> list[Measured]:
     """All that can be compared, the alarms first."""
     exported, tested = watched.exported, watched.tested
-    columns = of_columns(watched.reference.inputs, judged.inputs, watched.left_out)
+    before, now = (watchable(each, exported, watched.left_out) for each in (watched.reference.inputs, judged.inputs))
+    columns = of_columns(before, now)
     answers = of_answers(tested, judged, exported) if len(tested.answers) >= FEWEST else {}
     labelled = np.flatnonzero(np.isfinite(judged.target))
     known = judged.at(labelled)
     errors = of_errors(tested, known, exported) if len(labelled) >= FEWEST <= len(tested.answers) else {}
     groups = [columns, answers, errors]
     found = distances(groups)
-    values: dict[Key, tuple[Any, Any]] = {
-        key: (watched.reference.inputs[key[1]], judged.inputs[key[1]]) for key in columns if key[0] == "values"
-    }
+    values: dict[Key, tuple[Any, Any]] = {key: (before[key[1]], now[key[1]]) for key in columns if key[0] == "values"}
     values |= {
         key: (drawn_answers(tested, exported, key[1]), drawn_answers(judged, exported, key[1])) for key in answers
     }

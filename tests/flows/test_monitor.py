@@ -15,6 +15,7 @@ import pytest
 from flows import monitor as flow
 from flows.cli import main
 from flows.gc import removable
+from flows.request import RunRequest, read
 from reports.index import write_index
 from reports.monitoring import write_page
 from reports.render import outside_references
@@ -39,13 +40,22 @@ def people(seed: int, rows: int) -> pd.DataFrame:
     return pd.DataFrame({"income": income, "age": age, "town": town, "branch": 1, "paid": paid})
 
 
+def made(folder: Path, name: str, spec: dict[str, Any]) -> None:
+    """Trains a model of an experiment and makes it the champion."""
+    run = planned(folder / "runs" / f"first-{name}", {"name": name, **spec}, home=folder)
+    stages.validate(run.run, run.prepared.dataset, run.splits)
+    run.judge(run.tables())
+    with pytest.raises(SystemExit) as end:
+        main(["promote", f"first-{name}", "--home", str(folder)])
+    assert end.value.code == 0
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with a champion of the experiment `loans`."""
     folder = tmp_path_factory.mktemp("home")
     people(0, 1500).to_csv(folder / "loans.csv", index=False)
     spec = {
-        "name": "loans",
         "data": {
             "source": str(folder / "loans.csv"),
             "target": "paid",
@@ -55,12 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "train": {"epochs": 20, "seeds": 1, "learning_rate": 0.02},
         "evaluate": {"slices": ["town"]},
     }
-    made = planned(folder / "runs" / "first", spec, home=folder)
-    stages.validate(made.run, made.prepared.dataset, made.splits)
-    made.judge(made.tables())
-    with pytest.raises(SystemExit) as end:
-        main(["promote", "first", "--home", str(folder)])
-    assert end.value.code == 0
+    made(folder, "loans", spec)
     return folder
 
 
@@ -89,7 +94,7 @@ def test_unchanged_rows_keep_the_champion(home: Path, watch: Callable[..., tuple
     assert page.parent.parent == home / "monitoring" / "loans" and not outside_references(text)
     assert '<p class="headline">Keep the champion</p>' in text and '<h1 class="title">loans</h1>' in text
     record = json.loads((page.parent / "monitor.json").read_text())
-    assert (record["answer"], record["experiment"], record["run"]) == ("keep", "loans", "first")
+    assert (record["answer"], record["experiment"], record["run"]) == ("keep", "loans", "first-loans")
     # The index shows it, and housekeeping never removes it.
     assert f'href="monitoring/loans/{page.parent.name}/report.html"' in (home / "index.html").read_text()
     assert not [each for each in removable(home, 0) if "monitoring" in each.path.parts]
@@ -213,7 +218,7 @@ def test_the_flow_looks_at_new_files_and_trains_again(home: Path, monkeypatch: p
     folders = flow.monitor.fn(flow.MonitorRequest())
     assert isinstance(folders, list) and [Monitored.read(Path(each)).answer for each in folders] == ["keep", "retrain"]
     ((name, parameters),) = started
-    assert name == "bakeoff/bake-off" and parameters["request"]["spec"] == "# as a test wrote it\n"
+    assert name == "bakeoff/bake-off" and read(RunRequest(**parameters["request"])).spec.name == "loans"
     ((event, payload),) = events
     assert event == "bakeoff.drift.detected" and (payload["experiment"], payload["answer"]) == ("loans", "retrain")
     assert flow.monitor.fn(flow.MonitorRequest()) == []
@@ -237,3 +242,23 @@ def test_names_from_data_are_text_on_the_pages(home: Path, tmp_path: Path) -> No
     assert not any(each in text for each in HOSTILE if "<" in each)
     odd.write(past(home, "loans")[-1][0])
     assert not any(each in write_index(home).read_text(encoding="utf-8") for each in HOSTILE if "<" in each)
+
+
+@pytest.mark.slow
+def test_of_quantities_and_texts_errors_and_lengths_are_compared(tmp_path: Path) -> None:
+    def written(seed: int, rows: int) -> pd.DataFrame:
+        frame, rng = people(seed, rows), np.random.default_rng(seed)
+        words = np.array(["good", "bad", "fine", "poor", "film", "plot", "actor", "scene"])
+        return frame.assign(note=[" ".join(rng.choice(words, rng.integers(3, 9))) for _ in range(rows)])
+
+    written(0, 800).to_csv(tmp_path / "old.csv", index=False)
+    data = {"source": str(tmp_path / "old.csv"), "target": "income", "columns": {"note": "text"}}
+    made(tmp_path, "incomes", {"data": data, "model": "text", "train": {"epochs": 10, "seeds": 1}})
+    longer = written(1, ROWS).assign(note=lambda x: x["note"] + " and " + x["note"])
+    for frame in (longer, longer.assign(income=3 * longer["income"])):
+        frame.to_csv(tmp_path / "new.csv", index=False)
+        with pytest.raises(SystemExit):
+            main(["monitor", "incomes", "--data", str(tmp_path / "new.csv"), "--home", str(tmp_path)])
+    (_, watched), (_, worse) = past(tmp_path, "incomes")
+    assert watched.answer == "watch" and list(watched.windows[0].columns) == ["note"]
+    assert worse.answer == "retrain" and "mean absolute error rose from" in worse.sentence
