@@ -31,6 +31,7 @@ def lines(kind: str) -> Iterator[str]:
         "searchers": _searchers,
         "metrics": _metrics,
         "lessons": lambda: _factories(_table("lessons")),
+        "explainers": _explainers,
         "keys": _keys,
     }[kind]()
 
@@ -105,6 +106,13 @@ def _metrics() -> Iterator[str]:
     for name, metric in METRICS.items():
         better = "greater" if metric.greater_is_better else "smaller"
         yield f"{name:<18} {' and '.join(sorted(metric.tasks))}; {metric.range}; {better} is better"
+
+
+def _explainers() -> Iterator[str]:
+    from tasks.explanations.explainers import EXPLAINERS
+
+    for name, explainer in EXPLAINERS.items():
+        yield f"{name:<16} {explainer.summary} (bakeoff run {explainer.lesson})"
 
 
 def _keys() -> Iterator[str]:

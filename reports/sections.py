@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reports import diagnosis, figures, glossary, network, repairs, saving, shipped, tables
+from reports import diagnosis, explanations, figures, glossary, network, repairs, saving, shipped, tables
 from reports.escape import safe
 from reports.markup import folded_note, not_made, tabset, titled
 from reports.metric_names import titles_of
@@ -190,6 +190,12 @@ SECTIONS: dict[str, Section] = {
             "baselines": lambda run: tables.baselines(run.verdict),
             "scope": lambda run: tables.scope(run.verdict, run.plan),
         },
+    ),
+    "explanations": Section(
+        "Explanations",
+        "explanations",
+        {"explanations": explanations.explanations},
+        shown=lambda run: bool(run.plan.spec.get("explain")),
     ),
     "data": Section(
         "Data",

@@ -5,6 +5,7 @@ from reports.figures.comparison import differences, effects, forest
 from reports.figures.costs import cost_curve
 from reports.figures.curves import learning_curves
 from reports.figures.diagnosis import evidence
+from reports.figures.explanation import drawn
 from reports.figures.footprints import footprints
 from reports.figures.gates import gates
 from reports.figures.influence import dependence, influence
@@ -23,6 +24,7 @@ __all__ = [
     "cost_curve",
     "dependence",
     "differences",
+    "drawn",
     "effects",
     "evidence",
     "footprints",

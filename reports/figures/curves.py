@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.records.plan import Plan
     from tasks.records.verdict import Verdict
 
-_POINTS = 120  # of a line, at most
+POINTS = 120  # of a line, at most
 _OTHERS = 3_000  # points of a chart beyond those of the leading recipes: all other lines together
 _FEWEST = 12  # points of a line, where it has as many
 _SPREAD = 20  # a loss that covers more than this factor is drawn on a logarithmic scale
@@ -95,7 +95,7 @@ def _most(recipes: set[str], leading: Sequence[str]) -> dict[str, int]:
     """How many points each recipe's lines may have, so that a page of hundreds of recipes stays small."""
     ordered = [*(name for name in leading if name in recipes), *sorted(recipes - set(leading))]
     others = max(_FEWEST, _OTHERS // max(1, len(ordered) - TOP))
-    return {name: _POINTS if place < TOP else min(_POINTS, others) for place, name in enumerate(ordered)}
+    return {name: POINTS if place < TOP else min(POINTS, others) for place, name in enumerate(ordered)}
 
 
 def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
     first, last = max(epochs[0] for epochs, _ in seeds), min(epochs[-1] for epochs, _ in seeds)
     every = np.unique(np.concatenate([epochs for epochs, _ in seeds]))
     end = every[-1] if (points["status"] == "ok").any() else last
-    at = _thinned(every[(every >= min(first, end)) & (every <= end)], most)
+    at = thinned(every[(every >= min(first, end)) & (every <= end)], most)
     # Beyond its last epoch a seed keeps its last value; between two evaluations (seconds apart) it lies between them.
     values = np.array([np.interp(at, epochs, seen) for epochs, seen in seeds])
     training = np.array([sum(epochs[-1] >= epoch for epochs, _ in seeds) for epoch in at])
@@ -119,7 +119,7 @@ def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
-def _thinned(ordered: np.ndarray, most: int) -> np.ndarray:
+def thinned(ordered: np.ndarray, most: int = POINTS) -> np.ndarray:
     """The points of a line that are drawn: all, or evenly chosen with the first and the last."""
     import numpy as np
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.figures.curves import in_epochs
+from reports.figures.curves import in_epochs, thinned
 from reports.figures.encoding import inline
 from reports.palette import COLOURS
 
@@ -46,6 +46,8 @@ def evidence(found: Diagnosis, recipe_id: str, curves: pd.DataFrame, trials: pd.
     shown = shown[shown["value"].abs() < float("inf")]
     if not len(shown):
         return None
+    seen = shown.sort_values("epoch").reset_index(drop=True)
+    shown = seen.loc[[row for rows in seen.groupby("trial_id").groups.values() for row in thinned(rows.to_numpy())]]
     values = shown["value"].astype(float)
     rows = [
         {"epoch": float(epoch), "value": float(value), "seed": str(seeds[trial])}

@@ -14,6 +14,7 @@ from tasks.augmentation.policy import policy_of
 from tasks.dataset import Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import COST, METRICS, check_metric, deciding_metric, default_metrics
+from tasks.explanations.explainers import refuse_misfits
 from tasks.kinds import FORMS
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
@@ -113,6 +114,7 @@ def _planned(
     decides = decides_of(spec.evaluate, dataset)
     compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
     _refuse_misfits(spec, compared, misfits)
+    refuse_misfits(spec.explain, compared)
     searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
     recipes = list(chosen or compared)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
+from tasks.explanations.explainers import EXPLAINERS
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.decisions import Cost, Prior, Threshold, check_prior
 from tasks.spec.entries import (
@@ -524,6 +525,15 @@ def checked_name(name: str) -> str:
     return name
 
 
+def _known_explainer(name: str) -> str:
+    if name not in EXPLAINERS:
+        raise problem("unknown explainer", got=name, accepted=nearest(name, EXPLAINERS))
+    return name
+
+
+ExplainerName = Annotated[str, AfterValidator(_known_explainer)]
+
+
 class Spec(Frozen):
     """One experiment, as its author wrote it."""
 
@@ -537,6 +547,19 @@ class Spec(Frozen):
     evaluate: Evaluate = Field(Evaluate(), description="what decides, and what else is measured")
     gates: list[Gate] = Field(default=[], description="business thresholds of the shipped model")
     report: Report = Field(Report(), description="what the report may show")
+    explain: list[ExplainerName] = Field(
+        default=[],
+        exclude_if=lambda names: not names,
+        description="explainers by name (bakeoff list explainers): why the run went as it did, in the report",
+    )
+
+    @field_validator("explain")
+    @classmethod
+    def _explained_once(cls, names: list[str]) -> list[str]:
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise problem("names an explainer once", got=f"{twice[0]} twice", remedy="keep one")
+        return names
 
     @field_validator("name")
     @classmethod

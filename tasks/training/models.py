@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu", "linear"]
-Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"]
+Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "random_normal"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Window = Annotated[int, Field(ge=1, le=64)]
 Widths = Annotated[list[Width], Field(max_length=32)]
@@ -106,6 +106,7 @@ def _initialiser(name: str, seed: Sequence[int]) -> Any:
         "glorot_normal": keras.initializers.GlorotNormal,
         "he_uniform": keras.initializers.HeUniform,
         "he_normal": keras.initializers.HeNormal,
+        "random_normal": keras.initializers.RandomNormal,
     }
     return classes[name](seed=_seed(seed))
 

@@ -24,6 +24,7 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.sources import small_table
 from tasks.evaluation.metrics import METRICS
+from tasks.explanations.explainers import EXPLAINERS
 from tasks.lessons.table import LESSONS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
@@ -191,6 +192,7 @@ LISTED: dict[str, Iterable[str]] = {
     "metrics": METRICS,
     "lessons": LESSONS,
     "keys": [key.path for key in every_key()],
+    "explainers": EXPLAINERS,
 }
 
 

@@ -1,0 +1,100 @@
+"""What the report explains: of each explainer what theory says, what the run shows, and whether the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports import figures
+from reports.escape import Html, safe
+from reports.markup import badge, bullets, callout, raw, table, titled
+from tasks.evaluation.rounding import MISSING
+from tasks.evaluation.wording import number
+from tasks.explanations.explainers import EXPLAINERS
+from tasks.explanations.explanation import Check, Results
+
+if TYPE_CHECKING:
+    from reports.run import Run
+    from tasks.explanations.explainers import Explainer
+
+
+def explanations(run: Run) -> str:
+    """One after the other; a sentence where nothing was trained yet."""
+    if run.trials.empty:
+        return "Nothing was trained, so there is nothing to explain.\n"
+    return "\n".join(_explained(run, EXPLAINERS[name]) for name in run.plan.spec["explain"] if name in EXPLAINERS)
+
+
+def _explained(run: Run, explainer: Explainer) -> str:
+    found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves))
+    names = list(
+        dict.fromkeys(line.name for picture in found.pictures for line in picture.lines if line.mark != "theory")
+    )
+    pictures = [
+        f"#### {safe(picture.title)}\n\n{figures.place(chart, picture.caption)}"
+        for picture in found.pictures
+        if (chart := figures.drawn(picture, names)) is not None
+    ]
+    parts = [
+        f"#### What theory says\n\n{explainer.theory.strip()}\n",
+        f"#### What this run shows\n\n{bullets(found.seen)}",
+        *pictures,
+        f"#### Checked against theory\n\n{_not_seen(found.checks)}{raw(_checks(found.checks))}",
+        _to_try(explainer) if run.plan.experiment == explainer.lesson else _lesson(explainer),
+    ]
+    return titled(explainer.title, "\n".join(parts))
+
+
+def _not_seen(checks: Sequence[Check]) -> str:
+    """A note where an effect does not appear."""
+    missing = [check.claim for check in checks if not check.met]
+    if not missing:
+        return ""
+    said = f"This run does not show all of what theory says. Not met, or not measured, of {len(checks)} checks:"
+    return callout("warning", "Not all of this appears here", f"{safe(said)}\n\n{bullets(missing)}") + "\n"
+
+
+def _checks(checks: Sequence[Check]) -> Html:
+    rows = [
+        (
+            Html(f'<span class="sentence">{safe(check.claim)}</span>'),
+            _figure(check.measured),
+            _figure(check.theory),
+            _accepted(check),
+            _answer(check),
+        )
+        for check in checks
+    ]
+    return table(
+        ["Statement", "#Measured", "#Theory", "#Accepted", "Answer"], rows, caption="Theory against what was measured"
+    )
+
+
+def _answer(check: Check) -> Html:
+    if check.met is None:
+        return badge("open", "not measured")
+    return badge("good", "met") if check.met else badge("bad", "not met")
+
+
+def _figure(value: float | None) -> str:
+    return MISSING if value is None or value != value else number(value)
+
+
+def _accepted(check: Check) -> str:
+    if check.low is None:
+        return MISSING if check.high is None else f"at most {number(check.high)}"
+    return f"at least {number(check.low)}" if check.high is None else f"{number(check.low)} to {number(check.high)}"
+
+
+def _to_try(explainer: Explainer) -> str:
+    """The lesson's two changes, as commands, and what to look for."""
+    items = "".join(
+        f"<li><code>bakeoff run {safe(explainer.lesson)} --set {safe(repr(change.assignment))}</code><br>"
+        f"{safe(change.look_for)}</li>"
+        for change in explainer.changes
+    )
+    return f"#### Try it yourself\n\n{raw(f'<ol>{items}</ol>')}"
+
+
+def _lesson(explainer: Explainer) -> str:
+    return raw(f"<p>A lesson on this: <code>bakeoff run {safe(explainer.lesson)}</code>.</p>")

@@ -1,0 +1,130 @@
+"""The table of explainers. A new one is a function from a run's results to an `Explanation`, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tasks.errors import BadInput
+from tasks.explanations import activations, learning_rate, minibatch, schedules
+from tasks.explanations.explanation import Change, Explanation, Misfit, Results
+from tasks.records.plan import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """One explainer.
+
+    Args:
+        title: Its heading in the report.
+        summary: What it explains, in a clause.
+        theory: What is to be expected and why: Markdown with formulas in TeX, our own words only.
+        explain: From a run's results to its explanation.
+        misfit: Why it does not apply to a run of these recipes; None: it does.
+        lesson: The shipped experiment made for it.
+        changes: Of the lesson's spec, two to try.
+    """
+
+    title: str
+    summary: str
+    theory: str
+    explain: Callable[[Results], Explanation]
+    misfit: Callable[[Sequence[Recipe]], Misfit | None]
+    lesson: str
+    changes: tuple[Change, Change]
+
+
+EXPLAINERS: Mapping[str, Explainer] = {
+    "learning-rate": Explainer(
+        title="What the learning rate does",
+        summary="why one learning rate is too slow, one good, one wild, and one no longer finite",
+        theory=learning_rate.THEORY,
+        explain=learning_rate.explain,
+        misfit=learning_rate.misfit,
+        lesson="lesson-learning-rate",
+        changes=(
+            Change(
+                "model=linear",
+                "A linear model has one valley of one curvature. Does the change from good to no longer finite become "
+                "sharper, and is there still a rate that is wild and yet finite?",
+            ),
+            Change(
+                "train.clipping={global_norm: 1}",
+                "No gradient is longer than 1 now. Which rates that were no longer finite end with a finite loss, and "
+                "do they learn?",
+            ),
+        ),
+    ),
+    "activations": Explainer(
+        title="What depth, activation and initialisation do",
+        summary="why a deep network keeps its signal or loses it, why ReLU units die, and what cures each",
+        theory=activations.THEORY,
+        explain=activations.explain,
+        misfit=activations.misfit,
+        lesson="lesson-activations",
+        changes=(
+            Change(
+                "train.optimizer=adam",
+                "Adam divides each step by the gradient's own size. Does it train the network whose signal is lost? "
+                "Look at its gradient layer by layer, and at its loss at rate 0.05 and above.",
+            ),
+            Change(
+                "train.schedule={constant: {warmup: 0.2}}",
+                "The rate now rises from 0 over the first fifth of the steps. Are fewer units dead at rate 1?",
+            ),
+        ),
+    ),
+    "minibatch": Explainer(
+        title="What the batch size does",
+        summary="how the gradient's noise falls with the batch, and which batch is best by steps, examples and seconds",
+        theory=minibatch.THEORY,
+        explain=minibatch.explain,
+        misfit=minibatch.misfit,
+        lesson="lesson-minibatch",
+        changes=(
+            Change(
+                "compare.learning_rate=[0.000001, 0.03]",
+                "The rate of the trained networks is three times as high. Which batch size stops being able to follow "
+                "first, and why is it that one?",
+            ),
+            Change(
+                "model.hidden=[512]",
+                "A step has much more to compute now. Does an example still cost so much less in a large batch?",
+            ),
+        ),
+    ),
+    "schedules": Explainer(
+        title="What a schedule does",
+        summary="why a high learning rate leaves a poor minimum, and a rate that falls ends at a good one",
+        theory=schedules.THEORY,
+        explain=schedules.explain,
+        misfit=schedules.misfit,
+        lesson="lesson-schedules",
+        changes=(
+            Change(
+                "train.batch_size=64",
+                "A step's noise is a sixteenth now. How far are the constant rates above the minimum, and does a "
+                "schedule still gain anything?",
+            ),
+            Change(
+                "train.epochs=5",
+                "There is little time now. Which schedules have fallen before the loss came to its floor, and do they "
+                "still end alike?",
+            ),
+        ),
+    ),
+}
+
+
+def refuse_misfits(names: Sequence[str], recipes: Sequence[Recipe]) -> None:
+    """Raises BadInput for an explainer that does not apply to a run of these recipes."""
+    for place, name in enumerate(names):
+        found = EXPLAINERS[name].misfit(recipes)
+        if found is not None:
+            raise BadInput(
+                f"{name} does not apply to this run",
+                where=f"explain[{place}]",
+                got=found.got,
+                accepted=found.accepted,
+                remedy=found.remedy,
+            )

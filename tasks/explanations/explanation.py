@@ -1,0 +1,149 @@
+"""What an explainer gives: pictures as plain data, checks against theory, and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tasks.diagnosis.case import History
+from tasks.records.plan import Plan, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """A run as explainers read it.
+
+    Args:
+        plan: What was planned.
+        trials, curves: The run's tables of these names.
+    """
+
+    plan: Plan
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+
+    def histories(self, recipe: Recipe) -> list[History]:
+        """Of the recipe's final trials, by seed."""
+        own = self.trials[(self.trials["recipe_id"] == recipe.recipe_id) & (self.trials["stage"] == "final")]
+        return [
+            History.read(self.curves[self.curves["trial_id"] == trial], int(seed), str(status))
+            for trial, seed, status in zip(own["trial_id"], own["seed"], own["status"], strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a picture.
+
+    Args:
+        title: What is along it, with its unit.
+        log: Whether its scale is logarithmic; points that are not above 0 are then left out.
+        low, high: Where it ends; what lies beyond is cut off. None: where the points end.
+    """
+
+    title: str
+    log: bool = False
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line or points of a picture. Lines of one name have one colour.
+
+    Args:
+        name: In the legend.
+        x, y: Points in order; those that are not finite are left out.
+        mark: A line, a dashed line (what theory says), or points.
+    """
+
+    name: str
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
+    mark: Literal["line", "theory", "points"] = "line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture: what it shows, how to read it, its lines."""
+
+    title: str
+    caption: str
+    x: Axis
+    y: Axis
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One statement of theory against what the run measured.
+
+    Args:
+        claim: The statement, as a sentence.
+        measured: The figure; NaN: the run did not measure it.
+        theory: What theory says of it; None: a bound only.
+        low, high: Within which it counts as met; None: no bound on that side.
+    """
+
+    claim: str
+    measured: float
+    theory: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """None where nothing was measured."""
+        if not np.isfinite(self.measured):
+            return None
+        above = self.low is None or self.measured >= self.low
+        return above and (self.high is None or self.measured <= self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What an explainer says of a run.
+
+    Args:
+        seen: What the run shows, with its figures, in whole sentences.
+        pictures, checks: In the order of the page.
+    """
+
+    seen: Sequence[str]
+    pictures: Sequence[Picture]
+    checks: Sequence[Check]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to try: what follows `--set`, and what to look for then."""
+
+    assignment: str
+    look_for: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Why an explainer does not apply to a run: what the run has, what it needs, and what to do."""
+
+    got: str
+    accepted: str
+    remedy: str
+
+
+def ratio(value: float, over: float) -> float:
+    """NaN where there is nothing to divide by."""
+    return float(value / over) if over else np.nan
+
+
+def settings_without(recipe: Recipe, *names: str) -> Mapping[str, object]:
+    """A recipe's settings without these; `learning_rate` is a parameter of its optimizer."""
+    kept = {name: value for name, value in recipe.settings.items() if name not in names}
+    if "learning_rate" in names:
+        ((optimizer, parameters),) = recipe.settings["optimizer"].items()
+        kept["optimizer"] = {optimizer: {key: each for key, each in parameters.items() if key != "learning_rate"}}
+    return kept
