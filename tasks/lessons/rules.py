@@ -234,8 +234,9 @@ OPTIMIZER_RULES: dict[str, Rule] = {
     ),
     "cautious": Rule(
         "Of another optimizer's step only what goes down the present slope; weights that would go up stay. What is "
-        "left is lengthened: d numbers are in a weight array, n of them move.",
-        (r"w \leftarrow w - \frac{d}{n + 1}\,u\,[\,u\,g > 0\,],\qquad u \;\text{the step of the other}",),
+        "left is lengthened: d numbers are in a weight array, n of them move; u is "
+        "the other's step.",
+        (r"w \leftarrow w - \frac{d}{n + 1}\,u\,[\,u\,g > 0\,]",),
         "Liang et al. 2024, algorithm 1",
     ),
 }
