@@ -50,7 +50,7 @@ def _not_seen(checks: Sequence[Check]) -> str:
     missing = [check.claim for check in checks if not check.met]
     if not missing:
         return ""
-    said = f"{len(missing)} of {len(checks)} checks are not met, so this run does not show all of what theory says:"
+    said = f"This run does not show all of what theory says. Not met, or not measured, of {len(checks)} checks:"
     return callout("warning", "Not all of this appears here", f"{safe(said)}\n\n{bullets(missing)}") + "\n"
 
 

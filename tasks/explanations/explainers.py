@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import activations, learning_rate, minibatch
+from tasks.explanations import activations, learning_rate, minibatch, schedules
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -90,6 +90,26 @@ EXPLAINERS: Mapping[str, Explainer] = {
             Change(
                 "model.hidden=[512]",
                 "A step has much more to compute now. Does an example still cost so much less in a large batch?",
+            ),
+        ),
+    ),
+    "schedules": Explainer(
+        title="What a schedule does",
+        summary="why a high learning rate leaves a poor minimum, and a rate that falls ends at a good one",
+        theory=schedules.THEORY,
+        explain=schedules.explain,
+        misfit=schedules.misfit,
+        lesson="lesson-schedules",
+        changes=(
+            Change(
+                "train.batch_size=64",
+                "A step's noise is a sixteenth now. How far are the constant rates above the minimum, and does a "
+                "schedule still gain anything?",
+            ),
+            Change(
+                "train.epochs=5",
+                "There is little time now. Which schedules have fallen before the loss came to its floor, and do they "
+                "still end alike?",
             ),
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -135,6 +135,11 @@ class Misfit:
     remedy: str
 
 
+def ratio(value: float, over: float) -> float:
+    """NaN where there is nothing to divide by."""
+    return float(value / over) if over else np.nan
+
+
 def settings_without(recipe: Recipe, *names: str) -> Mapping[str, object]:
     """A recipe's settings without these; `learning_rate` is a parameter of its optimizer."""
     kept = {name: value for name, value in recipe.settings.items() if name not in names}
@@ -142,16 +147,3 @@ def settings_without(recipe: Recipe, *names: str) -> Mapping[str, object]:
         ((optimizer, parameters),) = recipe.settings["optimizer"].items()
         kept["optimizer"] = {optimizer: {key: each for key, each in parameters.items() if key != "learning_rate"}}
     return kept
-
-
-@dataclass(frozen=True)
-class Family:
-    """Recipes that differ in one setting only.
-
-    Args:
-        name: What they share and other families do not; empty where there is one family.
-        members: By that setting, in rising order.
-    """
-
-    name: str
-    members: Mapping[float, Recipe] = field(default_factory=dict)

@@ -16,11 +16,11 @@ from tasks.explanations.explanation import (
     Axis,
     Check,
     Explanation,
-    Family,
     Line,
     Misfit,
     Picture,
     Results,
+    ratio,
     settings_without,
 )
 from tasks.records.plan import Recipe
@@ -81,8 +81,16 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
     )
 
 
+@dataclass(frozen=True)
+class Family:
+    """Recipes that differ in their learning rate only: by it, in rising order."""
+
+    optimizer: str
+    members: Mapping[float, Recipe]
+
+
 def families(recipes: Sequence[Recipe]) -> list[Family]:
-    """Recipes by what they share beside the learning rate, each by rising rate."""
+    """Recipes by what they share beside the learning rate."""
     found: dict[str, dict[float, Recipe]] = {}
     for recipe in recipes:
         ((_, parameters),) = recipe.settings["optimizer"].items()
@@ -159,8 +167,9 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def explain(results: Results) -> Explanation:
-    """Of the family with most rates."""
-    family = max(families(results.plan.recipes), key=lambda each: len(each.members))
+    """Of the family with most rates; of several, the first."""
+    every = families(results.plan.recipes)
+    family = max(every, key=lambda each: len(each.members))
     histories = {rate: results.histories(recipe) for rate, recipe in family.members.items()}
     starts = {each.seed: first(each.of("val_loss")) for each in histories[min(histories)]}  # it has hardly moved yet
     rates = {rate: _Rate.of(each, starts) for rate, each in histories.items()}
@@ -170,7 +179,14 @@ def explain(results: Results) -> Explanation:
     found = steps[-1]
     best = _best(rates)
     return Explanation(
-        seen=_sentences(rates, kinds, steps, best),
+        seen=[
+            *(
+                [f"This is about {family.optimizer}, of {len(every)} groups of recipes that differ in rate only."]
+                if len(every) > 1
+                else []
+            ),
+            *_sentences(rates, kinds, steps, best),
+        ],
         pictures=[_curves(rates, kinds, before), _losses(rates, kinds, before, steps), _weights(rates)],
         checks=[
             Check(
@@ -190,7 +206,7 @@ def explain(results: Results) -> Explanation:
             ),
             Check(
                 claim="The lowest rate is too slow: its loss over that of the best rate.",
-                measured=rates[min(rates)].loss / rates[best].loss,
+                measured=ratio(rates[min(rates)].loss, rates[best].loss),
                 low=1.25,
             ),
             Check(
@@ -202,7 +218,7 @@ def explain(results: Results) -> Explanation:
             ),
             Check(
                 claim="The guideline ends at a good rate: its loss over that of the best rate.",
-                measured=rates[found].loss / rates[best].loss,
+                measured=ratio(rates[found].loss, rates[best].loss),
                 theory=1.0,
                 high=1.25,
             ),

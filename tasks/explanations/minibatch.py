@@ -19,6 +19,7 @@ from tasks.explanations.explanation import (
     Misfit,
     Picture,
     Results,
+    ratio,
     settings_without,
 )
 from tasks.records.plan import Recipe
@@ -176,13 +177,13 @@ def _checks(
         Check(
             claim=f"For the same examples small batches get further: after {examples:,.0f} of them, loss of batch "
             f"{large.size} over that of batch {small.size}.",
-            measured=large.loss_at(examples / large.size) / small.loss_at(examples / small.size),
+            measured=ratio(large.loss_at(examples / large.size), small.loss_at(examples / small.size)),
             low=1.5,
         ),
         Check(
             claim=f"For the same steps large batches differ little: loss of batch {next_to_all.size} over that of "
             f"batch {large.size} after as many steps as the latter had.",
-            measured=next_to_all.loss_at(end) / large.loss_at(end),
+            measured=ratio(next_to_all.loss_at(end), large.loss_at(end)),
             theory=1.0,
             low=0.8,
             high=1.25,
@@ -190,13 +191,13 @@ def _checks(
         Check(
             claim=f"Small batches do not come to rest: fluctuation of the validation loss with batch {small.size} over "
             f"that with batch {large.size}, in the last half.",
-            measured=_restless(small) / _restless(large),
+            measured=ratio(_restless(small), _restless(large)),
             low=2.0,
         ),
         Check(
             claim=f"An example costs less in a large batch: seconds of an example with batch {small.size} over those "
             f"with batch {large.size}.",
-            measured=(small.seconds / small.size) / (large.seconds / large.size),
+            measured=ratio(small.seconds / small.size, large.seconds / large.size),
             low=2.0,
         ),
     ]

@@ -13,13 +13,15 @@ from reports import pandoc
 from reports.explanations import explanations
 from reports.run import Run, read_run
 from tasks.errors import BadInput
+from tasks.execution.winner import winner_spec
 from tasks.explanations.explainers import EXPLAINERS, refuse_misfits
 from tasks.explanations.explanation import Results
 from tasks.planning.recipes import recipes_of
 from tasks.records import tables
 from tasks.records.plan import Recipe
 from tasks.run_folder import read_json
-from tasks.spec.load import load_spec
+from tasks.spec.load import load_spec, parse_spec
+from tasks.spec.models import as_written
 from tests.flows.command import bakeoff
 from tests.plans import made_up
 from tests.synthetic_run import write_synthetic_run
@@ -84,12 +86,26 @@ class TestEveryExplainer:
         assert [check.claim for check in found.checks if not check.met] == []
         page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
         assert len(page.encode()) < 3_000_000
-        section = page.split('id="explanations"')[1].split("</section>")[0]
+        section = page.split('<section id="explanations"')[1].split('<section id="data"')[0]
         assert "Not all of this appears here" not in page
         assert section.count("<figure") == len(found.pictures)
         assert all(picture.title in section for picture in found.pictures)
         assert all(change.assignment.split("=")[0] in page for change in EXPLAINERS[name].changes)
         assert read_json(tmp_path / "run" / "stages.json")["stages"]["report"]["status"] == "done"
+
+
+def test_a_spec_without_explanations_is_written_as_before_and_one_with_them_reads_back() -> None:
+    assert "explain" not in as_written(load_spec(shipped()["digits"])[0])
+    lesson = load_spec(shipped()["lesson-learning-rate"])[0]
+    assert parse_spec(as_written(lesson)).explain == ["learning-rate"]
+
+
+def test_the_winner_of_a_lesson_is_a_spec_that_can_be_run(tmp_path: Path) -> None:
+    path = shipped()["lesson-learning-rate"]
+    spec = load_spec(path)[0]
+    (tmp_path / "winner.yaml").write_text(winner_spec(spec, recipes_of(spec)[0], path.parent), encoding="utf-8")
+    winner = load_spec(tmp_path / "winner.yaml")[0]
+    refuse_misfits(winner.explain, recipes_of(winner))
 
 
 def test_a_run_that_trained_nothing_says_so(run: Run) -> None:
