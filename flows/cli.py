@@ -45,6 +45,7 @@ Kind = Literal[
     "models",
     "optimizers",
     "schedules",
+    "averagings",
     "augmenters",
     "searchers",
     "metrics",
@@ -196,6 +197,26 @@ def promote(
 
 
 @app.command()
+def monitor(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment that has a champion.")],
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="New rows, written as the training data were.")],
+    window: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Look at N rows at a time, in order. Default: the whole file."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Hold new rows against the champion's reference: keep (exit code 0), watch (4) or retrain (5). Prints the page's
+    path last."""
+    from flows.disk import check_writable, disk_faults
+    from flows.monitoring import monitor_file
+
+    check_writable(_home(home))
+    with disk_faults(_home(home)):
+        monitor_file(experiment, data, window, _home(home))
+
+
+@app.command()
 def diff(
     one: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
     other: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
@@ -314,7 +335,8 @@ def _home(home: Path | None) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 130 Ctrl-C; 143 SIGTERM."""
+    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 4, 5 `watch` and `retrain` of
+    `monitor`; 130 Ctrl-C; 143 SIGTERM."""
     quieten()
     with interruption.listening():
         code = _exit_code(arguments)

@@ -27,6 +27,7 @@ def lines(kind: str) -> Iterator[str]:
         "optimizers": _optimizers,
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
+        "averagings": lambda: _factories(_table("averagings")),
         "searchers": _searchers,
         "metrics": _metrics,
         "lessons": lambda: _factories(_table("lessons")),
@@ -126,6 +127,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.mixup import MIXERS
     from tasks.augmentation.table import AUGMENTERS
     from tasks.lessons.table import LESSONS
+    from tasks.training.averaging import AVERAGINGS
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -134,6 +136,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "models": {**MODELS},
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
+        "averagings": {**AVERAGINGS},
         "augmenters": {**AUGMENTERS, **MIXERS},
         "lessons": {**LESSONS},
     }

@@ -1,7 +1,7 @@
 """Serves a home folder's index and reports, read-only, on 127.0.0.1: `python -m flows.report_server PORT`.
 
 Other users of a machine reach 127.0.0.1 too, so every address begins with a secret token. Nothing else can be read: no
-listing, no data, no model; names are matched whole, and a link that leads out of `runs/` is not followed.
+listing, no data, no model; names are matched whole, and a link out of its folder is not followed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 
 from reports.index import INDEX, write_index
 from tasks.errors import BadInput
+from tasks.history import MONITORING
 
 HOST = "127.0.0.1"
 TOKEN = "BAKEOFF_REPORTS_TOKEN"
 """The variable that holds the token: an argument would be seen in the list of processes."""
-_REPORT = re.compile(r"runs/(?P<run>[A-Za-z0-9][A-Za-z0-9._-]{0,200})/report\.html")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}"
+_REPORT = re.compile(rf"(?P<folder>runs/{_NAME}|{MONITORING}/{_NAME}/{_NAME})/report\.html")
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -41,7 +43,9 @@ def page(home: Path, token: str, address: str) -> Path | None:
     if rest in ("", INDEX):
         return _inside(home, home / INDEX)
     found = _REPORT.fullmatch(rest)
-    return _inside(home / "runs", home / "runs" / found["run"] / "report.html") if found else None
+    if found is None:
+        return None
+    return _inside(home / found["folder"].partition("/")[0], home / found["folder"] / "report.html")
 
 
 def _inside(folder: Path, path: Path) -> Path | None:

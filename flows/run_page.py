@@ -16,6 +16,7 @@ from prefect.events import emit_event
 from reports.numbers import duration
 from tasks.errors import BadInput, plain
 from tasks.records.lesson import Lesson
+from tasks.records.monitoring import Monitored
 from tasks.records.verdict import Verdict
 
 GATE_FAILED, WRONG_INPUT = "Gate failed", "Wrong input"
@@ -138,6 +139,20 @@ class RunPage:
     def gate_failed(self, experiment: str, verdict: Verdict, folder: Path, sentence: str) -> None:
         self.tag("gate failed")
         self._emit("bakeoff.gate.failed", experiment, {**figures(experiment, verdict, folder), "sentence": sentence})
+
+    def drifted(self, found: Monitored, folder: Path) -> None:
+        """Tells those who listen for events that new rows ask for a new model."""
+        worst = found.worst
+        payload = {
+            "experiment": found.experiment,
+            "champion": found.champion,
+            "monitoring": folder.name,
+            "answer": found.answer,
+            "sentence": found.sentence,
+            "columns": list(worst.columns),
+            "rows": worst.rows,
+        }
+        self._emit("bakeoff.drift.detected", found.experiment, payload)
 
     def _update(self, **changes: Any) -> None:
         if self._run:

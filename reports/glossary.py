@@ -1,4 +1,4 @@
-"""The glossary: a page for each optimizer and schedule that appears, with its rule, parameters, source and path.
+"""The glossary: a page for each optimizer, schedule and average that appears: its rule, parameters, source, path.
 
 What it says stands in `glossary.json`, which `python -m tasks.lessons.glossary` makes.
 """
@@ -24,8 +24,12 @@ _WINDOWS = {"bowl": (-1.15, 0.55, 0.75, -0.55), "valley": (-1.6, 1.9, 1.6, -0.6)
 """Left, upper, right and lower end."""
 _NAMES = {"bowl": "a bowl of condition number 10", "valley": "Rosenbrock's bent valley"}
 _LEVELS = {"bowl": (0.02, 0.1, 0.3, 0.7, 1.3), "valley": (0.5, 3.0, 12.0, 50.0, 150.0)}
-_ROUND = 80
-"""Points of half a line of equal height."""
+_POINTS = 60
+"""Of half a line of equal height."""
+_CHOSEN = (
+    "Each path is drawn at the learning rate, of 1, 2 and 5 times powers of ten, that is lowest on average over the "
+    "steps without ever rising above its start."
+)
 
 
 @cache
@@ -34,20 +38,21 @@ def _known() -> dict[str, Any]:
     return found
 
 
-def knows(optimizers: Iterable[str], schedules: Iterable[str] = ()) -> bool:
+def knows(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> bool:
     """Whether there is anything to say of these names."""
-    return any(name in _known()["optimizers"] for name in optimizers) or any(
-        name in _known()["schedules"] for name in schedules
-    )
+    named = {"optimizers": optimizers, "schedules": schedules, "averagings": averagings}
+    return any(name in _known()[kind] for kind, names in named.items() for name in names)
 
 
-def glossary(optimizers: Iterable[str], schedules: Iterable[str] = ()) -> str:
+def glossary(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> str:
     """Markdown: an entry for each of these names that is known, once."""
     found = _known()
     pieces = [
         raw(f'<svg class="visually-hidden" aria-hidden="true"><defs>{_levels("bowl")}{_levels("valley")}</defs></svg>'),
+        raw(f'<p class="quiet">{safe(_CHOSEN)}</p>'),
         *(_optimizer(name, entry) for name, entry in _named(found["optimizers"], optimizers)),
         *(_schedule(name, entry) for name, entry in _named(found["schedules"], schedules)),
+        *("\n\n".join(_page(name, entry)) for name, entry in _named(found["averagings"], averagings)),
     ]
     return "\n\n".join(pieces)
 
@@ -129,14 +134,20 @@ def _line(function: str, path: Sequence[Sequence[float]], kind: str) -> Html:
 @cache
 def _levels(function: str) -> str:
     """Lines of equal height, in closed form, as an SVG path to refer to."""
-    rings = []
-    turns = [math.pi * place / _ROUND for place in range(2 * _ROUND + 1)]
+    left, _, right, _ = _WINDOWS[function]
+    pieces = []
     for level in _LEVELS[function]:
-        root = math.sqrt(level)
-        if function == "bowl":  # (x^2 + 10 y^2) / 2 = level
-            ring = [(root * math.sqrt(2) * math.cos(turn), root * math.sin(turn) / math.sqrt(5)) for turn in turns]
-        else:  # (1 - x)^2 + 100 (y - x^2)^2 = level
-            across = [(1 + root * math.cos(turn), root * math.sin(turn) / 10) for turn in turns]
-            ring = [(x, x * x + rise) for x, rise in across]
-        rings.append("M" + "L".join("{} {}".format(*_at(function, *point)) for point in ring))
-    return f'<path id="levels-{function}" d="{"".join(rings)}"/>'
+        middle, reach = (0.0, math.sqrt(2 * level)) if function == "bowl" else (1.0, math.sqrt(level))
+        low, high = max(left, middle - reach), min(right, middle + reach)
+        across = [low + (high - low) * (1 - math.cos(math.pi * at / _POINTS)) / 2 for at in range(_POINTS + 1)]
+        for side in (1, -1):
+            line = [(x, _height(function, level, x, side)) for x in across]
+            pieces.append("M" + "L".join("{} {}".format(*_at(function, *point)) for point in line))
+    return f'<path id="levels-{function}" d="{"".join(pieces)}"/>'
+
+
+def _height(function: str, level: float, x: float, side: int) -> float:
+    """Where the line of a level is at x, on its upper side (1) or its lower one (-1)."""
+    if function == "bowl":  # (x^2 + 10 y^2) / 2 = level
+        return side * math.sqrt(max(2 * level - x * x, 0) / 10)
+    return x * x + side * math.sqrt(max(level - (1 - x) ** 2, 0)) / 10  # (1 - x)^2 + 100 (y - x^2)^2 = level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,11 +13,14 @@ from reports import pandoc, stopped
 from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import phrase
+from reports.monitoring import KINDS, strip
 from reports.run import document
 from tasks.errors import BadInput
 from tasks.evaluation.rounding import MISSING, interval, known
 from tasks.evaluation.wording import opening
+from tasks.history import MONITORING, REPORT, experiments, past
 from tasks.records.lesson import Lesson
+from tasks.records.monitoring import Monitored
 from tasks.records.verdict import Estimate, Verdict
 from tasks.run_folder import write_text
 from tasks.run_state import state_of
@@ -61,8 +64,9 @@ class Listed:
 
 
 def write_index(home: Path) -> Path:
-    """Writes the index of all runs under `home/runs` anew."""
-    path = write_text(home / INDEX, to_html(listed(home)))
+    """Writes the index of all runs under `home/runs`, and of what was monitored, anew."""
+    watched = {name: found for name in experiments(home) if (found := past(home, name))}
+    path = write_text(home / INDEX, to_html(listed(home), watched))
     path.chmod(0o600)
     return path
 
@@ -73,12 +77,17 @@ def listed(home: Path) -> list[Listed]:
     return [_listed(folder) for folder in sorted(folders, key=lambda path: path.name, reverse=True)]
 
 
-def to_html(runs: Sequence[Listed]) -> str:
-    """One page that refers to nothing outside of it, but for the links to the runs' reports."""
+def to_html(runs: Sequence[Listed], watched: Mapping[str, Sequence[tuple[Path, Monitored]]] | None = None) -> str:
+    """One page that refers to nothing outside of it, but for the links to the runs' reports.
+
+    Args:
+        watched: Of each experiment whose champion was monitored, folder and record of each time, the latest last.
+    """
     script = raw(f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>")
     body = [
         "## Experiments {#experiments}\n",
         raw(_experiments(runs)) if runs else "Nothing has run yet.",
+        *(["## Champions and new data {#monitoring}\n", raw(_monitoring(watched))] if watched else []),
         "## All runs {#runs}\n",
         raw(_runs(runs)) if runs else "",
         script,
@@ -164,6 +173,21 @@ def _latest(runs: Sequence[Listed]) -> list[object]:
     if last is None or last.verdict is None:
         return [badge("quiet", runs[0].ended), MISSING]
     return [safe(last.verdict.decision.sentence), interval(last.figure)]
+
+
+def _monitoring(watched: Mapping[str, Sequence[tuple[Path, Monitored]]]) -> Html:
+    """A row for each experiment whose champion was monitored: what came of it last, and before."""
+    rows = []
+    for name, found in watched.items():
+        folder, last = found[-1]
+        when = safe(last.monitored[:16].replace("T", " "))
+        address = f"{MONITORING}/{_in_address(name)}/{_in_address(folder.name)}/{REPORT}"
+        said = safe(f"Monitoring of {name}, {last.monitored}")
+        link = Html(f'<a href="{address}" aria-label="{said}">{when}</a>')
+        over_time = strip([each for _, each in found])
+        rows.append([name, link, badge(KINDS[last.answer], last.answer), last.sentence, over_time])
+    head = ["Experiment", "Last looked at (UTC)", "Answer", "Why", "Over time"]
+    return table(head, rows, caption="Champions and new data")
 
 
 _WIDTH, _HEIGHT, _MARGIN, _MOST = 160, 36, 4, 40

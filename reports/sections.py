@@ -167,10 +167,12 @@ def _trials(run: Run) -> str:
     )
 
 
-def _appearing(run: Run) -> tuple[list[str], list[str]]:
-    """The optimizers and schedules of the recipes. A constant rate needs no explanation."""
+def _appearing(run: Run) -> tuple[list[str], list[str], list[str]]:
+    """The optimizers, schedules and averages of the recipes. A constant rate needs no explanation."""
     recipes = run.plan.recipes
-    return [each.optimizer for each in recipes], [each.schedule for each in recipes if each.schedule != "constant"]
+    schedules = [each.schedule for each in recipes if each.schedule != "constant"]
+    averagings = [name for each in recipes for name in each.settings.get("averaging", {})]
+    return [each.optimizer for each in recipes], schedules, averagings
 
 
 SECTIONS: dict[str, Section] = {

@@ -32,6 +32,7 @@ from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.monitoring.reference import REFERENCE, write_reference
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
@@ -304,6 +305,7 @@ def judge(
     looks = earlier.test_evaluations if earlier else 1
     dataset, rows = prepared.dataset, prepared.rows
     measure = measuring(run, laid_out, prepared, earlier.footprints if earlier else None)
+    slicings = slicings_of(run.spec, dataset)
     verdict = decide(
         laid_out,
         tables,
@@ -313,7 +315,7 @@ def judge(
         strengths=_strengths(run),
         test_evaluations=looks,
         deciding=prepared.deciding,
-        slicings=slicings_of(run.spec, dataset),
+        slicings=slicings,
         measure=measure,
     )
     if laid_out.search:
@@ -329,6 +331,7 @@ def judge(
     if verdict.shipped:
         model = answering(run, laid_out, prepared, verdict.shipped)
         ship(run, laid_out, prepared, verdict, model)
+        write_reference(run.folder, dataset, splits, run.spec, slicings)
         asked = answer(laid_out, prepared, verdict.shipped, model)
         if verdict.footprints is None:
             own = measure.saved(verdict.shipped.trial_id, run.folder / "model", parameters(model))
@@ -368,7 +371,8 @@ def _strengths(run: Run) -> list[dict[str, Any]]:
 def _nothing_shipped(run: Run) -> None:
     shutil.rmtree(run.folder / "model", ignore_errors=True)
     (run.folder / "model").mkdir()
-    (run.folder / "winner.yaml").unlink(missing_ok=True)
+    for name in ("winner.yaml", REFERENCE):
+        (run.folder / name).unlink(missing_ok=True)
 
 
 def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float:

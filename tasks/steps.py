@@ -31,6 +31,7 @@ from reports.numbers import duration
 from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
+from tasks.history import MONITORING
 from tasks.inputs.prepared import Prepared
 from tasks.lessons import teaching
 from tasks.memory import give_back
@@ -55,10 +56,11 @@ _stage = task(cache_policy=NO_CACHE, persist_result=False)
 
 
 def address(report: Path, home: Path) -> str:
-    """Where a browser opens a run's report. Browsers refuse `file://` links on Prefect's pages."""
+    """Where a browser opens the report of a run or a monitoring. Browsers refuse `file://` links on Prefect's pages."""
     served, path = os.environ.get(REPORTS), report.resolve()
-    if served and path.parent.parent == (home / "runs").resolve():
-        return f"{served}/runs/{path.parent.name}/{path.name}"
+    for folder in ("runs", MONITORING) if served else ():
+        if path.is_relative_to(inside := (home / folder).resolve()):
+            return f"{served}/{folder}/{path.relative_to(inside).as_posix()}"
     return path.as_uri()
 
 

@@ -17,7 +17,7 @@ from tasks.records.verdict import Verdict
 from tasks.run_folder import held_by_another, write_text
 from tasks.training.exported import read_signature
 
-_KEPT = ("spec.yaml", "plan.json", "verdict.json", "splits.parquet")
+_KEPT = ("spec.yaml", "plan.json", "verdict.json", "splits.parquet", "validation.json", "reference.parquet")
 """Of the run, beside its model."""
 
 

@@ -427,6 +427,28 @@ CATALOGUE: dict[str, Entry] = {
         target_suffix=".",
         leave_out={"fnlwgt": "is a survey weight, not a trait of the person"},
     ),
+    "electricity": Entry(
+        summary="45,312 half-hours, 7 columns, the price of electricity goes up (42%) or down; in order of time",
+        origin="Harries 1999, Splice-2 comparative evaluation: electricity pricing; scaled by Gama",
+        files=(
+            File(
+                "electricity.zip",
+                "sha256:67f1717e40fca99f4dea6aa88c3de6ce47256c352635c66e3fe111da065407e9",
+                (
+                    _github(
+                        "MaxHalford/maxhalford.github.io",
+                        "d2e2164548a9ba0476f5c74f8d395bad4e408ea4",
+                        "static/files/datasets/electricity.zip",
+                    ),
+                ),
+            ),
+        ),
+        target="class",
+        notes=(
+            "half-hours are alike: that the price does what it did half an hour ago is right for most rows; rows must "
+            "not be shuffled (data.split.time: date)",
+        ),
+    ),
     "births": Entry(
         summary="33,026 rows of US births after 2000, 4 columns, weight (pounds); split by month",
         origin="US NCHS natality 1969-2008, sampled for a Google Cloud training course",

@@ -339,6 +339,11 @@ def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> d
     return {part: Reach(say(first), say(last)) for part, (first, last) in ends.items()}
 
 
+def time_order(dataset: Dataset, column: str) -> np.ndarray:
+    """Positions of the rows, the earliest first; those of one time as they come."""
+    return np.argsort(_times(dataset, column), kind="stable")
+
+
 def _clock(instants: Sequence[pd.Timestamp]) -> Callable[[pd.Timestamp], str]:
     """How these instants (UTC) are written: without a time of day, or its seconds, that is 0 in all."""
     if all(each == each.normalize() for each in instants):

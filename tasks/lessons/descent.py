@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from tasks.training.matrices import RMS, orthogonalised
 from tasks.training.optimizer import Optimizer
 
 Gradient = Callable[[np.ndarray], np.ndarray]
@@ -19,7 +20,8 @@ def steps_of(
     learning_rate: np.ndarray | float,
     inputs: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The weights after each step, without end: float64 `[runs, weights]`.
+    """The weights after each step that the optimizer would have evaluated, without end: float64 `[runs, weights]`. An
+    optimizer of hidden layers takes them for a kernel of one unit.
 
     Args:
         start: Weights before the first step.
@@ -29,6 +31,8 @@ def steps_of(
     weights = np.array(start, np.float64)
     lanes = np.ones((len(weights), 1))
     given = {**{name: value * lanes for name, value in optimizer.inputs.items()}, **(inputs or {})}
+    if optimizer.decays:
+        given |= {"weight_decay": optimizer.weight_decay * lanes}
     slots = optimizer.slots(np, weights, given)
     rate = learning_rate * lanes
     step = 0
@@ -38,6 +42,10 @@ def steps_of(
         if optimizer.summed:
             total = optimizer.summed(slope, slots).sum(axis=1, keepdims=True)
             given = {**given, "total": total, "learning_rate": rate}
-        decayed = weights * (1 - rate * optimizer.weight_decay)
+        if optimizer.orthogonal:
+            wanted = optimizer.orthogonal(slope, slots, given)[:, None]
+            made = RMS * np.sqrt(weights.shape[1]) * orthogonalised(wanted).numpy()[:, 0]
+            given = {**given, "orthogonal": made, "hidden": np.array(True)}
+        decayed = weights * (1 - rate * (0.0 if optimizer.decays else optimizer.weight_decay))
         weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
-        yield weights
+        yield optimizer.evaluated(slots) if optimizer.evaluated else weights

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from tasks.lessons.descent import steps_of
-from tasks.lessons.rules import OPTIMIZER_RULES, SCHEDULE_RULES, SYMBOLS, Rule
+from tasks.lessons.rules import AVERAGING_RULES, OPTIMIZER_RULES, SCHEDULE_RULES, SYMBOLS, Rule
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.optimizer import Optimizer
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -97,6 +98,7 @@ def glossary() -> dict[str, Any]:
         "symbols": SYMBOLS,
         "optimizers": {name: _optimizer(name, rule) for name, rule in OPTIMIZER_RULES.items()},
         "schedules": {name: _schedule(name, rule) for name, rule in SCHEDULE_RULES.items()},
+        "averagings": {name: _entry(rule, AVERAGINGS[name]) for name, rule in AVERAGING_RULES.items()},
     }
 
 

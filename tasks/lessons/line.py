@@ -37,6 +37,8 @@ _FIXED = {"small": 0.02, "good": 0.1, "too large": 1.0}
 _LEVELS = (0.02, 0.1, 0.3, 0.8, 1.8, 3.5, 6.0)
 """Of the surface's lines: mean squared error above the least, in square pounds."""
 _DOTS = 300
+_DRAWN = ("too large", "small", "good")
+"""In this order: the last one lies on top."""
 _LEAVING = 9
 """Points of a path that leads nowhere."""
 _CLOSE, _RATE = 0.001, 0.02
@@ -145,8 +147,8 @@ def _teach(births: Births, step: float, origin: float, progress: Progress) -> Ta
         headline=_headline(births) if appeared else _not_seen(left),
         lead=f"At the good rate descent ends {_short(left['good'])} from the closed form after {_STEPS} steps, at a "
         f"twentieth of the best rate {_short(left['small'])}; at the large one it is {_short(left['too large'])} "
-        f"away and leaving. A fixed step of {_FIXED['good']:g} lb ends {_short(_rest(births, fixed['good']))} away, "
-        "and jumps to and fro there for ever.",
+        f"away and leaving. A fixed step of {_FIXED['good']:g} lb is {_short(_rest(births, fixed['good']))} away at "
+        "the end, and does not come to rest.",
         passages=[
             _what(births, origin),
             _surface(births, sloped, "The step times the slope", _SLOPED),
@@ -283,7 +285,7 @@ def _surface(births: Births, paths: dict[str, np.ndarray], title: str, sentences
         ring = births.best + (circle * np.sqrt(2 * level / curvatures)) @ directions.T
         height = np.sqrt(least**2 + level)
         series.append(Series(name=f"RMSE {height:.2f} lb", x=ring[:, 1].tolist(), y=ring[:, 0].tolist(), look="level"))
-    for name in ("too large", "small", "good"):  # the last one lies on top
+    for name in _DRAWN:
         each = paths[name][:_LEAVING] if name == "too large" else paths[name]
         series.append(Series(name=name, x=each[:, 1].tolist(), y=each[:, 0].tolist(), look="path"))
     series.append(Series(name="closed form", x=[births.best[1]], y=[births.best[0]], look="dots"))
@@ -304,17 +306,18 @@ def _surface(births: Births, paths: dict[str, np.ndarray], title: str, sentences
 def _by_step(births: Births, sloped: dict[str, np.ndarray], fixed: dict[str, np.ndarray]) -> Passage:
     series = [
         Series(name=f"times the slope, {name}", x=list(range(len(each))), y=_distances(births, each), look="line")
-        for name, each in sloped.items()
+        for name, each in ((name, sloped[name]) for name in _DRAWN)
     ]
     series += [
         Series(name=f"fixed, {name}", x=list(range(len(each))), y=_distances(births, each), look="path")
-        for name, each in fixed.items()
+        for name, each in ((name, fixed[name]) for name in _DRAWN)
     ]
     return Passage(
         title="Distance to the closed form",
         sentences=[
             "The good rate is a straight line on this scale: the same factor in every step. The small rate is one "
-            "too, far less steep. The fixed steps (with dots) fall at first and then stay where they are."
+            "too, far less steep. The fixed steps (with dots) come nearer at first and then go to and fro; the small "
+            "one is still on its way."
         ],
         drawing=Drawing(
             caption="Distance from the closed form after each step, in lb.",

@@ -1,4 +1,4 @@
-"""What the report's glossary says of each optimizer and schedule: its rule as a formula, what it is for, its source."""
+"""What the report's glossary says of each optimizer, schedule and average: its rule, what it is for, its source."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ SYMBOLS = {
     "decay_steps": "D",
     "power": "p",
     "cooldown": "c",
+    "decay": "d",
+    "last": "k",
 }
 """Parameter to its sign in the formulas."""
 
@@ -188,6 +190,33 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         (r"m \leftarrow b\,m + (1-b)\,g,\qquad w \leftarrow w - a\,\text{sign}(m)",),
         "Bernstein et al. 2018, algorithm 2",
     ),
+    "schedule_free_sgd": Rule(
+        "Keeps the average x of all points z that it steps to, and looks at slopes between the two. x is what is "
+        "evaluated and saved; no schedule has to end. c weighs each z by the square of its learning rate.",
+        (
+            r"y = (1-b)\,z + b\,x,\qquad z \leftarrow z - a\,(g(y) + \lambda y)",
+            r"c = a_t^2 / \sum_{i \le t} a_i^2,\qquad x \leftarrow (1-c)\,x + c\,z",
+        ),
+        "Defazio et al. 2024",
+    ),
+    "schedule_free_adamw": Rule(
+        "Schedule-Free descent whose steps are scaled as Adam's. x is what is evaluated and saved.",
+        (
+            r"y = (1-\beta_1)\,z + \beta_1 x,\qquad v \leftarrow \beta_2 v + (1-\beta_2)\,g(y)^2",
+            r"a_t = a\sqrt{1-\beta_2^t},\qquad z \leftarrow z - a_t \frac{g(y)}{\sqrt{v} + \epsilon} - a_t \lambda y",
+            r"c = a_t^2 / \sum_{i \le t} a_i^2,\qquad x \leftarrow (1-c)\,x + c\,z",
+        ),
+        "Defazio et al. 2024, algorithm 1",
+    ),
+    "muon": Rule(
+        "Turns the momentum of a hidden layer's whole kernel, m by n, into an orthogonal matrix, so that a step moves "
+        "all directions of the layer alike; biases and the output layer move as in AdamW.",
+        (
+            r"w \leftarrow (1 - a\lambda)\,w,\qquad M \leftarrow b\,M + g",
+            r"U S V^\top = g + b\,M,\qquad w \leftarrow w - 0.2\,\sqrt{\max(m, n)}\;a\,U V^\top",
+        ),
+        "Jordan et al. 2024; Liu et al. 2025",
+    ),
     "random_search": Rule(
         "Tries a random step and takes it if the loss is lower there: the baseline that gradients must beat.",
         (r"w \leftarrow w + a\,z \;\;\text{if}\;\; f(w + a\,z) < f(w),\qquad z \sim N(0, I)",),
@@ -202,6 +231,26 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         "Adam whose learning rate descends too. s is Adam's step.",
         (r"a \leftarrow a + h\,g \cdot s_{\text{before}},\qquad w \leftarrow w - a\,s",),
         "Baydin et al. 2018, algorithm 5",
+    ),
+}
+
+AVERAGING_RULES: dict[str, Rule] = {
+    "ema": Rule(
+        "Evaluates and saves a running average of the weights, which is calmer than the weights; training goes on from "
+        "the weights. With decay d it looks back over about 1 / (1 - d) steps.",
+        (r"\bar w \leftarrow d\,\bar w + (1-d)\,w",),
+        "Polyak & Juditsky 1992",
+    ),
+    "swa": Rule(
+        "Evaluates and saves the mean of the weights at the end of each epoch after the share start of them. n counts "
+        "these ends.",
+        (r"\bar w \leftarrow \bar w + (w - \bar w) / n",),
+        "Izmailov et al. 2018",
+    ),
+    "lawa": Rule(
+        "Evaluates and saves the mean of the weights at the ends of the last k epochs.",
+        (r"\bar w = \frac{1}{k} \sum_{i=0}^{k-1} w_{e-i}",),
+        "Kaddour 2022",
     ),
 }
 

@@ -48,6 +48,7 @@ class Work:
         steps: Training steps.
         spatial: With convolutions, for which XLA has slow code on a CPU.
         answers: Numbers that the scored rows of all parts get.
+        copies: Of the weights, for averages.
     """
 
     parameters: int
@@ -57,12 +58,13 @@ class Work:
     steps: int
     spatial: bool = False
     answers: int = 0
+    copies: int = 0
 
     @property
     def trial_bytes(self) -> int:
-        """float32: weights, kept weights, gradient and up to three moments, the activations forth and back, and the
-        answers in pieces and put together."""
-        return 4 * (6 * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
+        """float32: weights, kept ones, gradient, up to three moments and averages, the activations forth and back, and
+        the answers in pieces and put together."""
+        return 4 * ((6 + self.copies) * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
 
     def compile_seconds(self, rules: int, *, xla: bool) -> float:
         """Of one core, for a stack with so many update rules."""

@@ -222,7 +222,7 @@ def _group(
     row_bytes = 4 * math.prod(data.features)
     ahead = held_bytes(rows, row_bytes, CHUNK_BYTES // replicas_of(trials)) if augmentation else 0
     steps = bound[0].epochs * -(-rows // bound[0].batch_size)
-    work = work_of(model, bound[0].batch_size, steps)
+    work = work_of(model, bound[0].batch_size, steps, copies=max(map(_copies, bound)))
     works = {hidden: work_of(each, bound[0].batch_size, steps) for hidden, each in models.items()}
     return Group(
         trials=trials,
@@ -248,8 +248,17 @@ def replicas_of(trials: Sequence[PlannedTrial]) -> int:
     return len({(trial.seed, trial.fold) for trial in trials})
 
 
-def work_of(model: Any, batch_size: int, steps: int) -> Work:
-    """What training a network costs, read from its layers."""
+def _copies(trial: Trial) -> int:
+    """Of its weights, for averages: the average itself, and the ends of epochs that it is made of."""
+    return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages)
+
+
+def work_of(model: Any, batch_size: int, steps: int, *, copies: int = 0) -> Work:
+    """What training a network costs, read from its layers.
+
+    Args:
+        copies: As `Work` has them.
+    """
     flops = activations = 0
     for layer in layers_of(model):
         shape = layer.output.shape[1:]
@@ -259,4 +268,4 @@ def work_of(model: Any, batch_size: int, steps: int) -> Work:
                 flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
     parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
     spatial = any("conv" in type(layer).__name__.lower() for layer in layers_of(model))
-    return Work(parameters, flops, activations, batch_size, steps, spatial)
+    return Work(parameters, flops, activations, batch_size, steps, spatial, copies=copies)

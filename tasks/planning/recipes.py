@@ -15,6 +15,7 @@ from tasks.kinds import TABLE_FORM
 from tasks.records.plan import Recipe
 from tasks.spec.entries import Entry, bind, shown
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
+from tasks.spec.places import ABSENT
 from tasks.training.models import MODELS
 
 MAX_TRIALS = 5_000
@@ -97,7 +98,7 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
-    for axis, nothing in (("augmentation", None), ("imbalance", "none"), ("method", None)):
+    for axis, nothing in (*ABSENT.items(), ("method", None)):
         if plain[axis] == nothing:  # so that a recipe without it is identified as before there was any
             del plain[axis]
     return {**plain, "optimizer": _plain(optimizer)}
@@ -117,7 +118,7 @@ def _label(chosen: Mapping[str, Any], compared: Sequence[str]) -> str:
 
 
 def _part(axis: str, value: Any) -> str:
-    if isinstance(value, Entry | Augmentation):
+    if isinstance(value, Entry | Augmentation) and str(value) != "none":
         return str(value)
     if axis == "method":
         return str(value)

@@ -222,6 +222,21 @@ CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "beta_1",
 
 
 def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
+    if "averaging" in recipe.settings:
+        raise BadInput(
+            "a gradient search follows the weights that steps leave, not an average of them",
+            where="compare.averaging or train.averaging",
+            got=next(iter(recipe.settings["averaging"])),
+            accepted="none",
+            remedy="use another method, or no averaging",
+        )
+    if OPTIMIZERS[recipe.optimizer]().evaluated is not None:
+        raise BadInput(
+            f"{recipe.optimizer} evaluates other weights than those that a gradient search follows",
+            where="compare.optimizer or train.optimizer",
+            got=recipe.optimizer,
+            remedy="use another method, or another optimizer",
+        )
     for dimension in space:
         place, over = place_of(dimension.name, recipe.settings), dimension.over
         if place is None or place[-1] not in CONTINUOUS or not isinstance(over, Range):

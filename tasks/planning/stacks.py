@@ -238,7 +238,7 @@ def _joined(
         with shapes_only():
             network = widest([groups[index].network for index in part])
         found = work_of(network, first.batch_size, first.steps)
-        return replace(found, answers=first.answers)
+        return replace(found, answers=first.answers, copies=max(groups[index].work.copies for index in part))
 
     rules = [list(group.rules.values()) for group in groups]
     return [

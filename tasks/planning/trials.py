@@ -10,6 +10,8 @@ from tasks.records.plan import PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.search.method import Training
 from tasks.search.methods import METHODS
+from tasks.spec.places import entry_of
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -43,8 +45,8 @@ def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", f
 
 
 def parameters_of(recipe: Recipe, axis: str) -> dict[str, Any]:
-    """Those of a recipe's optimizer, schedule or model."""
-    (parameters,) = recipe.settings[axis].values()
+    """Those of a recipe's optimizer, schedule, averaging or model."""
+    (parameters,) = entry_of(axis, recipe.settings).values()
     return parameters
 
 
@@ -59,7 +61,7 @@ def bind_trial(
     """
     settings = recipe.settings
     optimizer = OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer"))
-    (model,) = settings["model"]
+    (model,), (averaging,) = settings["model"], entry_of("averaging", settings)
     regularisation, stopping, target = (settings[name] for name in ("regularisation", "early_stopping", "stop_at"))
     return Trial(
         trial_id=planned.trial_id,
@@ -80,4 +82,5 @@ def bind_trial(
         evaluate_every=evaluate_every,
         target=Target(**target) if target else None,
         class_weights=settings.get("imbalance") == "class_weight",
+        averaging=AVERAGINGS[averaging](**parameters_of(recipe, "averaging")),
     )

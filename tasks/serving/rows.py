@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,11 @@ class Rows:
         inputs: Of the usable rows only: what `exported.asked` takes.
         usable: Which rows get an answer, bool `[rows]`.
         problems: Of each row what could not be read, else "".
+        unread: Of each column of a table, how many of its values could not be read.
     """
 
     ids: pd.DataFrame
     inputs: pd.DataFrame | np.ndarray
     usable: np.ndarray
     problems: list[str]
+    unread: Mapping[str, int] = field(default_factory=dict)

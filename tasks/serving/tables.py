@@ -36,7 +36,17 @@ def table_rows(path: Path, signature: Mapping[str, Any]) -> tuple[Rows, list[str
     Raises:
         BadInput: the file can't be read, is of another kind, or lacks columns.
     """
-    frame, broken = _frame(path, signature)
+    return rows_of(*read_frame(path, signature), signature, path)
+
+
+def rows_of(
+    frame: pd.DataFrame | ParquetTable, broken: np.ndarray, signature: Mapping[str, Any], path: Path
+) -> tuple[Rows, list[str]]:
+    """As `table_rows`, of what `read_frame` gave.
+
+    Raises:
+        BadInput: columns are missing.
+    """
     columns = signature["columns"]
     names = [column["name"] for column in columns]
     missing = [name for name in names if name not in frame.columns]
@@ -50,10 +60,12 @@ def table_rows(path: Path, signature: Mapping[str, Any]) -> tuple[Rows, list[str
     alone = len(signature["inputs"]) == 1 and signature["inputs"][0]["kind"] == "text"
     usable, problems = ~broken, np.where(broken, "is not UTF-8", "").astype(object)
     inputs: dict[str, pd.Series] = {}
+    unread: dict[str, int] = {}
     for column in columns:
         name, reading = column["name"], Reading.from_record(column["reading"])
         raw = frame[name].reset_index(drop=True)
         values, wrong = _values(raw, name, reading, signature)
+        unread[name] = len(wrong)
         if alone:
             blank = usable & (values.isna() | (values.fillna("").str.strip() == "")).to_numpy(bool)
             usable &= ~blank
@@ -68,7 +80,7 @@ def table_rows(path: Path, signature: Mapping[str, Any]) -> tuple[Rows, list[str
     ids = pd.DataFrame({name: frame[name].array for name in beside}, index=range(len(usable)))
     new = [str(name) for name in beside if name not in signature["others"]]
     notes = [f"not seen in training, so not used: {', '.join(new)}"] if new else []
-    return Rows(ids, pd.DataFrame(inputs)[usable], usable, list(problems)), notes
+    return Rows(ids, pd.DataFrame(inputs)[usable], usable, list(problems), unread), notes
 
 
 def _values(
@@ -88,7 +100,7 @@ def _values(
     return values, {int(row): f"{text!r} is {said}" for row, text in zip(rows, written, strict=True)}
 
 
-def _frame(path: Path, signature: Mapping[str, Any]) -> tuple[pd.DataFrame | ParquetTable, np.ndarray]:
+def read_frame(path: Path, signature: Mapping[str, Any]) -> tuple[pd.DataFrame | ParquetTable, np.ndarray]:
     """What stands in the file, under the names that training used; and which rows are not UTF-8, bool `[rows]`."""
     name = path.name.lower()
     if name.endswith(".parquet") or (path.is_dir() and holds_parquet(path)):

@@ -21,6 +21,7 @@ from tasks.augmentation.table import AUGMENTERS
 from tasks.errors import nearest
 from tasks.evaluation.wording import written
 from tasks.lessons.table import LESSONS
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -267,6 +268,7 @@ def _refused(name: str, error: ValueError) -> PydanticCustomError:
 
 OptimizerEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="optimizer", table=OPTIMIZERS))]
 ScheduleEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="schedule", table=SCHEDULES))]
+AveragingEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="averaging", table=AVERAGINGS))]
 ModelEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="model", table=MODELS))]
 LessonEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="lesson", table=LESSONS))]
 AugmenterEntry = Annotated[Entry, BeforeValidator(_augmenter)]

@@ -20,6 +20,7 @@ from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.decisions import Cost, Prior, Threshold, check_prior
 from tasks.spec.entries import (
     AugmenterEntry,
+    AveragingEntry,
     CheckEntry,
     ModelEntry,
     OptimizerEntry,
@@ -399,6 +400,11 @@ class Train(Frozen):
     )
     regularisation: Regularisation = Field(Regularisation(), description="what holds the weights back")
     clipping: Clipping = Field(Clipping(), description="gradient clipping, one way at most")
+    averaging: AveragingEntry = Field(
+        default="none",
+        validate_default=True,
+        description="average of the weights that is evaluated and kept in their place",
+    )
     augmentation: AugmentationEntry = Field(
         None, description="changes of the training rows, for the training part alone; None: none"
     )
@@ -428,6 +434,7 @@ class Compare(Frozen):
         None, min_length=1, description="values of train.regularisation"
     )
     clipping: list[Clipping] | None = Field(None, min_length=1, description="values of train.clipping")
+    averaging: list[AveragingEntry] | None = Field(None, min_length=1, description="values of train.averaging")
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")

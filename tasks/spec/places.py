@@ -17,8 +17,9 @@ from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput
 from tasks.search.space import Setting
-from tasks.spec.entries import ScheduleEntry, bind, schema_of, worded
+from tasks.spec.entries import AveragingEntry, ScheduleEntry, bind, schema_of, worded
 from tasks.spec.models import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -28,22 +29,36 @@ Settings = dict[str, Any]
 
 Place = tuple[str | int, ...]
 
-TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "model": MODELS}
+TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "averaging": AVERAGINGS,
+    "model": MODELS,
+}
+ABSENT: dict[str, Any] = {"averaging": {"none": {}}, "augmentation": None, "imbalance": "none"}
+"""Parts that a recipe's settings lack where they are this, so that it is identified as before there were any."""
 GROUPS: dict[str, type[BaseModel]] = {
     "regularisation": Regularisation,
     "clipping": Clipping,
     "early_stopping": EarlyStopping,
 }
-WHOLE = ("schedule", "imbalance", "augmentation", "batch_size", "epochs")
+WHOLE = ("schedule", "averaging", "imbalance", "augmentation", "batch_size", "epochs")
 """What may be searched as a whole. Optimizers and models are compared: each is owed a budget of its own."""
 HIDDEN = ("layers", "width")
+
+
+def entry_of(part: str, settings: Settings) -> dict[str, dict[str, Any]]:
+    """What a recipe has of a table, with its parameters."""
+    found: dict[str, dict[str, Any]] = settings[part] if part in settings else ABSENT[part]
+    return found
 
 
 def place_of(name: str, settings: Settings) -> Place | None:
     """Where `name` stands in a recipe's settings, or None where the recipe lacks it."""
     first, *rest = name.split(".")
-    (optimizer,), (schedule,), (model,) = (settings[part] for part in TABLES)
-    used = {"optimizer": optimizer, "schedule": schedule, "model": model}
+    entries = {part: entry_of(part, settings) for part in TABLES}
+    used = {part: next(iter(entry)) for part, entry in entries.items()}
+    optimizer, model = used["optimizer"], used["model"]
     if not rest:
         if first in WHOLE:
             return (first,)
@@ -51,7 +66,7 @@ def place_of(name: str, settings: Settings) -> Place | None:
             return ("model", model, first)
         if first in Regularisation.model_fields and first not in settings["optimizer"][optimizer]:
             return ("regularisation", first) if _regularises(first, settings["model"][model]) else None
-        owners = [part for part, entry in used.items() if first in settings[part][entry]]
+        owners = [part for part, entry in used.items() if first in entries[part][entry]]
         return (owners[0], used[owners[0]], first) if owners else None
     if first == "regularisation" and len(rest) == 1:
         place = place_of(rest[0], settings)
@@ -63,7 +78,7 @@ def place_of(name: str, settings: Settings) -> Place | None:
     if part and len(rest) == 1:
         if part == "model" and rest[0] in HIDDEN and "hidden" in settings["model"][model]:
             return ("model", model, rest[0])
-        return (part, used[part], rest[0]) if rest[0] in settings[part][used[part]] else None
+        return (part, used[part], rest[0]) if rest[0] in entries[part][used[part]] else None
     return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.get("augmentation"))
 
 
@@ -93,7 +108,7 @@ def with_setting(settings: Settings, setting: Setting) -> Settings:
         if place is None:
             raise ValueError(f"{name} is not in {sorted(result)}")
         _put(result, place, copy.deepcopy(setting[name]))
-    for axis, nothing in (("augmentation", None), ("imbalance", "none")):
+    for axis, nothing in ABSENT.items():
         if result.get(axis, nothing) == nothing:  # as a recipe without it is identified
             result.pop(axis, None)
     return result
@@ -119,7 +134,7 @@ def check_settings(settings: Settings) -> None:
         PydanticCustomError, ValidationError: one is out of its range, of the wrong type, or excluded by another.
     """
     for part, table in TABLES.items():
-        ((name, parameters),) = settings[part].items()
+        ((name, parameters),) = entry_of(part, settings).items()
         bind(table[name], name, parameters)
     for part, model in GROUPS.items():
         if settings[part] is not None:
@@ -133,6 +148,7 @@ _ITEMS: dict[str, TypeAdapter] = {
     "batch_size": TypeAdapter(BatchSize),
     "epochs": TypeAdapter(Epochs),
     "schedule": TypeAdapter(ScheduleEntry),
+    "averaging": TypeAdapter(AveragingEntry),
     "imbalance": TypeAdapter(Imbalance),
     "augmentation": TypeAdapter(AugmentationEntry),
 }
@@ -141,7 +157,7 @@ _ITEMS: dict[str, TypeAdapter] = {
 def whole_value(axis: str, value: Any, where: str) -> Any:
     """A choice of a whole part as plain JSON."""
     try:
-        found = _ITEMS[axis].validate_python(value, strict=axis not in ("schedule", "augmentation"))
+        found = _ITEMS[axis].validate_python(value, strict=axis not in ("schedule", "averaging", "augmentation"))
     except ValidationError as error:
         raise refused(error, where) from None
     return found.model_dump(mode="json") if hasattr(found, "model_dump") else found

@@ -24,6 +24,7 @@ from tasks.spec.places import (
     Place,
     Settings,
     check_settings,
+    entry_of,
     place_of,
     refused,
     takes_integers,
@@ -107,11 +108,11 @@ def _owned_by_others(name: str) -> str | None:
 
 def _names(recipes: Sequence[tuple[str, Settings]]) -> set[str]:
     """What may be searched in the recipes, by its shortest name."""
-    names = {"batch_size", "epochs", "schedule", *Regularisation.model_fields}
+    names = {"batch_size", "epochs", "schedule", "averaging", *Regularisation.model_fields}
     names |= {f"clipping.{field}" for field in Clipping.model_fields}
     for _, settings in recipes:
         for part in TABLES:
-            ((_, parameters),) = settings[part].items()
+            ((_, parameters),) = entry_of(part, settings).items()
             names |= parameters.keys()
             if "hidden" in parameters:
                 names |= set(HIDDEN)
@@ -268,10 +269,10 @@ def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequenc
 
 
 def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
-    """The searched schedule or augmentation, where what `name` means comes and goes with it: the choices that bring
-    it."""
+    """The searched schedule, averaging or augmentation, where what `name` means comes and goes with it: the choices
+    that bring it."""
     found: dict[str, tuple[Any, ...]] = {}
-    for axis in ("schedule", "augmentation"):
+    for axis in ("schedule", "averaging", "augmentation"):
         if axis in searched and name not in WHOLE:
             choices = [_plain_choice(axis, each) for each in searched[axis].choices or []]
             having = _unique(each for each in choices if place_of(name, {**settings, axis: each}))
@@ -344,7 +345,7 @@ def _conditions(
                 each for each in choices if isinstance(each, dict) and (next(iter(each)) in wanted or each in whole)
             ]
             when[parent] = tuple(named) or wanted
-        elif next(iter(settings[parent])) not in wanted:
+        elif next(iter(entry_of(parent, settings))) not in wanted:
             return None
     return when
 
@@ -366,7 +367,7 @@ def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer
     if over.choices is not None:
         return Choices(tuple(_plain_choice(name, value) for value in over.choices))
     assert over.low is not None and over.high is not None
-    if name in ("schedule", "imbalance", "augmentation"):
+    if name in ("schedule", "averaging", "imbalance", "augmentation"):
         got = f"{written(over.low)} to {written(over.high)}"
         accepted = f"a list of choices, each written as under train.{name}"
         raise BadInput("is chosen by name: it has no range", where=_where(name), got=got, accepted=accepted)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tasks.training.stacked_layers import Tensor
 
 
 def columns(array: Tensor, axis: int, start: int, stop: int) -> Tensor:
     """The recipes `start:stop` of a stacked array whose `R` is at `axis`."""
     return array[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def chosen(array: Tensor, axis: int, recipes: Sequence[int]) -> Tensor:
+    """The recipes at these places of a stacked array whose `R` is at `axis`."""
+    import tensorflow as tf
+
+    return tf.gather(array, recipes, axis=axis)
 
 
 def spread(values: Tensor, like: Tensor, axis: int) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.training.fit_averages import FitAverages
 from tasks.training.fit_signals import FitSignals
 from tasks.training.signals import Signal, recorded_at
 from tasks.training.trial import (
@@ -86,10 +87,13 @@ def keras_optimizer(trial: Trial, rates: np.ndarray) -> Any:
         "clipnorm": trial.clip.norm,
         "global_clipnorm": trial.clip.global_norm,
     }
+    decay = trial.averaging.decay
+    averaging = {} if decay is None else {"use_ema": True, "ema_momentum": decay}
     return getattr(keras.optimizers, trial.optimizer.keras_class)(
         learning_rate=float(rates[0]),
         weight_decay=trial.weight_decay or None,
         **trial.optimizer.keras_arguments,
+        **averaging,
         **{name: value for name, value in clipping.items() if value},
     )
 
@@ -136,6 +140,7 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals:
         weights = dict(enumerate(arrays.class_weights.tolist()))
     outcome = Outcome(trial)
     watch = Watch(outcome)
+    averages = FitAverages(model, trial, steps_per_epoch, rows.batches)
     looks = FitSignals(model, trial, arrays) if signals else None
     if looks:
         outcome.signals += _rows_of(looks.at_start(), 0, 0)
@@ -145,12 +150,14 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals:
         span_rates = rates[first:step] * watch.factor
         epoch = -(-step // steps_per_epoch)
         looked = looks if recorded_at(step, interval, total) else None
-        train_loss, before = _train(model, rows, range(first, step), span_rates, weights, looked)
-        values = {"train_loss": train_loss, **_validate(model, arrays), "learning_rate": float(span_rates[-1])}
+        train_loss, before = _train(model, rows, range(first, step), span_rates, weights, looked, averages)
+        with averages.evaluated(step):
+            values = {"train_loss": train_loss, **_validate(model, arrays), "learning_rate": float(span_rates[-1])}
+            evaluated = model.get_weights()
         if looked:
             outcome.signals += _rows_of(looked.at_evaluation(before, values["val_loss"]), epoch, step)
         if watch.after_evaluation(epoch, step, values):
-            outcome.weights = model.get_weights()
+            outcome.weights = evaluated
         progress(step)
     if outcome.status == "ok":
         model.set_weights(outcome.weights)
@@ -195,18 +202,23 @@ def _train(
     rates: np.ndarray,
     class_weights: dict[int, float] | None,
     looks: FitSignals | None,
+    averages: FitAverages,
 ) -> tuple[float, list[np.ndarray]]:
     """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows, and,
     where `looks` is given, the trainable weights before the last step."""
     import keras
 
     before: list[np.ndarray] = []
+    trained: list[np.ndarray] = []
 
     class Rates(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self.model.optimizer.learning_rate.assign(rates[done + batch])
             if looks and done + batch == len(steps) - 1:
                 before.extend(looks.weights())
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            trained[:] = self.model.get_weights()  # `fit` ends with the average in their place
 
     loss, seen, done = 0.0, 0, 0
     while done < len(steps):
@@ -225,4 +237,7 @@ def _train(
         loss += float(history.history["loss"][0]) * len(inputs)
         seen += len(inputs)
         done += stop - start
+        if model.optimizer.use_ema:
+            model.set_weights(trained)
+        averages.after_steps(steps[0] + done)
     return loss / seen, before

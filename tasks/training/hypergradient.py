@@ -81,10 +81,12 @@ def hypergradients(
         the trial diverged. Of sums over seeds, or folds, the derivatives are sums.
 
     Raises:
-        ValueError: a trial takes no gradients.
+        ValueError: a trial takes no gradients, or evaluates other weights than those that steps leave.
     """
     if searching := [trial.trial_id for trial in trials if trial.optimizer.searches]:
         raise ValueError(f"no hypergradients of trials that take no gradients: {', '.join(searching)}")
+    if apart := [each.trial_id for each in trials if each.averaging.averages or each.optimizer.evaluated is not None]:
+        raise ValueError(f"no hypergradients of trials that evaluate an average: {', '.join(apart)}")
     columns = _followed(trials, names)
     first = next(iter(by_fold(arrays, trials).values()))
     model = trials[0].architecture.build(first.train.shape, first.outputs)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.training.optimizer import Slots, Summed, Update, rounded
+from tasks.training.optimizer import Evaluated, Orthogonal, Slots, Summed, Update, rounded
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
 
@@ -27,6 +27,9 @@ class Rule:
     names: tuple[str, ...]
     searches: bool
     summed: Summed | None
+    decays: bool
+    evaluated: Evaluated | None
+    orthogonal: Orthogonal | None
     start: int
     stop: int
 
@@ -39,8 +42,22 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
         members = [trial.optimizer for trial in group]
         stop = start + len(members)
         first = members[0]
-        names = (*first.inputs, *(["learning_rate"] if first.summed else []))
-        rules.append(Rule(first.update, first.slots, names, first.searches, first.summed, start, stop))
+        beside = {"learning_rate": first.summed is not None, "weight_decay": first.decays}
+        names = (*first.inputs, *(name for name, wanted in beside.items() if wanted))
+        rules.append(
+            Rule(
+                update=first.update,
+                slots=first.slots,
+                names=names,
+                searches=first.searches,
+                summed=first.summed,
+                decays=first.decays,
+                evaluated=first.evaluated,
+                orthogonal=first.orthogonal,
+                start=start,
+                stop=stop,
+            )
+        )
         start = stop
     return tuple(rules)
 
@@ -78,10 +95,17 @@ def hyperparameters(
     for number, rule in enumerate(rules):
         followers = columns[rule.start : rule.stop]
         decay = per_trial(followers, lambda trial: rounded(trial.weight_decay))
-        if decay.any():
+        if decay.any() and not rule.decays:
             inputs[f"{number}.weight_decay"] = decay
         bound = [
-            [{**trial.optimizer.inputs, "learning_rate": trial.learning_rate} for trial in column]
+            [
+                {
+                    **trial.optimizer.inputs,
+                    "learning_rate": trial.learning_rate,
+                    "weight_decay": trial.weight_decay,
+                }
+                for trial in column
+            ]
             for column in followers
         ]
         for name in rule.names:

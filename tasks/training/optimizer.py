@@ -18,6 +18,12 @@ dtype; `learning_rate` and every entry of `p` broadcast against the weight."""
 Slots = Callable[..., tuple[Array, ...]]
 """`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
 
+Orthogonal = Callable[[Array, tuple[Array, ...], Mapping[str, Array]], Array]
+"""`(gradient, slots, p) -> numbers` of the weight's shape."""
+
+Evaluated = Callable[[tuple[Array, ...]], Array]
+"""`slots -> weights`."""
+
 Summed = Callable[[Array, tuple[Array, ...]], Array]
 """`(gradient, slots) -> numbers` of the weight's shape."""
 
@@ -38,6 +44,11 @@ class Optimizer:
             lower there, else zero.
         summed: What the update needs the sum of, over all weights of a trial: it sees that sum as `p["total"]`, and the
             trial's learning rate before any schedule as `p["learning_rate"]`.
+        decays: True where the update itself takes the decoupled weight decay, as `p["weight_decay"]`; else it acts
+            before the update.
+        orthogonal: What the update needs made orthogonal, where a weight is the kernel of a hidden layer: it sees that
+            as `p["orthogonal"]`, scaled (`matrices`), and where it is, as `p["hidden"]`, bool.
+        evaluated: The weights that are evaluated and kept, where those are not the ones that gradients are taken at.
     """
 
     update: Update
@@ -49,6 +60,9 @@ class Optimizer:
     weight_decay: float = 0.0
     searches: bool = False
     summed: Summed | None = None
+    decays: bool = False
+    evaluated: Evaluated | None = None
+    orthogonal: Orthogonal | None = None
 
 
 def rounded(value: float) -> float:

@@ -19,7 +19,9 @@ from collections.abc import Callable
 
 from tasks.ranges import Fraction, NonNegative, Positive
 from tasks.training.later_optimizers import adabelief, adan, ademamix, adopt, nadamw, radam, signum
+from tasks.training.muon import muon
 from tasks.training.optimizer import Optimizer, no_slots, one_slot, rounded, three_slots, two_slots
+from tasks.training.schedule_free import schedule_free_adamw, schedule_free_sgd
 
 
 def _sgd(xp, w, g, slots, lr, t, p):
@@ -388,6 +390,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adabelief": adabelief,
     "radam": radam,
     "signum": signum,
+    "schedule_free_sgd": schedule_free_sgd,
+    "schedule_free_adamw": schedule_free_adamw,
+    "muon": muon,
     "random_search": random_search,
     "sgd_hd": sgd_hd,
     "adam_hd": adam_hd,
@@ -419,6 +424,9 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
     "adabelief": (1e-5, 0.1),
     "radam": (1e-5, 0.1),
     "signum": (1e-6, 0.01),
+    "schedule_free_sgd": (1e-3, 10.0),
+    "schedule_free_adamw": (1e-5, 0.1),
+    "muon": (1e-5, 0.1),
     "random_search": (1e-4, 1.0),
     "sgd_hd": (1e-4, 1.0),
     "adam_hd": (1e-5, 0.1),
@@ -430,5 +438,6 @@ is kept where a step is as large as the gradient. Where each weight's step is ab
 its kin), 1 would throw weights of the order of 0.1 about: one decade lower. Lion's step is the learning rate exactly,
 and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade, as for Signum, the other
 sign. FTRL's step is Adagrad's. Adadelta's is 1 in its
-paper, so its range goes past that. Every default lies within.
+paper, so its range goes past that, as that of Schedule-Free SGD, whose paper takes 10 to 50 times SGD's. Every default
+lies within.
 """

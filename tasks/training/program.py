@@ -18,6 +18,7 @@ from tasks.training.clipping import clipped
 from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
 from tasks.training.loss import Loss
+from tasks.training.matrices import Matrices, hidden_kernels
 from tasks.training.networks import Networks, Shapes, trainable_shapes
 from tasks.training.optimizer import Summed
 from tasks.training.packing import Packing
@@ -56,6 +57,7 @@ class Structure:
         replicas, recipes: The stack's rectangle.
         folds: How many replicas that follow each other are of one seed, and so share random numbers.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
+        averages: Whether steps make an average of some trial's weights.
         narrow_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its
             own network, for which its directions are drawn. Else empty: widths are inputs.
     """
@@ -70,13 +72,15 @@ class Structure:
     batch_size: int
     xla: bool
     dtype: str
+    averages: bool = False
     narrow_shapes: tuple[Shapes, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
     """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
-    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates."""
+    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates; and where steps
+    make averages, what of them is kept, `[S, R]`."""
 
     x: Tensor
     y: Tensor
@@ -85,6 +89,7 @@ class Step:
     number: Tensor
     inputs: Inputs
     namespace: Any
+    retained: Tensor | None = None
 
 
 class Engine(Protocol):
@@ -106,7 +111,7 @@ class Program:
     def __init__(self, model: keras.Model, structure: Structure) -> None:
         import tensorflow as tf
 
-        self.rules, self.batch_size = structure.rules, structure.batch_size
+        self.rules, self.batch_size, self.averages = structure.rules, structure.batch_size, structure.averages
         self.shape, self.folds = (structure.replicas, structure.recipes), structure.folds
         self.dtype = tf.as_dtype(structure.dtype)
         self.layers: list[StackedLayer] = layout(model)
@@ -116,6 +121,7 @@ class Program:
         axes = [self.axis(index) for index in self.trainable]
         self.packing = Packing(trainable_shapes(model), axes)
         narrow = [Packing(shapes, axes) for shapes in structure.narrow_shapes]
+        self.matrices = Matrices(self.packing, hidden_kernels(self.layers))
         self.directions = Directions(self.packing, narrow, self.dtype)
         self.block_axes = [self.packing.axis(block) for block in self.packing.blocks]
         self.in_parts = [
@@ -131,12 +137,12 @@ class Program:
         self.outputs = tf.function(self.output_rows, **self.options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
-        """For each rule, for each block of its recipes' weights, the rule's state."""
+        """For each rule, for each block of its recipes' weights, the rule's state; the average, if any, comes last."""
         import tensorflow as tf
 
         return [
             [
-                rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis))
+                (*rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis)), *([block] * self.averages))
                 for block, axis in zip(blocks, self.block_axes, strict=True)
             ]
             for number, (rule, blocks) in enumerate(zip(self.rules, self.divided(weights), strict=True))
@@ -163,7 +169,8 @@ class Program:
         Args:
             weights, slots: As they stand.
             inputs: The hyperparameters (see `hyperparameters`), `seeds`, int32 `[S]`, and where hidden layers are
-                padded `widths`, int32 `[R, hidden layers]`.
+                padded `widths`, int32 `[R, hidden layers]`; where steps make averages `retained`, what of them each
+                step keeps, `[chunk steps, S, R]`.
             x: `[S, chunk rows, ...]`, padded to a fixed size.
             y: `[S, chunk rows]`.
             rates: Learning rates `[chunk steps, S, R]`, padded likewise.
@@ -212,6 +219,18 @@ class Program:
         outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         return outputs
 
+    def evaluated(self, weights: list, slots: Slots) -> list:
+        """The weights that trials are evaluated with: an average, or what their optimizer says."""
+        if not self.averages and all(rule.evaluated is None for rule in self.rules):
+            return weights
+        chosen: Blocks = []
+        for rule, blocks, of_blocks in zip(self.rules, self.divided(weights), slots, strict=True):
+            if self.averages:
+                chosen.append([block_slots[-1] for block_slots in of_blocks])
+            else:
+                chosen.append([rule.evaluated(each) for each in of_blocks] if rule.evaluated else blocks)
+        return self.whole(chosen, [weights[index] for index in self.state])
+
     # -- one step, and how weights lie in it --
 
     def numbered(
@@ -225,7 +244,9 @@ class Program:
         batch_y = batch(y, start, self.batch_size)
         present = tf.minimum(rows - start, self.batch_size)
         mask = tf.cast(tf.range(self.batch_size) < present, self.dtype)
-        return Step(batch_x, batch_y, mask, rate, first + i, inputs, namespace), tf.cast(present, self.dtype)
+        retained = inputs["retained"][i] if self.averages else None
+        step = Step(batch_x, batch_y, mask, rate, first + i, inputs, namespace, retained)
+        return step, tf.cast(present, self.dtype)
 
     def divided(self, weights: list) -> Blocks:
         """The trainable weights packed for updates, and divided by rule."""
@@ -258,7 +279,10 @@ class Program:
                     gradient[number] if isinstance(gradient, tuple) else columns(gradient, axis, rule.start, rule.stop)
                     for gradient, axis in zip(gradients, self.block_axes, strict=True)
                 ]
-            moved = self._moved(number, blocks[number], directions, slots[number], step)
+            own = [block[:-1] for block in slots[number]] if self.averages else slots[number]
+            moved = self._moved(number, blocks[number], directions, own, step)
+            if self.averages:
+                moved = self._averaged(rule, moved, [block[-1] for block in slots[number]], step)
             new_blocks.append([block for block, _ in moved])
             new_slots.append([block_slots for _, block_slots in moved])
         return new_blocks, [state[index] for index in self.state], new_slots, loss
@@ -302,16 +326,34 @@ class Program:
         count = tf.cast(step.number + 1, self.dtype)
         rate = step.rate[:, rule.start : rule.stop]
         total = None if rule.summed is None else self._total(rule.summed, directions, slots)
+        of_blocks = [
+            self._rule_inputs(inputs, number, block, axis) for block, axis in zip(blocks, self.block_axes, strict=True)
+        ]
+        if rule.orthogonal is not None:
+            wanted = map(rule.orthogonal, directions, slots, of_blocks)
+            made = self.matrices.orthogonalised(list(wanted), inputs["sides"][rule.start : rule.stop])
+            for block_inputs, orthogonal, hidden in zip(of_blocks, made, self.matrices.masks(), strict=True):
+                block_inputs |= {"orthogonal": orthogonal, "hidden": tf.constant(hidden)}
         moved = []
-        for block, axis, direction, block_slots in zip(blocks, self.block_axes, directions, slots, strict=True):
+        for block, axis, direction, block_slots, block_inputs in zip(
+            blocks, self.block_axes, directions, slots, of_blocks, strict=True
+        ):
             block_rate = spread(rate, block, axis)
-            block_inputs = self._rule_inputs(inputs, number, block, axis)
             if total is not None:
                 block_inputs["total"] = spread(total, block, axis)
-            if f"{number}.weight_decay" in inputs:
+            if f"{number}.weight_decay" in inputs and not rule.decays:
                 block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * block_rate
             moved.append(rule.update(step.namespace, block, direction, block_slots, block_rate, count, block_inputs))
         return moved
+
+    def _averaged(self, rule: Rule, moved: list, averages: list[Tensor], step: Step) -> list:
+        """What `_moved` gives, with each block's average after its state."""
+        assert step.retained is not None
+        retained, result = step.retained[:, rule.start : rule.stop], []
+        for (block, slots), axis, average in zip(moved, self.block_axes, averages, strict=True):
+            kept, new = spread(retained, block, axis), block if rule.evaluated is None else rule.evaluated(slots)
+            result.append((block, (*slots, kept * average + (1 - kept) * new)))
+        return result
 
     def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> dict[str, Tensor]:
         return {name: spread(inputs[f"{number}.{name}"], block, axis) for name in self.rules[number].names}
@@ -408,6 +450,9 @@ def program_for(
     rules = rules_of(rectangle.recipes)
     values = hyperparameters(rectangle, rules, class_weights)
     widths = [trial.architecture.hidden for trial in rectangle.recipes]
+    if any(rule.orthogonal for rule in rules):
+        places, shapes = hidden_kernels(layout(networks.model)), networks.trainable_shapes
+        values["sides"] = np.array([[max(shapes[each][place]) for place in places] for each in widths], float)
     padded = any(each != networks.widths for each in widths)
     searching = padded and any(rule.searches for rule in rules)
     replicas, recipes = rectangle.shape
@@ -422,6 +467,7 @@ def program_for(
         batch_size=rectangle.recipes[0].batch_size,
         xla=xla,
         dtype=dtype,
+        averages=any(trial.averaging.in_steps for trial in rectangle.recipes),
         narrow_shapes=tuple(networks.trainable_shapes[each] for each in widths) if searching else (),
     )
     inputs = {name: tf.constant(value, tf.as_dtype(dtype)) for name, value in values.items()}

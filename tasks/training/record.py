@@ -28,6 +28,11 @@ class Record:
         self._steps_per_epoch = steps_per_epoch
         self._watches = {trial.trial_id: Watch(Outcome(trial)) for trial in trials}
         self._rates = {trial.trial_id: learning_rates(trial, steps_per_epoch) for trial in trials}
+        self._retained = {
+            trial.trial_id: trial.averaging.retained(trial.epochs, steps_per_epoch)
+            for trial in trials
+            if trial.averaging.in_steps
+        }
         self._since = time.monotonic()
 
     @property
@@ -42,6 +47,15 @@ class Record:
         rates = per_trial(rectangle.columns, lambda trial: self._rates[trial.trial_id][start:stop])
         factors = per_trial(rectangle.columns, lambda trial: self._watches[trial.trial_id].factor)
         return np.moveaxis(rates * factors[:, :, None], 2, 0)
+
+    def retained(self, rectangle: Rectangle, start: int, stop: int) -> np.ndarray:
+        """Of the averages of weights, what is kept at each of the steps `start:stop`: `[steps, S, R]`."""
+        nothing = np.zeros(stop - start)
+        kept = per_trial(
+            rectangle.columns,
+            lambda trial: self._retained[trial.trial_id][start:stop] if trial.averaging.in_steps else nothing,
+        )
+        return np.moveaxis(kept, 2, 0)
 
     def after_evaluation(self, rectangle: Rectangle, step: int, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Lets each trial's watch decide.

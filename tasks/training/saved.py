@@ -24,16 +24,20 @@ def write_arrays(
     kept: Sequence[Tensor],
     slots: Slots,
     outcomes: Sequence[Outcome],
+    ends: Sequence[Sequence[Tensor]],
 ) -> None:
     """Writes the file; it is there when all of it is.
 
     Args:
         state: Plain values.
+        ends: Weights at the ends of the latest epochs, as `EpochEnds` holds them.
     """
     plain = {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}
     arrays = {"state": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
     for name, listed in (("weights", weights), ("kept", kept)):
         arrays |= {f"{name}/{index}": weight.numpy() for index, weight in enumerate(listed)}
+    for number, end in enumerate(ends):
+        arrays |= {f"ends/{number}/{index}": weight.numpy() for index, weight in enumerate(end)}
     for number, blocks in enumerate(slots):
         for place, block in enumerate(blocks):
             arrays |= {f"slots/{number}/{place}/{index}": slot.numpy() for index, slot in enumerate(block)}
@@ -55,11 +59,15 @@ class SavedArrays:
         return {name.removeprefix(prefix): array for name, array in self.by_name.items() if name.startswith(prefix)}
 
     def listed(self, name: str) -> list[Tensor]:
-        """`weights` or `kept`."""
+        """`weights`, `kept` or one of `ends`."""
         import tensorflow as tf
 
         found = self.under(f"{name}/")
         return [tf.constant(found[str(index)]) for index in range(len(found))]
+
+    def ends(self) -> list[list[Tensor]]:
+        numbers = {name.split("/")[0] for name in self.under("ends/")}
+        return [self.listed(f"ends/{number}") for number in range(len(numbers))]
 
     def slots(self, counts: Sequence[Sequence[int]]) -> Slots:
         """Args:

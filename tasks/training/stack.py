@@ -43,7 +43,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.training.axes import spread
+from tasks.training.averages import Averages, EpochEnds
+from tasks.training.axes import chosen, spread
 from tasks.training.chunks import Chunks
 from tasks.training.networks import initial
 from tasks.training.program import Compiled, Engine, Slots, program_for
@@ -186,6 +187,7 @@ class Stack:
         self.engine: Engine = follow(self.rectangle, self._compiled, weights) if follow else self._compiled.program
         feeds = [arrays.train for arrays in self._data.by_replica]
         self._chunks = Chunks(feeds, self.rectangle.seeds, first.batch_size, self.interval, np.dtype(dtype))
+        self._averages = Averages(self._chunks, self.rectangle, first.batch_size, self.steps_per_epoch)
         self._slices = self._memory()
         self._record = Record(self.trials, self.steps_per_epoch)
         self._initial = list(weights)
@@ -280,7 +282,8 @@ class Stack:
             "columns": [[trial.trial_id for trial in column] for column in self.rectangle.columns],
             **self._record.state(),
         }
-        write_arrays(path, state, self.state.weights, self.state.kept, self.state.slots, self._record.outcomes)
+        trained, ends = self.state, self._averages.ends.held
+        write_arrays(path, state, trained.weights, trained.kept, trained.slots, self._record.outcomes, ends)
 
     def load(self, path: Path) -> None:
         """Takes up where a stack of the same trials was saved.
@@ -295,13 +298,15 @@ class Stack:
         places = {column[0].trial_id: place for place, column in enumerate(self.rectangle.columns)}
         there = [places[ids[0]] for ids in state["columns"]]
         axis = self._compiled.program.axis
-        self._initial = [_chosen(each, axis(index), there) for index, each in enumerate(self._initial)]
+        self._initial = [chosen(each, axis(index), there) for index, each in enumerate(self._initial)]
         columns = tuple(tuple(by_id[each] for each in column) for column in state["columns"])
         self.rectangle = Rectangle(self.rectangle.replicas, columns)
         self._compiled = self._compile()
         self.engine = self._compiled.program
         weights, kept = arrays.listed("weights"), arrays.listed("kept")
         self.state = State(state["step"], weights, arrays.slots(state["slots"]), kept)
+        self._averages.ends = EpochEnds.of(self.rectangle)
+        self._averages.ends.held = arrays.ends()
         self._record.resume(state)
         arrays.fill(self._record.outcomes)
 
@@ -321,11 +326,12 @@ class Stack:
             done = len(rates) - (stop - self.step)
             lost, seen = self._train(until, rates[done:])
             losses, rows = losses + lost, rows + seen
-        values = {"train_loss": losses / rows, **self._validate(), "learning_rate": rates[-1]}
+        evaluated = self._averages.evaluated(self._compiled, self.rectangle, stop, self.state.weights, self.state.slots)
+        values = {"train_loss": losses / rows, **self._validate(evaluated), "learning_rate": rates[-1]}
         if looks:
             self._look(stop, before, values["val_loss"])
         keep = self._record.after_evaluation(self.rectangle, stop, values)
-        self.state.kept = self._keep(keep)
+        self.state.kept = self._keep(keep, evaluated)
 
     def _look(self, step: int, before: list[Tensor], val_loss: np.ndarray) -> None:
         """Keeps the signals after a step, from the weights before it and each trial's validation loss, `[S, R]`."""
@@ -348,14 +354,17 @@ class Stack:
         while state.step < stop:
             chunk = self._chunks.fill(state.step, stop)
             taken = rates[state.step - first : state.step - first + chunk.steps]
-            padded = np.concatenate([taken, np.zeros([self._chunks.steps - chunk.steps, *taken.shape[1:]])])
+            inputs = self._compiled.inputs
+            if self._compiled.program.averages:
+                retained = self._record.retained(self.rectangle, state.step, state.step + chunk.steps)
+                inputs = {**inputs, "retained": tf.constant(self._padded(retained), dtype)}
             state.weights, state.slots, losses = self.engine.chunk(
                 state.weights,
                 state.slots,
-                self._compiled.inputs,
+                inputs,
                 chunk.x,
                 chunk.y,
-                tf.constant(padded, dtype),
+                tf.constant(self._padded(taken), dtype),
                 tf.constant(chunk.steps),
                 tf.constant(state.step),
                 tf.constant(chunk.rows),
@@ -363,12 +372,18 @@ class Stack:
             total += losses.numpy()
             rows += chunk.rows
             state.step += chunk.steps
+            self._averages.after_chunk(self._compiled.program, state.step, state.weights)
         return total, rows
 
-    def _validate(self) -> dict[str, np.ndarray]:
-        """Validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
+    def _padded(self, of_steps: np.ndarray) -> np.ndarray:
+        """Numbers `[steps, S, R]` with zeros up to the steps of a chunk."""
+        missing = self._chunks.steps - len(of_steps)
+        return np.concatenate([of_steps, np.zeros([missing, *of_steps.shape[1:]])])
+
+    def _validate(self, weights: list[Tensor]) -> dict[str, np.ndarray]:
+        """Under these weights, validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
         views = [(view.val_inputs, view.val_targets) for view in self._data.views]
-        sums = self._slices.validate(self.engine, self.state.weights, self._compiled.inputs, views)
+        sums = self._slices.validate(self.engine, weights, self._compiled.inputs, views)
         rows = len(self._data.any.val_targets)
         mean = sums.losses / rows
         if self._data.any.classes is None:
@@ -376,18 +391,18 @@ class Stack:
             return {"val_loss": mean + sums.penalties, "val_rmse": np.sqrt(mean) * scales[:, None]}
         return {"val_loss": mean + sums.penalties, "val_accuracy": sums.hits / rows}
 
-    def _keep(self, keep: np.ndarray) -> list[Tensor]:
-        """The kept weights, with those just evaluated where `keep` `[S, R]`."""
+    def _keep(self, keep: np.ndarray, evaluated: list[Tensor]) -> list[Tensor]:
+        """The kept weights, with those evaluated where `keep` `[S, R]`."""
         import tensorflow as tf
 
         if keep.all():
-            return list(self.state.weights)
+            return list(evaluated)
         if not keep.any():
             return self.state.kept
-        chosen, axis = tf.constant(keep), self._compiled.program.axis
+        whose, axis = tf.constant(keep), self._compiled.program.axis
         return [
-            tf.where(spread(chosen, new, axis(index)), new, old)
-            for index, (new, old) in enumerate(zip(self.state.weights, self.state.kept, strict=True))
+            tf.where(spread(whose, new, axis(index)), new, old)
+            for index, (new, old) in enumerate(zip(evaluated, self.state.kept, strict=True))
         ]
 
     def _few(self, running: Sequence[int]) -> bool:
@@ -400,7 +415,7 @@ class Stack:
         self._record.charge(self.rectangle)
         program, state = self._compiled.program, self.state
         weights, kept, self._initial = (
-            [_chosen(each, program.axis(index), running) for index, each in enumerate(arrays)]
+            [chosen(each, program.axis(index), running) for index, each in enumerate(arrays)]
             for arrays in (state.weights, state.kept, self._initial)
         )
         slots: Slots = []
@@ -409,13 +424,16 @@ class Stack:
             if left:
                 slots.append(
                     [
-                        tuple(_chosen(slot, axis, left) for slot in block)
+                        tuple(chosen(slot, axis, left) for slot in block)
                         for block, axis in zip(blocks, program.block_axes, strict=True)
                     ]
                 )
-        self.state = State(state.step, weights, slots, kept)
         self.rectangle = self.rectangle.of_recipes(running)
+        self._averages.ends = self._averages.ends.of_recipes(program, self.rectangle, running)
         self._compiled = self._compile()
+        if program.averages and not self._compiled.program.averages:  # nobody who is left has one
+            slots = [[block[:-1] for block in blocks] for blocks in slots]
+        self.state = State(state.step, weights, slots, kept)
         self.engine = self._compiled.program
 
     def _hand_out(self, columns: Sequence[int]) -> None:
@@ -431,12 +449,6 @@ class Stack:
             if r in columns and outcome.status != "diverged":
                 outcome.weights = self.networks.of_trial(weights, s, r, trial)
                 outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
-
-
-def _chosen(array: Tensor, axis: int, recipes: Sequence[int]) -> Tensor:
-    import tensorflow as tf
-
-    return tf.gather(array, recipes, axis=axis)
 
 
 def _check_alike(folds: Sequence[Arrays]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tasks.training.averaging import Averaging
 from tasks.training.feed import Feed
 from tasks.training.models import Architecture, Penalties
 from tasks.training.optimizer import Optimizer
@@ -81,6 +82,7 @@ class Trial:
             step is followed by one anyway.
         target: None: the trial goes on however good it is.
         class_weights: Whether each training row's loss is multiplied by its class's weight (`Arrays.class_weights`).
+        averaging: What is evaluated and kept in the place of the weights that the steps move.
     """
 
     trial_id: str
@@ -101,6 +103,7 @@ class Trial:
     target: Target | None = None
     class_weights: bool = False
     fold: int | None = None
+    averaging: Averaging = Averaging()
 
 
 class InputRows(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,8 +38,14 @@ class Finding:
     severity: Severity | None = None
     strengths: Sequence[dict[str, Any]] = ()
 
-    def result(self, check: str, origin: Origin, severity: Severity) -> dict[str, Any]:
-        """One entry of validation.json's `results`."""
+    def result(
+        self, check: str, origin: Origin, severity: Severity, parameters: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """One entry of validation.json's `results`.
+
+        Args:
+            parameters: Of an inferred expectation, what it learned: with them it can be held against other rows.
+        """
         return {
             "check": check,
             "column": self.column,
@@ -52,4 +58,5 @@ class Finding:
             "unexpected": self.unexpected,
             "message": self.message,
             "remedy": None if self.success else self.remedy,
+            "parameters": None if parameters is None else dict(parameters),
         }

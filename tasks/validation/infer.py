@@ -40,7 +40,7 @@ def infer(
         wanted = [item for item in suite if (item.expectation.name, item.column) not in left_out]
         outcomes = run(frame, [item.expectation for item in wanted])
         results += [
-            item.finding(outcome).result(item.expectation.name, "inferred", item.severity)
+            item.finding(outcome).result(item.expectation.name, "inferred", item.severity, item.expectation.parameters)
             for item, outcome in zip(wanted, outcomes, strict=True)
         ]
     return results

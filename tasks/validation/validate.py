@@ -91,7 +91,7 @@ def outcome_table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def _refuse_counts(checks: Sequence[CheckEntry]) -> None:
     """Refuses expectations about the number of rows, or what grows with it: a sample can't answer them."""
     for index, entry in enumerate(checks):
-        if entry.name in _COUNTS:
+        if entry.name in COUNTS:
             raise BadInput(
                 "can't be told from a sample, and these data are streamed: their inputs are checked on one",
                 where=f"data.checks[{index}]",
@@ -100,7 +100,7 @@ def _refuse_counts(checks: Sequence[CheckEntry]) -> None:
             )
 
 
-_COUNTS = {
+COUNTS = {
     "expect_table_row_count_to_equal",
     "expect_table_row_count_to_be_between",
     "expect_column_sum_to_be_between",

@@ -82,7 +82,8 @@ def _texts(column: pd.Series) -> pd.Series:
     return plain.astype("str").where(column.notna())
 
 
-def _is_about_texts(expectation: Expectation) -> bool:
+def is_about_texts(expectation: Expectation) -> bool:
+    """Whether it is to see values as they are written, not as they are meant."""
     values = expectation.parameters.get("value_set")
     words = isinstance(values, (list, tuple)) and any(isinstance(value, str) for value in values)
     return words or any(part in expectation.name for part in _ABOUT_TEXTS)
@@ -102,7 +103,7 @@ def findings(dataset: Dataset, expectations: Mapping[str, Expectation]) -> list[
         return []
     meant = raw_table(dataset)
     _raise([error for where, item in expectations.items() if (error := _wrong(item, where, meant))])
-    textual = {where for where, item in expectations.items() if _is_about_texts(item)}
+    textual = {where for where, item in expectations.items() if is_about_texts(item)}
     texts = written_table(dataset, meant) if textual else meant
     outcomes: dict[str, Outcome] = {}
     for frame, wanted in ((meant, expectations.keys() - textual), (texts, textual)):
@@ -112,7 +113,7 @@ def findings(dataset: Dataset, expectations: Mapping[str, Expectation]) -> list[
     failed = {where: outcome.error for where, outcome in outcomes.items() if outcome.error}
     _raise([_not_computed(item, where, failed[where]) for where, item in expectations.items() if where in failed])
     return [
-        _finding(texts if where in textual else meant, item, outcomes[where]) for where, item in expectations.items()
+        finding_of(texts if where in textual else meant, item, outcomes[where]) for where, item in expectations.items()
     ]
 
 
@@ -129,7 +130,7 @@ def _wrong(expectation: Expectation, where: str, frame: pd.DataFrame) -> BadInpu
             return BadInput(
                 f"{expectation.name}: {key} must be a plain value", where=where, got=f"{key}: {dict(value)!r}"
             )
-    unknown = [name for name in _columns(expectation) if not (isinstance(name, str) and name in frame.columns)]
+    unknown = [name for name in columns_of(expectation) if not (isinstance(name, str) and name in frame.columns)]
     if unknown:
         return BadInput(
             f"{expectation.name}: there is no column {unknown[0]!r}",
@@ -151,7 +152,7 @@ def _wrong(expectation: Expectation, where: str, frame: pd.DataFrame) -> BadInpu
     return None
 
 
-def _columns(expectation: Expectation) -> list[Any]:
+def columns_of(expectation: Expectation) -> list[Any]:
     """The columns that an expectation names and that must be there."""
     if expectation.name in _ABOUT_THE_COLUMNS:
         return []
@@ -163,15 +164,16 @@ def _columns(expectation: Expectation) -> list[Any]:
 
 def _not_computed(expectation: Expectation, where: str, error: str | None) -> BadInput:
     return BadInput(
-        f"{expectation.name} can't be computed on {listing(map(str, _columns(expectation))) or 'the table'}",
+        f"{expectation.name} can't be computed on {listing(map(str, columns_of(expectation))) or 'the table'}",
         where=where,
         got=error,
         remedy="see that the column holds the kind of values that this expectation is about",
     )
 
 
-def _finding(frame: pd.DataFrame, expectation: Expectation, outcome: Outcome) -> Finding:
-    columns = [str(name) for name in _columns(expectation)]
+def finding_of(frame: pd.DataFrame, expectation: Expectation, outcome: Outcome) -> Finding:
+    """An expectation's outcome on a frame, in words that fit any expectation."""
+    columns = [str(name) for name in columns_of(expectation)]
     subject = listing(columns) or "the table"
     expected = _expected(expectation)
     observed = _observed(frame, expectation, outcome)

@@ -13,7 +13,8 @@ import reports.glossary
 from reports import pandoc
 from reports.glossary import knows
 from tasks.lessons.glossary import FUNCTIONS, best_path, glossary
-from tasks.lessons.rules import OPTIMIZER_RULES, SCHEDULE_RULES
+from tasks.lessons.rules import AVERAGING_RULES, OPTIMIZER_RULES, SCHEDULE_RULES
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 
@@ -23,6 +24,7 @@ FILE = Path(reports.glossary.__file__).with_name("glossary.json")
 def test_every_optimizer_and_schedule_has_a_rule() -> None:
     assert list(OPTIMIZER_RULES) == list(OPTIMIZERS)
     assert list(SCHEDULE_RULES) == list(SCHEDULES)
+    assert ["none", *AVERAGING_RULES] == list(AVERAGINGS)
 
 
 def test_the_file_is_current() -> None:
@@ -48,9 +50,13 @@ def test_every_optimizer_comes_down_on_both_functions(name: str) -> None:
 
 
 def test_every_page_has_its_formulas_as_mathml_and_its_drawings() -> None:
-    page = pandoc.to_html(reports.glossary.glossary(OPTIMIZERS, SCHEDULES), {"title": "Glossary", "lang": "en"})
-    assert page.count("<h3") == len(OPTIMIZERS) + len(SCHEDULES)
-    formulas = sum(len(rule.formulas) for rule in (*OPTIMIZER_RULES.values(), *SCHEDULE_RULES.values()))
+    page = pandoc.to_html(
+        reports.glossary.glossary(OPTIMIZERS, SCHEDULES, AVERAGINGS), {"title": "Glossary", "lang": "en"}
+    )
+    assert page.count("<h3") == len(OPTIMIZERS) + len(SCHEDULES) + len(AVERAGING_RULES)
+    formulas = sum(
+        len(rule.formulas) for rule in (*OPTIMIZER_RULES.values(), *SCHEDULE_RULES.values(), *AVERAGING_RULES.values())
+    )
     assert page.count('<math display="block"') == formulas
     shown = re.sub(r"<annotation.*?</annotation>", "", page, flags=re.DOTALL)
     assert not re.search(r"\\(frac|text|sqrt|hat|left)", shown)

@@ -31,6 +31,7 @@ FILES = {
     "validation.json",
     "verdict.json",
     "winner.yaml",
+    "reference.parquet",
     "report.html",
 }
 FOLDERS = {"model", "previews", "checkpoints"}
@@ -51,7 +52,7 @@ ITEMS = {
     ("plan.json", "trials"): "trial_id recipe_id variant_id stage seed fold epochs",
     ("plan.json", "stacks"): "stack_id trainer why trials lanes size parameters steps memory_bytes",
     ("validation.json", "results"): "check column origin severity success expected observed rows unexpected message "
-    "remedy",
+    "remedy parameters",
     (
         "verdict.json",
         "recipes",

@@ -32,6 +32,7 @@ from tasks.search.methods import METHODS
 from tasks.spec.load import load_spec
 from tasks.spec.models import Data, as_written
 from tasks.spec.reference import every_key
+from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -185,6 +186,7 @@ LISTED: dict[str, Iterable[str]] = {
     "models": MODELS,
     "optimizers": [*OPTIMIZERS, *MISSING],
     "schedules": SCHEDULES,
+    "averagings": AVERAGINGS,
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,

@@ -12,6 +12,7 @@ from prefect.events.schemas.automations import EventTrigger
 from prefect.schedules import Schedule
 
 from flows.automations import CRASH_DEAD_RUNS
+from flows.monitor import MonitorRequest, monitor
 from flows.request import RunRequest, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT
 from tests.flows.servers import PROJECT
@@ -27,8 +28,8 @@ def load(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", FILES)
 def test_each_deployment_can_be_run(name: str) -> None:
     deployments = load(name)["deployments"]
-    assert [each["name"] for each in deployments] == ["bake-off", "nightly"]
-    for each in deployments:
+    assert [each["name"] for each in deployments] == ["bake-off", "nightly", "monitor"]
+    for each in deployments[:2]:
         path, _, function = each["entrypoint"].partition(":")
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
         assert getattr(module, function).name == "bakeoff"
@@ -38,6 +39,9 @@ def test_each_deployment_can_be_run(name: str) -> None:
         for schedule in each["schedules"]:
             assert Schedule(**schedule).cron
         assert each["concurrency_limit"] == 1
+    assert deployments[2]["entrypoint"] == "flows/monitor.py:monitor" and monitor.name == "monitor"
+    assert MonitorRequest(**deployments[2]["parameters"]["request"]).data == ""
+    assert [Schedule(**each).cron for each in deployments[2]["schedules"]] == ["0 5 * * *"]
 
 
 def test_all_pools_deploy_the_same() -> None:

@@ -42,6 +42,7 @@ def full(home: Path, old_temporaries: Path) -> Path:
         add_run(home, f"2026010{day}-000000-x", source)
     (home / "champions").mkdir()
     write_json(home / "champions" / "x.json", {"run": "20260101-000000-x"})
+    (home / "monitoring" / "x" / "20200101-000000").mkdir(parents=True)
     for name in ("datasets/titanic", "datasets/adult", "augmented/old", "augmented/new"):
         (home / "cache" / name).mkdir(parents=True)
     os.utime(home / "cache" / "augmented" / "old", (0, 0))

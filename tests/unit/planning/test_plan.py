@@ -139,6 +139,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "schedule": ["constant", "cosine"],
         "regularisation": [{}, {"l2": 0.1}],
         "clipping": [{}, {"norm": 1.0}],
+        "averaging": ["none", "ema"],
         "augmentation": [None, "gaussian_noise"],
         "imbalance": ["none", "resample"],
         "batch_size": [16, 32],
@@ -151,6 +152,27 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
     assert one.recipe_id != other.recipe_id
     assert one.recipe != other.recipe
     assert comparing(**{axis: [values[axis][1]]})[0].recipe_id == other.recipe_id
+
+
+def test_recipes_with_other_averages_share_a_stack_whose_memory_counts_the_copies() -> None:
+    averagings = ["none", {"ema": {"decay": 0.9}}, "swa", {"lawa": {"last": 3}}]
+    plan = plan_of(spec_of(compare={"averaging": averagings}, train={"epochs": 5, "seeds": 2}))
+    plain = plan_of(spec_of(compare={"regularisation": [{}, *({"l2": l2} for l2 in (1, 2, 3))]}, train={"seeds": 2}))
+    assert [recipe.recipe for recipe in plan.recipes] == [
+        "adam · averaging none",
+        "adam · ema (decay 0.9)",
+        "adam · swa",
+        "adam · lawa (last 3)",
+    ]
+    assert [len(stack.trials) for stack in plan.stacks] == [len(stack.trials) for stack in plain.stacks]
+    for stack, other in zip(plan.stacks, plain.stacks, strict=True):
+        # LAWA's: three ends of epochs, and their mean.
+        assert stack.memory_bytes - other.memory_bytes == 4 * 4 * stack.parameters * len(stack.trials)
+
+
+def test_a_recipe_without_an_average_is_identified_as_before_there_were_any() -> None:
+    (recipe,) = plan_of(spec_of(train={"averaging": "none"})).recipes
+    assert "averaging" not in recipe.settings
 
 
 def test_every_combination_is_one_recipe_in_the_order_written() -> None:

@@ -513,6 +513,7 @@ regularisations = st.fixed_dictionaries({}, optional={"l1": st.just(0.1), "dropo
 patience = {"patience": st.integers(1, 9), "restore_best": st.booleans()}
 axes = {
     "schedule": schedules,
+    "averaging": st.sampled_from(["none", "ema", {"swa": {"start": 0.5}}, {"lawa": {"last": 2}}]),
     "regularisation": regularisations,
     "augmentation": st.sampled_from(
         [

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.training.averaging import swa
 from tasks.training.feed import Resident
 from tasks.training.hypergradient import hypergradients, values
 from tasks.training.models import MODELS, Penalties
@@ -93,12 +94,19 @@ def test_finite_differences_agree(xla: bool) -> None:
     assert_differences_agree(cases, arrays_of(), 1e-6, xla=xla)
 
 
-REST = [name for name in OPTIMIZERS if name not in ("sgd", "momentum", "nesterov", "rmsprop", "adam", "random_search")]
+ALREADY = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "random_search")
+REST = [name for name, factory in OPTIMIZERS.items() if name not in ALREADY and factory().evaluated is None]
 
 
 def test_every_other_optimizer_of_the_table_has_them() -> None:
     cases = {name: (smooth(name), ["learning_rate", "l2"]) for name in REST}
     assert_differences_agree(cases, arrays_of(), 1e-5, xla=False)
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": OPTIMIZERS["schedule_free_sgd"]()}, {"averaging": swa()}])
+def test_there_are_none_of_averages(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="evaluate an average"):
+        hypergradients([replace(smooth("sgd"), **changes)], arrays_of(), ["learning_rate"])
 
 
 @pytest.mark.slow

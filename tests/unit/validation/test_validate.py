@@ -33,6 +33,7 @@ KEYS = {
     "unexpected",
     "message",
     "remedy",
+    "parameters",
 }
 BETWEEN = "expect_column_values_to_be_between"
 
@@ -127,6 +128,7 @@ def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
         "unexpected": 1,
         "message": "",
         "remedy": "mend these rows at their source, or change the expectation",
+        "parameters": None,
     }
     assert found["observed"].startswith("min -3, max 79.")
     assert "1 of 599 values (0.2%) are not as expected (between 0 and 100), such as -3" in found["message"]

@@ -1,0 +1,89 @@
+"""The expectations of the run that made the champion, held against a window of new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from tasks.datasets.columns import as_written
+from tasks.monitoring.alarm import RATE
+from tasks.monitoring.batch import Batch
+from tasks.records.monitoring import Noticed
+from tasks.spec.models import Spec
+from tasks.validation.checks import CHECKS
+from tasks.validation.suite import Expectation, Outcome, run
+from tasks.validation.validate import COUNTS
+from tasks.validation.written import columns_of, finding_of, is_about_texts
+
+_OF_TYPE = "expect_column_values_to_be_of_type"
+"""A batch is read as the training data were, so types are not asked again."""
+
+
+def inferred(validation: Mapping[str, Any], columns: Sequence[str]) -> list[Expectation]:
+    """What the run learned of each column, where that held.
+
+    Args:
+        validation: Its validation.json.
+        columns: The inputs.
+    """
+    known = set(columns)
+    return [
+        Expectation(each["check"], each["parameters"])
+        for each in validation["results"]
+        if each["origin"] == "inferred"
+        and each["success"]
+        and each["column"] in known
+        and each.get("parameters")
+        and each["check"] != _OF_TYPE
+    ]
+
+
+def written(spec: Spec) -> list[Expectation]:
+    """What the spec's author expects, but for what grows with the number of rows."""
+    return [
+        Expectation(each.name, each.parameters)
+        for each in spec.data.checks
+        if each.name not in CHECKS and each.name not in COUNTS
+    ]
+
+
+def broken(batch: Batch, meant: pd.DataFrame, expectations: Sequence[Expectation]) -> Iterator[Noticed]:
+    """The expectations that do not hold.
+
+    Where some part of the values may be otherwise, a small batch may pass that part by chance: it counts where that is
+    as unlikely as an alarm.
+
+    Args:
+        meant: The inputs of the batch and its target, in the values that they mean.
+    """
+    texts = pd.DataFrame({name: as_written(batch.written[name]).array for name in batch.written.columns})
+    for textual, frame in ((False, meant), (True, texts)):
+        asked = [
+            each
+            for each in expectations
+            if (is_about_texts(each) and not set(columns_of(each)) <= set(meant.columns)) == textual
+            and set(columns_of(each)) <= set(frame.columns)
+        ]
+        for expectation, outcome in zip(asked, run(frame, asked), strict=True):
+            if not outcome.success and outcome.error is None and not _by_chance(expectation, outcome):
+                found = finding_of(frame, expectation, outcome)
+                yield Noticed(column=found.column, fault=True, sentence=found.message)
+
+
+def _by_chance(expectation: Expectation, outcome: Outcome) -> bool:
+    mostly = expectation.parameters.get("mostly")
+    if mostly is None or not outcome.unexpected or not outcome.rows:
+        return False
+    return bool(stats.binom.sf(outcome.unexpected - 1, outcome.rows, 1 - mostly) >= RATE)
+
+
+def meaning(batch: Batch, target: str, classes: Sequence[str] | None) -> pd.DataFrame:
+    """The inputs of a batch, and its target under the names of its classes."""
+    if not classes:
+        return batch.inputs.assign(**{target: batch.target})
+    labels = [classes[int(each)] if np.isfinite(each) else None for each in batch.target]
+    return batch.inputs.assign(**{target: pd.Series(labels, dtype=object)})

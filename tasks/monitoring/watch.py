@@ -1,0 +1,274 @@
+"""A batch against the reference of an experiment's champion: keep it, watch it, or train again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.champions.store import CHAMPIONS, Champion, champion_of
+from tasks.errors import BadInput, nearest
+from tasks.evaluation.calibration import asked, calibration_error, calibration_interval
+from tasks.evaluation.intervals import NoInterval
+from tasks.evaluation.rounding import rounded
+from tasks.history import earlier
+from tasks.monitoring import expectations
+from tasks.monitoring.alarm import RATE, distances
+from tasks.monitoring.batch import Batch, read_batch
+from tasks.monitoring.measures import (
+    FEWEST,
+    Judged,
+    Key,
+    drawn_answers,
+    error_name,
+    measured,
+    of_answers,
+    of_columns,
+    of_errors,
+    watchable,
+)
+from tasks.monitoring.reference import Reference, read_reference
+from tasks.records.monitoring import ANSWERS, Answer, Measured, Monitored, Noticed, Window
+from tasks.records.plan import Plan
+from tasks.records.verdict import Estimate
+from tasks.run_folder import read_json
+from tasks.spec.load import parse_spec
+from tasks.spec.models import Spec
+from tasks.training.exported import Exported, load_exported
+from tasks.validation.infer import WIDE
+from tasks.validation.suite import Expectation
+from tasks.validation.wording import listing
+
+_CONFIDENCE = 0.95
+_CHANGES = ("values", "missing", "new values")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A champion with all that new rows are held against.
+
+    Args:
+        left_out: Inputs that are not compared, since the split was by their time.
+        tested: The rows that the model did not learn from, with its answers.
+        expected: Expectations of a window.
+    """
+
+    champion: Champion
+    spec: Spec
+    exported: Exported
+    reference: Reference
+    left_out: frozenset[str]
+    tested: Judged
+    expected: Sequence[Expectation]
+
+
+def open_champion(home: Path, experiment: str) -> Watched:
+    """The champion of an experiment, asked about its reference.
+
+    Raises:
+        BadInput: there is no champion, it is not of columns or texts, or its files can't be read.
+    """
+    champion = _champion(home, experiment)
+    exported = load_exported(champion.model)
+    if "shape" in exported.signature["inputs"][0]:
+        kind = exported.signature["inputs"][0]["kind"]
+        raise BadInput("only models of tables and of texts are monitored", where=experiment, got=f"a model of {kind}s")
+    reference = read_reference(champion.folder)
+    spec = parse_spec(Plan.read(champion.folder).spec)
+    columns = exported.signature["columns"]
+    left_out = {own for each in columns if each["name"] == spec.data.split.time for own in each["inputs"]}
+    rows = np.flatnonzero(reference.tested)
+    judged = Judged(
+        reference.inputs.iloc[rows],
+        reference.target[rows],
+        np.asarray(exported.asked(reference.inputs.iloc[rows]), np.float64),
+        {name: reference.slices[name].to_numpy()[rows] for name in reference.slices.columns},
+    )
+    return Watched(
+        champion,
+        spec,
+        exported,
+        reference,
+        frozenset(left_out),
+        judged,
+        _expected(champion, spec, [name for name in reference.inputs.columns if name not in left_out]),
+    )
+
+
+def monitor(home: Path, experiment: str, file: Path, size: int | None = None) -> Monitored:
+    """Holds a file of new rows against the champion's reference.
+
+    Args:
+        size: Rows of a window, of which the file is cut into several, in order; a shorter rest joins the last one.
+            None: the file is one window.
+
+    Raises:
+        BadInput: as `open_champion`, or as `read_batch`.
+    """
+    watched = open_champion(home, experiment)
+    batch = read_batch(file, watched.exported.signature, watched.spec)
+    windows: list[Window] = []
+    last = earlier(home, experiment, watched.champion.folder.name)
+    before = last.windows[-1] if last else None
+    for rows in _cut(len(batch.inputs), size):
+        windows.append(_window(watched, batch.window(rows), rows.start + 1, before))
+        before = windows[-1]
+    answer = max((each.answer for each in windows), key=ANSWERS.index)
+    worst = [each for each in windows if each.answer == answer][-1]
+    where = f"Rows {worst.first:,} to {worst.first + worst.rows - 1:,}: " if len(windows) > 1 else ""
+    return Monitored(
+        experiment=experiment,
+        champion=watched.champion.folder.name,
+        run=watched.champion.promotion.run,
+        monitored=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        data=str(file),
+        reference_rows=len(watched.reference.inputs),
+        rate=RATE,
+        answer=answer,
+        sentence=where + worst.sentence,
+        windows=windows,
+    )
+
+
+def _champion(home: Path, experiment: str) -> Champion:
+    known = sorted(path.name for path in (home / CHAMPIONS).glob("*") if path.is_dir())
+    champion = champion_of(home, experiment) if experiment in known else None
+    if champion is None:
+        raise BadInput(
+            "the experiment has no champion",
+            where=experiment,
+            accepted=nearest(experiment, known) if known else None,
+            remedy="make a run's model the champion: bakeoff promote RUN",
+        )
+    return champion
+
+
+def _expected(champion: Champion, spec: Spec, columns: Sequence[str]) -> list[Expectation]:
+    path = champion.folder / "validation.json"
+    learned: list[Expectation] = []
+    if path.is_file() and len(columns) <= WIDE:  # wide tables are checked through a profile
+        learned = expectations.inferred(read_json(path), columns)
+    return [*expectations.written(spec), *learned]
+
+
+def _cut(rows: int, size: int | None) -> Iterator[slice]:
+    count = max(rows // size, 1) if size else 1
+    for place in range(count):
+        start = place * (size or 0)
+        yield slice(start, rows if place == count - 1 else start + (size or 0))
+
+
+def _window(watched: Watched, batch: Batch, first: int, before: Window | None) -> Window:
+    exported = watched.exported
+    answers = np.asarray(exported.asked(batch.inputs), np.float64)
+    judged = Judged(batch.inputs, batch.target, answers, batch.slices)
+    found = _measured(watched, judged)
+    signature = exported.signature
+    meant = expectations.meaning(batch, signature["target"], signature["classes"])
+    noticed = [*batch.noticed, *expectations.broken(batch, meant, watched.expected)]
+    labelled = int(np.isfinite(batch.target).sum())
+    answer, sentence = _answer(found, noticed, labelled, before, exported)
+    columns = [each.name for each in found if each.alarms and each.what in _CHANGES]
+    columns += [each.column for each in noticed if each.fault and each.column]
+    return Window(
+        first=first,
+        rows=len(batch.inputs),
+        labelled=labelled,
+        answer=answer,
+        sentence=sentence,
+        columns=list(dict.fromkeys(columns)),
+        noticed=noticed,
+        measured=found,
+        calibration=_calibration(watched.tested, judged, exported),
+    )
+
+
+def _measured(watched: Watched, judged: Judged) -> list[Measured]:
+    """All that can be compared, the alarms first."""
+    exported, tested = watched.exported, watched.tested
+    before, now = (watchable(each, exported, watched.left_out) for each in (watched.reference.inputs, judged.inputs))
+    columns = of_columns(before, now)
+    answers = of_answers(tested, judged, exported) if len(tested.answers) >= FEWEST else {}
+    labelled = np.flatnonzero(np.isfinite(judged.target))
+    known = judged.at(labelled)
+    errors = of_errors(tested, known, exported) if len(labelled) >= FEWEST <= len(tested.answers) else {}
+    groups = [columns, answers, errors]
+    found = distances(groups)
+    values: dict[Key, tuple[Any, Any]] = {key: (before[key[1]], now[key[1]]) for key in columns if key[0] == "values"}
+    values |= {
+        key: (drawn_answers(tested, exported, key[1]), drawn_answers(judged, exported, key[1])) for key in answers
+    }
+    all_of_them = [
+        measured(key, measure, found[key], *values.get(key, (None, None)))
+        for group in groups
+        for key, measure in group.items()
+    ]
+    return sorted(all_of_them, key=lambda each: (not each.alarms, -(each.distance or 0) / (each.threshold or 1)))
+
+
+def _answer(
+    found: Sequence[Measured],
+    noticed: Sequence[Noticed],
+    labelled: int,
+    before: Window | None,
+    exported: Exported,
+) -> tuple[Answer, str]:
+    """What to do, and why. With labels, only more errors ask for a new model. Without, other answers of the model do,
+    and inputs that have changed in two windows in a row."""
+    alarms = [each for each in found if each.alarms]
+    changed = list(dict.fromkeys(each.name for each in alarms if each.what in _CHANGES))
+    worse = next((each for each in alarms if each.what == "errors"), None)
+    if worse is not None:
+        rose = f"from {rounded(worse.reference)} to {rounded(worse.window)}"
+        return "retrain", f"The model has become worse: its {error_name(exported)} rose {rose}.{_also(changed)}"
+    if labelled < FEWEST:
+        unknown = f"there are {labelled} labels" if labelled else "there are no labels"
+        if any(each.what == "answers" for each in alarms):
+            return "retrain", f"What the model answers has changed, and {unknown} to tell whether it is right." + _also(
+                changed
+            )
+        again = [name for name in changed if before and name in before.columns]
+        if again:
+            return "retrain", f"Changed in two windows in a row: {listing(again)}; and {unknown} to tell what it does."
+    said = [f"Changed: {listing(changed)}."] if changed else []
+    said += [_said(each, exported) for each in alarms if each.what not in _CHANGES]
+    said += [each.sentence for each in noticed if each.fault and each.column not in changed]
+    if not said:
+        right = ", and its errors are as before" if labelled >= FEWEST else ""
+        return "keep", f"The data are as in the champion's reference{right}."
+    more = f" And {len(said) - 3} more." if len(said) > 3 else ""
+    return "watch", " ".join(said[:3]) + more
+
+
+def _also(changed: Sequence[str]) -> str:
+    return f" Changed: {listing(changed)}." if changed else ""
+
+
+def _said(alarm: Measured, exported: Exported) -> str:
+    if alarm.what == "answers":
+        return f"What the model answers has changed: {alarm.name}."
+    if alarm.what == "calibration":
+        fits = "Probabilities no longer fit" if exported.signature["classes"] else "Predictions have become biased"
+        return f"{fits}: {alarm.name} is {rounded(alarm.window)} on average, {rounded(alarm.reference)} before."
+    return f"More errors where {alarm.name}: {rounded(alarm.window)}, {rounded(alarm.reference)} before."
+
+
+def _calibration(tested: Judged, judged: Judged, exported: Exported) -> tuple[Estimate, Estimate] | None:
+    """The expected calibration errors of reference and window."""
+    if not exported.signature["classes"]:
+        return None
+    found = []
+    for side in (tested, judged.at(np.flatnonzero(np.isfinite(judged.target)))):
+        target = side.target.astype(np.int64)
+        if len(target) < FEWEST:
+            return None
+        error = calibration_error(*asked(target, side.answers))
+        try:
+            found.append(Estimate(error, *calibration_interval(target, side.answers, _CONFIDENCE, None)))
+        except NoInterval:
+            found.append(Estimate(error))
+    return found[0], found[1]
