@@ -48,4 +48,8 @@ def steps_of(
             given = {**given, "orthogonal": made, "hidden": np.array(True)}
         decayed = weights * (1 - rate * (0.0 if optimizer.decays else optimizer.weight_decay))
         weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
+        if optimizer.cautious:
+            down = (weights - decayed) * slope < 0
+            longer = weights.shape[1] / (down.sum(axis=1, keepdims=True) + 1)
+            weights = decayed + (weights - decayed) * down * longer
         yield optimizer.evaluated(slots) if optimizer.evaluated else weights

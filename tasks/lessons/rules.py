@@ -232,6 +232,12 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         (r"a \leftarrow a + h\,g \cdot s_{\text{before}},\qquad w \leftarrow w - a\,s",),
         "Baydin et al. 2018, algorithm 5",
     ),
+    "cautious": Rule(
+        "Of another optimizer's step only what goes down the present slope; weights that would go up stay. What is "
+        "left is lengthened: d numbers are in a weight array, n of them move.",
+        (r"w \leftarrow w - \frac{d}{n + 1}\,u\,[\,u\,g > 0\,],\qquad u \;\text{the step of the other}",),
+        "Liang et al. 2024, algorithm 1",
+    ),
 }
 
 AVERAGING_RULES: dict[str, Rule] = {

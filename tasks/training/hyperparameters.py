@@ -30,6 +30,7 @@ class Rule:
     decays: bool
     evaluated: Evaluated | None
     orthogonal: Orthogonal | None
+    cautious: bool
     start: int
     stop: int
 
@@ -54,6 +55,7 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
                 decays=first.decays,
                 evaluated=first.evaluated,
                 orthogonal=first.orthogonal,
+                cautious=first.cautious,
                 start=start,
                 stop=stop,
             )

@@ -48,6 +48,7 @@ class Optimizer:
             before the update.
         orthogonal: What the update needs made orthogonal, where a weight is the kernel of a hidden layer: it sees that
             as `p["orthogonal"]`, scaled (`matrices`), and where it is, as `p["hidden"]`, bool.
+        cautious: Whether of its steps only what goes down the present gradient is taken (`cautious`).
         evaluated: The weights that are evaluated and kept, where those are not the ones that gradients are taken at.
     """
 
@@ -63,6 +64,7 @@ class Optimizer:
     decays: bool = False
     evaluated: Evaluated | None = None
     orthogonal: Orthogonal | None = None
+    cautious: bool = False
 
 
 def rounded(value: float) -> float:

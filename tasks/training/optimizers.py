@@ -22,6 +22,7 @@ from tasks.training.later_optimizers import adabelief, adan, ademamix, adopt, na
 from tasks.training.muon import muon
 from tasks.training.optimizer import Optimizer, no_slots, one_slot, rounded, three_slots, two_slots
 from tasks.training.schedule_free import schedule_free_adamw, schedule_free_sgd
+from tasks.training.wrappers import cautious_of
 
 
 def _sgd(xp, w, g, slots, lr, t, p):
@@ -398,6 +399,8 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam_hd": adam_hd,
 }
 
+OPTIMIZERS["cautious"] = cautious_of(OPTIMIZERS)
+
 MISSING: dict[str, str] = {
     "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018); an update is elementwise",
     "soap": "needs eigenvectors of a matrix for each weight and trial (Vyas et al. 2024); an update is elementwise",
@@ -430,6 +433,7 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
     "random_search": (1e-4, 1.0),
     "sgd_hd": (1e-4, 1.0),
     "adam_hd": (1e-5, 0.1),
+    "cautious": (1e-5, 0.1),
 }
 """Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
 

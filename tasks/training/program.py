@@ -6,6 +6,7 @@ are arguments. So stacks of equal structure share one, and its compilation (`pro
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tasks.training.axes import batch, columns, spread, sum_per_trial
+from tasks.training.cautious import cautious
 from tasks.training.clipping import clipped
 from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
@@ -334,7 +336,7 @@ class Program:
             made = self.matrices.orthogonalised(list(wanted), inputs["sides"][rule.start : rule.stop])
             for block_inputs, orthogonal, hidden in zip(of_blocks, made, self.matrices.masks(), strict=True):
                 block_inputs |= {"orthogonal": orthogonal, "hidden": tf.constant(hidden)}
-        moved = []
+        moved, decayed = [], []
         for block, axis, direction, block_slots, block_inputs in zip(
             blocks, self.block_axes, directions, slots, of_blocks, strict=True
         ):
@@ -343,7 +345,10 @@ class Program:
                 block_inputs["total"] = spread(total, block, axis)
             if f"{number}.weight_decay" in inputs and not rule.decays:
                 block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * block_rate
+            decayed.append(block)
             moved.append(rule.update(step.namespace, block, direction, block_slots, block_rate, count, block_inputs))
+        if rule.cautious:
+            return cautious(self.packing, decayed, moved, directions, inputs["sizes"][rule.start : rule.stop])
         return moved
 
     def _averaged(self, rule: Rule, moved: list, averages: list[Tensor], step: Step) -> list:
@@ -453,6 +458,8 @@ def program_for(
     if any(rule.orthogonal for rule in rules):
         places, shapes = hidden_kernels(layout(networks.model)), networks.trainable_shapes
         values["sides"] = np.array([[max(shapes[each][place]) for place in places] for each in widths], float)
+    if any(rule.cautious for rule in rules):
+        values["sizes"] = np.array([list(map(math.prod, networks.trainable_shapes[each])) for each in widths], float)
     padded = any(each != networks.widths for each in widths)
     searching = padded and any(rule.searches for rule in rules)
     replicas, recipes = rectangle.shape

@@ -1,0 +1,41 @@
+"""Optimizers that change another's step. They stand in the table of `optimizers` like any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+from tasks.ranges import Positive
+from tasks.training.optimizer import Optimizer, Update
+
+Wrapped = Literal["adam", "adamw", "lion", "momentum", "nadamw", "ademamix"]
+
+
+@cache
+def _named(update: Update, prefix: str) -> Update:
+    """The same update under a name of its own, since recipes are told apart by it."""
+
+    def named(xp, w, g, slots, lr, t, p):
+        return update(xp, w, g, slots, lr, t, p)
+
+    named.__name__ = f"_{prefix}{update.__name__}"
+    return named
+
+
+def cautious_of(table: dict[str, Callable[..., Optimizer]]) -> Callable[..., Optimizer]:
+    """The factory of cautious optimizers, over a table of optimizers."""
+
+    def cautious(*, of: Wrapped = "adamw", learning_rate: Positive = 0.001) -> Optimizer:
+        """Cautious steps (Liang et al. 2024, "Cautious Optimizers", algorithm 1): where the step of the optimizer `of`
+        would go up the present gradient, the weight stays.
+
+        The steps left are lengthened, in each weight array by its size over their number and one. `of` has its other
+        parameters at their defaults; decoupled decay acts on all weights. No Keras twin.
+        """
+        inner = table[of](learning_rate=learning_rate)
+        update = _named(inner.update, "cautious")
+        return replace(inner, update=update, keras_class=None, keras_arguments={}, cautious=True)
+
+    return cautious
