@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from reports import figures
 from reports.escape import Html, safe
 from reports.markup import badge, bullets, callout, raw, table, titled
+from reports.palette import COLOURS
 from tasks.evaluation.rounding import MISSING
 from tasks.evaluation.wording import number
 from tasks.explanations.explainers import EXPLAINERS
-from tasks.explanations.explanation import Check, Results
+from tasks.explanations.explanation import Check, Picture, Results
 
 if TYPE_CHECKING:
     from reports.run import Run
@@ -27,13 +28,11 @@ def explanations(run: Run) -> str:
 
 def _explained(run: Run, explainer: Explainer) -> str:
     found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves))
-    names = list(
-        dict.fromkeys(line.name for picture in found.pictures for line in picture.lines if line.mark != "theory")
-    )
+    shared = _names(found.pictures)
     pictures = [
         f"#### {safe(picture.title)}\n\n{figures.place(chart, picture.caption)}"
         for picture in found.pictures
-        if (chart := figures.drawn(picture, names)) is not None
+        if (chart := figures.drawn(picture, shared if len(shared) <= len(COLOURS) else _names([picture]))) is not None
     ]
     parts = [
         f"#### What theory says\n\n{explainer.theory.strip()}\n",
@@ -43,6 +42,11 @@ def _explained(run: Run, explainer: Explainer) -> str:
         _to_try(explainer) if run.plan.experiment == explainer.lesson else _lesson(explainer),
     ]
     return titled(explainer.title, "\n".join(parts))
+
+
+def _names(pictures: Sequence[Picture]) -> list[str]:
+    """Of their lines but for those of theory. As long as there are colours for all, a name has one in all pictures."""
+    return list(dict.fromkeys(line.name for each in pictures for line in each.lines if line.mark != "theory"))
 
 
 def _not_seen(checks: Sequence[Check]) -> str:

@@ -25,7 +25,7 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
     """The lines of a picture, dashed what theory says; None where nothing can be drawn.
 
     Args:
-        names: Of the lines of all pictures of the explanation but those of theory, so that one name has one colour.
+        names: Of its lines but those of theory, and of others that have a colour of their own.
     """
     import altair as alt
 

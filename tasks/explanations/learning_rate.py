@@ -280,10 +280,12 @@ def _sentences(
 ) -> list[str]:
     by_kind = {kind: [rate for rate in rates if kinds[rate] == kind] for kind in (SLOW, GOOD_RATE, BETWEEN, WILD, NAN)}
     lowest = min(rates)
-    said = [
-        f"{written(lowest)} is too slow: in the whole training the weights moved by "
-        f"{number(100 * rates[lowest].moved)}% of their length."
-    ]
+    said = []
+    if kinds[lowest] == SLOW:
+        said.append(
+            f"{written(lowest)} is too slow: in the whole training the weights moved by "
+            f"{number(100 * rates[lowest].moved)}% of their length."
+        )
     told = [f"{listing([written(rate) for rate in found], most=6)} {kind}" for kind, found in by_kind.items() if found]
     said.append(f"By what their curves show, the rates are: {'; '.join(told)}.")
     said.append(
@@ -303,18 +305,19 @@ def _sentences(
 def _curves(rates: Mapping[float, _Rate], kinds: Mapping[float, str], before: float) -> Picture:
     lines = []
     for rate, found in rates.items():
-        shown = [each for each in found.histories if each.seed == found.histories[0].seed]
-        for history in shown:
-            steps = history.steps.get(("val_loss", None), np.zeros(0))
-            lines.append(Line(f"{written(rate)}: {kinds[rate]}", steps, history.of("val_loss")))
-    ends = [1, max((float(line.x[-1]) for line in lines if len(line.x)), default=1)]
+        for history in found.histories[:1]:
+            at = history.steps.get(("val_loss", None), np.zeros(0))
+            lines.append(Line(f"{written(rate)}: {kinds[rate]}", at, history.of("val_loss")))
+    steps = np.concatenate([np.asarray(line.x, np.float64) for line in lines])
+    ends = [float(steps.min(initial=np.inf)), float(steps.max(initial=0))]
+    highest = max((float(np.max(line.y)) for line in lines if len(line.y)), default=np.nan)
     lines.append(Line("before training", ends, [before, before], "theory"))
     return Picture(
         title="Loss by training step",
         caption="One line a learning rate, of the first seed. Lines that leave at the top were no longer finite a few "
         f"steps later: losses above {HIGHEST:,.0f} times that before training are cut off.",
         x=Axis("Training step", log=True),
-        y=Axis("Validation loss", log=True, high=HIGHEST * before),
+        y=Axis("Validation loss", log=True, high=min(HIGHEST * before, 1.1 * highest)),
         lines=lines,
     )
 

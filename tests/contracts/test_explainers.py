@@ -10,6 +10,7 @@ import pytest
 
 from flows.experiments import shipped
 from reports import pandoc
+from reports.escape import safe
 from reports.explanations import explanations
 from reports.run import Run, read_run
 from tasks.errors import BadInput
@@ -90,7 +91,7 @@ class TestEveryExplainer:
         assert "Not all of this appears here" not in page
         assert section.count("<figure") == len(found.pictures)
         assert all(picture.title in section for picture in found.pictures)
-        assert all(change.assignment.split("=")[0] in page for change in EXPLAINERS[name].changes)
+        assert all(safe(repr(change.assignment)) in section for change in EXPLAINERS[name].changes)
         assert read_json(tmp_path / "run" / "stages.json")["stages"]["report"]["status"] == "done"
 
 
