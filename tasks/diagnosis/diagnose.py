@@ -43,7 +43,8 @@ DIAGNOSES: Mapping[str, Kind] = {
 
 EXPLAINS = {
     "unscaled_inputs": ("poor_initialisation", "exploding_gradients"),
-    "dying_relu": ("vanishing_gradients",),  # a unit that is 0 for every row passes no gradient on
+    "poor_initialisation": ("dying_relu", "learning_rate_too_low", "vanishing_gradients"),
+    "dying_relu": ("vanishing_gradients", "learning_rate_too_low"),  # a dead unit passes no gradient on
 }
 """What follows of a cause, and so is left out beside it."""
 

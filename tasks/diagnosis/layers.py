@@ -137,9 +137,12 @@ def poor_initialisation(case: Case) -> Diagnosis | None:
 
 
 def _stillness(history: History, layer: str) -> float:
-    """How small a hidden layer's values are before training: 1 over their standard deviation."""
+    """How small a hidden layer's values are before training: 1 over their standard deviation. Of a layer whose units
+    are dead by then it is not known."""
     began = first(history.of("activation_std", layer))
-    return np.nan if layer == "output" or not np.isfinite(began) else 1 / max(began, 1e-12)
+    if layer == "output" or not np.isfinite(began) or first(history.of("dead_units", layer)) > DEAD:
+        return np.nan
+    return 1 / max(began, 1e-12)
 
 
 def unscaled_inputs(case: Case) -> Diagnosis | None:
