@@ -20,6 +20,7 @@ from tasks.datasets.catalogue import CATALOGUE, Entry
 from tasks.datasets.fetch import fetch
 from tasks.inputs.prepared import Prepared
 from tasks.serving.answers import answers
+from tests.experiments import ON_DATA
 from tests.flows import test_kinds
 from tests.real_data import needs_data
 from tests.runs import Planned, planned
@@ -172,14 +173,13 @@ def arrays_run(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 
 # --- the shipped experiments ---------------------------------------------------------------------------------
 
-EXPERIMENTS = sorted(path.stem for path in find("titanic").parent.glob("*.yaml"))
 ROWS = 4_000
 
 
 def shortened(experiment: str) -> dict[str, Any]:
     """The experiment with one recipe, one seed and few epochs, on a sample of its rows."""
     spec = yaml.safe_load(find(experiment).read_text(encoding="utf-8"))
-    for key in ("compare", "tune", "gates", "description"):
+    for key in ("compare", "tune", "gates", "description", "explain"):
         spec.pop(key, None)
     spec["data"]["rows"] = ROWS
     spec["train"] = {"epochs": 8, "seeds": 1, "batch_size": 32}
@@ -226,7 +226,7 @@ def raw_file(entry: Entry, prepared: Prepared, folder: Path) -> tuple[Path, bool
     "experiment",
     [
         pytest.param(name, marks=[] if CATALOGUE[shortened(name)["data"]["source"]].bundled else needs_data)
-        for name in EXPERIMENTS
+        for name in ON_DATA
     ],
 )
 def test_an_experiments_raw_file_is_answered_as_recorded(experiment: str, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_a_shipped_experiments_labels_are_short_and_all_different(name: str) -> 
     spec, _ = load_spec(shipped()[name])
     said = [recipe.recipe for recipe in recipes_of(spec)]
     assert len(set(said)) == len(said)
-    assert max(map(len, said)) <= 60
+    assert max(map(len, said)) <= (145 if spec.explain else 60)  # lessons name whole networks; charts shorten them
 
 
 def test_too_many_trials_are_refused_before_they_are_made() -> None:
