@@ -85,6 +85,11 @@ def picture(content: bytes, said: str, css_class: str = "") -> Html:
     return Html(f'<img{named} src="data:image/png;base64,{base64.b64encode(content).decode()}" alt="{safe(said)}">')
 
 
+def preview(content: bytes, said: str) -> Html:
+    """A PNG with its pixels to be seen, which scrolls where it is wider than the page, by keyboard too."""
+    return Html(f'<figure class="preview" tabindex="0">{picture(content, said)}</figure>')
+
+
 def badge(kind: str, text: str) -> Html:
     """A small label. `kind` picks its colour: good, bad, open, quiet."""
     return Html(f'<span class="badge-{kind}">{safe(text)}</span>')

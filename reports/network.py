@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reports import figures
 from reports.escape import safe
-from reports.markup import picture, raw, titled
+from reports.markup import preview, raw, titled
 from reports.numbers import count
 from reports.run import Run
 from tasks.records.inspection import Filters, NetworkWeights
@@ -51,9 +51,8 @@ def _filters(run: Run) -> str:
     if content is None:
         return ""
     under = f"{_shown(found)} {_colours(found)} Each has its own scale."
-    drawn = picture(content, f"Weights of {found.shown} units of the first layer")
-    body = f'<figure class="preview">{drawn}</figure><p class="under">{safe(under)}</p>'
-    return titled("What the first layer looks for", raw(body))
+    drawn = preview(content, f"Weights of {found.shown} units of the first layer")
+    return titled("What the first layer looks for", raw(f'{drawn}<p class="under">{safe(under)}</p>'))
 
 
 def _shown(found: Filters) -> str:

@@ -32,7 +32,7 @@ from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared, prepare, prepare_folds
-from tasks.monitoring.reference import REFERENCE, write_reference
+from tasks.monitoring.reference import IN_RUN, write_reference
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
@@ -371,7 +371,7 @@ def _strengths(run: Run) -> list[dict[str, Any]]:
 def _nothing_shipped(run: Run) -> None:
     shutil.rmtree(run.folder / "model", ignore_errors=True)
     (run.folder / "model").mkdir()
-    for name in ("winner.yaml", REFERENCE):
+    for name in ("winner.yaml", IN_RUN):
         (run.folder / name).unlink(missing_ok=True)
 
 

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from reports.escape import Html, safe
-from reports.markup import answer, picture, raw, recipe, table, tabset
+from reports.markup import answer, preview, raw, recipe, table, tabset
 from reports.metric_names import phrase
 from reports.numbers import count, probability
 from tasks.evaluation.rounding import MISSING, fixed, places, signed_interval
@@ -75,7 +75,7 @@ def _picture(policy: dict[str, Any], pictures: Mapping[str, bytes]) -> Html:
     if content is None:
         return Html('<p class="quiet">The picture is missing.</p>')
     said = f"Training examples above, {policy['versions']} versions of each below: {policy['name']}"
-    return Html(f'<figure class="preview">{picture(content, said)}</figure>')
+    return preview(content, said)
 
 
 def _texts(policy: dict[str, Any]) -> Html:

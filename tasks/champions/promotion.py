@@ -17,8 +17,8 @@ from tasks.records.verdict import Verdict
 from tasks.run_folder import held_by_another, write_text
 from tasks.training.exported import read_signature
 
-_KEPT = ("spec.yaml", "plan.json", "verdict.json", "splits.parquet", "validation.json", "reference.parquet")
-"""Of the run, beside its model."""
+_KEPT = ("spec.yaml", "plan.json", "verdict.json", "splits.parquet", "validation.json", "checkpoints/reference.parquet")
+"""Of the run, kept beside its model."""
 
 
 def promote(run: Path, home: Path, *, why: str | None = None) -> Champion:
@@ -60,7 +60,7 @@ def promote(run: Path, home: Path, *, why: str | None = None) -> Champion:
         shutil.copytree(run / MODEL, entry / MODEL)
         for file in _KEPT:
             if (run / file).is_file():
-                shutil.copy2(run / file, entry / file)
+                shutil.copy2(run / file, entry / Path(file).name)
         write_text(entry / CARD, model_card(plan, verdict, promotion, read_signature(entry / MODEL)))
         promotion.write(entry)
 

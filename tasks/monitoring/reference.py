@@ -16,6 +16,9 @@ from tasks.evaluation.slices import Slicing
 from tasks.spec.models import Spec
 
 REFERENCE = "reference.parquet"
+IN_RUN = f"checkpoints/{REFERENCE}"
+"""Where a run has it: beside what else it holds of the data's own rows. A champion has it beside its model."""
+
 MOST = 20_000
 """Rows that are kept, the last ones."""
 _INPUT, _SLICING, _TARGET, _PART = "input:", "slices by ", "target", "part"
@@ -39,11 +42,12 @@ class Reference:
 
 
 def write_reference(
-    folder: Path, dataset: Dataset, splits: pd.DataFrame, spec: Spec, slicings: Sequence[Slicing]
+    run: Path, dataset: Dataset, splits: pd.DataFrame, spec: Spec, slicings: Sequence[Slicing]
 ) -> Path | None:
     """Keeps the last rows of a data set of columns or texts; nothing of other ones.
 
     Args:
+        run: The run's folder.
         slicings: Of `evaluate.slices`, in its order.
     """
     held, parts = dataset.in_memory(splits)
@@ -59,7 +63,7 @@ def write_reference(
             kept[slicing_name(slicing.columns)] = names[slicing.of_row[rows]]
     kept[_TARGET] = held.target[rows].astype(np.float64)
     kept[_PART] = parts["part"].to_numpy(str)[rows]
-    path = folder / REFERENCE
+    path = run / IN_RUN
     kept.to_parquet(path, index=False)
     return path
 
@@ -70,7 +74,7 @@ def slicing_name(columns: Sequence[str]) -> str:
 
 
 def read_reference(folder: Path) -> Reference:
-    """What `write_reference` kept.
+    """What `write_reference` kept, as a champion has it.
 
     Raises:
         BadInput: there is none.

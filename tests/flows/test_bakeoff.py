@@ -31,7 +31,6 @@ FILES = {
     "validation.json",
     "verdict.json",
     "winner.yaml",
-    "reference.parquet",
     "report.html",
 }
 FOLDERS = {"model", "previews", "checkpoints"}
