@@ -27,7 +27,7 @@ def explanations(run: Run) -> str:
 
 
 def _explained(run: Run, explainer: Explainer) -> str:
-    found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves))
+    found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves, inspected=run.inspected))
     shared = _names(found.pictures)
     pictures = [
         f"#### {safe(picture.title)}\n\n{figures.place(chart, picture.caption)}"

@@ -21,6 +21,7 @@ from tasks.evaluation.decisions import Deciding
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
 from tasks.execution.inspection import write_inspection
+from tasks.execution.landscape import Looking
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import collect
@@ -343,8 +344,22 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     looked_into = None if verdict.shipped is None or verdict.shipped.baseline else model
+    landscape = None
+    if verdict.shipped and looked_into is not None and "landscape" in run.spec.explain:
+        looking = Looking(run.folder, laid_out, prepared)
+        landscape = looking.landscape(verdict.shipped.trial_id, tables["trials"], tables["curves"])
     shown = run.spec.report.show_examples
-    write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, asked, looked_into, shown=shown)
+    write_inspection(
+        run.folder,
+        prepared,
+        verdict,
+        tables["predictions"],
+        splits,
+        asked,
+        looked_into,
+        shown=shown,
+        landscape=landscape,
+    )
     return verdict
 
 

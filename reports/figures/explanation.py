@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     import altair as alt
 
     from reports.figures.encoding import Chart
-    from tasks.explanations.explanation import Axis, Picture
+    from tasks.explanations.explanation import Axis, Heights, Picture
 
 _LEGEND = 760  # px, what a legend has under a chart
 _SIGN, _LETTER = 50, 7  # px, of a legend's entry
+_BANDS = 16  # of heights
+_OVER = 0.06  # of a cell, by which it reaches under the next one: no seam is left
 
 
 def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
@@ -51,15 +54,56 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
     layers: list[alt.Chart] = []
     if lines := _rows(picture, "line", "theory"):
         mark = alt.Chart(inline(lines)).mark_line(strokeWidth=2, clip=True, aria=False)
-        layers.append(mark.encode(**encoding, strokeDash=dash, detail="number:N"))
+        dashed = {} if picture.heights else {"strokeDash": dash}  # its legend and that of colours would be two there
+        layers.append(mark.encode(**encoding, **dashed, detail="number:N"))
     if points := _rows(picture, "points"):
         dots = alt.Chart(inline(points)).mark_point(filled=True, size=70, opacity=1, clip=True, aria=False)
         layers.append(dots.encode(**encoding))
     if not layers:
         return None
-    return alt.layer(*layers).properties(
-        width="container", height=300, description=f"{picture.title}: {', '.join(named)}"
+    chart = alt.layer(*layers)
+    if picture.heights is not None:
+        chart = alt.layer(_heights(picture.heights, encoding), chart).resolve_scale(color="independent")
+    return chart.properties(width="container", height=300, description=f"{picture.title}: {', '.join(named)}")
+
+
+def _heights(heights: Heights, encoding: dict[str, Any]) -> alt.Chart:
+    """Bands of colour, pale where it is low. Cells of one band that lie side by side are one rectangle, since each
+    stands in the page twice, and as a picture takes far more than as a number."""
+    import altair as alt
+
+    across, up = ((side[-1] - side[0]) / (len(side) - 1) for side in (heights.x, heights.y))
+    bands = _bands(heights)
+    rows = []
+    for y, line in zip(heights.y, bands, strict=True):
+        starts = [0, *(1 + np.flatnonzero(np.diff(line))), len(line)]  # a difference to NaN counts as one
+        for start, stop in pairwise(starts):
+            if np.isfinite(line[start]):
+                x = {"x": heights.x[start] - across / 2, "x2": heights.x[stop - 1] + (0.5 + _OVER) * across}
+                rows.append({**x, "y": y - up / 2, "y2": y + (0.5 + _OVER) * up, "height": float(line[start])})
+    scale = alt.Scale(type="log", scheme="blues", domainMax=heights.high, clamp=True)
+    legend = alt.Legend(title=heights.title, orient="right", gradientLength=200, tickCount=4, format="~g")
+    return (
+        alt.Chart(inline(rows))
+        .mark_rect(clip=True, aria=False)
+        .encode(
+            x=encoding["x"],
+            y=encoding["y"],
+            x2="x2:Q",
+            y2="y2:Q",
+            color=alt.Color("height:Q", scale=scale, legend=legend),
+            tooltip=[alt.Tooltip("height:Q", title=f"{heights.title}, about", format=",.2~g")],
+        )
     )
+
+
+def _bands(heights: Heights) -> np.ndarray:
+    """Each height as the middle of its band, by the logarithm, `[len(y), len(x)]`; NaN where there is none."""
+    values = np.array(heights.values, float)
+    values = np.minimum(np.where(values > 0, values, np.nan), heights.high)
+    low = np.nanmin(values) if np.isfinite(values).any() else heights.high
+    width = max(np.log(heights.high / low), 1e-9) / _BANDS
+    return np.asarray(low * np.exp((np.minimum(np.log(values / low) // width, _BANDS - 1) + 0.5) * width))
 
 
 def _rows(picture: Picture, *marks: str) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from tasks.execution.influence import Answer, influence, rows_of
 from tasks.execution.weights import PICTURE, weights_of
 from tasks.inputs.prepared import Prepared
 from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection
+from tasks.records.landscape import Landscape
 from tasks.records.verdict import Verdict
 from tasks.run_folder import write_bytes
 
@@ -45,6 +46,7 @@ def write_inspection(
     network: keras.Model | None,
     *,
     shown: bool,
+    landscape: Landscape | None = None,
 ) -> None:
     """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
     verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
@@ -55,6 +57,7 @@ def write_inspection(
         answer: The shipped model; None: there is none.
         network: The shipped model where it is a network.
         shown: Whether rows' own values may be written.
+        landscape: Where it was looked at.
     """
     (run / Inspection.FILE).unlink(missing_ok=True)
     for old in [*(run / "previews").glob("example-*.png"), run / "previews" / PICTURE]:
@@ -73,6 +76,7 @@ def write_inspection(
         inputs=len(inputs),
         influence=influence(prepared, verdict, predicted, answer),
         network=None if network is None else weights_of(network, prepared, run / "previews"),
+        landscape=landscape,
     ).write(run)
 
 

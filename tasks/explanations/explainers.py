@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import activations, learning_rate, minibatch, schedules
+from tasks.explanations import activations, landscape, learning_rate, minibatch, schedules
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -110,6 +110,24 @@ EXPLAINERS: Mapping[str, Explainer] = {
                 "train.epochs=5",
                 "There is little time now. Which schedules have fallen before the loss came to its floor, and do they "
                 "still end alike?",
+            ),
+        ),
+    ),
+    "landscape": Explainer(
+        title="What the loss looks like around the network",
+        summary="the loss around the trained weights, the way there, its sharpness and what rate that allows",
+        theory=landscape.THEORY,
+        explain=landscape.explain,
+        misfit=landscape.misfit,
+        lesson="lesson-learning-rate",
+        changes=(
+            Change(
+                "train.batch_size=512",
+                "Every step sees all rows now. How near do the sharpest networks come to the line 2 / rate?",
+            ),
+            Change(
+                "model=linear",
+                "The loss is a true bowl now, whose bend is the same everywhere. Which rates are above 2 over it?",
             ),
         ),
     ),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.diagnosis.case import History
+from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan, Recipe
 
 
@@ -20,11 +21,13 @@ class Results:
     Args:
         plan: What was planned.
         trials, curves: The run's tables of these names.
+        inspected: What was found in the shipped network; None where none was shipped.
     """
 
     plan: Plan
     trials: pd.DataFrame
     curves: pd.DataFrame
+    inspected: Inspection | None = None
 
     def histories(self, recipe: Recipe) -> list[History]:
         """Of the recipe's final trials, by seed."""
@@ -67,15 +70,34 @@ class Line:
     mark: Literal["line", "theory", "points"] = "line"
 
 
+@dataclass(frozen=True)
+class Heights:
+    """Heights over a rectangle, as colours on a logarithmic scale.
+
+    Args:
+        title: What they are, with their unit.
+        x, y: Evenly spaced, ascending: the middles of the cells.
+        values: `[len(y)][len(x)]`, above 0; None where there is none.
+        high: What is above has the last colour.
+    """
+
+    title: str
+    x: Sequence[float]
+    y: Sequence[float]
+    values: Sequence[Sequence[float | None]]
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One picture: what it shows, how to read it, its lines."""
+    """One picture: what it shows, how to read it, its lines, and heights below them."""
 
     title: str
     caption: str
     x: Axis
     y: Axis
     lines: Sequence[Line]
+    heights: Heights | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

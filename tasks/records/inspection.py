@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from tasks.records.documents import RunDocument
+from tasks.records.documents import OMITTED, RunDocument
+from tasks.records.landscape import Landscape
 from tasks.records.verdict import Estimate
 
 SCHEMA_VERSION = 1
@@ -214,6 +215,7 @@ class Inspection(RunDocument):
         inputs: How many inputs were looked at for that.
         influence: None where the inputs are no columns, and in runs of earlier versions.
         network: None where a baseline is shipped, and in runs of earlier versions.
+        landscape: Where the spec asks for its explanation and a network is shipped.
     """
 
     FILE: ClassVar[str] = "previews/inspection.json"
@@ -224,4 +226,5 @@ class Inspection(RunDocument):
     inputs: int
     influence: Influence | None = None
     network: NetworkWeights | None = None
+    landscape: Annotated[Landscape | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
