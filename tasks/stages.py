@@ -344,10 +344,13 @@ def judge(
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
     looked_into = None if verdict.shipped is None or verdict.shipped.baseline else model
-    landscape = None
-    if verdict.shipped and looked_into is not None and "landscape" in run.spec.explain:
-        looking = Looking(run.folder, laid_out, prepared)
-        landscape = looking.landscape(verdict.shipped.trial_id, tables["trials"], tables["curves"])
+    looking = Looking(run.folder, laid_out, prepared, tables["trials"]) if looked_into is not None else None
+    explained = run.spec.explain
+    landscape = between = None
+    if looking and verdict.shipped and "landscape" in explained:
+        landscape = looking.landscape(verdict.shipped.trial_id, tables["curves"])
+    if looking and "overparameterisation" in explained:
+        between = looking.between()
     shown = run.spec.report.show_examples
     write_inspection(
         run.folder,
@@ -359,6 +362,7 @@ def judge(
         looked_into,
         shown=shown,
         landscape=landscape,
+        between=between,
     )
     return verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tasks.execution.influence import Answer, influence, rows_of
 from tasks.execution.weights import PICTURE, weights_of
 from tasks.inputs.prepared import Prepared
 from tasks.records.inspection import Dot, Example, Examples, InputResiduals, Inspection
-from tasks.records.landscape import Landscape
+from tasks.records.landscape import Between, Landscape
 from tasks.records.verdict import Verdict
 from tasks.run_folder import write_bytes
 
@@ -47,6 +48,7 @@ def write_inspection(
     *,
     shown: bool,
     landscape: Landscape | None = None,
+    between: Sequence[Between] | None = None,
 ) -> None:
     """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
     verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
@@ -57,7 +59,7 @@ def write_inspection(
         answer: The shipped model; None: there is none.
         network: The shipped model where it is a network.
         shown: Whether rows' own values may be written.
-        landscape: Where it was looked at.
+        landscape, between: Where they were looked at.
     """
     (run / Inspection.FILE).unlink(missing_ok=True)
     for old in [*(run / "previews").glob("example-*.png"), run / "previews" / PICTURE]:
@@ -77,6 +79,7 @@ def write_inspection(
         influence=influence(prepared, verdict, predicted, answer),
         network=None if network is None else weights_of(network, prepared, run / "previews"),
         landscape=landscape,
+        between=between,
     ).write(run)
 
 

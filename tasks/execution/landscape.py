@@ -1,4 +1,5 @@
-"""The loss around the shipped network, for the explainer `landscape`: planes, its way there, and curvature."""
+"""The loss around the shipped network, for the explainer `landscape`: planes, its way there, and curvature. And between
+networks of different seeds, for `overparameterisation`."""
 
 from __future__ import annotations
 
@@ -12,9 +13,10 @@ from tasks.dataset import TRAIN
 from tasks.execution.recording import kept_weights
 from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
-from tasks.records.landscape import Curvature, Landscape, Plane, TrainingPath
+from tasks.records.landscape import Between, Curvature, Landscape, Plane, TrainingPath
 from tasks.records.plan import Plan, PlannedTrial
 from tasks.records.stacks import PlannedStack
+from tasks.training.matching import has_one_hidden_layer, matched
 from tasks.training.stack import Stack
 from tasks.training.surface import Spectrum, Surface
 from tasks.training.trial import Trial
@@ -29,6 +31,9 @@ WORK, FEWEST = 20_000_000, 128
 
 RECIPES = 16
 """Whose curvature is looked at, at most: the first ones of the plan."""
+
+PAIRS = 3
+"""Of seeds, between which lines are drawn, at most."""
 
 PAUSES = 60
 """Points of the way, at most, beside its start."""
@@ -49,24 +54,25 @@ class Looking:
 
     Args:
         run: The run's folder.
+        trials: Its table.
     """
 
-    def __init__(self, run: Path, plan: Plan, prepared: Prepared) -> None:
-        self._run, self._plan, self._prepared = run, plan, prepared
+    def __init__(self, run: Path, plan: Plan, prepared: Prepared, trials: pd.DataFrame) -> None:
+        self._run, self._plan, self._prepared, self._trials = run, plan, prepared, trials
         self._weights: dict[str, Mapping[str, list[np.ndarray]]] = {}
         self._surfaces: dict[str, Surface] = {}
         self._planned = {trial.trial_id: trial for trial in plan.trials}
 
-    def landscape(self, trial_id: str, trials: pd.DataFrame, curves: pd.DataFrame) -> Landscape:
+    def landscape(self, trial_id: str, curves: pd.DataFrame) -> Landscape:
         """Around a final trial.
 
         Args:
-            trials, curves: The run's tables.
+            curves: The run's table.
         """
         surface, weights = self._surface(trial_id), self._kept(trial_id)
         rng = np.random.default_rng(0)
         first, second = (surface.filter_normalised(weights, rng) for _ in range(2))
-        others = _one_of_each(self._plan, trials, trial_id)
+        others = _one_of_each(self._plan, self._trials, trial_id)
         spectra = {each: self._surface(each).spectrum(self._kept(each)) for each in (trial_id, *others)}
         steepest = spectra[trial_id].steepest
         sides = np.linspace(-1, 1, POINTS)
@@ -91,6 +97,39 @@ class Looking:
             random=_short(_over(product @ first, first @ first)),
         )
 
+    def between(self) -> list[Between]:
+        """Of the first recipes whose networks have one hidden layer, and of whose seeds two ended."""
+        found = []
+        for recipe in self._plan.recipes[:RECIPES]:
+            own = self._trials[(self._trials["recipe_id"] == recipe.recipe_id) & (self._trials["stage"] == "final")]
+            ended = own[own["status"] == "ok"].sort_values("seed", kind="stable")["trial_id"].tolist()
+            pairs = list(zip(ended[::2], ended[1::2], strict=False))[:PAIRS]
+            if pairs and has_one_hidden_layer(self._kept(pairs[0][0])):
+                found.append(self._on_lines(recipe.recipe_id, pairs))
+        return found
+
+    def _on_lines(self, recipe_id: str, pairs: Sequence[tuple[str, str]]) -> Between:
+        at = np.linspace(0, 1, POINTS)
+        lines: dict[str, list[np.ndarray]] = {"own": [], "matched": []}
+        for one, other in pairs:
+            surface, weights = self._surface(one, work=None), self._kept(one)
+            ends = {"own": self._kept(other), "matched": matched(self._kept(other), weights)}
+            for order, end in ends.items():
+                lines[order].append(surface.along(weights, surface.vector(end) - surface.vector(weights), at))
+        barriers = {
+            order: [(each - (1 - at) * each[0] - at * each[-1]).max() for each in losses]
+            for order, losses in lines.items()
+        }
+        return Between(
+            recipe_id=recipe_id,
+            pairs=len(pairs),
+            at=_shorts(at),
+            losses=_shorts(np.mean(lines["own"], axis=0)),
+            matched=_shorts(np.mean(lines["matched"], axis=0)),
+            barrier=_short(float(np.mean(barriers["own"]))),
+            matched_barrier=_short(float(np.mean(barriers["matched"]))),
+        )
+
     # -- what is looked at --
 
     def _stack(self, trial_id: str) -> PlannedStack:
@@ -106,19 +145,23 @@ class Looking:
         variant, lengths = self._plan.variant(planned.variant_id), self._prepared.lengths
         return bind_trial(planned, variant, self._stack(planned.trial_id).evaluate_every, lengths=lengths)
 
-    def _rows(self, trial_id: str) -> np.ndarray:
-        """Places among the scored training rows, the same for all networks of a size."""
-        weights = sum(int(each.size) for each in self._kept(trial_id))
-        most, there = min(ROWS, max(FEWEST, WORK // weights)), len(self._prepared.scored[TRAIN])
+    def _rows(self, trial_id: str, work: int | None = WORK) -> np.ndarray:
+        """Places among the scored training rows, the same for all networks of a size.
+
+        Args:
+            work: None: as many for a large network as for a small one.
+        """
+        weights, there = sum(int(each.size) for each in self._kept(trial_id)), len(self._prepared.scored[TRAIN])
+        most = ROWS if work is None else min(ROWS, max(FEWEST, work // weights))
         chosen = np.random.default_rng(0).choice(there, most, replace=False) if there > most else np.arange(there)
         return np.sort(chosen)
 
-    def _surface(self, trial_id: str) -> Surface:
-        """One for all trials of an architecture."""
+    def _surface(self, trial_id: str, work: int | None = WORK) -> Surface:
+        """One for all trials of an architecture; `work` as for `_rows`."""
         trial, stack = self._bound(self._planned[trial_id]), self._stack(trial_id)
-        key = f"{trial.architecture}"
+        key = f"{trial.architecture} {work}"
         if key not in self._surfaces:
-            prepared, rows = self._prepared, self._rows(trial_id)
+            prepared, rows = self._prepared, self._rows(trial_id, work)
             classes = len(prepared.dataset.classes) if prepared.dataset.classes else None
             model = trial.architecture.build(
                 prepared.features.shape[1:], classes or 1, penalties=trial.penalties, seed=0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import activations, landscape, learning_rate, minibatch, schedules
+from tasks.explanations import activations, landscape, learning_rate, minibatch, overparameterisation, schedules
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -128,6 +128,25 @@ EXPLAINERS: Mapping[str, Explainer] = {
             Change(
                 "model=linear",
                 "The loss is a true bowl now, whose bend is the same everywhere. Which rates are above 2 over it?",
+            ),
+        ),
+    ),
+    "overparameterisation": Explainer(
+        title="What the width does",
+        summary="why narrow networks change with every training, and wide ones end in one connected valley",
+        theory=overparameterisation.THEORY,
+        explain=overparameterisation.explain,
+        misfit=overparameterisation.misfit,
+        lesson="lesson-overparameterisation",
+        changes=(
+            Change(
+                "train.epochs=20",
+                "A fifth of the time. Which widths still reach the target, and is the barrier of the widest lower or "
+                "higher when it has gone less far from its start?",
+            ),
+            Change(
+                "train.batch_size=128",
+                "A quarter of the steps, with less noise. Do the narrow networks end in fewer different minima?",
             ),
         ),
     ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from tasks.records.documents import OMITTED, RunDocument
-from tasks.records.landscape import Landscape
+from tasks.records.landscape import Between, Landscape
 from tasks.records.verdict import Estimate
 
 SCHEMA_VERSION = 1
@@ -215,7 +215,7 @@ class Inspection(RunDocument):
         inputs: How many inputs were looked at for that.
         influence: None where the inputs are no columns, and in runs of earlier versions.
         network: None where a baseline is shipped, and in runs of earlier versions.
-        landscape: Where the spec asks for its explanation and a network is shipped.
+        landscape, between: Where the spec asks for their explanations and a network is shipped.
     """
 
     FILE: ClassVar[str] = "previews/inspection.json"
@@ -227,4 +227,5 @@ class Inspection(RunDocument):
     influence: Influence | None = None
     network: NetworkWeights | None = None
     landscape: Annotated[Landscape | None, OMITTED] = None
+    between: Annotated[Sequence[Between] | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION

@@ -89,3 +89,26 @@ class Landscape:
     along: Sequence[float]
     losses: Sequence[float | None]
     random: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """The training loss on the straight line between the kept weights of two seeds of a recipe, whose networks have one
+    hidden layer.
+
+    Args:
+        pairs: Of seeds; the losses are means over them.
+        at: Places on the line, from 0 to 1.
+        losses: With each network's units in their own order.
+        matched: With the units of one in the order that brings its weights nearest to the other's.
+        barrier, matched_barrier: The most by which the loss of a pair is above the straight line between the losses at
+            its ends (Frankle et al. 2020), mean over pairs.
+    """
+
+    recipe_id: str
+    pairs: int
+    at: Sequence[float]
+    losses: Sequence[float]
+    matched: Sequence[float]
+    barrier: float
+    matched_barrier: float

@@ -26,6 +26,28 @@ def judged(folder: Path, spec: dict[str, Any]) -> tuple[Planned, Landscape]:
     return run, found
 
 
+def test_between_seeds_of_each_width_the_ends_are_their_losses_and_matching_lowers_the_barrier(tmp_path: Path) -> None:
+    widths = [{"mlp": {"hidden": [width]}} for width in (4, 8, 16, 64)]
+    spec = {
+        "data": {"source": "wine"},
+        "train": {"epochs": 30, "learning_rate": 0.1, "optimizer": "sgd", "seeds": 2},
+        "compare": {"model": widths},
+        "explain": ["overparameterisation"],
+    }
+    run = planned(tmp_path, spec)
+    tables = run.tables()
+    run.judge(tables)
+    found = Inspection.read(tmp_path).between
+    assert found is not None and [each.recipe_id for each in found] == [each.recipe_id for each in run.plan.recipes]
+    losses = tables["metrics"].query("part == 'train' and metric == 'loss'").set_index("trial_id")["value"]
+    for each in found:
+        ends = [losses[trial.trial_id] for trial in run.plan.trials if trial.recipe_id == each.recipe_id]
+        assert each.pairs == 1
+        assert (each.losses[0], each.losses[-1]) == pytest.approx(ends, rel=1e-3)
+        assert (each.matched[0], each.matched[-1]) == pytest.approx(ends, rel=1e-3)
+    assert found[-1].matched_barrier < found[-1].barrier
+
+
 def test_of_a_linear_model_on_all_rows_everything_has_its_closed_form(tmp_path: Path) -> None:
     run, found = judged(tmp_path, {"model": "linear", "train": TRAIN, "compare": {"learning_rate": [0.05, 0.1]}})
     rows = run.prepared.rows["train"]
