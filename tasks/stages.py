@@ -22,6 +22,7 @@ from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
+from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.landscape import Looking
 from tasks.execution.previews import write_previews
@@ -347,15 +348,30 @@ def judge(
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
-    looked_into = None if verdict.shipped is None or verdict.shipped.baseline else model
-    looking = Looking(run.folder, laid_out, prepared, tables["trials"]) if looked_into is not None else None
-    explained = run.spec.explain
+    _inspect(run, laid_out, prepared, verdict, tables, splits, asked, model)
+    return verdict
+
+
+def _inspect(
+    run: Run,
+    laid_out: Plan,
+    prepared: Prepared,
+    verdict: Verdict,
+    tables: dict[str, pd.DataFrame],
+    splits: pd.DataFrame,
+    asked: Answer | None,
+    model: Any,
+) -> None:
+    """Writes what the report says of the shipped model and can't read in the tables; looks at the loss around it where
+    the spec asks for that to be explained."""
+    network = None if verdict.shipped is None or verdict.shipped.baseline else model
     landscape = between = None
-    if looking and verdict.shipped and "landscape" in explained:
-        landscape = looking.landscape(verdict.shipped.trial_id, tables["curves"])
-    if looking and "overparameterisation" in explained:
-        between = looking.between()
-    shown = run.spec.report.show_examples
+    if network is not None and verdict.shipped:
+        looking = Looking(run.folder, laid_out, prepared, tables["trials"])
+        if "landscape" in run.spec.explain:
+            landscape = looking.landscape(verdict.shipped.trial_id, tables["curves"])
+        if "overparameterisation" in run.spec.explain:
+            between = looking.between()
     write_inspection(
         run.folder,
         prepared,
@@ -363,12 +379,11 @@ def judge(
         tables["predictions"],
         splits,
         asked,
-        looked_into,
-        shown=shown,
+        network,
+        shown=run.spec.report.show_examples,
         landscape=landscape,
         between=between,
     )
-    return verdict
 
 
 def _recalibration(
