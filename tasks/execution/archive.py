@@ -23,7 +23,7 @@ from tasks.execution.deciding import trial_key
 from tasks.execution.recording import PreparedByFold, Searched
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
-from tasks.planning.stacks import Beside, stack_identifier
+from tasks.planning.stacks import stack_identifier
 from tasks.planning.trials import bind_trial
 from tasks.records.plan import PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
@@ -100,7 +100,7 @@ class Archive:
             return []
         found: dict[str, tuple[PlannedTrial, Kept]] = {}
         for trial in trials:
-            key = self._key(trial, variants[trial.variant_id], beside)
+            key = self.key(trial, variants[trial.variant_id], beside)
             kept = _read(self.folder / key) if key else None
             if key and kept:
                 found[key] = (trial, kept)
@@ -121,7 +121,7 @@ class Archive:
         gradients: dict[str, Mapping[str, float]] = {}
         for each in stack.trials:
             recipe = job.variant(planned[each].variant_id)
-            key = self._key(planned[each], recipe, beside)
+            key = self.key(planned[each], recipe, beside)
             kept = _read(self.folder / key) if key else None
             if kept is None:
                 return None
@@ -139,7 +139,7 @@ class Archive:
     def keep(self, stack: PlannedStack, outcomes: Sequence[Outcome], job: Job, searched: Searched) -> None:
         """Keeps what was trained of a stack. A full disk costs the reuse, not the run."""
         planned, beside = {trial.trial_id: trial for trial in job.trials}, job.beside(stack)
-        keys = {each: self._key(planned[each], job.variant(planned[each].variant_id), beside) for each in stack.trials}
+        keys = {each: self.key(planned[each], job.variant(planned[each].variant_id), beside) for each in stack.trials}
         if None in keys.values():
             return
         facts = asdict(stack) | {
@@ -167,7 +167,12 @@ class Archive:
                 final = planned[trial_id].stage == "final"  # no other's weights are used
                 write_sealed(path, _packed(of_trial, outcome, weights=final))
 
-    def _key(self, trial: PlannedTrial, recipe: Recipe, beside: Beside) -> str | None:
+    def key(self, trial: PlannedTrial, recipe: Recipe, beside: Mapping[str, Any] = {}) -> str | None:
+        """As `trial_key`, of a trial with its recipe.
+
+        Args:
+            beside: By `recipe_id`.
+        """
         return trial_key(trial, recipe, self.prepared[trial.fold].digest, beside.get(trial.recipe_id))
 
 
