@@ -27,6 +27,7 @@ CODE = (
     "execution/rungs.py",
     "execution/runner.py",
     "inputs",
+    "kinds.py",
     "planning/jobs.py",
     "planning/stacks.py",
     "planning/trials.py",

@@ -23,6 +23,7 @@ from tasks.records.tables import SETTINGS, TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
+from tests.bench.same_run import differences
 from tests.runs import Planned, planned
 
 Tables = dict[str, pd.DataFrame]
@@ -318,3 +319,23 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
         run = planned(tmp_path / str(seconds), spec)
         divided.append([stack.trials for stack in run.plan.cost.search.first_wave])
     assert divided[0] == divided[1] == divided[2] == divided[3]
+
+
+def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the method: settings, observations and stacks are those of the first."""
+    for name in ("train_stack", "hypergradients", "Stack", "train_fit"):
+        monkeypatch.setattr(trials_module, name, None)
+    again = searched(planned(tmp_path / "again", done.spec, home=done.run.folder))
+    again.judge(again.tables())
+    assert differences(done.run.folder, tmp_path / "again") == []
+
+
+def test_another_setting_of_the_search_trains_what_it_adds(done: Done, tmp_path: Path) -> None:
+    tune = done.spec["tune"]
+    more = {**done.spec, "tune": {**tune, "trials": tune["trials"] + 1}}
+    again = searched(planned(tmp_path / "again", more, home=done.run.folder))
+    assert again.plan.search is not None
+    reused = sum(stack.size for stack in again.plan.search.stacks if stack.reused)
+    each = tune.get("seeds", 1) * tune.get("folds", 1)
+    # Where all settings are compared at rungs, one more changes what becomes of each.
+    assert reused == (0 if tune["method"] == "successive-halving" else tune["trials"] * each)
