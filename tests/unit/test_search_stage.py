@@ -330,12 +330,12 @@ def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch:
     assert differences(done.run.folder, tmp_path / "again") == []
 
 
-def test_another_setting_of_the_search_trains_what_it_adds(done: Done, tmp_path: Path) -> None:
-    tune = done.spec["tune"]
-    more = {**done.spec, "tune": {**tune, "trials": tune["trials"] + 1}}
-    again = searched(planned(tmp_path / "again", more, home=done.run.folder))
-    assert again.plan.search is not None
-    reused = sum(stack.size for stack in again.plan.search.stacks if stack.reused)
-    each = tune.get("seeds", 1) * tune.get("folds", 1)
-    # Where all settings are compared at rungs, one more changes what becomes of each.
-    assert reused == (0 if tune["method"] == "successive-halving" else tune["trials"] * each)
+@pytest.mark.parametrize(("name", "reused"), [("random", 8), ("halving", 0)])
+def test_one_more_setting(name: str, reused: int, tmp_path: Path) -> None:
+    """It is trained alone. But at rungs all settings are compared, so one more changes what becomes of each."""
+    home = tmp_path / "home"
+    searched(planned(tmp_path / "first", spec_of(SPECS[name]), home=home))
+    more = spec_of(SPECS[name] | {"trials": 5})
+    search = searched(planned(tmp_path / "again", more, home=home)).plan.search
+    assert search is not None
+    assert sum(stack.size for stack in search.stacks if stack.reused) == reused
