@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -47,7 +48,7 @@ class Kept:
         stack: Its stack, with the trials' keys in place of their ids.
         place: Of the stack among those of its job, from 0.
         outcome: Status, curves and the other plain fields.
-        arrays: `weights/NUMBER` and `outputs/PART`.
+        arrays: `weights/NUMBER` and `outputs/PART`, where they were asked for.
         rung: The last one that it reached in a search, else None.
         gradients: Of a search that asks for them.
     """
@@ -101,7 +102,7 @@ class Archive:
         found: dict[str, tuple[PlannedTrial, Kept]] = {}
         for trial in trials:
             key = self.key(trial, variants[trial.variant_id], beside)
-            kept = _read(self.folder / key) if key else None
+            kept = _read(self.folder / key, arrays=False) if key else None
             if key and kept:
                 found[key] = (trial, kept)
         if beside and len(found) < len(trials):
@@ -195,9 +196,9 @@ def _packed(facts: Mapping[str, Any], outcome: Outcome, *, weights: bool) -> byt
     arrays = {f"outputs/{part}": values for part, values in outcome.outputs.items()}
     if weights:
         arrays |= {f"weights/{number}": values for number, values in enumerate(outcome.weights or [])}
-    text = np.frombuffer(json.dumps(facts, default=_plain).encode(), np.uint8)
+    text = zlib.compress(json.dumps(facts, default=_plain).encode())  # arrays of weights would hardly get smaller
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, facts=text, **arrays)
+    np.savez(buffer, allow_pickle=False, facts=np.frombuffer(text, np.uint8), **arrays)
     return buffer.getvalue()
 
 
@@ -206,13 +207,14 @@ def _plain(value: Any) -> Any:
     return value.item()
 
 
-def _read(path: Path) -> Kept | None:
+def _read(path: Path, *, arrays: bool = True) -> Kept | None:
+    """What the file holds, with or without its arrays; None where it isn't there or isn't whole."""
     payload = read_sealed(path)
     if payload is None:
         return None
-    with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
-        held = {name: arrays[name] for name in arrays.files if name != "facts"}
+    with np.load(io.BytesIO(payload), allow_pickle=False) as file:
+        facts = json.loads(zlib.decompress(file["facts"].tobytes()))
+        held = {name: file[name] for name in file.files if arrays and name != "facts"}
     return Kept(**facts | {"stack": PlannedStack(**facts["stack"]), "arrays": held})
 
 
