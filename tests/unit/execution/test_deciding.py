@@ -139,6 +139,7 @@ JUDGES: dict[str, Any] = {
     "evaluate.threshold.alarms_at_most": {"alarms_at_most": 3, "of": 60},
     "evaluate.threshold.of": {"alarms_at_most": 3, "of": 50},
     "evaluate.real_prior": {"1": 0.1},
+    "evaluate.calibrate": "temperature",
     "evaluate.slices": ["town"],
     "gates": [{"metric": "accuracy", "at_least": 0.5}],
     "report.show_examples": True,
