@@ -262,6 +262,7 @@ def test_the_versions_of_what_trains_are_known() -> None:
 
 
 NOT_DECIDING = {
+    "calibrator": "answers from probabilities",
     "choice": "answers from probabilities",
     "errors": "messages",
     "evaluation": "answers and figures of what is trained",
