@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.render import Rendered, render
+from reports.render import Ready, Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
@@ -419,6 +419,6 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
     return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
-def report(run: Run | LessonRun) -> Rendered:
-    """Writes report.html."""
-    return render(run.folder)
+def report(run: Run | LessonRun, made_ready: Ready | None = None) -> Rendered:
+    """Writes report.html; `made_ready` as for `render`."""
+    return render(run.folder, made_ready=made_ready)

@@ -491,7 +491,6 @@ class Evaluate(Frozen):
     )
     calibrate: Calibration | None = Field(
         None,
-        exclude_if=lambda method: method is None,
         description="how probabilities are brought to what happens, by the validation part: temperature (one number, "
         "the likeliest class stays) or isotonic (a rising line for each class, for many validation rows); part of the "
         "saved model; None: as the model gives them",
