@@ -53,6 +53,8 @@ def execute(request: RunRequest, page: RunPage) -> str:
     if page.deployed:  # the command has done so already
         check(requested, home)
     named, start = _place(request, page, home)
+    anew = start if named is None and start != "load" else None
+    start = start if named else "load"
     runs.check_start(requested.spec, named, start)  # before a folder is made for nothing
     private_folder(home / "cache")
     folder = make_folder(named) if named else runs.new_folder(home, requested.spec.name)
@@ -63,7 +65,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
             _reported(folder),
             _heard(page),
         ):
-            _run(request, requested, page, home, folder, start)
+            _run(request, requested, page, home, folder, start, anew)
     finally:
         _rewrite_index(home, page)
     if isinstance(requested.spec, LessonSpec):
@@ -108,7 +110,20 @@ def _place(request: RunRequest, page: RunPage, home: Path) -> tuple[Path | None,
     return None, request.start_from
 
 
-def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, folder: Path, start: Stage) -> None:
+def _run(
+    request: RunRequest,
+    requested: Requested,
+    page: RunPage,
+    home: Path,
+    folder: Path,
+    start: Stage,
+    anew: Stage | None,
+) -> None:
+    """The stages.
+
+    Args:
+        anew: As `Run`.
+    """
     if isinstance(requested.spec, LessonSpec):
         _teach(request, requested.spec, requested, page, home, folder, start)
         return
@@ -121,10 +136,13 @@ def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, f
         folder,
         experiment=requested.said,
         start=start,
+        anew=anew,
     )
     page.begins(run.spec.name, folder)
     if (hear := steps.listener.get()) is not None:
         hear("load", f"note: the run's folder is {folder}", None)
+        if anew:
+            hear("load", f"note: {_ANEW.format(stage=anew)}", None)
         if run.start != start:
             hear("load", "note: the run was ended before it had a plan, so it begins at the beginning", None)
     try:
@@ -136,6 +154,11 @@ def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, f
             steps.report(run, made_ready)
     finally:
         runs.close_run(folder)
+
+
+_ANEW = (
+    "from stage {stage} on nothing is reused of what earlier runs trained (to go on with a run, name it with --run-dir)"
+)
 
 
 def _teach(

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from flows.console import Bar, marked, show_validation
 from flows.environment import load_tensorflow
-from tasks.errors import BadInput, Blocked, plain
+from tasks.errors import Blocked, plain
 from tasks.evaluation.wording import written
 from tasks.memory import gigabytes
-from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn
+from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn, reuse_sentence
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
 from tasks.run_folder import make_folder
@@ -73,7 +73,7 @@ def show_check(
             show_validation(error.table)
         raise
     named_model = spec.model is not None or spec.compare.model is not None
-    _show_plan(plan, validation, _reused(spec, plan, home), named_model=named_model)
+    _show_plan(plan, validation, named_model=named_model)
     if defaults:
         _show_spec(plan)
 
@@ -95,7 +95,7 @@ def _show_spec(plan: Plan) -> None:
     typer.echo(plain(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip()))
 
 
-def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_model: bool) -> None:
+def _show_plan(plan: Plan, validation: dict[str, Any], *, named_model: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
@@ -135,7 +135,7 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
     else:
         console.print(f"\n[bold]trials[/] {plan.cost.trials} in {len(plan.stacks)} stacks")
         _show_stacks(console, plan.stacks)
-    console.print(f"reused: {marked(reused or 'nothing')}")
+    console.print(f"reused: {marked(_reused(plan))}", highlight=False)
     if plan.cost.memory_bytes:
         console.print(f"estimated memory at its peak: about {gigabytes(plan.cost.memory_bytes)}")
     if plan.spec["train"]["stabilise"]:
@@ -225,25 +225,12 @@ def _weights(stack: PlannedStack) -> str:
     return f"{span} weights each, filled to {stack.fill:.0%}"
 
 
-def _reused(spec: Spec, plan: Plan, home: Path) -> str:
-    """Which of the plan's stacks, or a search's first, lie finished in an earlier run's folder, where `--from train`
-    would keep them: a run of another spec is not gone on with."""
-    stacks = plan.stacks or (plan.cost.search.first_wave if plan.cost.search else [])
-    wanted = {stack.stack_id for stack in stacks}
-    for run in sorted((home / "runs").glob("*"), reverse=True) if (home / "runs").is_dir() else []:
-        found = [stack for stack in wanted if (run / "checkpoints" / stack).is_dir()]
-        if found and _same_run(spec, run):
-            return f"{len(found)} of {len(wanted)} stacks with --run-dir {run} --from train"
-    return ""
-
-
-def _same_run(spec: Spec, run: Path) -> bool:
-    from tasks.runs import first_stage
-
-    try:
-        return first_stage(spec, run, "train") == "train"
-    except BadInput:
-        return False
+def _reused(plan: Plan) -> str:
+    """What earlier runs have trained. Of a search only the first settings are known before it."""
+    if plan.cost.search is None:
+        return plan.reuse or "nothing"
+    first = reuse_sentence(plan.cost.search.first_wave)
+    return f"of the first settings, {first}; later ones follow from them" if first else "nothing of the first settings"
 
 
 def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: SearchCost) -> None:

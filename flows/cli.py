@@ -65,7 +65,11 @@ def run(
     ] = None,
     start: Annotated[
         Stage,
-        typer.Option("--from", help="Go on in --run-dir from this stage; finished stacks are kept."),
+        typer.Option(
+            "--from",
+            help="Go on in --run-dir from this stage; finished stacks are kept. Without --run-dir: a new run, which "
+            "from this stage on reuses nothing that earlier runs trained.",
+        ),
     ] = "load",
     fail_on_gate: Annotated[
         bool,

@@ -27,11 +27,13 @@ class Removable:
     Args:
         why: In a few words.
         size: Bytes.
+        files: Where not all of a folder can go, what can.
     """
 
     path: Path
     why: str
     size: int
+    files: Sequence[Path] = ()
 
 
 def removable(home: Path, keep: int) -> list[Removable]:
@@ -48,12 +50,17 @@ def removable(home: Path, keep: int) -> list[Removable]:
     found = [(run, f"not among the newest {keep} runs") for run in old]
     found += _unreferenced(home, kept)
     found += [(path, "left by a process that was killed") for path in _left_over(home, kept)]
-    return [Removable(path, why, _size(path)) for path, why in found]
+    return [*(Removable(path, why, _size(path)) for path, why in found), *_trained(home, kept)]
 
 
 def remove(things: Sequence[Removable]) -> None:
     """Removes them. What is gone already, or can't be removed, is passed over."""
     for each in things:
+        for file in each.files:
+            with suppress(OSError):
+                file.unlink()
+        if each.files:
+            continue
         if each.path.is_dir() and not each.path.is_symlink():
             shutil.rmtree(each.path, ignore_errors=True)
         else:
@@ -83,11 +90,26 @@ def _unreferenced(home: Path, kept: Sequence[Path]) -> Iterator[tuple[Path, str]
     for path in sorted((home / "cache" / "datasets").glob("*")):
         if path.name not in sources:
             yield path, "a data set that no kept run names; it is downloaded again when one does"
-    begun = min((_began(run) for run in kept), default=time.time())
+    begun = _oldest(kept)
     for kind in ("streamed", "augmented"):
         for path in sorted((home / "cache" / kind).glob("*")):
             if _used(path) < begun:
                 yield path, "not used since the oldest kept run; it is made again when needed"
+
+
+def _trained(home: Path, kept: Sequence[Path]) -> Iterator[Removable]:
+    """Trained trials that no kept run trained or reused, as one: there may be thousands of them. Their time is that of
+    their last use by a run, not by who copies the folder."""
+    folder, begun = home / "cache" / "trials", _oldest(kept)
+    files = [path for path in sorted(folder.glob("*")) if path.stat().st_mtime < begun]
+    if files:
+        said = f"{len(files):,} trained {'trial' if len(files) == 1 else 'trials'} not used since the oldest kept run"
+        yield Removable(folder, f"{said}; trained again when needed", sum(map(_size, files)), files)
+
+
+def _oldest(kept: Sequence[Path]) -> float:
+    """When the oldest kept run began; without any, now."""
+    return min((_began(run) for run in kept), default=time.time())
 
 
 def _used(path: Path) -> float:

@@ -40,6 +40,7 @@ class Run:
         home: Holds `runs/`, `cache/`.
         folder: The run's own.
         start: The stage that it begins at.
+        anew: The stage from which on nothing is reused of what earlier runs trained; None: all that lies trained is.
     """
 
     spec: Spec
@@ -50,6 +51,7 @@ class Run:
     folder: Path
     start: Stage
     stages: Stages = field(compare=False)
+    anew: Stage | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def open_run(
     *,
     experiment: str = "SPEC",
     start: Stage = "load",
+    anew: Stage | None = None,
 ) -> Run:
     """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept. A run
     that was ended before it had a plan begins at the beginning, whatever `start` says. Only for who holds the lock.
@@ -99,7 +102,7 @@ def open_run(
     record = _begun(folder, text, overrides, experiment)
     for name in ("model", "previews", "checkpoints"):
         (folder / name).mkdir(exist_ok=True)
-    return Run(spec, text, tuple(overrides), base, home, folder, start, record)
+    return Run(spec, text, tuple(overrides), base, home, folder, start, record, anew)
 
 
 def open_lesson(
@@ -137,12 +140,10 @@ def check_start(spec: Spec | LessonSpec, folder: Path | None, start: Stage) -> N
     """Whether a run can begin at `start` in `folder` (None: a new one), which may be missing. Makes nothing.
 
     Raises:
-        BadInput: as `open_run`, or there is no folder to go on in.
+        BadInput: as `open_run`.
     """
     if folder is not None:
         first_stage(spec, folder, start)
-    elif start != "load":
-        raise BadInput("there is no run folder to go on in", where="--from", remedy="name it with --run-dir")
 
 
 def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:

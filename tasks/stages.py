@@ -20,6 +20,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.judged_rows import JudgedRows
+from tasks.execution.archive import Archive
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
 from tasks.execution.influence import Answer
@@ -27,7 +28,7 @@ from tasks.execution.inspection import write_inspection
 from tasks.execution.landscape import Looking
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
-from tasks.execution.recording import collect
+from tasks.execution.recording import PreparedByFold, collect
 from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
@@ -52,7 +53,7 @@ from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
 from tasks.records.verdict import AgainstChampion, Recalibration, Verdict
-from tasks.run_folder import read_json, write_json, write_text
+from tasks.run_folder import STAGES, Stage, read_json, write_json, write_text
 from tasks.runs import LessonRun, Run
 from tasks.shipping import answer, answering, calibrator, kept, measuring, network, parameters, ship
 from tasks.spec.models import Spec, implied_task
@@ -177,12 +178,19 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     known: dict[str, Any] = {
+        "earlier": archive_of(run, {None: prepared}, "train").stacks,
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
         "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
     }
     laid_out = lay_out(*data, **known) if chosen is None else lay_out_chosen(*data, chosen, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
+
+
+def archive_of(run: Run, prepared: PreparedByFold, stage: Stage) -> Archive:
+    """The trials that earlier runs trained, for a stage of this one."""
+    anew = run.anew is not None and STAGES.index(run.anew) <= STAGES.index(stage)
+    return Archive.of(run.home, prepared, run.folder, anew=anew)
 
 
 def _resampled(prepared: Prepared) -> int | None:
@@ -223,7 +231,8 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
         for fold, of_fold in by_fold.items()
     }
     decides = laid_out.decides or Decides()
-    context = PlanContext(dataset, rows, (laid_out.metric, *laid_out.also), decides=decides)
+    archive = archive_of(run, by_fold, "search")
+    context = PlanContext(dataset, rows, laid_out.metrics, decides=decides, earlier=archive.stacks)
     searches = searches_of(run.spec, laid_out.recipes)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
@@ -246,8 +255,9 @@ def search(
     ranges that are to be found by range tests."""
 
     def train(job: Job, report: StackProgress | None) -> None:
-        train_trials(job, searched.by_fold, run.folder, run.home, report)
+        train_trials(job, searched.by_fold, run.folder, run.home, report, archive)
 
+    archive = archive_of(run, searched.by_fold, "search")
     tests = searched.tests.run(run.folder, train, progress) if searched.tests else []
     by_recipe = {each.recipe_id: each for each in tests}
     tuning = replace(searched.tuning, searches=[ranged(each, by_recipe) for each in searched.tuning.searches])
@@ -273,13 +283,15 @@ def search(
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
-    train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress)
+    archive = archive_of(run, {None: prepared}, "train")
+    train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress, archive)
 
 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
     """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
     No test row is looked at."""
-    repairs = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress).repair()
+    archive = archive_of(run, {None: prepared}, "stabilise")
+    repairs = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress, archive).repair()
     repairs.write(run.folder)
     write_repaired(repairs, laid_out, run.spec, run.base, run.folder)
     return repairs

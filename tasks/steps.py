@@ -36,7 +36,7 @@ from tasks.inputs.prepared import Prepared
 from tasks.lessons import teaching
 from tasks.memory import give_back
 from tasks.records.lesson import Lesson
-from tasks.records.plan import Plan
+from tasks.records.plan import Plan, reuse_sentence
 from tasks.records.repairs import Repairs
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
@@ -151,12 +151,17 @@ def search(run: Run, laid_out: Plan, prepared: Prepared, searched: Searching) ->
             say(what, done / total)
             artifact.update(what, done / total)
 
-        return stages.search(run, laid_out, prepared, searched, report)
+        found = stages.search(run, laid_out, prepared, searched, report)
+        if found.search and (said := reuse_sentence(found.search.stacks)):
+            say(f"note: search: {said}", None)
+        return found
 
 
 @_stage
 def train(run: Run, laid_out: Plan, prepared: Prepared) -> None:
     with _running(run, "train") as say:
+        if laid_out.reuse:
+            say(f"note: {laid_out.reuse}", None)
         artifact = _ProgressArtifact("training", f"{laid_out.cost.trials} trials of {laid_out.experiment}")
 
         def report(what: str, done: int, total: int) -> None:

@@ -13,6 +13,7 @@ from tasks import runs, stages
 from tasks.inputs.prepared import Prepared
 from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
+from tasks.run_folder import Stage
 from tasks.spec.load import parse_spec
 
 WINE: dict[str, Any] = {"data": {"source": "wine"}, "model": "linear", "train": {"epochs": 1, "seeds": 1}}
@@ -48,9 +49,16 @@ class Planned:
         return [folder for folder in folders if folder.exists()]
 
 
-def planned(folder: Path, spec: dict[str, Any], start: str = "load", home: Path | None = None) -> Planned:
+def planned(
+    folder: Path,
+    spec: dict[str, Any],
+    start: Stage = "load",
+    home: Path | None = None,
+    anew: Stage | None = None,
+) -> Planned:
     """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
-    run = runs.open_run(parse_spec(spec), "# as a test wrote it\n", [], folder, home or folder, folder, start=start)
+    text = "# as a test wrote it\n"
+    run = runs.open_run(parse_spec(spec), text, [], folder, home or folder, folder, start=start, anew=anew)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared, _ = stages.plan(run, dataset, splits)

@@ -40,6 +40,7 @@ def _facts(plan: Plan, environment: dict[str, Any], renderer: str) -> Mapping[st
         "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
         "Data digest": Html(f"<code>{safe(plan.data.digest)}</code>"),
         "Shuffle": _shuffle(plan.data),
+        "Reused": plan.reuse,
     }
     first = ("Command", "Set on the command line")
     return {name: about[name] for name in first} | own | about

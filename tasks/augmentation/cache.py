@@ -1,7 +1,6 @@
 """Augmented copies on disk, found again by all that decides them.
 
-A file is the SHA-256 of its content, then the content: an array as NumPy writes it, or texts as JSON. What does not
-match its digest is made anew.
+The content of a file is an array as NumPy writes it, or texts as JSON. What is not whole is made anew.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -20,9 +17,9 @@ import numpy as np
 
 from tasks.augmentation.policy import Map, Policy, Progress, copies
 from tasks.dataset import Values
+from tasks.sealed import read_sealed, write_sealed
 
-_DIGEST = 32
-_PACKAGES = ("albumentations", "albucore", "opencv-python-headless", "nlpaug", "nltk", "librosa", "numpy", "scipy")
+PACKAGES = ("albumentations", "albucore", "opencv-python-headless", "nlpaug", "nltk", "librosa", "numpy", "scipy")
 
 
 def cached_copies(
@@ -61,7 +58,7 @@ def key(policy: Policy, rows: np.ndarray, seed: int, digest: str) -> str:
         "rows": hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest(),
         "policy": policy.document,
         "seed": seed,
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in PACKAGES},
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -74,13 +71,8 @@ def _code() -> str:
 
 
 def _read(path: Path) -> Values | None:
-    """The file's content, or None where it isn't there or isn't whole."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    payload = content[_DIGEST:]
-    if hashlib.sha256(payload).digest() != content[:_DIGEST]:
+    payload = read_sealed(path)
+    if payload is None:
         return None
     if payload.startswith(b"["):
         return json.loads(payload)
@@ -88,20 +80,10 @@ def _read(path: Path) -> Values | None:
 
 
 def _write(path: Path, values: Values) -> None:
-    """Under a temporary name, then renamed: whoever reads sees all of it or nothing."""
     if isinstance(values, np.ndarray):
         buffer = io.BytesIO()
         np.save(buffer, values, allow_pickle=False)
         payload = buffer.getvalue()
     else:
         payload = json.dumps(values).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(payload).digest())
-            file.write(payload)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_sealed(path, payload)

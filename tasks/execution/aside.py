@@ -11,6 +11,7 @@ import pandas as pd
 
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TRAIN
+from tasks.execution.archive import Archive
 from tasks.execution.recording import folder_of
 from tasks.execution.runner import StackProgress, train
 from tasks.inputs.prepared import Prepared
@@ -82,14 +83,20 @@ def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
     return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
 
 
-def own_context(plan: Plan, prepared: Prepared) -> PlanContext:
+def own_context(plan: Plan, prepared: Prepared, archive: Archive | None = None) -> PlanContext:
     """What trials beside the plan's are planned on: the run's own parts."""
     dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
     resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
     rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], resampled, prepared.lengths)
-    return PlanContext(dataset, {None: rows}, plan.metrics, decides=plan.decides or Decides())
+    return PlanContext(
+        dataset,
+        {None: rows},
+        plan.metrics,
+        decides=plan.decides or Decides(),
+        earlier=archive.stacks if archive else None,
+    )
 
 
-def trainer(prepared: Prepared, run: Path, home: Path) -> Train:
+def trainer(prepared: Prepared, run: Path, home: Path, archive: Archive | None = None) -> Train:
     """Trains on the run's own parts."""
-    return lambda job, report: train(job, prepared, run, home, report)
+    return lambda job, report: train(job, prepared, run, home, report, archive)

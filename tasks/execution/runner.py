@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import VAL
+from tasks.execution.archive import Archive
 from tasks.execution.recording import PreparedByFold, Searched, folder_of, record
 from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
@@ -21,7 +22,7 @@ from tasks.records.stacks import PlannedStack
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack
-from tasks.training.trial import MEASURED, Arrays, Progress, Trial
+from tasks.training.trial import MEASURED, Arrays, Outcome, Progress, Trial
 
 StackProgress = Callable[[str, int, int], None]
 """Told (what is being done, training steps done, steps in all) over the whole job, steps counted per trial."""
@@ -33,8 +34,10 @@ def train(
     run: Path,
     home: Path,
     progress: StackProgress | None = None,
+    archive: Archive | None = None,
 ) -> None:
     """Trains every stack that is not recorded yet: stacks side by side, one a core, then trials that need `Model.fit`.
+    Of those that are reused the records are made of what lies trained.
 
     After Ctrl-C, stacks in flight end with their next evaluation and are lost. Finished ones stay.
 
@@ -42,11 +45,22 @@ def train(
         prepared: What the trials learn from; of trials in folds, by fold.
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
+        archive: Where trained trials are kept for other runs; None: nowhere.
     """
     waiting = [stack for stack in job.stacks if not folder_of(run, stack.stack_id).exists()]
     by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
+    if archive:
+        waiting = [stack for stack in waiting if not _reused(stack, job, by_fold, run, archive)]
     with makers(cores(), _processes(by_fold, waiting)) as making:
-        _Training(job, by_fold, run, home, waiting, making, progress).train()
+        _Training(job, by_fold, run, home, waiting, making, progress, archive).train()
+
+
+def _reused(stack: PlannedStack, job: Job, prepared: PreparedByFold, run: Path, archive: Archive) -> bool:
+    """Whether the stack is recorded by what lies trained."""
+    found = archive.outcomes(stack, job) if stack.reused else None
+    if found is not None:
+        record(run, stack, found[0], job, prepared, found[1])
+    return found is not None
 
 
 _PROCESSES_PAY = 10.0
@@ -78,8 +92,9 @@ class _Training:
         waiting: Sequence[PlannedStack],
         making: Makers,
         progress: StackProgress | None,
+        archive: Archive | None,
     ) -> None:
-        self._job, self._prepared, self._run, self._home = job, prepared, run, home
+        self._job, self._prepared, self._run, self._home, self._archive = job, prepared, run, home, archive
         self._waiting, self._making, self._progress = waiting, making, progress
         self._planned = {trial.trial_id: trial for trial in job.trials}
         self._board = _Board(job, waiting)
@@ -178,8 +193,13 @@ class _Training:
             outcomes = train_stack(trials, arrays, xla=stack.xla, signals=self._looks(stack), progress=note)
         else:
             outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
-        record(self._run, stack, outcomes, self._job, self._prepared, searched)
+        self._record(stack, outcomes, searched)
         self._board.note(stack, 1.0)
+
+    def _record(self, stack: PlannedStack, outcomes: Sequence[Outcome], searched: Searched) -> None:
+        record(self._run, stack, outcomes, self._job, self._prepared, searched)
+        if self._archive:
+            self._archive.keep(stack, outcomes, self._job, searched)
 
     def _looks(self, stack: PlannedStack) -> bool:
         """Whether a diagnosis will be made of a stack's trials: of those that a search tries, no signals are kept."""
@@ -227,8 +247,7 @@ class _Training:
         rungs = run_bracket(stacks, self._contests(planned), saved, together)
         for stack in planned:
             if stack in self._waiting:
-                outcomes = stacks[stack.stack_id].outcomes()
-                record(self._run, stack, outcomes, self._job, self._prepared, Searched(rungs=rungs))
+                self._record(stack, stacks[stack.stack_id].outcomes(), Searched(rungs=rungs))
             self._board.note(stack, 1.0)
 
     def _contests(self, planned: Sequence[PlannedStack]) -> list[Contest]:

@@ -19,6 +19,7 @@ from tasks.diagnosis.measures import wanders
 from tasks.evaluation.baselines import Constant
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.intervals import over_seeds
+from tasks.execution.archive import Archive
 from tasks.execution.aside import Aside, Train, own_context, recorded, trainer
 from tasks.execution.recording import LOSS
 from tasks.execution.runner import StackProgress
@@ -86,11 +87,13 @@ class Workshop:
         run: Path,
         home: Path,
         progress: StackProgress | None = None,
+        archive: Archive | None = None,
     ) -> Workshop:
         """That of a run whose final trials are trained."""
         target, rows, classes = prepared.dataset.target, prepared.rows, prepared.dataset.classes
-        constant, context = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes), own_context(plan, prepared)
-        return cls(plan, context, context.key(spec), constant, run, trainer(prepared, run, home), progress)
+        constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes)
+        context, train = own_context(plan, prepared, archive), trainer(prepared, run, home, archive)
+        return cls(plan, context, context.key(spec), constant, run, train, progress)
 
     def repair(self) -> Repairs:
         """Repairs each recipe that has a diagnosis with a ladder, the surest diagnosis of each."""

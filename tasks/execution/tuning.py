@@ -26,7 +26,7 @@ from tasks.execution.aside import Train
 from tasks.execution.recording import LOSS, folder_of, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
-from tasks.planning.jobs import Job
+from tasks.planning.jobs import Job, beside
 from tasks.planning.recipes import identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import PlanContext
@@ -230,7 +230,9 @@ class Tuning:
             apart = identifier(variant.settings["model"]) if training == "gradients" else ""
             groups.setdefault(("" if training == "whole" else method, apart), []).append(variant)
         for (special, _), variants in groups.items():
-            divided, expected, _ = self.context.stacks(self._trials(variants), variants, AS_MODELLED)
+            trials = self._trials(variants)
+            besides = beside(special, self.searches, trials, self.context.metrics[0])
+            divided, expected, _ = self.context.stacks(trials, variants, AS_MODELLED, besides)
             if special:
                 _refuse_unstacked(special, divided, variants)
             stacks += [replace(stack, search=special) for stack in divided]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,6 +60,24 @@ class Prepared:
     def lengths(self) -> tuple[int, ...]:
         """Tokens of each text at the end of a row's features; none where texts are the only input."""
         return token_lengths(self.preprocessor)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that a trial learns from: inputs as they are and preprocessed, targets, and which rows
+        are of train and val; not how answers are judged."""
+        dataset = self.dataset
+        facts = {
+            "data": dataset.digest,
+            "columns": [column["kind"] for column in dataset.form.described(dataset)["columns"]],
+            "features": [str(self.features.dtype), self.features.shape],
+            "lengths": self.lengths,
+            "classes": dataset.classes,
+            "scale": self.target_scale,
+        }
+        found = hashlib.sha256(json.dumps(facts).encode())
+        for values in (self.features, self.targets, self.rows[TRAIN], self.rows[VAL]):
+            found.update(np.ascontiguousarray(values).data)
+        return found.hexdigest()
 
     @property
     def targets(self) -> np.ndarray:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.planning.searches import Search
+from tasks.planning.stacks import Beside
 from tasks.records.plan import Plan, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
+from tasks.search.methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,37 @@ class Job:
 
     def variant(self, variant_id: str) -> Recipe:
         return next(each for each in self.variants if each.variant_id == variant_id)
+
+    def beside(self, stack: PlannedStack) -> Beside:
+        """As `beside`, of the trials of a stack."""
+        together = {each for other in self.stacks if other.search == stack.search for each in other.trials}
+        trials = [trial for trial in self.trials if trial.trial_id in together]
+        return beside(stack.search, self.searches, trials, self.metrics[0])
+
+
+def beside(method: str, searches: Sequence[Search], trials: Sequence[PlannedTrial], metric: str) -> Beside:
+    """By `recipe_id`, what decides the trials of a search method beside each one's own settings, seed and data, as
+    plain JSON; empty where nothing does.
+
+    Derivatives are taken by what is searched. At rungs all trials of a method are compared by the deciding metric.
+
+    Args:
+        method: Empty: none that trains its trials in a way of its own.
+        trials: All that the method trains in this round.
+    """
+    training = METHODS[method].training if method else "whole"
+    if training == "gradients":
+        return {search.recipe.recipe_id: [dimension.name for dimension in search.space] for search in searches}
+    if training == "rungs":
+        compared = {trial.recipe_id for trial in trials}
+        contest: dict[str, Any] = {
+            "metric": metric,
+            "rungs": [
+                [[rung.settings, rung.epochs] for rung in search.rungs]
+                for search in searches
+                if search.recipe.recipe_id in compared
+            ],
+            "trials": [[trial.recipe_id, trial.variant_id, trial.seed, trial.fold, trial.epochs] for trial in trials],
+        }
+        return dict.fromkeys(compared, contest)
+    return {}

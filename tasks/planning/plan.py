@@ -21,7 +21,7 @@ from tasks.planning.groups import RowCounts
 from tasks.planning.peak import peak_bytes, predicted_values
 from tasks.planning.recipes import recipes_of
 from tasks.planning.searches import Search, searches_of
-from tasks.planning.stacks import Machine, PlanContext, calibrations_of
+from tasks.planning.stacks import Earlier, Machine, PlanContext, calibrations_of
 from tasks.planning.trials import parameters_of, planned
 from tasks.records.decisions import Decides
 from tasks.records.plan import (
@@ -56,6 +56,7 @@ def lay_out(
     lengths: tuple[int, ...] = (),
     commonest: Commonest | None = None,
     machine: Machine | None = None,
+    earlier: Earlier | None = None,
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -67,12 +68,13 @@ def lay_out(
         lengths: Tokens of each text at a row's end (see `Architecture.lengths`).
         commonest: The class that most training rows are of; None for regression.
         machine: What the trials are laid out for; None: this one.
+        earlier: Which trials lie trained.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest)
+    plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest, earlier)
     return replace(plan, trials=[], stacks=[]) if plan.search else plan
 
 
@@ -87,17 +89,18 @@ def lay_out_chosen(
     resampled: int | None = None,
     lengths: tuple[int, ...] = (),
     commonest: Commonest | None = None,
+    earlier: Earlier | None = None,
 ) -> Plan:
     """The plan once a search is done, with its trials.
 
     Args:
-        parts, features, resampled, lengths, commonest: As for `lay_out`.
+        parts, features, resampled, lengths, commonest, earlier: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
         probe: What the plan before the search has under that name. It was written down before anything was trained, so
             the stacks are the same for whoever goes on with a killed search.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    return _planned(spec, dataset, parts, rows, Machine(), commonest, chosen, probe)
+    return _planned(spec, dataset, parts, rows, Machine(), commonest, earlier, chosen, probe)
 
 
 def _planned(
@@ -107,6 +110,7 @@ def _planned(
     rows: RowCounts,
     machine: Machine,
     commonest: Commonest | None,
+    earlier: Earlier | None,
     chosen: Sequence[Recipe] | None = None,
     probe: Probe | None = None,
 ) -> Plan:
@@ -118,7 +122,7 @@ def _planned(
     searches = searches_of(spec, compared)
     _check_searched(searches, dataset)
     recipes = list(chosen or compared)
-    context = PlanContext(dataset, {None: rows}, (metric, *also), machine, decides)
+    context = PlanContext(dataset, {None: rows}, (metric, *also), machine, decides, earlier)
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
     steps = sum(stack.steps * stack.size for stack in stacks)

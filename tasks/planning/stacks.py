@@ -54,6 +54,14 @@ class Machine:
     memory: int = field(default_factory=memory_bytes)
 
 
+Beside = Mapping[str, Any]
+"""By `recipe_id`, what else decides trials of a search that does not simply train them to their end: `jobs.beside`."""
+
+Earlier = Callable[[Sequence[PlannedTrial], Mapping[str, Recipe], Sequence[str], Beside], list[PlannedStack]]
+"""Which of these trials lie trained, in the stacks that they were trained in: from the trials, their variants, what is
+measured of them, and what else decides them."""
+
+
 @dataclass(frozen=True)
 class PlanContext:
     """What trials are planned on.
@@ -63,6 +71,7 @@ class PlanContext:
         metrics: What is measured of each trial.
         machine: What the trials are laid out for.
         decides: How their answers are made of outputs.
+        earlier: Which of them lie trained; None: all are trained.
     """
 
     dataset: Dataset
@@ -70,6 +79,7 @@ class PlanContext:
     metrics: tuple[str, ...]
     machine: Machine = field(default_factory=Machine)
     decides: Decides = Decides()
+    earlier: Earlier | None = None
 
     def key(self, spec: Spec) -> str:
         """What of the data decides a trial's results."""
@@ -91,11 +101,13 @@ class PlanContext:
         trials: Sequence[PlannedTrial],
         variants: Sequence[Recipe],
         calibrations: Mapping[bool, Calibration] | None = None,
+        beside: Mapping[str, Any] = {},
     ) -> tuple[list[PlannedStack], float, Probe | None]:
         """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
-        its time.
+        its time. Those that lie trained stay in the stacks that they were trained in; they take no time.
 
         Args:
+            beside: As `Earlier` takes it.
             calibrations: The machine's, with and without XLA. Then nothing that is measured now decides, not even how
                 fast augmentation is: the division follows from the trials, these calibrations and the number of cores
                 alone. None: a probe may be asked.
@@ -103,12 +115,18 @@ class PlanContext:
         Raises:
             BadInput: a trial of streamed data can't be stacked.
         """
-        seconds = _augmentation_seconds(variants, self.dataset, self.machine)
         by_id = {variant.variant_id: variant for variant in variants}
-        stacks, expected, found = _stacks(trials, by_id, self, seconds, calibrations)
+        reused = self.earlier(trials, by_id, self.metrics, beside) if self.earlier else []
+        there = {trial for stack in reused for trial in stack.trials}
+        left = [trial for trial in trials if trial.trial_id not in there]
+        if not left:
+            return reused, 0.0, None
+        wanted = dict.fromkeys(trial.variant_id for trial in left)
+        seconds = _augmentation_seconds([by_id[each] for each in wanted], self.dataset, self.machine)
+        stacks, expected, found = _stacks(left, by_id, self, seconds, calibrations)
         if self.dataset.streamed is not None:
             stacks = _streamed(stacks, self.rows[None].features)
-        return stacks, expected, found
+        return [*reused, *stacks], expected, found
 
 
 def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list[PlannedStack]:
@@ -318,13 +336,17 @@ def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset, machine: 
 _EXAMPLES_TRIED = 64
 
 
+def stack_identifier(trials: Sequence[str], metrics: Sequence[str], *, xla: bool, every: int) -> str:
+    """Of all that stands in a stack's records: what was trained, and what was measured and when."""
+    return identifier({"trials": list(trials), "metrics": list(metrics), "xla": xla, "every": every})
+
+
 def _stack(trials: Sequence[PlannedTrial], group: Group, xla: bool, every: int, metrics: Sequence[str]) -> PlannedStack:
-    """A stack is identified by all that stands in its records: what was trained, and what was measured and when."""
     ids, work = [trial.trial_id for trial in trials], group.work
     replicas = replicas_of(trials)
     unpadded = {trial.trial_id: group.unpadded[trial.variant_id] for trial in trials}
     return PlannedStack(
-        stack_id=identifier({"trials": ids, "metrics": list(metrics), "xla": xla, "every": every}),
+        stack_id=stack_identifier(ids, metrics, xla=xla, every=every),
         trainer="fit" if group.why else "stack",
         why=group.why or "",
         xla=xla,

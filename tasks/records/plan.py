@@ -285,6 +285,11 @@ class Plan(RunDocument):
         return replace(self, stacks=earlier.stacks, cost=earlier.cost, probe=earlier.probe)
 
     @property
+    def reuse(self) -> str:
+        """How many of the final trials an earlier run trained, in a sentence; empty where none."""
+        return reuse_sentence(self.stacks)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """What is measured of each trial; the first one decides."""
         return (self.metric, *self.also)
@@ -292,6 +297,19 @@ class Plan(RunDocument):
     def variant(self, variant_id: str) -> Recipe:
         """The recipe with its values bound."""
         return next(each for each in self.recipes if each.variant_id == variant_id)
+
+
+def reuse_sentence(stacks: Iterable[PlannedStack]) -> str:
+    """`12 of 15 trials are reused (trained by RUN), 3 are trained`; empty where none is reused."""
+    listed = list(stacks)
+    reused = sum(stack.size for stack in listed if stack.reused)
+    if not reused:
+        return ""
+    runs = sorted({run for stack in listed if stack.reused for run in stack.reused.split(", ")})
+    by = f"{runs[0]}" if len(runs) == 1 else f"{len(runs)} earlier runs"
+    total = sum(stack.size for stack in listed)
+    left = "none is" if reused == total else f"{total - reused:,} {'is' if total - reused == 1 else 'are'}"
+    return f"{reused:,} of {total:,} trials {'is' if reused == 1 else 'are'} reused (trained by {by}), {left} trained"
 
 
 def counts_alike(recipe: Recipe) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from tasks.records.documents import Number
+from tasks.records.documents import OMITTED, Number
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class PlannedStack:
         search: The search method, where it does not simply train its trials to their end; else empty.
         memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
             streamed data the windows that are shuffled.
+        reused: The run whose trained trials these are, where an earlier one trained them; several with commas between.
+            None: they are trained.
     """
 
     stack_id: str
@@ -47,6 +50,7 @@ class PlannedStack:
     search: str = ""
     narrower: Mapping[str, int] = field(default_factory=dict)
     fill: Number = 1.0
+    reused: Annotated[str | None, OMITTED] = None
 
     @property
     def stacked(self) -> bool:

@@ -1,7 +1,8 @@
 """Whether two run folders hold the same results: `python -m tests.bench.same_run RUN OTHER`.
 
 Ids and tables, plan.json and verdict.json are compared: figures of the test part to 1e-6 relative, all else exactly.
-Seconds and the probe are left out, since they are measured. `--subset` lets OTHER hold more rows than RUN.
+Seconds and the probe are left out, since they are measured; which run trained what; and the bytes of the model's files,
+which hold times and layers' names. `--subset` lets OTHER hold more rows than RUN.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tasks.records.tables import TABLES, Table
 TOLERANCE = 1e-6
 """Relative, of figures of the test part and of what is derived from them."""
 
-MEASURED = frozenset({"seconds", "probe", "augmentation_seconds"})
+MEASURED = frozenset({"seconds", "probe", "augmentation_seconds", "reused", "model_bytes"})
 """Keys and columns that differ from run to run."""
 
 KEYS = {

@@ -325,7 +325,6 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
 
 
 def test_going_on_needs_a_run(home: Path, tmp_path: Path) -> None:
-    assert refused(start_from="train").where == "--from"
     assert refused(start_from="train", run_dir=str(tmp_path / "new")).problem == "there is no run to go on from"
     assert not home.exists()
     assert not (tmp_path / "new").exists()

@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 import pytest
 
-from flows.check import _reused
 from flows.cli import Kind, main
 from flows.experiments import shipped
 from tasks.augmentation.mixup import MIXERS
@@ -29,15 +28,13 @@ from tasks.lessons.table import LESSONS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
 from tasks.search.methods import METHODS
-from tasks.spec.load import load_spec
-from tasks.spec.models import Data, as_written
+from tasks.spec.models import Data
 from tasks.spec.reference import every_key
 from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tests.flows.command import BAKEOFF, PROJECT, SMALL, bakeoff, start
-from tests.plans import made_up
 from tests.verdicts import verdict_of
 
 BAD_SPECS = PROJECT / "tests" / "bad_specs"
@@ -275,17 +272,6 @@ def test_check_says_which_model_is_taken_where_the_spec_names_none(
 ) -> None:
     assert exit_code("check", SMALL, "--home", home, "--set", "model=null") == 0
     assert "model mlp: hidden [100], activation relu" in capsys.readouterr().out
-
-
-def test_only_a_run_of_the_same_spec_is_offered_to_go_on_with(home: Path) -> None:
-    spec, _ = load_spec(SMALL)
-    folder = home / "runs" / "earlier"
-    (folder / "checkpoints" / "abc").mkdir(parents=True)
-    plan = made_up(stacks=[{"stack_id": "abc"}])
-    for offered in (False, True):
-        other = spec.model_copy(update={"description": "x"} if offered else {"model": None})
-        made_up(spec=as_written(other)).write(folder)
-        assert (str(folder) in _reused(spec, plan, home)) == offered
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -23,6 +23,7 @@ from tasks.records.tables import SETTINGS, TABLES
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
+from tests.bench.same_run import differences
 from tests.runs import Planned, planned
 
 Tables = dict[str, pd.DataFrame]
@@ -318,3 +319,23 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
         run = planned(tmp_path / str(seconds), spec)
         divided.append([stack.trials for stack in run.plan.cost.search.first_wave])
     assert divided[0] == divided[1] == divided[2] == divided[3]
+
+
+def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the method: settings, observations and stacks are those of the first."""
+    for name in ("train_stack", "hypergradients", "Stack", "train_fit"):
+        monkeypatch.setattr(trials_module, name, None)
+    again = searched(planned(tmp_path / "again", done.spec, home=done.run.folder))
+    again.judge(again.tables())
+    assert differences(done.run.folder, tmp_path / "again") == []
+
+
+@pytest.mark.parametrize(("name", "reused"), [("random", 8), ("halving", 0)])
+def test_one_more_setting(name: str, reused: int, tmp_path: Path) -> None:
+    """It is trained alone. But at rungs all settings are compared, so one more changes what becomes of each."""
+    home = tmp_path / "home"
+    searched(planned(tmp_path / "first", spec_of(SPECS[name]), home=home))
+    more = spec_of(SPECS[name] | {"trials": 5})
+    search = searched(planned(tmp_path / "again", more, home=home)).plan.search
+    assert search is not None
+    assert sum(stack.size for stack in search.stacks if stack.reused) == reused

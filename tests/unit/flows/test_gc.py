@@ -93,3 +93,18 @@ def test_of_no_home_there_is_nothing_to_remove(home: Path, old_temporaries: Path
     (old_temporaries / "bakeoff-report-abc").rmdir()
     assert removable(home, 20) == []
     assert not home.exists()
+
+
+def test_trained_trials_that_no_kept_run_used_go_as_one(full: Path) -> None:
+    """Those that one of the kept runs trained or reused were written or touched after it began."""
+    folder = full / "cache" / "trials"
+    folder.mkdir()
+    for name, used in (("a", 0), ("b", 0), (".half", 0), ("c", time.time() + 60)):
+        (folder / name).write_bytes(b"0" * 1000)
+        os.utime(folder / name, (used, used))
+    shown = CliRunner().invoke(app, ["gc", "--keep", "2"]).output
+    assert f"0.0 MB  {folder}  (3 trained trials not used since the oldest kept run; trained again when" in shown
+    assert len(list(folder.iterdir())) == 4
+    CliRunner().invoke(app, ["gc", "--keep", "2", "--yes"])
+    assert [path.name for path in folder.iterdir()] == ["c"]
+    assert removable(full, 2) == []

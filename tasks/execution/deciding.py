@@ -1,0 +1,92 @@
+"""What decides what training gives of a trial, as one key: equal keys, equal weights and curves.
+
+In it: all that the trial learns from (`Prepared.digest`), its recipe with every hyperparameter bound, its seed, fold,
+epochs and stage, what else decides it in a search, the code that training goes through, and the versions of the
+libraries. Not in it: its neighbours in a stack and whether XLA compiles, which change digits within the trainer's
+tolerance; and all that only judges what was trained, such as metrics, costs, thresholds and gates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tasks.augmentation.cache import PACKAGES
+from tasks.records.plan import PlannedTrial, Recipe
+
+CODE = (
+    "dataset.py",
+    "execution/archive.py",
+    "execution/deciding.py",
+    "execution/rungs.py",
+    "execution/runner.py",
+    "inputs",
+    "kinds.py",
+    "planning/jobs.py",
+    "planning/stacks.py",
+    "planning/trials.py",
+    "preprocessing",
+    "records/stacks.py",
+    "training",
+    "augmentation",
+)
+"""Below `tasks/`: the modules, and the folders of modules, that training goes through from a plan to its outcome."""
+
+LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", *PACKAGES)
+
+
+def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None) -> str | None:
+    """SHA-256 (hex) of what decides a trial; None where that is not known: `evaluate_every` in seconds becomes steps by
+    the pace of the machine.
+
+    Args:
+        recipe: Its variant.
+        data: `Prepared.digest` of its fold.
+        beside: What `jobs.beside` says of its recipe.
+    """
+    if recipe.settings["evaluate_every"]["seconds"]:
+        return None
+    facts = {
+        "settings": recipe.settings,
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "epochs": trial.epochs,
+        "stage": trial.stage,
+        "data": data,
+        "beside": beside,
+        "code": code_digest(),
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 (hex) of the text of `CODE`."""
+    tasks = Path(__file__).parent.parent
+    found = hashlib.sha256()
+    for name in CODE:
+        path = tasks / name
+        for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            text = module.read_bytes()
+            found.update(f"{module.relative_to(tasks).as_posix()} {len(text)}\n".encode())
+            found.update(text)
+    return found.hexdigest()
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Of the libraries that training goes through, and the kind of processor."""
+    found = {"processor": platform.machine()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
