@@ -12,12 +12,13 @@ import pandas as pd
 from tasks.dataset import TRAIN
 from tasks.execution.footprints import Measuring
 from tasks.execution.influence import Answer
-from tasks.execution.recording import counted_alike, kept_estimator, kept_weights
+from tasks.execution.recording import counted_alike, kept_estimator
 from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
 from tasks.records.footprint import Footprints
 from tasks.records.plan import Plan, counts_alike
 from tasks.records.verdict import Shipped, Verdict
+from tasks.records.weights import kept_weights
 from tasks.run_folder import write_text
 from tasks.runs import Run
 

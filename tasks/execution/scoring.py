@@ -18,7 +18,7 @@ from tasks.dataset import TEST, TRAIN, VAL
 from tasks.evaluation.decisions import recorded_thresholds
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
-from tasks.execution.recording import folder_of, kept_weights, output_rows, prediction_rows, scores_id, write_folder
+from tasks.execution.recording import output_rows, prediction_rows, scores_id, write_folder
 from tasks.inputs.prepared import Prepared
 from tasks.planning.peak import PREDICTED_VALUES
 from tasks.planning.trials import bind_trial
@@ -26,6 +26,7 @@ from tasks.records.plan import Plan, counts_alike
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS, Table
+from tasks.records.weights import folder_of, kept_weights
 from tasks.training.fit import fit_outputs
 from tasks.training.scoring import stacked_outputs
 from tasks.training.trial import InputRows

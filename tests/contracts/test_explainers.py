@@ -11,7 +11,7 @@ import pytest
 from flows.experiments import shipped
 from reports import pandoc
 from reports.escape import safe
-from reports.explanations import explanations
+from reports.explanations import explanations, results_of
 from reports.run import Run, read_run
 from tasks.errors import BadInput
 from tasks.execution.winner import winner_spec
@@ -83,7 +83,7 @@ class TestEveryExplainer:
         done = bakeoff("run", LESSONS[name], "--run-dir", tmp_path / "run", home=tmp_path)
         assert done.returncode == 0, done.stderr
         run = read_run(tmp_path / "run")
-        found = EXPLAINERS[name].explain(Results(plan=run.plan, trials=run.trials, curves=run.curves))
+        found = EXPLAINERS[name].explain(results_of(run))
         assert [check.claim for check in found.checks if not check.met] == []
         page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
         assert len(page.encode()) < 3_000_000
