@@ -274,8 +274,8 @@ def _of_steps(linear: Family, table: Table) -> list[Check]:
             claim=f"That of adam does not fall while gradients keep their size: the same slope {at}.",
             measured=slowest["adam"].slope,
             theory=0.0,
-            low=-0.05,
-            high=0.05,
+            low=-0.1,
+            high=0.1,
         ),
         close(
             f"The first step of adam moves each weight by the rate: root mean square over the rate, {at}.",
