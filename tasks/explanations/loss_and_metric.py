@@ -44,6 +44,8 @@ cross-entropy pulls with full strength there, since its logarithm undoes the sof
 where one kind of error costs $c$ times the other, the best threshold is not one half but $1/(1+c)$. A model trained
 with class weights gives the rare class more than its share, so its cross-entropy is worse, and its answers at one half
 can cost less. Which of two models is better depends on which of the two is asked.
+
+That a low loss of the training rows alone can be useless on new ones is the lesson on regularisation.
 """
 
 CROSS_ENTROPY, SQUARED = "cross_entropy", "squared_error"
@@ -234,7 +236,11 @@ def _of_costs(seen: Table) -> list[Check]:
 
 def _said(key: tuple[str, str, bool]) -> str:
     model, loss, weighted = key
-    return f"{model}, {loss.replace('_', ' ')}" + (", class weights" if weighted else "")
+    return f"{model}, {_trained(loss, weighted)}"
+
+
+def _trained(loss: str, weighted: bool) -> str:
+    return loss.replace("_", " ") + (", class weights" if weighted else "")
 
 
 def _sentences(starts: Sequence[_Start], seen: Table) -> list[str]:
@@ -292,5 +298,9 @@ def _costs(seen: Table) -> Picture:
         "right.",
         x=Axis("Validation cross-entropy", log=True),
         y=Axis("Cost of a case, test part"),
-        lines=[Line(_said(key), [each.loss], [each.cost], "points") for key, each in seen.items()],
+        lines=[
+            Line(_trained(*kind), [each.loss for each in own], [each.cost for each in own], "points")
+            for kind in dict.fromkeys(key[1:] for key in seen)
+            if (own := [each for key, each in seen.items() if key[1:] == kind])
+        ],
     )
