@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from prefect import flow
@@ -14,6 +14,7 @@ from prefect.states import Failed
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.request import Requested, RunRequest, check, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
+from reports.render import Ready, ready, wants_kernel
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.records.lesson import Lesson
@@ -127,9 +128,12 @@ def _run(request: RunRequest, requested: Requested, page: RunPage, home: Path, f
         if run.start != start:
             hear("load", "note: the run was ended before it had a plan, so it begins at the beginning", None)
     try:
-        if run.start != "report":
-            _through_to_verdict(run, page, skip_validation=STAGES.index(run.start) > STAGES.index("validate"))
-        steps.report(run)
+        with ExitStack() as report:
+            made_ready = None
+            if run.start != "report":
+                skip_validation = STAGES.index(run.start) > STAGES.index("validate")
+                made_ready = _through_to_verdict(run, page, report, skip_validation=skip_validation)
+            steps.report(run, made_ready)
     finally:
         runs.close_run(folder)
 
@@ -204,7 +208,9 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
         raise
 
 
-def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) -> None:
+def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Ready | None:
+    """All stages but the report, whose process starts while training runs and ends with `report`; None: it needs none
+    of ours."""
     load_tensorflow()
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
@@ -213,6 +219,7 @@ def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) 
     plan, prepared, searched = steps.plan(run, dataset, splits)
     page.rename(full_name(run.spec.name, len(plan.recipes), run.spec.train.seeds))
     page.log(f"Recipes: {', '.join(recipe.recipe for recipe in plan.recipes)}")
+    made_ready = report.enter_context(ready(run.folder)) if wants_kernel() else None
     if searched:
         plan = steps.search(run, plan, prepared, searched)
     del searched  # whose folds take memory
@@ -221,6 +228,7 @@ def _through_to_verdict(run: runs.Run, page: RunPage, *, skip_validation: bool) 
         steps.stabilise(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)
+    return made_ready
 
 
 def refuse_closed_gates(folder: Path) -> None:

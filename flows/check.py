@@ -121,6 +121,9 @@ def _show_plan(plan: Plan, validation: dict[str, Any], reused: str, *, named_mod
             f"{name} {share:.4g}" for name, share in zip(data.classes or (), plan.decides.prior, strict=True)
         )
         console.print(marked(f"probabilities and figures are corrected to real shares: {shares}"), highlight=False)
+    if plan.decides and plan.decides.calibrate:
+        said = f"probabilities are calibrated on the validation part: {plan.decides.calibrate}"
+        console.print(said, highlight=False)
     if plan.metric_why:
         console.print(f"  {marked(plan.metric_why)}: evaluate.metric overrules")
     for recipe in plan.recipes:

@@ -7,16 +7,8 @@ text as they are, which Quarto's `output: asis` asks for.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,13 +19,14 @@ from reports.markup import fold, not_made, raw
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from reports.kernel import Kernel
+
 RUN = "run"
 """What the run's folder is called beside the document: a link, so that no name of a user's stands in a cell."""
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)\n---\n", re.DOTALL)
 _CELL = re.compile(r"^```\{python\}\n(?P<source>.*?)^```$\n?", re.DOTALL | re.MULTILINE)
 _OPTION = re.compile(r"^#\| ?(?P<yaml>.*)$")
-_PROJECT = Path(__file__).resolve().parents[1]
 
 # What a cell may show, the first it offers being taken.
 _SHOWN = {
@@ -91,73 +84,20 @@ def _with_parameters(cells: list[NotebookNode], parameters: Mapping[str, Any]) -
     return [*cells[: tagged[0] + 1], injected, *cells[tagged[0] + 1 :]]
 
 
-def execute(notebook: NotebookNode, folder: Path, timeout: float) -> list[str]:
-    """Runs the cells in `folder` with this interpreter; outputs, errors too, are put into `notebook`.
-
-    Nothing of the user's Jupyter or IPython set-up is read or written.
+def execute(notebook: NotebookNode, kernel: Kernel, timeout: float) -> list[str]:
+    """Runs the cells; outputs, errors too, are put into `notebook`.
 
     Args:
+        kernel: Started, where the cells are to run.
         timeout: Seconds for one cell; its interruption counts as its error.
 
     Returns:
         A sentence for each cell that failed.
     """
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient import NotebookClient
-    from nbclient.exceptions import DeadKernelError
-
-    with tempfile.TemporaryDirectory(prefix="bakeoff-kernel-") as private:
-        own = Path(private) / "kernels" / "report"
-        own.mkdir(parents=True)
-        (own / "kernel.json").write_text(json.dumps(_KERNEL), encoding="utf-8")
-        manager = AsyncKernelManager(
-            kernel_name="report",
-            kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(own.parent)], ensure_native_kernel=False),
-            connection_file=str(Path(private) / "connection.json"),
-            transport="ipc",  # files in `private` instead of ports that others can reach
-            ip=str(Path(private) / "socket"),
-        )
-        begun: list[NotebookNode] = []
-        client = NotebookClient(
-            notebook,
-            km=manager,
-            timeout=int(timeout),
-            interrupt_on_timeout=True,
-            allow_errors=True,
-            on_cell_execute=lambda cell, cell_index: begun.append(cell),
-        )
-        try:
-            _run_aside(
-                client.async_execute(
-                    cwd=str(folder),
-                    env=kernel_environment(Path(private)),
-                    cleanup_kc=True,
-                    # What cells say comes as messages. On its own stderr a kernel now and then prints how it was shut
-                    # down.
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
-        except DeadKernelError:
-            _note_death(begun[-1] if begun else next(cell for cell in notebook.cells if cell.cell_type == "code"))
+    died_in = kernel.execute(notebook, timeout)
+    if died_in is not None:
+        _note_death(died_in)
     return _failures(notebook)
-
-
-def _run_aside(work: Coroutine[Any, Any, Any]) -> None:
-    """Runs a coroutine to its end in a thread of its own. In the main thread nbclient would take SIGINT and SIGTERM for
-    itself, and stop with an AssertionError; so they interrupt this call, and the kernel is shut down."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(loop.run_until_complete, task)
-        try:
-            future.result()
-        except BaseException:
-            if not future.done():
-                loop.call_soon_threadsafe(task.cancel)
-            raise
-    loop.close()
 
 
 def _note_death(cell: NotebookNode) -> None:
@@ -165,35 +105,6 @@ def _note_death(cell: NotebookNode) -> None:
 
     said = "the process that runs the report's cells died; what follows this cell is missing"
     cell.outputs.append(new_output("error", ename="DeadKernelError", evalue=said, traceback=[]))
-
-
-_SECRETS = ("PREFECT_", "BAKEOFF_REPORTS")
-
-
-def kernel_environment(private: Path) -> dict[str, str]:
-    """The environment of a kernel that finds this project and leaves nothing behind outside `private`. A worker's
-    password and the token of its reports are not in it: nothing that runs there could show them."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
-    path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
-    return own | {
-        "IPYTHONDIR": str(private / "ipython"),
-        "PYTHONPATH": path,
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-
-
-_KERNEL = {
-    "argv": [
-        sys.executable,
-        "-m",
-        "ipykernel_launcher",
-        "-f",
-        "{connection_file}",
-        "--HistoryManager.enabled=False",
-    ],
-    "display_name": "Bakeoff report",
-    "language": "python",
-}
 
 
 def _failures(notebook: NotebookNode) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from reports.notebook import RUN, kernel_environment
+from reports.kernel import kernel_environment
+from reports.notebook import RUN
 
 _THEME = Path(__file__).with_name("theme")
 _OUTPUT = "report.html"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reports import lesson, notebook, pandoc, quarto, stopped
 from reports.escape import safe
+from reports.kernel import Kernel
 from reports.markup import bullets, callout
 from reports.run import read_run
 from tasks.records.lesson import Lesson
@@ -61,7 +64,34 @@ class ReportFailed(Exception):
         self.rendered = rendered
 
 
-def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
+@dataclass(frozen=True)
+class Ready:
+    """What a report's cells need, made ready.
+
+    Args:
+        folder: Where they run; `run` in it leads to the run's folder.
+        kernel: The process that runs them.
+    """
+
+    folder: Path
+    kernel: Kernel
+
+
+@contextmanager
+def ready(run: Path) -> Iterator[Ready]:
+    """Starts the process that the report of a run is made in, while the caller goes on."""
+    with tempfile.TemporaryDirectory(prefix="bakeoff-report-") as folder:
+        Path(folder, notebook.RUN).symlink_to(run.resolve())
+        with Kernel(Path(folder)) as kernel:
+            yield Ready(Path(folder), kernel)
+
+
+def wants_kernel(renderer: Renderer = "auto") -> bool:
+    """Whether a report is made in a process of ours: Quarto has its own."""
+    return renderer == "pandoc" or quarto.program() is None
+
+
+def render(run: Path, *, renderer: Renderer = "auto", made_ready: Ready | None = None) -> Rendered:
     """Renders `run/report.html` from the run folder's files.
 
     `auto` takes Quarto where it is installed, else nbclient and pandoc, which also step in, with a warning,
@@ -70,6 +100,9 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     No string of the run is in the document, its front matter, or the notebook made of it: cells read the run's folder,
     and what they show is escaped. The run's name and description become title and heading of the finished page. Of a
     lesson, and of a run that ended before it had a plan, there is a page by pandoc alone.
+
+    Args:
+        made_ready: What `ready` gave for this run; None: it is made ready here, where it is needed.
 
     Raises:
         BadInput: `run` is no run folder.
@@ -87,7 +120,7 @@ def render(run: Path, *, renderer: Renderer = "auto") -> Rendered:
     page = None if renderer == "pandoc" else _by_quarto(document, run, renderer, warnings)
     way: Literal["quarto", "pandoc"] = "pandoc" if page is None else "quarto"
     if page is None:
-        page, failures = _by_pandoc(document, run)
+        page, failures = _by_pandoc(document, run, made_ready)
     path = write_text(run / "report.html", headed(page, plan.experiment, plan.description))
     return Rendered(path, way, round(time.monotonic() - started, 3), tuple(warnings), tuple(failures))
 
@@ -139,13 +172,12 @@ def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]
     return page
 
 
-def _by_pandoc(document: str, run: Path) -> tuple[str, list[str]]:
+def _by_pandoc(document: str, run: Path, made_ready: Ready | None) -> tuple[str, list[str]]:
     """The page, and what it lacks."""
     parameters = {"run": notebook.RUN, "renderer": f"nbclient and pandoc {pandoc.version()}"}
     cells = notebook.to_notebook(document, parameters)
-    with tempfile.TemporaryDirectory(prefix="bakeoff-report-") as folder:
-        Path(folder, notebook.RUN).symlink_to(run)
-        failures = notebook.execute(cells, Path(folder), _CELL_TIMEOUT)
+    with nullcontext(made_ready) if made_ready else ready(run) as found:
+        failures = notebook.execute(cells, found.kernel, _CELL_TIMEOUT)
     metadata, _ = notebook.front_matter(document)
     shown = {name: metadata[name] for name in ("title", "lang")}
     head = callout("important", "This report is incomplete", bullets(failures)) if failures else ""

@@ -157,7 +157,9 @@ def _calibration(decided: Decided) -> str:
         f"Ten bins of equal width; a dot's size is its rows{bars}. "
         f"On the dashed line, what is predicted happens as often. Expected calibration error: {error:.1%}.{by_chance}"
     )
-    return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under))
+    effect = decided.verdict.recalibration
+    said = raw(f"<p>{safe(effect.sentence)}</p>") + tables.recalibration(effect) if effect else ""
+    return titled("Calibration", figures.tabs({"Calibration": chart}, caption=under) + said)
 
 
 def _residuals(run: Run) -> str:

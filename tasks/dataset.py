@@ -251,6 +251,16 @@ class Dataset:
         raw = self.raw
         return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
 
+    def raw_pieces(self, rows: np.ndarray) -> Iterator[pd.DataFrame | np.ndarray]:
+        """The raw inputs at these positions, which ascend; of streamed data piece by piece."""
+        if self.streamed is None:
+            yield self.raw_at(rows)
+            return
+        start = 0
+        for chunk in self.streamed.raw.chunks():
+            yield chunk.iloc[rows[(rows >= start) & (rows < start + len(chunk))] - start]
+            start += len(chunk)
+
     @property
     def beside(self) -> pd.DataFrame:
         """The columns of the source that are neither inputs nor the target, and steer nothing."""

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tasks.calibrator import Calibrator
 from tasks.dataset import TRAIN
 from tasks.execution.footprints import Measuring
 from tasks.execution.influence import Answer
-from tasks.execution.recording import counted_alike, kept_estimator
+from tasks.execution.recording import baselines_id, counted_alike, kept_calibrators, kept_estimator
 from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
 from tasks.records.footprint import Footprints
 from tasks.records.plan import Plan, counts_alike
 from tasks.records.verdict import Shipped, Verdict
-from tasks.records.weights import kept_weights
+from tasks.records.weights import folder_of, kept_weights
 from tasks.run_folder import write_text
 from tasks.runs import Run
 
@@ -50,20 +51,37 @@ def answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) ->
     return model
 
 
-def answer(laid_out: Plan, prepared: Prepared, shipped: Shipped, model: Any) -> Answer:
-    """The shipped model, from `answering`, as a function of raw rows."""
+def calibrator(run: Run, laid_out: Plan, shipped: Shipped) -> Calibrator | None:
+    """What the probabilities of what is shipped are calibrated by."""
+    if shipped.baseline:
+        name = baselines_id(laid_out)
+    else:
+        name = next(stack.stack_id for stack in laid_out.stacks if shipped.trial_id in stack.trials)
+    return kept_calibrators(folder_of(run.folder, name)).get(shipped.trial_id)
+
+
+def answer(
+    run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped, model: Any, *, calibrate: bool = True
+) -> Answer:
+    """The shipped model, from `answering`, as a function of raw rows.
+
+    Args:
+        calibrate: Where it is calibrated; False: as it was before.
+    """
     from tasks.preprocessing.estimators import Estimator
     from tasks.preprocessing.tables import preprocess
 
     classes, alike = prepared.dataset.classes, _alike(laid_out, shipped)
+    by = calibrator(run, laid_out, shipped) if calibrate else None
 
-    def asked(table: pd.DataFrame) -> np.ndarray:
+    def asked(table: pd.DataFrame | np.ndarray) -> np.ndarray:
         features = preprocess(prepared.preprocessor, table)
         if isinstance(model, Estimator):
+            columns = table if isinstance(table, pd.DataFrame) else None
             return prepared.corrected(
-                model.answers(model.given(features, table), len(classes) if classes else None), alike
+                model.answers(model.given(features, columns), len(classes) if classes else None), alike, by
             )
-        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0), alike)
+        return prepared.prediction(model.predict(features, batch_size=4096, verbose=0), alike, by)
 
     return asked
 
@@ -151,7 +169,8 @@ def _export(
 
     entry = CATALOGUE.get(run.spec.data.source, Entry(read=run.spec.data.read))
     dataset = prepared.dataset
-    factors = prepared.factors(_alike(laid_out, shipped))
+    calibrated_by = calibrator(run, laid_out, shipped)
+    factors = prepared.factors(_alike(laid_out, shipped) and calibrated_by is None)
     export_model(
         prepared.preprocessor,
         model,
@@ -162,7 +181,8 @@ def _export(
         target_scale=prepared.target_scale,
         positive=dataset.positive_class,
         rate=dataset.medium.rate if dataset.medium else None,
-        factors=factors,
+        factors=None if calibrated_by else factors,
+        exact=calibrated_by is not None,
         reading={
             "columns": [
                 {key: column[key] for key in ("name", "reading", "inputs")}
@@ -173,6 +193,7 @@ def _export(
             "rename": dict(entry.rename),
             "clock": list(entry.clock),
             "choice": choice,
+            "calibration": calibrated_by.as_json() if calibrated_by else None,
             "real_prior": _real_prior(laid_out, factors),
             "text": [dataset.medium.name] if dataset.columns and dataset.medium else dataset.texts,
             "others": [

@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from reports.render import Rendered, render
+from reports.render import Ready, Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
 from tasks.execution.inspection import write_inspection
@@ -47,10 +49,10 @@ from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchC
 from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
-from tasks.records.verdict import AgainstChampion, Verdict
+from tasks.records.verdict import AgainstChampion, Recalibration, Verdict
 from tasks.run_folder import read_json, write_json, write_text
 from tasks.runs import LessonRun, Run
-from tasks.shipping import answer, answering, kept, measuring, network, parameters, ship
+from tasks.shipping import answer, answering, calibrator, kept, measuring, network, parameters, ship
 from tasks.spec.models import Spec, implied_task
 
 Bytes = Callable[[int, int | None], None]
@@ -332,10 +334,12 @@ def judge(
         model = answering(run, laid_out, prepared, verdict.shipped)
         ship(run, laid_out, prepared, verdict, model)
         write_reference(run.folder, dataset, splits, run.spec, slicings)
-        asked = answer(laid_out, prepared, verdict.shipped, model)
+        asked = answer(run, laid_out, prepared, verdict.shipped, model)
         if verdict.footprints is None:
             own = measure.saved(verdict.shipped.trial_id, run.folder / "model", parameters(model))
             verdict = replace(verdict, footprints=Footprints(models=[own]))
+        effect = _recalibration(run, laid_out, prepared, verdict, {**tables, "splits": splits}, model)
+        verdict = replace(verdict, recalibration=effect)
     if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
         write_text(run.folder / "winner.yaml", winner_spec(run.spec, leader, run.base))
@@ -346,6 +350,27 @@ def judge(
     shown = run.spec.report.show_examples
     write_inspection(run.folder, prepared, verdict, tables["predictions"], splits, asked, looked_into, shown=shown)
     return verdict
+
+
+def _recalibration(
+    run: Run,
+    laid_out: Plan,
+    prepared: Prepared,
+    verdict: Verdict,
+    tables: dict[str, pd.DataFrame],
+    model: Any,
+) -> Recalibration | None:
+    """What calibrating did to the shipped model, whose answers without it are asked for anew; None: it is not
+    calibrated."""
+    from tasks.evaluation.recalibrated import judge_recalibration
+
+    by = calibrator(run, laid_out, verdict.shipped) if verdict.shipped else None
+    if verdict.shipped is None or by is None:
+        return None
+    judged = JudgedRows.of_shipped(laid_out, verdict, prepared.deciding, tables)
+    asked = answer(run, laid_out, prepared, verdict.shipped, model, calibrate=False)
+    before = np.concatenate([asked(each) for each in prepared.dataset.raw_pieces(judged.rows)])
+    return judge_recalibration(judged, verdict.shipped.trial_id, before, prepared.deciding, by)
 
 
 def _against_champion(
@@ -382,6 +407,6 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
     return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
-def report(run: Run | LessonRun) -> Rendered:
-    """Writes report.html."""
-    return render(run.folder)
+def report(run: Run | LessonRun, made_ready: Ready | None = None) -> Rendered:
+    """Writes report.html; `made_ready` as for `render`."""
+    return render(run.folder, made_ready=made_ready)

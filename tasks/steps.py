@@ -28,7 +28,7 @@ from prefect.cache_policies import NO_CACHE
 
 from reports import artifacts
 from reports.numbers import duration
-from reports.render import Rendered
+from reports.render import Ready, Rendered
 from tasks import stages
 from tasks.dataset import Dataset
 from tasks.history import MONITORING
@@ -211,9 +211,9 @@ def teach(run: LessonRun) -> Lesson:
 
 
 @_stage
-def report(run: Run | LessonRun) -> Rendered:
+def report(run: Run | LessonRun, made_ready: Ready | None = None) -> Rendered:
     with _running(run, "report") as say:
-        rendered = stages.report(run)
+        rendered = stages.report(run, made_ready)
         for warning in rendered.warnings:
             say(f"note: {warning}", None)
         path = rendered.path.resolve()

@@ -9,7 +9,7 @@ from reports.figures.explanation import drawn
 from reports.figures.footprints import footprints
 from reports.figures.gates import gates
 from reports.figures.influence import dependence, influence
-from reports.figures.place import library, place, tabs
+from reports.figures.place import library, place, tabs, trusted
 from reports.figures.predictions import calibration, confusion
 from reports.figures.ranking import ranking
 from reports.figures.residuals import residuals, residuals_by_input
@@ -45,4 +45,5 @@ __all__ = [
     "slices",
     "steps",
     "tabs",
+    "trusted",
 ]

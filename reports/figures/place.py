@@ -8,7 +8,8 @@ Vega's script is in the page once (`library`); `ast: true` has it interpret expr
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +52,21 @@ _CONFIG: dict[str, Any] = {
 }
 
 
+@contextmanager
+def trusted() -> Iterator[None]:
+    """Charts made in this block are not held against Vega-Lite's schema, piece by piece, as Altair does for those who
+    write them: that takes a quarter of a report's time, and the tests do it for ours."""
+    from altair.utils import schemapi
+
+    with schemapi.debug_mode(False):
+        yield
+
+
 def place(chart: Chart, caption: str = "") -> str:
     """A chart and its caption as Markdown. The chart's `description` is read to those who can't see it."""
     import vl_convert
 
-    specification = visible(chart.to_dict())
+    specification = visible(chart.to_dict(validate=_checked()))
     known = {name: value for name, value in specification.pop("usermeta", {}).items() if name != "embedOptions"}
     specification["config"] = _CONFIG
     still = vl_convert.vegalite_to_svg(_still(specification, known))
@@ -86,6 +97,13 @@ def library() -> str:
     own = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("recipes.js", "draw.js"))
     script = vl_convert.javascript_bundle(own)
     return raw(f'<script type="module">{script}</script>')
+
+
+def _checked() -> bool:
+    """Whether charts are held against the schema: not within `trusted`."""
+    from altair.utils import schemapi
+
+    return schemapi.DEBUG_MODE
 
 
 def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

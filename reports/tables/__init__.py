@@ -5,7 +5,7 @@ from reports.tables.comparison import comparison, differences
 from reports.tables.costs import costs, threshold
 from reports.tables.data import columns, data, validation
 from reports.tables.footprints import footprints
-from reports.tables.predictions import by_class, confused, hardest
+from reports.tables.predictions import by_class, confused, hardest, recalibration
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
 from reports.tables.slices import slicing
@@ -31,6 +31,7 @@ __all__ = [
     "next_steps",
     "of_run",
     "previews",
+    "recalibration",
     "reproduce",
     "scope",
     "search",

@@ -11,6 +11,7 @@ from reports.numbers import count
 from tasks.evaluation.rounding import MISSING, fixed, interval, rounded
 from tasks.evaluation.shares import of_one_class
 from tasks.records.inspection import Examples
+from tasks.records.verdict import Recalibration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,14 @@ def by_class(of: Predicted, answer: np.ndarray, classes: Sequence[str], confiden
     if len(order) > _CLASSES:
         under += f" The {_CLASSES} classes with the least F1 of {count(len(order))}."
     return raw(f'{html}<p class="under">{safe(under)}</p>')
+
+
+def recalibration(effect: Recalibration) -> str:
+    """The Brier score and the calibration error before and after calibrating."""
+    names = {"brier_score": "Brier score", "calibration_error": "Expected calibration error"}
+    rows = [(title, interval(effect.before[each]), interval(effect.after[each])) for each, title in names.items()]
+    head = ["On the same rows", "#Before calibrating", "#After"]
+    return raw(table(head, rows, caption="Before and after calibrating"))
 
 
 def _cell(of: Interval) -> str:

@@ -19,9 +19,9 @@ from tasks.champions.store import Champion
 from tasks.dataset import TEST, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL
-from tasks.evaluation.decisions import Answers, Deciding, recorded_thresholds
+from tasks.evaluation.decisions import Answers, Deciding
 from tasks.evaluation.intervals import RESAMPLES
-from tasks.evaluation.judged_rows import Classes, JudgedRows
+from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.rounding import interval, signed_interval
 from tasks.evaluation.verdict import side_of_zero
@@ -64,7 +64,7 @@ def compare_with_champion(
         known = _known(champion.folder, signature, dataset, tables["splits"])
         if known is None:
             return kept("what it learned from is not on record, so it may have seen the test rows.")
-        judged = _challenger(plan, verdict, deciding, tables)
+        judged = JudgedRows.of_shipped(plan, verdict, deciding, tables)
         new = ~known[judged.rows]
         if new.sum() < FEWEST:
             seen = f"one of the two learned from rows equal to {of - new.sum():,} of the {of:,} test rows"
@@ -108,21 +108,6 @@ def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataF
     return known | splits["group"].isin(groups).to_numpy(bool) if len(groups) else known
 
 
-def _challenger(plan: Plan, verdict: Verdict, deciding: Deciding, tables: Tables) -> JudgedRows:
-    assert verdict.shipped is not None
-    costs = plan.decides.costs if plan.decides else None
-    return JudgedRows.read(
-        tables["predictions"],
-        tables["splits"],
-        TEST,
-        [verdict.shipped.trial_id],
-        Classes.of(plan.data, costs.currency if costs else None),
-        plan.confidence,
-        deciding,
-        recorded_thresholds(tables["metrics"]),
-    )
-
-
 def _with_champion(
     judged: JudgedRows, new: np.ndarray, verdict: Verdict, dataset: Dataset, deciding: Deciding, exported: Exported
 ) -> JudgedRows:
@@ -136,26 +121,13 @@ def _with_champion(
 
 def _answers(judged: JudgedRows, dataset: Dataset, deciding: Deciding, exported: Exported) -> Answers:
     """The champion's, with classes in the data set's order, and chosen as the champion chooses them."""
-    prediction = np.concatenate([exported.asked(each) for each in _raw(dataset, judged.rows)]).astype(np.float64)
+    prediction = np.concatenate([exported.asked(each) for each in dataset.raw_pieces(judged.rows)]).astype(np.float64)
     if dataset.classes is None:
         return deciding.answers(judged.target, prediction, judged.rows, None)
     own = exported.signature["classes"]
     order = [own.index(name) for name in dataset.classes]
     decided = np.eye(len(own))[chosen_classes(prediction, exported)]
     return deciding.answers_as(judged.target.astype(np.int64), prediction[:, order], judged.rows, decided[:, order])
-
-
-def _raw(dataset: Dataset, positions: np.ndarray) -> list[pd.DataFrame | np.ndarray]:
-    """The raw inputs at these positions, which ascend; of streamed data piece by piece."""
-    if dataset.streamed is None:
-        return [dataset.raw_at(positions)]
-    found: list[pd.DataFrame | np.ndarray] = []
-    start = 0
-    for chunk in dataset.streamed.raw.chunks():
-        inside = positions[(positions >= start) & (positions < start + len(chunk))] - start
-        found.append(chunk.iloc[inside])
-        start += len(chunk)
-    return found
 
 
 def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict) -> AgainstChampion:

@@ -446,14 +446,15 @@ def _repair(found: Findings) -> list[str]:
         names = listing([result.name for result in sure])
         steps.append(
             f"Before using the probabilities of {names}, which are overconfident since training went on after the "
-            "validation loss was lowest or its steps were too large: set label_smoothing, let log_loss decide "
-            "(evaluate.metric), or lower the learning rate."
+            "validation loss was lowest or its steps were too large: calibrate them (evaluate.calibrate: temperature), "
+            "set label_smoothing, let log_loss decide (evaluate.metric), or lower the learning rate."
         )
     if shifted := found.of(SHIFTED):
         names = listing([result.name for result in shifted])
         steps.append(
             f"Use {names} to rank rows or to choose a class, not for probabilities: "
-            f"{_counted_alike(found.weighted[shifted[0].id])}. For probabilities, train with imbalance: none."
+            f"{_counted_alike(found.weighted[shifted[0].id])}. For probabilities, calibrate them "
+            "(evaluate.calibrate: isotonic), or train with imbalance: none."
         )
     if found.nothing_learned:
         steps.append("Check the inputs: not even the leader predicts better than a constant.")

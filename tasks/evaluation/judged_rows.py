@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.dataset import TEST
 from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
-from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding
+from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding, recorded_thresholds
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.footprint import FOOTPRINT, Measure, at_footprint_gate
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.priors import Prior
 from tasks.evaluation.slices import Slicing, at_gate
-from tasks.records.plan import DataFacts
-from tasks.records.verdict import Estimate, GateResult, PositiveClass
+from tasks.records.plan import DataFacts, Plan
+from tasks.records.verdict import Estimate, GateResult, PositiveClass, Verdict
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,28 @@ class JudgedRows:
             answers[trial] = deciding.answers(actual, values, rows, thresholds.get(trial))
         groups = groups_of(splits, part, rows)
         return cls(target, groups, classes, confidence, answers, rows, prior=deciding.prior)
+
+    @classmethod
+    def of_shipped(
+        cls, plan: Plan, verdict: Verdict, deciding: Deciding, tables: Mapping[str, pd.DataFrame]
+    ) -> JudgedRows:
+        """The test rows under what a run ships.
+
+        Args:
+            tables: The run's `predictions`, `metrics` and `splits`.
+        """
+        assert verdict.shipped is not None
+        costs = plan.decides.costs if plan.decides else None
+        return cls.read(
+            tables["predictions"],
+            tables["splits"],
+            TEST,
+            [verdict.shipped.trial_id],
+            Classes.of(plan.data, costs.currency if costs else None),
+            plan.confidence,
+            deciding,
+            recorded_thresholds(tables["metrics"]),
+        )
 
     def where(self, rows: np.ndarray, trial: str) -> JudgedRows:
         """Some of the rows (bool) under one model, each class with the share of its rows: what it really is among these

@@ -33,11 +33,12 @@ def learning(
     val: Callable[[Collection[str]], JudgedRows],
     confidence: float,
     prior: Prior | None = None,
+    calibrated: bool = False,
 ) -> dict[str, str]:
     """By `recipe_id` of the recipes that ended:
 
-    - `learned`: its validation loss is below the constant answer's; where probabilities are corrected to real shares of
-      the classes, the loss at these shares may be.
+    - `learned`: its validation loss is below the constant answer's; where probabilities are calibrated, or corrected to
+      real shares of the classes, that of these may be.
     - `shifted`: it is not, since the classes were made to count alike in training; where they count alike on the
       validation rows too, it is.
     - `overconfident`: it is not, but a metric says that it tells the classes apart, over all its seeds.
@@ -48,12 +49,15 @@ def learning(
         weighted: Recipes whose classes were weighted or resampled.
         val: The validation rows under the trials asked for.
         prior: The share that each class counts with; None: that of its rows.
+        calibrated: Whether probabilities are.
     """
+    meant = calibrated or prior is not None
     return {
         result.id: LEARNED
         if result.loss < constant.loss
-        else (LEARNED if prior else SHIFTED)
-        if (prior or result.id in weighted) and _below_constant(val(list(result.ended.values())), prior)
+        else (LEARNED if meant else SHIFTED)
+        if (meant or result.id in weighted)
+        and _below_constant(val(list(result.ended.values())), prior, alike=not calibrated)
         else OVERCONFIDENT
         if _tells_apart(result, max(prior) if prior else constant.accuracy, confidence)
         else IDLE
@@ -62,10 +66,17 @@ def learning(
     }
 
 
-def _below_constant(rows: JudgedRows, prior: Prior | None) -> bool:
-    """Whether the cross-entropy is below that of predicting the classes' shares: the real ones, or equal ones."""
-    present = np.unique(rows.target).astype(np.int64)
-    share = np.array([prior[k] if prior else 1.0 for k in present])
+def _below_constant(rows: JudgedRows, prior: Prior | None, *, alike: bool) -> bool:
+    """Whether the cross-entropy is below that of predicting the classes' shares: the real ones, else equal ones
+    (`alike`) or those of the rows."""
+    present, counts = np.unique(rows.target.astype(np.int64), return_counts=True)
+    share = (
+        np.array([prior[k] for k in present])
+        if prior
+        else np.ones(len(present))
+        if alike
+        else counts.astype(np.float64)
+    )
     share /= share.sum()
     losses = []
     for answers in rows.answers.values():

@@ -103,7 +103,9 @@ def judge(
         return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
 
     candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
-    learned = learning(results, constant, weighted, val, confidence, deciding.prior)
+    learned = learning(
+        results, constant, weighted, val, confidence, deciding.prior, calibrated=deciding.how.calibrate is not None
+    )
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
     test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings, measure=measure)

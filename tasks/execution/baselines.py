@@ -18,8 +18,8 @@ from tasks.execution.recording import (
     baselines_key,
     counted_alike,
     metric_rows,
+    on_validation,
     prediction_rows,
-    threshold_of,
     threshold_rows,
     write_folder,
 )
@@ -48,7 +48,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
-    trials, metrics, estimators = [], [], {}
+    trials, metrics, estimators, calibrators = [], [], {}, {}
     predictions: list[Iterator[pd.DataFrame]] = []
     for baseline in baselines:
         trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
@@ -69,15 +69,17 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
         if baseline.estimator:
             estimators[trial_id] = baseline.estimator
         alike = counted_alike(plan) and baseline.estimator is not None
-        val, test = (prepared.corrected(each, alike) for each in (baseline.val, baseline.test))
-        threshold = threshold_of(val, prepared)
-        metrics += threshold_rows(trial_id, threshold, prepared)
+        reading, val = on_validation(prepared, baseline.val, alike)
+        if reading.calibrator:
+            calibrators[trial_id] = reading.calibrator
+        test = prepared.corrected(baseline.test, alike, reading.calibrator)
+        metrics += threshold_rows(trial_id, reading.threshold, prepared)
         for part, prediction in ((VAL, val), (TEST, test)):
-            metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, threshold)
+            metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, reading.threshold)
             predictions.append(prediction_rows(trial_id, part, prediction, prepared))
     predicted = chain.from_iterable(predictions)
     tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: predicted}
-    write_folder(folder, tables, estimators=estimators)
+    write_folder(folder, tables, estimators=estimators, calibrators=calibrators)
 
 
 def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:

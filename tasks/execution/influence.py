@@ -27,7 +27,7 @@ CURVES = 300
 POINTS = 20
 _TAIL = 0.025  # of the rows, at either end of a number's range, which is not drawn
 
-Answer = Callable[[pd.DataFrame], Array]
+Answer = Callable[[pd.DataFrame | np.ndarray], Array]
 """From raw rows to probabilities `[rows, classes]`, or values `[rows]`."""
 
 

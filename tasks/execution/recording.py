@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.calibrator import Calibrator
 from tasks.dataset import VAL, always_meant
 from tasks.evaluation.decisions import THRESHOLD
 from tasks.evaluation.metrics import METRICS
+from tasks.evaluation.recalibration import fitted
 from tasks.inputs.prepared import Prepared
 from tasks.memory import give_back
 from tasks.planning.decisions import identity
@@ -37,7 +39,7 @@ from tasks.training.trial import Outcome
 PreparedByFold = Mapping[int | None, Prepared]
 
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
-GRADIENTS = "gradients.json"
+GRADIENTS, CALIBRATORS = "gradients.json", "calibrators.json"
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
@@ -53,6 +55,22 @@ class Searched:
 
     gradients: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rungs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a trial's outputs are read.
+
+    Args:
+        alike: Whether classes counted alike in its training.
+        calibrator: What its probabilities are calibrated by; None: they are not.
+        threshold: From which probability on it predicts the positive class; None: it predicts the likeliest class, or
+            that of least expected cost.
+    """
+
+    alike: bool = False
+    calibrator: Calibrator | None = None
+    threshold: float | None = None
 
 
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
@@ -91,6 +109,13 @@ def _file_of(trial_id: str) -> str:
     return f"{trial_id}.skops"
 
 
+def kept_calibrators(folder: Path) -> dict[str, Calibrator]:
+    """By trial of finished records, what its probabilities are calibrated by. Empty where they are not."""
+    path = folder / CALIBRATORS
+    found = read_json(path) if path.exists() else {}
+    return {trial_id: Calibrator.of_json(each) for trial_id, each in found.items()}
+
+
 def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
     """By trial of a stack, the derivatives of its validation loss; None where it diverged. Empty without any."""
     path = folder / GRADIENTS
@@ -127,15 +152,21 @@ def record(
         for epoch, step, layer, name, value in outcome.signals
     ]
     metrics: list[dict[str, Any]] = []
+    calibrators: dict[str, Calibrator] = {}
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
-        alike = counts_alike(job.variant(planned[trial_id].variant_id))
-        threshold = None
-        if VAL in outcome.outputs and own.deciding.chooses:
-            threshold = threshold_of(own.prediction(outcome.outputs[VAL], alike), own)
-            metrics += threshold_rows(trial_id, threshold, own)
+        reading = Reading(alike=counts_alike(job.variant(planned[trial_id].variant_id)))
+        predictions = {}
+        if VAL in outcome.outputs:
+            reading, predictions[VAL] = on_validation(own, own.given(outcome.outputs[VAL]), reading.alike)
+            metrics += threshold_rows(trial_id, reading.threshold, own)
+            if reading.calibrator:
+                calibrators[trial_id] = reading.calibrator
         for part, outputs in outcome.outputs.items():
-            metrics += output_rows(trial_id, part, outputs, job.metrics, own, threshold, alike)
+            prediction = predictions.get(part)
+            if prediction is None:
+                prediction = own.prediction(outputs, reading.alike, reading.calibrator)
+            metrics += output_rows(trial_id, part, outputs, prediction, job.metrics, own, reading.threshold)
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -143,7 +174,7 @@ def record(
         for index, weight in enumerate(outcome.weights or [])
     }
     tables: dict[Table, Any] = {TRIALS: trials, METRICS_TABLE: metrics, CURVES: curves}
-    write_folder(folder_of(run, stack.stack_id), tables, weights, searched.gradients)
+    write_folder(folder_of(run, stack.stack_id), tables, weights, searched.gradients, calibrators=calibrators)
 
 
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job: Job) -> dict[str, Any]:
@@ -170,19 +201,19 @@ def output_rows(
     trial_id: str,
     part: str,
     outputs: np.ndarray,
+    prediction: np.ndarray,
     names: Sequence[str],
     prepared: Prepared,
     threshold: float | None,
-    alike: bool,
 ) -> list[dict[str, Any]]:
     """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss.
 
     Args:
-        threshold: As `threshold_of` its answers for the validation rows.
-        alike: Whether classes counted alike in training.
+        prediction: What the outputs are read as.
+        threshold: As in `Reading`.
     """
     return [
-        *metric_rows(trial_id, part, prepared.prediction(outputs, alike), names, prepared, threshold),
+        *metric_rows(trial_id, part, prediction, names, prepared, threshold),
         _metric_row(trial_id, part, LOSS, prepared.loss(part, outputs), len(outputs)),
     ]
 
@@ -203,11 +234,27 @@ def metric_rows(
     return [_metric_row(trial_id, part, name, value, len(target)) for name, value in values.items()]
 
 
-def threshold_of(prediction: np.ndarray, prepared: Prepared) -> float | None:
-    """From which probability on a model predicts the positive class, chosen by its answers for the validation rows;
-    None: it predicts the likeliest class, or that of least expected cost."""
+def on_validation(prepared: Prepared, given: np.ndarray, alike: bool) -> tuple[Reading, np.ndarray]:
+    """How a model's outputs are read, by its answers for the validation rows; and what these are read as.
+
+    Args:
+        given: Its probabilities or values for the validation rows, as `Prepared.given`.
+        alike: As in `Reading`.
+    """
+    calibrator, prediction = calibrated(prepared, given, alike)
     rows = prepared.scored[VAL]
-    return prepared.deciding.threshold(prepared.dataset.target[rows], prediction, rows)
+    threshold = prepared.deciding.threshold(prepared.dataset.target[rows], prediction, rows)
+    return Reading(alike, calibrator, threshold), prediction
+
+
+def calibrated(prepared: Prepared, given: np.ndarray, alike: bool) -> tuple[Calibrator | None, np.ndarray]:
+    """What a model is calibrated by, and its answers for the validation rows, each calibrated by others of them, at the
+    real class shares. Answers that are not finite are not calibrated. As for `on_validation`."""
+    method = prepared.deciding.how.calibrate
+    if method is None or not np.isfinite(given).all():
+        return None, prepared.corrected(given, alike)
+    calibrator, prediction = fitted(method, given, prepared.dataset.target[prepared.scored[VAL]])
+    return calibrator, prepared.corrected(prediction, alike=False)
 
 
 def threshold_rows(trial_id: str, threshold: float | None, prepared: Prepared) -> list[dict[str, Any]]:
@@ -247,6 +294,7 @@ def write_folder(
     weights: dict[str, np.ndarray] | None = None,
     gradients: Mapping[str, Mapping[str, float]] = {},
     estimators: Mapping[str, Estimator] = {},
+    calibrators: Mapping[str, Calibrator] = {},
 ) -> None:
     """Writes records that belong together; the folder is there when all of it is.
 
@@ -255,6 +303,7 @@ def write_folder(
         weights: `TRIAL/NUMBER` to array; None where there are none to keep.
         gradients: By trial and hyperparameter.
         estimators: By trial, of baselines.
+        calibrators: By trial, where probabilities are calibrated.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
@@ -268,6 +317,8 @@ def write_folder(
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
         if gradients:
             write_json(temporary / GRADIENTS, {trial: _known(of_trial) for trial, of_trial in gradients.items()})
+        if calibrators:
+            write_json(temporary / CALIBRATORS, {trial: each.as_json() for trial, each in calibrators.items()})
         for trial, estimator in estimators.items():
             estimator.save(temporary / _file_of(trial))
         temporary.rename(folder)

@@ -18,7 +18,15 @@ from tasks.dataset import TEST, TRAIN, VAL
 from tasks.evaluation.decisions import recorded_thresholds
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
-from tasks.execution.recording import output_rows, prediction_rows, scores_id, write_folder
+from tasks.execution.recording import (
+    Reading,
+    calibrated,
+    kept_calibrators,
+    output_rows,
+    prediction_rows,
+    scores_id,
+    write_folder,
+)
 from tasks.inputs.prepared import Prepared
 from tasks.planning.peak import PREDICTED_VALUES
 from tasks.planning.trials import bind_trial
@@ -44,21 +52,34 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
     for stack in waiting:
         parts = inputs if predicted & set(stack.trials) else {TEST: inputs[TEST]}
         outputs = _outputs(plan, prepared, run, stack, parts)
-        thresholds = recorded_thresholds(METRICS_TABLE.read(folder_of(run, stack.stack_id)))
-        alike = {each: counts_alike(plan.variant(variants[each])) for each in stack.trials}
+        trained = folder_of(run, stack.stack_id)
+        thresholds, calibrators = recorded_thresholds(METRICS_TABLE.read(trained)), kept_calibrators(trained)
+        readings = {
+            each: Reading(counts_alike(plan.variant(variants[each])), calibrators.get(each), thresholds.get(each))
+            for each in stack.trials
+        }
         metrics: list[dict[str, Any]] = []
-        for trial_id in stack.trials:
+        for trial_id, reading in readings.items():
             if TEST in outputs.get(trial_id, {}):
-                values, threshold = outputs[trial_id][TEST], thresholds.get(trial_id)
-                metrics += output_rows(trial_id, TEST, values, plan.metrics, prepared, threshold, alike[trial_id])
+                values = outputs[trial_id][TEST]
+                read = _read(TEST, values, prepared, reading)
+                metrics += output_rows(trial_id, TEST, values, read, plan.metrics, prepared, reading.threshold)
         predictions = chain.from_iterable(
-            prediction_rows(trial_id, part, prepared.prediction(values, alike[trial_id]), prepared)
-            for trial_id in stack.trials
+            prediction_rows(trial_id, part, _read(part, values, prepared, reading), prepared)
+            for trial_id, reading in readings.items()
             if trial_id in predicted
             for part, values in outputs.get(trial_id, {}).items()
         )
         tables: dict[Table, Any] = {METRICS_TABLE: metrics, PREDICTIONS: predictions}
         write_folder(folder_of(run, scores_id(stack)), tables)
+
+
+def _read(part: str, outputs: np.ndarray, prepared: Prepared, reading: Reading) -> np.ndarray:
+    """A trial's answers for a part; those for the validation rows as they were when its threshold was chosen."""
+    if part == VAL:
+        _, prediction = calibrated(prepared, prepared.given(outputs), reading.alike)
+        return prediction
+    return prepared.prediction(outputs, reading.alike, reading.calibrator)
 
 
 def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PREDICTED_VALUES) -> set[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from tasks.augmentation.imbalance import class_weights
+from tasks.calibrator import Calibrator
 from tasks.choice import corrected
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.evaluation.decisions import LIKELIEST, Deciding
@@ -113,21 +114,29 @@ class Prepared:
         """Every part of streamed data."""
         return stored_parts(self.dataset, self.preprocessor, self.features, self.rows, self.targets, progress)
 
-    def prediction(self, outputs: np.ndarray, alike: bool = False) -> np.ndarray:
+    def given(self, outputs: np.ndarray) -> np.ndarray:
         """A network's outputs `[rows, outputs]` as class probabilities `[rows, classes]`, or values `[rows]` in the
-        target's unit; float64.
-
-        Args:
-            alike: Whether its classes counted alike in training.
-        """
+        target's unit; float64."""
         outputs = outputs.astype(np.float64)
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return outputs[:, 0] * deviation + mean
-        return self.corrected(softmax(outputs, axis=1), alike)
+        return softmax(outputs, axis=1)
 
-    def corrected(self, prediction: np.ndarray, alike: bool) -> np.ndarray:
-        """Probabilities of a model at the real class shares, where the spec says them; else as they are."""
+    def prediction(self, outputs: np.ndarray, alike: bool = False, calibrator: Calibrator | None = None) -> np.ndarray:
+        """As `given`, and as `corrected`."""
+        return self.corrected(self.given(outputs), alike, calibrator)
+
+    def corrected(self, prediction: np.ndarray, alike: bool, calibrator: Calibrator | None = None) -> np.ndarray:
+        """A model's answers, calibrated, and at the real class shares where the spec says them.
+
+        Args:
+            alike: Whether its classes counted alike in training. Calibrated probabilities are at the shares of the
+                validation rows, however they counted.
+            calibrator: None: nothing is calibrated.
+        """
+        if calibrator is not None:
+            prediction, alike = calibrator(prediction), False
         factors = self.factors(alike)
         return prediction if factors is None else corrected(prediction, factors)
 

@@ -29,9 +29,9 @@ def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:
     prior = _prior(evaluate.real_prior, dataset.classes) if evaluate.real_prior else None
     threshold = evaluate.threshold
     if dataset.classes is None or (costs is None and threshold is None):
-        return Decides(costs=costs, prior=prior)
+        return Decides(costs=costs, prior=prior, calibrate=evaluate.calibrate)
     rule, limit = threshold.chosen if threshold else ("cost", None)
-    return Decides(rule=rule, value=limit, costs=costs, prior=prior)
+    return Decides(rule=rule, value=limit, costs=costs, prior=prior, calibrate=evaluate.calibrate)
 
 
 def _check(evaluate: Evaluate, dataset: Dataset) -> None:
@@ -43,6 +43,10 @@ def _check(evaluate: Evaluate, dataset: Dataset) -> None:
             f"these costs are not for {REGRESSION if classes is None else CLASSIFICATION}",
             where="evaluate.cost",
             accepted="over and under" if classes is None else "false_negative and false_positive, or matrix",
+        )
+    if evaluate.calibrate and classes is None:
+        raise BadInput(
+            "probabilities are calibrated, and a quantity has none", where="evaluate.calibrate", remedy="take it out"
         )
     if evaluate.threshold is None:
         return
@@ -152,7 +156,9 @@ def identity(decides: Decides) -> dict[str, Any] | None:
     if decides == Decides():
         return None
     found = {"rule": decides.rule, "value": decides.value, "costs": _numbers(decides)}
-    return found if decides.prior is None else found | {"prior": list(decides.prior)}
+    if decides.prior is not None:
+        found["prior"] = list(decides.prior)
+    return found if decides.calibrate is None else found | {"calibrate": decides.calibrate}
 
 
 def _numbers(decides: Decides) -> Any:

@@ -51,12 +51,14 @@ class Decides:
         value: The limit, a share; of `fixed` the probability.
         costs: None: answers have no cost.
         prior: The real share of each class, in their order; None: that of the training rows.
+        calibrate: How probabilities are calibrated on the validation part; None: they are not.
     """
 
     rule: Annotated[Rule | None, OMITTED] = None
     value: Annotated[Number | None, OMITTED] = None
     costs: Annotated[Costs | None, OMITTED] = None
     prior: Annotated[Sequence[Number] | None, OMITTED] = None
+    calibrate: Annotated[str | None, OMITTED] = None
 
     @property
     def chosen(self) -> str | None:

@@ -427,6 +427,26 @@ class AgainstChampion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recalibration:
+    """What calibrating the shipped model's probabilities did, on the judged part.
+
+    Args:
+        method: `temperature` or `isotonic`.
+        temperature: What logits are divided by; absent for other methods.
+        before, after: By metric (`brier_score`, `calibration_error`), over rows.
+        gain: How much smaller the Brier score became, paired over rows; positive = better.
+        sentence: The same in words.
+    """
+
+    method: str
+    temperature: Annotated[float | None, OMITTED] = None
+    before: Mapping[str, Estimate]
+    after: Mapping[str, Estimate]
+    gain: Estimate
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict(RunDocument):
     """verdict.json.
 
@@ -455,6 +475,7 @@ class Verdict(RunDocument):
         search: Where something was tuned.
         champion: Where the experiment has one and a model was shipped.
         footprints: Parameters, bytes and latency, where a model was measured.
+        recalibration: Where probabilities are calibrated and a model was shipped.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -489,6 +510,7 @@ class Verdict(RunDocument):
     search: Annotated[SearchVerdict | None, OMITTED] = None
     champion: Annotated[AgainstChampion | None, OMITTED] = None
     footprints: Annotated[Footprints | None, OMITTED] = None
+    recalibration: Annotated[Recalibration | None, OMITTED] = None
 
     @property
     def closed(self) -> list[str]:

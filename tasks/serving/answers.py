@@ -54,6 +54,9 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
         notes = [*notes, f"{said}, {choice['how']}"]
     elif choice:
         notes = [*notes, f"predicted is {choice['how']}"]
+    if calibration := signature.get("calibration"):
+        how = "by a temperature" if "temperature" in calibration else "by isotonic regression"
+        notes = [*notes, f"probabilities are calibrated {how}, fitted on the validation part"]
     if real := signature.get("real_prior"):
         shares = ", ".join(f"{name} {share:.4g}" for name, share in real["shares"].items())
         notes = [*notes, f"probabilities are corrected to these real shares of the classes: {shares}"]

@@ -106,7 +106,7 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     ]
     if classes:
         parts.append("Answers are probabilities of the classes, in this order: " + ", ".join(map(_code, classes)) + ".")
-        parts += [*_prior(signature), *_choice(signature)]
+        parts += [*_calibration(signature), *_prior(signature), *_choice(signature)]
     else:
         parts.append(f"The answer is {_code(signature['target'])}, in the unit of the training data.")
     return "\n\n".join(parts) + "\n"
@@ -120,6 +120,24 @@ def _estimator(signature: Mapping[str, Any]) -> str:
     return _ESTIMATOR.format(rows=rows, model=signature["estimator"]["model"], features=features)
 
 
+def _calibration(signature: Mapping[str, Any]) -> list[str]:
+    """How probabilities are calibrated, where they are."""
+    calibration = signature.get("calibration")
+    if not calibration:
+        return []
+    if "temperature" in calibration:
+        how = (
+            f"their logarithms are divided by {calibration['temperature']:.4g}, and they are made to add up to 1 again"
+        )
+    else:
+        how = "each class's is read from a line (`knots`), and they are made to add up to 1 again"
+    file = "estimator.skops" if signature.get("estimator") else "model.keras"
+    return [
+        f"They are calibrated on the validation part: {how}. `predict` does that; `{file}` alone does not: see "
+        "`calibration` in `signature.json`."
+    ]
+
+
 def _prior(signature: Mapping[str, Any]) -> list[str]:
     """That probabilities are those at the real shares of the classes, where the spec says them."""
     real = signature.get("real_prior")
@@ -127,8 +145,9 @@ def _prior(signature: Mapping[str, Any]) -> list[str]:
         return []
     shares = ", ".join(f"{_code(name)} {share:.4g}" for name, share in real["shares"].items())
     said = f"They are corrected to the real shares of the classes, {shares}, which the training rows do not have."
-    if signature.get("estimator"):
-        said += " `predict` does that; `estimator.skops` alone does not: see `real_prior` in `signature.json`."
+    if signature.get("estimator") or signature.get("calibration"):
+        file = "estimator.skops" if signature.get("estimator") else "model.keras"
+        said += f" `predict` does that; `{file}` alone does not: see `real_prior` in `signature.json`."
     return [said]
 
 

@@ -15,6 +15,7 @@ from tasks.augmentation.mixup import MIXERS
 from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.metrics import CLASSIFICATION, COST, METRICS, REGRESSION
+from tasks.evaluation.recalibration import CALIBRATIONS
 from tasks.explanations.explainers import EXPLAINERS
 from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.decisions import Cost, Prior, Threshold, check_prior
@@ -456,6 +457,15 @@ class Compare(Frozen):
     method: list[Method] | None = Field(None, min_length=1, description="of the search: a recipe for each")
 
 
+def _known_calibration(name: str) -> str:
+    if name not in CALIBRATIONS:
+        raise problem("unknown calibration", got=name, accepted=nearest(name, CALIBRATIONS))
+    return name
+
+
+Calibration = Annotated[str, AfterValidator(_known_calibration)]
+
+
 class Evaluate(Frozen):
     """What decides, and what else is measured."""
 
@@ -488,6 +498,12 @@ class Evaluate(Frozen):
         None,
         description="the share that classes really have, as {bad: 0.05}, where the data hold them in others: "
         "probabilities, thresholds and figures are corrected to it; one class may be left out; None: as in the data",
+    )
+    calibrate: Calibration | None = Field(
+        None,
+        description="how probabilities are brought to what happens, by the validation part: temperature (one number, "
+        "the likeliest class stays) or isotonic (a rising line for each class, for many validation rows); part of the "
+        "saved model; None: as the model gives them",
     )
     slices: list[SliceEntry] = Field(
         default=[],

@@ -43,6 +43,7 @@ def export_model(
     positive: str | None = None,
     rate: int | None = None,
     factors: Sequence[float] | None = None,
+    exact: bool = False,
     reading: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes preprocessor, network and output as one model, with its signature; or an estimator, and the preprocessor
@@ -62,16 +63,17 @@ def export_model(
         rate: Of sounds, samples a second.
         factors: What probabilities are corrected by (`choice.corrected`): in the network itself, and of an estimator
             where it is asked. None: they are not.
+        exact: Whether a network's probabilities are float64, for what is calibrated: its line may be steep.
         reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
 
     Returns:
-        The path of the model. `model.keras` is from raw inputs to probabilities, float32 `[rows, classes]`, or to
+        The path of the model. `model.keras` is from raw inputs to probabilities, floats `[rows, classes]`, or to
         values, float64 `[rows, 1]`. A column's input is called as `input_names` says, and holds what `raw_inputs`
         makes of it.
     """
     import keras
 
-    head = None if isinstance(network, Estimator) else _head(network, classes, target_scale, factors)
+    head = None if isinstance(network, Estimator) else _head(network, classes, target_scale, factors, exact)
     names = input_names(columns, {preprocessor.name, *([head.name] if head else [])})
     if all(input_name(column) == name for column, name in names.items()):
         features = preprocessor.output
@@ -152,6 +154,7 @@ def _head(
     classes: Sequence[str] | None,
     target_scale: tuple[float, float],
     factors: Sequence[float] | None,
+    exact: bool,
 ) -> keras.Model:
     """The network and its output's last step, as a model of its own: layers' names can't meet a column's."""
     import keras
@@ -165,7 +168,8 @@ def _head(
     if classes is not None:
         if factors is not None:
             output = output + np.log(factors).astype("float32")  # before softmax it is a factor
-        return keras.Model(features, keras.layers.Softmax(name="predict.softmax")(output), name="predict.head")
+        last = keras.layers.Softmax(name="predict.softmax", dtype="float64" if exact else None)
+        return keras.Model(features, last(output), name="predict.head")
     mean, deviation = (np.array([value], np.float64) for value in target_scale)
     return keras.Model(features, ops.cast(output, "float64") * deviation + mean, name="predict.head")
 

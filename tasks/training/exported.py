@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tasks.calibrator import Calibrator
 from tasks.choice import corrected
 from tasks.errors import BadInput
 from tasks.preprocessing.estimators import Estimator
@@ -49,11 +50,18 @@ class Exported:
         output = None if self.network is None else apply(self.network, self._raw(checked))
         if self.estimator is not None:
             given = self.estimator.given(output, checked if isinstance(checked, pd.DataFrame) else None)
-            answers = self.estimator.answers(given, len(classes) if classes else None)
-            real = self.signature.get("real_prior")
-            return corrected(answers, real["factors"]) if real else answers
+            return self._corrected(self.estimator.answers(given, len(classes) if classes else None))
         assert output is not None
-        return output if classes else output[:, 0]
+        if not classes:
+            return output[:, 0]
+        return self._corrected(output) if self.signature.get("calibration") else output
+
+    def _corrected(self, answers: np.ndarray) -> np.ndarray:
+        """Calibrated, and at the real shares of the classes; a network that is not calibrated has these in itself."""
+        if calibration := self.signature.get("calibration"):
+            answers = Calibrator.of_json(calibration)(answers)
+        real = self.signature.get("real_prior")
+        return corrected(answers, real["factors"]) if real else answers
 
     def _raw(self, checked: pd.DataFrame | np.ndarray) -> Any:
         """What the network takes of rows."""

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from reports import notebook, pandoc, render
+from reports.kernel import Kernel
 from tasks import runs, stages
 from tasks.errors import BadInput
 from tasks.spec.load import load_spec
@@ -108,9 +109,9 @@ def test_every_string_is_text_in_what_renderers_get_and_in_the_page(
     executed = notebook.execute
     to_html = pandoc.to_html
 
-    def keep_cells(cells: Any, folder: Path, timeout: float) -> list[str]:
+    def keep_cells(cells: Any, kernel: Kernel, timeout: float) -> list[str]:
         given.append(json.dumps(cells, ensure_ascii=False))
-        failures = executed(cells, folder, timeout)
+        failures = executed(cells, kernel, timeout)
         shown = [output for cell in cells.cells if cell.cell_type == "code" for output in cell.outputs]
         given.extend(output.data["text/markdown"] for output in shown if "data" in output)
         return failures

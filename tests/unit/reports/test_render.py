@@ -15,6 +15,7 @@ import yaml
 
 from reports import notebook, pandoc, render
 from reports.escape import safe
+from reports.kernel import Kernel, kernel_environment
 from tasks.records.verdict import Verdict
 from tests.synthetic_run import write_synthetic_run
 
@@ -61,7 +62,21 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def quick_pandoc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands in for the other renderer, which the tests below only want to see called."""
-    monkeypatch.setattr(render, "_by_pandoc", lambda document, run: ("made by pandoc", []))
+    monkeypatch.setattr(render, "_by_pandoc", lambda *given: ("made by pandoc", []))
+
+
+def test_a_process_that_was_started_before_makes_the_same_report_and_ends(run: Path) -> None:
+    before = render.render(run, renderer="pandoc").path.read_text(encoding="utf-8")
+    (run / "report.html").unlink()
+    with render.ready(run) as waiting:
+        made = render.render(run, renderer="pandoc", made_ready=waiting)
+        assert made.failures == () and made.path.read_text(encoding="utf-8") == before
+    assert not waiting.folder.exists()
+    with render.ready(run) as unused:
+        assert unused.folder.exists()
+    mine = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
+    children = [Path("/proc", child, "cmdline") for child in Path(mine).read_text().split()]
+    assert not [each for each in children if each.exists() and "ipykernel" in each.read_text()]
 
 
 def test_quarto_gets_a_private_copy_its_parameters_and_this_interpreter(run: Path, install, tmp_path: Path) -> None:
@@ -187,6 +202,7 @@ def test_an_interrupt_ends_the_cells_and_leaves_no_process(tmp_path: Path) -> No
     source = """
         import os, pathlib, signal, sys, threading, time
         from reports import notebook
+        from reports.kernel import Kernel
         cell = "import os, pathlib, time\\npathlib.Path('pid').write_text(str(os.getpid()))\\ntime.sleep(60)"
 
         def interrupt():
@@ -197,7 +213,8 @@ def test_an_interrupt_ends_the_cells_and_leaves_no_process(tmp_path: Path) -> No
         signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=interrupt, daemon=True).start()
         try:
-            notebook.execute(notebook.to_notebook("```{python}\\n" + cell + "\\n```", {}), pathlib.Path.cwd(), 60)
+            with Kernel(pathlib.Path.cwd()) as kernel:
+                notebook.execute(notebook.to_notebook("```{python}\\n" + cell + "\\n```", {}), kernel, 60)
         except KeyboardInterrupt:
             sys.exit(130)
     """
@@ -256,7 +273,8 @@ not run
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory):
     cells = notebook.to_notebook(DOCUMENT, {"name": 'it\'s "quoted"'})
-    failures = notebook.execute(cells, tmp_path_factory.mktemp("cells"), 60)
+    with Kernel(tmp_path_factory.mktemp("cells")) as kernel:
+        failures = notebook.execute(cells, kernel, 60)
     return notebook.to_markdown(cells), failures
 
 
@@ -284,7 +302,8 @@ def test_parameters_without_a_cell_for_them_are_refused() -> None:
 def test_a_cell_that_hangs_is_interrupted(tmp_path: Path) -> None:
     document = "```{python}\n#| label: slow\nimport time; time.sleep(60)\n```\n\n```{python}\nprint('after')\n```\n"
     cells = notebook.to_notebook(document, {})
-    failures = notebook.execute(cells, tmp_path, 2)
+    with Kernel(tmp_path) as kernel:
+        failures = notebook.execute(cells, kernel, 2)
     assert failures == ["cell slow failed: KeyboardInterrupt: "]
     assert "after" in notebook.to_markdown(cells)
 
@@ -307,4 +326,4 @@ def test_callouts_and_tabsets_take_quartos_shape() -> None:
 def test_no_secret_of_a_worker_reaches_the_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "BAKEOFF_REPORTS", "BAKEOFF_REPORTS_TOKEN"):
         monkeypatch.setenv(name, "secret")
-    assert "secret" not in notebook.kernel_environment(tmp_path).values()
+    assert "secret" not in kernel_environment(tmp_path).values()
