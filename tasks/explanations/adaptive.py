@@ -52,6 +52,8 @@ ADAPTIVE = ("adagrad", "rmsprop", "adam")
 PLAIN = "sgd"
 STEADY = 10
 """The slope of the effective rate is taken from this step on."""
+DRAWN = 60
+"""Points of a line of losses, at most, evenly along the logarithm of the step."""
 EXACT = 0.02
 """Of a step's size, by which it may differ from theory."""
 
@@ -211,7 +213,6 @@ def explain(results: Results) -> Explanation:
         pictures=[
             _effective(linear, of_linear),
             *(_layers(family, table) for family, table in tables[1:]),
-            _sizes(linear, of_linear),
             _losses(of_linear),
         ],
         checks=[*_of_plain(of_linear), *_of_steps(linear, of_linear), _best(of_linear)],
@@ -378,26 +379,6 @@ def _layers(family: Family, table: Table) -> Picture:
     )
 
 
-def _sizes(linear: Family, table: Table) -> Picture:
-    lines = []
-    for name, rates in table.items():
-        each = rates[linear.slowest]
-        for history in each.histories[:1]:
-            steps = Steps.of(history)
-            lines.append(Line(name, steps.at, steps.size / np.sqrt(each.weights) / each.rate))
-            if lines[-1].name == "adam" and len(steps.at):
-                ends = [float(steps.at[0]), float(steps.at[-1])]
-                lines.append(Line("the rate", ends, [1.0, 1.0], "theory"))
-    return Picture(
-        title="What a step moves a weight by",
-        caption=f"{linear.model.capitalize()} model at rate {written(linear.slowest)}, first seed: root mean square "
-        "over all weights, as a multiple of the rate.",
-        x=Axis("Training step", log=True),
-        y=Axis("Step over rate", log=True),
-        lines=lines,
-    )
-
-
 def _losses(table: Table) -> Picture:
     """The loss as training goes on, each optimizer at its best rate."""
     lines = []
@@ -405,7 +386,9 @@ def _losses(table: Table) -> Picture:
         best = _lowest(rates)
         for history in best.histories[:1] if best else []:
             at = history.steps.get(("val_loss", None), np.zeros(0))
-            lines.append(Line(f"{name} at {written(best.rate)}" if best else name, at, history.of("val_loss")))
+            places = np.unique(np.geomspace(1, max(len(at), 1), DRAWN).astype(int) - 1)[: len(at)]
+            losses = history.of("val_loss")[places]
+            lines.append(Line(f"{name} at {written(best.rate)}" if best else name, at[places], losses))
     return Picture(
         title="The loss, each at its best rate",
         caption="First seed. An answer that is the same for every row has a loss of about 1.",
