@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from reports import figures
@@ -13,8 +14,11 @@ from tasks.evaluation.rounding import MISSING
 from tasks.evaluation.wording import number
 from tasks.explanations.explainers import EXPLAINERS
 from tasks.explanations.explanation import Check, Picture, Results
+from tasks.records.weights import folder_of, kept_weights
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from reports.run import Run
     from tasks.explanations.explainers import Explainer
 
@@ -27,7 +31,7 @@ def explanations(run: Run) -> str:
 
 
 def _explained(run: Run, explainer: Explainer) -> str:
-    found = explainer.explain(Results(plan=run.plan, trials=run.trials, curves=run.curves, inspected=run.inspected))
+    found = explainer.explain(results_of(run))
     shared = _names(found.pictures)
     pictures = [
         f"#### {safe(picture.title)}\n\n{figures.place(chart, picture.caption)}"
@@ -42,6 +46,27 @@ def _explained(run: Run, explainer: Explainer) -> str:
         _to_try(explainer) if run.plan.experiment == explainer.lesson else _lesson(explainer),
     ]
     return titled(explainer.title, "\n".join(parts))
+
+
+def results_of(run: Run) -> Results:
+    """What explainers read of a run."""
+    stacks = run.trials.set_index("trial_id")["stack_id"]
+
+    @cache
+    def of_stack(stack_id: str) -> Mapping[str, Sequence[np.ndarray]]:
+        return kept_weights(run.folder, stack_id) if folder_of(run.folder, stack_id).is_dir() else {}
+
+    def weights(trial_id: str) -> Sequence[np.ndarray]:
+        return of_stack(str(stacks[trial_id])).get(trial_id, ())
+
+    return Results(
+        plan=run.plan,
+        trials=run.trials,
+        curves=run.curves,
+        inspected=run.inspected,
+        metrics=run.metrics,
+        weights=weights,
+    )
 
 
 def _names(pictures: Sequence[Picture]) -> list[str]:

@@ -13,19 +13,13 @@ from tasks.calibrator import Calibrator
 from tasks.dataset import TRAIN
 from tasks.execution.footprints import Measuring
 from tasks.execution.influence import Answer
-from tasks.execution.recording import (
-    baselines_id,
-    counted_alike,
-    folder_of,
-    kept_calibrators,
-    kept_estimator,
-    kept_weights,
-)
+from tasks.execution.recording import baselines_id, counted_alike, kept_calibrators, kept_estimator
 from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
 from tasks.records.footprint import Footprints
 from tasks.records.plan import Plan, counts_alike
 from tasks.records.verdict import Shipped, Verdict
+from tasks.records.weights import folder_of, kept_weights
 from tasks.run_folder import write_text
 from tasks.runs import Run
 

@@ -32,6 +32,8 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
     """
     import altair as alt
 
+    if not picture.lines:
+        return None
     named = {line.name: line for line in picture.lines}
     every = palette(list(names))
     place = {name: number for number, name in enumerate(every.names)}

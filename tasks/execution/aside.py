@@ -12,7 +12,6 @@ import pandas as pd
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TRAIN
 from tasks.execution.archive import Archive
-from tasks.execution.recording import folder_of
 from tasks.execution.runner import StackProgress, train
 from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import AS_MODELLED
@@ -25,6 +24,7 @@ from tasks.records.documents import document_of
 from tasks.records.plan import Plan, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import Table
+from tasks.records.weights import folder_of
 from tasks.run_folder import read_json, write_json
 
 Train = Callable[[Job, StackProgress | None], None]

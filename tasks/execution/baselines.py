@@ -17,7 +17,6 @@ from tasks.execution.recording import (
     baselines_id,
     baselines_key,
     counted_alike,
-    folder_of,
     metric_rows,
     on_validation,
     prediction_rows,
@@ -29,6 +28,7 @@ from tasks.planning.recipes import identifier
 from tasks.records.plan import Plan
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS
+from tasks.records.weights import folder_of
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:

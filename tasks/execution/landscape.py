@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TRAIN
-from tasks.execution.recording import kept_weights
 from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
 from tasks.records.landscape import Between, Curvature, Landscape, Plane, TrainingPath
 from tasks.records.plan import Plan, PlannedTrial
 from tasks.records.stacks import PlannedStack
+from tasks.records.weights import kept_weights
 from tasks.training.matching import has_one_hidden_layer, matched
 from tasks.training.stack import Stack
 from tasks.training.surface import Spectrum, Surface

@@ -32,13 +32,14 @@ from tasks.records.plan import Plan, PlannedTrial, counts_alike, weighted_recipe
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
+from tasks.records.weights import WEIGHTS, folder_of
 from tasks.run_folder import read_json, write_json
 from tasks.training.trial import Outcome
 
 PreparedByFold = Mapping[int | None, Prepared]
 
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
-WEIGHTS, GRADIENTS, CALIBRATORS = "weights.npz", "gradients.json", "calibrators.json"
+GRADIENTS, CALIBRATORS = "gradients.json", "calibrators.json"
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
@@ -99,17 +100,6 @@ def _by_trial(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.argsort(order, kind="stable")]
 
 
-def kept_weights(run: Path, stack_id: str) -> dict[str, list[np.ndarray]]:
-    """By trial of a finished stack, the weights that it kept, in the order of its Keras model's `weights`. Trials that
-    diverged kept none."""
-    with np.load(folder_of(run, stack_id) / WEIGHTS, allow_pickle=False) as arrays:
-        found: dict[str, list[np.ndarray]] = {}
-        for name in sorted(arrays.files, key=_number):
-            trial_id, _, _ = name.partition("/")
-            found.setdefault(trial_id, []).append(arrays[name])
-        return found
-
-
 def kept_estimator(run: Path, plan: Plan, trial_id: str) -> Estimator:
     """The fitted model of a baseline, not the constant answer."""
     return Estimator.load(folder_of(run, baselines_id(plan)) / _file_of(trial_id))
@@ -134,15 +124,6 @@ def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
 
 def _known(gradients: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in gradients.items()}
-
-
-def _number(name: str) -> int:
-    return int(name.rpartition("/")[2])
-
-
-def folder_of(run: Path, name: str) -> Path:
-    """The folder of finished records."""
-    return run / "checkpoints" / name
 
 
 def record(

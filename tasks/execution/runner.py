@@ -10,7 +10,7 @@ from pathlib import Path
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import VAL
 from tasks.execution.archive import Archive
-from tasks.execution.recording import PreparedByFold, Searched, folder_of, record
+from tasks.execution.recording import PreparedByFold, Searched, record
 from tasks.execution.rungs import Contest, run_bracket, saved_at
 from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
@@ -19,6 +19,7 @@ from tasks.planning.cost_model import cores
 from tasks.planning.jobs import Job
 from tasks.planning.trials import bind_trial, training_of
 from tasks.records.stacks import PlannedStack
+from tasks.records.weights import folder_of
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.stack import Stack, train_stack

@@ -21,9 +21,7 @@ from tasks.evaluation.recipe_results import ranked, read_results
 from tasks.execution.recording import (
     Reading,
     calibrated,
-    folder_of,
     kept_calibrators,
-    kept_weights,
     output_rows,
     prediction_rows,
     scores_id,
@@ -36,6 +34,7 @@ from tasks.records.plan import Plan, counts_alike
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS, Table
+from tasks.records.weights import folder_of, kept_weights
 from tasks.training.fit import fit_outputs
 from tasks.training.scoring import stacked_outputs
 from tasks.training.trial import InputRows

@@ -23,7 +23,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.tried import Tried, ranked, read_settings
 from tasks.execution.aside import Train
-from tasks.execution.recording import LOSS, folder_of, gradients_of
+from tasks.execution.recording import LOSS, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job, beside
@@ -35,6 +35,7 @@ from tasks.records.plan import PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import SETTINGS, TRIALS
+from tasks.records.weights import folder_of
 from tasks.run_folder import read_json, write_json
 from tasks.search.method import Observation
 from tasks.search.methods import METHODS

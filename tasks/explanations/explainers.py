@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import BadInput
-from tasks.explanations import activations, landscape, learning_rate, minibatch, overparameterisation, schedules
+from tasks.explanations import (
+    activations,
+    adaptive,
+    landscape,
+    learning_rate,
+    loss_and_metric,
+    minibatch,
+    overparameterisation,
+    regularisation,
+    schedules,
+)
 from tasks.explanations.explanation import Change, Explanation, Misfit, Results
 from tasks.records.plan import Recipe
 
@@ -147,6 +157,62 @@ EXPLAINERS: Mapping[str, Explainer] = {
             Change(
                 "train.batch_size=128",
                 "A quarter of the steps, with less noise. Do the narrow networks end in fewer different minima?",
+            ),
+        ),
+    ),
+    "adaptive": Explainer(
+        title="What adaptive optimizers adapt",
+        summary="the effective rate of Adagrad, RMSprop and Adam, and why badly scaled inputs hold plain descent back",
+        theory=adaptive.THEORY,
+        explain=adaptive.explain,
+        misfit=adaptive.misfit,
+        lesson="lesson-adaptive",
+        changes=(
+            Change(
+                "train.clipping={global_norm: 1}",
+                "No gradient is longer than 1. What becomes of the limit of plain descent, and of Adam's first step?",
+            ),
+            Change(
+                "data.columns={}",
+                "Inputs are scaled now. Which optimizers are left behind by plain descent at rate 0.01, and why?",
+            ),
+        ),
+    ),
+    "loss-and-metric": Explainer(
+        title="What a loss is for",
+        summary="why squared error hardly pulls at a sure and wrong answer, and why a better loss can cost more",
+        theory=loss_and_metric.THEORY,
+        explain=loss_and_metric.explain,
+        misfit=loss_and_metric.misfit,
+        lesson="lesson-loss-and-metric",
+        changes=(
+            Change(
+                "data.columns={}",
+                "All inputs are scaled now, so no start is sure. Which checks are no longer met?",
+            ),
+            Change(
+                "evaluate.threshold=cost",
+                "The threshold is now chosen by what answers cost. Do class weights still make them cheaper?",
+            ),
+        ),
+    ),
+    "regularisation": Explainer(
+        title="What regularisation does",
+        summary="how L1 empties weights and L2 shrinks them, and what dropout, early stopping and noise do to the gap",
+        theory=regularisation.THEORY,
+        explain=regularisation.explain,
+        misfit=regularisation.misfit,
+        lesson="lesson-regularisation",
+        changes=(
+            Change(
+                "train.learning_rate=0.05",
+                "A step is a quarter as long, and so are the steps across 0. Where does the heap of emptied weights "
+                "lie now, and are as many in it after as many steps?",
+            ),
+            Change(
+                "model={mlp: {hidden: [4]}}",
+                "Four units have little room to learn by heart. How wide is the gap without regularisation now, and "
+                "does anything still narrow it?",
             ),
         ),
     ),

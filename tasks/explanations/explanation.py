@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from tasks.diagnosis.case import History
+from tasks.records import tables
 from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan, Recipe
+
+
+def _none_kept(trial_id: str) -> Sequence[np.ndarray]:
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,22 +25,42 @@ class Results:
 
     Args:
         plan: What was planned.
-        trials, curves: The run's tables of these names.
+        trials, curves, metrics: The run's tables of these names.
         inspected: What was found in the shipped network; None where none was shipped.
+        weights: Of a trial, the weights that it kept, in the order of its Keras model's; empty where it kept none.
     """
 
     plan: Plan
     trials: pd.DataFrame
     curves: pd.DataFrame
     inspected: Inspection | None = None
+    metrics: pd.DataFrame = field(default_factory=tables.METRICS.frame)
+    weights: Callable[[str], Sequence[np.ndarray]] = _none_kept
 
     def histories(self, recipe: Recipe) -> list[History]:
         """Of the recipe's final trials, by seed."""
-        own = self.trials[(self.trials["recipe_id"] == recipe.recipe_id) & (self.trials["stage"] == "final")]
+        own = self.final(recipe)
         return [
             History.read(self.curves[self.curves["trial_id"] == trial], int(seed), str(status))
             for trial, seed, status in zip(own["trial_id"], own["seed"], own["status"], strict=True)
         ]
+
+    def final(self, recipe: Recipe) -> pd.DataFrame:
+        """The rows of table `trials` of the recipe's final trials."""
+        return self.trials[(self.trials["recipe_id"] == recipe.recipe_id) & (self.trials["stage"] == "final")]
+
+    def metric(self, recipe: Recipe, part: str, name: str) -> np.ndarray:
+        """A metric of the recipe's final trials that ended, by seed."""
+        own = self.metrics[(self.metrics["part"] == part) & (self.metrics["metric"] == name)]
+        values = own[own["slice"].isna()].set_index("trial_id")["value"]
+        trials = self.final(recipe)["trial_id"]
+        return np.array([values[trial] for trial in trials if trial in values.index], np.float64)
+
+    def kernels(self, recipe: Recipe) -> list[list[np.ndarray]]:
+        """Of the recipe's final trials that kept weights, by seed: those with two axes or more, biases not among
+        them."""
+        kept = [self.weights(str(trial)) for trial in self.final(recipe)["trial_id"]]
+        return [[each for each in weights if each.ndim > 1] for weights in kept if len(weights)]
 
 
 @dataclass(frozen=True)

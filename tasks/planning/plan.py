@@ -350,7 +350,7 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
 
 def _misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     """What of a recipe does not fit the data; None where all does."""
-    checks = (_model_misfit, _regularisation_misfit, _imbalance_misfit, _augmentation_misfit)
+    checks = (_model_misfit, _regularisation_misfit, _loss_misfit, _imbalance_misfit, _augmentation_misfit)
     return next((misfit for check in checks if (misfit := check(recipe, dataset)) is not None), None)
 
 
@@ -378,6 +378,13 @@ def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     ):
         reason = f"{recipe.optimizer} brings its own weight decay: set it there"
     return Misfit("regularisation", reason) if reason else None
+
+
+def _loss_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
+    loss = recipe.settings.get("loss")
+    if loss and dataset.task == "regression":
+        return Misfit("loss", f"loss {loss} is for classes: regression has the squared error anyway")
+    return None
 
 
 def _imbalance_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:

@@ -77,6 +77,7 @@ def bind_trial(
         penalties=Penalties(regularisation["l1"], regularisation["l2"], regularisation["dropout"]),
         weight_decay=regularisation["weight_decay"] or optimizer.weight_decay,
         label_smoothing=regularisation["label_smoothing"],
+        squared_error=settings.get("loss") == "squared_error",
         clip=Clip(**settings["clipping"]),
         stopping=Stopping(**stopping) if stopping else None,
         evaluate_every=evaluate_every,

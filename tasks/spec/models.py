@@ -391,6 +391,10 @@ Imbalance = Literal["none", "class_weight", "resample"]
 alike; or rows of smaller classes repeated until each class has as many as the largest."""
 
 
+Loss = Literal["cross_entropy", "squared_error"]
+"""What a classifier's steps make smaller: the cross-entropy, or the mean squared error of its probabilities."""
+
+
 class Train(Frozen):
     """What is held still: the same for every recipe, unless `compare` names it."""
 
@@ -410,6 +414,11 @@ class Train(Frozen):
         None, description="changes of the training rows, for the training part alone; None: none"
     )
     imbalance: Imbalance = Field("none", description="classification only, the training part alone")
+    loss: Loss = Field(
+        "cross_entropy",
+        description="classification only, the training part alone: what is trained on; curves and metrics of the "
+        "validation part have the cross-entropy",
+    )
     batch_size: BatchSize = Field(32, description="rows of one training step")
     epochs: Epochs = Field(20, description="times that the training rows are gone through, at most")
     early_stopping: EarlyStopping | None = Field(
@@ -438,6 +447,7 @@ class Compare(Frozen):
     averaging: list[AveragingEntry] | None = Field(None, min_length=1, description="values of train.averaging")
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
+    loss: list[Loss] | None = Field(None, min_length=1, description="values of train.loss")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
     epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")
     early_stopping: list[EarlyStopping | None] | None = Field(

@@ -35,7 +35,12 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "averaging": AVERAGINGS,
     "model": MODELS,
 }
-ABSENT: dict[str, Any] = {"averaging": {"none": {}}, "augmentation": None, "imbalance": "none"}
+ABSENT: dict[str, Any] = {
+    "averaging": {"none": {}},
+    "augmentation": None,
+    "imbalance": "none",
+    "loss": "cross_entropy",
+}
 """Parts that a recipe's settings lack where they are this, so that it is identified as before there were any."""
 GROUPS: dict[str, type[BaseModel]] = {
     "regularisation": Regularisation,

@@ -104,11 +104,24 @@ def compile_model(model: keras.Model, trial: Trial, rates: np.ndarray, classes: 
 
     if classes is None:
         model.compile(keras_optimizer(trial, rates), keras.losses.MeanSquaredError())
+    elif trial.squared_error:
+        model.compile(keras_optimizer(trial, rates), _squared_error(trial.label_smoothing))
     elif trial.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=trial.label_smoothing)
         model.compile(keras_optimizer(trial, rates), loss)
     else:
         model.compile(keras_optimizer(trial, rates), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+
+def _squared_error(smoothing: float) -> Callable[[Any, Any], Any]:
+    """The squared error of probabilities from logits, mean over the classes."""
+    import keras
+
+    def squared_error(hot: Any, outputs: Any) -> Any:
+        wanted = hot * (1 - smoothing) + smoothing / hot.shape[-1]
+        return keras.losses.mean_squared_error(wanted, keras.ops.softmax(outputs))
+
+    return squared_error
 
 
 def _validate(model: keras.Model, arrays: Arrays) -> dict[str, float]:
@@ -174,7 +187,8 @@ class _EpochRows:
     def __init__(self, trial: Trial, arrays: Arrays) -> None:
         self.feed, self.seed, self.batch_size = arrays.train, trial.seed, trial.batch_size
         self.steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
-        self._labels = np.eye(arrays.outputs, dtype="float32") if trial.label_smoothing else None
+        hot = trial.label_smoothing or trial.squared_error
+        self._labels = np.eye(arrays.outputs, dtype="float32") if hot else None
         self._inputs = np.empty([self.feed.rows, *self.feed.shape], self.feed.dtype)
         self._targets = np.empty(self.feed.rows, self.feed.target_dtype)
         self._epoch = -1

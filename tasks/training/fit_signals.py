@@ -47,6 +47,8 @@ class FitSignals:
         self._inputs: dict[str, Tensor] = {}
         if trial.label_smoothing:
             self._inputs["label_smoothing"] = tf.constant([[trial.label_smoothing]])
+        if trial.squared_error:
+            self._inputs["squared_error"] = tf.constant([[1.0]])
         if trial.class_weights:
             self._inputs["class_weights"] = tf.constant(arrays.class_weights, tf.float32)[None, None]
 
@@ -75,6 +77,9 @@ class FitSignals:
             *activations, outputs = self._looked_at(x[0], training=False)
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), self._inputs)
             loss = tf.reduce_mean(losses)
+        if "squared_error" in self._inputs:  # validation has the cross-entropy, which the gap is of
+            measured = {name: value for name, value in self._inputs.items() if name != "squared_error"}
+            losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), measured)
         gradients = tape.gradient(loss, [weight.value for weight in own], unconnected_gradients="zero")
         counted = {owner: Activations(function) for owner, function in self._activations}
         for (owner, _), values in zip(self._activations, activations, strict=True):
@@ -87,7 +92,8 @@ class FitSignals:
         found = of_weights(*norms, last, {} if before is None else self._norms(before))
         for layer, one in counted.items():
             found += one.signals(layer)
-        return [*found, *first_non_finite(found, list(self._weights))], float(loss) + float(sum(self._model.losses))
+        mean = float(tf.reduce_mean(losses)) + float(sum(self._model.losses))
+        return [*found, *first_non_finite(found, list(self._weights))], mean
 
     def _norms(self, arrays: Sequence[Any]) -> dict[str, np.ndarray]:
         """Squared norms by layer of arrays in the order of `weights`."""

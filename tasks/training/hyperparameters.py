@@ -82,6 +82,7 @@ def hyperparameters(
         "l2": lambda trial: rounded(trial.penalties.l2),
         "dropout": lambda trial: trial.penalties.dropout,
         "label_smoothing": lambda trial: trial.label_smoothing,
+        "squared_error": lambda trial: float(trial.squared_error),
         "clip_value": lambda trial: trial.clip.value or 0.0,
         "clip_norm": lambda trial: trial.clip.norm or 0.0,
         "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,

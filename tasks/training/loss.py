@@ -31,16 +31,21 @@ class Loss:
     axes: Sequence[int]
 
     def of_training_rows(self, outputs: Tensor, y: Tensor, inputs: Inputs, part: slice = slice(None)) -> Tensor:
-        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted.
+        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted, and of trials with `squared_error`
+        that of their probabilities, as Keras's mean_squared_error over the classes.
 
         Args:
             outputs: Of the recipes `part`.
         """
         import tensorflow as tf
 
-        smoothing, weights = (inputs.get(name) for name in ("label_smoothing", "class_weights"))
-        losses = self.of_rows(outputs, y, None if smoothing is None else smoothing[:, part])
-        return losses if weights is None else losses * tf.gather(weights[:, part], y, axis=2, batch_dims=1)
+        names = ("label_smoothing", "squared_error", "class_weights")
+        smoothing, squared, weights = (inputs[name][:, part] if name in inputs else None for name in names)
+        losses = self.of_rows(outputs, y, smoothing)
+        if squared is not None:
+            errors = tf.square(tf.nn.softmax(outputs) - self._hot(outputs, y, smoothing))
+            losses = tf.where(squared[:, :, None] > 0, tf.reduce_mean(errors, -1), losses)
+        return losses if weights is None else losses * tf.gather(weights, y, axis=2, batch_dims=1)
 
     def of_rows(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:
         """Each row's loss, `[S, R, B]`: the cross-entropy from logits, or the squared error of the standardised target.
@@ -52,12 +57,20 @@ class Loss:
 
         if self.classes is None:
             return tf.square(outputs[..., 0] - tf.cast(y, self.dtype)[:, None, :])
-        labels = tf.broadcast_to(y[:, None, :], outputs.shape[:3])
         if smoothing is None:
+            labels = tf.broadcast_to(y[:, None, :], outputs.shape[:3])
             return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+        return tf.nn.softmax_cross_entropy_with_logits(self._hot(outputs, y, smoothing), outputs)
+
+    def _hot(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
+        """What the probabilities are to be, `[S, R, B, classes]`."""
+        import tensorflow as tf
+
+        hot = tf.one_hot(tf.broadcast_to(y[:, None, :], outputs.shape[:3]), self.classes, dtype=self.dtype)
+        if smoothing is None:
+            return hot
         smoothing = smoothing[:, :, None, None]
-        hot = tf.one_hot(labels, self.classes, dtype=self.dtype)
-        return tf.nn.softmax_cross_entropy_with_logits(hot * (1 - smoothing) + smoothing / self.classes, outputs)
+        return hot * (1 - smoothing) + smoothing / self.classes
 
     def penalty(self, weights: Sequence, inputs: Inputs, part: slice = slice(None)) -> Tensor:
         """l1 * sum |w| + l2 * sum w^2 over the kernels, `[S, R]`.

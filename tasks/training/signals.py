@@ -281,6 +281,7 @@ class StackSignals:
             counted[owner] = Activations(function, own)
         context = Context(False, grouped=groups_work(self._dtype.name), widths=inputs.get("widths"))
         trainable = [weights[index] for index in program.trainable]
+        measured = {name: value for name, value in inputs.items() if name != "squared_error"}
         gradients: list[Tensor] = []
         rows, total = self._rows.shape[1], np.zeros(program.shape)
         numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in layers) * program.shape[0] * program.shape[1]
@@ -292,6 +293,9 @@ class StackSignals:
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), inputs)
                 loss = tf.reduce_sum(losses, axis=2) / rows
                 summed = tf.reduce_sum(loss)
+            if "squared_error" in inputs:  # validation has the cross-entropy, which the gap is of
+                losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), measured)
+                loss = tf.reduce_sum(losses, axis=2) / rows
             found = tape.gradient(summed, trainable, unconnected_gradients="zero")
             found = [tf.convert_to_tensor(each) for each in found]
             gradients = [one + other for one, other in zip(gradients, found, strict=True)] if gradients else found

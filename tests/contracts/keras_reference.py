@@ -36,7 +36,8 @@ def keras_losses(trial: Trial, arrays: InMemory, dtype: str, *, xla: bool = Fals
     start = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed).get_weights()
     steps = arrays.steps_per_epoch(trial.batch_size)
     rates = learning_rates(trial, steps)
-    targets = np.eye(arrays.outputs)[arrays.train.targets] if trial.label_smoothing else arrays.train.targets
+    hot = trial.label_smoothing or trial.squared_error
+    targets = np.eye(arrays.outputs)[arrays.train.targets] if hot else arrays.train.targets
     with floatx(dtype):
         function = _loss(trial, arrays)
         model = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
@@ -71,6 +72,9 @@ def _loss(trial: Trial, arrays: Arrays):
 
     if arrays.classes is None:
         return keras.losses.MeanSquaredError()
+    if trial.squared_error:
+        loss, smoothing = keras.losses.MeanSquaredError(), trial.label_smoothing
+        return lambda y, z: loss(y * (1 - smoothing) + smoothing / arrays.outputs, keras.ops.softmax(z))
     if trial.label_smoothing:
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=trial.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -11,7 +11,7 @@ import pytest
 from flows.experiments import shipped
 from reports import pandoc
 from reports.escape import safe
-from reports.explanations import explanations
+from reports.explanations import explanations, results_of
 from reports.run import Run, read_run
 from tasks.errors import BadInput
 from tasks.execution.winner import winner_spec
@@ -86,7 +86,7 @@ def test_a_lesson_shows_what_theory_says(lesson: str, tmp_path: Path) -> None:
     done = bakeoff("run", lesson, "--run-dir", tmp_path / "run", home=tmp_path)
     assert done.returncode == 0, done.stderr
     run = read_run(tmp_path / "run")
-    results = Results(plan=run.plan, trials=run.trials, curves=run.curves, inspected=run.inspected)
+    results = results_of(run)
     names = run.plan.spec["explain"]
     found = [EXPLAINERS[name].explain(results) for name in names]
     assert [check.claim for each in found for check in each.checks if not check.met] == []

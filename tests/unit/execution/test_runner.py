@@ -20,11 +20,11 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from tasks.execution import runner as trials_module
-from tasks.execution.recording import kept_weights
 from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
 from tasks.planning.stacks import Machine
 from tasks.records.verdict import Verdict
+from tasks.records.weights import kept_weights
 from tests.runs import Planned, planned
 from tests.unit.records.test_tables import COLUMNS
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tasks.execution.recording import folder_of, write_folder
+from tasks.execution.recording import write_folder
 from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Found, Tuning, search
 from tasks.planning.groups import RowCounts
@@ -21,6 +21,7 @@ from tasks.planning.jobs import Job
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Machine, PlanContext
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
+from tasks.records.weights import folder_of
 from tasks.run_folder import read_json
 from tasks.search.method import Method, Observation
 from tasks.search.methods import METHODS

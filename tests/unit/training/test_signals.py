@@ -1,6 +1,7 @@
 """The signals of training: the same from both trainers, whatever shares the stack, and nothing else is touched."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,9 @@ def by_place(outcome) -> dict:
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 def test_both_trainers_see_the_same(activation: str) -> None:
-    more = {"penalties": Penalties(l2=0.01, dropout=0.2)} if activation == "relu" else {"label_smoothing": 0.1}
+    more: dict[str, Any] = {"label_smoothing": 0.1, "squared_error": activation == "sigmoid"}
+    if activation == "relu":
+        more = {"penalties": Penalties(l2=0.01, dropout=0.2)}
     one = trial("a", [8, 6], activation, **more | {"penalties": Penalties(l2=0.01)})
     (stacked,) = train_stack([one], ARRAYS, xla=False, signals=True)
     (fitted,) = train_fit([one], ARRAYS, signals=True)

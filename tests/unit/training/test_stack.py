@@ -28,6 +28,8 @@ CASES = {
     "cosine": {"schedule": SCHEDULES["cosine"](warmup=0.2)},
     "clipped": {"clip": Clip(norm=0.1)},
     "smoothed": {"label_smoothing": 0.2},
+    "squared error, smoothed": {"squared_error": True, "label_smoothing": 0.1},
+    "squared error, weighted": {"squared_error": True, "class_weights": True},
     "weighted": {"class_weights": True},
     "weighted and smoothed": {"class_weights": True, "label_smoothing": 0.2},
 }
