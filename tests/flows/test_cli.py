@@ -114,13 +114,12 @@ def test_a_larger_table_waits_for_the_run(tmp_path: Path, monkeypatch: pytest.Mo
     assert not small_table(Data(source="titanic"), tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [["--from", "train"], ["--run-dir", "new", "--from", "search"]])
 def test_a_folder_to_go_on_in_is_looked_for_at_once(
-    arguments: list[str], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flows.console.run_with_progress", lambda **_: pytest.fail("begun"))
-    assert exit_code("run", SMALL, *arguments) == 2
+    assert exit_code("run", SMALL, "--run-dir", "new", "--from", "search") == 2
     assert not home.exists()
     assert list(tmp_path.iterdir()) == []
 

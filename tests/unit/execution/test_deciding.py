@@ -40,6 +40,7 @@ TRAINED_WITH: dict[str, Any] = {
     "train.clipping.norm": 1.0,
     "train.clipping.global_norm": 1.0,
     "train.averaging": "ema",
+    "train.loss": "squared_error",
     "train.augmentation": {"steps": ["gaussian_noise"]},
     "train.augmentation.steps": ["gaussian_noise"],
     "train.augmentation.times": {"steps": ["gaussian_noise"], "times": 2},
