@@ -38,7 +38,7 @@ OVERFIT: dict[str, Any] = {"model": {"mlp": {"hidden": [64, 64]}}, "train": TOO_
     ("method", "evaluate", "more"),
     [
         ("temperature", {}, OVERFIT),
-        ("isotonic", {"cost": {"false_negative": 5, "false_positive": 1}}, OVERFIT),
+        pytest.param("isotonic", {"cost": {"false_negative": 5, "false_positive": 1}}, OVERFIT, marks=pytest.mark.slow),
         pytest.param("temperature", {"real_prior": {"yes": 0.05}}, OVERFIT, marks=pytest.mark.slow),
         pytest.param("isotonic", {"ship": "best", "real_prior": {"yes": 0.05}}, {}, marks=pytest.mark.slow),
         pytest.param("isotonic", {}, OVERFIT | {"compare": {"imbalance": ["resample"]}}, marks=pytest.mark.slow),
@@ -64,6 +64,7 @@ def test_what_is_calibrated_is_what_is_judged_and_served(
     assert "Before and after calibrating" in page and "the Brier score changed by" in page
 
 
+@pytest.mark.slow
 def test_it_brings_probabilities_nearer_to_what_happens(tmp_path: Path) -> None:
     file = customers(tmp_path)
     plain, _ = judged(tmp_path / "plain", file, {}, **OVERFIT)

@@ -172,6 +172,7 @@ def _values(run: Planned) -> pd.Series:
     return found.set_index(["trial_id", "part", "metric"]).sort_index()["value"]
 
 
+@pytest.mark.slow
 def test_trials_of_fit_are_reused(
     first: Planned, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trained: list[str]
 ) -> None:

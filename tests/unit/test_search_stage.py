@@ -221,10 +221,10 @@ def test_a_search_that_dies_while_it_records_goes_on_as_if_it_had_not(
     run = planned(tmp_path, MIXED)
     write, calls = recording.write_folder, itertools.count(1)
 
-    def dying(*arguments: Any) -> None:
+    def dying(*arguments: Any, **more: Any) -> None:
         if next(calls) == at:
             raise _Killed
-        write(*arguments)
+        write(*arguments, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(recording, "write_folder", dying)

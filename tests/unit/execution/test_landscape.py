@@ -26,6 +26,7 @@ def judged(folder: Path, spec: dict[str, Any]) -> tuple[Planned, Landscape]:
     return run, found
 
 
+@pytest.mark.slow
 def test_between_seeds_of_each_width_the_ends_are_their_losses_and_matching_lowers_the_barrier(tmp_path: Path) -> None:
     widths = [{"mlp": {"hidden": [width]}} for width in (4, 8, 16, 64)]
     spec = {

@@ -140,6 +140,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "regularisation": [{}, {"l2": 0.1}],
         "clipping": [{}, {"norm": 1.0}],
         "averaging": ["none", "ema"],
+        "loss": ["cross_entropy", "squared_error"],
         "augmentation": [None, "gaussian_noise"],
         "imbalance": ["none", "resample"],
         "batch_size": [16, 32],

@@ -1,0 +1,70 @@
+"""Where the time of a short run goes: `python -m tests.bench.startup [--rounds 3]`.
+
+From the command to the report of digits, and with `BAKEOFF_DATA` of titanic, stage by stage, and of `bakeoff check
+digits`: medians of seconds by the clock, each in a process of its own in one home folder that an earlier run has made.
+Trials are trained anew (`--from train`). Beside them what the imports of the large libraries take, each alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.flows.command import BAKEOFF, PROJECT
+
+LIBRARIES = ("pandas", "sklearn.linear_model", "prefect", "great_expectations", "tensorflow")
+
+
+def timed(words: list[str], home: Path) -> tuple[float, str]:
+    """Seconds that a command takes, and what it says of its stages."""
+    environment = os.environ | {"BAKEOFF_HOME": str(home)}
+    started = time.monotonic()
+    done = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, env=environment, check=True)
+    return time.monotonic() - started, done.stderr
+
+
+def stages(said: str) -> dict[str, float]:
+    """Seconds by stage, from lines such as `train        1.7 s`."""
+    found = {}
+    for line in said.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[2] == "s":
+            found[words[0]] = float(words[1])
+    return found
+
+
+def medians(words: list[str], home: Path, rounds: int) -> dict[str, float]:
+    measured = []
+    for _ in range(rounds):
+        seconds, said = timed(words, home)
+        measured.append({"in all": seconds} | stages(said))
+    return {name: statistics.median(each[name] for each in measured) for name in measured[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    names = ["digits", *(["titanic"] if os.environ.get("BAKEOFF_DATA") else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        print("| command | " + "seconds, stage by stage |\n|---|---|")
+        for name in names:
+            timed([*BAKEOFF, "run", name], home)
+            found = medians([*BAKEOFF, "run", name, "--from", "train"], home, rounds)
+            print(f"| run {name} | {', '.join(f'{stage} {took:.1f}' for stage, took in found.items())} |", flush=True)
+        found = medians([*BAKEOFF, "check", "digits"], home, rounds)
+        print(f"| check digits | {', '.join(f'{stage} {took:.1f}' for stage, took in found.items())} |", flush=True)
+        for library in LIBRARIES:
+            took = statistics.median(timed([sys.executable, "-c", f"import {library}"], home)[0] for _ in range(rounds))
+            print(f"| import {library} | {took:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
