@@ -402,11 +402,10 @@ UNEVEN = ["--set", "train={seeds: 2}", "--set", "compare={epochs: [1, 1000]}"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(
-    finished: Path, tmp_path: Path, sent: signal.Signals, code: int
-) -> None:
+def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    home = tmp_path / "home"  # its own: in another's these trials may lie trained
     run = tmp_path / "run"
-    process = start("run", SMALL, "--run-dir", run, *UNEVEN, home=finished.parent)
+    process = start("run", SMALL, "--run-dir", run, *UNEVEN, home=home)
     stacks = wait_for_first_stack(run, process)
     time.sleep(1)
     process.send_signal(sent)
@@ -418,7 +417,7 @@ def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(
     assert not (run / "verdict.json").exists()
 
     kept = (stacks[0] / "weights.npz").stat().st_mtime_ns
-    done = bakeoff("run", SMALL, "--run-dir", run, "--from", "train", *UNEVEN, home=finished.parent)
+    done = bakeoff("run", SMALL, "--run-dir", run, "--from", "train", *UNEVEN, home=home)
     assert done.returncode == 0, done.stderr
     assert (stacks[0] / "weights.npz").stat().st_mtime_ns == kept
     assert done.stdout.splitlines()[-1] == str(run / "report.html")
