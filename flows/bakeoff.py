@@ -14,7 +14,8 @@ from prefect.states import Failed
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.request import Requested, RunRequest, check, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
-from reports.render import Ready, ready, wants_kernel
+from reports.kernel import Kernel
+from reports.render import ready, wants_kernel
 from tasks import runs, steps
 from tasks.errors import BadInput, Blocked
 from tasks.records.lesson import Lesson
@@ -231,7 +232,7 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
         raise
 
 
-def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Ready | None:
+def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Kernel | None:
     """All stages but the report, whose process starts while training runs and ends with `report`; None: it needs none
     of ours."""
     load_tensorflow()

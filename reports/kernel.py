@@ -34,7 +34,7 @@ class Kernel:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._ends = ExitStack()
         self._loop = asyncio.new_event_loop()
         # In the main thread nbclient would take SIGINT and SIGTERM for itself, and stop with an AssertionError.
@@ -61,7 +61,7 @@ class Kernel:
 
     async def _start(self, private: Path) -> None:
         await self._manager.start_kernel(
-            cwd=str(self._folder),
+            cwd=str(self.folder),
             env=kernel_environment(private),
             # What cells say comes as messages. On its own stderr a kernel now and then prints how it was shut down.
             stdout=subprocess.DEVNULL,

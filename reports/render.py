@@ -64,26 +64,14 @@ class ReportFailed(Exception):
         self.rendered = rendered
 
 
-@dataclass(frozen=True)
-class Ready:
-    """What a report's cells need, made ready.
-
-    Args:
-        folder: Where they run; `run` in it leads to the run's folder.
-        kernel: The process that runs them.
-    """
-
-    folder: Path
-    kernel: Kernel
-
-
 @contextmanager
-def ready(run: Path) -> Iterator[Ready]:
-    """Starts the process that the report of a run is made in, while the caller goes on."""
+def ready(run: Path) -> Iterator[Kernel]:
+    """Starts the process that the report of a run is made in, while the caller goes on. It is in a folder where `run`
+    leads to the run's."""
     with tempfile.TemporaryDirectory(prefix="bakeoff-report-") as folder:
         Path(folder, notebook.RUN).symlink_to(run.resolve())
         with Kernel(Path(folder)) as kernel:
-            yield Ready(Path(folder), kernel)
+            yield kernel
 
 
 def wants_kernel(renderer: Renderer = "auto") -> bool:
@@ -91,7 +79,7 @@ def wants_kernel(renderer: Renderer = "auto") -> bool:
     return renderer == "pandoc" or quarto.program() is None
 
 
-def render(run: Path, *, renderer: Renderer = "auto", made_ready: Ready | None = None) -> Rendered:
+def render(run: Path, *, renderer: Renderer = "auto", made_ready: Kernel | None = None) -> Rendered:
     """Renders `run/report.html` from the run folder's files.
 
     `auto` takes Quarto where it is installed, else nbclient and pandoc, which also step in, with a warning,
@@ -172,12 +160,12 @@ def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]
     return page
 
 
-def _by_pandoc(document: str, run: Path, made_ready: Ready | None) -> tuple[str, list[str]]:
+def _by_pandoc(document: str, run: Path, made_ready: Kernel | None) -> tuple[str, list[str]]:
     """The page, and what it lacks."""
     parameters = {"run": notebook.RUN, "renderer": f"nbclient and pandoc {pandoc.version()}"}
     cells = notebook.to_notebook(document, parameters)
-    with nullcontext(made_ready) if made_ready else ready(run) as found:
-        failures = notebook.execute(cells, found.kernel, _CELL_TIMEOUT)
+    with nullcontext(made_ready) if made_ready else ready(run) as kernel:
+        failures = notebook.execute(cells, kernel, _CELL_TIMEOUT)
     metadata, _ = notebook.front_matter(document)
     shown = {name: metadata[name] for name in ("title", "lang")}
     head = callout("important", "This report is incomplete", bullets(failures)) if failures else ""

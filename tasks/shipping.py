@@ -38,8 +38,7 @@ def network(laid_out: Plan, prepared: Prepared, trial_id: str) -> keras.Model:
 
 def kept(run: Run, laid_out: Plan, trial_id: str) -> list[np.ndarray]:
     """The weights of a final trial."""
-    stack = next(stack for stack in laid_out.stacks if trial_id in stack.trials)
-    return kept_weights(run.folder, stack.stack_id)[trial_id]
+    return kept_weights(run.folder, laid_out.stack_of(trial_id).stack_id)[trial_id]
 
 
 def answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Any:
@@ -53,10 +52,7 @@ def answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) ->
 
 def calibrator(run: Run, laid_out: Plan, shipped: Shipped) -> Calibrator | None:
     """What the probabilities of what is shipped are calibrated by."""
-    if shipped.baseline:
-        name = baselines_id(laid_out)
-    else:
-        name = next(stack.stack_id for stack in laid_out.stacks if shipped.trial_id in stack.trials)
+    name = baselines_id(laid_out) if shipped.baseline else laid_out.stack_of(shipped.trial_id).stack_id
     return kept_calibrators(folder_of(run.folder, name)).get(shipped.trial_id)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.render import Ready, Rendered, render
+from reports.kernel import Kernel
+from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
@@ -339,9 +340,8 @@ def judge(
 
         found = judge_search(laid_out.search, SETTINGS.read(run.folder))
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
-    verdict = replace(
-        verdict, champion=_against_champion(run, laid_out, prepared, verdict, {**tables, "splits": splits})
-    )
+    tables = {**tables, "splits": splits}
+    verdict = replace(verdict, champion=_against_champion(run, laid_out, prepared, verdict, tables))
     _nothing_shipped(run)  # by an earlier verdict
     asked = model = None
     if verdict.shipped:
@@ -352,7 +352,7 @@ def judge(
         if verdict.footprints is None:
             own = measure.saved(verdict.shipped.trial_id, run.folder / "model", parameters(model))
             verdict = replace(verdict, footprints=Footprints(models=[own]))
-        effect = _recalibration(run, laid_out, prepared, verdict, {**tables, "splits": splits}, model)
+        effect = _recalibration(run, laid_out, prepared, verdict, tables, model)
         verdict = replace(verdict, recalibration=effect)
     if verdict.shipped and not verdict.shipped.baseline:
         leader = next(recipe for recipe in laid_out.recipes if recipe.recipe_id == verdict.leader)
@@ -360,7 +360,7 @@ def judge(
     if earlier and as_json(verdict) != as_json(earlier):
         verdict = replace(verdict, test_evaluations=looks + 1)
     verdict.write(run.folder)
-    _inspect(run, laid_out, prepared, verdict, tables, splits, asked, model)
+    _inspect(run, laid_out, prepared, verdict, tables, asked, model)
     return verdict
 
 
@@ -370,7 +370,6 @@ def _inspect(
     prepared: Prepared,
     verdict: Verdict,
     tables: dict[str, pd.DataFrame],
-    splits: pd.DataFrame,
     asked: Answer | None,
     model: Any,
 ) -> None:
@@ -389,7 +388,7 @@ def _inspect(
         prepared,
         verdict,
         tables["predictions"],
-        splits,
+        tables["splits"],
         asked,
         network,
         shown=run.spec.report.show_examples,
@@ -453,6 +452,6 @@ def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float
     return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
-def report(run: Run | LessonRun, made_ready: Ready | None = None) -> Rendered:
+def report(run: Run | LessonRun, made_ready: Kernel | None = None) -> Rendered:
     """Writes report.html; `made_ready` as for `render`."""
     return render(run.folder, made_ready=made_ready)

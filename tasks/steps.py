@@ -27,8 +27,9 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from reports import artifacts
+from reports.kernel import Kernel
 from reports.numbers import duration
-from reports.render import Ready, Rendered
+from reports.render import Rendered
 from tasks import stages
 from tasks.dataset import Dataset
 from tasks.history import MONITORING
@@ -216,7 +217,7 @@ def teach(run: LessonRun) -> Lesson:
 
 
 @_stage
-def report(run: Run | LessonRun, made_ready: Ready | None = None) -> Rendered:
+def report(run: Run | LessonRun, made_ready: Kernel | None = None) -> Rendered:
     with _running(run, "report") as say:
         rendered = stages.report(run, made_ready)
         for warning in rendered.warnings:

@@ -37,6 +37,11 @@ def own_range() -> alt.Scale:
     return alt.Scale(zero=False, nice=False, padding=8)
 
 
+def legend_columns(labels: Sequence[str]) -> int:
+    """In how many columns a legend of these fits under a chart."""
+    return max(1, min(4, _LEGEND // (_SIGN + _LETTER * max(map(len, labels), default=0))))
+
+
 @dataclass(frozen=True)
 class Shown:
     """The recipes of one chart, in the order in which it shows them."""
@@ -71,9 +76,7 @@ class Shown:
         import altair as alt
 
         kind: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 300} if stroke else {}
-        widest = _SIGN + _LETTER * max(map(len, self.labels), default=0)
-        columns = max(1, min(4, _LEGEND // widest))
-        return alt.Legend(columns=columns, values=self.labels, symbolOpacity=1, **kind)
+        return alt.Legend(columns=legend_columns(self.labels), values=self.labels, symbolOpacity=1, **kind)
 
     def banded(self) -> alt.Parameter:
         """The parameter that `banded` reads: recipes that have a band while the reader has chosen none."""

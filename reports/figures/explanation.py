@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.figures.encoding import inline
+from reports.figures.encoding import inline, legend_columns
 from reports.palette import INK, palette
 from tasks.evaluation.rounding import known
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from reports.figures.encoding import Chart
     from tasks.explanations.explanation import Axis, Heights, Picture
 
-_LEGEND = 760  # px, what a legend has under a chart
-_SIGN, _LETTER = 50, 7  # px, of a legend's entry
 _BANDS = 16  # of heights
 _OVER = 0.06  # of a cell, by which it reaches under the next one: no seam is left
 
@@ -40,8 +38,7 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
     theory = [line.mark == "theory" for line in named.values()]
     colours = [INK if each else every.colours[place[name]] for name, each in zip(named, theory, strict=True)]
     dashes = [[5, 4] if each else every.dashes[place[name]] for name, each in zip(named, theory, strict=True)]
-    widest = _SIGN + _LETTER * max(map(len, named))
-    legend = alt.Legend(columns=max(1, min(4, _LEGEND // widest)), values=list(named), labelLimit=340)
+    legend = alt.Legend(columns=legend_columns(list(named)), values=list(named), labelLimit=340)
     encoding: dict[str, Any] = {
         "x": alt.X("x:Q", title=_title(picture.x), scale=_scale(picture.x), axis=_axis(picture.x, grid=False)),
         "y": alt.Y("y:Q", title=_title(picture.y), scale=_scale(picture.y), axis=_axis(picture.y, grid=True)),

@@ -28,6 +28,10 @@ def last(values: np.ndarray) -> float:
     return float(values[-1]) if len(values) else np.nan
 
 
+def mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
 def middle(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else np.nan
 

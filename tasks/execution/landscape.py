@@ -14,7 +14,6 @@ from tasks.inputs.prepared import Prepared
 from tasks.planning.trials import bind_trial
 from tasks.records.landscape import Between, Curvature, Landscape, Plane, TrainingPath
 from tasks.records.plan import Plan, PlannedTrial
-from tasks.records.stacks import PlannedStack
 from tasks.records.weights import kept_weights
 from tasks.training.matching import has_one_hidden_layer, matched
 from tasks.training.stack import Stack
@@ -132,18 +131,15 @@ class Looking:
 
     # -- what is looked at --
 
-    def _stack(self, trial_id: str) -> PlannedStack:
-        return next(stack for stack in self._plan.stacks if trial_id in stack.trials)
-
     def _kept(self, trial_id: str) -> list[np.ndarray]:
-        stack_id = self._stack(trial_id).stack_id
+        stack_id = self._plan.stack_of(trial_id).stack_id
         if stack_id not in self._weights:
             self._weights[stack_id] = kept_weights(self._run, stack_id)
         return self._weights[stack_id][trial_id]
 
     def _bound(self, planned: PlannedTrial) -> Trial:
         variant, lengths = self._plan.variant(planned.variant_id), self._prepared.lengths
-        return bind_trial(planned, variant, self._stack(planned.trial_id).evaluate_every, lengths=lengths)
+        return bind_trial(planned, variant, self._plan.stack_of(planned.trial_id).evaluate_every, lengths=lengths)
 
     def _rows(self, trial_id: str, work: int | None = WORK) -> np.ndarray:
         """Places among the scored training rows, the same for all networks of a size.
@@ -158,7 +154,7 @@ class Looking:
 
     def _surface(self, trial_id: str, work: int | None = WORK) -> Surface:
         """One for all trials of an architecture; `work` as for `_rows`."""
-        trial, stack = self._bound(self._planned[trial_id]), self._stack(trial_id)
+        trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
         key = f"{trial.architecture} {work}"
         if key not in self._surfaces:
             prepared, rows = self._prepared, self._rows(trial_id, work)
@@ -176,7 +172,7 @@ class Looking:
 
     def _path(self, trial_id: str) -> tuple[TrainingPath | None, str | None]:
         """Trains the trial once more, alone, and looks at its weights on the way."""
-        trial, stack = self._bound(self._planned[trial_id]), self._stack(trial_id)
+        trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
         settings = self._plan.variant(trial.variant_id).settings
         if not stack.stacked:
             return None, "Keras's own loop trained it, which can't be watched"

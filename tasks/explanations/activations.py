@@ -109,9 +109,7 @@ def networks(recipes: Sequence[Recipe]) -> list[Network]:
         if kind != "mlp" or len(hidden) < FEWEST or len(set(hidden)) > 1 or model["activation"] not in FUNCTIONS:
             continue
         key = (model["activation"], model["initialisation"], bool(model.get("batch_normalisation")), hidden)
-        ((_, parameters),) = recipe.settings["optimizer"].items()
-        rate = float(parameters.get("learning_rate", np.nan))
-        found.setdefault(key, Network(*key)).recipes.setdefault(rate, recipe)
+        found.setdefault(key, Network(*key)).recipes.setdefault(recipe.learning_rate, recipe)
     return [
         Network(each.activation, each.initialisation, each.normalised, each.hidden, dict(sorted(each.recipes.items())))
         for each in found.values()

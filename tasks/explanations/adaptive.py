@@ -10,7 +10,7 @@ import numpy as np
 from tasks.diagnosis.case import History
 from tasks.diagnosis.measures import first, last
 from tasks.evaluation.wording import listing, number, written
-from tasks.explanations.explanation import Axis, Check, Explanation, Line, Misfit, Picture, Results, ratio
+from tasks.explanations.explanation import Axis, Check, Explanation, Line, Misfit, Picture, Results, ratio, spaced
 from tasks.records.plan import Recipe
 
 THEORY = r"""
@@ -58,10 +58,6 @@ EXACT = 0.02
 """Of a step's size, by which it may differ from theory."""
 
 
-def _rate(recipe: Recipe) -> float:
-    return float(recipe.settings["optimizer"][recipe.optimizer].get("learning_rate", np.nan))
-
-
 @dataclass(frozen=True)
 class Family:
     """Recipes of one model: by optimizer, then by learning rate in rising order."""
@@ -81,7 +77,7 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
     for recipe in recipes:
         if recipe.optimizer in (PLAIN, *ADAPTIVE) and recipe.schedule == "constant":
             ((model, _),) = recipe.settings["model"].items()
-            found.setdefault(model, {}).setdefault(recipe.optimizer, {}).setdefault(_rate(recipe), recipe)
+            found.setdefault(model, {}).setdefault(recipe.optimizer, {}).setdefault(recipe.learning_rate, recipe)
     whole = [
         Family(model, {name: dict(sorted(of[name].items())) for name in (PLAIN, *ADAPTIVE)})
         for model, of in found.items()
@@ -156,7 +152,7 @@ class _Seen:
         counts = results.final(recipe)["parameters"].dropna()
         largest = [first(each.of("input_rms")) for each in histories]
         return cls(
-            rate=_rate(recipe),
+            rate=recipe.learning_rate,
             histories=histories,
             weights=float(counts.iloc[0]) if len(counts) else np.nan,
             limit=float(np.mean(largest)) ** -2 if largest else np.nan,
@@ -386,7 +382,7 @@ def _losses(table: Table) -> Picture:
         best = _lowest(rates)
         for history in best.histories[:1] if best else []:
             at = history.steps.get(("val_loss", None), np.zeros(0))
-            places = np.unique(np.geomspace(1, max(len(at), 1), DRAWN).astype(int) - 1)[: len(at)]
+            places = spaced(len(at), DRAWN)
             losses = history.of("val_loss")[places]
             lines.append(Line(f"{name} at {written(best.rate)}" if best else name, at[places], losses))
     return Picture(

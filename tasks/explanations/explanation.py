@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -185,6 +186,16 @@ class Misfit:
 def ratio(value: float, over: float) -> float:
     """NaN where there is nothing to divide by."""
     return float(value / over) if over else np.nan
+
+
+def shared(recipe: Recipe, *names: str) -> str:
+    """What a recipe has in common with others that differ in these settings only, to group them by."""
+    return json.dumps(settings_without(recipe, *names), sort_keys=True)
+
+
+def spaced(count: int, most: int) -> np.ndarray:
+    """Places of at most so many of `count` points, evenly along the logarithm: the first and the last, and others."""
+    return np.unique(np.geomspace(1, max(count, 1), most).astype(int) - 1)[:count]
 
 
 def settings_without(recipe: Recipe, *names: str) -> Mapping[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from tasks.explanations.explanation import (
     Picture,
     Results,
     ratio,
-    settings_without,
+    shared,
 )
 from tasks.records.plan import Recipe
 
@@ -93,10 +92,8 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
     """Recipes by what they share beside the learning rate."""
     found: dict[str, dict[float, Recipe]] = {}
     for recipe in recipes:
-        ((_, parameters),) = recipe.settings["optimizer"].items()
-        if "learning_rate" in parameters:
-            key = json.dumps(settings_without(recipe, "learning_rate"), sort_keys=True)
-            found.setdefault(key, {})[float(parameters["learning_rate"])] = recipe
+        if np.isfinite(recipe.learning_rate):
+            found.setdefault(shared(recipe, "learning_rate"), {})[recipe.learning_rate] = recipe
     return [Family(next(iter(each.values())).optimizer, dict(sorted(each.items()))) for each in found.values()]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.diagnosis.measures import first
+from tasks.diagnosis.measures import first, last, middle
 from tasks.evaluation.wording import number
 from tasks.explanations.explanation import (
     Axis,
@@ -19,7 +18,7 @@ from tasks.explanations.explanation import (
     Picture,
     Results,
     ratio,
-    settings_without,
+    shared,
 )
 from tasks.records.plan import Recipe
 
@@ -80,7 +79,7 @@ def setups(recipes: Sequence[Recipe]) -> list[Setup]:
     for recipe in recipes:
         imbalance = recipe.settings.get("imbalance", "none")
         if imbalance in ("none", "class_weight"):
-            rest = json.dumps(settings_without(recipe, "loss", "imbalance"), sort_keys=True)
+            rest = shared(recipe, "loss", "imbalance")
             key = recipe.settings.get("loss", CROSS_ENTROPY), imbalance == "class_weight"
             found.setdefault(rest, Setup(_model(recipe))).recipes.setdefault(key, recipe)
     return [each for each in found.values() if each.whole]
@@ -124,14 +123,10 @@ class _Seen:
     @classmethod
     def of(cls, recipe: Recipe, results: Results) -> _Seen:
         return cls(
-            loss=_median(results.metric(recipe, "val", "loss")),
-            train=_median(results.metric(recipe, "train", "loss")),
-            cost=_median(results.metric(recipe, "test", "cost_per_case")),
+            loss=middle(results.metric(recipe, "val", "loss")),
+            train=middle(results.metric(recipe, "train", "loss")),
+            cost=middle(results.metric(recipe, "test", "cost_per_case")),
         )
-
-
-def _median(values: Sequence[float] | np.ndarray) -> float:
-    return float(np.median(values)) if len(values) else np.nan
 
 
 @dataclass(frozen=True)
@@ -157,7 +152,7 @@ def _starts(setup: Setup, results: Results) -> list[_Start]:
     found = []
     for seed in sorted(set(by_loss[0]) & set(by_loss[1])):
         one, other = (of[seed] for of in by_loss)
-        ends = [float(each.of("val_loss")[-1]) if len(each.of("val_loss")) else np.nan for each in (one, other)]
+        ends = [last(each.of("val_loss")) for each in (one, other)]
         gradient = first(one.of("grad_norm"))
         factor = first(other.of("grad_norm")) / gradient if gradient else np.nan
         if np.isfinite(factor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,8 @@ from tasks.explanations.explanation import (
     Picture,
     Results,
     ratio,
-    settings_without,
+    shared,
+    spaced,
 )
 from tasks.records.plan import Recipe
 
@@ -69,9 +69,8 @@ def families(recipes: Sequence[Recipe]) -> dict[float, dict[int, Recipe]]:
     found: dict[tuple[float, str], dict[int, Recipe]] = {}
     for recipe in recipes:
         if recipe.optimizer == "sgd" and "batch_size" in recipe.settings:
-            rest = json.dumps(settings_without(recipe, "batch_size", "learning_rate"), sort_keys=True)
-            rate = float(recipe.settings["optimizer"]["sgd"]["learning_rate"])
-            found.setdefault((rate, rest), {})[int(recipe.settings["batch_size"])] = recipe
+            key = recipe.learning_rate, shared(recipe, "batch_size", "learning_rate")
+            found.setdefault(key, {})[int(recipe.settings["batch_size"])] = recipe
     by_rate: dict[float, dict[int, Recipe]] = {}
     for (rate, _), members in sorted(found.items(), key=lambda item: item[0][0]):
         by_rate.setdefault(rate, dict(sorted(members.items())))
@@ -275,7 +274,7 @@ def _losses(trained: Sequence[_Batch], rate: float) -> list[Picture]:
         lines = []
         for each in trained:
             steps, losses = each.loss()
-            drawn = np.unique(np.geomspace(1, len(steps), POINTS).astype(int)) - 1 if len(steps) else np.zeros(0, int)
+            drawn = spaced(len(steps), POINTS)
             lines.append(Line(f"batch {each.size:,}", steps[drawn] * scale(each), losses[drawn]))
         return Picture(
             title=title,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks.diagnosis.case import History
-from tasks.diagnosis.measures import last
+from tasks.diagnosis.measures import last, mean
 from tasks.evaluation.wording import listing, number, opening, percent, written
 from tasks.explanations.explanation import Axis, Check, Explanation, Line, Misfit, Picture, Results, ratio
 from tasks.records.plan import Recipe
@@ -114,7 +114,7 @@ def arms(recipes: Sequence[Recipe]) -> Arms | None:
     alone = {names[0]: each for each in descents if len(names := _has(each)) == 1}
     if plain is None or not all(any(_penalties(each)[name] for each in alone.values()) for name in ("l1", "l2")):
         return None
-    return Arms(plain, alone, float(plain.settings["optimizer"]["sgd"]["learning_rate"]))
+    return Arms(plain, alone, plain.learning_rate)
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
@@ -147,8 +147,8 @@ class _Seen:
     def of(cls, recipe: Recipe, results: Results) -> _Seen:
         kept = [np.abs(each).ravel() for kernels in results.kernels(recipe) for each in kernels]
         return cls(
-            train=_mean(results.metric(recipe, "train", "loss")),
-            val=_mean(results.metric(recipe, "val", "loss")),
+            train=mean(results.metric(recipe, "train", "loss")),
+            val=mean(results.metric(recipe, "val", "loss")),
             weights=np.concatenate(kept).astype(np.float64) if kept else np.zeros(0),
             histories=results.histories(recipe),
         )
@@ -159,17 +159,13 @@ class _Seen:
 
     def near(self, bound: float) -> float:
         """Share of the weights within this of 0."""
-        return _mean((self.weights <= bound).astype(np.float64))
+        return mean((self.weights <= bound).astype(np.float64))
 
     @property
     def carried(self) -> float:
         """Share of the weights' sum of squares that the largest of them carry."""
         squares = np.sort(self.weights**2)
         return ratio(float(squares[len(squares) - round(LARGEST * len(squares)) :].sum()), float(squares.sum()))
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
 
 
 def explain(results: Results) -> Explanation:
@@ -210,7 +206,7 @@ def _sparse(found: Arms, seen: Mapping[str, _Seen]) -> list[Check]:
         ),
         Check(
             claim=f"Plain steps do not end at 0: share of the weights of {name} that are 0 exactly.",
-            measured=_mean((seen[name].weights == 0).astype(np.float64)),
+            measured=mean((seen[name].weights == 0).astype(np.float64)),
             theory=0.0,
             high=0.01,
         ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.diagnosis.case import History
+from tasks.diagnosis.measures import mean
 from tasks.evaluation.wording import number, written
 from tasks.explanations.explanation import (
     Axis,
@@ -19,7 +19,7 @@ from tasks.explanations.explanation import (
     Picture,
     Results,
     ratio,
-    settings_without,
+    shared,
 )
 from tasks.records.plan import Recipe
 
@@ -57,10 +57,9 @@ def family(recipes: Sequence[Recipe]) -> dict[tuple[float, str], Recipe]:
     """By learning rate and schedule, the largest group of recipes that differ in these only."""
     found: dict[str, dict[tuple[float, str], Recipe]] = {}
     for recipe in recipes:
-        ((_, parameters),) = recipe.settings["optimizer"].items()
-        if "learning_rate" in parameters:
-            rest = json.dumps(settings_without(recipe, "schedule", "learning_rate"), sort_keys=True)
-            found.setdefault(rest, {}).setdefault((float(parameters["learning_rate"]), recipe.schedule), recipe)
+        if np.isfinite(recipe.learning_rate):
+            rest = shared(recipe, "schedule", "learning_rate")
+            found.setdefault(rest, {}).setdefault((recipe.learning_rate, recipe.schedule), recipe)
     return max(found.values(), key=len, default={})
 
 
@@ -103,21 +102,17 @@ class _Curve:
     @property
     def end(self) -> float:
         """Mean loss of the last two evaluations."""
-        return _mean(self.loss[-2:])
+        return mean(self.loss[-2:])
 
     @property
     def floor(self) -> float:
         """Mean loss of the last part."""
-        return _mean(self.loss[len(self.loss) * (LAST - 1) // LAST :])
+        return mean(self.loss[len(self.loss) * (LAST - 1) // LAST :])
 
     def at_rate(self, rate: float) -> float:
         """Mean loss while the schedule had this rate, but for the first evaluation then; NaN where it never had."""
         places = np.flatnonzero(np.abs(self.rate - rate) < ALIKE * rate)[1:]
-        return _mean(self.loss[places])
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
+        return mean(self.loss[places])
 
 
 def explain(results: Results) -> Explanation:
@@ -157,7 +152,7 @@ def _of_constant(constant: Mapping[float, _Curve]) -> list[Check]:
             Check(
                 claim=f"A low rate is slow: training loss of {written(rates[0])} in the first epoch over that of "
                 f"{written(rates[-1])}.",
-                measured=ratio(_mean(constant[rates[0]].loss[:1]), _mean(constant[rates[-1]].loss[:1])),
+                measured=ratio(mean(constant[rates[0]].loss[:1]), mean(constant[rates[-1]].loss[:1])),
                 low=1.1,
             )
         )

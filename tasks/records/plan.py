@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -32,6 +33,12 @@ class Recipe:
     schedule: str
     variant_id: str
     settings: Annotated[dict[str, Any], Field(alias="params")]
+
+    @property
+    def learning_rate(self) -> float:
+        """That of its optimizer; NaN where it has none."""
+        ((_, parameters),) = self.settings["optimizer"].items()
+        return float(parameters.get("learning_rate", math.nan))
 
 
 @dataclass(frozen=True)
@@ -293,6 +300,10 @@ class Plan(RunDocument):
     def metrics(self) -> tuple[str, ...]:
         """What is measured of each trial; the first one decides."""
         return (self.metric, *self.also)
+
+    def stack_of(self, trial_id: str) -> PlannedStack:
+        """The stack of a final trial."""
+        return next(each for each in self.stacks if trial_id in each.trials)
 
     def variant(self, variant_id: str) -> Recipe:
         """The recipe with its values bound."""

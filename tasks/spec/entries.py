@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from typing import Annotated, Any, Literal
 
@@ -33,6 +33,13 @@ def problem(text: str, *, got: str = "", accepted: str = "", remedy: str = "", s
     """An error for a pydantic validator that keeps its facts apart; `suffix` goes on to the path in the YAML."""
     facts = {"text": text, "got": got, "accepted": accepted, "remedy": remedy, "suffix": suffix}
     return PydanticCustomError("bakeoff", "{text}", facts)
+
+
+def known(kind: str, table: Collection[str], name: str) -> str:
+    """The name, which must be one of a table's."""
+    if name not in table:
+        raise problem(f"unknown {kind}", got=name, accepted=nearest(name, table))
+    return name
 
 
 class Entry(BaseModel):

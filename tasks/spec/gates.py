@@ -6,19 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from tasks.errors import nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.footprint import FOOTPRINT, LATENCY
 from tasks.evaluation.metrics import METRICS
-from tasks.spec.entries import problem
+from tasks.spec.entries import known, problem
 from tasks.spec.frozen import Frozen
 from tasks.spec.labels import Label, as_label
-
-
-def known_metric(name: str) -> str:
-    if name not in METRICS:
-        raise problem("unknown metric", got=name, accepted=nearest(name, METRICS))
-    return name
 
 
 def _labels(value: Any) -> Any:
@@ -54,9 +47,7 @@ class Gate(Frozen):
     @field_validator("metric")
     @classmethod
     def _metric(cls, name: str) -> str:
-        if name not in METRICS and name not in FAIRNESS | FOOTPRINT:
-            raise problem("unknown metric", got=name, accepted=nearest(name, [*METRICS, *FAIRNESS, *FOOTPRINT]))
-        return name
+        return known("metric", [*METRICS, *FAIRNESS, *FOOTPRINT], name)
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Self:

@@ -7,6 +7,7 @@ the spec is read (`entries`), so a spec that loads holds nothing unknown.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -27,10 +28,11 @@ from tasks.spec.entries import (
     OptimizerEntry,
     ScheduleEntry,
     augmenters,
+    known,
     problem,
 )
 from tasks.spec.frozen import Frozen
-from tasks.spec.gates import Gate, known_metric
+from tasks.spec.gates import Gate
 from tasks.spec.labels import Label, as_label
 from tasks.spec.sizes import Size
 from tasks.spec.slices import SliceEntry, check_gates, no_slicing_twice
@@ -457,13 +459,7 @@ class Compare(Frozen):
     method: list[Method] | None = Field(None, min_length=1, description="of the search: a recipe for each")
 
 
-def _known_calibration(name: str) -> str:
-    if name not in CALIBRATIONS:
-        raise problem("unknown calibration", got=name, accepted=nearest(name, CALIBRATIONS))
-    return name
-
-
-Calibration = Annotated[str, AfterValidator(_known_calibration)]
+Calibration = Annotated[str, AfterValidator(partial(known, "calibration", CALIBRATIONS))]
 
 
 class Evaluate(Frozen):
@@ -526,12 +522,12 @@ class Evaluate(Frozen):
     @field_validator("metric")
     @classmethod
     def _metric(cls, name: str | None) -> str | None:
-        return name if name is None else known_metric(name)
+        return name if name is None else known("metric", METRICS, name)
 
     @field_validator("also")
     @classmethod
     def _also(cls, names: list[str]) -> list[str]:
-        return [known_metric(name) for name in names]
+        return [known("metric", METRICS, name) for name in names]
 
 
 class Report(Frozen):
@@ -551,13 +547,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _known_explainer(name: str) -> str:
-    if name not in EXPLAINERS:
-        raise problem("unknown explainer", got=name, accepted=nearest(name, EXPLAINERS))
-    return name
-
-
-ExplainerName = Annotated[str, AfterValidator(_known_explainer)]
+ExplainerName = Annotated[str, AfterValidator(partial(known, "explainer", EXPLAINERS))]
 
 
 class Spec(Frozen):

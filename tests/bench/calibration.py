@@ -50,6 +50,7 @@ def real() -> None:
 
 
 def drawn(rng: np.random.Generator, rows: int, classes: int, times: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities whose logits are `times` what they should be, and what happened."""
     logits = rng.normal(0, 1.5, (rows, classes))
     right = softmax(logits, axis=1)
     target = (rng.random((rows, 1)) > right.cumsum(axis=1)).sum(axis=1).clip(max=classes - 1)

@@ -9,20 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import softmax
 from sklearn.isotonic import IsotonicRegression
 
 from tasks.calibrator import Calibrator
 from tasks.evaluation.recalibration import CALIBRATIONS, fitted, isotonic, temperature
+from tests.bench.calibration import drawn
 
 
-def too_sure(rows: int, classes: int, times: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities whose logits are `times` what they should be, and what happened."""
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 1.5, (rows, classes))
-    right = softmax(logits, axis=1)
-    target = (rng.random((rows, 1)) > right.cumsum(axis=1)).sum(axis=1).clip(max=classes - 1)
-    return softmax(times * logits, axis=1), target
+def too_sure(rows: int, classes: int, times: float) -> tuple[np.ndarray, np.ndarray]:
+    return drawn(np.random.default_rng(0), rows, classes, times)
 
 
 @pytest.mark.parametrize("times", [0.4, 1.0, 3.0])
