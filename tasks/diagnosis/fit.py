@@ -150,6 +150,15 @@ def sure_errors(target: np.ndarray, probabilities: np.ndarray) -> tuple[int, int
     return int((probabilities[surest].argmax(1) != target[surest]).sum()), len(surest)
 
 
+def _apart(lowest: np.ndarray, ended: Sequence[bool]) -> str:
+    """How far the seeds' lowest validation losses lie apart, and how many diverged."""
+    diverged = f"{ended.count(False)} of {len(ended)} trials diverged"
+    if not all(ended) and lowest.max() < APART * lowest.min():
+        return f"{diverged}; the others came to a validation loss of about {said(float(np.median(lowest)))}."
+    losses = f"validation loss is {said(lowest.min())} under the best seed, {said(lowest.max())} under the worst"
+    return f"The lowest {losses}." if all(ended) else f"{diverged}; the lowest {losses}."
+
+
 def unstable_under_seeds(case: Case) -> Diagnosis | None:
     lowest = of_seeds([float(np.min(history.of("val_loss"), initial=np.inf)) for history in case.histories])
     ended = [history.status != "diverged" for history in case.histories]
@@ -165,8 +174,7 @@ def unstable_under_seeds(case: Case) -> Diagnosis | None:
         confidence=0.9 if split else confidence(apart, APART),
         figure=apart,
         evidence={"worst_over_best": apart, "best": float(lowest.min()), "worst": float(lowest.max())},
-        seen=f"The lowest validation loss is {said(lowest.min())} under the best seed and {said(lowest.max())} under "
-        "the worst" + (f", and {ended.count(False)} of {len(ended)} trials diverged." if split else "."),
+        seen=_apart(lowest, ended),
         why="How this recipe trains hangs on where it begins and in which order it sees the rows.",
         remedy="Use warmup or a lower learning rate, a wider network, or batch normalisation.",
     )

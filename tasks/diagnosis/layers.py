@@ -50,12 +50,13 @@ def _ends(history: History) -> tuple[str, str] | None:
     return (weighted[0], weighted[-1]) if len(weighted) > 2 else None
 
 
-def _passed(history: History) -> float:
-    """What of the gradient comes through to the first layer, each relative to the layer's weights."""
+def _passed(history: History, looks: int = 3) -> float:
+    """What of the gradient comes through to the first layer, each relative to the layer's weights, in the middle one of
+    the first few looks at it. The very first is before training."""
     ends = _ends(history)
     if ends is None:
         return np.nan
-    near, far = (middle(history.ratio("grad_norm", "weight_norm", end)[:3]) for end in ends)
+    near, far = (middle(history.ratio("grad_norm", "weight_norm", end)[:looks]) for end in ends)
     return near / far if far > 0 else np.nan
 
 
@@ -65,15 +66,23 @@ def vanishing_gradients(case: Case) -> Diagnosis | None:
         return None
     layer = next(ends[0] for ends in map(_ends, case.histories) if ends)
     depth = len(case.histories[0].layers)
+    before = median(case, lambda history: _passed(history, looks=1))
+    from_the_start = not before >= VANISHES
     return Diagnosis(
         kind="vanishing_gradients",
         confidence=confidence(VANISHES / max(passed, 1e-12), 1.0),
         figure=passed,
-        evidence={"passed_gradient": passed, "layers": float(depth)},
-        seen=f"At the start {share(passed)} of the output layer's gradient reaches {layer}, relative to their weights.",
+        evidence={"passed_gradient": passed, "passed_gradient_before": before, "layers": float(depth)},
+        seen=f"{share(passed)} of the output layer's gradient reaches {layer}, relative to their weights, "
+        + ("from the start on." if from_the_start else f"after the first steps; before them it was {share(before)}."),
         why=f"On the way back through {depth} layers each one makes the gradient smaller, so the first layers hardly "
-        "learn.",
-        remedy="Use relu with he initialisation, batch normalisation, or fewer layers.",
+        "learn."
+        if from_the_start
+        else f"The first steps moved the weights to where each of {depth} layers passes little of the gradient on, "
+        "saturated or dead.",
+        remedy="Use relu with he initialisation, batch normalisation, or fewer layers."
+        if from_the_start
+        else "Lower the learning rate, or warm it up; batch normalisation helps too.",
         layer=layer,
     )
 

@@ -64,6 +64,7 @@ def diverged(case: Case) -> Diagnosis | None:
     steps = [int(history.steps["non_finite", layer][0]) for history in ended if len(history.of("non_finite", layer))]
     count = max(len(ended), len(ran_away))
     update = median(case, lambda history: float(np.max(history.of("update_ratio"), initial=0)))
+    moved_by = f": a step moved the weights by up to {share(update)} of their length" if update > 0 else ""
     how = "became non-finite" if ended else f"ended {said(max(ran_away))} times as high as it began"
     return Diagnosis(
         kind="diverged",
@@ -72,8 +73,7 @@ def diverged(case: Case) -> Diagnosis | None:
         evidence={"diverged_trials": float(count), "trials": float(len(case.histories))}
         | ({"largest_update_ratio": update} if np.isfinite(update) else {}),
         seen=f"The loss {how} in {count} of {len(case.histories)} trials.",
-        why=f"Steps were too large for the loss to follow: a step moved the weights by up to {share(update)} of their "
-        "length.",
+        why=f"Steps were too large for the loss to follow{moved_by}.",
         remedy="Lower the learning rate tenfold, or clip the gradient's norm (train.clip).",
         layer=layer,
         step=min(steps, default=None),
@@ -201,11 +201,17 @@ def learning_rate_too_high(case: Case) -> Diagnosis | None:
         }
         | ({"lowest_train_loss": lowest} if np.isfinite(lowest) else {}),
         seen=f"A step changes the weights by {share(update)} of their length, up to {share(largest)}, and the training "
-        + (f"loss rose to {said(began)} at first." if thrown else "loss does not settle."),
+        + _unsettled(began, lowest, thrown=thrown),
         why=f"At a learning rate of {said(case.facts.learning_rate)} steps of {case.facts.optimizer} jump over the "
         "valley that they should go down into.",
         remedy="Lower the learning rate about tenfold; bakeoff lr-range finds one.",
     )
+
+
+def _unsettled(began: float, lowest: float, *, thrown: bool) -> str:
+    if not thrown:
+        return "loss does not settle."
+    return f"loss rose to {said(began)} at first" + ("." if lowest < began / 2 else ", and stayed as high.")
 
 
 def _calm_start(case: Case) -> bool:

@@ -187,18 +187,17 @@ def note(result: RecipeResult, found: Findings) -> str | None:
         return f"diverged in {_of_seeds(result)}"
     notes = []
     constant = "the class shares" if found.majority_share is not None else "the mean"
+    own, level = number(result.loss), number(found.constant.loss)
     above = "not " if not result.loss < found.constant.loss else ""
-    losses = (
-        f"its validation loss {number(result.loss)} is {above}below {number(found.constant.loss)}, "
-        f"that of always predicting {constant}"
-    )
+    beside = f"{above}below {level}, that" if own != level else "that"
+    losses = f"its validation loss {own} is {beside} of always predicting {constant}"
     learning = found.learning[result.id]
     if learning == OVERCONFIDENT:
         notes.append(f"overconfident: {losses}, though it tells the classes apart")
     elif learning == SHIFTED:
         notes.append(f"shifted probabilities: {losses}, since {_counted_alike(found.weighted[result.id])}")
     elif learning == IDLE:
-        luck = "" if above else ", by luck of the initial weights"
+        luck = "" if above or own == level else ", by luck of the initial weights"
         notes.append(f"did not learn: {losses}{luck}{_seen(found.seen.get(result.id))}")
     if result.lost:
         notes.append(f"diverged in {_of_seeds(result)}")

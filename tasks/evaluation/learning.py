@@ -22,8 +22,12 @@ STILL = 0.001
 """Distance from the initial weights, as a share of their length, below which nothing was learned, whatever an untrained
 network is worth by luck."""
 
+LEAST_GAIN = 0.001
+"""Share of the constant answer's loss by which a loss must be lower, for something to have been learned. By less it is
+lower for a network that gives all rows nearly the same answer, about every other time."""
+
 _LITTLE = 0.01
-"""Likewise, below which they hardly moved."""
+"""Distance from the initial weights, as for `STILL`, below which they hardly moved."""
 
 
 def learning(
@@ -37,8 +41,8 @@ def learning(
 ) -> dict[str, str]:
     """By `recipe_id` of the recipes that ended:
 
-    - `learned`: its validation loss is below the constant answer's; where probabilities are calibrated, or corrected to
-      real shares of the classes, that of these may be.
+    - `learned`: its validation loss is clearly below the constant answer's (`LEAST_GAIN`); where probabilities are
+      calibrated, or corrected to real shares of the classes, that of these may be.
     - `shifted`: it is not, since the classes were made to count alike in training; where they count alike on the
       validation rows too, it is.
     - `overconfident`: it is not, but a metric says that it tells the classes apart, over all its seeds.
@@ -54,7 +58,7 @@ def learning(
     meant = calibrated or prior is not None
     return {
         result.id: LEARNED
-        if result.loss < constant.loss
+        if result.loss < (1 - LEAST_GAIN) * constant.loss
         else (LEARNED if meant else SHIFTED)
         if (meant or result.id in weighted)
         and _below_constant(val(list(result.ended.values())), prior, alike=not calibrated)
@@ -82,7 +86,7 @@ def _below_constant(rows: JudgedRows, prior: Prior | None, *, alike: bool) -> bo
     for answers in rows.answers.values():
         of_row = cross_entropies(rows.target.astype(np.int64), answers.prediction)
         losses.append(share @ [of_row[rows.target == k].mean() for k in present])
-    return bool(losses) and float(np.mean(losses)) < -float(share @ np.log(share))
+    return bool(losses) and float(np.mean(losses)) < (LEAST_GAIN - 1) * float(share @ np.log(share))
 
 
 def _tells_apart(result: RecipeResult, majority: float | None, confidence: float) -> bool:

@@ -18,6 +18,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.verdict import judge
 from tasks.records import tables as records
 from tasks.records.documents import as_json
+from tasks.records.validation import ColumnStrength
 from tasks.records.verdict import Decision, Estimate, Verdict
 from tests.plans import made_up
 from tests.synthetic_run import HOSTILE, write_synthetic_run
@@ -481,13 +482,13 @@ class TestNothingLearned:
 @pytest.mark.parametrize(("share", "said"), [(0.97, True), (0.93, False)])
 def test_a_column_that_reaches_what_the_best_baseline_reaches_is_the_first_warning(share: float, said: bool):
     """The baseline removes 120 of 125 errors of guessing: 0.96."""
-    strengths = [{"columns": ["fee"], "phrase": "whether fee is missing", "share": share}]
+    strengths = [ColumnStrength(["fee"], "whether fee is missing", share)]
     verdict = _judged({"adam": _arm(0.9, 0.9)}, baselines={"logistic regression": 245}, strengths=strengths)
     assert verdict.warnings[0].startswith("To know whether fee is missing is enough: it removes 97%") == said
 
 
 def test_an_honest_high_score_is_not_accused():
-    strengths = [{"columns": ["petal"], "phrase": "petal", "share": 0.75}]
+    strengths = [ColumnStrength(["petal"], "petal", 0.75)]
     verdict = _judged({"adam": _arm(0.9, 0.9)}, baselines={"logistic regression": 215}, strengths=strengths)
     assert not any("is enough" in warning for warning in verdict.warnings)
 

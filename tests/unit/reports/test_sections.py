@@ -31,7 +31,7 @@ def test_sections_stand_in_the_order_of_the_table(run: Run) -> None:
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_renders_before_there_is_a_verdict(run: Run, name: str) -> None:
     """A run that was ended early has a report too."""
-    early = replace(run, verdict=None, validation={}, trials=run.trials.iloc[:0], metrics=run.metrics.iloc[:0])
+    early = replace(run, verdict=None, validation=None, trials=run.trials.iloc[:0], metrics=run.metrics.iloc[:0])
     assert list(markdown(early, [SECTIONS[name]]))
 
 
