@@ -29,6 +29,8 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 Window = Annotated[int, Field(ge=1, le=64)]
 Widths = Annotated[list[Width], Field(max_length=32)]
 Filters = Annotated[list[Width], Field(min_length=1, max_length=8)]
+Blocks = Annotated[int, Field(ge=1, le=16)]
+Factor = Annotated[int, Field(ge=1, le=16)]
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,25 @@ class Penalties:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """Layers whose outputs are added to their inputs, of the same shape."""
+
+    layers: Sequence[Any]
+
+    def __call__(self, x: Any) -> Any:
+        """A Keras tensor after the block."""
+        import keras
+
+        return keras.layers.Add()([x, _through(x, self.layers)])
+
+
+@dataclass(frozen=True)
 class Architecture:
     """A model with its hyperparameters bound.
 
     Args:
-        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them. The same seed
-            gives the same initial weights.
+        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them; some of them may
+            stand in a `Residual`. The same seed gives the same initial weights.
         initialisation: Of the output layer too.
         takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
         hidden: Units of its hidden Dense layers. Architectures equal but for these numbers may share a stack.
@@ -56,7 +71,7 @@ class Architecture:
             row's end, one after the other, and each is read by a reader of its own.
     """
 
-    layers: Callable[[Penalties, int], Sequence[keras.Layer]]
+    layers: Callable[[Penalties, int], Sequence[keras.Layer | Residual]]
     initialisation: str
     takes: tuple[str, ...] = (TABLE, IMAGE, AUDIO)
     hidden: tuple[int, ...] = ()
@@ -73,13 +88,14 @@ class Architecture:
         if self.lengths:
             rows = keras.Input(input_shape, dtype="float32")
             joined = self._joined(rows, penalties, seed)
-            for layer in [*self.layers(penalties, seed), output]:
-                joined = layer(joined)
-            return keras.Model(rows, joined)
+            return keras.Model(rows, _through(joined, [*self.layers(penalties, seed), output]))
         inputs = keras.Input(input_shape, dtype="int32" if self.reader else "float32")
         flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and TABLE in self.takes else []
         read = self.reader(penalties, seed) if self.reader else []
-        return keras.Sequential([inputs, *flatten, *read, *self.layers(penalties, seed), output])
+        layers = [*flatten, *read, *self.layers(penalties, seed), output]
+        if any(isinstance(layer, Residual) for layer in layers):
+            return keras.Model(inputs, _through(inputs, layers))
+        return keras.Sequential([inputs, *layers])
 
     def _joined(self, rows: Any, penalties: Penalties, seed: int) -> Any:
         """The columns of a row, and behind them what was read of each text, side by side."""
@@ -96,6 +112,13 @@ class Architecture:
                 read = layer(read)
             joined.append(read)
         return layers.Concatenate()(joined) if len(joined) > 1 else joined[0]
+
+
+def _through(x: Any, layers: Sequence[Any]) -> Any:
+    """A Keras tensor after layers, one after the other."""
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def _initialiser(name: str, seed: Sequence[int]) -> Any:
@@ -167,6 +190,36 @@ def mlp(
         return result
 
     return Architecture(layers, initialisation, hidden=tuple(hidden))
+
+
+def resnet(
+    *,
+    blocks: Blocks = 2,
+    units: Width = 64,
+    hidden_factor: Factor = 2,
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+) -> Architecture:
+    """A residual network for tables (Gorishniy et al. 2021, "Revisiting Deep Learning Models for Tabular Data",
+    section 3.2): a product to `units`, then blocks whose outputs are added to their inputs.
+
+    A block: batch normalisation, a product to `hidden_factor * units` units, activation, dropout, a product back to
+    `units`. Behind the last: batch normalisation and activation. The paper's second dropout, of what a block adds, is
+    0, as most of its tuned networks have it.
+    """
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        result: list[Any] = [_dense(units, initialisation, penalties, [seed, 0])]
+        for block in range(blocks):
+            inner = _dense(hidden_factor * units, initialisation, penalties, [seed, 2 * block + 1])
+            after = _after(activation, False, penalties, seed * 100 + block)
+            outer = _dense(units, initialisation, penalties, [seed, 2 * block + 2])
+            result.append(Residual([keras.layers.BatchNormalization(), inner, *after, outer]))
+        return [*result, *_after(activation, True, Penalties(), seed)]
+
+    return Architecture(layers, initialisation)
 
 
 def cnn(
@@ -321,6 +374,7 @@ def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:
 MODELS: dict[str, Callable[..., Architecture]] = {
     "linear": linear,
     "mlp": mlp,
+    "resnet": resnet,
     "cnn": cnn,
     "text": text,
     "gru": gru,

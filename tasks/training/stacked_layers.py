@@ -257,17 +257,29 @@ def _cropping(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Cont
 def _concatenate(
     one: StackedLayer, weights: list[Tensor], x: tuple[Tensor, ...], context: Context
 ) -> tuple[Tensor, list[Tensor]]:
-    """Features side by side; those that a replica's trials share are repeated for each trial."""
+    """Features side by side."""
+    import tensorflow as tf
+
+    return tf.concat(_of_each_trial(x), -1), []
+
+
+def _add(
+    one: StackedLayer, weights: list[Tensor], x: tuple[Tensor, ...], context: Context
+) -> tuple[Tensor, list[Tensor]]:
+    return sum(_of_each_trial(x)[1:], start=_of_each_trial(x)[0]), []
+
+
+def _of_each_trial(x: tuple[Tensor, ...]) -> list[Tensor]:
+    """Flat features, those that a replica's trials share repeated for each trial, unless they share all."""
     import tensorflow as tf
 
     replicas, recipes = next((each.shape[:2] for each in x if len(each.shape) == 4), (None, None))
     if recipes is None:
-        return tf.concat(x, -1), []
-    own = [
+        return list(x)
+    return [
         each if len(each.shape) == 4 else tf.broadcast_to(each[:, None], [replicas, recipes, *each.shape[1:]])
         for each in x
     ]
-    return tf.concat(own, -1), []
 
 
 def _average(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -378,6 +390,7 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
         layers.Reshape: _reshape,
         layers.Cropping1D: _cropping,
         layers.Concatenate: _concatenate,
+        layers.Add: _add,
         layers.Dense: _dense,
         layers.Activation: _activation,
         layers.Dropout: _dropout,
@@ -425,6 +438,8 @@ def _unusual(one: StackedLayer) -> str | None:
         return f"its {name} stands behind a layer with weights"
     if name == "Concatenate" and (one.inputs == SPATIAL or one.after is not None):
         return "its Concatenate joins images or sequences, or stands behind a Dense"
+    if name == "Add" and (one.inputs == SPATIAL or len({tuple(each.shape) for each in _inputs(layer)}) > 1):
+        return "its Add joins images or sequences, or what differs in shape"
     if name == "Dense" and len(layer.input.shape) != 2:
         return "its Dense takes inputs that are not flat"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
@@ -563,7 +578,7 @@ def forward(
     for one in layers:
         layer_weights = [weights[index] for index in (*one.trainable, *one.state)]
         taken = tuple(outputs[source] for source in one.sources)
-        joins = type(one.layer).__name__ == "Concatenate"
+        joins = type(one.layer).__name__ in ("Concatenate", "Add")
         x, state = functions[type(one.layer)](one, layer_weights, taken if joins else taken[0], context)
         outputs[one.index] = x
         new_state.update(zip(one.state, state, strict=False))
