@@ -29,6 +29,8 @@ CASES = {
     "clipped": {"clip": Clip(norm=0.1)},
     "smoothed": {"label_smoothing": 0.2},
     "squared error, smoothed": {"squared_error": True, "label_smoothing": 0.1},
+    "focal": {"focal": 2.0},
+    "focal, smoothed and weighted": {"focal": 0.5, "label_smoothing": 0.1, "class_weights": True},
     "squared error, weighted": {"squared_error": True, "class_weights": True},
     "weighted": {"class_weights": True},
     "weighted and smoothed": {"class_weights": True, "label_smoothing": 0.2},
