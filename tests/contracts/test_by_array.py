@@ -46,7 +46,7 @@ def keras_losses(name: str, hidden: list[int]) -> list[float]:
 @pytest.mark.parametrize("hidden", [[8], [9, 5]], ids=str)
 @pytest.mark.parametrize("name", TWINS)
 def test_without_decay_each_is_that_of_keras(name: str, hidden: list[int]) -> None:
-    """To six digits: Keras keeps Adafactor's constants in float32."""
+    """To six digits: Keras rounds some constants through float32."""
     architecture = MODELS["mlp"](hidden=hidden)
     trial = one_batch.trial_of(name, steps=STEPS, architecture=architecture, learning_rate=TWINS[name][1])
     other = replace(one_batch.trial_of("adam", steps=STEPS), architecture=architecture)
