@@ -8,6 +8,7 @@ from pydantic import Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Negative = Annotated[float, Field(lt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 """In `[0, 1)`: a decay rate such as beta_1, a dropout rate."""
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]

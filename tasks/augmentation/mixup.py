@@ -1,5 +1,6 @@
 """mixup: training on convex combinations of two examples and of their targets (Zhang et al. 2018, "mixup: Beyond
-Empirical Risk Minimization", equation 1).
+Empirical Risk Minimization", equation 1). cutmix: on an image with a rectangle of another, and on both their targets
+(Yun et al. 2019, "CutMix").
 
 It takes preprocessed inputs, whatever the data were, and it changes targets too; so it is not an `Augmenter` but a
 `Mixer`, and comes last in a policy. For cross-entropy and for squared error over a standardised value
@@ -45,12 +46,14 @@ class Mixer:
     """One way of mixing training examples with one another.
 
     Args:
+        images: Whether it takes images only.
         mix: `(inputs, targets, seeds uint64 [n]) -> Mixed`; the partners come from the same arrays.
     """
 
     name: str
     parameters: dict[str, Any]
     mix: Callable[[np.ndarray, np.ndarray, np.ndarray], Mixed]
+    images: bool = False
 
 
 def mixup(*, alpha: Positive = 0.2) -> Mixer:
@@ -76,10 +79,42 @@ def mix(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: fl
     return Mixed(mixed.astype(inputs.dtype, copy=False), targets, targets[partner], weight)
 
 
+def cutmix(*, alpha: Positive = 1.0) -> Mixer:
+    """Puts a rectangle of another training image into each image; its share of the area is drawn from Beta(alpha,
+    alpha)."""
+    return Mixer("cutmix", {"alpha": alpha}, partial(cut, alpha=alpha), images=True)
+
+
+def cut(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: float) -> Mixed:
+    """Each image with a rectangle of a partner's, drawn as in `mix`, at the same place.
+
+    The rectangle has the image's proportions and a centre anywhere in it; what of it lies outside is cut off, and the
+    weight is the share of the image that is left (Yun et al. 2019, equations 1 and 2).
+
+    Args:
+        inputs: float32 `[n, height, width, channels]`.
+        targets, seeds: As for `mix`.
+    """
+    from scipy.special import betaincinv
+
+    drawn = uniforms(seeds, 5)  # the third number is that of `drawn_targets`
+    partner = (drawn[:, 1] * len(inputs)).astype(np.int64)
+    side = np.sqrt(1 - betaincinv(alpha, alpha, drawn[:, 0]))
+    inside = np.ones([len(inputs), 1, 1], bool)
+    for axis, place in ((1, 3), (2, 4)):
+        size = inputs.shape[axis]
+        centre, half = (drawn[:, place] * size).astype(np.int64), (side * size).astype(np.int64) // 2
+        pixels = np.arange(size)
+        within = (pixels >= (centre - half)[:, None]) & (pixels < (centre + half)[:, None])
+        inside = inside & (within[:, :, None] if axis == 1 else within[:, None])
+    weight = (1 - inside.mean(axis=(1, 2))).astype(np.float32)
+    return Mixed(np.where(inside[..., None], inputs[partner], inputs), targets, targets[partner], weight)
+
+
 def drawn_targets(mixed: Mixed, seeds: np.ndarray) -> np.ndarray:
     """One hard target a row, `target_a` with probability `weight`: the loss's gradient has the mixed target's mean."""
     own = uniforms(seeds, 3)[:, 2] < mixed.weight  # the third number: the first two made the weight and the partner
     return np.where(own, mixed.target_a, mixed.target_b)
 
 
-MIXERS: dict[str, Callable[..., Mixer]] = {"mixup": mixup}
+MIXERS: dict[str, Callable[..., Mixer]] = {"mixup": mixup, "cutmix": cutmix}

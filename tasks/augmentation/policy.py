@@ -66,6 +66,8 @@ class Policy:
                 return f"{step.name} {reason}"
         if self.mixer and facts.kind in ("text", "text and columns"):
             return f"{self.mixer.name} mixes numbers, and these data are {_DATA[facts.kind]}"
+        if self.mixer and self.mixer.images and facts.kind != "image":
+            return f"{self.mixer.name} is for images, and these data are {_DATA[facts.kind]}"
         return None
 
     def learned(self, values: Values) -> Policy:

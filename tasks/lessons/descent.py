@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def steps_of(
     """
     weights = np.array(start, np.float64)
     lanes = np.ones((len(weights), 1))
-    given = {**{name: value * lanes for name, value in optimizer.inputs.items()}, **(inputs or {})}
+    given: dict[str, Any] = {**{name: value * lanes for name, value in optimizer.inputs.items()}, **(inputs or {})}
     if optimizer.decays:
         given |= {"weight_decay": optimizer.weight_decay * lanes}
     slots = optimizer.slots(np, weights, given)
@@ -39,14 +40,22 @@ def steps_of(
     while True:
         step += 1
         slope = gradient(weights)
+        if optimizer.sharp:
+            slope = gradient(weights + given["rho"] * slope / np.linalg.norm(slope, axis=1, keepdims=True).clip(1e-15))
         if optimizer.summed:
-            total = optimizer.summed(slope, slots).sum(axis=1, keepdims=True)
-            given = {**given, "total": total, "learning_rate": rate}
+            totals = tuple(each.sum(axis=1, keepdims=True) for each in optimizer.summed(weights, slope, slots))
+            given = {**given, "totals": totals, "learning_rate": rate}
         if optimizer.orthogonal:
             wanted = optimizer.orthogonal(slope, slots, given)[:, None]
             made = RMS * np.sqrt(weights.shape[1]) * orthogonalised(wanted).numpy()[:, 0]
             given = {**given, "orthogonal": made, "hidden": np.array(True)}
         decayed = weights * (1 - rate * (0.0 if optimizer.decays else optimizer.weight_decay))
+        if optimizer.factored:
+            given = {**given, "square_means": (np.square(slope),) * 3}
+        if optimizer.by_array:
+            made = optimizer.by_array(np, decayed, slope, slots, float(step), given)
+            sums = tuple(each.sum(axis=1, keepdims=True) for each in made)
+            given = {**given, "array_sums": sums, "array_size": float(weights.shape[1])}
         weights, slots = optimizer.update(np, decayed, slope, slots, rate, float(step), given)
         if optimizer.cautious:
             down = (weights - decayed) * slope < 0

@@ -217,6 +217,36 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         ),
         "Jordan et al. 2024; Liu et al. 2025",
     ),
+    "lamb": Rule(
+        "AdamW whose step of a whole weight array is as long as a times the array itself: layers of large and of small "
+        "weights move alike.",
+        (
+            _ADAM_MOMENTS,
+            r"u = \frac{\hat m}{\sqrt{\hat v} + \epsilon} + \lambda w",
+            r"w \leftarrow w - a\,\frac{\|w\|}{\|u\|}\,u",
+        ),
+        "You et al. 2020, algorithm 2",
+    ),
+    "adafactor": Rule(
+        "Scales a matrix's gradient by means over its rows R, its columns C and all of it; a step is a share of the "
+        "size of the weights. D is a limit of the step's size.",
+        (
+            r"v = R\,C / \text{mean}(R),\qquad u = g / \sqrt{v}",
+            r"w \leftarrow w - \max(\epsilon_2, \text{rms}(w))\,\min(a, t^{-1/2})\,\frac{u}{\max(1, \text{rms}(u)/D)}",
+        ),
+        "Shazeer & Stern 2018, algorithms 4 to 6",
+    ),
+    "prodigy": Rule(
+        "Adam that finds its own learning rate d: it grows as the weights are seen to move one way from the start. s "
+        "is a weighted sum of gradients.",
+        (
+            r"m \leftarrow \beta_1 m + (1-\beta_1)\,d\,g,\qquad v \leftarrow \beta_2 v + (1-\beta_2)\,d^2 g^2",
+            r"r \leftarrow \sqrt{\beta_2}\,r + (1-\sqrt{\beta_2})\,a d^2\,g \cdot (w_0 - w),\qquad "
+            r"d \leftarrow \max(d, r / \|s\|_1)",
+            r"w \leftarrow w - a\,d\,\frac{m}{\sqrt{v} + d\epsilon}",
+        ),
+        "Mishchenko & Defazio 2023, algorithm 4",
+    ),
     "random_search": Rule(
         "Tries a random step and takes it if the loss is lower there: the baseline that gradients must beat.",
         (r"w \leftarrow w + a\,z \;\;\text{if}\;\; f(w + a\,z) < f(w),\qquad z \sim N(0, I)",),
@@ -238,6 +268,12 @@ OPTIMIZER_RULES: dict[str, Rule] = {
         "the other's step.",
         (r"w \leftarrow w - \frac{d}{n + 1}\,u\,[\,u\,g > 0\,]",),
         "Liang et al. 2024, algorithm 1",
+    ),
+    "sam": Rule(
+        "Another optimizer that follows the slope at the worst place nearby, a way r up the hill, and so ends where "
+        "the loss is flat. Two slopes a step.",
+        (r"g = f'\left(w + r\,\frac{f'(w)}{\|f'(w)\|}\right)",),
+        "Foret et al. 2021, algorithm 1",
     ),
 }
 

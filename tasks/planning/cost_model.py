@@ -49,6 +49,7 @@ class Work:
         spatial: With convolutions, for which XLA has slow code on a CPU.
         answers: Numbers that the scored rows of all parts get.
         copies: Of the weights, for averages.
+        gradients: Of a step, the mean over trials: 1, or up to 2 where some take a second one.
     """
 
     parameters: int
@@ -59,6 +60,7 @@ class Work:
     spatial: bool = False
     answers: int = 0
     copies: int = 0
+    gradients: float = 1.0
 
     @property
     def trial_bytes(self) -> int:
@@ -76,7 +78,7 @@ class Work:
         """Of one core, for one step of all of a stack's trials."""
         megabytes = trials * 16 * self.parameters / 1e6  # weights, gradient, two moments
         out_of_cache = 1 + min(0.02 * megabytes, 0.65)
-        flops = 3 * self.flops * self.batch_size  # forward, and twice that backward
+        flops = 3 * self.flops * self.batch_size * self.gradients  # forward, and twice that backward
         memory = 3e-10 * self.parameters
         if self.spatial:
             overhead = 2e-5 if xla else 1.5e-4 + 4.5e-5 * rules

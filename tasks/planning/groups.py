@@ -231,7 +231,7 @@ def _group(
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
         why=incompatibility(model),
         unpadded={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
-        work=replace(work, answers=data.scored * outputs),
+        work=replace(work, answers=data.scored * outputs, gradients=sum(map(gradients_of, bound)) / len(bound)),
         rows=rows,
         data=data,
         made=MadeRows(
@@ -253,6 +253,11 @@ def _copies(trial: Trial) -> int:
     return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages)
 
 
+def gradients_of(trial: Trial) -> int:
+    """Of one of its steps."""
+    return 2 if trial.optimizer.sharp else 1
+
+
 def work_of(model: Any, batch_size: int, steps: int, *, copies: int = 0) -> Work:
     """What training a network costs, read from its layers.
 
@@ -265,7 +270,8 @@ def work_of(model: Any, batch_size: int, steps: int, *, copies: int = 0) -> Work
         activations += math.prod(shape)
         for kernel in layer.trainable_weights[:1]:
             if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # which looks up, not multiplies
-                flops += 2 * math.prod(kernel.shape) * math.prod(shape[:-1])
+                meets = () if kernel.shape == shape else shape[:-1]  # of numbers embedded each by itself, one
+                flops += 2 * math.prod(kernel.shape) * math.prod(meets)
     parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
     spatial = any("conv" in type(layer).__name__.lower() for layer in layers_of(model))
     return Work(parameters, flops, activations, batch_size, steps, spatial, copies=copies)

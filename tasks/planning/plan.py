@@ -39,7 +39,7 @@ from tasks.records.plan import (
 from tasks.records.search_plan import SearchPlan
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written, metrics_named
-from tasks.spec.places import place_of
+from tasks.spec.places import drops, place_of
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.streaming import shuffle_policy
@@ -368,7 +368,7 @@ def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     regularisation = recipe.settings["regularisation"]
     ((_, parameters),) = recipe.settings["model"].items()
     reason = None
-    if regularisation["dropout"] and not parameters.get("hidden"):
+    if regularisation["dropout"] and not drops(parameters):
         reason = f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
     elif regularisation["label_smoothing"] and dataset.task == "regression":
         reason = "label smoothing is for classification, and this is regression"

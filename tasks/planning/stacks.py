@@ -19,7 +19,7 @@ from tasks.memory import gigabytes, memory_bytes
 from tasks.planning import probe
 from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
 from tasks.planning.decisions import identity
-from tasks.planning.groups import Group, Grouping, RowCounts, replicas_of, work_of
+from tasks.planning.groups import Group, Grouping, RowCounts, gradients_of, replicas_of, work_of
 from tasks.planning.recipes import identifier
 from tasks.records.decisions import Decides
 from tasks.records.plan import Calibration, PlannedTrial, Probe, Probed, Recipe
@@ -256,7 +256,9 @@ def _joined(
         with shapes_only():
             network = widest([groups[index].network for index in part])
         found = work_of(network, first.batch_size, first.steps)
-        return replace(found, answers=first.answers, copies=max(groups[index].work.copies for index in part))
+        works = [groups[index].work for index in part]
+        copies, gradients = max(each.copies for each in works), max(each.gradients for each in works)
+        return replace(found, answers=first.answers, copies=copies, gradients=gradients)
 
     rules = [list(group.rules.values()) for group in groups]
     return [
@@ -282,11 +284,12 @@ def _calibrations(groups: Sequence[Group], machine: Machine) -> tuple[Mapping[bo
     if too_large or sum(_probe_seconds(group.work, xla) for xla in (True, False)) > pays:
         return AS_MODELLED, None
     calibrations, found = {}, {}
+    alone = replace(group.work, gradients=gradients_of(group.first))
     for xla, name in _PROBED.items():
         measured = probe.measure(group.first, group.data.features, group.data.classes, tokens=group.tokens, xla=xla)
         calibrations[xla] = Calibration(
             measured.compile_seconds / group.work.compile_seconds(1, xla=xla),
-            measured.step_seconds / group.work.step_seconds(measured.trials, 1, xla=xla),
+            measured.step_seconds / alone.step_seconds(measured.trials, 1, xla=xla),
         )
         found[name] = Probed(**asdict(measured), pace=calibrations[xla])
     return calibrations, Probe(**found)

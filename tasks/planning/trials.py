@@ -17,6 +17,9 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.trial import Clip, Stopping, Target, Trial
 
+FOCAL_GAMMA = 2.0
+"""Which Lin et al. (2017, "Focal Loss for Dense Object Detection", section 5.1) found best."""
+
 
 def training_of(stack: PlannedStack) -> Training:
     """How its trials are trained."""
@@ -77,6 +80,7 @@ def bind_trial(
         penalties=Penalties(regularisation["l1"], regularisation["l2"], regularisation["dropout"]),
         weight_decay=regularisation["weight_decay"] or optimizer.weight_decay,
         label_smoothing=regularisation["label_smoothing"],
+        focal=FOCAL_GAMMA if settings.get("loss") == "focal" else 0.0,
         squared_error=settings.get("loss") == "squared_error",
         clip=Clip(**settings["clipping"]),
         stopping=Stopping(**stopping) if stopping else None,

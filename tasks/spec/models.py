@@ -393,8 +393,9 @@ Imbalance = Literal["none", "class_weight", "resample"]
 alike; or rows of smaller classes repeated until each class has as many as the largest."""
 
 
-Loss = Literal["cross_entropy", "squared_error"]
-"""What a classifier's steps make smaller: the cross-entropy, or the mean squared error of its probabilities."""
+Loss = Literal["cross_entropy", "squared_error", "focal"]
+"""What a classifier's steps make smaller: the cross-entropy, the mean squared error of its probabilities, or the focal
+loss with gamma 2 (Lin et al. 2017), in which rows that are sure already count little."""
 
 
 class Train(Frozen):

@@ -70,7 +70,7 @@ def place_of(name: str, settings: Settings) -> Place | None:
         if first in HIDDEN and "hidden" in settings["model"][model]:
             return ("model", model, first)
         if first in Regularisation.model_fields and first not in settings["optimizer"][optimizer]:
-            return ("regularisation", first) if _regularises(first, settings["model"][model]) else None
+            return ("regularisation", first) if first != "dropout" or drops(settings["model"][model]) else None
         owners = [part for part, entry in used.items() if first in entries[part][entry]]
         return (owners[0], used[owners[0]], first) if owners else None
     if first == "regularisation" and len(rest) == 1:
@@ -87,9 +87,9 @@ def place_of(name: str, settings: Settings) -> Place | None:
     return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.get("augmentation"))
 
 
-def _regularises(name: str, model: Mapping[str, Any]) -> bool:
-    """Whether it does anything to a model: dropout is of hidden layers."""
-    return name != "dropout" or bool(model.get("hidden"))
+def drops(model: Mapping[str, Any]) -> bool:
+    """Whether a model with these parameters has hidden layers, which dropout is of."""
+    return bool(model.get("hidden") or model.get("blocks"))
 
 
 def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | None) -> Place | None:

@@ -99,13 +99,13 @@ class Averages:
 
         program = compiled.program
         averaged = self.ends.averaged(program, program.evaluated(weights, slots))
-        if averaged is weights or not program.state:
+        if averaged is weights or not program.statistics:
             return averaged
         recipes = rectangle.recipes
         others = [each.averaging.averages or each.optimizer.evaluated is not None for each in recipes]
         averages = np.array([others] * program.shape[0])
         averages, averaged = tf.constant(averages), list(averaged)
-        for index, value in zip(program.state, self._statistics(compiled, step, averaged), strict=True):
+        for index, value in zip(program.statistics, self._statistics(compiled, step, averaged), strict=True):
             axis = program.axis(index)
             averaged[index] = tf.where(spread(averages, value, axis), value, averaged[index])
         return averaged
@@ -140,7 +140,7 @@ class Statistics:
 
     def sums_of_batches(self, weights: list, inputs: Inputs, x: Tensor, steps: Tensor, rows: Tensor) -> list:
         """What batch normalisation has moving averages of, under these weights: of each batch times its rows, summed;
-        in the order of `Program.state`. Without dropout, as in evaluations.
+        in the order of `Program.statistics`. Without dropout, as in evaluations.
 
         Args:
             x, steps, rows: As for `Program.chunk_steps`.
@@ -148,8 +148,7 @@ class Statistics:
         import tensorflow as tf
 
         program = self.program
-        # A moving average that was 0 moves by this share of a batch's statistics.
-        shares = {index: 1 - one.layer.momentum for one in program.layers for index in one.state}
+        shares = program.statistics  # a moving average that was 0 moves by this share of a batch's statistics
         blank = [tf.zeros_like(each) if index in shares else each for index, each in enumerate(weights)]
 
         def body(i: Tensor, sums: list) -> tuple:
@@ -160,10 +159,10 @@ class Statistics:
             _, state = forward(program.layers, blank, batch(x, start, program.batch_size), context)
             counted = tf.cast(present, program.dtype)
             return i + 1, [
-                total + counted * state[index] / shares[index] for index, total in zip(program.state, sums, strict=True)
+                total + counted * state[index] / shares[index] for index, total in zip(shares, sums, strict=True)
             ]
 
-        sums = [tf.zeros_like(weights[index]) for index in program.state]
+        sums = [tf.zeros_like(weights[index]) for index in shares]
         return tf.while_loop(lambda i, *_: i < steps, body, (tf.constant(0), sums))[1]
 
 

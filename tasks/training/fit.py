@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.training.embeddings import bins_of, place_of_bins, with_bins
 from tasks.training.fit_averages import FitAverages
 from tasks.training.fit_signals import FitSignals
 from tasks.training.signals import Signal, recorded_at
@@ -106,6 +107,11 @@ def compile_model(model: keras.Model, trial: Trial, rates: np.ndarray, classes: 
         model.compile(keras_optimizer(trial, rates), keras.losses.MeanSquaredError())
     elif trial.squared_error:
         model.compile(keras_optimizer(trial, rates), _squared_error(trial.label_smoothing))
+    elif trial.focal:
+        focal = keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=trial.focal, from_logits=True, label_smoothing=trial.label_smoothing
+        )
+        model.compile(keras_optimizer(trial, rates), focal)
     elif trial.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=trial.label_smoothing)
         model.compile(keras_optimizer(trial, rates), loss)
@@ -145,6 +151,8 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals:
     interval = trial.evaluate_every or steps_per_epoch
     rates = learning_rates(trial, steps_per_epoch)
     model = trial.architecture.build(arrays.train.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
+    if place_of_bins(model) is not None:
+        model.set_weights(with_bins(model, model.get_weights(), bins_of(model, arrays.train)))
     compile_model(model, trial, rates, arrays.classes)
     rows = _EpochRows(trial, arrays)
     weights = None
@@ -187,7 +195,7 @@ class _EpochRows:
     def __init__(self, trial: Trial, arrays: Arrays) -> None:
         self.feed, self.seed, self.batch_size = arrays.train, trial.seed, trial.batch_size
         self.steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
-        hot = trial.label_smoothing or trial.squared_error
+        hot = trial.label_smoothing or trial.squared_error or trial.focal
         self._labels = np.eye(arrays.outputs, dtype="float32") if hot else None
         self._inputs = np.empty([self.feed.rows, *self.feed.shape], self.feed.dtype)
         self._targets = np.empty(self.feed.rows, self.feed.target_dtype)

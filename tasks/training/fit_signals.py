@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.training.loss import Loss
+from tasks.training.loss import OTHERS, Loss
 from tasks.training.signals import (
     Activations,
     Signal,
@@ -49,6 +49,8 @@ class FitSignals:
             self._inputs["label_smoothing"] = tf.constant([[trial.label_smoothing]])
         if trial.squared_error:
             self._inputs["squared_error"] = tf.constant([[1.0]])
+        if trial.focal:
+            self._inputs["focal"] = tf.constant([[trial.focal]])
         if trial.class_weights:
             self._inputs["class_weights"] = tf.constant(arrays.class_weights, tf.float32)[None, None]
 
@@ -77,8 +79,8 @@ class FitSignals:
             *activations, outputs = self._looked_at(x[0], training=False)
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), self._inputs)
             loss = tf.reduce_mean(losses)
-        if "squared_error" in self._inputs:  # validation has the cross-entropy, which the gap is of
-            measured = {name: value for name, value in self._inputs.items() if name != "squared_error"}
+        measured = {name: value for name, value in self._inputs.items() if name not in OTHERS}
+        if len(measured) < len(self._inputs):  # validation has the cross-entropy, which the gap is of
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), measured)
         gradients = tape.gradient(loss, [weight.value for weight in own], unconnected_gradients="zero")
         counted = {owner: Activations(function) for owner, function in self._activations}

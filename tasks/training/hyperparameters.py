@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.training.optimizer import Evaluated, Orthogonal, Slots, Summed, Update, rounded
+from tasks.training.optimizer import ByArray, Evaluated, Orthogonal, Slots, Summed, Update, rounded
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
 
@@ -31,6 +31,9 @@ class Rule:
     evaluated: Evaluated | None
     orthogonal: Orthogonal | None
     cautious: bool
+    by_array: ByArray | None
+    factored: bool
+    sharp: bool
     start: int
     stop: int
 
@@ -56,6 +59,9 @@ def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
                 evaluated=first.evaluated,
                 orthogonal=first.orthogonal,
                 cautious=first.cautious,
+                by_array=first.by_array,
+                factored=first.factored,
+                sharp=first.sharp,
                 start=start,
                 stop=stop,
             )
@@ -82,6 +88,7 @@ def hyperparameters(
         "l2": lambda trial: rounded(trial.penalties.l2),
         "dropout": lambda trial: trial.penalties.dropout,
         "label_smoothing": lambda trial: trial.label_smoothing,
+        "focal": lambda trial: trial.focal,
         "squared_error": lambda trial: float(trial.squared_error),
         "clip_value": lambda trial: trial.clip.value or 0.0,
         "clip_norm": lambda trial: trial.clip.norm or 0.0,

@@ -11,6 +11,9 @@ from tasks.training.stacked_layers import Tensor
 
 Inputs = Mapping[str, Tensor]
 
+OTHERS = ("squared_error", "focal")
+"""Of inputs: what some trials are trained on in the place of the cross-entropy, which validation has all the same."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -31,20 +34,25 @@ class Loss:
     axes: Sequence[int]
 
     def of_training_rows(self, outputs: Tensor, y: Tensor, inputs: Inputs, part: slice = slice(None)) -> Tensor:
-        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted, and of trials with `squared_error`
-        that of their probabilities, as Keras's mean_squared_error over the classes.
+        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted. Of trials with `squared_error` it
+        is that of their probabilities, as Keras's mean_squared_error over the classes; of those with `focal` above 0
+        the cross-entropy of each class times `(1 - p)^focal`, as Keras's CategoricalFocalCrossentropy with alpha 1.
 
         Args:
             outputs: Of the recipes `part`.
         """
         import tensorflow as tf
 
-        names = ("label_smoothing", "squared_error", "class_weights")
-        smoothing, squared, weights = (inputs[name][:, part] if name in inputs else None for name in names)
+        names = ("label_smoothing", *OTHERS, "class_weights")
+        smoothing, squared, focal, weights = (inputs[name][:, part] if name in inputs else None for name in names)
         losses = self.of_rows(outputs, y, smoothing)
         if squared is not None:
             errors = tf.square(tf.nn.softmax(outputs) - self._hot(outputs, y, smoothing))
             losses = tf.where(squared[:, :, None] > 0, tf.reduce_mean(errors, -1), losses)
+        if focal is not None:
+            power, logs = tf.maximum(focal, 1e-3)[:, :, None, None], tf.nn.log_softmax(outputs)
+            terms = self._hot(outputs, y, smoothing) * tf.pow(1 - tf.exp(logs), power) * logs
+            losses = tf.where(focal[:, :, None] > 0, -tf.reduce_sum(terms, -1), losses)
         return losses if weights is None else losses * tf.gather(weights, y, axis=2, batch_dims=1)
 
     def of_rows(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:

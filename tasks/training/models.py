@@ -10,6 +10,7 @@ To add one: write a keyword-only factory that returns an `Architecture` and put 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,16 +20,22 @@ from pydantic import Field
 
 from tasks.dataset import AUDIO, IMAGE, TABLE, TEXT, TEXT_AND_COLUMNS
 from tasks.preprocessing.texts import MAX_TOKENS
+from tasks.ranges import Positive
+from tasks.training import embeddings
 
 if TYPE_CHECKING:
     import keras
 
 Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu", "linear"]
 Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "random_normal"]
+Embedding = Literal["none", "piecewise_linear", "periodic"]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Window = Annotated[int, Field(ge=1, le=64)]
 Widths = Annotated[list[Width], Field(max_length=32)]
 Filters = Annotated[list[Width], Field(min_length=1, max_length=8)]
+Blocks = Annotated[int, Field(ge=1, le=16)]
+Count = Annotated[int, Field(ge=1, le=256)]
+Factor = Annotated[int, Field(ge=1, le=16)]
 
 
 @dataclass(frozen=True)
@@ -41,26 +48,41 @@ class Penalties:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """Layers whose outputs are added to their inputs, of the same shape."""
+
+    layers: Sequence[Any]
+
+    def __call__(self, x: Any) -> Any:
+        """A Keras tensor after the block."""
+        import keras
+
+        return keras.layers.Add()([x, _through(x, self.layers)])
+
+
+@dataclass(frozen=True)
 class Architecture:
     """A model with its hyperparameters bound.
 
     Args:
-        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them. The same seed
-            gives the same initial weights.
+        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them; some of them may
+            stand in a `Residual`. The same seed gives the same initial weights.
         initialisation: Of the output layer too.
         takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
         hidden: Units of its hidden Dense layers. Architectures equal but for these numbers may share a stack.
         reader: Of one that takes texts: `(penalties, seed) -> layers` from the tokens of a text to its features. The
             other layers stand behind it.
+        embed: Of one that embeds numbers: `(their number, penalties, seed) -> layers` in front of the others.
         lengths: Tokens of each text of a row, where there are several or columns beside them: the texts stand at the
             row's end, one after the other, and each is read by a reader of its own.
     """
 
-    layers: Callable[[Penalties, int], Sequence[keras.Layer]]
+    layers: Callable[[Penalties, int], Sequence[keras.Layer | Residual]]
     initialisation: str
     takes: tuple[str, ...] = (TABLE, IMAGE, AUDIO)
     hidden: tuple[int, ...] = ()
     reader: Callable[[Penalties, int], Sequence[keras.Layer]] | None = None
+    embed: Callable[[int, Penalties, int], Sequence[keras.Layer]] | None = None
     lengths: tuple[int, ...] = ()
 
     def build(
@@ -73,13 +95,15 @@ class Architecture:
         if self.lengths:
             rows = keras.Input(input_shape, dtype="float32")
             joined = self._joined(rows, penalties, seed)
-            for layer in [*self.layers(penalties, seed), output]:
-                joined = layer(joined)
-            return keras.Model(rows, joined)
+            return keras.Model(rows, _through(joined, [*self.layers(penalties, seed), output]))
         inputs = keras.Input(input_shape, dtype="int32" if self.reader else "float32")
         flatten = [keras.layers.Flatten()] if len(input_shape) > 1 and TABLE in self.takes else []
         read = self.reader(penalties, seed) if self.reader else []
-        return keras.Sequential([inputs, *flatten, *read, *self.layers(penalties, seed), output])
+        embedded = self.embed(math.prod(input_shape), penalties, seed) if self.embed else []
+        layers = [*flatten, *read, *embedded, *self.layers(penalties, seed), output]
+        if any(isinstance(layer, Residual) for layer in layers):
+            return keras.Model(inputs, _through(inputs, layers))
+        return keras.Sequential([inputs, *layers])
 
     def _joined(self, rows: Any, penalties: Penalties, seed: int) -> Any:
         """The columns of a row, and behind them what was read of each text, side by side."""
@@ -96,6 +120,13 @@ class Architecture:
                 read = layer(read)
             joined.append(read)
         return layers.Concatenate()(joined) if len(joined) > 1 else joined[0]
+
+
+def _through(x: Any, layers: Sequence[Any]) -> Any:
+    """A Keras tensor after layers, one after the other."""
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def _initialiser(name: str, seed: Sequence[int]) -> Any:
@@ -134,6 +165,24 @@ def _dense(units: int, initialisation: str, penalties: Penalties, seed: Sequence
     )
 
 
+def _embed(
+    kind: Embedding, bins: int, frequencies: int, frequency_scale: float, units: int, initialisation: str
+) -> Callable[[int, Penalties, int], list[Any]] | None:
+    """The embedding of a model with these parameters (`Architecture.embed`)."""
+
+    def piecewise_linear(features: int, penalties: Penalties, seed: int) -> list[Any]:
+        return embeddings.piecewise_linear(features, bins)
+
+    def periodic(features: int, penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        drawn = keras.initializers.RandomNormal(stddev=frequency_scale, seed=_seed([seed, 30_000]))
+        product = _initialiser(initialisation, [seed, 30_001])
+        return embeddings.periodic(features, frequencies, units, drawn, product, _regulariser(penalties))
+
+    return {"none": None, "piecewise_linear": piecewise_linear, "periodic": periodic}[kind]
+
+
 def _after(activation: str, batch_normalisation: bool, penalties: Penalties, seed: int) -> list[Any]:
     """What follows a hidden product: normalisation before the activation (Ioffe & Szegedy 2015), dropout after it."""
     import keras
@@ -156,8 +205,18 @@ def mlp(
     activation: Activation = "relu",
     initialisation: Initialisation = "he_normal",
     batch_normalisation: bool = False,
+    embedding: Embedding = "none",
+    bins: Count = 16,
+    frequencies: Count = 16,
+    frequency_scale: Positive = 0.1,
+    embedding_units: Count = 8,
 ) -> Architecture:
-    """Fully connected layers of the given widths."""
+    """Fully connected layers of the given widths.
+
+    `embedding` is what each number becomes first (Gorishniy et al. 2022). `piecewise_linear`: how far it is through
+    each of `bins` bins between quantiles of the training rows. `periodic`: sines and cosines of `frequencies` learned
+    frequencies, drawn with deviation `frequency_scale`, through one product to `embedding_units` and ReLU (PLR, light).
+    """
 
     def layers(penalties: Penalties, seed: int) -> list[Any]:
         result: list[Any] = []
@@ -166,7 +225,44 @@ def mlp(
             result += _after(activation, batch_normalisation, penalties, seed * 100 + index)
         return result
 
-    return Architecture(layers, initialisation, hidden=tuple(hidden))
+    embed = _embed(embedding, bins, frequencies, frequency_scale, embedding_units, initialisation)
+    return Architecture(layers, initialisation, hidden=tuple(hidden), embed=embed)
+
+
+def resnet(
+    *,
+    blocks: Blocks = 2,
+    units: Width = 64,
+    hidden_factor: Factor = 2,
+    activation: Activation = "relu",
+    initialisation: Initialisation = "he_normal",
+    embedding: Embedding = "none",
+    bins: Count = 16,
+    frequencies: Count = 16,
+    frequency_scale: Positive = 0.1,
+    embedding_units: Count = 8,
+) -> Architecture:
+    """A residual network for tables (Gorishniy et al. 2021, "Revisiting Deep Learning Models for Tabular Data",
+    section 3.2): a product to `units`, then blocks whose outputs are added to their inputs.
+
+    A block: batch normalisation, a product to `hidden_factor * units` units, activation, dropout, a product back to
+    `units`. Behind the last: batch normalisation and activation. The paper's second dropout, of what a block adds, is
+    0. `embedding` as in `mlp`.
+    """
+
+    def layers(penalties: Penalties, seed: int) -> list[Any]:
+        import keras
+
+        result: list[Any] = [_dense(units, initialisation, penalties, [seed, 0])]
+        for block in range(blocks):
+            inner = _dense(hidden_factor * units, initialisation, penalties, [seed, 2 * block + 1])
+            after = _after(activation, False, penalties, seed * 100 + block)
+            outer = _dense(units, initialisation, penalties, [seed, 2 * block + 2])
+            result.append(Residual([keras.layers.BatchNormalization(), inner, *after, outer]))
+        return [*result, *_after(activation, True, Penalties(), seed)]
+
+    embed = _embed(embedding, bins, frequencies, frequency_scale, embedding_units, initialisation)
+    return Architecture(layers, initialisation, embed=embed)
 
 
 def cnn(
@@ -321,6 +417,7 @@ def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:
 MODELS: dict[str, Callable[..., Architecture]] = {
     "linear": linear,
     "mlp": mlp,
+    "resnet": resnet,
     "cnn": cnn,
     "text": text,
     "gru": gru,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.training.embeddings import bins_of, place_of_bins, with_bins
+from tasks.training.feed import Feed
 from tasks.training.models import Penalties
 from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import Form, Tensor, forms, joinable, layers_of, layout, widest
@@ -114,9 +116,14 @@ def built(
 
 
 def initial(
-    rectangle: Rectangle, shape: tuple[int, ...], outputs: int
+    rectangle: Rectangle, shape: tuple[int, ...], outputs: int, feeds: Mapping[int | None, Feed]
 ) -> tuple[Networks, Callable[[Trial], Sequence[np.ndarray]]]:
-    """Builds the networks of a stack, and says with which weights each trial begins: those of its seed."""
+    """Builds the networks of a stack, and says with which weights each trial begins: those of its seed, and bins of the
+    rows that it learns from.
+
+    Args:
+        feeds: Training rows by fold.
+    """
     seeds = list(dict.fromkeys(rectangle.seeds))
     models = built(rectangle, shape, outputs, seeds)
     weights = {
@@ -125,7 +132,14 @@ def initial(
         for seed, model in zip(seeds, of_seeds, strict=True)
     }
     networks = Networks.of({width: of_seeds[0] for width, of_seeds in models.items()})
-    return networks, lambda trial: weights[trial.architecture.hidden, trial.seed]
+    if place_of_bins(networks.model) is None:
+        return networks, lambda trial: weights[trial.architecture.hidden, trial.seed]
+    bins = {fold: bins_of(networks.model, feed) for fold, feed in feeds.items()}
+
+    def of(trial: Trial) -> Sequence[np.ndarray]:
+        return with_bins(networks.model, weights[trial.architecture.hidden, trial.seed], bins[trial.fold])
+
+    return networks, of
 
 
 def trainable_shapes(model: keras.Model) -> Shapes:

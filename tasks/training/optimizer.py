@@ -24,8 +24,11 @@ Orthogonal = Callable[[Array, tuple[Array, ...], Mapping[str, Array]], Array]
 Evaluated = Callable[[tuple[Array, ...]], Array]
 """`slots -> weights`."""
 
-Summed = Callable[[Array, tuple[Array, ...]], Array]
-"""`(gradient, slots) -> numbers` of the weight's shape."""
+Summed = Callable[[Array, Array, tuple[Array, ...]], tuple[Array, ...]]
+"""`(weight, gradient, slots) -> numbers` of the weight's shape, some kinds of them."""
+
+ByArray = Callable[..., tuple[Array, ...]]
+"""`(xp, weight, gradient, slots, step, p) -> numbers` of the weight's shape, some kinds of them."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,18 @@ class Optimizer:
         weight_decay: Decoupled weight decay of its own (AdamW), or 0.
         searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
             lower there, else zero.
-        summed: What the update needs the sum of, over all weights of a trial: it sees that sum as `p["total"]`, and the
+        summed: What the update needs the sums of, over all weights of a trial: it sees them as `p["totals"]`, and the
             trial's learning rate before any schedule as `p["learning_rate"]`.
+        by_array: What it needs the sums of over each weight array (a kernel, a bias): it sees them as
+            `p["array_sums"]`, and how many numbers the array has as `p["array_size"]`.
+        factored: Whether it sees, as `p["square_means"]`, the mean squares of the gradient by row, by column and of the
+            whole matrix; of a bias the square itself, three times.
         decays: True where the update itself takes the decoupled weight decay, as `p["weight_decay"]`; else it acts
             before the update.
         orthogonal: What the update needs made orthogonal, where a weight is the kernel of a hidden layer: it sees that
             as `p["orthogonal"]`, scaled (`matrices`), and where it is, as `p["hidden"]`, bool.
         cautious: Whether of its steps only what goes down the present gradient is taken (`cautious`).
+        sharp: Whether its gradient is taken `p["rho"]` up the slope from where the weights are (`sam`).
         evaluated: The weights that are evaluated and kept, where those are not the ones that gradients are taken at.
     """
 
@@ -65,6 +73,9 @@ class Optimizer:
     evaluated: Evaluated | None = None
     orthogonal: Orthogonal | None = None
     cautious: bool = False
+    by_array: ByArray | None = None
+    factored: bool = False
+    sharp: bool = False
 
 
 def rounded(value: float) -> float:

@@ -18,11 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.ranges import Fraction, NonNegative, Positive
+from tasks.training.by_array import adafactor, lamb
 from tasks.training.later_optimizers import adabelief, adan, ademamix, adopt, nadamw, radam, signum
 from tasks.training.muon import muon
 from tasks.training.optimizer import Optimizer, no_slots, one_slot, rounded, three_slots, two_slots
+from tasks.training.prodigy import prodigy
 from tasks.training.schedule_free import schedule_free_adamw, schedule_free_sgd
-from tasks.training.wrappers import cautious_of
+from tasks.training.wrappers import cautious_of, sam_of
 
 
 def _sgd(xp, w, g, slots, lr, t, p):
@@ -316,8 +318,8 @@ def random_search(*, learning_rate: Positive = 0.01) -> Optimizer:
     return Optimizer(_random_search, no_slots, {}, learning_rate, None, searches=True)
 
 
-def _along_last_step(g, slots):
-    return g * slots[0]
+def _along_last_step(w, g, slots):
+    return (g * slots[0],)
 
 
 def _learned_slots(xp, w, p):
@@ -326,7 +328,7 @@ def _learned_slots(xp, w, p):
 
 def _sgd_hd(xp, w, g, slots, lr, t, p):
     _, learned = slots
-    learned = learned + p["hyper_rate"] * p["total"]
+    learned = learned + p["hyper_rate"] * p["totals"][0]
     direction = g * (lr / p["learning_rate"])
     return w - direction * (p["learning_rate"] + learned), (direction, learned)
 
@@ -344,7 +346,7 @@ def sgd_hd(*, learning_rate: Positive = 0.01, hyper_rate: NonNegative = 0.001) -
 
 def _adam_hd(xp, w, g, slots, lr, t, p):
     _, learned, m, v = slots
-    learned = learned + p["hyper_rate"] * p["total"]
+    learned = learned + p["hyper_rate"] * p["totals"][0]
     m, v, alpha = _adam_moments(xp, g, m, v, lr / p["learning_rate"], t, p)
     direction = m * alpha / (xp.sqrt(v) + p["epsilon"])
     return w - direction * (p["learning_rate"] + learned), (direction, learned, m, v)
@@ -394,12 +396,15 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "schedule_free_sgd": schedule_free_sgd,
     "schedule_free_adamw": schedule_free_adamw,
     "muon": muon,
+    "lamb": lamb,
+    "adafactor": adafactor,
+    "prodigy": prodigy,
     "random_search": random_search,
     "sgd_hd": sgd_hd,
     "adam_hd": adam_hd,
 }
 
-OPTIMIZERS["cautious"] = cautious_of(OPTIMIZERS)
+OPTIMIZERS |= {"cautious": cautious_of(OPTIMIZERS), "sam": sam_of(OPTIMIZERS)}
 
 MISSING: dict[str, str] = {
     "shampoo": "needs roots of a matrix for each weight and trial (Gupta et al. 2018); an update is elementwise",
@@ -430,10 +435,14 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
     "schedule_free_sgd": (1e-3, 10.0),
     "schedule_free_adamw": (1e-5, 0.1),
     "muon": (1e-5, 0.1),
+    "lamb": (1e-5, 0.1),
+    "adafactor": (1e-4, 1.0),
+    "prodigy": (0.1, 10.0),
     "random_search": (1e-4, 1.0),
     "sgd_hd": (1e-4, 1.0),
     "adam_hd": (1e-5, 0.1),
     "cautious": (1e-5, 0.1),
+    "sam": (1e-5, 0.1),
 }
 """Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
 
@@ -442,6 +451,7 @@ is kept where a step is as large as the gradient. Where each weight's step is ab
 its kin), 1 would throw weights of the order of 0.1 about: one decade lower. Lion's step is the learning rate exactly,
 and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade, as for Signum, the other
 sign. FTRL's step is Adagrad's. Adadelta's is 1 in its
-paper, so its range goes past that, as that of Schedule-Free SGD, whose paper takes 10 to 50 times SGD's. Every default
-lies within.
+paper, so its range goes past that, as that of Schedule-Free SGD, whose paper takes 10 to 50 times SGD's. Adafactor's is
+a share of the weights, 0.01 at most in its paper. Prodigy's multiplies what it finds itself: one decade up and down.
+Every default lies within.
 """

@@ -16,13 +16,12 @@ import numpy as np
 
 from tasks.training.axes import batch, columns, spread, sum_per_trial
 from tasks.training.cautious import cautious
-from tasks.training.clipping import clipped
+from tasks.training.clipping import NAMES, clipped
 from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
 from tasks.training.loss import Loss
 from tasks.training.matrices import Matrices, hidden_kernels
-from tasks.training.networks import Networks, Shapes, trainable_shapes
-from tasks.training.optimizer import Summed
+from tasks.training.networks import Networks, trainable_shapes
 from tasks.training.packing import Packing
 from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import (
@@ -35,6 +34,8 @@ from tasks.training.stacked_layers import (
     groups_work,
     layout,
 )
+from tasks.training.structure import Structure
+from tasks.training.views import Views
 
 if TYPE_CHECKING:
     import keras
@@ -47,35 +48,6 @@ Slots = list[list[tuple[Tensor, ...]]]
 
 PROGRAMS_KEPT = 8
 """Compiled programs that a process keeps for stacks to come; each takes some megabytes."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What is compiled in: stacks that agree in it run one program.
-
-    Args:
-        layers: The network, as `stacked_layers.describe` puts it.
-        classes: None for regression.
-        replicas, recipes: The stack's rectangle.
-        folds: How many replicas that follow each other are of one seed, and so share random numbers.
-        inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
-        averages: Whether steps make an average of some trial's weights.
-        narrow_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its
-            own network, for which its directions are drawn. Else empty: widths are inputs.
-    """
-
-    layers: str
-    classes: int | None
-    replicas: int
-    folds: int
-    recipes: int
-    rules: tuple[Rule, ...]
-    inputs: tuple[str, ...]
-    batch_size: int
-    xla: bool
-    dtype: str
-    averages: bool = False
-    narrow_shapes: tuple[Shapes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,10 +92,12 @@ class Program:
         self.forms = forms(self.layers)
         self.trainable = [index for one in self.layers for index in one.trainable]
         self.state = [index for one in self.layers for index in one.state]
+        normalising = [one for one in self.layers if hasattr(one.layer, "moving_mean")]
+        self.statistics = {index: 1 - one.layer.momentum for one in normalising for index in one.state}
         axes = [self.axis(index) for index in self.trainable]
         self.packing = Packing(trainable_shapes(model), axes)
         narrow = [Packing(shapes, axes) for shapes in structure.narrow_shapes]
-        self.matrices = Matrices(self.packing, hidden_kernels(self.layers))
+        self.views = Views(self.packing, Matrices(self.packing, hidden_kernels(self.layers)))
         self.directions = Directions(self.packing, narrow, self.dtype)
         self.block_axes = [self.packing.axis(block) for block in self.packing.blocks]
         self.in_parts = [
@@ -281,6 +255,8 @@ class Program:
                     gradient[number] if isinstance(gradient, tuple) else columns(gradient, axis, rule.start, rule.stop)
                     for gradient, axis in zip(gradients, self.block_axes, strict=True)
                 ]
+            if rule.sharp:
+                directions = self._uphill(number, blocks[number], directions, others, step, context)
             own = [block[:-1] for block in slots[number]] if self.averages else slots[number]
             moved = self._moved(number, blocks[number], directions, own, step)
             if self.averages:
@@ -324,31 +300,27 @@ class Program:
         """Each block of a rule after its update, with its state."""
         import tensorflow as tf
 
-        rule, inputs = self.rules[number], step.inputs
-        count = tf.cast(step.number + 1, self.dtype)
-        rate = step.rate[:, rule.start : rule.stop]
-        total = None if rule.summed is None else self._total(rule.summed, directions, slots)
-        of_blocks = [
+        rule, inputs, namespace = self.rules[number], step.inputs, step.namespace
+        count, rate = tf.cast(step.number + 1, self.dtype), step.rate[:, rule.start : rule.stop]
+        rates = [spread(rate, block, axis) for block, axis in zip(blocks, self.block_axes, strict=True)]
+        if f"{number}.weight_decay" in inputs and not rule.decays:
+            decay = inputs[f"{number}.weight_decay"]
+            blocks = [
+                block - block * spread(decay, block, axis) * block_rate
+                for block, axis, block_rate in zip(blocks, self.block_axes, rates, strict=True)
+            ]
+        seen = [
             self._rule_inputs(inputs, number, block, axis) for block, axis in zip(blocks, self.block_axes, strict=True)
         ]
-        if rule.orthogonal is not None:
-            wanted = map(rule.orthogonal, directions, slots, of_blocks)
-            made = self.matrices.orthogonalised(list(wanted), inputs["sides"][rule.start : rule.stop])
-            for block_inputs, orthogonal, hidden in zip(of_blocks, made, self.matrices.masks(), strict=True):
-                block_inputs |= {"orthogonal": orthogonal, "hidden": tf.constant(hidden)}
-        moved, decayed = [], []
-        for block, axis, direction, block_slots, block_inputs in zip(
-            blocks, self.block_axes, directions, slots, of_blocks, strict=True
-        ):
-            block_rate = spread(rate, block, axis)
-            if total is not None:
-                block_inputs["total"] = spread(total, block, axis)
-            if f"{number}.weight_decay" in inputs and not rule.decays:
-                block -= block * spread(inputs[f"{number}.weight_decay"], block, axis) * block_rate
-            decayed.append(block)
-            moved.append(rule.update(step.namespace, block, direction, block_slots, block_rate, count, block_inputs))
+        self.views.add(rule, blocks, directions, slots, seen, inputs, namespace, count)
+        moved = [
+            rule.update(namespace, block, direction, block_slots, block_rate, count, block_inputs)
+            for block, direction, block_slots, block_rate, block_inputs in zip(
+                blocks, directions, slots, rates, seen, strict=True
+            )
+        ]
         if rule.cautious:
-            return cautious(self.packing, decayed, moved, directions, inputs["sizes"][rule.start : rule.stop])
+            return cautious(self.packing, blocks, moved, directions, inputs["sizes"][rule.start : rule.stop])
         return moved
 
     def _averaged(self, rule: Rule, moved: list, averages: list[Tensor], step: Step) -> list:
@@ -363,13 +335,6 @@ class Program:
     def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> dict[str, Tensor]:
         return {name: spread(inputs[f"{number}.{name}"], block, axis) for name in self.rules[number].names}
 
-    def _total(self, summed: Summed, gradients: list, slots: list[tuple[Tensor, ...]]) -> Tensor:
-        """What a rule sums over all weights of each of its trials, `[S, recipes of the rule]`."""
-        import tensorflow as tf
-
-        blocks = zip(gradients, slots, self.block_axes, strict=True)
-        return tf.add_n([sum_per_trial(summed(gradient, block_slots), axis) for gradient, block_slots, axis in blocks])
-
     def _proposed(
         self, rule: Rule, blocks: list, others: list, step: Step, context: Context, loss: Tensor
     ) -> list[Tensor]:
@@ -383,8 +348,40 @@ class Program:
             block + direction * spread(step.rate[:, part], block, axis)
             for block, direction, axis in zip(blocks, directions, self.block_axes, strict=True)
         ]
-        state = [columns(each, 1, rule.start, rule.stop) for each in others]
-        weights = self._weights(tried, state)
+        there = self._loss_of(rule, tried, others, step, context)
+        better = tf.cast(there < loss[:, part], self.dtype)
+        return [
+            -direction * spread(better, block, axis)
+            for block, axis, direction in zip(blocks, self.block_axes, directions, strict=True)
+        ]
+
+    def _uphill(
+        self, number: int, blocks: list, gradients: list[Tensor], others: list, step: Step, context: Context
+    ) -> list[Tensor]:
+        """For the blocks of a sharp rule, the clipped gradient `rho` up the slope."""
+        import tensorflow as tf
+
+        rule, rho = self.rules[number], step.inputs[f"{number}.rho"]
+        squares = [
+            sum_per_trial(tf.square(gradient), axis) for gradient, axis in zip(gradients, self.block_axes, strict=True)
+        ]
+        share = rho * tf.math.rsqrt(tf.maximum(tf.add_n(squares), 1e-30))
+        above = [
+            block + gradient * spread(share, block, axis)
+            for block, gradient, axis in zip(blocks, gradients, self.block_axes, strict=True)
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(above)
+            total = tf.reduce_sum(self._loss_of(rule, above, others, step, context))
+        limits = {name: step.inputs[name][:, rule.start : rule.stop] for name in NAMES if name in step.inputs}
+        return clipped(tape.gradient(total, above), self.packing, limits)
+
+    def _loss_of(self, rule: Rule, blocks: list, others: list, step: Step, context: Context) -> Tensor:
+        """The batch's loss of a rule's recipes with these blocks, `[S, recipes of the rule]`."""
+        import tensorflow as tf
+
+        inputs, part = step.inputs, slice(rule.start, rule.stop)
+        weights = self._weights(blocks, [columns(each, 1, rule.start, rule.stop) for each in others])
         dropout, widths = inputs.get("dropout"), inputs.get("widths")
         context = replace(
             context,
@@ -393,12 +390,7 @@ class Program:
         )
         outputs, _ = forward(self.layers, weights, step.x, context)
         losses = self.loss.of_training_rows(outputs, step.y, inputs, part) * step.mask
-        there = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self.loss.penalty(weights, inputs, part)
-        better = tf.cast(there < loss[:, part], self.dtype)
-        return [
-            -direction * spread(better, block, axis)
-            for block, axis, direction in zip(blocks, self.block_axes, directions, strict=True)
-        ]
+        return tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self.loss.penalty(weights, inputs, part)
 
     def _joined(self, blocks: Blocks) -> list[Tensor | tuple[Tensor, ...]]:
         """Each block of all recipes. What the layers take in parts is not joined."""
@@ -458,7 +450,10 @@ def program_for(
     if any(rule.orthogonal for rule in rules):
         places, shapes = hidden_kernels(layout(networks.model)), networks.trainable_shapes
         values["sides"] = np.array([[max(shapes[each][place]) for place in places] for each in widths], float)
-    if any(rule.cautious for rule in rules):
+    if any(rule.factored for rule in rules):
+        sides = [[(1, 1, *shape)[-2:] for shape in networks.trainable_shapes[each]] for each in widths]
+        values["extents"] = np.array(sides, float)
+    if any(rule.cautious or rule.by_array for rule in rules):
         values["sizes"] = np.array([list(map(math.prod, networks.trainable_shapes[each])) for each in widths], float)
     padded = any(each != networks.widths for each in widths)
     searching = padded and any(rule.searches for rule in rules)

@@ -31,6 +31,7 @@ import numpy as np
 from tasks.training.axes import sum_per_trial
 from tasks.training.chunks import input_dtype
 from tasks.training.feed import Feed
+from tasks.training.loss import OTHERS
 from tasks.training.program import Inputs, Program
 from tasks.training.scoring import EVALUATION_BYTES
 from tasks.training.stacked_layers import Context, Tensor, forward, groups_work
@@ -281,7 +282,7 @@ class StackSignals:
             counted[owner] = Activations(function, own)
         context = Context(False, grouped=groups_work(self._dtype.name), widths=inputs.get("widths"))
         trainable = [weights[index] for index in program.trainable]
-        measured = {name: value for name, value in inputs.items() if name != "squared_error"}
+        measured = {name: value for name, value in inputs.items() if name not in OTHERS}
         gradients: list[Tensor] = []
         rows, total = self._rows.shape[1], np.zeros(program.shape)
         numbers = sum(int(np.prod(layer.output.shape[1:])) for layer in layers) * program.shape[0] * program.shape[1]
@@ -293,7 +294,7 @@ class StackSignals:
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), inputs)
                 loss = tf.reduce_sum(losses, axis=2) / rows
                 summed = tf.reduce_sum(loss)
-            if "squared_error" in inputs:  # validation has the cross-entropy, which the gap is of
+            if len(measured) < len(inputs):  # validation has the cross-entropy, which the gap is of
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), measured)
                 loss = tf.reduce_sum(losses, axis=2) / rows
             found = tape.gradient(summed, trainable, unconnected_gradients="zero")

@@ -179,7 +179,8 @@ class Stack:
         self.steps_per_epoch = shared.steps_per_epoch(first.batch_size)
         self.total_steps = first.epochs * self.steps_per_epoch
         self.interval = first.evaluate_every or self.steps_per_epoch
-        self.networks, first_weights = initial(self.rectangle, shared.train.shape, shared.outputs)
+        rows = dict(zip(self.rectangle.folds, (arrays.train for arrays in self._data.by_replica), strict=True))
+        self.networks, first_weights = initial(self.rectangle, shared.train.shape, shared.outputs, rows)
         self._compiled = self._compile()
         weights = self.networks.joined(self.rectangle, first_weights, tf.as_dtype(dtype))
         slots = self._compiled.program.first_slots(weights, self._compiled.inputs)

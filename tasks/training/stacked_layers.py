@@ -5,6 +5,7 @@ Axes: `S` replicas, `R` recipes (so `S * R` trials), `B` rows of a batch. What f
 - *shared* by the trials of a replica, `[S, B, ...]`, until the first layer with weights (`S` is 1 where all replicas
   see the same rows), on every way from the rows;
 - then *separate* rows of each trial, `[S, R, B, units]`;
+- or *embedded* numbers of each trial, `[S, R, B, features, numbers]`;
 - or *spatial*, `[B, height, width, S, R, channels]` for images and `[B, length, S, R, channels]` for sequences. The
   channels of all trials lie side by side: what works channel by channel (pooling, a bias, a convolution in groups)
   takes them for one wide image.
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 Tensor = Any
 
-SHARED, SEPARATE, SPATIAL = "shared", "separate", "spatial"
+SHARED, SEPARATE, EMBEDDED, SPATIAL = "shared", "separate", "embedded", "spatial"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class StackedLayer:
         layer: The Keras layer it stands for.
         index: Its position in the model.
         sources: Positions of the layers whose outputs it takes; `ROWS` stands for the network's inputs.
-        inputs: `shared`, `separate` or `spatial`.
+        inputs: `shared`, `separate`, `embedded` or `spatial`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
         kernel: How its first trainable weight lies.
@@ -257,17 +258,29 @@ def _cropping(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Cont
 def _concatenate(
     one: StackedLayer, weights: list[Tensor], x: tuple[Tensor, ...], context: Context
 ) -> tuple[Tensor, list[Tensor]]:
-    """Features side by side; those that a replica's trials share are repeated for each trial."""
+    """Features side by side."""
+    import tensorflow as tf
+
+    return tf.concat(_of_each_trial(x), -1), []
+
+
+def _add(
+    one: StackedLayer, weights: list[Tensor], x: tuple[Tensor, ...], context: Context
+) -> tuple[Tensor, list[Tensor]]:
+    return sum(_of_each_trial(x)[1:], start=_of_each_trial(x)[0]), []
+
+
+def _of_each_trial(x: tuple[Tensor, ...]) -> list[Tensor]:
+    """Flat features, those that a replica's trials share repeated for each trial, unless they share all."""
     import tensorflow as tf
 
     replicas, recipes = next((each.shape[:2] for each in x if len(each.shape) == 4), (None, None))
     if recipes is None:
-        return tf.concat(x, -1), []
-    own = [
+        return list(x)
+    return [
         each if len(each.shape) == 4 else tf.broadcast_to(each[:, None], [replicas, recipes, *each.shape[1:]])
         for each in x
     ]
-    return tf.concat(own, -1), []
 
 
 def _average(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
@@ -280,6 +293,33 @@ def _maximum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
     import tensorflow as tf
 
     return tf.transpose(tf.reduce_max(x, axis=list(range(1, len(x.shape) - 3))), [1, 2, 0, 3]), []
+
+
+def _einsum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    """A product of each trial, or where no step moves the weights, of each replica: then its trials share them."""
+    import tensorflow as tf
+
+    replicas, frozen = weights[0].shape[0], not one.trainable
+    own = "S" if frozen else "SR"
+    terms = [each[:, 0] for each in weights] if frozen else weights
+    if one.inputs == SHARED:
+        x = tf.broadcast_to(x, [replicas, *x.shape[1:]])
+    taken, rest = one.layer.equation.split(",")
+    kernel, given = rest.split("->")
+    x = tf.einsum(f"{'S' if one.inputs == SHARED else 'SR'}{taken},{own}{kernel}->{own}{given}", x, terms[0])
+    if len(terms) > 1:
+        sizes = [x.shape[len(own) + place] if axis in one.layer.bias_axes else 1 for place, axis in enumerate(given)]
+        x = x + tf.reshape(terms[1], [*x.shape[: len(own)], *sizes])
+    return x, weights if frozen and context.training else []
+
+
+def _as_keras(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+    """Of a layer or model without weights, to which all rows of all trials are rows."""
+    import tensorflow as tf
+
+    leading = x.shape[: 2 if one.inputs == SHARED else 3]
+    given = one.layer(tf.reshape(x, [-1, *x.shape[len(leading) :]]))
+    return tf.reshape(given, [*leading, *given.shape[1:]]), []
 
 
 def _with_bias(x: Tensor, bias: Tensor) -> Tensor:
@@ -364,7 +404,7 @@ def _batch_normalisation(
 
 def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]]:
     """Layer class to its stacked form: `(layer, weights, inputs, context) -> (outputs, new state)`."""
-    from keras import layers
+    from keras import Model, layers
 
     return {
         layers.Conv1D: _convolution,
@@ -378,8 +418,12 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
         layers.Reshape: _reshape,
         layers.Cropping1D: _cropping,
         layers.Concatenate: _concatenate,
+        layers.Add: _add,
         layers.Dense: _dense,
+        layers.EinsumDense: _einsum,
         layers.Activation: _activation,
+        layers.ReLU: _as_keras,
+        Model: _as_keras,
         layers.Dropout: _dropout,
         layers.BatchNormalization: _batch_normalisation,
     }
@@ -389,7 +433,7 @@ def incompatibility(model: keras.Model) -> str | None:
     """Why a model can't be stacked, in words for the plan and the report; None where it can."""
     layers = layers_of(model)
     known = forward_functions()
-    unknown = sorted({type(layer).__name__ for layer in layers if type(layer) not in known})
+    unknown = sorted({type(layer).__name__ for layer in layers if class_of(layer) not in known})
     if unknown:
         return f"the stacked trainer has no {', '.join(unknown)} layer"
     unusual = next(filter(None, (_unusual(one) for one in layout(model))), None)
@@ -404,14 +448,26 @@ def layers_of(model: keras.Model) -> list[keras.Layer]:
     return [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
 
 
+def class_of(layer: keras.Layer) -> type:
+    """Its class in `forward_functions`; models within a network are all of one."""
+    import keras
+
+    return keras.Model if isinstance(layer, keras.Model) else type(layer)
+
+
 def _inputs(layer: keras.Layer) -> list[Any]:
-    return list(layer.input) if isinstance(layer.input, (list, tuple)) else [layer.input]
+    import keras
+
+    taken = keras.Operation.input.fget(layer)  # of a model within, what it is given, not its own input
+    return list(taken) if isinstance(taken, (list, tuple)) else [taken]
 
 
 def _sources(model: keras.Model) -> list[list[int | None]]:
     """For each layer, where its inputs come from: the position of a layer, or `ROWS`; None: from neither."""
+    import keras
+
     layers = layers_of(model)
-    there = {id(layer.output): position for position, layer in enumerate(layers)}
+    there = {id(keras.Operation.output.fget(layer)): position for position, layer in enumerate(layers)}
     if len(model.inputs) == 1:
         there[id(model.inputs[0])] = ROWS
     return [[there.get(id(tensor)) for tensor in _inputs(layer)] for layer in layers]
@@ -425,6 +481,12 @@ def _unusual(one: StackedLayer) -> str | None:
         return f"its {name} stands behind a layer with weights"
     if name == "Concatenate" and (one.inputs == SPATIAL or one.after is not None):
         return "its Concatenate joins images or sequences, or stands behind a Dense"
+    if name == "Add" and (one.inputs == SPATIAL or len({tuple(each.shape) for each in _inputs(layer)}) > 1):
+        return "its Add joins images or sequences, or what differs in shape"
+    if class_of(layer).__name__ == "Model" and layer.weights:
+        return "it has a model with weights within"
+    if one.inputs == SPATIAL and class_of(layer).__name__ in ("EinsumDense", "ReLU", "Model"):
+        return f"its {name} takes images or sequences"
     if name == "Dense" and len(layer.input.shape) != 2:
         return "its Dense takes inputs that are not flat"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
@@ -448,15 +510,16 @@ def layout(model: keras.Model) -> list[StackedLayer]:
     for index, (layer, found) in enumerate(zip(layers_of(model), _sources(model), strict=True)):
         sources = tuple(source for source in found if source is not None)
         kinds = {given[source][0] for source in sources}
-        inputs = next((kind for kind in (SPATIAL, SEPARATE) if kind in kinds), SHARED)
+        inputs = next((kind for kind in (SPATIAL, EMBEDDED, SEPARATE) if kind in kinds), SHARED)
         after = next((units for _, units in map(given.__getitem__, sources) if units is not None), None)
         trainable = tuple(position[id(weight)] for weight in layer.trainable_weights)
         state = tuple(position[id(weight)] for weight in layer.non_trainable_weights if id(weight) in position)
         result.append(StackedLayer(layer, index, sources, inputs, trainable, state, _kernel_form(layer, inputs), after))
         if type(layer).__name__ == "Dense":
             after = 0 if after is None else after + 1
-        if layer.weights or inputs != SHARED:
-            inputs = SEPARATE if len(layer.output.shape) == 2 else SPATIAL
+        if layer.trainable_weights or inputs != SHARED:
+            embedded = inputs == EMBEDDED or type(layer).__name__ == "EinsumDense"
+            inputs = SEPARATE if len(layer.output.shape) == 2 else EMBEDDED if embedded else SPATIAL
         given[index] = (inputs, after)
     return result
 
@@ -471,6 +534,8 @@ def describe(model: keras.Model) -> str:
 
 
 def _compiled_in(layer: keras.Layer) -> dict[str, Any]:
+    if class_of(layer).__name__ == "Model":
+        return {"operations": [type(each).__name__ for each in layer.operations]}
     left_out = {"name", "seed", "rate"}
     return {
         key: value
@@ -563,8 +628,8 @@ def forward(
     for one in layers:
         layer_weights = [weights[index] for index in (*one.trainable, *one.state)]
         taken = tuple(outputs[source] for source in one.sources)
-        joins = type(one.layer).__name__ == "Concatenate"
-        x, state = functions[type(one.layer)](one, layer_weights, taken if joins else taken[0], context)
+        joins = type(one.layer).__name__ in ("Concatenate", "Add")
+        x, state = functions[class_of(one.layer)](one, layer_weights, taken if joins else taken[0], context)
         outputs[one.index] = x
         new_state.update(zip(one.state, state, strict=False))
     return x, new_state

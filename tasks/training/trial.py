@@ -80,6 +80,7 @@ class Trial:
         fold: Of a cross-validation. It says which `Arrays` the trial learns from.
         squared_error: Of classes, whether steps follow the squared error of the probabilities, not the cross-entropy.
             Validation measures the cross-entropy all the same, so that trials can be compared.
+        focal: Of classes, the power that steps follow the focal loss with; 0: the cross-entropy. Validation likewise.
         evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
             step is followed by one anyway.
         target: None: the trial goes on however good it is.
@@ -100,6 +101,7 @@ class Trial:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     squared_error: bool = False
+    focal: float = 0.0
     clip: Clip = Clip()
     stopping: Stopping | None = None
     evaluate_every: int | None = None

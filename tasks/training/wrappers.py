@@ -39,3 +39,27 @@ def cautious_of(table: dict[str, Callable[..., Optimizer]]) -> Callable[..., Opt
         return replace(inner, update=update, keras_class=None, keras_arguments={}, cautious=True)
 
     return cautious
+
+
+def sam_of(table: dict[str, Callable[..., Optimizer]]) -> Callable[..., Optimizer]:
+    """The factory of sharpness-aware optimizers, over a table of optimizers."""
+
+    def sam(*, of: Wrapped = "adamw", rho: Positive = 0.05, learning_rate: Positive = 0.001) -> Optimizer:
+        """SAM (Foret et al. 2021, "Sharpness-Aware Minimization", algorithm 1): the optimizer `of` follows the gradient
+        at `w + rho * g / |g|`, the worst place within `rho`, and so keeps to flat regions.
+
+        Two gradients a step, which the plan counts in its times. The first one's penalties and dropout are the
+        second's; batch normalisation keeps the statistics of the first. `of` has its other parameters at their
+        defaults. No Keras twin.
+        """
+        inner = table[of](learning_rate=learning_rate)
+        return replace(
+            inner,
+            update=_named(inner.update, "sam"),
+            inputs={**inner.inputs, "rho": rho},
+            keras_class=None,
+            keras_arguments={},
+            sharp=True,
+        )
+
+    return sam

@@ -4,7 +4,8 @@ All three take 200 steps in float64 on one small problem, softmax regression on 
 classes, from the same weights at the same learning rate, each with its own default constants. A distance is the norm of
 the difference of the weights over the norm of the weights of the second. Not in the table: `ftrl`, which is no step
 from where the weights are (held to Keras bit for bit), `random_search`, and those with contract tests of their own:
-`sgd_hd`, `adam_hd`, `schedule_free_sgd`, `schedule_free_adamw`, `muon` and `cautious`.
+`sgd_hd`, `adam_hd`, `schedule_free_sgd`, `schedule_free_adamw`, `muon`, `lamb`, `adafactor`, `prodigy`, `cautious` and
+`sam`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 from tasks.training.models import MODELS
 from tasks.training.stacked_layers import (
     Context,
+    class_of,
     forms,
     forward,
     forward_functions,
@@ -80,6 +81,43 @@ def test_several_ways_from_the_rows_give_what_keras_gives(columns: int, convolut
     assert_as_keras(model, tf.constant(inputs, tf.float32), np.random.default_rng(2), grouped=False)
 
 
+def residual() -> Any:
+    """A network that adds its rows to what becomes of them, and that again to its own."""
+    import keras
+    from keras import layers as k
+
+    rows = keras.Input((5,))
+    first = k.Add()([rows, k.Dense(5)(rows)])
+    second = k.Add()([first, k.Dense(5, activation="tanh")(k.BatchNormalization()(first)), first])
+    return keras.Model(rows, k.Dense(2)(second))
+
+
+def test_what_is_added_gives_what_keras_gives() -> None:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(2)
+    x = tf.constant(rng.normal(size=(SEEDS, ROWS, 5)), tf.float32)
+    assert incompatibility(residual()) is None
+    assert_as_keras(residual(), x, rng, grouped=False)
+
+
+def embedded(kind: str) -> Any:
+    return MODELS["mlp"](hidden=[3], embedding=kind, bins=4, frequencies=3, embedding_units=2).build((5,), 2)
+
+
+def test_embedded_numbers_give_what_keras_gives() -> None:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(2)
+    model = embedded("periodic")
+    assert incompatibility(model) is None
+    assert_as_keras(model, tf.constant(rng.normal(size=(SEEDS, ROWS, 5)), tf.float32), rng, grouped=False)
+
+
+def test_trials_of_a_replica_share_an_encoding_that_no_step_moves() -> None:
+    assert [one.inputs for one in layout(embedded("piecewise_linear"))] == [*["shared"] * 4, *["separate"] * 2]
+
+
 def assert_as_keras(model: Any, x: Any, rng: np.random.Generator, grouped: bool) -> None:
     """Trials with random weights, each by itself in Keras and all of them in a stack."""
     import tensorflow as tf
@@ -128,8 +166,10 @@ def assert_as_keras(model: Any, x: Any, rng: np.random.Generator, grouped: bool)
 
 
 def test_every_layer_of_the_table_is_in_a_case() -> None:
-    used = {type(layer) for _, make in cases().values() for layer in make()}
-    used |= {type(layer) for layer in layers_of(columns_and_texts(columns=3)[0])}
+    used = {class_of(layer) for _, make in cases().values() for layer in make()}
+    used |= {class_of(layer) for layer in layers_of(columns_and_texts(columns=3)[0])}
+    used |= {class_of(layer) for layer in layers_of(residual())}
+    used |= {class_of(layer) for layer in layers_of(embedded("periodic"))}
     assert used == set(forward_functions())
 
 
@@ -149,6 +189,8 @@ def test_what_is_not_understood_is_said() -> None:
     rows = keras.Input((6,))
     halves = [k.Dense(2)(rows), k.Dense(3)(rows)]
     assert "behind a Dense" in str(incompatibility(keras.Model(rows, k.Concatenate()(halves))))
+    images = keras.Input((4, 4, 1))
+    assert "joins images" in str(incompatibility(keras.Model(images, k.Add()([images, k.Conv2D(1, 1)(images)]))))
     assert "layers alone" in str(incompatibility(keras.Model(rows, k.Dense(2)(rows * 2))))
 
 

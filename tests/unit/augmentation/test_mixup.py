@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.augmentation.mixup import drawn_targets, mixup
+from tasks.augmentation.mixup import cutmix, drawn_targets, mixup
 from tasks.augmentation.seeds import example_seeds
 
 N = 4000
@@ -32,6 +32,24 @@ def test_inputs_are_the_weighted_mean_of_the_pair(shape: tuple[int, ...]) -> Non
     np.testing.assert_allclose(mixed.inputs.reshape(N, -1)[:, 0], expected, rtol=1e-5, atol=1e-3)
     np.testing.assert_array_equal(mixed.target_a, np.arange(N))
     assert stats.kstest(mixed.target_b / N, "uniform").pvalue > 1e-3
+
+
+def test_a_rectangle_of_the_partner_is_put_in_and_its_share_is_that_of_its_target() -> None:
+    images = np.arange(N, dtype=np.float32)[:, None, None, None] * np.ones((1, 48, 60, 1), np.float32)
+    mixed = cutmix().mix(images, np.arange(N), SEEDS)
+    assert mixed.inputs.dtype == np.float32
+    others = (mixed.inputs != images).all(axis=3)
+    strangers = mixed.target_b != np.arange(N)
+    np.testing.assert_allclose(1 - others.mean(axis=(1, 2))[strangers], mixed.weight[strangers], atol=1e-6)
+    np.testing.assert_array_equal(
+        mixed.inputs[others][:, 0], np.broadcast_to(mixed.target_b[:, None, None], others.shape)[others]
+    )
+    for image in others[:200]:
+        rows, columns = image.any(axis=1), image.any(axis=0)
+        np.testing.assert_array_equal(image, rows[:, None] & columns)
+        assert np.abs(np.diff(rows.astype(int))).sum() <= 2 and np.abs(np.diff(columns.astype(int))).sum() <= 2
+    # Of a side s of the image, s - s^2 / 4 lies within in the mean; s^2 is uniform.
+    assert mixed.weight.mean() == pytest.approx(1 - (1 / 2 - 1 / 5 + 1 / 48), abs=0.02)
 
 
 def test_a_pair_hangs_on_its_own_seed() -> None:

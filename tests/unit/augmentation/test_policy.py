@@ -173,6 +173,7 @@ def test_a_table_is_changed_in_units_of_its_columns_and_missing_values_stay_miss
         ({"rotation": {}}, Facts("table", (4,), "float64"), "rotation is for images, and these data are a table"),
         ({"gaussian_noise": {}}, Facts("image", (8, 8, 1), "uint8"), "gaussian_noise is for tables, and these data"),
         ({"gaussian_noise": {}}, Facts("table", (0,), "float64"), "gaussian_noise changes numbers, and these data ha"),
+        ({"cutmix": {}}, Facts("table", (), "float32"), "cutmix is for images, and these data are a table"),
         ({"mixup": {}}, Facts("text", (), "str"), "mixup mixes numbers, and these data are texts"),
         ({"RandomFog": {}}, Facts("image", (8, 8, 1), "uint8"), "RandomFog can't be applied to 8 x 8 uint8 images of"),
         ({"Resize": {"height": 4, "width": 4}}, Facts("image", (8, 8, 1), "uint8"), "Resize makes 4 x 4 x 1 images"),

@@ -34,6 +34,12 @@ works = st.builds(
 )
 
 
+def test_a_second_gradient_costs_as_much_as_the_first() -> None:
+    large = replace(SMALL, flops=10**7)
+    one, half, two = (replace(large, gradients=each).step_seconds(8, 1, xla=True) for each in (1.0, 1.5, 2.0))
+    assert two == pytest.approx(2 * one, rel=0.05) and half == pytest.approx((one + two) / 2)
+
+
 @given(st.integers(1, 40), st.integers(1, 12), works, st.integers(1, 16))
 def test_stacks_hold_each_trial_once_as_rectangles_within_the_limits(
     variants: int, seeds: int, work: Work, cores: int

@@ -615,6 +615,14 @@ KINDS: dict[str, tuple[Dataset, tuple[int, ...]]] = {
 }
 
 
+def test_two_gradients_a_step_are_counted() -> None:
+    def seconds(optimizer: str) -> float:
+        spec = spec_of(train={"optimizer": optimizer, "epochs": 1000}, model={"mlp": {"hidden": [512, 512]}})
+        return plan_of(spec, machine=Machine(cores=1, probe_share=0.0)).cost.seconds
+
+    assert 1.5 * seconds("adamw") < seconds("sam") < 2.5 * seconds("adamw")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
     data, features = KINDS[kind]
