@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -222,27 +222,37 @@ class Killed:
     retrained: set[str] = field(default_factory=set)
 
 
-def uninterrupted(spec: Path, folder: Path, home: Path, start: Start) -> float:
-    """Runs it once; the seconds that it took to plan and train."""
+def uninterrupted(spec: Path, folder: Path, home: Path, start: Start) -> Mapping[str, float]:
+    """Runs it once; the seconds of its stages."""
     if not start(spec, folder, home).ended(WAIT):
         raise RuntimeError(f"the run took more than {WAIT:.0f} s")
-    records = read_json(folder / "stages.json")["stages"]
-    return sum(records[name]["seconds"] for name in ("load", "split", "plan", "search", "train") if name in records)
+    return {name: record["seconds"] for name, record in read_json(folder / "stages.json")["stages"].items()}
 
 
 def killed(
-    spec: Path, folder: Path, home: Path, start: Start, *, kills: int, seconds: float, moments: random.Random, say: Say
+    spec: Path,
+    folder: Path,
+    home: Path,
+    start: Start,
+    *,
+    kills: int,
+    seconds: Mapping[str, float],
+    moments: random.Random,
+    say: Say,
 ) -> Killed:
-    """Runs it to its end with at most so many kills, each in the first third of `seconds`.
+    """Runs it to its end with at most so many kills. Each comes in the first third of the time that planning and
+    training take, or, as long as there is no plan, anywhere in the time that a run takes.
 
     Args:
         seconds: As `uninterrupted` gives them.
     """
+    third = sum(seconds.get(name, 0.0) for name in ("load", "split", "plan", "search", "train")) / 3
     found = Killed(folder)
     finished: dict[str, int] = {}
     while True:
         attempt = start(spec, folder, home)
-        after = moments.uniform(0, seconds / 3) if len(found.stages) < kills else WAIT
+        within = third if (folder / "plan.json").exists() else sum(seconds.values())
+        after = moments.uniform(0, within) if len(found.stages) < kills else WAIT
         over = attempt.ended(after)
         if not over:
             attempt.kill()
@@ -286,12 +296,13 @@ def measure(kind: str, start: Start, kills: int, moments: random.Random, folder:
     folder.mkdir()
     spec, rounds = written(kind, folder), list[Killed]()
     seconds = uninterrupted(spec, folder / "whole" / "run", folder / "whole", start)
-    say(f"{kind}: {seconds:.0f} s to plan and train without interruption")
+    say(f"{kind}: {sum(seconds.values()):.0f} s without interruption")
     unlike: list[str] = []
     while (left := kills - sum(len(each.stages) for each in rounds)) > 0:
         home = folder / f"killed-{len(rounds)}"  # one each, else the second would find what the first one trained
         rounds.append(killed(spec, home / "run", home, start, kills=left, seconds=seconds, moments=moments, say=say))
         unlike += differences(folder / "whole" / "run", home / "run")
+        say(f"  ended after {len(rounds[-1].stages)} kills, {len(unlike)} differences")
     say("\n".join(unlike))
     stages = [stage for each in rounds for stage in each.stages]
     counted = ", ".join(f"{stage} {stages.count(stage)}" for stage in dict.fromkeys(sorted(stages)))

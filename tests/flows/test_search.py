@@ -83,7 +83,7 @@ def test_a_folder_without_a_run_is_refused_however_often_it_was(home: Path, tmp_
 
 
 def test_a_killed_search_ends_like_one_that_never_stopped(tuned: Path, tmp_path: Path) -> None:
-    seconds = sum(record["seconds"] for record in read_json(tuned / "stages.json")["stages"].values())
+    seconds = {name: record["seconds"] for name, record in read_json(tuned / "stages.json")["stages"].items()}
     moments = random.Random(0)
     found = killed(TUNED, tmp_path / "run", tmp_path, Command, kills=2, seconds=seconds, moments=moments, say=print)
     assert len(found.stages) == 2
