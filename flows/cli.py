@@ -104,6 +104,20 @@ def run(
 
 
 @app.command()
+def resume(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.")],
+    fail_on_gate: Annotated[bool, typer.Option("--fail-on-gate", help="As for run.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Go on with a run that was killed or stopped: nothing that is finished is done again, and what was half trained
+    goes on from its last checkpoint. Prints the report's path last."""
+    from flows.resuming import unfinished
+
+    found = unfinished(name, _home(home))
+    run(found.experiment, list(found.overrides), home, found.folder, "train", fail_on_gate)
+
+
+@app.command()
 def check(
     spec: SpecArgument,
     overrides: SetOption = None,
@@ -349,7 +363,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _exit_code(arguments)
     stopped = interruption.exit_code()
     if stopped is not None:  # whatever came of it on the way
-        print("stopped; finished stacks are kept: go on with --run-dir FOLDER --from train", file=sys.stderr)
+        print("stopped; finished stacks are kept: go on with bakeoff resume RUN", file=sys.stderr)
         code = stopped
     sys.stdout.flush()
     collector.freeze()  # what ends the interpreter would go through all objects again and again, for 2 to 3 s

@@ -25,7 +25,7 @@ _SAID = {
     errno.EACCES: "can't be read or written",
     errno.EPERM: "can't be read or written",
 }
-_REMEDY = "make room, or choose another folder with --home or --run-dir; finished stacks are kept: --from train goes on"
+_REMEDY = "make room, or choose another folder with --home or --run-dir; bakeoff resume keeps finished stacks"
 
 
 def check_writable(folder: Path) -> None:

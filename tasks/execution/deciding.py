@@ -4,6 +4,9 @@ In it: all that the trial learns from (`Prepared.digest`), its recipe with every
 epochs and stage, what else decides it in a search, the code that training goes through, and the versions of the
 libraries. Not in it: its neighbours in a stack and whether XLA compiles, which change digits within the trainer's
 tolerance; and all that only judges what was trained, such as metrics, costs, thresholds and gates.
+
+A stack that is half trained has a key of its own, with its trials in their order and how it is compiled: it goes on bit
+for bit.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.augmentation.cache import PACKAGES
+from tasks.planning.jobs import Job
 from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.stacks import PlannedStack
 
 CODE = (
     "dataset.py",
@@ -52,7 +57,25 @@ def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None
     """
     if recipe.settings["evaluate_every"]["seconds"]:
         return None
-    facts = {
+    return _digest(_facts(trial, recipe, data, beside))
+
+
+def stack_key(stack: PlannedStack, job: Job, data: Mapping[int | None, str]) -> str:
+    """SHA-256 (hex) of what decides a stack's trials, their order and how they are compiled included.
+
+    Args:
+        data: `Prepared.digest` by fold.
+    """
+    planned, beside = {trial.trial_id: trial for trial in job.trials}, job.beside(stack)
+    trials = [
+        _facts(trial, job.variant(trial.variant_id), data[trial.fold], beside.get(trial.recipe_id))
+        for trial in [planned[each] for each in stack.trials]
+    ]
+    return _digest({"trials": trials, "xla": stack.xla, "every": stack.evaluate_every})
+
+
+def _facts(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any) -> dict[str, Any]:
+    return {
         "settings": recipe.settings,
         "seed": trial.seed,
         "fold": trial.fold,
@@ -63,6 +86,9 @@ def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None
         "code": code_digest(),
         "versions": versions(),
     }
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

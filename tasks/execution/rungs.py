@@ -1,14 +1,13 @@
 """Successive halving: stacks train side by side from rung to rung, and at each rung the worse settings leave them.
 
 A rung is decided over all of a recipe's settings, whichever stacks they are in, so every stack waits there for the
-others. What it holds is then saved: a killed search goes on from the last rung.
+others. What it holds is then saved, as it is every minute on the way: a killed search goes on from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -61,15 +60,12 @@ Together = Callable[[Callable[[str, Progress], None]], None]
 """Calls a function with each stack's id and what it tells of its steps, as many at a time as there are cores."""
 
 
-def run_bracket(
-    stacks: Mapping[str, Stack], contests: Sequence[Contest], saved: Path, together: Together
-) -> dict[str, int]:
+def run_bracket(stacks: Mapping[str, Stack], contests: Sequence[Contest], together: Together) -> dict[str, int]:
     """Trains stacks through the rungs of the contests that their trials are in.
 
     Args:
         stacks: By id; not begun, or taken up where they were saved.
         contests: With the same rungs.
-        saved: The folder where stacks are saved at each rung, as `saved_at` names them.
 
     Returns:
         By trial, the rung at which it left, from 0; of the others the last one.
@@ -85,7 +81,7 @@ def run_bracket(
             stop = epochs * stack.steps_per_epoch
             if stack.step < stop:
                 stack.train_until(stop, progress)
-                stack.save(saved_at(saved, name))
+                stack.checkpoint()
 
         together(up)
         losers: dict[str, str] = {}
@@ -111,7 +107,3 @@ def run_bracket(
                 continue  # saved at a later rung, without these
             stack.drop({each: reason for each, reason in reasons.items() if holder[each] is stack})
     return {each: reached.get(each, len(rungs) - 1) for each in holder}
-
-
-def saved_at(folder: Path, stack_id: str) -> Path:
-    return folder / f"paused-{stack_id}.npz"

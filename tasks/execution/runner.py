@@ -10,8 +10,9 @@ from pathlib import Path
 from tasks.augmentation.policy import policy_of
 from tasks.dataset import VAL
 from tasks.execution.archive import Archive
+from tasks.execution.deciding import stack_key
 from tasks.execution.recording import PreparedByFold, Searched, record
-from tasks.execution.rungs import Contest, run_bracket, saved_at
+from tasks.execution.rungs import Contest, run_bracket
 from tasks.inputs.augmented import Makers, augmented, makers
 from tasks.inputs.prepared import Prepared
 from tasks.memory import memory_bytes
@@ -22,6 +23,7 @@ from tasks.records.stacks import PlannedStack
 from tasks.records.weights import folder_of
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
+from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import MEASURED, Arrays, Outcome, Progress, Trial
 
@@ -40,7 +42,8 @@ def train(
     """Trains every stack that is not recorded yet: stacks side by side, one a core, then trials that need `Model.fit`.
     Of those that are reused the records are made of what lies trained.
 
-    After Ctrl-C, stacks in flight end with their next evaluation and are lost. Finished ones stay.
+    After Ctrl-C, stacks in flight end with their next evaluation. Finished ones stay, and of the others what their
+    checkpoints hold: the same job, taken up again, goes on from there.
 
     Args:
         prepared: What the trials learn from; of trials in folds, by fold.
@@ -54,6 +57,8 @@ def train(
         waiting = [stack for stack in waiting if not _reused(stack, job, by_fold, run, archive)]
     with makers(cores(), _processes(by_fold, waiting)) as making:
         _Training(job, by_fold, run, home, waiting, making, progress, archive).train()
+    for stack in job.stacks:
+        _checkpoint_file(run, stack).unlink(missing_ok=True)
 
 
 def _reused(stack: PlannedStack, job: Job, prepared: PreparedByFold, run: Path, archive: Archive) -> bool:
@@ -62,6 +67,11 @@ def _reused(stack: PlannedStack, job: Job, prepared: PreparedByFold, run: Path, 
     if found is not None:
         record(run, stack, found[0], job, prepared, found[1])
     return found is not None
+
+
+def _checkpoint_file(run: Path, stack: PlannedStack) -> Path:
+    """Where a stack's state lies while it trains."""
+    return run / "checkpoints" / f"paused-{stack.stack_id}.npz"
 
 
 _PROCESSES_PAY = 10.0
@@ -185,17 +195,24 @@ class _Training:
         def note(step: int, steps: int) -> None:
             self._board.note(stack, step / steps)
 
-        searched = Searched()
+        searched, checkpoint = Searched(), self._checkpoint(stack)
         if training_of(stack) == "gradients":
-            found = hypergradients(trials, arrays, self._followed(stack), xla=stack.xla, progress=note)
+            follow = self._followed(stack)
+            found = hypergradients(trials, arrays, follow, xla=stack.xla, progress=note, checkpoint=checkpoint)
             outcomes = [outcome for outcome, _ in found]
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
         elif stack.stacked:
-            outcomes = train_stack(trials, arrays, xla=stack.xla, signals=self._looks(stack), progress=note)
+            looks = self._looks(stack)
+            outcomes = train_stack(trials, arrays, xla=stack.xla, signals=looks, progress=note, checkpoint=checkpoint)
         else:
             outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
         self._record(stack, outcomes, searched)
+        checkpoint.path.unlink(missing_ok=True)
         self._board.note(stack, 1.0)
+
+    def _checkpoint(self, stack: PlannedStack) -> Checkpoint:
+        data = {fold: prepared.digest for fold, prepared in self._prepared.items()}
+        return Checkpoint(_checkpoint_file(self._run, stack), stack_key(stack, self._job, data))
 
     def _record(self, stack: PlannedStack, outcomes: Sequence[Outcome], searched: Searched) -> None:
         record(self._run, stack, outcomes, self._job, self._prepared, searched)
@@ -221,23 +238,18 @@ class _Training:
 
     def _run_brackets(self) -> None:
         """Trains the stacks of successive halving. Those of one epoch budget form a bracket and train together. A
-        stack that was recorded before is loaded from where it was saved, since rungs compare it with the others."""
+        stack that was recorded before is taken up from its checkpoint, since rungs compare it with the others."""
         halving = [stack for stack in self._job.stacks if training_of(stack) == "rungs"]
         for epochs in sorted({self._planned[stack.trials[0]].epochs for stack in halving}):
             together = [stack for stack in halving if self._planned[stack.trials[0]].epochs == epochs]
             if any(stack in self._waiting for stack in together):
                 self._run_bracket(together)
-            for stack in together:
-                saved_at(self._run / "checkpoints", stack.stack_id).unlink(missing_ok=True)
 
     def _run_bracket(self, planned: Sequence[PlannedStack]) -> None:
-        saved = self._run / "checkpoints"
         stacks: dict[str, Stack] = {}
         for stack in planned:
             trials, arrays = self._ready(stack)
-            stacks[stack.stack_id] = Stack(trials, arrays, xla=stack.xla)
-            if saved_at(saved, stack.stack_id).exists():
-                stacks[stack.stack_id].load(saved_at(saved, stack.stack_id))
+            stacks[stack.stack_id] = Stack(trials, arrays, xla=stack.xla, checkpoint=self._checkpoint(stack))
 
         def together(work: Callable[[str, Progress], None]) -> None:
             def one(stack: PlannedStack) -> None:
@@ -245,7 +257,7 @@ class _Training:
 
             self._side_by_side(one, planned)
 
-        rungs = run_bracket(stacks, self._contests(planned), saved, together)
+        rungs = run_bracket(stacks, self._contests(planned), together)
         for stack in planned:
             if stack in self._waiting:
                 self._record(stack, stacks[stack.stack_id].outcomes(), Searched(rungs=rungs))

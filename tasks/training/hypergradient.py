@@ -21,6 +21,7 @@ import numpy as np
 
 from tasks.training.program import Compiled, Inputs, Program, Slots
 from tasks.training.rectangle import Rectangle, per_trial
+from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack
 from tasks.training.stacked_layers import Tensor
 from tasks.training.tangents import tangents_of
@@ -65,6 +66,7 @@ def hypergradients(
     xla: bool = True,
     dtype: str = "float32",
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[tuple[Outcome, dict[str, float]]]:
     """Trains trials as `train_stack` does, and differentiates their validation loss after the last step.
 
@@ -74,6 +76,7 @@ def hypergradients(
         trials: A full rectangle as in `train_stack`, of optimizers that take gradients.
         names: Of hyperparameters. A trial has derivatives by those that it has (`values`).
         xla: Compile with XLA where it `compiles`.
+        checkpoint: As for `train_stack`.
 
     Returns:
         In the order of `trials`, the outcome (weights are those of the last step), and by name the derivative of the
@@ -95,7 +98,14 @@ def hypergradients(
     def follow(rectangle: Rectangle, compiled: Compiled, weights: list[Tensor]) -> _Tangents:
         return _Tangents(rectangle, compiled, weights, followed)
 
-    stack = Stack(list(columns.values()), arrays, xla=xla and compiles(model), dtype=dtype, follow=follow)
+    stack = Stack(
+        list(columns.values()),
+        arrays,
+        xla=xla and compiles(model),
+        dtype=dtype,
+        follow=follow,
+        checkpoint=checkpoint,
+    )
     stack.train_until(stack.total_steps, progress)
     outcomes = dict(zip(columns, stack.outcomes(), strict=True))
     assert isinstance(stack.engine, _Tangents)
@@ -132,6 +142,9 @@ class _Tangents:
     Args:
         weights: The initial ones.
         followed: By trial, the hyperparameter that it follows; "" for none.
+
+    Attributes:
+        state: The tangents of the weights, and of the slots.
     """
 
     def __init__(
@@ -153,21 +166,21 @@ class _Tangents:
             slots = compiled.program.first_slots(weights, inputs)
         zero = tf.UnconnectedGradients.ZERO
         along_slots = tf.nest.map_structure(lambda slot: forward_mode.jvp(slot, unconnected_gradients=zero), slots)
-        self._state: tuple[list, Slots] = ([tf.zeros_like(weight) for weight in weights], along_slots)
+        self.state: tuple[list, Slots] = ([tf.zeros_like(weight) for weight in weights], along_slots)
 
     def chunk(
         self, weights: list, slots: Slots, inputs: Inputs, x: Tensor, y: Tensor, rates: Tensor, *rest: Tensor
     ) -> tuple[list, Slots, Tensor]:
         """As `Program.chunk`."""
         self._along_loss, self._scored = np.zeros(rates.shape[1:]), 0
-        weights, slots, self._state, losses = self._tangents.chunk(
-            weights, slots, self._state, inputs, self._along, x, y, rates, rates * self._along_rate, *rest
+        weights, slots, self.state, losses = self._tangents.chunk(
+            weights, slots, self.state, inputs, self._along, x, y, rates, rates * self._along_rate, *rest
         )
         return weights, slots, losses
 
     def score(self, weights: list, inputs: Inputs, x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `Program.score`."""
-        self._along_loss += self._tangents.score(weights, self._state[0], x, y, rows).numpy()
+        self._along_loss += self._tangents.score(weights, self.state[0], x, y, rows).numpy()
         self._scored += int(rows)
         return self._program.score(weights, inputs, x, y, rows)
 

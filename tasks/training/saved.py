@@ -1,20 +1,49 @@
-"""A paused stack on disk: one `.npz` of its arrays, with all else as JSON among them."""
+"""A stack's state on disk: one `.npz` of its arrays, with all else as JSON among them. And when it is written: at the
+rungs of a search, and every minute while the stack trains."""
 
 from __future__ import annotations
 
-import io
 import json
+import time
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.run_folder import write_bytes
+from tasks.run_folder import replacing
 from tasks.training.program import Slots
 from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import Outcome
+
+SECONDS = 60.0
+"""Of training, from one checkpoint to the next: what a kill costs at most, beside a chunk of steps. A constant, since
+nobody has a reason to lose more, and what is written takes a small part of it."""
+
+
+@dataclass
+class Checkpoint:
+    """Where a stack's state lies until the stack is recorded.
+
+    Args:
+        path: The file, whether it is there or not.
+        key: What decides the stack's outcomes: the state of a stack of another key is not taken up.
+    """
+
+    path: Path
+    key: str
+    _last: float = field(default_factory=time.monotonic)
+
+    @property
+    def due(self) -> bool:
+        """Whether the last one, or the beginning, is long enough ago."""
+        return time.monotonic() - self._last >= SECONDS
+
+    def written(self) -> None:
+        """Notes that it was written just now, or could not be."""
+        self._last = time.monotonic()
 
 
 def write_arrays(
@@ -25,16 +54,18 @@ def write_arrays(
     slots: Slots,
     outcomes: Sequence[Outcome],
     ends: Sequence[Sequence[Tensor]],
+    beside: Sequence[Tensor],
 ) -> None:
     """Writes the file; it is there when all of it is.
 
     Args:
         state: Plain values.
         ends: Weights at the ends of the latest epochs, as `EpochEnds` holds them.
+        beside: What else changes as the steps go.
     """
     plain = {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}
     arrays = {"state": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
-    for name, listed in (("weights", weights), ("kept", kept)):
+    for name, listed in (("weights", weights), ("kept", kept), ("beside", beside)):
         arrays |= {f"{name}/{index}": weight.numpy() for index, weight in enumerate(listed)}
     for number, end in enumerate(ends):
         arrays |= {f"ends/{number}/{index}": weight.numpy() for index, weight in enumerate(end)}
@@ -44,9 +75,8 @@ def write_arrays(
     for number, outcome in enumerate(outcomes):
         arrays |= {f"outcomes/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
         arrays |= {f"outputs/{number}/{name}": values for name, values in outcome.outputs.items()}
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    write_bytes(path, content.getvalue())
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 @dataclass(frozen=True)
@@ -59,7 +89,7 @@ class SavedArrays:
         return {name.removeprefix(prefix): array for name, array in self.by_name.items() if name.startswith(prefix)}
 
     def listed(self, name: str) -> list[Tensor]:
-        """`weights`, `kept` or one of `ends`."""
+        """`weights`, `kept`, `beside` or one of `ends`."""
         import tensorflow as tf
 
         found = self.under(f"{name}/")
@@ -92,7 +122,14 @@ class SavedArrays:
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], SavedArrays]:
-    """The plain values, with `slots`: how many arrays each block's state has; and the arrays."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+    """The plain values, with `slots`: how many arrays each block's state has; and the arrays.
+
+    Raises:
+        ValueError: it is no such file, or not whole.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path} is not whole: {error}") from error
     return json.loads(arrays["state"].tobytes()), SavedArrays(arrays)

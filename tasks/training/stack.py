@@ -37,9 +37,10 @@ they are the same bit for bit. In float32, alone and without XLA they are those 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,11 +51,12 @@ from tasks.training.networks import initial
 from tasks.training.program import Compiled, Engine, Slots, program_for
 from tasks.training.record import Record
 from tasks.training.rectangle import Rectangle
-from tasks.training.saved import read_arrays, write_arrays
+from tasks.training.replicas import Data
+from tasks.training.saved import Checkpoint, read_arrays, write_arrays
 from tasks.training.scoring import Slices
 from tasks.training.signals import StackSignals, recorded_at
 from tasks.training.stacked_layers import Tensor
-from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
+from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial
 
 _COMPACTION_PAYS = {True: 100_000, False: 10_000}
 """Steps of stopped trials that must be ahead before a stack is compiled anew without them (by whether XLA does it). A
@@ -69,6 +71,7 @@ def train_stack(
     dtype: str = "float32",
     signals: bool = False,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Outcome]:
     """Trains trials of one architecture, batch size and epoch budget together.
 
@@ -80,11 +83,12 @@ def train_stack(
         dtype: float32 or float64.
         signals: Whether the outcomes have the signals of each layer (`signals`).
         progress: Told of steps done, between evaluations.
+        checkpoint: Where the state is written while they train, and taken up if it lies there; None: nowhere.
 
     Returns:
         The outcomes in the order of `trials`.
     """
-    stack = Stack(trials, arrays, xla=xla, dtype=dtype, signals=signals)
+    stack = Stack(trials, arrays, xla=xla, dtype=dtype, signals=signals, checkpoint=checkpoint)
     stack.train_until(stack.total_steps, progress)
     return stack.outcomes()
 
@@ -97,43 +101,25 @@ class State:
         step: Steps taken.
         weights, slots: As they stand.
         kept: The weights that each trial would keep if it ended now.
+        lost: Each trial's losses summed over the rows since the last evaluation, `[S, R]`; 0 right after it.
+        rows: How many these were.
     """
 
     step: int
     weights: list[Tensor]
     slots: Slots
     kept: list[Tensor]
+    lost: np.ndarray | float = 0.0
+    rows: int = 0
 
 
-@dataclass(frozen=True)
-class Data:
-    """What a stack learns from.
+class Following(Engine, Protocol):
+    """An engine with a state of its own: tensors, in lists and tuples."""
 
-    Args:
-        by_replica: In the order of the rectangle's replicas.
-        views: Those whose rows are scored: of rows that all replicas see, the first alone.
-    """
-
-    by_replica: list[Arrays]
-    views: list[Arrays]
-
-    @classmethod
-    def of(cls, rectangle: Rectangle, arrays: Arrays | ArraysByFold) -> Data:
-        """Raises:
-        ValueError: folds differ in how many rows they train on or score, or in what a row is.
-        """
-        folds = by_fold(arrays, rectangle.columns[0])
-        _check_alike(list(folds.values()))
-        by_replica = [folds[fold] for fold in rectangle.folds]
-        return cls(by_replica, by_replica if len(folds) > 1 else by_replica[:1])
-
-    @property
-    def any(self) -> Arrays:
-        """For what all have in common."""
-        return self.by_replica[0]
+    state: Any
 
 
-Follow = Callable[[Rectangle, Compiled, list[Tensor]], Engine]
+Follow = Callable[[Rectangle, Compiled, list[Tensor]], Following]
 """Makes what takes a stack's chunks and scores, from its trials, its program and their initial weights."""
 
 
@@ -141,11 +127,11 @@ class Stack:
     """Trials that train together, in one go or with pauses at evaluations.
 
     A search by successive halving pauses it at each rung, asks for `kept_values`, and drops the losers; the others go
-    on as if nobody had left. Learning rates follow the whole budget whenever it pauses. A paused stack can be saved,
-    and taken up by another process bit for bit.
+    on as if nobody had left. Learning rates follow the whole budget whenever it pauses. A stack can be saved between
+    any two chunks of steps, and taken up by another process bit for bit.
 
     Args:
-        trials, arrays, xla, dtype, signals: As for `train_stack`.
+        trials, arrays, xla, dtype, signals, checkpoint: As for `train_stack`.
         follow: Makes what takes the chunks and scores instead of the program alone. The stack is then not compiled
             anew without trials that stopped.
 
@@ -169,10 +155,11 @@ class Stack:
         dtype: str = "float32",
         signals: bool = False,
         follow: Follow | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         import tensorflow as tf
 
-        self.trials, self._xla, self._dtype, self._follow = list(trials), xla, dtype, follow
+        self.trials, self._xla, self._dtype, self._checkpoint = list(trials), xla, dtype, checkpoint
         self.rectangle = Rectangle.of(self.trials)
         self._data = Data.of(self.rectangle, arrays)
         first, shared = self.trials[0], self._data.any
@@ -185,7 +172,8 @@ class Stack:
         weights = self.networks.joined(self.rectangle, first_weights, tf.as_dtype(dtype))
         slots = self._compiled.program.first_slots(weights, self._compiled.inputs)
         self.state = State(0, weights, slots, list(weights))
-        self.engine: Engine = follow(self.rectangle, self._compiled, weights) if follow else self._compiled.program
+        self._following = follow(self.rectangle, self._compiled, weights) if follow else None
+        self.engine: Engine = self._following or self._compiled.program
         feeds = [arrays.train for arrays in self._data.by_replica]
         self._chunks = Chunks(feeds, self.rectangle.seeds, first.batch_size, self.interval, np.dtype(dtype))
         self._averages = Averages(self._chunks, self.rectangle, first.batch_size, self.steps_per_epoch)
@@ -196,6 +184,9 @@ class Stack:
         if self._signals:
             seen = self._signals.at_start(self._compiled.program, self._compiled.inputs, weights)
             self._record.add_signals(self.rectangle, 0, seen)
+        if checkpoint and checkpoint.path.exists():
+            with suppress(ValueError):  # another stack's, which will be replaced
+                self.load(checkpoint.path)
 
     def _compile(self) -> Compiled:
         """The program for the rectangle as it is."""
@@ -238,7 +229,7 @@ class Stack:
             raise ValueError(f"trials are evaluated every {self.interval} of {self.total_steps} steps, not at {step}")
         self._record.start_clock()
         while self.step < step and self._record.running(self.rectangle):
-            self._train_and_evaluate(min(self.step + self.interval, self.total_steps))
+            self._train_and_evaluate(min((self.step // self.interval + 1) * self.interval, self.total_steps))
             if progress:
                 progress(self.step, self.total_steps)
             replicas, recipes = self.rectangle.shape
@@ -246,6 +237,8 @@ class Stack:
             ahead = (recipes - len(running)) * replicas * (self.total_steps - self.step)
             if self._few(running) and ahead >= _COMPACTION_PAYS[self._xla]:
                 self._compact(running)
+            if running and self.step < self.total_steps:
+                self._save_if_due()
         self._record.charge(self.rectangle)
 
     def kept_values(self, trial_id: str, epoch: int) -> dict[str, float]:
@@ -275,23 +268,38 @@ class Stack:
         self._record.charge(self.rectangle)
         return self._record.outcomes
 
+    def checkpoint(self) -> None:
+        """Saves it where its checkpoint lies. A full disk costs the checkpoint, not the run."""
+        if self._checkpoint:
+            with suppress(OSError):
+                self.save(self._checkpoint.path)
+            self._checkpoint.written()
+
     def save(self, path: Path) -> None:
         """Writes all that `load` needs to go on, as `.npz`."""
+        import tensorflow as tf
+
+        self._record.charge(self.rectangle)
         state = {
             "of": self._identity(),
             "step": self.step,
+            "lost": np.asarray(self.state.lost).tolist(),
+            "rows": self.state.rows,
             "columns": [[trial.trial_id for trial in column] for column in self.rectangle.columns],
             **self._record.state(),
         }
         trained, ends = self.state, self._averages.ends.held
-        write_arrays(path, state, trained.weights, trained.kept, trained.slots, self._record.outcomes, ends)
+        beside = tf.nest.flatten(self._following.state) if self._following else []
+        write_arrays(path, state, trained.weights, trained.kept, trained.slots, self._record.outcomes, ends, beside)
 
     def load(self, path: Path) -> None:
         """Takes up where a stack of the same trials was saved.
 
         Raises:
-            ValueError: it was a stack of other trials, or compiled or rounded in another way.
+            ValueError: it was a stack of other trials, compiled or rounded in another way, or the file is not whole.
         """
+        import tensorflow as tf
+
         state, arrays = read_arrays(path)
         if state["of"] != self._identity():
             raise ValueError(f"{path} holds a stack of other trials, compiled or rounded in another way")
@@ -303,9 +311,12 @@ class Stack:
         columns = tuple(tuple(by_id[each] for each in column) for column in state["columns"])
         self.rectangle = Rectangle(self.rectangle.replicas, columns)
         self._compiled = self._compile()
-        self.engine = self._compiled.program
-        weights, kept = arrays.listed("weights"), arrays.listed("kept")
-        self.state = State(state["step"], weights, arrays.slots(state["slots"]), kept)
+        if self._following:
+            self._following.state = tf.nest.pack_sequence_as(self._following.state, arrays.listed("beside"))
+        else:
+            self.engine = self._compiled.program
+        weights, kept, lost = arrays.listed("weights"), arrays.listed("kept"), np.array(state["lost"])
+        self.state = State(state["step"], weights, arrays.slots(state["slots"]), kept, lost, state["rows"])
         self._averages.ends = EpochEnds.of(self.rectangle)
         self._averages.ends.held = arrays.ends()
         self._record.resume(state)
@@ -313,7 +324,13 @@ class Stack:
 
     def _identity(self) -> list[Any]:
         """What a saved stack and the one that takes it up must agree in."""
-        return [[trial.trial_id for trial in self.trials], self.total_steps, self.interval, self._xla, self._dtype]
+        key = self._checkpoint.key if self._checkpoint else ""
+        ids = [trial.trial_id for trial in self.trials]
+        return [ids, self.total_steps, self.interval, self._xla, self._dtype, self._signals is not None, key]
+
+    def _save_if_due(self) -> None:
+        if self._checkpoint and self._checkpoint.due:
+            self.checkpoint()
 
     # -- from evaluation to evaluation --
 
@@ -321,12 +338,13 @@ class Stack:
         """Trains up to step `stop`, validates, and lets each trial's watch decide."""
         rates = self._record.rates(self.rectangle, self.step, stop)
         looks = self._signals is not None and recorded_at(stop, self.interval, self.total_steps)
-        losses, rows, before = np.zeros(self.rectangle.shape), 0, self.state.weights
+        before = self.state.weights
         for until in [stop - 1, stop] if looks else [stop]:  # the last step by itself, to see its update
             before = self.state.weights
             done = len(rates) - (stop - self.step)
-            lost, seen = self._train(until, rates[done:])
-            losses, rows = losses + lost, rows + seen
+            self._train(until, rates[done:])
+        losses, rows = self.state.lost, self.state.rows
+        self.state.lost, self.state.rows = 0.0, 0
         evaluated = self._averages.evaluated(self._compiled, self.rectangle, stop, self.state.weights, self.state.slots)
         values = {"train_loss": losses / rows, **self._validate(evaluated), "learning_rate": rates[-1]}
         if looks:
@@ -341,9 +359,8 @@ class Stack:
         seen = self._signals.at_evaluation(compiled.program, compiled.inputs, weights, self._initial, before, val_loss)
         self._record.add_signals(self.rectangle, step, seen)
 
-    def _train(self, stop: int, rates: np.ndarray) -> tuple[np.ndarray, int]:
-        """Steps from where it stands to `stop`, chunk by chunk; returns the sum of each trial's losses over the rows,
-        `[S, R]`, and how many rows there were.
+    def _train(self, stop: int, rates: np.ndarray) -> None:
+        """Steps from where it stands to `stop`, chunk by chunk.
 
         Args:
             rates: Learning rates `[steps, S, R]`.
@@ -351,7 +368,7 @@ class Stack:
         import tensorflow as tf
 
         state, dtype = self.state, tf.as_dtype(self._dtype)
-        first, total, rows = state.step, np.zeros(self.rectangle.shape), 0
+        first = state.step
         while state.step < stop:
             chunk = self._chunks.fill(state.step, stop)
             taken = rates[state.step - first : state.step - first + chunk.steps]
@@ -370,11 +387,12 @@ class Stack:
                 tf.constant(state.step),
                 tf.constant(chunk.rows),
             )
-            total += losses.numpy()
-            rows += chunk.rows
+            state.lost = state.lost + losses.numpy().astype(np.float64)
+            state.rows += chunk.rows
             state.step += chunk.steps
             self._averages.after_chunk(self._compiled.program, state.step, state.weights)
-        return total, rows
+            if state.step < stop:
+                self._save_if_due()
 
     def _padded(self, of_steps: np.ndarray) -> np.ndarray:
         """Numbers `[steps, S, R]` with zeros up to the steps of a chunk."""
@@ -408,7 +426,7 @@ class Stack:
 
     def _few(self, running: Sequence[int]) -> bool:
         """Whether at most half of the recipes run, so that a smaller program may do."""
-        return 0 < len(running) <= len(self.rectangle.columns) / 2 and self._follow is None
+        return 0 < len(running) <= len(self.rectangle.columns) / 2 and self._following is None
 
     def _compact(self, running: Sequence[int]) -> None:
         """Goes on with the recipes that still train, in a smaller program; the others' outcomes are complete."""
@@ -450,19 +468,3 @@ class Stack:
             if r in columns and outcome.status != "diverged":
                 outcome.weights = self.networks.of_trial(weights, s, r, trial)
                 outcome.outputs = {name: np.ascontiguousarray(values[s, r]) for name, values in outputs.items()}
-
-
-def _check_alike(folds: Sequence[Arrays]) -> None:
-    """Whether folds can share a program.
-
-    Raises:
-        ValueError: they differ in how many rows they train on or score, or in what a row is.
-    """
-
-    def facts(one: Arrays) -> tuple:
-        train = one.train
-        scored = {name: len(rows) for name, rows in one.to_score.items()}
-        return train.rows, train.shape, train.dtype, train.target_dtype, one.classes, len(one.val_targets), scored
-
-    if any(facts(each) != facts(folds[0]) for each in folds[1:]):
-        raise ValueError("the folds of a stack must have equally many rows in each part, of one shape")

@@ -1,34 +1,207 @@
-"""`python -m tests.bench.kill [SPEC] --kills 10`: whether a search that is killed and taken up again ends like one that
-never stopped.
+"""`python -m tests.bench.kill [plain] [tuned] [streamed] --kills 10`: whether runs that are killed and taken up again
+end like runs that never stopped.
 
-The search runs once without interruption. Then it runs again, is killed with SIGKILL at random moments, together with
-all that it started, and is taken up until it ends. Both must leave the same tables, but for seconds.
+Of each kind a run is made without interruption. Then it is made again and killed with SIGKILL at random moments, until
+it ends; then again, until there were so many kills. All must leave the same tables, plan and verdict, but for seconds.
+
+`--through stages` (the default) calls the stages in processes that are forked with TensorFlow loaded, so that little
+time passes before the next kill, and saves stacks every `CHECKPOINT` seconds of training, so that many kills find one
+saved. `--through command` starts `bakeoff` each time, with all that it starts in turn, as a user would.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
-from tasks.records.tables import TABLES
-from tasks.run_folder import read_json
+from tasks.run_folder import Stage, locked, read_json
+from tests.bench.same_run import differences as unlike
 from tests.flows.command import BAKEOFF, PROJECT
 
-EVERY_SEARCH = Path(__file__).with_name("search.yaml")
 WAIT = 600.0
+CHECKPOINT = 0.1
+"""Seconds of training; a run's own are in `tasks.training.saved`."""
+_TAKEN_UP = "taken-up"
+"""A file of the home folder, with a line for each stack that went on from its checkpoint: the step."""
 
 Say = Callable[[str], None]
+
+SPECS = {
+    "plain": """
+name: plain
+data: {source: wine}
+model: {kind: mlp, hidden: [8]}
+train:
+  epochs: 80
+  seeds: 2
+  optimizer: adam
+  regularisation: {dropout: 0.1}
+  schedule: {plateau: {patience: 5}}
+  early_stopping: {patience: 40}
+compare: {averaging: [none, ema], batch_size: [16, 32]}
+""",
+    "tuned": """
+name: tuned
+data: {source: wine}
+model: {kind: mlp, hidden: [8]}
+train: {epochs: 27, seeds: 2, optimizer: momentum}
+compare: {method: [successive-halving, gradient]}
+tune: {trials: 6, space: {learning_rate: auto, momentum: {low: 0.5, high: 0.99}}}
+""",
+    "streamed": """
+name: streamed
+data: {source: rows, target: left, memory: 1 MB}
+model: {kind: mlp, hidden: [4]}
+train: {epochs: 6, seeds: 4, batch_size: 256}
+compare: {optimizer: [sgd, adam]}
+""",
+}
+
+
+def written(kind: str, folder: Path) -> Path:
+    """The spec of a kind; beside it 60,000 rows of 60 columns, of which an epoch takes two chunks."""
+    if kind == "streamed":
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({f"x{index}": rng.normal(size=60_000) for index in range(60)})
+        frame["left"] = np.where(frame["x0"] + frame["x1"] + rng.normal(size=len(frame)) > 0, "yes", "no")
+        (folder / "rows").mkdir()
+        frame.to_parquet(folder / "rows" / "rows.parquet", index=False)
+    spec = folder / f"{kind}.yaml"
+    spec.write_text(SPECS[kind], encoding="utf-8")
+    return spec
+
+
+# --- ways to run it ------------------------------------------------------------------------------------------
+
+
+class Attempt(Protocol):
+    """A run that has been started."""
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it has ended after at most so many seconds.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        ...
+
+    def kill(self) -> None: ...
+
+
+Start = Callable[[Path, Path, Path], Attempt]
+"""Starts the run of a spec in a folder with its home, or goes on with the one that is there."""
+
+
+class Command:
+    """`bakeoff run` in a process group of its own."""
+
+    def __init__(self, spec: Path, folder: Path, home: Path) -> None:
+        going_on = ["--from", _stage_to_go_on_from(spec)] if (folder / "stages.json").exists() else []
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        self._process = subprocess.Popen(
+            [*BAKEOFF, "run", str(spec), "--run-dir", str(folder), *going_on],
+            cwd=PROJECT,
+            env=environment | {"BAKEOFF_HOME": str(home)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def ended(self, seconds: float) -> bool:
+        try:
+            _, errors = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        if self._process.returncode:
+            raise RuntimeError(f"the run ended with {self._process.returncode}:\n{errors.decode()}")
+        return True
+
+    def kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+
+class Forked:
+    """The stages up to the verdict, in a process that was forked with TensorFlow loaded."""
+
+    def __init__(self, spec: Path, folder: Path, home: Path) -> None:
+        processes = multiprocessing.get_context("forkserver")
+        processes.set_forkserver_preload(["tensorflow", "keras", "great_expectations", "tasks.stages"])
+        self._process = processes.Process(target=_through_stages, args=(spec, folder, home))
+        self._process.start()
+
+    def ended(self, seconds: float) -> bool:
+        self._process.join(seconds)
+        if self._process.exitcode:
+            raise RuntimeError(f"the stages ended with {self._process.exitcode}")
+        return self._process.exitcode == 0
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def _stage_to_go_on_from(spec: Path) -> Stage:
+    from tasks.spec.load import load_spec
+
+    return "search" if load_spec(spec)[0].tune else "train"
+
+
+def _through_stages(spec: Path, folder: Path, home: Path) -> None:
+    from tasks import runs, stages
+    from tasks.spec.load import load_spec
+    from tasks.training import saved
+    from tasks.training.stack import Stack
+
+    load = Stack.load
+
+    def noted(stack: Stack, path: Path) -> None:
+        load(stack, path)
+        with (home / _TAKEN_UP).open("a") as file:
+            file.write(f"{stack.step}\n")
+
+    Stack.load = noted  # type: ignore[method-assign, assignment]
+    saved.SECONDS = CHECKPOINT
+    start: Stage = _stage_to_go_on_from(spec) if (folder / "stages.json").exists() else "load"
+    folder.mkdir(parents=True, exist_ok=True)
+    read, text = load_spec(spec)
+    with locked(folder):
+        run = runs.open_run(read, text, [], spec.parent, home, folder, start=start)
+        running = run.stages.running
+        with running("load"):
+            dataset = stages.load(run)
+        with running("split"):
+            splits = stages.split(run, dataset)
+        if run.start == "load":
+            with running("validate"):
+                stages.validate(run, dataset, splits)
+        with running("plan"):
+            plan, prepared, searched = stages.plan(run, dataset, splits)
+        if searched:
+            with running("search"):
+                plan = stages.search(run, plan, prepared, searched)
+        with running("train"):
+            stages.train(run, plan, prepared)
+        with running("evaluate"):
+            tables = stages.evaluate(run, plan, prepared)
+        with running("judge"):
+            stages.judge(run, plan, prepared, tables, splits)
+
+
+# --- killing -------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -36,163 +209,138 @@ class Killed:
     """What became of a run that was killed again and again.
 
     Args:
-        kills: How often it was; less than asked where it ended before.
-        retrained: Stacks that were finished at some kill and were written again after it.
+        stages: By kill, the stage that ran.
+        saved: By kill, how many stacks lay saved in the middle of their training.
+        taken_up: The steps that stacks went on from.
+        retrained: What was recorded at some kill (a stack, its scores, baselines) and was written again after it.
     """
 
     folder: Path
-    kills: int = 0
+    stages: list[str] = field(default_factory=list)
+    saved: list[int] = field(default_factory=list)
+    taken_up: list[int] = field(default_factory=list)
     retrained: set[str] = field(default_factory=set)
 
 
-def start(spec: Path, folder: Path, home: Path) -> subprocess.Popen[bytes]:
-    """`bakeoff run` in a process group of its own, which goes on where the folder holds a run."""
-    going_on = ["--from", "search"] if (folder / "stages.json").exists() else []
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return subprocess.Popen(
-        [*BAKEOFF, "run", str(spec), "--run-dir", str(folder), *going_on],
-        cwd=PROJECT,
-        env=environment | {"BAKEOFF_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    """Waits for a run's end.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    _, errors = process.communicate(timeout=WAIT)
-    if process.returncode:
-        raise RuntimeError(f"the run ended with {process.returncode}:\n{errors.decode()}")
-
-
-def uninterrupted(spec: Path, folder: Path, home: Path) -> float:
-    """Runs it once; the seconds it took."""
-    began = time.monotonic()
-    finish(start(spec, folder, home))
-    return time.monotonic() - began
+def uninterrupted(spec: Path, folder: Path, home: Path, start: Start) -> Mapping[str, float]:
+    """Runs it once; the seconds of its stages."""
+    if not start(spec, folder, home).ended(WAIT):
+        raise RuntimeError(f"the run took more than {WAIT:.0f} s")
+    return {name: record["seconds"] for name, record in read_json(folder / "stages.json")["stages"].items()}
 
 
 def killed(
-    spec: Path, folder: Path, home: Path, *, kills: int, seconds: float, search: float, seed: int, say: Say
+    spec: Path,
+    folder: Path,
+    home: Path,
+    start: Start,
+    *,
+    kills: int,
+    seconds: Mapping[str, float],
+    moments: random.Random,
+    say: Say,
 ) -> Killed:
-    """Runs it with kills: two of three so soon after the search goes on that it is not over before the last of them,
-    the third in the first half of the time that all would take.
+    """Runs it to its end with at most so many kills. Each comes in the first third of the time that planning and
+    training take, or, as long as there is no plan, anywhere in the time that a run takes.
 
     Args:
-        seconds: That a run takes without them.
-        search: That its search takes.
-        seed: Of the moments.
+        seconds: As `uninterrupted` gives them.
     """
-    moments, found = random.Random(seed), Killed(folder)
+    third = sum(seconds.get(name, 0.0) for name in ("load", "split", "plan", "search", "train")) / 3
+    found = Killed(folder)
     finished: dict[str, int] = {}
-    while found.kills < kills:
-        process = start(spec, folder, home)
-        anywhere = found.kills % 3 == 2
-        if not anywhere:
-            _wait_for_search(process, folder)
-        after = moments.uniform(0, seconds / 2 if anywhere else search / max(2, kills / 2))
-        try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            found.kills += 1
-        else:
-            finish(process)
-            break
+    while True:
+        attempt = start(spec, folder, home)
+        within = third if (folder / "plan.json").exists() else sum(seconds.values())
+        after = moments.uniform(0, within) if len(found.stages) < kills else WAIT
+        over = attempt.ended(after)
+        if not over:
+            attempt.kill()
         now = _finished(folder)
         found.retrained |= {name for name, written in finished.items() if now.get(name) != written}
         finished = now
-        since = "the start" if anywhere else "the search's beginning"
-        say(f"kill {found.kills}: {after:.1f} s after {since}; on record: {_stage(folder)}, {len(finished)} stacks")
-    finish(start(spec, folder, home))
-    now = _finished(folder)
-    found.retrained |= {name for name, written in finished.items() if now.get(name) != written}
-    return found
-
-
-def _wait_for_search(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Until this process searches; it is over where the process has ended."""
-    before = _began(folder)
-    deadline = time.monotonic() + WAIT
-    while process.poll() is None and _began(folder) in (None, before):
-        if time.monotonic() > deadline:
-            raise RuntimeError("the search did not begin")
-        time.sleep(0.02)
-
-
-def _began(folder: Path) -> str | None:
-    """When the search that is on record as running began; None without one."""
-    path = folder / "stages.json"
-    record = read_json(path)["stages"].get("search", {}) if path.exists() else {}
-    return record["started"] if record.get("status") == "running" else None
+        if over:
+            taken_up = home / _TAKEN_UP
+            found.taken_up = [int(line) for line in taken_up.read_text().split()] if taken_up.exists() else []
+            return found
+        if len(found.stages) == kills:
+            raise RuntimeError(f"the run took more than {WAIT:.0f} s")
+        found.stages.append(_stage(folder))
+        found.saved.append(len(list((folder / "checkpoints").glob("paused-*"))))
+        there = f"{len(finished)} folders written, {found.saved[-1]} stacks saved"
+        say(f"  after {after:.1f} s: {found.stages[-1]}; {there}")
 
 
 def _stage(folder: Path) -> str:
     path = folder / "stages.json"
     records = read_json(path)["stages"] if path.exists() else {}
-    running = [name for name, record in records.items() if record["status"] == "running"]
-    return f"{running[-1]} runs" if running else "nothing runs"
+    return next((name for name, record in records.items() if record["status"] == "running"), "between stages")
 
 
 def _finished(folder: Path) -> dict[str, int]:
-    """The stacks that are recorded, and when each was."""
+    """What is recorded of stacks and baselines, and when it was."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "checkpoints").glob("[!.]*/")}
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """In which tables two runs differ, seconds apart; and what the other one left half-written."""
-    found = []
-    for name in TABLES:
-        whole, resumed = (
-            pd.read_parquet(folder / f"{name}.parquet").drop(columns="seconds", errors="ignore")
-            for folder in (one, other)
-        )
-        try:
-            pd.testing.assert_frame_equal(whole, resumed, check_exact=True)
-        except AssertionError as error:
-            found.append(f"{name}: {error}")
-    found += [f"left behind: {path}" for path in other.rglob(".*")]
-    found += [f"left behind: {path}" for path in other.rglob("paused-*")]
-    return found
+    """In what two runs differ, seconds apart; and what the other one left half-written."""
+    left = [*other.rglob(".*"), *other.rglob("paused-*")]
+    return [*unlike(one, other), *(f"left behind: {path}" for path in left)]
 
 
-def main() -> int:
+# --- the measurement -----------------------------------------------------------------------------------------
+
+
+def measure(kind: str, start: Start, kills: int, moments: random.Random, folder: Path, say: Say) -> bool:
+    """Kills runs of a kind so often; says what was found, in a row of a table. Whether all ended alike."""
+    folder.mkdir()
+    spec, rounds = written(kind, folder), list[Killed]()
+    seconds = uninterrupted(spec, folder / "whole" / "run", folder / "whole", start)
+    say(f"{kind}: {sum(seconds.values()):.0f} s without interruption")
+    unlike: list[str] = []
+    while (left := kills - sum(len(each.stages) for each in rounds)) > 0:
+        home = folder / f"killed-{len(rounds)}"  # one each, else the second would find what the first one trained
+        rounds.append(killed(spec, home / "run", home, start, kills=left, seconds=seconds, moments=moments, say=say))
+        unlike += differences(folder / "whole" / "run", home / "run")
+        say(f"  ended after {len(rounds[-1].stages)} kills, {len(unlike)} differences")
+    say("\n".join(unlike))
+    stages = [stage for each in rounds for stage in each.stages]
+    counted = ", ".join(f"{stage} {stages.count(stage)}" for stage in dict.fromkeys(sorted(stages)))
+    retrained = sum(len(each.retrained) for each in rounds)
+    saved = sum(count > 0 for each in rounds for count in each.saved)
+    taken_up = sum(len(each.taken_up) for each in rounds)
+    say(
+        f"| {kind} | {len(rounds)} | {len(stages)} | {counted} | {saved} | {taken_up} | {retrained} |"
+        f" {'the same' if not unlike else f'{len(unlike)} differences'} |"
+    )
+    return not unlike and not retrained
+
+
+HEADER = """
+| run | runs | kills | at the kill there ran | kills that found stacks half trained | stacks taken up inside | \
+what was recorded and written again | tables, plan, verdict |
+|---|---|---|---|---|---|---|---|
+""".strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.kill", description=__doc__)
-    parser.add_argument("spec", nargs="?", type=Path, default=EVERY_SEARCH)
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("kinds", nargs="*", choices=list(SPECS), default=list(SPECS))
+    parser.add_argument("--kills", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    arguments = parser.parse_args()
+    parser.add_argument("--through", choices=["stages", "command"], default="stages")
+    chosen = parser.parse_args(arguments)
+    start: Start = Forked if chosen.through == "stages" else Command
 
     def say(line: str) -> None:
-        print(line, flush=True)
+        if line:
+            print(line, flush=True)
 
+    say(HEADER)
     with tempfile.TemporaryDirectory(prefix="bakeoff-kill-") as temporary:
-        home = Path(temporary)
-        seconds = uninterrupted(arguments.spec, home / "whole", home)
-        search = read_json(home / "whole" / "stages.json")["stages"]["search"]["seconds"]
-        say(f"without interruption: {seconds:.0f} s, of these the search {search:.0f} s")
-        found = killed(
-            arguments.spec,
-            home / "killed",
-            home,
-            kills=arguments.kills,
-            seconds=seconds,
-            search=search,
-            seed=arguments.seed,
-            say=say,
-        )
-        unlike = differences(home / "whole", home / "killed")
-    say(f"killed {found.kills} times; finished stacks that were trained again: {len(found.retrained)}")
-    for each in unlike:
-        say(each)
-    say("the same tables" if not unlike else "the tables differ")
-    return 1 if unlike or found.retrained else 0
+        moments = random.Random(chosen.seed)
+        same = [measure(kind, start, chosen.kills, moments, Path(temporary) / kind, say) for kind in chosen.kinds]
+    return 0 if all(same) else 1
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ TOLERANCE = 1e-6
 
 MEASURED = frozenset({"seconds", "probe", "augmentation_seconds", "reused", "model_bytes"})
 """Keys and columns that differ from run to run."""
+
+_SECONDS_SAID = re.compile(r"takes about [\d,.]+ s more of training")
+"""In the advice of verdict.json, likewise measured."""
 
 KEYS = {
     "trials": ["trial_id"],
@@ -104,6 +108,9 @@ def _documents(place: str, one: Any, other: Any) -> Iterator[str]:
             yield from _documents(f"{place}[{index}]", *pair)
     elif isinstance(one, float) and isinstance(other, float):
         if not np.isclose(one, other, rtol=TOLERANCE, atol=0, equal_nan=True):
+            yield f"{place}: {one!r} and {other!r}"
+    elif isinstance(one, str) and isinstance(other, str):
+        if _SECONDS_SAID.sub("", one) != _SECONDS_SAID.sub("", other):
             yield f"{place}: {one!r} and {other!r}"
     elif one != other:
         yield f"{place}: {one!r} and {other!r}"

@@ -413,11 +413,11 @@ def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(tmp_path: Path, sen
     assert process.returncode == code
     assert "Traceback" not in errors
     assert (sent != signal.SIGKILL) == ("stopped; finished stacks are kept" in errors)
-    assert [path.name for path in (run / "checkpoints").glob("[!.]*")] == [stacks[0].name]
+    assert [path.name for path in (run / "checkpoints").glob("[!.]*/")] == [stacks[0].name]
     assert not (run / "verdict.json").exists()
 
     kept = (stacks[0] / "weights.npz").stat().st_mtime_ns
-    done = bakeoff("run", SMALL, "--run-dir", run, "--from", "train", *UNEVEN, home=home)
+    done = bakeoff("resume", run, home=home)
     assert done.returncode == 0, done.stderr
     assert (stacks[0] / "weights.npz").stat().st_mtime_ns == kept
     assert done.stdout.splitlines()[-1] == str(run / "report.html")
@@ -425,7 +425,7 @@ def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(tmp_path: Path, sen
 
 def wait_for_first_stack(run: Path, process: subprocess.Popen[str]) -> list[Path]:
     deadline = time.monotonic() + 180
-    while not (found := list((run / "checkpoints").glob("[!.]*"))):
+    while not (found := list((run / "checkpoints").glob("[!.]*/"))):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import time
@@ -12,7 +13,7 @@ import pytest
 from tasks.planning.recipes import recipes_of
 from tasks.run_folder import STAGES, locked, read_json
 from tasks.spec.load import load_spec
-from tests.bench.kill import differences, killed
+from tests.bench.kill import Command, differences, killed
 from tests.flows.command import PROJECT, bakeoff, start
 
 TUNED = PROJECT / "tests" / "flows" / "tuned.yaml"
@@ -81,10 +82,11 @@ def test_a_folder_without_a_run_is_refused_however_often_it_was(home: Path, tmp_
     assert "there is no run to go on from" in done.stderr
 
 
-def test_a_killed_search_ends_like_one_that_never_stopped(tuned: Path, home: Path) -> None:
-    search = read_json(tuned / "stages.json")["stages"]["search"]["seconds"]
-    found = killed(TUNED, home / "killed", home, kills=2, seconds=10, search=search, seed=0, say=print)
-    assert found.kills == 2
+def test_a_killed_search_ends_like_one_that_never_stopped(tuned: Path, tmp_path: Path) -> None:
+    seconds = {name: record["seconds"] for name, record in read_json(tuned / "stages.json")["stages"].items()}
+    moments = random.Random(0)
+    found = killed(TUNED, tmp_path / "run", tmp_path, Command, kills=2, seconds=seconds, moments=moments, say=print)
+    assert len(found.stages) == 2
     assert found.retrained == set()
     assert differences(tuned, found.folder) == []
 
@@ -98,6 +100,6 @@ def test_a_search_stopped_with_ctrl_c_says_how_to_go_on(home: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "stopped; finished stacks are kept: go on with --run-dir FOLDER --from" in errors
+    assert "stopped; finished stacks are kept: go on with bakeoff resume RUN" in errors
     assert read_json(folder / "stages.json")["stages"]["search"]["reason"] == "KeyboardInterrupt"
     assert list(folder.rglob(".*")) == []

@@ -29,6 +29,15 @@ def test_seconds_and_the_probe_are_not_compared(tmp_path: Path) -> None:
     assert differences(write_run(tmp_path / "a"), write_run(tmp_path / "b", seconds=9.0)) == []
 
 
+def test_seconds_in_an_advice_are_not_compared(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in "abc"]
+    said = "train with about {} seeds (now 2), which takes about {} s more of training for the two"
+    for run, seeds, seconds in zip(runs, (28, 28, 29), ("540", "1,200", "540"), strict=True):
+        (run / "verdict.json").write_text(json.dumps({"next": [said.format(seeds, seconds)]}))
+    assert differences(runs[0], runs[1]) == []
+    assert len(differences(runs[0], runs[2])) == 1
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

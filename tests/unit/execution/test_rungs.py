@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.execution.rungs import Contest, run_bracket, saved_at
+from tasks.execution.rungs import Contest, run_bracket
 from tasks.search.halving import Rung
+from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import Outcome, Progress, Trial
 from tests.small_trials import arrays_of, assert_bits, assert_same, trial_of
@@ -95,13 +96,12 @@ def stacks_of() -> dict[str, list[Trial]]:
     }
 
 
-def made(stacks: dict[str, list[Trial]], saved: Path | None = None) -> dict[str, Stack]:
+def made(stacks: dict[str, list[Trial]], saved: Path) -> dict[str, Stack]:
     """The stacks, taken up where they were saved."""
-    found = {name: Stack(trials, arrays_of(), **HOW) for name, trials in stacks.items()}
-    for name, stack in found.items():
-        if saved and saved_at(saved, name).exists():
-            stack.load(saved_at(saved, name))
-    return found
+    return {
+        name: Stack(trials, arrays_of(), **HOW, checkpoint=Checkpoint(saved / f"{name}.npz", "key"))
+        for name, trials in stacks.items()
+    }
 
 
 def contest_of(stacks: dict[str, list[Trial]]) -> Contest:
@@ -126,8 +126,8 @@ def outcomes_of(stacks: dict[str, Stack]) -> dict[str, Outcome]:
 @pytest.fixture(scope="module")
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, Outcome]]:
     planned = stacks_of()
-    stacks = made(planned)
-    reached = run_bracket(stacks, [contest_of(planned)], tmp_path_factory.mktemp("saved"), one_by_one(list(stacks)))
+    stacks = made(planned, tmp_path_factory.mktemp("saved"))
+    reached = run_bracket(stacks, [contest_of(planned)], one_by_one(list(stacks)))
     return reached, outcomes_of(stacks)
 
 
@@ -183,7 +183,7 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
             work(name, lambda step, steps: None)
 
     with pytest.raises(_Killed):
-        run_bracket(made(planned), [contest_of(planned)], tmp_path, dying)
+        run_bracket(made(planned, tmp_path), [contest_of(planned)], dying)
     stacks, trained = made(planned, tmp_path), []
 
     def note(name: str, step: int, steps: int) -> None:
@@ -193,7 +193,7 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
         for name in planned:
             work(name, partial(note, name))
 
-    reached = run_bracket(stacks, [contest_of(planned)], tmp_path, noting)
+    reached = run_bracket(stacks, [contest_of(planned)], noting)
     assert reached == climbed[0]
     for trial_id, ours in outcomes_of(stacks).items():
         assert_bits(ours, climbed[1][trial_id])
@@ -206,13 +206,13 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
 def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropped from again it might be compacted when it had not been, and then round otherwise."""
     planned = stacks_of()
-    stacks = made(planned)
-    run_bracket(stacks, [contest_of(planned)], tmp_path, one_by_one(list(stacks)))
+    stacks = made(planned, tmp_path)
+    run_bracket(stacks, [contest_of(planned)], one_by_one(list(stacks)))
     again = made(planned, tmp_path)
     columns, dropped = {name: len(stack.rectangle.columns) for name, stack in again.items()}, []
     for stack in again.values():
         monkeypatch.setattr(stack, "drop", lambda reasons, at=stack: dropped.append(at.step))
-    run_bracket(again, [contest_of(planned)], tmp_path, one_by_one(list(again)))
+    run_bracket(again, [contest_of(planned)], one_by_one(list(again)))
     # The one that nobody trains in any more stays where it was at the second rung, after six steps.
     assert dropped == [6, 20, 6]
     assert {name: len(stack.rectangle.columns) for name, stack in again.items()} == columns

@@ -73,7 +73,7 @@ def test_a_full_disk_on_the_way_is_named_with_folder_and_remedy(
             raise full
         except OSError as error:
             raise RuntimeError("a library's own words") from error
-    assert refused.value.where == str(tmp_path / "runs") and "--from train" in (refused.value.remedy or "")
+    assert refused.value.where == str(tmp_path / "runs") and "bakeoff resume" in (refused.value.remedy or "")
     with pytest.raises(ZeroDivisionError), disk_faults(tmp_path):
         raise ZeroDivisionError
     free(monkeypatch, 100_000)

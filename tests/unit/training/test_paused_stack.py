@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.training import saved
+from tasks.training.averaging import AVERAGINGS
+from tasks.training.chunks import Chunks
+from tasks.training.hypergradient import hypergradients
 from tasks.training.models import MODELS, Penalties
+from tasks.training.saved import Checkpoint
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import Stack, train_stack
 from tasks.training.trial import Outcome, Stopping, Trial
@@ -175,3 +183,114 @@ def test_another_stack_is_not_taken_up(tmp_path: Path) -> None:
     for other in others:
         with pytest.raises(ValueError, match="other trials"):
             other.load(tmp_path / "paused.npz")
+
+
+# --- checkpoints while it trains -----------------------------------------------------------------------------
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of two steps, and a checkpoint after each."""
+    monkeypatch.setattr("tasks.training.chunks.CHUNK_BYTES", 2 * 32 * 5 * 4 * 2)
+    monkeypatch.setattr(saved, "SECONDS", 0.0)
+
+
+def killed_at(call: int, monkeypatch: pytest.MonkeyPatch, train: Callable[[], object]) -> bool:
+    """Whether a training was ended before the rows of so many chunks were taken."""
+    calls, fill = itertools.count(1), Chunks.fill
+
+    def dying(*arguments: Any) -> Any:
+        if next(calls) == call:
+            raise _Killed
+        return fill(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Chunks, "fill", dying)
+        try:
+            train()
+        except _Killed:
+            return True
+    return False
+
+
+def all_kinds() -> list[Trial]:
+    """What a checkpoint must hold: plateaus, early stopping, dropout, batch normalisation, averages of both kinds, and
+    recipes that stop so soon that the stack goes on without them."""
+    changes = {
+        "schedule": SCHEDULES["plateau"](patience=1, min_delta=0.05, factor=0.3),
+        "stopping": Stopping(4, 0.001, True),
+    }
+    trials = trials_of(**changes)
+    averagings = [AVERAGINGS["ema"](decay=0.9), AVERAGINGS["lawa"](last=2)]
+    averaged = [
+        replace(trial, trial_id=f"{trial.trial_id}-{number}", variant_id=f"{trial.variant_id}-{number}", averaging=each)
+        for number, each in enumerate(averagings)
+        for trial in trials[:2]
+    ]
+    short = [replace(trial, stopping=Stopping(1, 10.0, True)) for trial in trials[2:]]
+    return [*trials[:2], *averaged, *short]
+
+
+@pytest.mark.parametrize("call", [2, 3, 4, 8, 13])
+def test_a_stack_killed_anywhere_goes_on_bit_for_bit(
+    call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_chunks: None
+) -> None:
+    """Between two evaluations too, with signals, and after it lost its recipes that stopped."""
+    monkeypatch.setattr("tasks.training.stack._COMPACTION_PAYS", {True: 0, False: 0})
+    trials, arrays, how = all_kinds(), arrays_of(), {"xla": False, "signals": True}
+    whole = train_stack(trials, arrays, **how)
+    checkpoint = Checkpoint(tmp_path / "paused.npz", "key")
+    assert killed_at(call, monkeypatch, lambda: train_stack(trials, arrays, **how, checkpoint=checkpoint))
+    stack = Stack(trials, arrays, **how, checkpoint=checkpoint)
+    assert stack.step > 0
+    stack.train_until(stack.total_steps)
+    for ours, theirs in zip(stack.outcomes(), whole, strict=True):
+        assert_bits(ours, theirs)
+        assert ours.signals == theirs.signals
+        assert ours.seconds > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["paused.npz"]
+
+
+def test_tangents_go_on_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_chunks: None) -> None:
+    trials, arrays, names = [trial_of("momentum", epochs=3, seed=seed) for seed in (0, 1)], arrays_of(), ["momentum"]
+    whole = hypergradients(trials, arrays, names, xla=False)
+    checkpoint = Checkpoint(tmp_path / "paused.npz", "key")
+    assert killed_at(6, monkeypatch, lambda: hypergradients(trials, arrays, names, xla=False, checkpoint=checkpoint))
+    heard: list[int] = []
+    again = hypergradients(
+        trials, arrays, names, xla=False, checkpoint=checkpoint, progress=lambda step, _: heard.append(step)
+    )
+    assert heard == [10, 15], "not from the beginning"
+    for (ours, ours_by_name), (theirs, theirs_by_name) in zip(again, whole, strict=True):
+        assert_bits(ours, theirs)
+        assert ours_by_name == theirs_by_name
+
+
+@pytest.mark.parametrize("there", ["of another key", "not whole", "something else"])
+def test_what_is_no_checkpoint_of_this_stack_is_not_taken_up(there: str, tmp_path: Path) -> None:
+    trials, arrays, path = [trial_of("sgd")], arrays_of(), tmp_path / "paused.npz"
+    earlier = Stack(trials, arrays, xla=False, checkpoint=Checkpoint(path, "of another key"))
+    earlier.train_until(5)
+    earlier.checkpoint()
+    if there == "not whole":
+        path.write_bytes(path.read_bytes()[:-200])
+    if there == "something else":
+        path.write_bytes(b"no arrays")
+    key = "key" if there == "of another key" else "of another key"
+    assert Stack(trials, arrays, xla=False, checkpoint=Checkpoint(path, key)).step == 0
+
+
+def test_a_stack_is_saved_no_more_often_than_every_minute(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "paused.npz", "key")
+    train_stack([trial_of("sgd")], arrays_of(), xla=False, checkpoint=checkpoint)
+    assert not checkpoint.path.exists()
+
+
+def test_a_full_disk_costs_the_checkpoint_only(tmp_path: Path, small_chunks: None) -> None:
+    nowhere = Checkpoint(tmp_path / "gone" / "paused.npz", "key")
+    (outcome,) = train_stack([trial_of("sgd")], arrays_of(), xla=False, checkpoint=nowhere)
+    assert outcome.status == "ok"

@@ -1,0 +1,58 @@
+"""`bakeoff resume`: what a run that did not come to its end was asked for, read from its folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.experiments import find
+from tasks.errors import BadInput, nearest
+from tasks.run_folder import read_json
+from tasks.run_state import state_of
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run to go on with.
+
+    Args:
+        experiment: As `bakeoff run` took it; where it isn't found from here any more, the copy in the folder.
+        overrides: `path=value`.
+    """
+
+    folder: Path
+    experiment: str
+    overrides: Sequence[str]
+
+
+def unfinished(run: str, home: Path) -> Unfinished:
+    """Finds a run by its folder, or by its name under runs/.
+
+    Raises:
+        BadInput: there is none, it came to its end, or it was ended before it was on record what it was asked for.
+    """
+    folder = _folder(run, home)
+    if state_of(folder).ended == "finished":
+        remedy = "bakeoff report RUN renders its report again; bakeoff run SPEC makes another run"
+        raise BadInput("the run came to its end", where=str(folder), remedy=remedy)
+    if not (folder / "environment.json").is_file():
+        raise BadInput("the run was ended before it began", where=str(folder), remedy="start it with bakeoff run SPEC")
+    asked = read_json(folder / "environment.json")
+    _, _, experiment, *_ = shlex.split(asked["command"])
+    try:
+        find(experiment)
+    except BadInput:
+        experiment = str(folder / "spec.yaml")
+    return Unfinished(folder, experiment, asked["overrides"])
+
+
+def _folder(run: str, home: Path) -> Path:
+    for folder in (home / "runs" / run, Path(run)):
+        if os.path.isfile(folder / "stages.json"):  # noqa: PTH113 - also False where the name can't be one
+            return folder
+    begun = [path.parent for path in (home / "runs").glob("*/stages.json")]
+    names = [folder.name for folder in begun if state_of(folder).ended in ("failed", "stopped", "killed")]
+    raise BadInput("there is no such run", where=run, accepted=nearest(run, names) if names else None)
