@@ -91,6 +91,10 @@ def _costs(
         PointCost(name=way, threshold=_told(threshold), cost=_cost(of, threshold, test, deciding))
         for way, of, threshold in ways
     ]
+    if test.folds is not None:  # where every fold has a threshold of its own
+        own = {f"{name}, at its threshold": test.of_procedure.interval(trial, METRICS[COST])}
+        own |= {f"{each}, at its threshold": test.interval(other, METRICS[COST]) for each, other in baselines.items()}
+        found = [replace(each, cost=own[each.name].estimate()) if each.name in own else each for each in found]
     best = replace(deciding, how=replace(deciding.how, rule="cost")).threshold(
         test.target.astype(np.int64), test.answers[trial].prediction, test.rows
     )
