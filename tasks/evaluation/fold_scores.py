@@ -2,8 +2,8 @@
 
 In every fold the whole procedure is done anew on the rows that are left: preprocessing, training all recipes, the
 choice of recipe, seed and threshold on rows of its own. So its score on the rows held out is that of a procedure, not
-of one model. Scores of different folds are not independent, since most training rows are shared: the variance of their mean is
-taken as Nadeau and Bengio (2003, Machine Learning 52:239-281) correct it.
+of one model. Scores of different folds are not independent, since most training rows are shared: the variance of their
+mean is taken as Nadeau and Bengio (2003, Machine Learning 52:239-281) correct it.
 """
 
 from __future__ import annotations
