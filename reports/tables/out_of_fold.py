@@ -19,7 +19,7 @@ def out_of_fold(verdict: Verdict | None) -> str:
     rows = [(title(name, verdict.titles), interval(estimate)) for name, estimate in found.metrics.items()]
     figures = table(["Metric", "#Mean over folds"], rows, caption="The procedure out of fold, mean and interval")
     folds = found.folds * found.repeats
-    chosen = [(recipe(name), count(times), percent(times, folds)) for name, times in found.chosen.items()]
+    chosen = [(recipe(name), count(times), percent(times / folds)) for name, times in found.chosen.items()]
     choices = table(["Chosen", "#Folds", "#Share"], chosen, caption="What the procedure chose in each fold")
     under = (
         f"{found.sentence} Scores of the folds scatter with a standard deviation of {rounded(found.spread)}. Folds "

@@ -123,13 +123,17 @@ def _measured(outputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarra
 
 
 def coverage(rows: int, repeats: int, samples: int, together: int) -> None:
-    """Prints a table row for each metric."""
+    """Prints a table row for each metric, after each stack of all so far."""
     large = drawn(LARGE, np.random.default_rng(10**9))
     found: list[list[dict[str, dict[str, float]]]] = []
     for start in range(0, samples, together):
         some = [sample(rows, repeats, seed) for seed in range(start, min(start + together, samples))]
         found += scores(some, large)
-        print(f"... {len(found)} of {samples} samples", flush=True)
+        print(f"{len(found)} of {samples} samples", flush=True)
+        _show(found, rows, repeats)
+
+
+def _show(found: Sequence[Sequence[dict[str, dict[str, float]]]], rows: int, repeats: int) -> None:
     for used in sorted({1, repeats}):
         for name in MEASURED:
             truth = float(np.mean([each[NEW][name] for folds in found for each in folds]))
