@@ -155,10 +155,13 @@ def _learning_curves(run: Run) -> str:
 
 
 def _cost_curve(run: Run) -> str:
+    told = ""
+    if run.plan.held_out:
+        told = " Of the answers out of fold in the first repeat; intervals are over rows alone."
     return figures.tabs(
         figures.cost_curve(run.verdict),
         caption="Line: the mean cost of a test case at each threshold, with its interval point by point. Dashed: the "
-        "threshold that the validation part chose; grey: how far that moves over resamples and seeds.",
+        "threshold that the validation part chose; grey: how far that moves over resamples and seeds." + told,
     )
 
 

@@ -186,7 +186,8 @@ def _shipped(verdict: Verdict, shipped: Shipped, decimals: int, answers: Mapping
     name, note = verdict.saved or "", safe(f"{title(verdict.metric, verdict.titles)} {verdict.where}")
     if shipped.baseline and shipped.baseline in answers:
         note = Html(f"{note}. {_answer(answers[shipped.baseline], decimals)}")
-    return _card("Shipped model", name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
+    kind = "Procedure of the shipped model" if verdict.out_of_fold else "Shipped model"
+    return _card(kind, name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
 
 
 def _card(kind: str, name: str, estimate: Estimate | None, decimals: int, note: Html, style: str = "") -> Html:

@@ -465,8 +465,8 @@ class OutOfFold:
     def sentence(self) -> str:
         """What the figures are of."""
         return (
-            f"There is no test part: {self.way}, all {self.rows:,} rows were held out in turn, and everything was done "
-            f"anew without them (preparing, training, choosing recipe, seed and threshold). So the figures are of that "
+            f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
+            "anew without them (preparing, training, choosing recipe, seed and threshold). So the figures are of that "
             f"procedure on {self.learned} rows. What is shipped is the same procedure on all rows, a part of which "
             "chose and did not train."
         )

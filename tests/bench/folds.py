@@ -20,13 +20,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from flows.experiments import shipped
 from tasks.dataset import TEST, TRAIN, VAL
 from tasks.datasets.outer_folds import Rows, outer_folds
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.intervals import over_folds, over_seeds
 from tasks.evaluation.metrics import METRICS
 from tasks.records.decisions import Costs, Decides
-from tasks.spec.models import Split
+from tasks.spec.load import load_spec
+from tasks.spec.models import Split, as_written
 from tasks.training.feed import Resident
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
@@ -35,6 +37,7 @@ from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Stopping, Trial
 from tests.bench.nulls import Rate
 from tests.datasets import made
+from tests.runs import planned
 
 CONFIDENCE = 0.95
 FOLDS = 5
@@ -151,21 +154,13 @@ def _show(found: Sequence[Sequence[dict[str, dict[str, float]]]], rows: int, rep
 
 
 def splits(home: Path, seeds: int) -> None:
-    """Runs german-credit under single splits and prints the figure and the gate's answer of each."""
-    from typer.testing import CliRunner
-
-    from flows.cli import app
-    from tasks.records.verdict import Verdict
-
+    """Judges german-credit under single splits and prints the figure of each and its gate's answer."""
+    spec, _ = load_spec(shipped()["german-credit"])
     for seed in range(seeds):
-        before = set((home / "runs").glob("*")) if (home / "runs").exists() else set()
-        done = CliRunner().invoke(
-            app, ["run", "german-credit", "--home", str(home), "--set", f"data.split.seed={seed}"]
-        )
-        if done.exit_code:
-            raise SystemExit(done.output)
-        (folder,) = set((home / "runs").glob("*")) - before
-        (gate,) = Verdict.read(folder).gates
+        written = as_written(spec)
+        written["data"]["split"]["seed"] = seed
+        run = planned(home / str(seed), written, home=home)
+        (gate,) = run.judge(run.tables()).gates
         print(f"| {seed} | {gate.estimate:.3f} [{gate.low:.3f}, {gate.high:.3f}] | {gate.answer} |", flush=True)
 
 

@@ -77,9 +77,9 @@ def test_the_figures_are_means_over_folds(tables: dict[str, pd.DataFrame], verdi
         assert (found.mean, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
     networks = folds[folds["trainer"] != "sklearn"]
     chosen = []
-    for _, own in networks.groupby("fold"):
-        leader = own.groupby("recipe", sort=False)["val"].mean().idxmax()
-        mine = own[own["recipe"] == leader].sort_values("seed")
+    for _, of_fold in networks.groupby("fold"):
+        leader = of_fold.groupby("recipe", sort=False)["val"].mean().idxmax()
+        mine = of_fold[of_fold["recipe"] == leader].sort_values("seed")
         chosen.append(mine.loc[mine["val"].idxmax(), "test"])
     judged = verdict.out_of_fold
     assert judged and judged.scores == pytest.approx(chosen)
