@@ -100,7 +100,9 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
     when = {part: f" ({reach})" for part, reach in (plan.reaches or {}).items()}
-    console.print("parts: " + ", ".join(f"{part} {rows:,}{marked(when.get(part, ''))}" for part, rows in parts.items()))
+    divided = {part: rows for part, rows in parts.items() if part != "test" or not plan.held_out}
+    console.print("parts: " + ", ".join(f"{part} {n:,}{marked(when.get(part, ''))}" for part, n in divided.items()))
+    _show_judging(console, plan)
     where = "streamed from disk" if data.streamed else "in memory"
     console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
     for result in validation.results:
@@ -141,6 +143,28 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
     if plan.spec["train"]["stabilise"]:
         console.print("after it, recipes with a diagnosis are repaired: most of a ladder takes a few times as long")
     console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
+
+
+def _show_judging(console: Console, plan: Plan) -> None:
+    """How folds judge; of few rows, that they could."""
+    held, split = plan.held_out, plan.spec["data"]["split"]
+    if held:
+        console.print(
+            f"no test part: {held.folds} folds are held out in turn, {held.repeats} times, and the whole procedure is "
+            f"repeated on {held.learned_from[0]:,} to {held.learned_from[1]:,} rows"
+        )
+        return
+    offered = plan.data.rows < FEW_ROWS and not plan.search and not any(split[name] for name in ("hold_out", "given"))
+    if offered and not plan.spec["evaluate"]["slices"]:
+        repeats = "" if split["time"] else ", repeats: 10"
+        console.print(
+            f"note: {plan.parts['test']:,} test rows judge roughly; evaluate: {{folds: 5{repeats}}} holds out all "
+            f"{plan.data.rows:,} rows in turn, without a test part, in many times the time",
+        )
+
+
+FEW_ROWS = 5000
+"""Below, it is offered that folds judge."""
 
 
 def _show_data(console: Console, data: DataDescription, task: str) -> None:

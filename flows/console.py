@@ -157,12 +157,10 @@ def show_result(folder: Path) -> None:
     titles = {name: inside(verdict.titles.get(name, name)) for name in named}
     others = _that_fit([name for name in named if name != first], titles, console.width)
     confidence = f"{100 * verdict.confidence:g}%"
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"Test part: means over seeds, with {confidence} intervals over rows and seeds, of baselines over rows; "
-        "ranked on the validation part",
-        title_justify="left",
-    )
+    told = f"Test part: means over seeds, with {confidence} intervals over rows and seeds, of baselines over rows"
+    if verdict.out_of_fold:
+        told = f"Out of fold ({verdict.out_of_fold.way}): means over folds, with {confidence} intervals"
+    table = Table(box=box.SIMPLE_HEAD, title=f"{told}; ranked on the validation part", title_justify="left")
     table.add_column("", justify="right")
     table.add_column("recipe", overflow="fold")
     for name in (first, *others):
@@ -174,7 +172,9 @@ def show_result(folder: Path) -> None:
         _add_row(table, "", f"[dim]baseline:[/] {marked(baseline.name)}", baseline.metrics, first, others)
     console.print(table)
     if verdict.positive:
-        console.print(marked(_positive(verdict.positive)))
+        console.print(marked(_positive(verdict.positive, "rows" if verdict.out_of_fold else "test rows")))
+    if verdict.out_of_fold:
+        console.print(f"[cyan]procedure[/]  {marked(verdict.out_of_fold.sentence)}")
     for gate in verdict.gates:
         colour = {"pass": "green", "fail": "red"}.get(gate.answer, "yellow")
         console.print(f"[{colour}]{gate.answer}[/]  {marked(gate.sentence)}")
@@ -188,9 +188,9 @@ def show_result(folder: Path) -> None:
     typer.echo(str(folder / "report.html"))
 
 
-def _positive(positive: PositiveClass) -> str:
-    """Which class is of interest, how it was chosen, and how many test rows are of it."""
-    return f"class of interest: {positive.name}, {positive.rows:,} of {positive.of:,} test rows ({positive.why})"
+def _positive(positive: PositiveClass, rows: str) -> str:
+    """Which class is of interest, how it was chosen, and how many of the judged rows are of it."""
+    return f"class of interest: {positive.name}, {positive.rows:,} of {positive.of:,} {rows} ({positive.why})"
 
 
 def _that_fit(names: Sequence[str], titles: dict[str, str], width: int) -> list[str]:

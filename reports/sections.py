@@ -68,6 +68,12 @@ def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
 
 
 def _forest(run: Run) -> str:
+    if run.plan.held_out:
+        return figures.tabs(
+            figures.forest(run.verdict, run.plan, run.trials, run.metrics),
+            caption="Dot: mean over folds. Bar: its interval. Faint circles: the seeds, each the mean over its folds. "
+            "Lines: the baselines; one that is far from all recipes stands at the edge, with its value.",
+        )
     return figures.tabs(
         figures.forest(run.verdict, run.plan, run.trials, run.metrics),
         caption="Dot: mean over seeds. Bar: its interval over rows and seeds together. Faint circles: the seeds, on "
@@ -82,6 +88,15 @@ is better. *p, Holm* is the p-value of a paired Student's t test, corrected for 
 is the mean difference over its standard deviation between seeds. *Smallest difference* is the least that this many
 seeds could have shown; where it is larger than what would matter to you, train more seeds. *Can't tell* means just
 that: it does not mean that two recipes are equal."""
+
+
+_HOW_TO_READ_FOLDS = """\
+Each recipe is trained in every fold, on the same rows and from the same initial weights as the others, so each
+comparison is paired by fold. *Difference* is the leader minus the other, signed so that positive means the leader is
+better. *p, Holm* is the p-value of a paired Student's t test, its variance corrected for the training rows that folds
+share, adjusted for all pairs. *Effect size* is the mean difference over its standard deviation between folds.
+*Smallest difference* is the least that these folds could have shown; more repeats hardly lower it, more rows do. *Can't
+tell* means just that: it does not mean that two recipes are equal."""
 
 
 def _progress(run: Run) -> str:
@@ -140,10 +155,13 @@ def _learning_curves(run: Run) -> str:
 
 
 def _cost_curve(run: Run) -> str:
+    told = ""
+    if run.plan.held_out:
+        told = " Of the answers out of fold in the first repeat; intervals are over rows alone."
     return figures.tabs(
         figures.cost_curve(run.verdict),
         caption="Line: the mean cost of a test case at each threshold, with its interval point by point. Dashed: the "
-        "threshold that the validation part chose; grey: how far that moves over resamples and seeds.",
+        "threshold that the validation part chose; grey: how far that moves over resamples and seeds." + told,
     )
 
 
@@ -193,6 +211,18 @@ SECTIONS: dict[str, Section] = {
             "scope": lambda run: tables.scope(run.verdict, run.plan),
         },
     ),
+    "out of fold": Section(
+        "Out of fold",
+        "out-of-fold",
+        {
+            "out of fold": lambda run: tables.out_of_fold(run.verdict),
+            "out of fold chart": lambda run: figures.tabs(
+                figures.out_of_fold(run.verdict),
+                caption="Dot: the procedure in one fold, on the rows held out. Line: the mean. Band: its interval.",
+            ),
+        },
+        shown=lambda run: bool(run.verdict and run.verdict.out_of_fold),
+    ),
     "explanations": Section(
         "Explanations",
         "explanations",
@@ -215,7 +245,9 @@ SECTIONS: dict[str, Section] = {
             "comparison": lambda run: tables.comparison(run.verdict, run.plan),
             "differences": lambda run: tables.differences(run.verdict),
             "differences chart": lambda run: figures.tabs(figures.differences(run.verdict, run.plan)),
-            "how to read this": lambda run: folded_note("How to read this", _HOW_TO_READ),
+            "how to read this": lambda run: folded_note(
+                "How to read this", _HOW_TO_READ_FOLDS if run.plan.held_out else _HOW_TO_READ
+            ),
         },
     ),
     "tuning": Section(

@@ -97,6 +97,11 @@ def about(run: Run) -> str:
         return raw(f'<p class="quiet">{safe(_NOT_KEPT)}</p>')
     verdict = run.verdict
     said = f"Of {verdict.saved}, on {count(len(predicted.rows))} rows of the {verdict.part} part"
+    if verdict.out_of_fold:
+        said = (
+            f"Of the same recipe and seed in the folds of the first repeat, on {count(len(predicted.rows))} rows, each "
+        )
+        said += "answered without having been learned from; intervals are over rows alone"
     decided = Decided.read(run)
     if decided and decided.positive is not None and verdict.operating_point:
         threshold = number(verdict.operating_point.threshold)
@@ -207,9 +212,10 @@ def _influence(run: Run) -> str:
     told = [", ".join(each.names) for each in found.inputs if each.matters]
     said = f"Shuffled, they make the model worse: {listing(told, most=5)}." if told else "None can be told from 0."
     left_out = f" Left out: {count(found.left_out)} inputs that go with the answers less." if found.left_out else ""
+    part = "validation" if verdict.out_of_fold else verdict.part
     caption = (
-        f"{said} On {count(found.rows)} rows of the {verdict.part} part the values of an input are shuffled among the "
-        f"rows, {REPEATS} times; the model stays as it is. Inputs that go together (association of {TOGETHER} or more) "
+        f"{said} On {count(found.rows)} rows of the {part} part the values of an input are shuffled among the rows, "
+        f"{REPEATS} times; the model stays as it is. Inputs that go together (association of {TOGETHER} or more) "
         f"are shuffled together. Intervals hold {verdict.confidence:.0%} for all lines at once; grey ones reach 0."
         f"{left_out} These are not causes: an input matters here because this model uses it, and another model may do "
         "as well without it."

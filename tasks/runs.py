@@ -14,9 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tasks.datasets.division import divided_rows
 from tasks.datasets.load import load_dataset
 from tasks.datasets.sources import small_table
-from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
 from tasks.memory import memory_bytes
 from tasks.planning.plan import measured
@@ -256,6 +256,4 @@ def check_table(spec: Spec, base: Path, home: Path) -> None:
         return
     dataset = load_dataset(spec.data, home=home, base=base, implied_task=implied_task(spec))
     measured(spec, dataset.task)
-    splits = split_rows(dataset, spec.data.split)
-    if spec.tune and spec.tune.folds:
-        fold_rows(dataset, splits, spec.tune.folds, spec.data.split)
+    divided_rows(spec, dataset)

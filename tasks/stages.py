@@ -37,7 +37,7 @@ from tasks.execution.stabilising import Workshop, write_repaired
 from tasks.execution.tuning import Divided, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
-from tasks.inputs.prepared import Prepared, prepare, prepare_folds
+from tasks.inputs.prepared import Prepared, prepare, prepare_folds, prepare_held_out
 from tasks.monitoring.reference import IN_RUN, write_reference
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
@@ -71,28 +71,27 @@ def load(run: Run, progress: Bytes | None = None) -> Dataset:
 
 
 def split(run: Run, dataset: Dataset) -> pd.DataFrame:
-    from tasks.datasets.splits import fold_rows, split_rows
+    from tasks.datasets.division import divided_rows
     from tasks.validation.rows import row_digests
 
-    tune = run.spec.tune
-    splits = SPLITS.frame(split_rows(dataset, run.spec.data.split))
-    if tune and tune.folds:
-        splits = fold_rows(dataset, splits, tune.folds, run.spec.data.split)
+    splits = SPLITS.frame(divided_rows(run.spec, dataset))
     splits = splits.assign(content=row_digests(dataset))
     SPLITS.write(splits, run.folder)
     return splits
 
 
 def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> Validation:
-    """Writes validation.json.
+    """Writes validation.json. Without a test part, the first fold that is held out is looked at in its place.
 
     Raises:
         Blocked: a check of severity `block` failed.
     """
+    from tasks.datasets.outer_folds import first_fold
     from tasks.validation.validate import outcome_table
     from tasks.validation.validate import validate as run_checks
 
-    validation = run_checks(dataset, splits, run.spec.data.checks)
+    checked = first_fold(splits) if run.spec.evaluate.folds else splits
+    validation = run_checks(dataset, checked, run.spec.data.checks)
     validation.write(run.folder)
     if validation.outcome == "blocked":
         blocked = Blocked(
@@ -130,6 +129,8 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     dataset = _with_positive(dataset, splits)
     slicings_of(run.spec, dataset)  # what is wrong with them is said before anything is trained
     prepared = prepare(dataset, splits, deciding_of(run.spec, dataset))
+    if run.spec.evaluate.folds is not None:
+        prepared = replace(prepared, held_out=_held_out(run.spec, prepared))
     laid_out = _laid_out(run, prepared)
     earlier = Plan.read_if_there(run.folder)
     searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
@@ -143,6 +144,15 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
+
+
+def _held_out(spec: Spec, prepared: Prepared) -> tuple[Prepared, ...]:
+    from tasks.datasets.outer_folds import outer_folds
+
+    evaluate = spec.evaluate
+    assert evaluate.folds is not None
+    folds = outer_folds(prepared.dataset, spec.data.split, evaluate.folds, evaluate.repeats)
+    return prepare_held_out(prepared.dataset, folds, prepared.deciding)
 
 
 def deciding_of(spec: Spec, dataset: Dataset) -> Deciding:
@@ -173,15 +183,31 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
     from tasks.datasets.splits import reaches
 
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
+    folds = run.spec.evaluate.folds
+    if folds:
+        parts[TEST] = sum(len(each.rows[TEST]) for each in prepared.held_out[:folds])
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     known: dict[str, Any] = {
-        "earlier": archive_of(run, {None: prepared}, "train").stacks,
+        "earlier": archive_of(run, prepared.by_fold, "train").stacks,
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
         "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
     }
-    laid_out = lay_out(*data, **known) if chosen is None else lay_out_chosen(*data, chosen, probe, **known)
+    if chosen is None:
+        laid_out = lay_out(*data, **known, held_out=[_row_counts(each) for each in prepared.held_out])
+    else:
+        laid_out = lay_out_chosen(*data, chosen, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
+
+
+def _row_counts(prepared: Prepared) -> RowCounts:
+    return RowCounts.of(
+        prepared.dataset,
+        {part: len(positions) for part, positions in prepared.rows.items()},
+        prepared.features.shape[1:],
+        _resampled(prepared),
+        prepared.lengths,
+    )
 
 
 def archive_of(run: Run, prepared: PreparedByFold, stage: Stage) -> Archive:
@@ -217,16 +243,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     if tune.folds:
         forward = run.spec.data.split.time is not None
         by_fold = prepare_folds(dataset, splits, forward=forward, deciding=prepared.deciding)
-    rows = {
-        fold: RowCounts.of(
-            dataset,
-            {part: len(positions) for part, positions in of_fold.rows.items()},
-            of_fold.features.shape[1:],
-            _resampled(of_fold),
-            of_fold.lengths,
-        )
-        for fold, of_fold in by_fold.items()
-    }
+    rows = {fold: _row_counts(of_fold) for fold, of_fold in by_fold.items()}
     decides = laid_out.decides or Decides()
     archive = archive_of(run, by_fold, "search")
     context = PlanContext(dataset, rows, laid_out.metrics, decides=decides, earlier=archive.stacks)
@@ -280,8 +297,8 @@ def search(
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
-    archive = archive_of(run, {None: prepared}, "train")
-    train_trials(Job.of(laid_out), prepared, run.folder, run.home, progress, archive)
+    archive = archive_of(run, prepared.by_fold, "train")
+    train_trials(Job.of(laid_out), prepared.by_fold, run.folder, run.home, progress, archive)
 
 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
@@ -343,7 +360,7 @@ def judge(
     if verdict.shipped:
         model = answering(run, laid_out, prepared, verdict.shipped)
         ship(run, laid_out, prepared, verdict, model)
-        write_reference(run.folder, dataset, splits, run.spec, slicings)
+        write_reference(run.folder, dataset, _not_learned_from(splits), run.spec, slicings)
         asked = answer(run, laid_out, prepared, verdict.shipped, model)
         if verdict.footprints is None:
             own = measure.saved(verdict.shipped.trial_id, run.folder / "model", parameters(model))
@@ -358,6 +375,15 @@ def judge(
     verdict.write(run.folder)
     _inspect(run, laid_out, prepared, verdict, tables, asked, model)
     return verdict
+
+
+def _not_learned_from(splits: pd.DataFrame) -> pd.DataFrame:
+    """The splits; without a test part with the validation rows in its place, whose answers of the shipped model are the
+    nearest to those for new rows."""
+    if (splits["part"] == TEST).any():
+        return splits
+    parts = splits["part"].to_numpy(str)
+    return splits.assign(part=np.where(parts == VAL, TEST, parts))
 
 
 def _inspect(
@@ -402,11 +428,11 @@ def _recalibration(
     model: Any,
 ) -> Recalibration | None:
     """What calibrating did to the shipped model, whose answers without it are asked for anew; None: it is not
-    calibrated."""
+    calibrated, or there is no test part whose rows it did not learn from."""
     from tasks.evaluation.recalibrated import judge_recalibration
 
     by = calibrator(run, laid_out, verdict.shipped) if verdict.shipped else None
-    if verdict.shipped is None or by is None:
+    if verdict.shipped is None or by is None or laid_out.held_out:
         return None
     judged = JudgedRows.of_shipped(laid_out, verdict, prepared.deciding, tables)
     asked = answer(run, laid_out, prepared, verdict.shipped, model, calibrate=False)

@@ -9,6 +9,7 @@ from reports.figures.explanation import drawn
 from reports.figures.footprints import footprints
 from reports.figures.gates import gates
 from reports.figures.influence import dependence, influence
+from reports.figures.out_of_fold import out_of_fold
 from reports.figures.place import library, place, tabs, trusted
 from reports.figures.predictions import calibration, confusion
 from reports.figures.ranking import ranking
@@ -36,6 +37,7 @@ __all__ = [
     "learning_curves",
     "learning_rates",
     "library",
+    "out_of_fold",
     "parallel",
     "place",
     "progress",

@@ -78,7 +78,7 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
         base.mark_point(filled=True, size=90, opacity=1).encode(
             x=alt.X(
                 "mean:Q",
-                title=f"{title(metric, verdict.titles)}, {verdict.part} part",
+                title=f"{title(metric, verdict.titles)}, {'out of fold' if verdict.out_of_fold else 'test part'}",
                 scale=alt.Scale(domain=[alt.ExprRef("span[0]"), alt.ExprRef("span[1]")], zero=False, nice=False),
                 axis=alt.Axis(tickCount=8),
             )

@@ -5,6 +5,7 @@ from reports.tables.comparison import comparison, differences
 from reports.tables.costs import costs, threshold
 from reports.tables.data import columns, data, validation
 from reports.tables.footprints import footprints
+from reports.tables.out_of_fold import out_of_fold
 from reports.tables.predictions import by_class, confused, hardest, recalibration
 from reports.tables.reproduce import reproduce
 from reports.tables.search import search, search_warnings, sensitivity, settings
@@ -30,6 +31,7 @@ __all__ = [
     "hardest",
     "next_steps",
     "of_run",
+    "out_of_fold",
     "previews",
     "recalibration",
     "reproduce",

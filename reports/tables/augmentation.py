@@ -34,9 +34,10 @@ def effects(verdict: Verdict | None) -> str:
         for entry, estimate in zip(found, estimates, strict=True)
     ]
     name = phrase(verdict.metric, verdict.titles)
+    by = "fold" if verdict.out_of_fold else "seed"
     under = (
-        f"Recipes that differ in augmentation alone, paired by seed, on the {verdict.part} part. Difference in "
-        f"{name}, signed so that positive means that augmentation is better, with its interval."
+        f"Recipes that differ in augmentation alone, paired by {by}, {verdict.where}. Difference in {name}, signed so "
+        "that positive means that augmentation is better, with its interval."
     )
     caption = f"The effect of augmentation on {name}"
     return raw(f'{table(head, rows, caption=caption, lists="recipes")}<p class="under">{safe(under)}</p>')

@@ -33,13 +33,19 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
         for entry in ranked
     ]
     marked = 0 if verdict.winner else None
-    caption = f"Recipes by {title(verdict.metric, verdict.titles)} on the {verdict.part} part, mean and interval"
+    caption = f"Recipes by {title(verdict.metric, verdict.titles)} {verdict.where}, mean and interval"
     under = (
         f"Ranked by {phrase(verdict.metric, verdict.titles)} on the validation part; the figures are those of the "
         f"{verdict.part} part: the mean over seeds, and its interval over rows and seeds together, as new data and new "
         "seeds would scatter. So it may be held beside a baseline's interval; two recipes are told apart by their "
         "difference, below."
     )
+    if verdict.out_of_fold:
+        under = (
+            f"Ranked by {phrase(verdict.metric, verdict.titles)} on the validation part; the figures are means over "
+            "folds, each on the rows held out, of a recipe's seeds together. Two recipes are told apart by their "
+            "difference, below."
+        )
     return raw(
         f'{table(head, rows, caption=caption, marked=marked, lists="recipes")}<p class="under">{safe(under)}</p>'
     )
@@ -69,7 +75,14 @@ def differences(verdict: Verdict | None) -> str:
         "Differences over seeds, given these test rows. Answer, p and interval are adjusted together over all pairs of "
         "recipes (Holm), since the leader was picked among them."
     )
-    shown = table(head, rows, caption="The leader against each other recipe, paired over seeds", lists="recipes")
+    over = "seeds"
+    if verdict.out_of_fold:
+        over = "folds"
+        under = (
+            "Differences over folds; their variance is corrected for the training rows that folds share. Answer, p and "
+            "interval are adjusted together over all pairs of recipes (Holm), since the leader was picked among them."
+        )
+    shown = table(head, rows, caption=f"The leader against each other recipe, paired over {over}", lists="recipes")
     return raw(f'{shown}<p class="under">{safe(under)}</p>')
 
 

@@ -49,7 +49,7 @@ def costs(verdict: Verdict | None) -> str:
     ]
     name = title(COST, verdict.titles)
     head = ["Way to decide", "#From probability", f"#{name}", "#More than the shipped model"]
-    caption = f"{name} on the {verdict.part} part, by the way to decide"
+    caption = f"{name} {verdict.where}, by the way to decide"
     under = (
         "Thresholds were chosen on the validation part, each model's own. The best in hindsight was chosen by these "
         "very rows: nobody can know it before, and it has no interval."

@@ -17,9 +17,13 @@ def data(plan: Plan) -> str:
     """The facts of the data set, and what its reader noticed."""
     about, parts = plan.data, plan.parts
     classes = about.classes
+    divided = ", ".join(f"{count(rows)} {part}" for part, rows in parts.items())
+    if plan.held_out:
+        divided = ", ".join(f"{count(parts[part])} {part}" for part in ("train", "val")) + "; no test part: "
+        divided += f"{plan.held_out.folds} folds are held out in turn, {plan.held_out.repeats} times"
     pairs = {
         "Data": about.name,
-        "Rows": f"{count(about.rows)} (" + ", ".join(f"{count(rows)} {part}" for part, rows in parts.items()) + ")",
+        "Rows": f"{count(about.rows)} ({divided})",
         "Time": ", ".join(f"{part}: {reach}" for part, reach in plan.reaches.items()) if plan.reaches else None,
         "Target": about.target,
         "Classes": f"{len(classes)}: {_first(classes)}" if classes else None,

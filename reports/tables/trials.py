@@ -47,6 +47,10 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
     html: str = table(head, rows, caption="Trials", lists="trials")
     if len(trained) > _SHOWN:
         html += f"<p>The first {_SHOWN} of {count(len(trained))}; all are in <code>trials.parquet</code>.</p>"
+    folds = int((trials["stage"] == "fold").sum())
+    if folds:
+        html += f"<p>In the folds that were held out, {count(folds)} more were trained; they are in "
+        html += "<code>trials.parquet</code>.</p>"
     searched = int((trials["stage"] == "search").sum())
     if searched:
         html += f"<p>The search trained {count(searched)} more; they are in <code>trials.parquet</code>.</p>"
@@ -77,7 +81,7 @@ def stacks(plan: Plan) -> str:
             f"{stack.memory_bytes / 2**20:,.0f} MiB",
             Html(f'<span class="sentence">{safe(stack.why)}</span>'),
         )
-        for stack in plan.stacks
+        for stack in plan.all_stacks
     ]
     return raw(table(head, rows, caption="Stacks of trials"))
 

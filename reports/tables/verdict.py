@@ -70,9 +70,14 @@ def _accuracy(verdict: Verdict) -> Html:
     estimate = shipped.metrics.get(verdict.metric) if shipped else None
     if shipped is None or estimate is None:
         return Html("")
+    if verdict.out_of_fold:
+        return Html(
+            f" The procedure that made the saved model ({safe(verdict.saved)}) has "
+            f"{safe(phrase(verdict.metric, verdict.titles))} <b>{safe(interval(estimate))}</b> out of fold."
+        )
     return Html(
         f" The saved model ({safe(verdict.saved)}) has {safe(phrase(verdict.metric, verdict.titles))} "
-        f"<b>{safe(interval(estimate))}</b> on the {safe(verdict.part)} part."
+        f"<b>{safe(interval(estimate))}</b> {safe(verdict.where)}."
     )
 
 
@@ -112,7 +117,7 @@ def _margin(verdict: Verdict) -> Html:
     lies = "behind" if behind else "ahead of" if least else "from"
     return Html(
         f"{safe(verdict.name_of(verdict.leader or ''))} is <b>{difference}</b> {lies} "
-        f"<b>{safe(rival.recipe)}</b>, the strongest rival on the {safe(verdict.part)} part, in "
+        f"<b>{safe(rival.recipe)}</b>, the strongest rival {safe(verdict.where)}, in "
         f"{safe(phrase(verdict.metric, verdict.titles))}."
     )
 
@@ -130,6 +135,12 @@ def _scope(verdict: Verdict, plan: Plan) -> Html:
         else ""
     )
     real = f" {at_real_shares(plan)}" if at_real_shares(plan) else ""
+    if verdict.out_of_fold:
+        return safe(
+            f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric, verdict.titles)}. "
+            f"{verdict.out_of_fold.sentence} Brackets hold {verdict.confidence:.0%} intervals over folds."
+            f"{of_class.replace('test rows', 'rows')}{real}"
+        )
     return safe(
         f"{recipes}, {trained} seeds each, judged by {phrase(verdict.metric, verdict.titles)} on "
         f"{count(rows)} {verdict.part} rows. Brackets hold {verdict.confidence:.0%} intervals: over test rows, and of "
@@ -172,10 +183,11 @@ def baselines(verdict: Verdict | None) -> str:
 
 def _shipped(verdict: Verdict, shipped: Shipped, decimals: int, answers: Mapping[str, BaselineDifference]) -> Html:
     """The saved model's card; of a baseline with how far the leading network is from it."""
-    name, note = verdict.saved or "", safe(f"{title(verdict.metric, verdict.titles)} on the {verdict.part} part")
+    name, note = verdict.saved or "", safe(f"{title(verdict.metric, verdict.titles)} {verdict.where}")
     if shipped.baseline and shipped.baseline in answers:
         note = Html(f"{note}. {_answer(answers[shipped.baseline], decimals)}")
-    return _card("Shipped model", name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
+    kind = "Procedure of the shipped model" if verdict.out_of_fold else "Shipped model"
+    return _card(kind, name, shipped.metrics.get(verdict.metric), decimals, note, "card-shipped")
 
 
 def _card(kind: str, name: str, estimate: Estimate | None, decimals: int, note: Html, style: str = "") -> Html:

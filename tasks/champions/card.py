@@ -69,8 +69,7 @@ def _data(plan: Plan, signature: Mapping[str, Any]) -> str:
     facts = [
         f"{text(data.name)}: {data.rows:,} rows, from {text(data.source)}",
         f"licence: {text(data.licence)}" if data.licence else "",
-        f"learned from {parts['train']:,} rows; chosen on {parts['val']:,}; measured on {parts['test']:,} that nothing "
-        "was learned from",
+        f"learned from {parts['train']:,} rows; chosen on {parts['val']:,}; {_measured(plan)}",
         f"inputs: {', '.join(map(text, inputs[:_COLUMNS]))}{left}",
         f"classes: {', '.join(map(text, data.classes))}" if data.classes else "",
         *(f"{part} reaches from {text(reach)}" for part, reach in (plan.reaches or {}).items()),
@@ -78,6 +77,13 @@ def _data(plan: Plan, signature: Mapping[str, Any]) -> str:
         f"SHA-256 of the content: `{data.digest}`",
     ]
     return _listed(filter(None, facts))
+
+
+def _measured(plan: Plan) -> str:
+    """On what, after what it was learned from."""
+    if plan.held_out is None:
+        return f"measured on {plan.parts['test']:,} that nothing was learned from"
+    return "there was no test part: not this model was measured, but the procedure that made it, out of fold"
 
 
 def _recipe(plan: Plan, verdict: Verdict) -> str:
@@ -102,6 +108,9 @@ def _figures(plan: Plan, verdict: Verdict) -> str:
     ]
     said = f"On {plan.parts[verdict.part]:,} rows of the {verdict.part} part; brackets hold {verdict.confidence:.0%} "
     said += f"intervals over rows. The first one decided. The part was looked at {_times(verdict.test_evaluations)}."
+    if verdict.out_of_fold:
+        said = f"{verdict.out_of_fold.sentence} Brackets hold {verdict.confidence:.0%} intervals over folds; the first "
+        said += "metric decided."
     point = verdict.operating_point
     if point is not None and point.how:
         said += (

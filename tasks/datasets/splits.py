@@ -35,8 +35,7 @@ def split_rows(dataset: Dataset, split: Split) -> pd.DataFrame:
         BadInput: a part would be empty, or a steering column is unfit; the message names it.
     """
     rng = np.random.default_rng(split.seed)
-    group = split.group or (dataset.group if split.time is None and split.given is None else None)
-    groups = None if group is None else _texts(dataset, group, "data.split.group")
+    groups = groups_of_rows(dataset, split)
     if split.given is not None:
         parts = _with_validation(_given(dataset, split.given), dataset, groups, split, rng)
     elif split.time is not None:
@@ -89,17 +88,82 @@ def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) 
             remedy="use the validation part: take tune.folds out; or hold the data in memory (data.memory, data.rows)",
         )
     rows = np.flatnonzero((splits["part"] != TEST).to_numpy(bool))
+    groups = splits["group"].to_numpy(str) if splits["group"].notna().any() else None
     rng = np.random.default_rng([_FOLDS, split.seed])
-    if split.time is not None:
-        numbers = _blocks_in_time(_times(dataset, split.time)[rows], folds)
-    elif splits["group"].notna().any():
-        numbers = _folds_of_groups(splits["group"].iloc[rows].to_numpy(str), folds, rng)
-    else:
-        numbers = _folds_at_random(_labels(dataset, split)[rows], dataset.classes, folds, rng)
+    try:
+        numbers = fold_numbers(dataset, split, rows, groups, folds, rng)
+    except TooManyFolds as error:
+        raise error.refused("tune.folds", f"{error.got} outside the test part") from None
     fold = pd.array([None] * len(splits), "Int64")
     fold[rows] = pd.array(numbers, "Int64")
     fold[rows[numbers < 0]] = None
     return SPLITS.frame(splits.assign(fold=fold))
+
+
+class TooManyFolds(Exception):
+    """There are fewer rows, groups or times than folds need."""
+
+    def __init__(self, folds: int, than: str, got: str, otherwise: str = "") -> None:
+        super().__init__(f"more folds than {than}")
+        self.folds, self.got, self.otherwise = folds, got, otherwise
+
+    def refused(self, where: str, got: str) -> BadInput:
+        """As a mistake of the spec at `where`."""
+        remedy = f"use fewer folds{self.otherwise}"
+        return BadInput(str(self), where=where, got=f"{self.folds} folds, {got}", remedy=remedy)
+
+
+def fold_numbers(
+    dataset: Dataset,
+    split: Split,
+    rows: np.ndarray,
+    groups: np.ndarray | None,
+    folds: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """In which fold, from 0, each of `rows` is held out, `[rows]`; -1: in none. As `fold_rows` says.
+
+    Args:
+        rows: Positions that are divided.
+        groups: Of every row of the data set; None: rows are divided one by one.
+
+    Raises:
+        TooManyFolds: see there.
+    """
+    if split.time is not None:
+        return _blocks_in_time(_times(dataset, split.time)[rows], folds)
+    if groups is not None:
+        return _folds_of_groups(groups[rows], folds, rng)
+    return _folds_at_random(_labels(dataset, split)[rows], dataset.classes, folds, rng)
+
+
+def validation_rows(
+    dataset: Dataset, split: Split, rows: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Which of `rows` are to choose (val) where the others train, bool `[rows]`: the validation share of them, the
+    latest ones, whole groups, or drawn within classes, as the split is.
+
+    Args:
+        rows, groups: As for `fold_numbers`.
+    """
+    share = _validation_share(split)
+    if split.time is not None:
+        times = _times(dataset, split.time)[rows]
+        instants, counts = np.unique(times, return_counts=True)
+        if len(instants) < 2:
+            return np.zeros(len(rows), bool)
+        last = _nearest_cut(np.cumsum(counts)[:-1], (1 - share) * len(rows))
+        return np.searchsorted(instants, times) > last
+    if groups is not None:
+        return _draw_groups(groups[rows], share, later_parts=1, rng=rng)
+    return _draw(_labels(dataset, split)[rows], share, later_parts=1, rng=rng)
+
+
+def groups_of_rows(dataset: Dataset, split: Split) -> np.ndarray | None:
+    """The group of every row, by the spec's column or the source's own; None where there are none, or the split is by
+    time or given."""
+    group = split.group or (dataset.group if split.time is None and split.given is None else None)
+    return None if group is None else _texts(dataset, group, "data.split.group")
 
 
 def _folds_at_random(
@@ -110,7 +174,7 @@ def _folds_at_random(
     names, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.min() < folds:
         lone = classes is None or len(names) == 1
-        raise _too_many(
+        raise TooManyFolds(
             folds,
             "rows" if lone else "rows in a class",
             f"{counts.min()} rows" if lone else f"{counts.min()} rows of class {classes[names[counts.argmin()]]}",  # type: ignore[index]
@@ -133,7 +197,7 @@ def _folds_of_groups(groups: np.ndarray, folds: int, rng: np.random.Generator) -
     does not depend on the rows' order."""
     names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
-        raise _too_many(folds, "groups", f"{len(names)} groups")
+        raise TooManyFolds(folds, "groups", f"{len(names)} groups")
     order = rng.permutation(len(names))
     of_group, sizes = np.empty(len(names), np.int64), np.zeros(folds, np.int64)
     for group in order[np.argsort(-counts[order], kind="stable")]:
@@ -151,22 +215,13 @@ def _blocks_in_time(times: np.ndarray, folds: int) -> np.ndarray:
     instants, counts = np.unique(times, return_counts=True)
     blocks = folds + 1
     if len(instants) < blocks:
-        raise _too_many(folds, "times", f"{len(instants)} distinct times", f" ({folds} in time need {blocks} times)")
+        raise TooManyFolds(folds, "times", f"{len(instants)} distinct times", f" ({folds} in time need {blocks} times)")
     before = np.cumsum(counts)
     ends: list[int] = []  # the last instant of each block but the last
     for block in range(1, blocks):
         first, last = len(ends) and ends[-1] + 1, len(instants) - 1 - (blocks - block)
         ends.append(first + _nearest_cut(before[first : last + 1], block * len(times) / blocks))
     return np.searchsorted(ends, np.searchsorted(instants, times)) - 1
-
-
-def _too_many(folds: int, than: str, got: str, otherwise: str = "") -> BadInput:
-    return BadInput(
-        f"more folds than {than}",
-        where="tune.folds",
-        got=f"{folds} folds, {got} outside the test part",
-        remedy=f"use fewer folds{otherwise}",
-    )
 
 
 def _test_share(split: Split) -> float:
@@ -326,7 +381,7 @@ def _by_time(times: np.ndarray, split: Split) -> np.ndarray:
 
 
 def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> dict[str, Reach] | None:
-    """From when to when each part of a split by time reaches; None for other splits.
+    """From when to when each part of a split by time reaches that has rows; None for other splits.
 
     Args:
         rows: Positions of the rows of each part.
@@ -334,7 +389,9 @@ def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> d
     if split.time is None:
         return None
     times = _times(dataset, split.time)
-    ends = {part: (times[positions].min(), times[positions].max()) for part, positions in rows.items()}
+    ends = {
+        part: (times[positions].min(), times[positions].max()) for part, positions in rows.items() if len(positions)
+    }
     say = said if times.dtype != object else _clock([end for both in ends.values() for end in both])
     return {part: Reach(say(first), say(last)) for part, (first, last) in ends.items()}
 
@@ -365,10 +422,7 @@ def _with_validation(
     train = np.flatnonzero(parts == TRAIN)
     if (parts == VAL).any() or not train.size:
         return parts
-    if groups is not None:
-        val = _draw_groups(groups[train], _validation_share(split), later_parts=1, rng=rng)
-    else:
-        val = _draw(_labels(dataset, split)[train], _validation_share(split), later_parts=1, rng=rng)
+    val = validation_rows(dataset, split, train, groups, rng)
     parts[train[val]] = VAL
     return parts
 

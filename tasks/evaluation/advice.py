@@ -22,6 +22,7 @@ from tasks.evaluation.remedies import for_idle
 from tasks.evaluation.rounding import fixed, interval, places, rounded, signed_interval
 from tasks.evaluation.wording import inside, listing, number, opening, percent
 from tasks.records.diagnosis import Diagnosis
+from tasks.records.plan import HeldOut
 from tasks.records.verdict import Decision, Estimate, GateResult
 
 FEW_TEST_ROWS = 200
@@ -59,6 +60,7 @@ class Findings:
         enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
             errors that rule and baseline remove; None where there is none.
         ships: The baseline that is shipped instead of a network; None: no baseline is.
+        held_out: The folds that judge, where there is no test part.
     """
 
     metric: Metric
@@ -85,6 +87,17 @@ class Findings:
     at_real_shares: bool = False
     same_answer: float | None = None
     ships: str | None = None
+    held_out: HeldOut | None = None
+
+    @property
+    def where(self) -> str:
+        """Where figures were measured."""
+        return "out of fold" if self.held_out else "on the test part"
+
+    @property
+    def rows(self) -> str:
+        """What judged, in words."""
+        return "judged rows" if self.held_out else "test rows"
 
     @property
     def seeds(self) -> int:
@@ -161,7 +174,7 @@ def _comparison(found: Findings) -> str:
     if tied:
         clauses.append(f"it can't be told from {listing([result.name for result in tied])}")
     if worse:
-        clauses.append(f"on the test part it is worse than {listing([result.name for result in worse])}")
+        clauses.append(f"{found.where} it is worse than {listing([result.name for result in worse])}")
     return f"{'; '.join(clauses)}. {_reading(found)}"
 
 
@@ -175,6 +188,8 @@ def _reading(found: Findings) -> str:
     assert found.leader is not None and found.reading is not None
     seeds, candidates = len(found.leader.ended), 1 + len(found.comparisons)
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    if found.held_out:
+        over = f"mean of {found.held_out.count} folds"
     chosen = f", chosen as the best of {candidates}, so a little flattering" if candidates > 1 else ""
     if found.reading.low is None or found.reading.high is None:
         return f"{found.title}: {rounded(found.leader.mean(TEST, found.metric.name))} ({over}{chosen})."
@@ -259,9 +274,9 @@ def warnings(found: Findings) -> list[str]:
     if found.leader and found.leader.lost:
         lost = _of_seeds(found.leader)
         said.append(f"The leader, {found.leader.name}, diverged in {lost}; its figures leave those out.")
-    if found.seeds == 1:
+    if found.seeds == 1 and not found.held_out:
         said.append("One seed only: the luck of the initial weights can't be told from a better recipe.")
-    if found.test_rows < FEW_TEST_ROWS:
+    if found.test_rows < FEW_TEST_ROWS and not found.held_out:
         said.append(f"The test part has only {found.test_rows} rows, so its figures are rough.")
     return said
 
@@ -271,7 +286,8 @@ def _of_accuracy(found: Findings) -> list[str]:
     share, same = found.majority_share or 0.0, found.same_answer
     if share <= IMBALANCED or (same is None and found.metric.name != "accuracy"):
         return []
-    of, leader = "cases, at the real shares" if found.at_real_shares else "the test rows", found.leader
+    rows, leader = f"the {found.rows}", found.leader
+    of = "cases, at the real shares" if found.at_real_shares else rows
     said = f"Always predicting {found.majority} is right in {share:.1%} of {of}"
     if leader and np.isfinite(own := leader.mean(TEST, "accuracy")):
         points = f"{100 * abs(own - share):.1f} points {'more' if own > share else 'fewer'}"
@@ -319,7 +335,7 @@ def _of_model(found: Findings, name: str) -> Decision:
         reason = f"{_named(failed)} {_verb(failed, 'fails', 'fail')}"
         return Decision(answer="no", sentence=f"Do not ship {name}", reason=reason)
     if undecided:
-        rows = rows_needed(undecided, found.test_rows, found.confidence)
+        rows = "" if found.held_out else rows_needed(undecided, found.test_rows, found.confidence)
         reason = f"{_named(undecided)} {_verb(undecided, 'is', 'are')} undecided{rows}"
         return Decision(answer="no", sentence=f"Do not ship {name} on this evidence", reason=reason)
     passed = f"passes {'its gate' if len(found.gates) == 1 else 'every gate'}"
@@ -392,13 +408,13 @@ def _simpler(found: Findings) -> list[str]:
     if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
         level = []  # a constant answer and what is no better, or there is something better
     steps = []
-    decide = "it passes" if any(gate.metric in FOOTPRINT for gate in found.gates) else "more test rows decide"
+    decide = "it passes" if any(gate.metric in FOOTPRINT for gate in found.gates) else f"more {found.rows} decide"
     for standing, still in ((PASS, ""), (UNDECIDED, f", if {decide} its gates")):
         if names := [name for name in better if _standing(found.of_baselines[name]) == standing]:
-            steps.append(f"Use {listing(names, last='or')} instead{still}: better on the test part than the network.")
+            steps.append(f"Use {listing(names, last='or')} instead{still}: better {found.where} than the network.")
         if names := [name for name in level if _standing(found.of_baselines[name]) == standing]:
             steps.append(
-                f"Consider {listing(names, last='or')} instead{still}: no worse, as far as the test rows tell."
+                f"Consider {listing(names, last='or')} instead{still}: no worse, as far as the {found.rows} tell."
             )
     for name in better:
         failed = [gate for gate in found.of_baselines[name] if gate.answer == FAIL]
@@ -414,6 +430,8 @@ def _tell_apart(found: Findings) -> list[str]:
     tied = found.answered(CANNOT_TELL)
     if found.leader is None or found.nothing_learned or not tied:
         return []
+    if found.held_out:
+        return [_more_rows(found, tied[0])]
     if found.seeds == 1:
         return [f"Train with at least {ENOUGH_SEEDS} seeds: with one, no recipe can be told from another."]
     rival = tied[0]
@@ -430,6 +448,22 @@ def _tell_apart(found: Findings) -> list[str]:
     more = number(float(f"{(seeds - comparison.pairs) * sum(pairs):.2g}"))
     price = f", which takes about {more} s more of training for the two" if seeds > comparison.pairs else ""
     return [f"To tell {pair}, train with about {seeds} seeds (now {comparison.pairs}){price}, if {difference} matters."]
+
+
+def _more_rows(found: Findings, rival: RecipeResult) -> str:
+    """What would tell two recipes apart that folds don't: their scores share most of their rows, so neither seeds nor
+    repeats help much."""
+    assert found.leader is not None
+    comparison = found.comparisons[rival.id]
+    pair = f"{found.leader.name} from {rival.name}"
+    if not comparison.difference or comparison.smallest_difference is None:
+        return f"{found.leader.name} and {rival.name} show no difference: take the one that is cheaper to train."
+    least = Estimate(comparison.smallest_difference, comparison.low, comparison.high)
+    return (
+        f"Take the cheaper one of {found.leader.name} and {rival.name}, or collect rows: these tell {pair} only where "
+        f"they differ by about {fixed(least.mean, places([least]))} in {inside(found.title)}; more seeds or repeats "
+        "would hardly help."
+    )
 
 
 def _repair(found: Findings) -> list[str]:

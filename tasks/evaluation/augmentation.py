@@ -1,4 +1,4 @@
-"""What augmentation did to the metric: recipes that differ in nothing else, paired by seed."""
+"""What augmentation did to the metric: recipes that differ in nothing else, paired by seed, or by fold."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from tasks.dataset import TEST
 from tasks.evaluation.comparison import Comparison, compare_differences, paired
+from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.metrics import Metric
-from tasks.evaluation.recipe_results import RecipeResult
+from tasks.evaluation.recipe_results import BySeed, RecipeResult
 from tasks.records.plan import Recipe
 
 
@@ -39,6 +40,7 @@ def effects(
     *,
     confidence: float,
     resolution: float,
+    folds: FoldScores | None = None,
 ) -> list[tuple[RecipeResult, RecipeResult, Comparison]]:
     """Each pair with its comparison on the test part: a positive difference says that augmentation is better.
 
@@ -48,12 +50,15 @@ def effects(
         recipes: plan.json's.
         results: Of these recipes, in any order.
         resolution: As `compare_differences` has it.
+        folds: Where recipes are judged out of fold: pairs are folds then, not seeds.
     """
+
+    def scores(result: RecipeResult) -> BySeed:
+        return result.by_seed(TEST, metric.name) if folds is None else folds.by_fold(result.id, metric)
+
     by_id = {result.id: result for result in results}
     chosen = [(by_id[one], by_id[other]) for one, other in pairs(recipes)]
-    gained = {
-        one.id: paired(one.by_seed(TEST, metric.name), other.by_seed(TEST, metric.name), metric.sign)
-        for one, other in chosen
-    }
-    found = compare_differences(gained, confidence=confidence, resolution=resolution)
+    gained = {one.id: paired(scores(one), scores(other), metric.sign) for one, other in chosen}
+    shared = folds.held_out.ratio if folds else 0.0
+    found = compare_differences(gained, confidence=confidence, resolution=0 if folds else resolution, shared=shared)
     return [(one, other, found[one.id]) for one, other in chosen]

@@ -20,10 +20,11 @@ def groups_of(splits: pd.DataFrame, part: str, rows: np.ndarray) -> np.ndarray |
 
     Args:
         splits: Table `splits`.
-        part: That the rows are of.
+        part: That the rows are of. Of rows that are held out in turn none is of the test part.
         rows: Positions in the data set.
     """
-    of_part = splits[splits["part"] == part].drop_duplicates("row").set_index("row")["group"]
+    own = splits[splits["part"] == part]
+    of_part = (splits if own.empty else own).drop_duplicates("row").set_index("row")["group"]
     if of_part.isna().all():
         return None
     return of_part.reindex(rows).fillna("").to_numpy(dtype=str)

@@ -63,6 +63,7 @@ def compare_with_each(
     sign: int,
     confidence: float,
     resolution: float = 0.0,
+    shared: float = 0.0,
 ) -> dict[str, Comparison]:
     """The leader against each of `others` (seed to value on the test part), over the seeds both have.
 
@@ -71,12 +72,12 @@ def compare_with_each(
         others: Recipe to the same; a recipe without a common seed gets `can't tell` and no numbers.
         sign: 1 where greater is better, else -1.
         confidence: 1 - confidence is the level of the tests, over all pairs of recipes together.
-        resolution: As `compare_differences` has it.
+        resolution, shared: As `compare_differences` has them.
     """
     differences = {recipe: paired(leader, values, sign) for recipe, values in others.items()}
     rest = list(others.values())
     between = [paired(one, other, sign) for i, one in enumerate(rest) for other in rest[i + 1 :]]
-    return compare_differences(differences, beside=between, confidence=confidence, resolution=resolution)
+    return compare_differences(differences, beside=between, confidence=confidence, resolution=resolution, shared=shared)
 
 
 def compare_differences(
@@ -85,6 +86,7 @@ def compare_differences(
     confidence: float,
     resolution: float = 0.0,
     beside: Sequence[Array] = (),
+    shared: float = 0.0,
 ) -> dict[str, Comparison]:
     """Tests whether each mean of paired differences is zero, adjusted over all of them together.
 
@@ -96,16 +98,18 @@ def compare_differences(
             the standard deviation is taken as at least step / sqrt(6), that of the difference of two rounded
             values.
         beside: Differences of the same family that nothing is said about.
+        shared: What pairs have in common: the variance of a mean of n is s^2 (1 / n + shared). 0 for seeds; of folds
+            the ratio of `intervals.over_folds`.
     """
     floor, level = resolution / np.sqrt(6), 1 - confidence
-    tests = {name: test for name, d in differences.items() if (test := _tested(d, floor))}
-    unnamed = [test.p for d in beside if (test := _tested(d, floor))]
+    tests = {name: test for name, d in differences.items() if (test := _tested(d, floor, shared))}
+    unnamed = [test.p for d in beside if (test := _tested(d, floor, shared))]
     p_values = [test.p for test in tests.values()] + unnamed
     levels = step_levels(p_values, level)
     adjusted = dict(zip(tests, zip(holm(p_values), levels, strict=True), strict=False))
     first_level = level / max(1, len(p_values))
     return {
-        name: _compared(d, tests[name], *adjusted[name], level, first_level, len(p_values))
+        name: _compared(d, tests[name], *adjusted[name], level, first_level, len(p_values), shared)
         if name in tests
         else _untested(d, len(p_values))
         for name, d in differences.items()
@@ -126,7 +130,7 @@ class _Test:
     p: float
 
 
-def _tested(differences: Array, floor: float) -> _Test | None:
+def _tested(differences: Array, floor: float, shared: float) -> _Test | None:
     """None for fewer than two pairs, which have no spread.
 
     Without any spread (both recipes repeat exactly, whatever the seed) the seeds leave no doubt: p is 1 where the
@@ -137,7 +141,7 @@ def _tested(differences: Array, floor: float) -> _Test | None:
     mean, spread = float(differences.mean()), _spread(differences, floor)
     if spread == 0:
         return _Test(mean, spread, 1.0 if mean == 0 else 0.0)
-    t = abs(mean) / spread * np.sqrt(len(differences))
+    t = abs(mean) / (spread * _of_mean(len(differences), shared))
     return _Test(mean, spread, float(2 * stdtr(len(differences) - 1, -t)))
 
 
@@ -147,10 +151,10 @@ def _untested(d: Array, family: int) -> Comparison:
 
 
 def _compared(
-    d: Array, test: _Test, p_holm: float, own_level: float, level: float, first_level: float, family: int
+    d: Array, test: _Test, p_holm: float, own_level: float, level: float, first_level: float, family: int, shared: float
 ) -> Comparison:
     difference, spread = test.mean, test.spread
-    half = float(stdtrit(len(d) - 1, 1 - own_level / 2)) * spread / np.sqrt(len(d))
+    half = float(stdtrit(len(d) - 1, 1 - own_level / 2)) * spread * _of_mean(len(d), shared)
     return Comparison(
         pairs=len(d),
         difference=difference,
@@ -159,11 +163,16 @@ def _compared(
         p=test.p,
         p_holm=p_holm,
         effect_size=difference / spread if spread > 0 else None,
-        smallest_difference=smallest_difference(spread, len(d), first_level),
+        smallest_difference=smallest_difference(spread, len(d), first_level, shared),
         spread=spread,
         family=family,
         answer=CANNOT_TELL if p_holm > level else BETTER if difference > 0 else WORSE,
     )
+
+
+def _of_mean(pairs: int, shared: float) -> float:
+    """The standard error of a mean of so many pairs, in standard deviations of one."""
+    return float(np.sqrt(1 / pairs + shared))
 
 
 def _spread(differences: Array, floor: float) -> float:
@@ -207,7 +216,7 @@ def step_levels(p_values: Sequence[float], level: float) -> list[float]:
     return [float(value) for value in levels]
 
 
-def smallest_difference(spread: float, pairs: int, level: float) -> float | None:
+def smallest_difference(spread: float, pairs: int, level: float, shared: float = 0.0) -> float | None:
     """The true difference that a two-sided paired t test at `level` finds in 80% of repeats (noncentral t).
 
     `level` is alpha / tests, the first step of Holm's test: cautious, since later steps are easier.
@@ -216,12 +225,13 @@ def smallest_difference(spread: float, pairs: int, level: float) -> float | None
         spread: Standard deviation of the paired differences.
         pairs: Seeds; None is returned for fewer than 2.
         level: Of the test, in (0, 1).
+        shared: As for `compare_differences`.
     """
     if pairs < 2:
         return None
     freedom = pairs - 1
     noncentrality = nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2))
-    return float(noncentrality * spread / np.sqrt(pairs))
+    return float(noncentrality * spread * _of_mean(pairs, shared))
 
 
 def seeds_needed(difference: float, spread: float, level: float) -> int | None:

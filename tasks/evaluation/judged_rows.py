@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding, recorded_thresholds
 from tasks.evaluation.fairness import FAIRNESS
+from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.footprint import FOOTPRINT, Measure, at_footprint_gate
 from tasks.evaluation.intervals import Interval, difference_interval, resample
 from tasks.evaluation.metrics import METRICS, Metric
@@ -71,6 +72,7 @@ class JudgedRows:
         slicings: Divisions of the data set's rows, for gates of slices.
         prior: The share that each class counts with; None: that of its rows.
         measure: What a model takes, for gates on that.
+        folds: Where the procedure is judged out of fold: then intervals and differences are over folds, not over rows.
     """
 
     target: np.ndarray
@@ -82,6 +84,7 @@ class JudgedRows:
     slicings: Sequence[Slicing] = ()
     prior: Prior | None = None
     measure: Measure | None = None
+    folds: FoldScores | None = None
 
     @classmethod
     def read(
@@ -156,8 +159,15 @@ class JudgedRows:
         answers = {trial: self.answers[trial].of(rows)}
         return JudgedRows(self.target[rows], groups, self.classes, self.confidence, answers, self.rows[rows])
 
+    @property
+    def of_procedure(self) -> JudgedRows:
+        """The same rows, with the figures of the procedure in place of a model's where it is judged out of fold."""
+        return self if self.folds is None else replace(self, folds=self.folds.of_procedure)
+
     def interval(self, trial: str, metric: Metric) -> Interval:
-        """Over the rows."""
+        """Over the rows, or over folds."""
+        if self.folds is not None:
+            return self.folds.interval(trial, metric, self.confidence)
         answers = self.answers[trial].read_by(metric)
         return metric.over_rows(self.target, answers, self.confidence, self.groups, self.classes.positive, self.prior)
 
@@ -182,6 +192,9 @@ class JudgedRows:
 
     def differences(self, trial: str, others: Mapping[str, str], metric: Metric, resamples: int) -> dict[str, Interval]:
         """How much better `trial` is than each of `others` (name to trial) on the same rows; positive = better."""
+        if self.folds is not None:
+            held = self.folds
+            return {name: held.difference(trial, other, metric, self.confidence) for name, other in others.items()}
         wanted = dict.fromkeys([trial, *others.values()])
         positive = self.classes.positive
         answers = {each: self.answers[each].read_by(metric) for each in wanted}
@@ -231,6 +244,8 @@ class JudgedRows:
 
     def _basis(self, trial: str, metric: Metric) -> str:
         """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
+        if self.folds is not None:
+            return "out of fold"
         positive = self.classes.positive
         if not metric.of_class or positive is None:
             return ""

@@ -80,9 +80,10 @@ def _costs(
     baselines: Mapping[str, str],
 ) -> list[PointCost]:
     positive = test.classes.name
-    ways = [(f"{name}, at its threshold", trial, thresholds[trial]), (f"{name}, at one half", trial, 0.5)]
+    at_own = "at its threshold" if test.folds is None else "each fold at its threshold"
+    ways = [(f"{name}, {at_own}", trial, thresholds[trial]), (f"{name}, at one half", trial, 0.5)]
     ways += [
-        (f"{each}, at its threshold", other, thresholds[other])
+        (f"{each}, {at_own}", other, thresholds[other])
         for each, other in baselines.items()
         if other in thresholds and other != trial and each not in CONSTANT_ANSWERS
     ]
@@ -91,6 +92,13 @@ def _costs(
         PointCost(name=way, threshold=_told(threshold), cost=_cost(of, threshold, test, deciding))
         for way, of, threshold in ways
     ]
+    if test.folds is not None:  # where every fold has a threshold of its own
+        own = {f"{name}, {at_own}": test.of_procedure.interval(trial, METRICS[COST])}
+        own |= {f"{each}, {at_own}": test.interval(other, METRICS[COST]) for each, other in baselines.items()}
+        found = [
+            replace(each, threshold=None, cost=own[each.name].estimate()) if each.name in own else each
+            for each in found
+        ]
     best = replace(deciding, how=replace(deciding.how, rule="cost")).threshold(
         test.target.astype(np.int64), test.answers[trial].prediction, test.rows
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.evaluation.intervals import Interval, over_rows_and_seeds, over_seeds
 from tasks.evaluation.metrics import METRICS, Metric
-from tasks.records.plan import Recipe
+from tasks.records.plan import FINAL, Recipe
 from tasks.records.verdict import Estimate
 
 BySeed = dict[int, float]
@@ -76,8 +76,10 @@ class RecipeResult:
         return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
 
 
-def read_results(recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.DataFrame) -> list[RecipeResult]:
-    """Each recipe of plan.json with its trials of stage `final`, in the plan's order.
+def read_results(
+    recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.DataFrame, stage: str = FINAL
+) -> list[RecipeResult]:
+    """Each recipe of plan.json with its trials of a stage, in the plan's order.
 
     Args:
         recipes: plan.json's `recipes`.
@@ -85,7 +87,7 @@ def read_results(recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.Da
         metrics: Table `metrics`; only finite values over all rows of a part (`slice` null) are read: a metric may
             be undefined for a part.
     """
-    final = trials[trials["stage"] == "final"]
+    final = trials[trials["stage"] == stage]
     ended = final[final["status"] == "ok"]
     whole = metrics[metrics["slice"].isna()].merge(ended[["trial_id", "recipe_id", "seed"]], on="trial_id")
     finite = np.isfinite(whole["value"].to_numpy(dtype=np.float64, na_value=np.nan))

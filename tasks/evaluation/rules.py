@@ -46,7 +46,7 @@ def _comparison(found: Findings) -> str:
     name = found.leader.name
     better = [each for each in found.better_baselines if all(gate.answer == PASS for gate in found.of_baselines[each])]
     if better:
-        return f"on the test part {listing(better)} did better than {name}"
+        return f"{found.where} {listing(better)} did better than {name}"
     tied = [result.name for result in found.answered(CANNOT_TELL)]
     if tied:
         return f"the leader is {name}, which can't be told from {listing(tied)}"

@@ -23,6 +23,7 @@ from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fairness_price import fairness_prices
+from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.footprint import BATCHES, FOOTPRINT, Measure, footprints
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
 from tasks.evaluation.judged_rows import Classes, JudgedRows
@@ -110,6 +111,9 @@ def judge(
     results = _ranked(results, metric, learned, candidates, moved)
     baselines = _baselines(tables["trials"])
     test = replace(rows(TEST, [*candidates.values(), *baselines.values()]), slicings=slicings, measure=measure)
+    if plan.held_out:
+        scores = FoldScores.read(plan, tables["trials"], tables["metrics"], candidates, baselines)
+        test = replace(test, folds=scores)
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
@@ -264,7 +268,7 @@ def _judged(
     leading = candidates[leader.id] if leader else None
     rivals = _rivals(results, learned) if leader else []
     resolution = 1 / plan.parts[TEST] if metric.share else 0.0
-    comparisons = _compare(leader, rivals, metric, plan.confidence, resolution) if leader else {}
+    comparisons = _compare(leader, rivals, metric, test, resolution) if leader else {}
     tied = [recipe for recipe, found in comparisons.items() if found.answer == CANNOT_TELL]
     reported = list(dict.fromkeys([metric.name, *plan.also]))
     findings = Findings(
@@ -280,7 +284,7 @@ def _judged(
         weighted=weighted,
         reading=_estimate(leader, candidates, test, metric) if leader else None,
         against=test.differences(leading, baselines, metric, resamples) if leading else {},
-        gates=test.gates(baselines[chosen] if chosen else leading, gated),
+        gates=test.of_procedure.gates(baselines[chosen] if chosen else leading, gated),
         of_baselines={name: test.gates(trial, gated) for name, trial in baselines.items()},
         of_tied={recipe: test.gates(candidates[recipe], gated) for recipe in tied if recipe in candidates},
         test_rows=plan.parts[TEST],
@@ -289,8 +293,11 @@ def _judged(
         at_real_shares=test.prior is not None,
         same_answer=1 / len(test.classes.names) if plan.metric_why and test.classes.names else None,
         ships=chosen,
+        held_out=plan.held_out,
     )
-    augmentation = effects(_as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution)
+    augmentation = effects(
+        _as_compared(plan), results, metric, confidence=plan.confidence, resolution=resolution, folds=test.folds
+    )
     titled = list(dict.fromkeys([*reported, *(gate["metric"] for gate in gated if gate["metric"] in METRICS)]))
     return _Judged(findings, augmentation, candidates, baselines, test, reported, titled)
 
@@ -335,6 +342,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
         rules=rules(findings),
+        out_of_fold=test.folds.judged(judged.titled, findings.metric, findings.confidence) if test.folds else None,
     )
 
 
@@ -352,8 +360,18 @@ def _rivals(results: Sequence[RecipeResult], learned: Mapping[str, str]) -> list
 
 
 def _compare(
-    leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, confidence: float, resolution: float
+    leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, test: JudgedRows, resolution: float
 ) -> dict[str, Comparison]:
+    """Paired by seed on the test part, or by fold."""
+    confidence = test.confidence
+    if test.folds is not None:
+        return compare_with_each(
+            test.folds.by_fold(leader.id, metric),
+            {result.id: test.folds.by_fold(result.id, metric) for result in rivals},
+            sign=metric.sign,
+            confidence=confidence,
+            shared=test.folds.held_out.ratio,
+        )
     return compare_with_each(
         leader.by_seed(TEST, metric.name),
         {result.id: result.by_seed(TEST, metric.name) for result in rivals},
@@ -376,7 +394,9 @@ def _winner(
 
 
 def _estimate(result: RecipeResult, candidates: Mapping[str, str], test: JudgedRows, metric: Metric) -> Estimate:
-    """The mean over seeds on the test part, with its interval over rows and seeds together."""
+    """The mean over seeds on the test part, with its interval over rows and seeds together; or over folds."""
+    if test.folds is not None:
+        return test.folds.interval(result.id, metric, test.confidence).estimate()
     rows = test.interval(candidates[result.id], metric) if result.id in candidates else None
     return result.interval(TEST, metric.name, test.confidence, rows)
 
@@ -437,13 +457,13 @@ def _shipped(judged: _Judged) -> Shipped | None:
     baseline, leader = judged.findings.ships, judged.findings.leader
     if baseline:
         trial = judged.baselines[baseline]
-        metrics = judged.test.intervals(trial, judged.titled)
+        metrics = judged.test.of_procedure.intervals(trial, judged.titled)
         return Shipped(trial_id=trial, baseline=baseline, recipe_id=trial, seed=0, metrics=metrics)
     if leader is None or not judged.findings.learned(leader):
         return None
     trial = judged.candidates[leader.id]
     seed = next(seed for seed, own in leader.ended.items() if own == trial)
-    metrics = judged.test.intervals(trial, judged.titled)
+    metrics = judged.test.of_procedure.intervals(trial, judged.titled)
     return Shipped(trial_id=trial, recipe_id=leader.id, seed=seed, metrics=metrics)
 
 

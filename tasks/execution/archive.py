@@ -3,7 +3,8 @@
 A file a trial, named by its key (`tasks.execution.deciding`), written whole or not at all: runs that write or read at
 the same time do not disturb each other. It holds what the trainer gave, before anything is measured by it, and the
 stack that the trial was trained in. So a run of the same spec has the same stacks, and one that judges otherwise
-measures anew what is not trained anew. No test row is in it: training never sees one.
+measures anew what is not trained anew. No test row is in it, since training never sees one; of a trial of a fold that
+is held out, what it answers for the rows of that fold.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.planning.stacks import stack_identifier
 from tasks.planning.trials import bind_trial
-from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.plan import FINAL, FOLD, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.run_folder import private_folder
 from tasks.sealed import read_sealed, write_sealed
@@ -165,7 +166,7 @@ class Archive:
                     "rung": searched.rungs.get(trial_id),
                     "gradients": searched.gradients.get(trial_id),
                 }
-                final = planned[trial_id].stage == "final"  # no other's weights are used
+                final = planned[trial_id].stage == FINAL  # no other's weights are used
                 write_sealed(path, _packed(of_trial, outcome, weights=final))
 
     def key(self, trial: PlannedTrial, recipe: Recipe, beside: Mapping[str, Any] = {}) -> str | None:
@@ -174,7 +175,9 @@ class Archive:
         Args:
             beside: By `recipe_id`.
         """
-        return trial_key(trial, recipe, self.prepared[trial.fold].digest, beside.get(trial.recipe_id))
+        own = self.prepared[trial.fold]
+        data = own.judged_digest if trial.stage == FOLD else own.digest
+        return trial_key(trial, recipe, data, beside.get(trial.recipe_id))
 
 
 def _stack_of(group: Sequence[tuple[str, PlannedTrial, Kept]], metrics: Sequence[str]) -> PlannedStack:

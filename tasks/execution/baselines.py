@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasks.augmentation.imbalance import class_weights
 from tasks.dataset import TEST, TRAIN, VAL
-from tasks.evaluation.baselines import OnDisk, fit_baselines
+from tasks.evaluation.baselines import Baseline, OnDisk, fit_baselines
 from tasks.execution.recording import (
+    Reading,
     baselines_id,
     baselines_key,
     counted_alike,
@@ -25,61 +28,124 @@ from tasks.execution.recording import (
 )
 from tasks.inputs.prepared import Prepared
 from tasks.planning.recipes import identifier
-from tasks.records.plan import Plan
+from tasks.records.plan import FOLD, Plan
 from tasks.records.tables import METRICS as METRICS_TABLE
 from tasks.records.tables import PREDICTIONS, TRIALS
 from tasks.records.weights import folder_of
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
-    """Trains what every figure is compared with, and records it as trials of stage `baseline`."""
+    """Trains what every figure is compared with, and records it as trials of stage `baseline`; and as trials of stage
+    `fold` on the rows that each fold learns from, where folds are held out."""
     folder = folder_of(run, baselines_id(plan))
     if folder.exists():
         return
-    dataset = prepared.dataset
-    tokens = sum(prepared.lengths)
-    baselines = fit_baselines(
+    records = [_Record.of(each, plan, prepared) for each in _fitted(plan, prepared)]
+    held_out = [
+        [_Record.of(each, plan, of_fold, fold) for each in _fitted(plan, of_fold)]
+        for fold, of_fold in enumerate(prepared.held_out)
+    ]
+    if plan.held_out is not None:
+        records = [_judged(each, held_out, plan.held_out.folds) for each in records]
+    everything = [*records, *chain.from_iterable(held_out)]
+    predicted = chain.from_iterable(each.predictions() for each in records)
+    tables = {
+        TRIALS: [each.trial for each in everything],
+        METRICS_TABLE: [row for each in everything for row in each.metrics],
+        PREDICTIONS: predicted,
+    }
+    estimators = {each.trial_id: each.baseline.estimator for each in records if each.baseline.estimator}
+    calibrators = {each.trial_id: each.reading.calibrator for each in records if each.reading.calibrator}
+    write_folder(folder, tables, estimators=estimators, calibrators=calibrators)
+
+
+def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
+    dataset, tokens = prepared.dataset, sum(prepared.lengths)
+    # Where there are no test rows, what is answered for them is not asked for.
+    rows = prepared.rows if len(prepared.rows[TEST]) else {**prepared.rows, TEST: prepared.rows[VAL]}
+    return fit_baselines(
         prepared.features[:, :-tokens] if tokens else prepared.features,
         dataset.target,
-        prepared.rows,
+        rows,
         classes=dataset.classes,
         rivals=dataset.form.rivals(dataset),
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
         class_weights=_class_weights(plan, prepared),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
-    trials, metrics, estimators, calibrators = [], [], {}, {}
-    predictions: list[Iterator[pd.DataFrame]] = []
-    for baseline in baselines:
-        trial_id = identifier({"baseline": baseline.name, "of": baselines_key(plan)})
-        trials.append(
-            {
-                "trial_id": trial_id,
-                "recipe_id": trial_id,
-                "recipe": baseline.name,
-                "variant_id": trial_id,
-                "stage": "baseline",
-                "params": json.dumps(baseline.params),
-                "status": "ok",
-                "reason": baseline.note,
-                "trainer": "sklearn",
-                "seconds": baseline.seconds,
-            }
-        )
-        if baseline.estimator:
-            estimators[trial_id] = baseline.estimator
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is recorded of a baseline.
+
+    Args:
+        fold: That it is of; None: of none.
+        trial: Its row of table `trials`.
+        metrics: Its rows of table `metrics`.
+        answers: By part, with the data that the rows are of.
+    """
+
+    baseline: Baseline
+    fold: int | None
+    trial: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    reading: Reading
+    answers: Sequence[tuple[str, np.ndarray, Prepared]]
+
+    @property
+    def trial_id(self) -> str:
+        return str(self.trial["trial_id"])
+
+    @classmethod
+    def of(cls, baseline: Baseline, plan: Plan, prepared: Prepared, fold: int | None = None) -> _Record:
+        facts = {"baseline": baseline.name, "of": baselines_key(plan)}
+        trial_id = identifier(facts if fold is None else facts | {"fold": fold})
+        trial = {
+            "trial_id": trial_id,
+            "recipe_id": trial_id,
+            "recipe": baseline.name,
+            "variant_id": trial_id,
+            "stage": "baseline" if fold is None else FOLD,
+            "fold": fold,
+            "params": json.dumps(baseline.params),
+            "status": "ok",
+            "reason": baseline.note,
+            "trainer": "sklearn",
+            "seconds": baseline.seconds,
+        }
         alike = counted_alike(plan) and baseline.estimator is not None
         reading, val = on_validation(prepared, baseline.val, alike)
-        if reading.calibrator:
-            calibrators[trial_id] = reading.calibrator
-        test = prepared.corrected(baseline.test, alike, reading.calibrator)
-        metrics += threshold_rows(trial_id, reading.threshold, prepared)
-        for part, prediction in ((VAL, val), (TEST, test)):
+        answers = [(VAL, val, prepared)]
+        if len(prepared.rows[TEST]):
+            answers.append((TEST, prepared.corrected(baseline.test, alike, reading.calibrator), prepared))
+        metrics = threshold_rows(trial_id, reading.threshold, prepared)
+        for part, prediction, _ in answers:
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, reading.threshold)
-            predictions.append(prediction_rows(trial_id, part, prediction, prepared))
-    predicted = chain.from_iterable(predictions)
-    tables = {TRIALS: trials, METRICS_TABLE: metrics, PREDICTIONS: predicted}
-    write_folder(folder, tables, estimators=estimators, calibrators=calibrators)
+        return cls(baseline, fold, trial, metrics, reading, answers)
+
+    def predictions(self) -> Iterator[pd.DataFrame]:
+        for part, prediction, prepared in self.answers:
+            yield from prediction_rows(self.trial_id, part, prediction, prepared)
+
+
+def _judged(record: _Record, held_out: Sequence[Sequence[_Record]], folds: int) -> _Record:
+    """The record of a baseline with what the same one gave in the folds that were held out: of each metric the mean,
+    and the answers of the first repeat."""
+    own = [each for of_fold in held_out for each in of_fold if each.baseline.name == record.baseline.name]
+    values: dict[str, list[float]] = {}
+    rows = 0
+    for each in own:
+        for row in each.metrics:
+            if row["part"] == TEST:
+                values.setdefault(row["metric"], []).append(row["value"])
+        rows += len(each.answers[-1][1])
+    means = [
+        {"trial_id": record.trial_id, "part": TEST, "metric": name, "value": float(np.mean(found)), "rows": rows}
+        for name, found in values.items()
+    ]
+    first = [each.answers[-1] for each in own if (each.fold or 0) < folds]
+    return replace(record, metrics=[*record.metrics, *means], answers=[*record.answers, *first])
 
 
 def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:

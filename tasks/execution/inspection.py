@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset import Dataset
+from tasks.dataset import VAL, Dataset
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import FEWEST, MISSING, OTHERS, ByInput, by_input
 from tasks.execution.influence import Answer, influence, rows_of
@@ -69,6 +69,10 @@ def write_inspection(
     predicted = Predicted.read(predictions, splits, verdict.shipped.trial_id, verdict.part)
     if predicted is None:
         return
+    # A model that learned from every row is asked about those that chose it only.
+    asked: Predicted | None = predicted
+    if verdict.out_of_fold is not None:
+        asked = Predicted.read(predictions, splits, verdict.shipped.trial_id, VAL)
     inputs = prepared.dataset.numbers + prepared.dataset.categories
     regression = prepared.dataset.classes is None and bool(inputs)
     Inspection(
@@ -76,7 +80,7 @@ def write_inspection(
         examples=_examples(run, prepared, predicted.hardest(EXAMPLES)) if shown else None,
         residuals=_residuals(prepared, inputs, predicted, verdict.confidence, shown) if regression else None,
         inputs=len(inputs),
-        influence=influence(prepared, verdict, predicted, answer),
+        influence=influence(prepared, verdict, asked, answer) if asked else None,
         network=None if network is None else weights_of(network, prepared, run / "previews"),
         landscape=landscape,
         between=between,

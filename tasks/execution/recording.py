@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.calibrator import Calibrator
-from tasks.dataset import VAL, always_meant
+from tasks.dataset import TEST, VAL, always_meant
 from tasks.evaluation.decisions import THRESHOLD
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recalibration import fitted
@@ -28,7 +28,7 @@ from tasks.planning.decisions import identity
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.preprocessing.estimators import Estimator
-from tasks.records.plan import Plan, PlannedTrial, counts_alike, weighted_recipes
+from tasks.records.plan import FINAL, FOLD, Plan, PlannedTrial, counts_alike, weighted_recipes
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
@@ -39,7 +39,7 @@ from tasks.training.trial import Outcome
 PreparedByFold = Mapping[int | None, Prepared]
 
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
-GRADIENTS, CALIBRATORS = "gradients.json", "calibrators.json"
+GRADIENTS, CALIBRATORS, ANSWERS = "gradients.json", "calibrators.json", "answers.npz"
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
@@ -76,7 +76,7 @@ class Reading:
 def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     """Joins all records into the run's tables, writes them, and returns them by name."""
     searched = plan.search.stacks if plan.search else []
-    names = [stack.stack_id for stack in searched]
+    names = [stack.stack_id for stack in (*searched, *(plan.held_out.stacks if plan.held_out else ()))]
     for stack in plan.stacks:
         names += [stack.stack_id, scores_id(stack)]
     folders = [folder_of(run, name) for name in (*names, baselines_id(plan))]
@@ -116,6 +116,15 @@ def kept_calibrators(folder: Path) -> dict[str, Calibrator]:
     return {trial_id: Calibrator.of_json(each) for trial_id, each in found.items()}
 
 
+def kept_answers(folder: Path) -> dict[str, np.ndarray]:
+    """By trial of finished records, what it answers for the rows that its fold holds out; none where all diverged."""
+    path = folder / ANSWERS
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
 def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
     """By trial of a stack, the derivatives of its validation loss; None where it diverged. Empty without any."""
     path = folder / GRADIENTS
@@ -134,25 +143,28 @@ def record(
     prepared: PreparedByFold,
     searched: Searched = Searched(),
 ) -> None:
-    """Writes what the trials of a stack gave. Weights are kept of final trials only: no other is shipped."""
+    """Writes what the trials of a stack gave. Weights are kept of final trials only: no other is shipped. Of trials of
+    folds that are held out, the answers for these are kept, and no curves."""
     planned = {trial.trial_id: trial for trial in job.trials}
     trials = [
         _trial_row(outcome, planned[outcome.trial.trial_id], stack, job)
         | {"rung": searched.rungs.get(outcome.trial.trial_id)}
         for outcome in outcomes
     ]
+    followed = [outcome for outcome in outcomes if planned[outcome.trial.trial_id].stage != FOLD]
     curves = [
         {"trial_id": outcome.trial.trial_id, "epoch": epoch, "step": step, "name": name, "value": value}
-        for outcome in outcomes
+        for outcome in followed
         for epoch, step, name, value in outcome.curves
     ]
     curves += [
         {"trial_id": outcome.trial.trial_id, "epoch": epoch, "step": step, "layer": layer, "name": name, "value": value}
-        for outcome in outcomes
+        for outcome in followed
         for epoch, step, layer, name, value in outcome.signals
     ]
     metrics: list[dict[str, Any]] = []
     calibrators: dict[str, Calibrator] = {}
+    answers: dict[str, np.ndarray] = {}
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
         reading = Reading(alike=counts_alike(job.variant(planned[trial_id].variant_id)))
@@ -167,14 +179,17 @@ def record(
             if prediction is None:
                 prediction = own.prediction(outputs, reading.alike, reading.calibrator)
             metrics += output_rows(trial_id, part, outputs, prediction, job.metrics, own, reading.threshold)
+            if part == TEST:
+                answers[trial_id] = prediction
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
-        if planned[outcome.trial.trial_id].stage == "final"
+        if planned[outcome.trial.trial_id].stage == FINAL
         for index, weight in enumerate(outcome.weights or [])
     }
     tables: dict[Table, Any] = {TRIALS: trials, METRICS_TABLE: metrics, CURVES: curves}
-    write_folder(folder_of(run, stack.stack_id), tables, weights, searched.gradients, calibrators=calibrators)
+    folder = folder_of(run, stack.stack_id)
+    write_folder(folder, tables, weights, searched.gradients, calibrators=calibrators, answers=answers)
 
 
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job: Job) -> dict[str, Any]:
@@ -295,6 +310,7 @@ def write_folder(
     gradients: Mapping[str, Mapping[str, float]] = {},
     estimators: Mapping[str, Estimator] = {},
     calibrators: Mapping[str, Calibrator] = {},
+    answers: Mapping[str, np.ndarray] = {},
 ) -> None:
     """Writes records that belong together; the folder is there when all of it is.
 
@@ -304,6 +320,7 @@ def write_folder(
         gradients: By trial and hyperparameter.
         estimators: By trial, of baselines.
         calibrators: By trial, where probabilities are calibrated.
+        answers: By trial, for the rows that its fold holds out.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
@@ -315,6 +332,8 @@ def write_folder(
                 table.write(rows, temporary)
         if weights is not None:
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
+        if answers:
+            np.savez(temporary / ANSWERS, allow_pickle=False, **answers)
         if gradients:
             write_json(temporary / GRADIENTS, {trial: _known(of_trial) for trial, of_trial in gradients.items()})
         if calibrators:
@@ -347,6 +366,8 @@ def baselines_key(plan: Plan) -> dict[str, Any]:
     key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
     meant = always_meant(None if positive is None else classes.index(positive), len(classes))
     key = key if meant else key | {"positive": positive}
+    if plan.held_out is not None:
+        key["held out"] = [plan.held_out.folds, plan.held_out.repeats]
     if plan.decides is not None:
         key["answers"] = identity(plan.decides)
     return key | {"classes": "alike"} if counted_alike(plan) else key

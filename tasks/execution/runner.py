@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.augmentation.policy import policy_of
-from tasks.dataset import VAL
+from tasks.dataset import TEST, VAL
 from tasks.execution.archive import Archive
 from tasks.execution.deciding import stack_key
 from tasks.execution.recording import PreparedByFold, Searched, record
@@ -19,6 +19,7 @@ from tasks.memory import memory_bytes
 from tasks.planning.cost_model import cores
 from tasks.planning.jobs import Job
 from tasks.planning.trials import bind_trial, training_of
+from tasks.records.plan import FINAL, FOLD
 from tasks.records.stacks import PlannedStack
 from tasks.records.weights import folder_of
 from tasks.training.fit import train_fit
@@ -111,11 +112,16 @@ class _Training:
         self._board = _Board(job, waiting)
         needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
         folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
-        self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
-        if all(trial.stage != "final" for trial in job.trials):  # which the validation part alone decides
-            self._arrays = {
-                fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
-            }
+        self._arrays = {fold: self._learned_from(fold) for fold in folds}
+
+    def _learned_from(self, fold: int | None) -> Arrays:
+        """What trials of a fold, or of none, learn from, with the rows that are scored once they are trained."""
+        prepared, stages = self._prepared[fold], {trial.stage for trial in self._job.trials if trial.fold == fold}
+        arrays = prepared.arrays(self._writing)
+        if FINAL in stages:
+            return arrays
+        parts = (VAL, TEST) if FOLD in stages else (VAL,)  # a search is decided by the validation part alone
+        return replace(arrays, to_score=prepared.inputs(parts))
 
     def _writing(self, done: int, rows: int) -> None:
         if self._progress:
@@ -220,8 +226,9 @@ class _Training:
             self._archive.keep(stack, outcomes, self._job, searched)
 
     def _looks(self, stack: PlannedStack) -> bool:
-        """Whether a diagnosis will be made of a stack's trials: of those that a search tries, no signals are kept."""
-        return all(self._planned[each].stage != "search" for each in stack.trials)
+        """Whether a diagnosis will be made of a stack's trials: of those that a search tries, or that judge, no signals
+        are kept."""
+        return all(self._planned[each].stage not in ("search", FOLD) for each in stack.trials)
 
     # -- for searches --
 

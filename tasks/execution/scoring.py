@@ -18,6 +18,7 @@ from tasks.dataset import TEST, TRAIN, VAL
 from tasks.evaluation.decisions import recorded_thresholds
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import ranked, read_results
+from tasks.execution.out_of_fold import OutOfFold
 from tasks.execution.recording import (
     Reading,
     calibrated,
@@ -42,16 +43,18 @@ from tasks.training.trial import InputRows
 
 def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
     """Records metrics on the test rows, and predictions for validation and test rows, of every final trial that ended
-    well. What was recorded before is kept."""
+    well. What was recorded before is kept. Without a test part these are of the trials that stand for it in the folds
+    that were held out (see `OutOfFold`)."""
     waiting = [stack for stack in plan.stacks if not folder_of(run, scores_id(stack)).exists()]
     if not waiting:
         return
     predicted = predicted_trials(plan, prepared, run)
-    inputs = prepared.inputs((VAL, TEST))
+    judged = OutOfFold.read(plan, prepared, run) if plan.held_out else None
+    inputs = prepared.inputs((VAL,) if judged else (VAL, TEST))
     variants = {trial.trial_id: trial.variant_id for trial in plan.trials}
     for stack in waiting:
-        parts = inputs if predicted & set(stack.trials) else {TEST: inputs[TEST]}
-        outputs = _outputs(plan, prepared, run, stack, parts)
+        parts = {part: rows for part, rows in inputs.items() if part == TEST or predicted & set(stack.trials)}
+        outputs = _outputs(plan, prepared, run, stack, parts) if parts else {}
         trained = folder_of(run, stack.stack_id)
         thresholds, calibrators = recorded_thresholds(METRICS_TABLE.read(trained)), kept_calibrators(trained)
         readings = {
@@ -70,6 +73,11 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
             if trial_id in predicted
             for part, values in outputs.get(trial_id, {}).items()
         )
+        if judged:
+            ended = [each for each in stack.trials if not parts or each in outputs]
+            metrics = [row for each in ended for row in judged.metric_rows(each)]
+            held_out = (judged.prediction_rows(each) for each in ended if each in predicted)
+            predictions = chain(predictions, chain.from_iterable(held_out))
         tables: dict[Table, Any] = {METRICS_TABLE: metrics, PREDICTIONS: predictions}
         write_folder(folder_of(run, scores_id(stack)), tables)
 

@@ -36,9 +36,11 @@ class Prepared:
     Args:
         preprocessor: From raw columns to features, learned from the training part.
         features: Of the rows in memory, as `preprocess` gives them.
-        rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val.
+        rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val. No test
+            rows where the procedure is judged out of fold.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
         deciding: How answers are made of outputs, and what they cost.
+        held_out: Where the procedure is judged out of fold, what it learns from and is judged on in each fold.
     """
 
     dataset: Dataset
@@ -47,6 +49,7 @@ class Prepared:
     rows: dict[str, np.ndarray]
     target_scale: tuple[float, float]
     deciding: Deciding = LIKELIEST
+    held_out: tuple[Prepared, ...] = ()
 
     @property
     def scored(self) -> dict[str, np.ndarray]:
@@ -78,6 +81,17 @@ class Prepared:
         for values in (self.features, self.targets, self.rows[TRAIN], self.rows[VAL]):
             found.update(np.ascontiguousarray(values).data)
         return found.hexdigest()
+
+    @cached_property
+    def judged_digest(self) -> str:
+        """As `digest`, and which rows are of the test part: of what a fold learns from and is judged on."""
+        rows = np.ascontiguousarray(self.rows[TEST])
+        return hashlib.sha256(self.digest.encode() + rows.tobytes()).hexdigest()
+
+    @property
+    def by_fold(self) -> dict[int | None, Prepared]:
+        """This under None, and the folds that are held out in turn."""
+        return {None: self, **dict(enumerate(self.held_out))}
 
     @property
     def targets(self) -> np.ndarray:
@@ -194,6 +208,17 @@ def prepare(dataset: Dataset, splits: pd.DataFrame, deciding: Deciding = LIKELIE
         for part in (TRAIN, VAL, TEST)
     }
     return _prepared(dataset, rows, deciding)
+
+
+def prepare_held_out(
+    dataset: Dataset, folds: Sequence[dict[str, np.ndarray]], deciding: Deciding = LIKELIEST
+) -> tuple[Prepared, ...]:
+    """As `prepare`, of every fold that judges: everything is learned from its own training rows.
+
+    Args:
+        folds: From `outer_folds`.
+    """
+    return tuple(_prepared(dataset, rows, deciding) for rows in folds)
 
 
 def prepare_folds(

@@ -33,6 +33,7 @@ class RowCounts:
         train: How many rows are trained on.
         resampled: The same once classes are made equal.
         scored: Of all parts.
+        validated: Rows of the validation part.
         lengths: Tokens of each text in a row (see `Architecture.lengths`).
     """
 
@@ -42,6 +43,7 @@ class RowCounts:
     resampled: int
     scored: int
     lengths: tuple[int, ...] = ()
+    validated: int = 0
 
     @classmethod
     def of(
@@ -58,7 +60,7 @@ class RowCounts:
             scored += len(dataset.streamed.sample) - parts["train"]
         classes = len(dataset.classes) if dataset.classes else None
         equal = parts["train"] if resampled is None else resampled
-        return cls(features, classes, parts["train"], equal, scored, lengths)
+        return cls(features, classes, parts["train"], equal, scored, lengths, parts.get("val", 0))
 
 
 @dataclass(frozen=True)

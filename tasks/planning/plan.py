@@ -19,16 +19,18 @@ from tasks.kinds import FORMS
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.peak import peak_bytes, predicted_values
-from tasks.planning.recipes import recipes_of
+from tasks.planning.recipes import identifier, recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Earlier, Machine, PlanContext, calibrations_of
 from tasks.planning.trials import parameters_of, planned
 from tasks.records.decisions import Decides
 from tasks.records.plan import (
+    FOLD,
     Column,
     Cost,
     DataDescription,
     DataFacts,
+    HeldOut,
     Plan,
     Probe,
     Recipe,
@@ -57,6 +59,7 @@ def lay_out(
     commonest: Commonest | None = None,
     machine: Machine | None = None,
     earlier: Earlier | None = None,
+    held_out: Sequence[RowCounts] = (),
 ) -> Plan:
     """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
     recipes as they stand.
@@ -69,13 +72,64 @@ def lay_out(
         commonest: The class that most training rows are of; None for regression.
         machine: What the trials are laid out for; None: this one.
         earlier: Which trials lie trained.
+        held_out: Rows of the folds that judge, where the procedure is judged out of fold; none: the test part judges.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
     plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest, earlier)
+    if held_out:
+        return _with_held_out(
+            plan, spec, dataset, {None: rows, **dict(enumerate(held_out))}, machine or Machine(), earlier
+        )
     return replace(plan, trials=[], stacks=[]) if plan.search else plan
+
+
+def _with_held_out(
+    plan: Plan,
+    spec: Spec,
+    dataset: Dataset,
+    rows: Mapping[int | None, RowCounts],
+    machine: Machine,
+    earlier: Earlier | None,
+) -> Plan:
+    """The plan with the trials of folds that are held out in turn.
+
+    Args:
+        rows: By fold.
+    """
+    folds, repeats, seeds = spec.evaluate.folds, spec.evaluate.repeats, spec.train.seeds
+    assert folds is not None
+    context = PlanContext(dataset, rows, plan.metrics, machine, plan.decides or Decides(), earlier)
+    # The first of three folds is not the first of five.
+    key = identifier({"data": context.key(spec), "held out": folds})
+    trials = [
+        planned(recipe, fold * seeds + seed, key, stage=FOLD, fold=fold)
+        for fold in range(folds * repeats)
+        for recipe in plan.recipes
+        for seed in range(seeds)
+    ]
+    stacks, seconds, _ = context.stacks(trials, plan.recipes, calibrations_of(plan.probe))
+    own = [each for fold, each in rows.items() if fold is not None]
+    learned = [each.train + each.validated for each in own]
+    judged = [each.scored - count for each, count in zip(own, learned, strict=True)]
+    held_out = HeldOut(
+        folds=folds,
+        repeats=repeats,
+        rows=sum(judged[:folds]),
+        learned_from=(min(learned), max(learned)),
+        ratio=float(np.mean(np.divide(judged, learned))),
+        trials=trials,
+        stacks=stacks,
+    )
+    cost = Cost(
+        trials=plan.cost.trials + len(trials),
+        steps=plan.cost.steps + sum(stack.steps * stack.size for stack in stacks),
+        seconds=round(plan.cost.seconds + seconds, 1),
+        memory_bytes=plan.cost.memory_bytes,
+    )
+    return replace(plan, held_out=held_out, cost=cost)
 
 
 def lay_out_chosen(

@@ -231,7 +231,8 @@ def _shape(settings: Mapping[str, Any], rows: RowCounts) -> tuple[str, str]:
     """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
     shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     shape["resampled"] = settings.get("imbalance") == "resample"
-    shape["rows"] = [rows.features, rows.train, rows.scored, rows.resampled if shape["resampled"] else None]
+    resampled = rows.resampled if shape["resampled"] else None
+    shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]
     if rows.lengths:
         shape["lengths"] = rows.lengths
     models = {

@@ -237,6 +237,37 @@ class Reach:
         return f"{self.first} to {self.last}"
 
 
+FINAL, FOLD = "final", "fold"
+"""Stages of trials: those that are compared and may be shipped; and those of a fold that is held out, which judge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Folds that are held out in turn, where the procedure is judged out of fold.
+
+    Args:
+        folds, repeats: As the spec has them. Folds are numbered through, the first repeat's first.
+        rows: How many are judged in the first repeat.
+        learned_from: The fewest and the most rows that a fold learns from, those that choose included.
+        ratio: Judged rows to rows learned from, the mean over folds: 1 / (folds - 1) where all are equally large.
+        trials, stacks: Those of the folds. In fold j, the trial that stands for seed s of a run with n has seed
+            j * n + s: so initial weights and the order of batches are drawn anew in every fold.
+    """
+
+    folds: int
+    repeats: int
+    rows: int
+    learned_from: tuple[int, int]
+    ratio: float
+    trials: list[PlannedTrial]
+    stacks: list[PlannedStack]
+
+    @property
+    def count(self) -> int:
+        """Folds of all repeats."""
+        return self.folds * self.repeats
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan(RunDocument):
     """plan.json.
@@ -254,6 +285,8 @@ class Plan(RunDocument):
         skipped: Recipes that don't fit the data.
         probe: Where the machine was measured.
         search: Where something is tuned.
+        held_out: Where the procedure is judged out of fold. Then `parts` has for test the rows that are judged so, and
+            all rows are of train or val.
     """
 
     FILE: ClassVar[str] = PLAN
@@ -278,6 +311,7 @@ class Plan(RunDocument):
     decides: Annotated[Decides | None, OMITTED] = None
     ship: Annotated[Literal["best"] | None, OMITTED] = None
     metric_why: Annotated[str | None, OMITTED] = None
+    held_out: Annotated[HeldOut | None, OMITTED] = None
     schema_version: int = SCHEMA_VERSION
 
     def following(self, earlier: Plan) -> Plan:
@@ -286,15 +320,25 @@ class Plan(RunDocument):
         Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
         with a run keeps the division and the steps it was begun with.
         """
-        same = [{each.trial_id for each in plan.trials} for plan in (self, earlier)]
+        same = [{each.trial_id for each in plan.all_trials} for plan in (self, earlier)]
         if same[0] != same[1] or self.metrics != earlier.metrics:
             return self
-        return replace(self, stacks=earlier.stacks, cost=earlier.cost, probe=earlier.probe)
+        return replace(self, stacks=earlier.stacks, cost=earlier.cost, probe=earlier.probe, held_out=earlier.held_out)
+
+    @property
+    def all_trials(self) -> list[PlannedTrial]:
+        """The final ones, and those of folds that are held out."""
+        return [*self.trials, *(self.held_out.trials if self.held_out else ())]
+
+    @property
+    def all_stacks(self) -> list[PlannedStack]:
+        """Of `all_trials`."""
+        return [*self.stacks, *(self.held_out.stacks if self.held_out else ())]
 
     @property
     def reuse(self) -> str:
-        """How many of the final trials an earlier run trained, in a sentence; empty where none."""
-        return reuse_sentence(self.stacks)
+        """How many of the trials an earlier run trained, in a sentence; empty where none."""
+        return reuse_sentence(self.all_stacks)
 
     @property
     def metrics(self) -> tuple[str, ...]:

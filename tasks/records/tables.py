@@ -128,7 +128,7 @@ TRIALS = Table(
         "optimizer": _text,
         "schedule": _text,
         "variant_id": _text,
-        "stage": _text,  # search, final, baseline
+        "stage": _text,  # search, final, baseline; fold: of a fold that is held out to judge
         "rung": _int,
         "fold": _int,
         "seed": _int,
@@ -174,7 +174,7 @@ PREDICTIONS = Table(
     "predictions",
     {
         "trial_id": _text,
-        "part": _text,  # val, test
+        "part": _text,  # val, test; where folds judge, what trials answer for the fold held out, of the first repeat
         "row": _int,  # position in the data set, as in `splits`
         "target": _float,  # class index, or the value to predict
         "class_index": _int,  # null for regression
@@ -188,7 +188,7 @@ SPLITS = Table(
     {
         "row": _int,  # position in the data set
         "part": _text,  # train, val, test
-        "fold": _int,  # null without cross-validation
+        "fold": _int,  # null without cross-validation; of folds that judge, that of the first repeat
         "group": _text,  # null without groups
         "content": _int,  # digest of the row's inputs and target: of equal columns, equal rows have equal ones
     },

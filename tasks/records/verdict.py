@@ -427,6 +427,52 @@ class AgainstChampion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """The whole procedure, done anew without each fold, on the rows of that fold.
+
+    Args:
+        folds, repeats: As the spec has them.
+        rows: Judged in each repeat.
+        learned_from: The fewest and the most rows that a fold learned from: the figures are those of a procedure that
+            has so many.
+        metrics: The mean over folds, with the corrected resampled t interval (Nadeau and Bengio 2003).
+        spread: Standard deviation of the deciding metric between folds.
+        scores: The deciding metric in each fold, the first repeat's first; None where it is undefined.
+        chosen: By name of a recipe, or of a baseline that may be shipped, in how many folds it was chosen.
+    """
+
+    folds: int
+    repeats: int
+    rows: int
+    learned_from: tuple[int, int]
+    metrics: Mapping[str, Estimate]
+    spread: float | None
+    scores: Sequence[float | None]
+    chosen: Mapping[str, int]
+
+    @property
+    def way(self) -> str:
+        """`5 folds, 10 times`."""
+        return f"{self.folds} folds" + (f", {self.repeats} times" if self.repeats > 1 else "")
+
+    @property
+    def learned(self) -> str:
+        """How many rows a fold learned from: `800`, or `200 to 800`."""
+        fewest, most = self.learned_from
+        return f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+
+    @property
+    def sentence(self) -> str:
+        """What the figures are of."""
+        return (
+            f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
+            "anew without them (preparing, training, choosing recipe, seed and threshold). So the figures are of that "
+            f"procedure on {self.learned} rows. What is shipped is the same procedure on all rows, a part of which "
+            "chose and did not train."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recalibration:
     """What calibrating the shipped model's probabilities did, on the judged part.
 
@@ -476,6 +522,8 @@ class Verdict(RunDocument):
         champion: Where the experiment has one and a model was shipped.
         footprints: Parameters, bytes and latency, where a model was measured.
         recalibration: Where probabilities are calibrated and a model was shipped.
+        out_of_fold: Where the procedure is judged so. Then `part` names the rows held out in turn, the figures of
+            recipes and baselines are means over folds, and those of `shipped` and its gates are the procedure's.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -511,6 +559,12 @@ class Verdict(RunDocument):
     champion: Annotated[AgainstChampion | None, OMITTED] = None
     footprints: Annotated[Footprints | None, OMITTED] = None
     recalibration: Annotated[Recalibration | None, OMITTED] = None
+    out_of_fold: Annotated[OutOfFold | None, OMITTED] = None
+
+    @property
+    def where(self) -> str:
+        """Where figures were measured: `on the test part`, or `out of fold`."""
+        return "out of fold" if self.out_of_fold else f"on the {self.part} part"
 
     @property
     def closed(self) -> list[str]:

@@ -507,6 +507,27 @@ class Evaluate(Frozen):
         description="by what test rows are divided, to judge each part: a column (an input or not), two columns "
         "([sex, race]), quantiles of a number ({age: 4})",
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="no test part: so many folds of all rows are held out in turn, and the whole procedure (preparing, "
+        "training, choosing recipe and threshold) is repeated without them; for few rows; None: the test part judges",
+    )
+    repeats: int = Field(1, ge=1, le=50, description="how often all rows are divided into folds, each time anew")
+
+    @model_validator(mode="after")
+    def _judged_out_of_fold(self) -> Self:
+        if self.folds is None and self.repeats > 1:
+            raise problem("repeats folds, and there are none", got=f"repeats: {self.repeats}", suffix="repeats")
+        if self.folds is not None and self.slices:
+            raise problem(
+                "slices are not judged out of fold yet",
+                got=f"folds: {self.folds}",
+                suffix="slices",
+                remedy="take evaluate.slices or evaluate.folds out",
+            )
+        return self
 
     @field_validator("real_prior")
     @classmethod
@@ -591,6 +612,13 @@ class Spec(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _judged_without_test_part(self) -> Self:
+        if self.evaluate.folds is None:
+            return self
+        check_folds(self.evaluate.repeats, self.data.split, tuned=self.tune is not None)
+        return self
+
+    @model_validator(mode="after")
     def _gates_have_slices(self) -> Self:
         check_gates(self.gates, self.evaluate.slices)
         return self
@@ -614,6 +642,31 @@ class Spec(Frozen):
                     remedy=f"take {fixed} or compare.{name} out",
                 )
         return self
+
+
+def check_folds(repeats: int, split: Split, *, tuned: bool) -> None:
+    """Refuses what does not go with `evaluate.folds`."""
+    for name in ("test", "hold_out", "given"):
+        if getattr(split, name) is not None:
+            raise problem(
+                f"there is no test part where folds are held out in turn (evaluate.folds): {name} has no effect",
+                suffix=f"data.split.{name}",
+                remedy=f"take data.split.{name} or evaluate.folds out",
+            )
+    if tuned:
+        raise problem(
+            "a search inside each fold is not done yet, and one outside would have seen the rows that judge",
+            got="evaluate.folds and tune",
+            suffix="tune",
+            remedy="take tune out, and write the settings to be compared under compare; or take evaluate.folds out",
+        )
+    if split.time is not None and repeats > 1:
+        raise problem(
+            "folds forward in time are always the same, so there is nothing to repeat",
+            got=f"repeats: {repeats}",
+            accepted="1",
+            suffix="evaluate.repeats",
+        )
 
 
 def metrics_named(spec: Spec) -> dict[str, str]:

@@ -80,6 +80,7 @@ LEARNED_FROM: dict[str, Any] = {
     "data.split.time": "age",
     "data.split.given": "part",
     "data.split.seed": 1,
+    "evaluate.folds": 3,
 }
 """Of the data: other rows, inputs, targets or parts, another key."""
 
@@ -108,6 +109,7 @@ CHOOSES = {
     "train.seeds",
     *(key.path for key in keys() if key.path.startswith(("compare.", "tune."))),
     "train.stabilise",
+    "evaluate.repeats",
 }
 """Which trials there are; each has its own key, with the values that it was given."""
 

@@ -1,0 +1,178 @@
+"""What a procedure scores on rows that it did not learn from, fold by fold, and what that says of it.
+
+In every fold the whole procedure is done anew on the rows that are left: preprocessing, training all recipes, the
+choice of recipe, seed and threshold on rows of its own. So its score on the rows held out is that of a procedure, not
+of one model. Scores of different folds are not independent, since most training rows are shared: the variance of their
+mean is taken as Nadeau and Bengio (2003, Machine Learning 52:239-281) correct it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from tasks.dataset import TEST, VAL
+from tasks.evaluation.baselines import CONSTANT_ANSWERS
+from tasks.evaluation.intervals import Array, Interval, finite, over_folds
+from tasks.evaluation.metrics import METRICS, Metric
+from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.records.plan import FOLD, HeldOut, Plan
+from tasks.records.verdict import OutOfFold
+
+PROCEDURE = "procedure"
+"""In place of a trial: what the run would have shipped, had it had a fold's rows only."""
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """Scores by fold.
+
+    Args:
+        held_out: The folds, as plan.json has them.
+        values: (who, metric) to `[folds]`, NaN where undefined. Who: a `recipe_id`, whose score in a fold is the mean
+            over its seeds; a final trial, for what its recipe would ship in each fold (the seed that is best on the
+            fold's validation rows); a baseline's trial; or `PROCEDURE`.
+        chosen: By fold what the procedure chose; empty where nothing ended well.
+        whole: Whether whoever is asked for, the procedure answers.
+    """
+
+    held_out: HeldOut
+    values: Mapping[tuple[str, str], Array]
+    chosen: Sequence[str]
+    whole: bool = False
+
+    @classmethod
+    def read(
+        cls,
+        plan: Plan,
+        trials: pd.DataFrame,
+        metrics: pd.DataFrame,
+        candidates: Mapping[str, str],
+        baselines: Mapping[str, str],
+    ) -> FoldScores:
+        """From the run's tables.
+
+        Args:
+            candidates: `recipe_id` to its final trial that would be shipped.
+            baselines: Name to trial.
+        """
+        assert plan.held_out is not None
+        decides, own = METRICS[plan.metric], trials[trials["stage"] == FOLD]
+        measured = metrics[metrics["part"].isin([VAL, TEST])]
+        values: dict[tuple[str, str], Array] = {}
+        chosen: list[str] = []
+
+        count = plan.held_out.count
+
+        def note(who: str, fold: int, scores: Mapping[str, float]) -> None:
+            for name, score in scores.items():
+                values.setdefault((who, name), np.full(count, np.nan))[fold] = score
+
+        for fold in range(count):
+            of_fold = own[own["fold"] == fold]
+            scores = measured[measured["trial_id"].isin(of_fold["trial_id"])]
+            networks = of_fold[of_fold["trainer"] != "sklearn"]
+            results = read_results(plan.recipes, networks, scores, stage=FOLD)
+            simple = _baselines(of_fold, scores)
+            for result in results:
+                note(result.id, fold, {name: result.mean(TEST, name) for name in plan.metrics})
+                if result.id in candidates:
+                    note(candidates[result.id], fold, _of_best(result, decides, plan.metrics))
+            for name, by_part in simple.items():
+                note(baselines[name], fold, {each: by_part.get((TEST, each), np.nan) for each in plan.metrics})
+            leader = ranked(results, decides)[0]
+            name, of_chosen = leader.name, _of_best(leader, decides, plan.metrics)
+            if plan.ship == "best" and (best := _better(leader, decides, simple)):
+                name, of_chosen = best, {each: simple[best].get((TEST, each), np.nan) for each in plan.metrics}
+            note(PROCEDURE, fold, of_chosen)
+            chosen.append(name if np.isfinite(list(of_chosen.values())).any() else "")
+        return cls(plan.held_out, values, chosen)
+
+    @property
+    def of_procedure(self) -> FoldScores:
+        """The same scores, with the procedure's in place of every model's."""
+        return replace(self, whole=True)
+
+    def interval(self, who: str, metric: Metric, confidence: float) -> Interval:
+        """Of the mean over folds."""
+        return self._over(self._of(who, metric), confidence).within(*metric.bounds)
+
+    def difference(self, who: str, other: str, metric: Metric, confidence: float) -> Interval:
+        """How much better `who` is, paired by fold; positive = better."""
+        return self._over(metric.sign * (self._of(who, metric) - self._of(other, metric)), confidence)
+
+    def by_fold(self, who: str, metric: Metric) -> dict[int, float]:
+        """Fold to score, where it is defined."""
+        values = self._of(who, metric)
+        return {int(fold): float(values[fold]) for fold in np.flatnonzero(np.isfinite(values))}
+
+    def judged(self, names: Sequence[str], metric: Metric, confidence: float) -> OutOfFold:
+        """As verdict.json has it.
+
+        Args:
+            names: Of metrics.
+            metric: The deciding one.
+        """
+        held, scores = self.held_out, self._of(PROCEDURE, metric)
+        return OutOfFold(
+            folds=held.folds,
+            repeats=held.repeats,
+            rows=held.rows,
+            learned_from=held.learned_from,
+            metrics={name: self.interval(PROCEDURE, METRICS[name], confidence).estimate() for name in names},
+            spread=finite(scores.std(ddof=1)),
+            scores=[finite(score) for score in scores],
+            chosen=dict(Counter(filter(None, self.chosen)).most_common()),
+        )
+
+    def _of(self, who: str, metric: Metric) -> Array:
+        unknown = np.full(self.held_out.count, np.nan)
+        return self.values.get((PROCEDURE if self.whole else who, metric.name), unknown)
+
+    def _over(self, values: Array, confidence: float) -> Interval:
+        lacking = int((~np.isfinite(values)).sum())
+        if lacking == len(values):
+            return Interval(np.nan, None, None, "it is defined in no fold")
+        if lacking:
+            reason = f"it is undefined in {lacking} of {len(values)} folds"
+            return Interval(float(np.nanmean(values)), None, None, reason)
+        return over_folds(values, self.held_out.ratio, confidence)
+
+
+def _of_best(result: RecipeResult, decides: Metric, names: Sequence[str]) -> dict[str, float]:
+    """The metrics of the seed that is best on the validation rows; NaN where none is."""
+    if not result.by_seed(VAL, decides.name):
+        return dict.fromkeys(names, np.nan)
+    best = result.best_trial(decides)
+    seed = next(seed for seed, trial in result.ended.items() if trial == best)
+    return {name: result.by_seed(TEST, name).get(seed, np.nan) for name in names}
+
+
+def _baselines(trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, dict[tuple[str, str], float]]:
+    """By name of a baseline, its values by part and metric."""
+    own = trials[trials["trainer"] == "sklearn"]
+    named = dict(zip(own["trial_id"], own["recipe"], strict=True))
+    found: dict[str, dict[tuple[str, str], float]] = {name: {} for name in named.values()}
+    of_them = metrics[metrics["trial_id"].isin(list(named))]
+    for trial, part, metric, value in of_them[["trial_id", "part", "metric", "value"]].itertuples(
+        index=False, name=None
+    ):
+        found[named[trial]][part, metric] = float(value)
+    return found
+
+
+def _better(
+    leader: RecipeResult, decides: Metric, baselines: Mapping[str, Mapping[tuple[str, str], float]]
+) -> str | None:
+    """The baseline that is better on the validation rows than what the leading network would ship and than the others;
+    None: none is."""
+    own = leader.by_seed(VAL, decides.name)
+    beaten = max((decides.sign * value for value in own.values()), default=-np.inf)
+    scores = {name: decides.sign * by_part.get((VAL, decides.name), np.nan) for name, by_part in baselines.items()}
+    known = {name: score for name, score in scores.items() if np.isfinite(score)}
+    best = max(known, key=lambda name: known[name], default=None)
+    return best if best and best not in CONSTANT_ANSWERS and known[best] > beaten else None

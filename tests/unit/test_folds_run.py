@@ -1,0 +1,116 @@
+"""A run that is judged out of fold, from its plan to its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.dataset import TEST, TRAIN, VAL
+from tasks.evaluation.intervals import over_folds
+from tasks.inputs.prepared import prepare_held_out
+from tasks.records.verdict import Verdict
+from tests.runs import Planned, planned
+
+SPEC: dict[str, Any] = {
+    "data": {"source": "wine"},
+    "model": "linear",
+    "train": {"epochs": 2, "seeds": 2},
+    "compare": {"optimizer": ["adam", "sgd"]},
+    "evaluate": {"folds": 3, "repeats": 2, "metric": "accuracy"},
+    "gates": [{"metric": "accuracy", "at_least": 0.05}],
+}
+ROWS = 177  # of 178, one is left over so that folds are equally large
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Planned:
+    return planned(tmp_path_factory.mktemp("folds"), SPEC)
+
+
+@pytest.fixture(scope="module")
+def tables(run: Planned) -> dict[str, pd.DataFrame]:
+    return run.tables()
+
+
+@pytest.fixture(scope="module")
+def verdict(run: Planned, tables: dict[str, pd.DataFrame]) -> Verdict:
+    return run.judge(tables)
+
+
+@pytest.mark.slow
+def test_nothing_of_a_fold_is_in_what_is_learned_without_it(run: Planned) -> None:
+    dataset, fold = run.prepared.dataset, run.prepared.held_out[0]
+    raw = dataset.table.copy()
+    raw.loc[fold.rows[TEST]] = 1e6
+    (spoilt,) = prepare_held_out(replace(dataset, table=raw), [fold.rows])
+    for part in (TRAIN, VAL):
+        np.testing.assert_array_equal(spoilt.features[fold.rows[part]], fold.features[fold.rows[part]])
+
+
+@pytest.mark.slow
+def test_every_model_answers_each_row_once(run: Planned, tables: dict[str, pd.DataFrame]) -> None:
+    predicted = tables["predictions"][tables["predictions"]["part"] == TEST]
+    final = tables["trials"][tables["trials"]["stage"].isin(["final", "baseline"])]
+    assert set(predicted["trial_id"]) == set(final["trial_id"])
+    for _, own in predicted.groupby("trial_id", observed=True):
+        assert len(own) == 3 * ROWS
+        assert own["row"].nunique() == ROWS
+    assert run.plan.held_out
+    assert len(run.plan.held_out.trials) == 6 * 2 * 2
+    assert len({(each.fold, each.seed) for each in run.plan.held_out.trials}) == 12, "initial weights are drawn anew"
+
+
+@pytest.mark.slow
+def test_the_figures_are_means_over_folds(tables: dict[str, pd.DataFrame], verdict: Verdict) -> None:
+    trials, metrics = tables["trials"], tables["metrics"]
+    accuracy = metrics[(metrics["metric"] == "accuracy")].pivot(index="trial_id", columns="part", values="value")
+    folds = trials[trials["stage"] == "fold"].set_index("trial_id").join(accuracy)
+    for recipe in verdict.recipes:
+        own = folds[folds["recipe_id"] == recipe.recipe_id].groupby("fold")["test"].mean().to_numpy(float)
+        expected = over_folds(own, 59 / 119, 0.95).within(0, 1).estimate()
+        found = recipe.metrics["accuracy"]
+        assert (found.mean, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    networks = folds[folds["trainer"] != "sklearn"]
+    chosen = []
+    for _, of_fold in networks.groupby("fold"):
+        leader = of_fold.groupby("recipe", sort=False)["val"].mean().idxmax()
+        mine = of_fold[of_fold["recipe"] == leader].sort_values("seed")
+        chosen.append(mine.loc[mine["val"].idxmax(), "test"])
+    judged = verdict.out_of_fold
+    assert judged and judged.scores == pytest.approx(chosen)
+    assert sum(judged.chosen.values()) == 6
+    assert verdict.shipped
+    assert verdict.shipped.metrics["accuracy"] == judged.metrics["accuracy"]
+    (gate,) = verdict.gates
+    assert (gate.estimate, gate.answer) == (judged.metrics["accuracy"].mean, "pass")
+    assert "out of fold" in gate.sentence
+
+
+@pytest.mark.slow
+def test_another_run_reuses_every_fold_and_judges_the_same(run: Planned, verdict: Verdict, tmp_path: Path) -> None:
+    again = planned(tmp_path, SPEC, home=run.run.home)
+    assert again.plan.reuse.startswith("28 of 28 trials are reused")
+    found = again.judge(again.tables())
+    assert found.out_of_fold == verdict.out_of_fold
+    assert found.gates == verdict.gates
+
+
+@pytest.mark.slow
+def test_forward_in_time_is_judged_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"day": np.arange(160), "x": rng.normal(size=160)})
+    frame["y"] = 3 * frame["x"] + rng.normal(size=160)
+    frame.to_csv(tmp_path / "days.csv", index=False)
+    data = {"source": str(tmp_path / "days.csv"), "target": "y", "split": {"time": "day"}}
+    spec = {"data": data, "train": {"epochs": 1, "seeds": 1}, "evaluate": {"folds": 3, "ship": "best"}}
+    timed = planned(tmp_path / "run", spec)
+    assert timed.plan.held_out
+    assert timed.plan.held_out.learned_from == (40, 120)
+    judged = timed.judge(timed.tables()).out_of_fold
+    assert judged and judged.rows == 120
+    assert len(judged.scores) == 3
