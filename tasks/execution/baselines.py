@@ -18,6 +18,7 @@ from tasks.execution.recording import (
     baselines_key,
     counted_alike,
     metric_rows,
+    most_rows,
     on_validation,
     prediction_rows,
     threshold_rows,
@@ -36,16 +37,16 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
     folder = folder_of(run, baselines_id(plan))
     if folder.exists():
         return
-    dataset = prepared.dataset
+    dataset, learned = prepared.dataset, prepared.limited(most_rows(plan))
     tokens = sum(prepared.lengths)
     baselines = fit_baselines(
         prepared.features[:, :-tokens] if tokens else prepared.features,
         dataset.target,
-        prepared.rows,
+        learned.rows,
         classes=dataset.classes,
         rivals=dataset.form.rivals(dataset),
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
-        class_weights=_class_weights(plan, prepared),
+        class_weights=_class_weights(plan, learned),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
     trials, metrics, estimators, calibrators = [], [], {}, {}

@@ -100,12 +100,21 @@ class _Training:
         self._planned = {trial.trial_id: trial for trial in job.trials}
         self._board = _Board(job, waiting)
         needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
-        folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
-        self._arrays = {fold: prepared[fold].arrays(self._writing) for fold in folds}
+        learned = dict.fromkeys((fold, self._rows(stack)) for stack in needed for fold in self._folds(stack))
+        self._limited = {(fold, rows): prepared[fold].limited(rows) for fold, rows in learned}
+        self._arrays = {each: limited.arrays(self._writing) for each, limited in self._limited.items()}
         if all(trial.stage != "final" for trial in job.trials):  # which the validation part alone decides
             self._arrays = {
-                fold: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for fold, arrays in self._arrays.items()
+                each: replace(arrays, to_score={VAL: arrays.to_score[VAL]}) for each, arrays in self._arrays.items()
             }
+
+    def _folds(self, stack: PlannedStack) -> list[int | None]:
+        return list(dict.fromkeys(self._planned[each].fold for each in stack.trials))
+
+    def _rows(self, stack: PlannedStack) -> int | None:
+        """The training rows that its trials are limited to, the same for all of them; None: they are not."""
+        rows: int | None = self._job.variant(self._planned[stack.trials[0]].variant_id).settings.get("rows")
+        return rows
 
     def _writing(self, done: int, rows: int) -> None:
         if self._progress:
@@ -161,11 +170,11 @@ class _Training:
             board.note(stack, 0.0)
             board.doing = f"augmented {done:,} of {total:,} copies"
 
-        settings = job.variant(trials[0].variant_id).settings
+        settings, rows = job.variant(trials[0].variant_id).settings, self._rows(stack)
         arrays = {
             fold: augmented(
-                self._prepared[fold],
-                self._arrays[fold],
+                self._limited[fold, rows],
+                self._arrays[fold, rows],
                 policy_of(settings.get("augmentation")),
                 sorted({trial.seed for trial in trials if trial.fold == fold}),
                 resampled=settings.get("imbalance") == "resample",
@@ -173,7 +182,7 @@ class _Training:
                 makers=self._making,
                 progress=copied,
             )
-            for fold in dict.fromkeys(trial.fold for trial in trials)
+            for fold in self._folds(stack)
         }
         board.doing = ""
         return trials, arrays
