@@ -10,6 +10,7 @@ from tasks.explanations import (
     activations,
     adaptive,
     landscape,
+    learning_curve,
     learning_rate,
     loss_and_metric,
     minibatch,
@@ -157,6 +158,25 @@ EXPLAINERS: Mapping[str, Explainer] = {
             Change(
                 "train.batch_size=128",
                 "A quarter of the steps, with less noise. Do the narrow networks end in fewer different minima?",
+            ),
+        ),
+    ),
+    "learning-curve": Explainer(
+        title="What more training rows do",
+        summary="why the loss of the rows trained on rises with their number, that of new ones falls, and how fast",
+        theory=learning_curve.THEORY,
+        explain=learning_curve.explain,
+        misfit=learning_curve.misfit,
+        lesson="lesson-mnist",
+        changes=(
+            Change(
+                "train.regularisation={}",
+                "Without the penalty on large weights. Is the gap still as narrow at each number of rows, and does it "
+                "fall at the rate that theory expects?",
+            ),
+            Change(
+                "model={mlp: {hidden: [100]}}",
+                "Ten times the units. Is the gap wider at each number of rows, and are new rows worse for it?",
             ),
         ),
     ),
