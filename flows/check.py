@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich import box
@@ -24,6 +23,7 @@ from tasks.memory import gigabytes
 from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn, reuse_sentence
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
+from tasks.records.validation import Validation
 from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
 
@@ -95,7 +95,7 @@ def _show_spec(plan: Plan) -> None:
     typer.echo(plain(yaml.safe_dump(plan.spec, sort_keys=False, allow_unicode=True, default_flow_style=None).rstrip()))
 
 
-def _show_plan(plan: Plan, validation: dict[str, Any], *, named_model: bool) -> None:
+def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     data, parts = plan.data, plan.parts
     _show_data(console, data, plan.task)
@@ -103,11 +103,11 @@ def _show_plan(plan: Plan, validation: dict[str, Any], *, named_model: bool) -> 
     console.print("parts: " + ", ".join(f"{part} {rows:,}{marked(when.get(part, ''))}" for part, rows in parts.items()))
     where = "streamed from disk" if data.streamed else "in memory"
     console.print(f"rows {where}, about {data.memory_bytes / 1e6:,.0f} MB; shuffled {_shuffled(data.shuffle)}")
-    for result in validation["results"]:
-        if not result["success"]:
-            console.print(f"[yellow]{result['severity']}[/] {marked(result['check'])}: {marked(result['message'])}")
-            if result["remedy"]:
-                console.print(f"     {marked(result['remedy'])}")
+    for result in validation.results:
+        if not result.success:
+            console.print(f"[yellow]{result.severity}[/] {marked(result.check)}: {marked(result.message)}")
+            if result.remedy:
+                console.print(f"     {marked(result.remedy)}")
     if not named_model:
         ((model, parameters),) = plan.recipes[0].settings["model"].items()
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())

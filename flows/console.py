@@ -28,7 +28,7 @@ from flows.interruption import stop_if_asked
 from tasks.errors import Blocked, plain
 from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import inside
-from tasks.interruption import signals_wait
+from tasks.imports import importing
 from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
 from tasks.run_folder import Stage
 
@@ -101,7 +101,7 @@ def run_with_progress(
     console = Console(stderr=True)
     with Bar(console) as bar:
         bar.hear("start", f"starting Prefect{'' if lesson else ' and TensorFlow'}", None)
-        with signals_wait():
+        with importing():
             from flows.bakeoff import GateFailed, RunRequest, bakeoff
             from flows.orchestration import api
             from reports.render import ReportFailed

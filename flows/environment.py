@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.interruption import signals_wait
+from tasks.imports import importing
 
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
@@ -27,7 +27,7 @@ _SETTINGS = {
 def load_tensorflow() -> None:
     """Imports TensorFlow without its greeting ("oneDNN custom operations are on"), which its C++ part writes to file
     descriptor 2 before it reads any setting. What Python writes meanwhile is shown."""
-    with _descriptor_muted(), signals_wait():
+    with _descriptor_muted(), importing():
         import tensorflow  # noqa: F401
 
 

@@ -14,7 +14,7 @@ from flows.console import marked
 from tasks.errors import plain
 from tasks.evaluation.rounding import rounded
 from tasks.history import REPORT
-from tasks.interruption import signals_wait
+from tasks.imports import importing
 from tasks.records.monitoring import Answer, Monitored, Window
 
 EXIT_CODES: dict[Answer, int] = {"keep": 0, "watch": 4, "retrain": 5}
@@ -27,7 +27,7 @@ def monitor_file(experiment: str, file: Path, window: int | None, home: Path) ->
         BadInput: there is no champion, or the file is not what its model takes.
         typer.Exit: with the answer's code, where it is not `keep`.
     """
-    with signals_wait():
+    with importing():
         from prefect.settings import get_current_settings
 
         from flows.monitor import MonitorRequest, look, monitor

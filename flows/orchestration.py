@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
+from tasks.imports import importing
 from tasks.run_folder import make_folder
 
 if TYPE_CHECKING:
@@ -77,12 +78,13 @@ def _check(url: str) -> None:
 
 @contextmanager
 def _private_server(folder: Path) -> Iterator[Callable[[], None]]:
-    import uvicorn
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.configuration import setup_logging
-    from prefect.server.api.server import create_app
-    from prefect.server.database.dependencies import temporary_database_config
-    from prefect.settings import temporary_settings
+    with importing():
+        import uvicorn
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.configuration import setup_logging
+        from prefect.server.api.server import create_app
+        from prefect.server.database.dependencies import temporary_database_config
+        from prefect.settings import temporary_settings
 
     make_folder(folder)
     with socket.socket() as listener, (folder / "lock").open("a", encoding="utf-8") as lock:

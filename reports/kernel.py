@@ -22,7 +22,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = ("PREFECT_", "BAKEOFF_REPORTS")
 _PATIENCE = 30.0
 """Seconds that a kernel gets to end."""
-_FIRST = "import altair, vl_convert, reports.sections"
+_FIRST = "import reports.sections; from reports.figures.place import prepare; prepare()"
 """What the kernel runs before it is asked anything."""
 
 

@@ -11,6 +11,7 @@ from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan
 from tasks.records.repairs import Repairs
 from tasks.records.tables import TABLES
+from tasks.records.validation import Validation
 from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 
@@ -26,7 +27,8 @@ class Run:
         folder: Where they were read.
         spec: The text of `spec.yaml`.
         plan: What was planned.
-        validation, environment, stages: The JSON files of these names.
+        validation: None where the data were not checked.
+        environment, stages: The JSON files of these names.
         verdict: None where the run was not judged.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
@@ -39,7 +41,7 @@ class Run:
     folder: Path
     spec: str
     plan: Plan
-    validation: dict[str, Any]
+    validation: Validation | None
     verdict: Verdict | None
     environment: dict[str, Any]
     stages: dict[str, Any]
@@ -79,7 +81,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         folder=folder,
         spec=spec_of(folder),
         plan=Plan.read(folder),
-        validation=document(folder, "validation"),
+        validation=Validation.read_if_there(folder),
         verdict=Verdict.read_if_there(folder),
         environment=document(folder, "environment"),
         stages=document(folder, "stages"),

@@ -14,6 +14,7 @@ from reports.numbers import moment
 from reports.run import document, spec_of
 from reports.tables.data import validation
 from reports.tables.reproduce import of_stopped
+from tasks.records.validation import Validation
 from tasks.run_state import RunState, state_of
 
 _HEADLINES = {
@@ -49,7 +50,7 @@ def to_html(run: Path, renderer: str) -> str:
         _headline(state),
         callout("tip", "What to do next", safe(_NEXT[state.ended])) if state.ended in _NEXT else "",
         "## Data {#data}\n",
-        validation(document(run, "validation")),
+        validation(Validation.read_if_there(run)),
         "## Reproduce {#reproduce}\n",
         of_stopped(environment, document(run, "stages"), spec, renderer),
     ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tasks.errors import BadInput
+from tasks.records.validation import CheckResult, Validation
 from tasks.run_folder import held_by_another, read_json
 
 Ended = Literal["finished", "blocked", "failed", "stopped", "running", "killed", "unknown"]
@@ -51,18 +53,21 @@ def state_of(folder: Path) -> RunState:
         return RunState("running", last)
     if record.get("status") != "failed":
         return RunState("killed", last)
-    validation = _document(folder / "validation.json")
-    if last == "validate" and validation.get("outcome") == "blocked":
-        failed = [each["message"] for each in validation["results"] if _blocks(each)]
-        return RunState("blocked", last, " ".join(failed))
+    blocking = _blocking(folder) if last == "validate" else []
+    if blocking:
+        return RunState("blocked", last, " ".join(result.message for result in blocking))
     reason = str(record.get("reason", ""))
     if reason in ("KeyboardInterrupt", "SystemExit"):
         return RunState("stopped", last)
     return RunState("failed", last, reason)
 
 
-def _blocks(result: dict[str, Any]) -> bool:
-    return not result["success"] and result["severity"] == "block"
+def _blocking(folder: Path) -> list[CheckResult]:
+    try:
+        validation = Validation.read_if_there(folder)
+    except BadInput:
+        return []
+    return validation.blocking if validation else []
 
 
 def _document(path: Path) -> dict[str, Any]:

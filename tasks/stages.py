@@ -53,8 +53,9 @@ from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchC
 from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
+from tasks.records.validation import ColumnStrength, Validation
 from tasks.records.verdict import AgainstChampion, Recalibration, Verdict
-from tasks.run_folder import STAGES, Stage, read_json, write_json, write_text
+from tasks.run_folder import STAGES, Stage, write_text
 from tasks.runs import LessonRun, Run
 from tasks.shipping import answer, answering, calibrator, kept, measuring, network, parameters, ship
 from tasks.spec.models import Spec, implied_task
@@ -82,7 +83,7 @@ def split(run: Run, dataset: Dataset) -> pd.DataFrame:
     return splits
 
 
-def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]:
+def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> Validation:
     """Writes validation.json.
 
     Raises:
@@ -92,20 +93,15 @@ def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]
     from tasks.validation.validate import validate as run_checks
 
     validation = run_checks(dataset, splits, run.spec.data.checks)
-    write_json(run.folder / "validation.json", validation)
-    if validation["outcome"] == "blocked":
-        failed = [
-            result["message"]
-            for result in validation["results"]
-            if not result["success"] and result["severity"] == "block"
-        ]
+    validation.write(run.folder)
+    if validation.outcome == "blocked":
         blocked = Blocked(
             "the data failed validation: nothing was trained",
             where="data",
-            got="; ".join(failed),
+            got="; ".join(result.message for result in validation.blocking),
             remedy="mend the data, or set the check's severity to warn under data.checks",
         )
-        blocked.table = tuple(outcome_table(validation["results"]))
+        blocked.table = tuple(outcome_table(validation.results))
         raise blocked
     return validation
 
@@ -432,10 +428,9 @@ def _against_champion(
     return compare_with_champion(champion, laid_out, prepared.dataset, prepared.deciding, verdict, tables)
 
 
-def _strengths(run: Run) -> list[dict[str, Any]]:
-    """validation.json's; of a run that was validated before they were measured, none."""
-    path = run.folder / "validation.json"
-    return read_json(path).get("strengths", []) if path.exists() else []
+def _strengths(run: Run) -> Sequence[ColumnStrength]:
+    validation = Validation.read_if_there(run.folder)
+    return validation.strengths if validation else ()
 
 
 def _nothing_shipped(run: Run) -> None:

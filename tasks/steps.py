@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pandas as pd
@@ -39,8 +38,8 @@ from tasks.memory import give_back
 from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan, reuse_sentence
 from tasks.records.repairs import Repairs
+from tasks.records.validation import Validation
 from tasks.records.verdict import Verdict
-from tasks.run_folder import read_json
 from tasks.runs import LessonRun, Run
 from tasks.stages import Searching
 
@@ -116,23 +115,22 @@ def split(run: Run, dataset: Dataset) -> pd.DataFrame:
 
 
 @_stage
-def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> dict[str, Any]:
+def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> Validation:
     with _running(run, "validate"):
         try:
             return stages.validate(run, dataset, splits)
         finally:
-            path = run.folder / "validation.json"
-            if path.exists():
-                _show_validation(read_json(path))
+            if (validation := Validation.read_if_there(run.folder)) is not None:
+                _show_validation(validation)
 
 
-def _show_validation(validation: dict[str, Any]) -> None:
+def _show_validation(validation: Validation) -> None:
     from tasks.validation.validate import outcome_table
 
     create_table_artifact(
-        outcome_table(validation["results"]),
+        outcome_table(validation.results),
         key="validation",
-        description=f"Data validation: {validation['outcome']}",
+        description=f"Data validation: {validation.outcome}",
     )
 
 

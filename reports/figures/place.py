@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,15 @@ def tabs(charts: Mapping[str, Chart], caption: str = "", empty: str = "") -> str
     return tabset({title: place(chart, caption) for title, chart in charts.items()})
 
 
+def prepare() -> None:
+    """Does ahead what takes long in a process's first chart (0.7 s) and first page (2 s)."""
+    import vl_convert
+
+    vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"})
+    library()
+
+
+@cache
 def library() -> str:
     """Vega, Vega-Lite and vega-embed (0.9 MB), and the scripts that draw every chart and let tables be sorted and
     filtered. Once a page, last."""

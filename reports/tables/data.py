@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import badge, bullets, callout, facts, fold, raw, table
 from reports.numbers import count, duration
 from tasks.records.plan import DataFacts, Plan, SourceColumn
+from tasks.records.validation import CheckResult, Validation
 
 _SHOWN = 60  # columns listed by name; image-like tables have hundreds
 
@@ -60,20 +60,20 @@ def _noted(column: SourceColumn) -> Html:
     return Html(f"{safe(column.name)}{note}")
 
 
-def validation(validation: dict[str, Any]) -> str:
+def validation(validation: Validation | None) -> str:
     """Every check of the data: failures first, those that passed folded away."""
-    if not validation:
+    if validation is None:
         return callout("note", "Not checked", "This run ended before its data were checked.")
-    results = sorted(validation["results"], key=lambda result: (result["success"], result["severity"] != "block"))
-    failed = [result for result in results if not result["success"]]
-    passed = [result for result in results if result["success"]]
+    results = sorted(validation.results, key=lambda result: (result.success, result.severity != "block"))
+    failed = [result for result in results if not result.success]
+    passed = [result for result in results if result.success]
     said = (
-        f"{count(len(results))} checks in {duration(validation['seconds'])}: {count(len(passed))} passed, "
-        f"{count(sum(r['severity'] == 'warn' for r in failed))} warned, "
-        f"{count(sum(r['severity'] == 'block' for r in failed))} blocked."
+        f"{count(len(results))} checks in {duration(validation.seconds)}: {count(len(passed))} passed, "
+        f"{count(sum(r.severity == 'warn' for r in failed))} warned, "
+        f"{count(sum(r.severity == 'block' for r in failed))} blocked."
     )
-    if validation.get("sampled"):
-        said += f" Inputs were checked on a random sample of {count(validation['sampled'])} rows."
+    if validation.sampled:
+        said += f" Inputs were checked on a random sample of {count(validation.sampled)} rows."
     html = f"<p>{safe(said)}</p>"
     if failed:
         html += _results(failed, "Checks that failed")
@@ -92,7 +92,7 @@ def _inputs(about: DataFacts) -> str:
     return f"{len(about.columns)} columns"
 
 
-def _results(results: list[dict[str, Any]], caption: str) -> Html:
+def _results(results: list[CheckResult], caption: str) -> Html:
     head = [
         "Result",
         "What it says",
@@ -106,27 +106,27 @@ def _results(results: list[dict[str, Any]], caption: str) -> Html:
         (
             _result(result),
             _message(result),
-            result["column"] or "",
-            result["expected"],
-            result["observed"],
-            count(result["rows"]),
-            count(result["unexpected"]),
+            result.column or "",
+            result.expected,
+            result.observed,
+            count(result.rows),
+            count(result.unexpected),
         )
         for result in results
     ]
     return table(head, rows, caption=caption)
 
 
-def _result(result: dict[str, Any]) -> Html:
-    if result["success"]:
+def _result(result: CheckResult) -> Html:
+    if result.success:
         return badge("good", "passed")
-    return badge("bad", "blocks") if result["severity"] == "block" else badge("open", "warns")
+    return badge("bad", "blocks") if result.blocks else badge("open", "warns")
 
 
-def _message(result: dict[str, Any]) -> Html:
-    remedy = f"<br>{safe(result['remedy'])}" if result["remedy"] and not result["success"] else ""
-    origin = f"<br><small>{safe(result['check'])}, {safe(result['origin'])}</small>"
-    return Html(f'<span class="sentence">{safe(result["message"])}{remedy}{origin}</span>')
+def _message(result: CheckResult) -> Html:
+    remedy = f"<br>{safe(result.remedy)}" if result.remedy and not result.success else ""
+    origin = f"<br><small>{safe(result.check)}, {safe(result.origin)}</small>"
+    return Html(f'<span class="sentence">{safe(result.message)}{remedy}{origin}</span>')
 
 
 def _first(names: Sequence[str], shown: int = 12) -> str:

@@ -33,6 +33,7 @@ from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.evaluation.rules import rules
 from tasks.evaluation.slices import Slicing, judge_slicing
 from tasks.records.plan import Plan, Recipe, weighted_recipes
+from tasks.records.validation import ColumnStrength
 from tasks.records.verdict import (
     AugmentationEffect,
     Baseline,
@@ -56,7 +57,7 @@ def judge(
     *,
     constant: Constant,
     moved: Moved,
-    strengths: Sequence[Mapping[str, Any]] = (),
+    strengths: Sequence[ColumnStrength] = (),
     test_evaluations: int = 1,
     resamples: int = RESAMPLES,
     deciding: Deciding = LIKELIEST,
@@ -182,14 +183,14 @@ _HIGH, _ABOUT = 0.9, 0.02
 
 
 def _enough(
-    strengths: Sequence[Mapping[str, Any]], baselines: Mapping[str, str], test: JudgedRows
+    strengths: Sequence[ColumnStrength], baselines: Mapping[str, str], test: JudgedRows
 ) -> tuple[str, float, float] | None:
     """The simplest of the strong rules that removes as many of guessing's errors as the best baseline does: the rule in
     words, and what either removes."""
     best = max((test.strength(trial) for trial in baselines.values()), default=np.nan)
     for each in strengths if np.isfinite(best) else ():
-        if each["share"] >= max(_HIGH, best - _ABOUT):
-            return each["phrase"], each["share"], best
+        if each.share >= max(_HIGH, best - _ABOUT):
+            return each.phrase, each.share, best
     return None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from tasks.datasets.columns import as_written
 from tasks.monitoring.alarm import RATE
 from tasks.monitoring.batch import Batch
 from tasks.records.monitoring import Noticed
+from tasks.records.validation import Validation
 from tasks.spec.models import Spec
 from tasks.validation.checks import CHECKS
 from tasks.validation.suite import Expectation, Outcome, run
@@ -23,7 +23,7 @@ _OF_TYPE = "expect_column_values_to_be_of_type"
 """A batch is read as the training data were, so types are not asked again."""
 
 
-def inferred(validation: Mapping[str, Any], columns: Sequence[str]) -> list[Expectation]:
+def inferred(validation: Validation, columns: Sequence[str]) -> list[Expectation]:
     """What the run learned of each column, where that held.
 
     Args:
@@ -32,13 +32,13 @@ def inferred(validation: Mapping[str, Any], columns: Sequence[str]) -> list[Expe
     """
     known = set(columns)
     return [
-        Expectation(each["check"], each["parameters"])
-        for each in validation["results"]
-        if each["origin"] == "inferred"
-        and each["success"]
-        and each["column"] in known
-        and each.get("parameters")
-        and each["check"] != _OF_TYPE
+        Expectation(each.check, each.parameters)
+        for each in validation.results
+        if each.origin == "inferred"
+        and each.success
+        and each.column in known
+        and each.parameters
+        and each.check != _OF_TYPE
     ]
 
 

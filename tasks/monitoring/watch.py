@@ -34,8 +34,8 @@ from tasks.monitoring.measures import (
 from tasks.monitoring.reference import Reference, read_reference
 from tasks.records.monitoring import ANSWERS, Answer, Measured, Monitored, Noticed, Window
 from tasks.records.plan import Plan
+from tasks.records.validation import Validation
 from tasks.records.verdict import Estimate
-from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec
 from tasks.training.exported import Exported, load_exported
@@ -148,10 +148,10 @@ def _champion(home: Path, experiment: str) -> Champion:
 
 
 def _expected(champion: Champion, spec: Spec, columns: Sequence[str]) -> list[Expectation]:
-    path = champion.folder / "validation.json"
+    validation = Validation.read_if_there(champion.folder)
     learned: list[Expectation] = []
-    if path.is_file() and len(columns) <= WIDE:  # wide tables are checked through a profile
-        learned = expectations.inferred(read_json(path), columns)
+    if validation and len(columns) <= WIDE:  # wide tables are checked through a profile
+        learned = expectations.inferred(validation, columns)
     return [*expectations.written(spec), *learned]
 
 

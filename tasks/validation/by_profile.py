@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from tasks.validation.finding import Severity
+from tasks.records.validation import Severity
 from tasks.validation.inferred import MISSING, UNSEEN, Inferred, Suite, bounds, values
 from tasks.validation.suite import Expectation
 from tasks.validation.wording import listing, of, shown

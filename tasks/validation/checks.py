@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tasks.records.validation import Severity
 from tasks.validation.columns import constant_column, identifier_column, infinite_value, unequal_scales
-from tasks.validation.finding import Finding, Severity
+from tasks.validation.finding import Finding
 from tasks.validation.leak import target_leak
 from tasks.validation.overlap import shared_groups, shared_rows
 from tasks.validation.parts import capped_target, missing_class, too_few_rows

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Severity = Literal["block", "warn"]
-Origin = Literal["inferred", "spec", "comparison"]
+from tasks.records.validation import CheckResult, ColumnStrength, Origin, Severity
 
 
 @dataclass(frozen=True)
@@ -36,27 +35,27 @@ class Finding:
     remedy: str | None = None
     column: str | None = None
     severity: Severity | None = None
-    strengths: Sequence[dict[str, Any]] = ()
+    strengths: Sequence[ColumnStrength] = ()
 
     def result(
         self, check: str, origin: Origin, severity: Severity, parameters: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> CheckResult:
         """One entry of validation.json's `results`.
 
         Args:
             parameters: Of an inferred expectation, what it learned: with them it can be held against other rows.
         """
-        return {
-            "check": check,
-            "column": self.column,
-            "origin": origin,
-            "severity": self.severity or severity,
-            "success": self.success,
-            "expected": self.expected,
-            "observed": self.observed,
-            "rows": self.rows,
-            "unexpected": self.unexpected,
-            "message": self.message,
-            "remedy": None if self.success else self.remedy,
-            "parameters": None if parameters is None else dict(parameters),
-        }
+        return CheckResult(
+            check=check,
+            column=self.column,
+            origin=origin,
+            severity=self.severity or severity,
+            success=self.success,
+            expected=self.expected,
+            observed=self.observed,
+            rows=self.rows,
+            unexpected=self.unexpected,
+            message=self.message,
+            remedy=None if self.success else self.remedy,
+            parameters=None if parameters is None else dict(parameters),
+        )

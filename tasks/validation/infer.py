@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
+from tasks.records.validation import CheckResult
 from tasks.validation.by_case import of_classes, of_rows
 from tasks.validation.by_column import of_all_rows, of_held_rows
 from tasks.validation.by_profile import of_wide_table
@@ -26,7 +26,7 @@ def infer(
     stated: Collection[tuple[str, str | None]] = (),
     *,
     learned: np.ndarray | None = None,
-) -> list[dict[str, Any]]:
+) -> list[CheckResult]:
     """Results of the inferred suite, as in validation.json.
 
     Args:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasks.validation.finding import Finding, Severity
+from tasks.records.validation import Severity
+from tasks.validation.finding import Finding
 from tasks.validation.suite import Expectation, Outcome
 from tasks.validation.wording import listing, of
 

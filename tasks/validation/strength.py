@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from tasks.records.validation import ColumnStrength
 
 _MOST_LEAVES = 64
 _MOST_VALUES = 50
@@ -78,9 +79,9 @@ class Strength:
     share: float
     flawless: bool
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> ColumnStrength:
         """An entry of validation.json's `strengths`."""
-        return {"columns": list(self.columns), "phrase": self.phrase, "share": round(self.share, 4)}
+        return ColumnStrength(list(self.columns), self.phrase, round(self.share, 4))
 
     @property
     def phrase(self) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tasks.errors import BadInput
-from tasks.interruption import signals_wait
+from tasks.imports import importing
 from tasks.validation.wording import shown
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def run(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Outcom
     return [_outcome(by_position[position]) for position in range(len(built))]
 
 
+@cache
 def _library() -> Any:
     """Great Expectations, imported."""
-    with signals_wait():
+    with importing():
         import great_expectations
         import great_expectations.expectations
     return great_expectations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import pandas as pd
@@ -11,8 +11,8 @@ import pandas as pd
 from tasks.dataset import TRAIN, Dataset
 from tasks.errors import BadInput
 from tasks.records.tables import SCHEMA_VERSION
+from tasks.records.validation import CheckResult, ColumnStrength, Severity, Validation
 from tasks.validation.checks import CHECKS
-from tasks.validation.finding import Severity
 from tasks.validation.infer import infer
 from tasks.validation.rows import rows_in
 from tasks.validation.suite import Expectation
@@ -30,7 +30,7 @@ class CheckEntry(Protocol):
     def severity(self) -> Severity: ...
 
 
-def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry] = ()) -> dict[str, Any]:
+def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry] = ()) -> Validation:
     """The content of validation.json.
 
     The spec's expectations come first, then the checks that guard the comparison, then the inferred suite. An
@@ -40,12 +40,6 @@ def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry
 
     Args:
         splits: Columns `row` and `part`, and `group` (null without groups), as records.SPLITS.
-
-    Returns:
-        `outcome` is `blocked` where a `block` check failed, `warned` where another did, else `passed`. `sampled` is
-        the number of rows on which the inputs were checked where that is not all of them, else None. `strengths` are
-        the rules on one or two columns, or a sum, that tell most of the target, with the share of the errors of
-        guessing that each removes.
 
     Raises:
         BadInput: an entry names a column that is not there, has a wrong parameter, or asks of streamed data what a
@@ -59,29 +53,27 @@ def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry
     results = [*_written(held, checks), *compared]
     stated = {(entry.name, entry.parameters.get("column")) for entry in checks}
     results += infer(held, held_splits, stated, learned=dataset.target[rows_in(splits, TRAIN)])
-    failed = {result["severity"] for result in results if not result["success"]}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "outcome": "blocked" if "block" in failed else "warned" if failed else "passed",
-        "seconds": round(time.monotonic() - started, 3),
-        "sampled": held.rows if held is not dataset else None,
-        "strengths": strengths,
-        "results": results,
-    }
+    failed = {result.severity for result in results if not result.success}
+    return Validation(
+        schema_version=SCHEMA_VERSION,
+        outcome="blocked" if "block" in failed else "warned" if failed else "passed",
+        seconds=round(time.monotonic() - started, 3),
+        sampled=held.rows if held is not dataset else None,
+        strengths=strengths,
+        results=results,
+    )
 
 
-def outcome_table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def outcome_table(results: Sequence[CheckResult]) -> list[dict[str, str]]:
     """The results as rows of text for a terminal: what blocks first, then warnings, then what passed."""
-    answers = [
-        "passed" if result["success"] else "blocks" if result["severity"] == "block" else "warns" for result in results
-    ]
+    answers = ["passed" if result.success else "blocks" if result.blocks else "warns" for result in results]
     rows = [
         {
             "answer": answer,
-            "check": result["check"],
-            "column": result["column"] or "",
-            "finding": result["message"],
-            "remedy": result["remedy"] or "",
+            "check": result.check,
+            "column": result.column or "",
+            "finding": result.message,
+            "remedy": result.remedy or "",
         }
         for answer, result in zip(answers, results, strict=True)
     ]
@@ -108,7 +100,7 @@ COUNTS = {
 }
 
 
-def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[dict[str, Any]]:
+def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[CheckResult]:
     entries = {f"data.checks[{i}]": entry for i, entry in enumerate(checks) if entry.name not in CHECKS}
     found = findings(dataset, {path: Expectation(entry.name, entry.parameters) for path, entry in entries.items()})
     return [
@@ -119,11 +111,11 @@ def _written(dataset: Dataset, checks: Sequence[CheckEntry]) -> list[dict[str, A
 
 def _compared(
     dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[CheckResult], list[ColumnStrength]]:
     """The results of this project's own checks, and the strengths that one of them measured."""
     held, held_splits = dataset.in_memory(splits)
-    results: list[dict[str, Any]] = []
-    strengths: list[dict[str, Any]] = []
+    results: list[CheckResult] = []
+    strengths: list[ColumnStrength] = []
     for name, check in CHECKS.items():
         asked = [(entry.parameters, entry.severity) for entry in checks if entry.name == name]
         for parameters, severity in asked or [({}, check.severity)]:

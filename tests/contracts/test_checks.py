@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tasks.dataset import Dataset
+from tasks.records.documents import as_json
 from tasks.records.tables import SPLITS
 from tasks.validation.checks import CHECKS
 from tasks.validation.finding import Finding
@@ -157,7 +158,7 @@ def test_a_check_answers_in_plain_values_on_odd_data(name):
     ):
         finding = CHECKS[name].function(dataset, splits)
         if finding is not None:
-            json.dumps(finding.result(name, "comparison", "warn"), allow_nan=False)
+            json.dumps(as_json(finding.result(name, "comparison", "warn")), allow_nan=False)
 
 
 def test_the_table_of_expectations_is_the_librarys():
@@ -207,10 +208,10 @@ def test_every_expectation_can_be_written_in_a_spec():
 
     result = validate(dataset, splits, entries)
 
-    written = [result for result in result["results"] if result["origin"] == "spec"]
-    assert [result["check"] for result in written] == list(EXAMPLES)
-    assert all(result["message"].endswith(".") for result in written)
-    json.dumps(result, allow_nan=False)
+    written = [result for result in result.results if result.origin == "spec"]
+    assert [result.check for result in written] == list(EXAMPLES)
+    assert all(result.message.endswith(".") for result in written)
+    json.dumps(as_json(result), allow_nan=False)
 
 
 def test_reading_the_tables_needs_no_heavy_import():

@@ -171,7 +171,7 @@ def test_a_run_uses_a_dummy_of_each_table(tmp_path: Path) -> None:
     stages.train(run, plan, prepared)
     verdict = stages.judge(run, plan, prepared, stages.evaluate(run, plan, prepared), splits)
 
-    assert "A dummy check failed." in [each["message"] for each in validation["results"]]
+    assert "A dummy check failed." in [each.message for each in validation.results]
     assert Column("worst area", "dummy_kind") in plan.data.columns
     largest = np.abs(dataset.table["worst area"].iloc[prepared.rows["train"]]).max()
     last = prepared.features[:, -1]

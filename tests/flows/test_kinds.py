@@ -89,7 +89,7 @@ def test_a_whole_run(
     dataset = one.prepared.dataset
     assert dataset.form.name == kind and one.plan.data.kind == kind
     validation = stages.validate(one.run, dataset, one.splits)
-    assert validation["outcome"] in ("passed", "warned")
+    assert validation.outcome in ("passed", "warned")
     tables = one.tables()
     trials = tables["trials"]
     assert (trials["status"] == "ok").all()

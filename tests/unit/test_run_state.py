@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reports.render import render
-from tasks.run_folder import Stages, locked, write_json, write_text
+from tasks.records.validation import CheckResult, Validation
+from tasks.run_folder import Stages, locked, write_text
 from tasks.run_state import RunState, state_of
 
 
@@ -36,8 +37,9 @@ def test_a_run_that_ended_says_how(tmp_path: Path) -> None:
     assert ended(folders[1], RuntimeError("no memory")).phrase == "failed in train: no memory"
     assert ended(folders[2], KeyboardInterrupt()).phrase == "stopped in train"
     assert ended(folders[3]).phrase == "killed in train"  # between two stages
-    result = {"success": False, "severity": "block", "message": "fee gives paid away."}
-    write_json(folders[4] / "validation.json", {"outcome": "blocked", "results": [result]})
+    sentence = "fee gives paid away."
+    leak = CheckResult("target_leak", "fee", "comparison", "block", False, "", "", 9, 1, sentence, None)
+    Validation(schema_version=1, outcome="blocked", seconds=0.1, results=[leak]).write(folders[4])
     assert ended(folders[4], ValueError("blocked"), "validate").phrase == "blocked by its data: fee gives paid away."
 
 

@@ -12,6 +12,7 @@ import pytest
 from tasks import stages
 from tasks.datasets.load import load_dataset
 from tasks.errors import Blocked
+from tasks.records.documents import as_json
 from tasks.records.plan import Plan
 from tasks.run_folder import read_json
 from tasks.training.exported import predict
@@ -50,8 +51,8 @@ def test_a_warning_does_not_stop_the_run(tmp_path: Path) -> None:
     run = open_run(tmp_path, WINE | {"data": {"source": "wine", "checks": [check]}})
     dataset = stages.load(run)
     validation = stages.validate(run, dataset, stages.split(run, dataset))
-    assert validation["outcome"] == "warned"
-    assert validation == read_json(tmp_path / "validation.json")
+    assert validation.outcome == "warned"
+    assert as_json(validation) == read_json(tmp_path / "validation.json")
 
 
 def test_the_plan_is_written_before_anything_is_trained(tmp_path: Path) -> None:

@@ -228,12 +228,12 @@ def test_validation_says_that_it_saw_a_sample(folder: Path) -> None:
     dataset = load(folder)
     splits = split_rows(dataset, data_of(folder, "1 MB").split)
     result = validate(dataset, splits)
-    assert result["sampled"] == len(dataset.table) and 0 < result["sampled"] < dataset.rows
-    assert result["outcome"] == "warned", "the class of twenty rows is rare, not missing"
-    by_check = {entry["check"]: entry for entry in result["results"]}
-    assert by_check["missing_class"]["success"] and by_check["too_few_rows"]["rows"] == (splits["part"] == "test").sum()
+    assert result.sampled == len(dataset.table) and 0 < result.sampled < dataset.rows
+    assert result.outcome == "warned", "the class of twenty rows is rare, not missing"
+    by_check = {entry.check: entry for entry in result.results}
+    assert by_check["missing_class"].success and by_check["too_few_rows"].rows == (splits["part"] == "test").sum()
     whole = load(folder, "1 GB")
-    assert validate(whole, splits)["sampled"] is None
+    assert validate(whole, splits).sampled is None
 
 
 def test_a_sample_can_not_answer_for_counts(folder: Path) -> None:

@@ -186,15 +186,16 @@ def test_a_baseline_that_is_better_says_so(binary: Run) -> None:
 
 
 def test_failed_checks_come_first_and_blocking_ones_before_warnings(binary: Run) -> None:
+    assert binary.validation is not None
     results = [
-        {**binary.validation["results"][0], "success": success, "severity": severity, "message": message}
+        replace(binary.validation.results[0], success=success, severity=severity, message=message)
         for success, severity, message in (
             (True, "block", "fine"),
             (False, "warn", "odd"),
             (False, "block", "wrong"),
         )
     ]
-    shown = text(tables.validation({**binary.validation, "results": results}))
+    shown = text(tables.validation(replace(binary.validation, results=results)))
     assert shown.index("wrong") < shown.index("odd") < shown.index("fine")
     assert "1 passed, 1 warned, 1 blocked" in shown
 

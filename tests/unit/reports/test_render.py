@@ -308,6 +308,13 @@ def test_a_cell_that_hangs_is_interrupted(tmp_path: Path) -> None:
     assert "after" in notebook.to_markdown(cells)
 
 
+def test_what_the_first_chart_and_the_script_take_is_done_before_the_first_cell(tmp_path: Path) -> None:
+    document = "```{python}\nfrom reports.figures.place import library\nassert library.cache_info().currsize\n```\n"
+    cells = notebook.to_notebook(document, {})
+    with Kernel(tmp_path) as kernel:
+        assert notebook.execute(cells, kernel, 60) == []
+
+
 def test_callouts_and_tabsets_take_quartos_shape() -> None:
     page = pandoc.to_html(
         '::: {.callout-warning title="Look"}\nout\n:::\n\n'

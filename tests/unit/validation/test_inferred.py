@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.dataset import Dataset
 from tasks.records.tables import SPLITS
+from tasks.records.validation import CheckResult
 from tasks.validation.by_case import of_classes
 from tasks.validation.by_profile import of_images
 from tasks.validation.infer import WIDE, infer
@@ -33,27 +34,27 @@ def classified(inputs: pd.DataFrame, target: np.ndarray | None = None) -> Datase
     return made("made", inputs, target, "sold", ("no", "yes"), "0")
 
 
-def failures(dataset: Dataset, **options: object) -> dict[tuple[str, str | None], dict]:
+def failures(dataset: Dataset, **options: object) -> dict[tuple[str, str | None], CheckResult]:
     results = infer(dataset, SPLIT, **options)
-    return {(result["check"], result["column"]): result for result in results if not result["success"]}
+    return {(result.check, result.column): result for result in results if not result.success}
 
 
 def test_clean_data_pass_and_every_kind_of_expectation_is_there():
     results = infer(classified(table()), SPLIT)
 
-    assert all(result["success"] for result in results)
-    assert {result["check"] for result in results if result["column"] == "height"} == {
+    assert all(result.success for result in results)
+    assert {result.check for result in results if result.column == "height"} == {
         "expect_column_values_to_be_of_type",
         "expect_column_values_to_not_be_null",
         "expect_column_values_to_be_between",
     }
-    assert {result["check"] for result in results if result["column"] == "colour"} >= {
+    assert {result.check for result in results if result.column == "colour"} >= {
         "expect_column_values_to_be_of_type",
         "expect_column_values_to_not_be_null",
         "expect_column_values_to_be_in_set",
     }
-    assert {"expect_column_values_to_be_unique"} == {result["check"] for result in results if not result["column"]}
-    assert sum(result["column"] == "sold" for result in results) == 3
+    assert {"expect_column_values_to_be_unique"} == {result.check for result in results if not result.column}
+    assert sum(result.column == "sold" for result in results) == 3
 
 
 def test_values_far_outside_training_are_found_and_near_ones_are_not():
@@ -64,8 +65,8 @@ def test_values_far_outside_training_are_found_and_near_ones_are_not():
 
     assert list(found) == [("expect_column_values_to_be_between", "far")]
     result = found["expect_column_values_to_be_between", "far"]
-    assert (result["rows"], result["unexpected"], result["severity"]) == (200, 1, "warn")
-    assert "1 of 200 values (0.5%) such as 3 lie far outside" in result["message"]
+    assert (result.rows, result.unexpected, result.severity) == (200, 1, "warn")
+    assert "1 of 200 values (0.5%) such as 3 lie far outside" in result.message
 
 
 def test_categories_that_training_never_sees_are_found_when_they_are_many():
@@ -75,7 +76,7 @@ def test_categories_that_training_never_sees_are_found_when_they_are_many():
     found = failures(classified(table(many=pd.Series(many, dtype="str"), few=pd.Series(few, dtype="str"))))
 
     assert list(found) == [("expect_column_values_to_be_in_set", "many")]
-    assert "'blue'" in found["expect_column_values_to_be_in_set", "many"]["message"]
+    assert "'blue'" in found["expect_column_values_to_be_in_set", "many"].message
 
 
 def test_missing_values_warn_from_five_percent_and_block_where_training_has_none():
@@ -84,12 +85,12 @@ def test_missing_values_warn_from_five_percent_and_block_where_training_has_none
 
     found = failures(classified(table(few=few, many=many, none=none)))
 
-    assert {column: result["severity"] for (_, column), result in found.items()} == {
+    assert {column: result.severity for (_, column), result in found.items()} == {
         "many": "warn",
         "none": "block",
     }
-    assert "many is missing in 30 of 500 rows" in found["expect_column_values_to_not_be_null", "many"]["message"]
-    assert "no value at all in the training part" in found["expect_column_values_to_not_be_null", "none"]["message"]
+    assert "many is missing in 30 of 500 rows" in found["expect_column_values_to_not_be_null", "many"].message
+    assert "no value at all in the training part" in found["expect_column_values_to_not_be_null", "none"].message
 
 
 def test_texts_that_mean_missing_and_numbers_read_as_categories_are_found():
@@ -111,7 +112,7 @@ def test_repeated_rows_are_counted_without_their_first():
 
     found = failures(classified(inputs))
 
-    assert "2 of 500 rows (0.4%) repeat an earlier one" in found["expect_column_values_to_be_unique", None]["message"]
+    assert "2 of 500 rows (0.4%) repeat an earlier one" in found["expect_column_values_to_be_unique", None].message
 
 
 def test_rare_classes_warn_and_classes_without_training_rows_block():
@@ -120,10 +121,10 @@ def test_rare_classes_warn_and_classes_without_training_rows_block():
     single[0] = 1
 
     (result,) = failures(classified(table(), rare)).values()
-    assert (result["severity"], "yes (" in result["message"]) == ("warn", True)
-    by_severity = {result["severity"]: result for result in infer(classified(table(), single), SPLIT)[-2:]}
-    assert not by_severity["block"]["success"]
-    assert "yes (1)" in by_severity["block"]["message"]
+    assert (result.severity, "yes (" in result.message) == ("warn", True)
+    by_severity = {result.severity: result for result in infer(classified(table(), single), SPLIT)[-2:]}
+    assert not by_severity["block"].success
+    assert "yes (1)" in by_severity["block"].message
 
 
 def test_what_the_spec_states_of_an_input_column_is_not_inferred():
@@ -133,8 +134,8 @@ def test_what_the_spec_states_of_an_input_column_is_not_inferred():
 
     results = infer(classified(table(far=far)), SPLIT, stated=stated)
 
-    assert all(result["success"] for result in results)
-    assert sum(result["column"] == "sold" for result in results) == 3  # class balance is no range
+    assert all(result.success for result in results)
+    assert sum(result.column == "sold" for result in results) == 3  # class balance is no range
 
 
 def test_a_wide_table_is_checked_through_its_profile():
@@ -146,9 +147,7 @@ def test_a_wide_table_is_checked_through_its_profile():
     wide["code"] = pd.Series(["a", "b"] * (ROWS // 2), dtype="str")
     wide.loc[HELD, "code"] = "c"
 
-    found = {
-        result["message"]: result["severity"] for result in infer(classified(wide), SPLIT) if not result["success"]
-    }
+    found = {result.message: result.severity for result in infer(classified(wide), SPLIT) if not result.success}
 
     assert len(infer(classified(wide), SPLIT)) == 4 + 1 + 3
     assert found == {
@@ -171,14 +170,14 @@ def test_images_are_checked_through_their_profile():
         "0",
         images=images,
     )
-    assert all(result["success"] for result in infer(clean, SPLIT))
+    assert all(result.success for result in infer(clean, SPLIT))
 
     images[HELD[0]] = 255  # blank, and brighter than any in training
     images[1, 0, 0, 0] = -4
     images[2, 0, 0, 0] = 256
     images[12] = images[11]
 
-    found = [result["message"] for result in infer(clean, SPLIT) if not result["success"]]
+    found = [result.message for result in infer(clean, SPLIT) if not result.success]
 
     assert len(found) == 5
     for words in ("below 0", "above 255", "blank", "brighter or darker", "repeat an earlier one"):
@@ -215,8 +214,8 @@ def test_the_order_of_rows_and_columns_does_not_matter(seed):
     shuffled = classified(inputs.iloc[rows].reset_index(drop=True)[columns], dataset.target[rows])
     moved = SPLIT.iloc[rows].assign(row=np.arange(ROWS))
 
-    def summary(results: list[dict]) -> list[tuple]:
-        return sorted((r["check"], str(r["column"]), r["success"], r["unexpected"], r["message"]) for r in results)
+    def summary(results: list[CheckResult]) -> list[tuple]:
+        return sorted((r.check, str(r.column), r.success, r.unexpected, r.message) for r in results)
 
     assert summary(infer(shuffled, moved)) == summary(infer(dataset, SPLIT))
 

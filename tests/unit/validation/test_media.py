@@ -40,7 +40,7 @@ def sounds(**changed: Any) -> Dataset:
 
 
 def failures(dataset: Dataset) -> list[str]:
-    return [result["message"] for result in infer(dataset, SPLITS) if not result["success"]]
+    return [result.message for result in infer(dataset, SPLITS) if not result.success]
 
 
 def test_ordinary_texts_and_sounds_pass() -> None:
@@ -88,4 +88,4 @@ def test_an_expectation_may_name_the_column_of_texts() -> None:
         parameters={"column": "message", "max_value": 5},
         severity="block",
     )
-    assert validate(texts(), SPLITS, [entry])["outcome"] == "blocked"
+    assert validate(texts(), SPLITS, [entry]).outcome == "blocked"

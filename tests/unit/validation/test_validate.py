@@ -16,7 +16,9 @@ import pytest
 
 from tasks.dataset import Dataset
 from tasks.errors import BadInput, Several
+from tasks.records.documents import as_json
 from tasks.records.tables import SPLITS
+from tasks.records.validation import CheckResult, Validation
 from tasks.validation.validate import outcome_table, validate
 from tasks.validation.written import raw_table
 from tests.datasets import made
@@ -68,20 +70,21 @@ def splits() -> pd.DataFrame:
     return SPLITS.frame(pd.DataFrame({"row": range(600), "part": part}))
 
 
-def written(result: dict[str, Any]) -> list[dict[str, Any]]:
-    return [result for result in result["results"] if result["origin"] == "spec"]
+def written(result: Validation) -> list[CheckResult]:
+    return [result for result in result.results if result.origin == "spec"]
 
 
 def test_the_result_keeps_the_contract_of_validation_json(dataset, splits):
     result = validate(dataset, splits)
+    document = as_json(result)
 
-    assert result.keys() == {"schema_version", "outcome", "seconds", "sampled", "strengths", "results"}
-    assert result["outcome"] == "passed"
-    assert {entry["origin"] for entry in result["results"]} == {"inferred", "comparison"}
-    for entry in result["results"]:
-        assert entry.keys() == KEYS
-        assert isinstance(entry["success"], bool)
-        assert entry["remedy"] is None or not entry["success"]
+    assert document.keys() == {"schema_version", "outcome", "seconds", "sampled", "strengths", "results"}
+    assert result.outcome == "passed"
+    assert {entry.origin for entry in result.results} == {"inferred", "comparison"}
+    assert all(entry.keys() == KEYS for entry in document["results"])
+    for entry in result.results:
+        assert isinstance(entry.success, bool)
+        assert entry.remedy is None or not entry.success
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
@@ -106,7 +109,7 @@ def test_texts_are_seen_as_they_are_written_and_numbers_as_they_are_meant(tmp_pa
         Entry("expect_column_value_lengths_to_equal", {"column": "customer", "value": 4}),
     ]
     result = validate(dataset, SPLITS.frame(pd.DataFrame({"row": range(90), "part": part})), entries)
-    assert [entry["success"] for entry in written(result)] == [True] * len(entries)
+    assert [entry.success for entry in written(result)] == [True] * len(entries)
 
 
 def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
@@ -114,7 +117,7 @@ def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
 
     result = validate(dataset, splits, [entry])
 
-    assert result["outcome"] == "blocked"
+    assert result.outcome == "blocked"
     (found,) = written(result)
     assert found | {"message": "", "observed": ""} == {
         "check": BETWEEN,
@@ -130,8 +133,8 @@ def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
         "remedy": "mend these rows at their source, or change the expectation",
         "parameters": None,
     }
-    assert found["observed"].startswith("min -3, max 79.")
-    assert "1 of 599 values (0.2%) are not as expected (between 0 and 100), such as -3" in found["message"]
+    assert found.observed.startswith("min -3, max 79.")
+    assert "1 of 599 values (0.2%) are not as expected (between 0 and 100), such as -3" in found.message
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_an_expectation_of_the_spec_tells_what_it_found(dataset, splits):
 def test_severity_decides_the_outcome(dataset, splits, severity, min_value, outcome):
     entry = Entry(BETWEEN, {"column": "age", "min_value": min_value}, severity)
 
-    assert validate(dataset, splits, [entry])["outcome"] == outcome
+    assert validate(dataset, splits, [entry]).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -170,15 +173,15 @@ def test_severity_decides_the_outcome(dataset, splits, severity, min_value, outc
 def test_expectations_in_words(dataset, splits, name, parameters, expected):
     (found,) = written(validate(dataset, splits, [Entry(name, parameters)]))
 
-    assert (found["success"], found["expected"]) == (True, expected)
+    assert (found.success, found.expected) == (True, expected)
 
 
 def test_an_expectation_replaces_the_inferred_one_of_its_name_and_column(dataset, splits):
     entry = Entry(BETWEEN, {"column": "fare", "min_value": 0})
 
-    results = validate(dataset, splits, [entry])["results"]
+    results = validate(dataset, splits, [entry]).results
 
-    assert [r["origin"] for r in results if (r["check"], r["column"]) == (BETWEEN, "fare")] == ["spec"]
+    assert [r.origin for r in results if (r.check, r.column) == (BETWEEN, "fare")] == ["spec"]
 
 
 def test_a_check_of_ours_takes_the_specs_severity_and_parameters(dataset, splits):
@@ -186,14 +189,14 @@ def test_a_check_of_ours_takes_the_specs_severity_and_parameters(dataset, splits
 
     result = validate(dataset, splits, [entry])
 
-    assert result["outcome"] == "blocked"
+    assert result.outcome == "blocked"
     (found,) = written(result)
-    assert (found["check"], found["severity"], found["expected"]) == (
+    assert (found.check, found.severity, found.expected) == (
         "too_few_rows",
         "block",
         "at least 500 test rows",
     )
-    assert sum(entry["check"] == "too_few_rows" for entry in result["results"]) == 1
+    assert sum(entry.check == "too_few_rows" for entry in result.results) == 1
 
 
 def test_the_raw_table_has_inputs_labels_and_extras(dataset):
@@ -248,7 +251,7 @@ def test_the_nearest_column_is_suggested_and_all_mistakes_are_said_at_once(datas
 def test_a_column_that_should_exist_and_does_not_is_a_finding_not_a_mistake(dataset, splits):
     (found,) = written(validate(dataset, splits, [Entry("expect_column_to_exist", {"column": "cabin"})]))
 
-    assert not found["success"]
+    assert not found.success
 
 
 def test_the_table_for_a_terminal_shows_failures_first(dataset, splits):
@@ -257,7 +260,7 @@ def test_the_table_for_a_terminal_shows_failures_first(dataset, splits):
         Entry(BETWEEN, {"column": "age", "min_value": 0}, "block"),
     ]
 
-    rows = outcome_table(validate(dataset, splits, entries)["results"])
+    rows = outcome_table(validate(dataset, splits, entries).results)
 
     assert [row["answer"] for row in rows[:3]] == ["blocks", "warns", "passed"]
     assert list(rows[0]) == ["answer", "check", "column", "finding", "remedy"]
@@ -266,7 +269,7 @@ def test_the_table_for_a_terminal_shows_failures_first(dataset, splits):
 
 
 def test_the_same_data_give_the_same_results(dataset, splits):
-    first, second = (validate(dataset, splits)["results"] for _ in range(2))
+    first, second = (validate(dataset, splits).results for _ in range(2))
 
     assert first == second
 
@@ -303,8 +306,8 @@ def test_the_oddities_of_the_shot_log_are_found():
 
     result = validate(dataset, splits, [Entry(BETWEEN, {"column": "TOUCH_TIME", "min_value": 0})])
 
-    assert result["outcome"] == "blocked"
-    failed = {entry["check"]: entry for entry in result["results"] if not entry["success"]}
-    assert failed[BETWEEN]["unexpected"] == 312
-    assert all(name in failed["target_leak"]["message"] for name in ("PTS", "SHOT_RESULT"))
-    assert re.search(r"data\.drop: \[(PTS, SHOT_RESULT|SHOT_RESULT, PTS)\]", failed["target_leak"]["remedy"])
+    assert result.outcome == "blocked"
+    failed = {entry.check: entry for entry in result.results if not entry.success}
+    assert failed[BETWEEN].unexpected == 312
+    assert all(name in failed["target_leak"].message for name in ("PTS", "SHOT_RESULT"))
+    assert re.search(r"data\.drop: \[(PTS, SHOT_RESULT|SHOT_RESULT, PTS)\]", failed["target_leak"].remedy)
