@@ -79,7 +79,8 @@ def _hidden(run: Run) -> str:
     tiles = ", in the order of the tiles above, from left to right" if learned.filters else ""
     caption = (
         f"What each unit of the hidden layer adds to the {to}: its answer times its outgoing weight, the mean over "
-        f"{count(found.rows)} training rows. A row of the chart is a unit{tiles}. Blue raises, orange lowers.{left_out}"
+        f"{count(found.rows)} rows of the training part. A row of the chart is a unit{tiles}. Blue raises, orange "
+        f"lowers.{left_out}"
     )
     chart = figures.place(figures.units(found), caption)
     return titled("What each hidden unit adds", f"{safe(_strongest(found))}\n\n{chart}")

@@ -212,7 +212,8 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
             Change(
                 "evaluate.threshold=cost",
-                "The threshold is now chosen by what answers cost. Do class weights still make them cheaper?",
+                "The threshold is now chosen by what answers cost. How much do class weights still save, and with "
+                "which model nothing?",
             ),
         ),
     ),
@@ -231,8 +232,8 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
             Change(
                 "model={mlp: {hidden: [4]}}",
-                "Four units have little room to learn by heart. How wide is the gap without regularisation now, and "
-                "does anything still narrow it?",
+                "Four units have little room to learn by heart. How much narrower is the gap without regularisation, "
+                "and does L1 still find most of the weights to be of no use?",
             ),
         ),
     ),

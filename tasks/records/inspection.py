@@ -195,7 +195,7 @@ class HiddenUnits:
 
     Args:
         units: Of the layer; those shown may be fewer.
-        rows: Training rows that means are over.
+        rows: Of the training part, that means are over.
         outputs: Class names, or the target's.
         active: Of each unit shown, the share of rows in which its answer is not 0.
         added: `[unit shown][output]`: the mean over rows of its answer times its outgoing weight, as a logit or a
