@@ -176,7 +176,8 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
             Change(
                 "model={mlp: {hidden: [100]}}",
-                "Ten times the units. Is the gap wider at each number of rows, and are new rows worse for it?",
+                "Ten times the units. Both results of theory grow with the number of weights. Does the gap, and are "
+                "new rows worse for it?",
             ),
         ),
     ),
