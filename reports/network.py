@@ -9,7 +9,8 @@ from reports.escape import safe
 from reports.markup import preview, raw, titled
 from reports.numbers import count
 from reports.run import Run
-from tasks.records.inspection import Filters, NetworkWeights
+from tasks.evaluation.wording import number, percent
+from tasks.records.inspection import Filters, HiddenUnits, NetworkWeights
 
 
 def has_layers(run: Run) -> bool:
@@ -67,9 +68,50 @@ def _colours(found: Filters) -> str:
     return "Blue pixels raise the unit's answer, orange ones lower it, white ones are not looked at."
 
 
+def _hidden(run: Run) -> str:
+    learned = _learned(run)
+    if learned is None or learned.hidden is None:
+        return ""
+    found = learned.hidden
+    several = len(found.outputs) > 1
+    to = "score of each class (its logit)" if several else f"value of {found.outputs[0]}, standardised"
+    left_out = " What is added to all classes alike changes no probability and is left out." if several else ""
+    tiles = ", in the order of the tiles above, from left to right" if learned.filters else ""
+    caption = (
+        f"What each unit of the hidden layer adds to the {to}: its answer times its outgoing weight, the mean over "
+        f"{count(found.rows)} rows of the training part. A row of the chart is a unit{tiles}. Blue raises, orange "
+        f"lowers.{left_out}"
+    )
+    chart = figures.place(figures.units(found), caption)
+    return titled("What each hidden unit adds", f"{safe(_strongest(found))}\n\n{chart}")
+
+
+def _strongest(found: HiddenUnits) -> str:
+    """What the unit that adds most does, and how many never answer."""
+    unit = max(range(len(found.added)), key=lambda place: max(map(abs, found.added[place])))
+    own = dict(zip(found.outputs, found.added[unit], strict=True))
+    done = [
+        f"{verb} {name} by {number(abs(own[name]))}"
+        for verb, name, does in (
+            ("raises", max(own, key=lambda each: own[each]), max(own.values()) > 0),
+            ("lowers", min(own, key=lambda each: own[each]), min(own.values()) < 0),
+        )
+        if does
+    ]
+    said = f"Unit {unit + 1} adds most: it answers in {percent(found.active[unit])} of the rows"
+    silent = sum(share == 0 for share in found.active)
+    never = f" {silent} of {len(found.active)} shown never answer." if silent else ""
+    return f"{said}{', and on average ' + ' and '.join(done) if done else ''}.{never}"
+
+
 def _learned(run: Run) -> NetworkWeights | None:
     return run.inspected.network if run.inspected else None
 
 
-PARTS: dict[str, Callable[[Run], str]] = {"steps of layers": _steps, "weights": _weights, "filters": _filters}
+PARTS: dict[str, Callable[[Run], str]] = {
+    "steps of layers": _steps,
+    "weights": _weights,
+    "filters": _filters,
+    "hidden": _hidden,
+}
 """By the name that a failure is reported under, in the order of the section."""

@@ -16,7 +16,7 @@ from reports.figures.ranking import ranking
 from reports.figures.residuals import residuals, residuals_by_input
 from reports.figures.search import importance, learning_rates, progress
 from reports.figures.settings import parallel, slices
-from reports.figures.weights import histograms, steps
+from reports.figures.weights import histograms, steps, units
 
 __all__ = [
     "by_slice",
@@ -48,4 +48,5 @@ __all__ = [
     "steps",
     "tabs",
     "trusted",
+    "units",
 ]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from reports.figures.curves import in_epochs
 from reports.figures.encoding import inline
-from reports.palette import BETTER, COLOURS
+from reports.palette import BETTER, COLOURS, WORSE
 from reports.recipes import recipes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.encoding import Chart
-    from tasks.records.inspection import LayerWeights
+    from tasks.records.inspection import HiddenUnits, LayerWeights
     from tasks.records.plan import Plan
     from tasks.records.verdict import Verdict
 
@@ -44,6 +44,35 @@ def _histogram(of: LayerWeights) -> Chart:
         )
         .properties(
             width="container", height=200, description=f"Histogram of {of.weights:,} weights of {of.name}{zeros}"
+        )
+    )
+
+
+def units(of: HiddenUnits) -> Chart:
+    """What each hidden unit adds to each output, as colours."""
+    import altair as alt
+
+    rows = [
+        {"unit": place + 1, "output": name, "added": value}
+        for place, added in enumerate(of.added)
+        for name, value in zip(of.outputs, added, strict=True)
+    ]
+    most = max((abs(value) for added in of.added for value in added), default=0.0) or 1.0
+    scale = alt.Scale(domain=[-most, 0, most], range=[WORSE, "#ffffff", BETTER], interpolate="rgb")
+    legend = alt.Legend(title="added", format=".2~g", tickCount=5, gradientLength=200)
+    return (
+        alt.Chart(inline(rows))
+        .mark_rect(aria=False)
+        .encode(
+            x=alt.X("output:N", title="Output", sort=list(of.outputs), axis=alt.Axis(labelAngle=0, orient="top")),
+            y=alt.Y("unit:O", title="Hidden unit"),
+            color=alt.Color("added:Q", scale=scale, legend=legend),
+            tooltip=["unit:O", "output:N", alt.Tooltip("added:Q", format=",.3~g")],
+        )
+        .properties(
+            width="container",
+            height=max(80, 26 * len(of.added)),
+            description=f"What each of {len(of.added)} hidden units adds to {', '.join(of.outputs)}",
         )
     )
 

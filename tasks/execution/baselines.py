@@ -21,6 +21,7 @@ from tasks.execution.recording import (
     baselines_key,
     counted_alike,
     metric_rows,
+    most_rows,
     on_validation,
     prediction_rows,
     threshold_rows,
@@ -60,9 +61,9 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
 
 
 def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
-    dataset, tokens = prepared.dataset, sum(prepared.lengths)
+    dataset, tokens, learned = prepared.dataset, sum(prepared.lengths), prepared.limited(most_rows(plan))
     # Where there are no test rows, what is answered for them is not asked for.
-    rows = prepared.rows if len(prepared.rows[TEST]) else {**prepared.rows, TEST: prepared.rows[VAL]}
+    rows = learned.rows if len(learned.rows[TEST]) else {**learned.rows, TEST: learned.rows[VAL]}
     return fit_baselines(
         prepared.features[:, :-tokens] if tokens else prepared.features,
         dataset.target,
@@ -70,7 +71,7 @@ def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
         classes=dataset.classes,
         rivals=dataset.form.rivals(dataset),
         table=dataset.raw if isinstance(dataset.raw, pd.DataFrame) else None,
-        class_weights=_class_weights(plan, prepared),
+        class_weights=_class_weights(plan, learned),
         streamed=OnDisk(dataset.streamed.sample, prepared.inputs((VAL, TEST))) if dataset.streamed else None,
     )
 

@@ -84,7 +84,7 @@ class Looking:
         product = surface.times_hessian(weights, first[None])[0]
         return Landscape(
             rows=len(self._rows(trial_id)),
-            training_rows=len(self._prepared.rows[TRAIN]),
+            training_rows=len(self._learned(trial_id).rows[TRAIN]),
             weights=len(surface.vector(weights)),
             loss=_short(loss),
             plane=_plane(sides, sides, heights),
@@ -141,23 +141,31 @@ class Looking:
         variant, lengths = self._plan.variant(planned.variant_id), self._prepared.lengths
         return bind_trial(planned, variant, self._plan.stack_of(planned.trial_id).evaluate_every, lengths=lengths)
 
+    def _learned(self, trial_id: str) -> Prepared:
+        """What the trial learned from."""
+        return self._prepared.limited(self._plan.variant(self._planned[trial_id].variant_id).settings.get("rows"))
+
     def _rows(self, trial_id: str, work: int | None = WORK) -> np.ndarray:
         """Places among the scored training rows, the same for all networks of a size.
 
         Args:
             work: None: as many for a large network as for a small one.
         """
-        weights, there = sum(int(each.size) for each in self._kept(trial_id)), len(self._prepared.scored[TRAIN])
+        weights, there = (
+            sum(int(each.size) for each in self._kept(trial_id)),
+            len(self._learned(trial_id).scored[TRAIN]),
+        )
         most = ROWS if work is None else min(ROWS, max(FEWEST, work // weights))
         chosen = np.random.default_rng(0).choice(there, most, replace=False) if there > most else np.arange(there)
         return np.sort(chosen)
 
     def _surface(self, trial_id: str, work: int | None = WORK) -> Surface:
-        """One for all trials of an architecture; `work` as for `_rows`."""
+        """One for all trials of an architecture and as many training rows; `work` as for `_rows`."""
         trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
-        key = f"{trial.architecture} {work}"
+        prepared = self._learned(trial_id)
+        key = f"{trial.architecture} {work} {len(prepared.rows[TRAIN])}"
         if key not in self._surfaces:
-            prepared, rows = self._prepared, self._rows(trial_id, work)
+            rows = self._rows(trial_id, work)
             classes = len(prepared.dataset.classes) if prepared.dataset.classes else None
             model = trial.architecture.build(
                 prepared.features.shape[1:], classes or 1, penalties=trial.penalties, seed=0
@@ -178,7 +186,7 @@ class Looking:
             return None, "Keras's own loop trained it, which can't be watched"
         if settings.get("augmentation") or settings.get("imbalance") == "resample":
             return None, "its training rows were made anew on the way"
-        again = Stack([trial], self._prepared.arrays(), xla=stack.xla)
+        again = Stack([trial], self._learned(trial_id).arrays(), xla=stack.xla)
         steps, way = [0], [self._standing(again, trial)]
         pause = again.interval * max(1, -(-again.total_steps // (again.interval * PAUSES)))
         while again.step < again.total_steps:

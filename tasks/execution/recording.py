@@ -167,7 +167,8 @@ def record(
     answers: dict[str, np.ndarray] = {}
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
-        reading = Reading(alike=counts_alike(job.variant(planned[trial_id].variant_id)))
+        recipe = job.variant(planned[trial_id].variant_id)
+        scored, reading = own.limited(recipe.settings.get("rows")), Reading(alike=counts_alike(recipe))
         predictions = {}
         if VAL in outcome.outputs:
             reading, predictions[VAL] = on_validation(own, own.given(outcome.outputs[VAL]), reading.alike)
@@ -178,7 +179,7 @@ def record(
             prediction = predictions.get(part)
             if prediction is None:
                 prediction = own.prediction(outputs, reading.alike, reading.calibrator)
-            metrics += output_rows(trial_id, part, outputs, prediction, job.metrics, own, reading.threshold)
+            metrics += output_rows(trial_id, part, outputs, prediction, job.metrics, scored, reading.threshold)
             if part == TEST:
                 answers[trial_id] = prediction
     weights = {
@@ -360,6 +361,12 @@ def counted_alike(plan: Plan) -> bool:
     return len(weighted_recipes(plan.recipes)) == len(plan.recipes)
 
 
+def most_rows(plan: Plan) -> int | None:
+    """The most training rows that a recipe is limited to, which baselines learn from too; None: one has them all."""
+    limits = [rows for recipe in plan.recipes if (rows := recipe.settings.get("rows")) is not None]
+    return max(limits) if len(limits) == len(plan.recipes) else None
+
+
 def baselines_key(plan: Plan) -> dict[str, Any]:
     """What decides the baselines' predictions."""
     positive, classes = plan.data.positive, list(plan.data.classes or [])
@@ -368,6 +375,8 @@ def baselines_key(plan: Plan) -> dict[str, Any]:
     key = key if meant else key | {"positive": positive}
     if plan.held_out is not None:
         key["held out"] = [plan.held_out.folds, plan.held_out.repeats]
+    if (rows := most_rows(plan)) is not None:
+        key["rows"] = rows
     if plan.decides is not None:
         key["answers"] = identity(plan.decides)
     return key | {"classes": "alike"} if counted_alike(plan) else key

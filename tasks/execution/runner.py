@@ -111,17 +111,26 @@ class _Training:
         self._planned = {trial.trial_id: trial for trial in job.trials}
         self._board = _Board(job, waiting)
         needed = [stack for stack in job.stacks if stack in waiting or (waiting and training_of(stack) == "rungs")]
-        folds = dict.fromkeys(self._planned[each].fold for stack in needed for each in stack.trials)
-        self._arrays = {fold: self._learned_from(fold) for fold in folds}
+        learned = dict.fromkeys((fold, self._rows(stack)) for stack in needed for fold in self._folds(stack))
+        self._limited = {(fold, rows): prepared[fold].limited(rows) for fold, rows in learned}
+        self._arrays = {each: self._learned_from(each[0], limited) for each, limited in self._limited.items()}
 
-    def _learned_from(self, fold: int | None) -> Arrays:
+    def _learned_from(self, fold: int | None, prepared: Prepared) -> Arrays:
         """What trials of a fold, or of none, learn from, with the rows that are scored once they are trained."""
-        prepared, stages = self._prepared[fold], {trial.stage for trial in self._job.trials if trial.fold == fold}
+        stages = {trial.stage for trial in self._job.trials if trial.fold == fold}
         arrays = prepared.arrays(self._writing)
         if FINAL in stages:
             return arrays
         parts = (VAL, TEST) if FOLD in stages else (VAL,)  # a search is decided by the validation part alone
         return replace(arrays, to_score=prepared.inputs(parts))
+
+    def _folds(self, stack: PlannedStack) -> list[int | None]:
+        return list(dict.fromkeys(self._planned[each].fold for each in stack.trials))
+
+    def _rows(self, stack: PlannedStack) -> int | None:
+        """The training rows that its trials are limited to, the same for all of them; None: they are not."""
+        rows: int | None = self._job.variant(self._planned[stack.trials[0]].variant_id).settings.get("rows")
+        return rows
 
     def _writing(self, done: int, rows: int) -> None:
         if self._progress:
@@ -177,11 +186,11 @@ class _Training:
             board.note(stack, 0.0)
             board.doing = f"augmented {done:,} of {total:,} copies"
 
-        settings = job.variant(trials[0].variant_id).settings
+        settings, rows = job.variant(trials[0].variant_id).settings, self._rows(stack)
         arrays = {
             fold: augmented(
-                self._prepared[fold],
-                self._arrays[fold],
+                self._limited[fold, rows],
+                self._arrays[fold, rows],
                 policy_of(settings.get("augmentation")),
                 sorted({trial.seed for trial in trials if trial.fold == fold}),
                 resampled=settings.get("imbalance") == "resample",
@@ -189,7 +198,7 @@ class _Training:
                 makers=self._making,
                 progress=copied,
             )
-            for fold in dict.fromkeys(trial.fold for trial in trials)
+            for fold in self._folds(stack)
         }
         board.doing = ""
         return trials, arrays

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.dataset import TRAIN
 from tasks.inputs.prepared import Prepared
-from tasks.records.inspection import Filters, LayerWeights, NetworkWeights
+from tasks.records.inspection import Filters, HiddenUnits, LayerWeights, NetworkWeights
 from tasks.run_folder import write_bytes
+from tasks.training.matching import has_one_hidden_layer
 from tasks.training.signals import layer_names
 from tasks.training.stacked_layers import layers_of
 
@@ -22,7 +24,10 @@ LAYERS = 8
 """That have a histogram, at most: the first half of them and the last."""
 
 TILES = 64
-"""Units in the picture, at most."""
+"""Units in the picture, and in the figure of what each adds, at most."""
+
+ROWS = 1_000
+"""Training rows that means of the units' answers are over, at most."""
 
 _ACROSS = 16
 _SIDE = 40
@@ -54,6 +59,7 @@ def weights_of(network: keras.Model, prepared: Prepared, folder: Path) -> Networ
         layers=[_histogram(name, kernels[name]) for name in names],
         left_out=len(kernels) - len(names),
         filters=_filters(layers, prepared.features.shape[1:], folder / PICTURE),
+        hidden=_hidden(network, prepared),
     )
 
 
@@ -81,7 +87,7 @@ def _filters(layers: list[keras.Layer], shape: tuple[int, ...], path: Path) -> F
     if kernel.ndim != 4 or kernel.shape[2] != shape[2]:
         return None
     units = np.moveaxis(kernel, -1, 0)
-    order = np.argsort(-np.square(units).sum((1, 2, 3)), kind="stable")[:TILES]
+    order = _largest_first(units)
     picture = _tiles([_tile(units[place]) for place in order])
     done, content = cv2.imencode(".png", picture[..., ::-1])
     if not done:
@@ -89,6 +95,36 @@ def _filters(layers: list[keras.Layer], shape: tuple[int, ...], path: Path) -> F
     path.parent.mkdir(exist_ok=True)
     write_bytes(path, content.tobytes())
     return Filters(picture=path.name, shown=len(order), units=len(units), colours=shape[-1] == 3)
+
+
+def _largest_first(units: np.ndarray) -> np.ndarray:
+    """Positions of the units `[units, ...]` that are shown, by the sum of squares of their incoming weights."""
+    return np.argsort(-np.square(units).reshape(len(units), -1).sum(1), kind="stable")[:TILES]
+
+
+def _hidden(network: keras.Model, prepared: Prepared) -> HiddenUnits | None:
+    """Of a network of Dense layers, `[inputs, units]` and `[units, outputs]`."""
+    weights = [np.asarray(each, np.float64) for each in network.weights]
+    if not has_one_hidden_layer(weights):
+        return None
+    there = prepared.inputs((TRAIN,))[TRAIN]
+    some = np.linspace(0, len(there) - 1, min(ROWS, len(there))).astype(int)
+    answers = np.asarray(there[:])[some]
+    layers = layers_of(network)
+    for layer in layers[: max(place for place, each in enumerate(layers) if each.trainable_weights)]:
+        answers = np.asarray(layer(answers))
+    answers = answers.astype(np.float64)
+    order = _largest_first(weights[0].T)
+    added = answers.mean(0)[:, None] * weights[2]
+    if prepared.dataset.classes:
+        added = added - added.mean(1, keepdims=True)
+    return HiddenUnits(
+        units=len(added),
+        rows=len(some),
+        outputs=list(prepared.dataset.classes or [prepared.dataset.target_name]),
+        active=[float(f"{share:.4g}") for share in (answers != 0).mean(0)[order]],
+        added=[[float(f"{value:.4g}") for value in added[unit]] for unit in order],
+    )
 
 
 def _tile(weights: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from tasks.explanations import (
     activations,
     adaptive,
     landscape,
+    learning_curve,
     learning_rate,
     loss_and_metric,
     minibatch,
@@ -160,6 +161,26 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
         ),
     ),
+    "learning-curve": Explainer(
+        title="What more training rows do",
+        summary="why the loss of the rows trained on rises with their number, that of new ones falls, and how fast",
+        theory=learning_curve.THEORY,
+        explain=learning_curve.explain,
+        misfit=learning_curve.misfit,
+        lesson="lesson-mnist",
+        changes=(
+            Change(
+                "train.regularisation={}",
+                "Without the penalty on large weights. Is the gap still as narrow at each number of rows, and does it "
+                "fall at the rate that theory expects?",
+            ),
+            Change(
+                "model={mlp: {hidden: [100]}}",
+                "Ten times the units. Both results of theory grow with the number of weights. Does the gap, and are "
+                "new rows worse for it?",
+            ),
+        ),
+    ),
     "adaptive": Explainer(
         title="What adaptive optimizers adapt",
         summary="the effective rate of Adagrad, RMSprop and Adam, and why badly scaled inputs hold plain descent back",
@@ -192,7 +213,8 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
             Change(
                 "evaluate.threshold=cost",
-                "The threshold is now chosen by what answers cost. Do class weights still make them cheaper?",
+                "The threshold is now chosen by what answers cost. How much do class weights still save, and with "
+                "which model nothing?",
             ),
         ),
     ),
@@ -211,8 +233,8 @@ EXPLAINERS: Mapping[str, Explainer] = {
             ),
             Change(
                 "model={mlp: {hidden: [4]}}",
-                "Four units have little room to learn by heart. How wide is the gap without regularisation now, and "
-                "does anything still narrow it?",
+                "Four units have little room to learn by heart. How much narrower is the gap without regularisation, "
+                "and does L1 still find most of the weights to be of no use?",
             ),
         ),
     ),

@@ -18,6 +18,7 @@ from tasks.calibrator import Calibrator
 from tasks.choice import corrected
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.evaluation.decisions import LIKELIEST, Deciding
+from tasks.inputs.nested import nested_order
 from tasks.inputs.stored import RowsWritten, stored_parts, training_rows
 from tasks.preprocessing.tables import preprocess, target_scale
 from tasks.preprocessing.texts import token_lengths
@@ -106,6 +107,16 @@ class Prepared:
         """What makes every class of the training part count alike `[classes]`; None for regression."""
         classes = self.dataset.classes
         return class_weights(self.dataset.target[self.rows[TRAIN]], len(classes)) if classes else None
+
+    def limited(self, rows: int | None) -> Prepared:
+        """The same with so many training rows, the first of `nested_order`; all where there are not more, or for None.
+        Preprocessing and the target's scale stay those of the whole training part, and other parts are the same."""
+        train = self.rows[TRAIN]
+        if rows is None or rows >= len(train):
+            return self
+        labels = self.dataset.target[train] if self.dataset.classes else None
+        chosen = nested_order(len(train), labels)[:rows]
+        return replace(self, rows={**self.rows, TRAIN: np.sort(train[chosen])})
 
     def inputs(self, parts: Sequence[str], progress: RowsWritten | None = None) -> dict[str, InputRows]:
         """By part, the inputs of its scored rows.

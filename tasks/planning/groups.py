@@ -62,6 +62,12 @@ class RowCounts:
         equal = parts["train"] if resampled is None else resampled
         return cls(features, classes, parts["train"], equal, scored, lengths, parts.get("val", 0))
 
+    def limited(self, rows: int | None) -> RowCounts:
+        """Of trials on so many training rows, which are not resampled; as `Prepared.limited`."""
+        if rows is None or rows >= self.train:
+            return self
+        return replace(self, train=rows, resampled=rows, scored=self.scored - self.train + rows)
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -206,6 +212,8 @@ def _group(
     network: Callable[[Architecture, Mapping[str, Any], RowCounts], Any],
     cores: int,
 ) -> Group:
+    recipe = variants[trials[0].variant_id]
+    data = data.limited(recipe.settings.get("rows"))
     bound = [bind_trial(trial, variants[trial.variant_id], lengths=data.lengths) for trial in trials]
     outputs = data.classes or 1
     widths = {trial.architecture.hidden: trial for trial in bound}
@@ -215,7 +223,6 @@ def _group(
     }
     with shapes_only():
         model = widest(list(models.values()))
-    recipe = variants[trials[0].variant_id]
     augmentation = recipe.settings.get("augmentation")
     times = augmentation["times"] if augmentation else None
     originals = data.resampled if recipe.settings.get("imbalance") == "resample" else data.train

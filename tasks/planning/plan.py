@@ -170,11 +170,11 @@ def _planned(
 ) -> Plan:
     metric, also = measured(spec, dataset.task, commonest)
     decides = decides_of(spec.evaluate, dataset)
-    compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset)
+    compared, misfits = _fitting(recipes_of(spec, dataset.form.model), dataset, parts["train"])
     _refuse_misfits(spec, compared, misfits)
     refuse_misfits(spec.explain, compared)
     searches = searches_of(spec, compared)
-    _check_searched(searches, dataset)
+    _check_searched(searches, dataset, parts["train"])
     recipes = list(chosen or compared)
     context = PlanContext(dataset, {None: rows}, (metric, *also), machine, decides, earlier)
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
@@ -361,11 +361,15 @@ class Misfit:
     reason: str
 
 
-def _fitting(recipes: Iterable[Recipe], dataset: Dataset) -> tuple[list[Recipe], dict[str, Misfit]]:
-    """The recipes that can be trained on these data, and the others, by name, with the reason."""
+def _fitting(recipes: Iterable[Recipe], dataset: Dataset, train: int) -> tuple[list[Recipe], dict[str, Misfit]]:
+    """The recipes that can be trained on these data, and the others, by name, with the reason.
+
+    Args:
+        train: Rows of the training part.
+    """
     fitting, misfits = [], {}
     for recipe in recipes:
-        misfit = _misfit(recipe, dataset)
+        misfit = _misfit(recipe, dataset, train)
         if misfit is None:
             fitting.append(recipe)
         else:
@@ -380,7 +384,7 @@ def _place(spec: Spec, axis: str) -> str:
     return axis if axis == "model" else f"train.{axis}"
 
 
-def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
+def _check_searched(searches: Sequence[Search], dataset: Dataset, train: int) -> None:
     """Tries the ends or choices of what is searched, one by one, on the data.
 
     Raises:
@@ -392,7 +396,8 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
                 continue  # it comes with a searched schedule or augmentation, which is tried itself
             over = dimension.over
             for value in over.values if isinstance(over, Choices) else (over.low, over.high):
-                misfit = _misfit(replace(search.recipe, settings=search.variant({dimension.name: value})), dataset)
+                tried = replace(search.recipe, settings=search.variant({dimension.name: value}))
+                misfit = _misfit(tried, dataset, train)
                 if misfit is not None:
                     raise BadInput(
                         f"a searched value does not fit the data: {misfit.reason}",
@@ -402,10 +407,11 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset) -> None:
                     )
 
 
-def _misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    """What of a recipe does not fit the data; None where all does."""
+def _misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
+    """What of a recipe does not fit the data; None where all does. `train` as for `_fitting`."""
     checks = (_model_misfit, _regularisation_misfit, _loss_misfit, _imbalance_misfit, _augmentation_misfit)
-    return next((misfit for check in checks if (misfit := check(recipe, dataset)) is not None), None)
+    found = next((misfit for check in checks if (misfit := check(recipe, dataset)) is not None), None)
+    return found or _rows_misfit(recipe, dataset, train)
 
 
 def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
@@ -448,6 +454,19 @@ def _imbalance_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     if imbalance == "resample" and dataset.streamed is not None:
         return Misfit("imbalance", "streamed rows are not resampled: use class_weight")
     return None
+
+
+def _rows_misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
+    rows, least, reason = recipe.settings.get("rows"), len(dataset.classes or "1"), None
+    if rows is None:
+        return None
+    if dataset.streamed is not None:
+        reason = "streamed rows are not limited for one recipe: data.rows takes a sample for all"
+    elif recipe.settings.get("imbalance") == "resample":
+        reason = "a limited number of rows is not resampled: use class_weight"
+    elif not least <= rows <= train:
+        reason = f"the training part has {train:,} rows: train on {least:,} to {train:,} of them"
+    return Misfit("rows", reason) if reason else None
 
 
 def _augmentation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:

@@ -122,6 +122,8 @@ def _part(axis: str, value: Any) -> str:
         return str(value)
     if axis == "method":
         return str(value)
+    if axis == "rows":
+        return "all rows" if value is None else f"{value:,} rows"
     kind = axis.replace("_", " ")
     if isinstance(value, EarlyStopping):
         said = [name for name in type(value).model_fields if name == "patience" or name in value.model_fields_set]

@@ -230,6 +230,7 @@ def _refuse_without_twin(group: Group, variants: Mapping[str, Recipe]) -> None:
 def _shape(settings: Mapping[str, Any], rows: RowCounts) -> tuple[str, str]:
     """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
     shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
+    rows = rows.limited(settings.get("rows"))
     shape["resampled"] = settings.get("imbalance") == "resample"
     resampled = rows.resampled if shape["resampled"] else None
     shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]

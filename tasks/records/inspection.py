@@ -190,6 +190,26 @@ class Filters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HiddenUnits:
+    """What the units of the only hidden layer add to the outputs, those with the largest incoming weights first.
+
+    Args:
+        units: Of the layer; those shown may be fewer.
+        rows: Of the training part, that means are over.
+        outputs: Class names, or the target's.
+        active: Of each unit shown, the share of rows in which its answer is not 0.
+        added: `[unit shown][output]`: the mean over rows of its answer times its outgoing weight, as a logit or a
+            standardised value. Of classes less its mean over them, since what is added to all changes no probability.
+    """
+
+    units: int
+    rows: int
+    outputs: Sequence[str]
+    active: Sequence[float]
+    added: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkWeights:
     """What the shipped network learned, to be looked at.
 
@@ -197,11 +217,13 @@ class NetworkWeights:
         layers: Those with weights, from the input on.
         left_out: Layers in the middle that are not in `layers`, since there are too many.
         filters: None where the inputs are no pictures, or the first layer does not look at them.
+        hidden: None where there is not just one hidden layer, and in runs of earlier versions.
     """
 
     layers: Sequence[LayerWeights]
     left_out: int
     filters: Filters | None
+    hidden: Annotated[HiddenUnits | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -422,6 +422,11 @@ class Train(Frozen):
         description="classification only, the training part alone: what is trained on; curves and metrics of the "
         "validation part have the cross-entropy",
     )
+    rows: Count | None = Field(
+        None,
+        description="train on so many rows of the training part, of each class in its share; those of a smaller number "
+        "are among those of a larger one; preprocessing is learned from the whole part; None: all",
+    )
     batch_size: BatchSize = Field(32, description="rows of one training step")
     epochs: Epochs = Field(20, description="times that the training rows are gone through, at most")
     early_stopping: EarlyStopping | None = Field(
@@ -451,6 +456,7 @@ class Compare(Frozen):
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
     loss: list[Loss] | None = Field(None, min_length=1, description="values of train.loss")
+    rows: list[Count | None] | None = Field(None, min_length=1, description="values of train.rows")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
     epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")
     early_stopping: list[EarlyStopping | None] | None = Field(

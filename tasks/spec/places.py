@@ -40,6 +40,7 @@ ABSENT: dict[str, Any] = {
     "augmentation": None,
     "imbalance": "none",
     "loss": "cross_entropy",
+    "rows": None,
 }
 """Parts that a recipe's settings lack where they are this, so that it is identified as before there were any."""
 GROUPS: dict[str, type[BaseModel]] = {

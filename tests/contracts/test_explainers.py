@@ -13,6 +13,7 @@ from reports import pandoc
 from reports.escape import safe
 from reports.explanations import explanations, results_of
 from reports.run import Run, read_run
+from tasks.datasets.catalogue import CATALOGUE
 from tasks.errors import BadInput
 from tasks.execution.winner import winner_spec
 from tasks.explanations.explainers import EXPLAINERS, refuse_misfits
@@ -25,6 +26,7 @@ from tasks.spec.load import load_spec, parse_spec
 from tasks.spec.models import as_written
 from tests.flows.command import bakeoff
 from tests.plans import made_up
+from tests.real_data import needs_data
 from tests.synthetic_run import write_synthetic_run
 
 LESSONS = {name: explainer.lesson for name, explainer in EXPLAINERS.items()}
@@ -80,8 +82,16 @@ class TestEveryExplainer:
         assert "Not all of this appears here" in shown
 
 
+def needs_files(lesson: str) -> bool:
+    """Whether its data are not bundled."""
+    return not CATALOGUE[load_spec(shipped()[lesson])[0].data.source].bundled
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("lesson", sorted(set(LESSONS.values())))
+@pytest.mark.parametrize(
+    "lesson",
+    [pytest.param(each, marks=needs_data if needs_files(each) else ()) for each in sorted(set(LESSONS.values()))],
+)
 def test_a_lesson_shows_what_theory_says(lesson: str, tmp_path: Path) -> None:
     done = bakeoff("run", lesson, "--run-dir", tmp_path / "run", home=tmp_path)
     assert done.returncode == 0, done.stderr

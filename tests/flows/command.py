@@ -14,8 +14,12 @@ BAKEOFF = [sys.executable, "-c", "from flows.cli import main; main()"]
 
 
 def start(*arguments: object, home: Path) -> subprocess.Popen[str]:
-    """`bakeoff ARGUMENTS` with its state in `home`, from the project's root."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "BAKEOFF_"))}
+    """`bakeoff ARGUMENTS` with its state in `home`, from the project's root; of Bakeoff's variables only the data's."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "BAKEOFF_DATA" or not name.startswith(("PREFECT_", "BAKEOFF_"))
+    }
     return subprocess.Popen(
         [*BAKEOFF, *map(str, arguments)],
         cwd=PROJECT,

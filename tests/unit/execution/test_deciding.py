@@ -46,6 +46,7 @@ TRAINED_WITH: dict[str, Any] = {
     "train.augmentation.times": {"steps": ["gaussian_noise"], "times": 2},
     "train.augmentation.seed": {"steps": ["gaussian_noise"], "seed": 1},
     "train.imbalance": "class_weight",
+    "train.rows": 60,
     "train.batch_size": 16,
     "train.epochs": 2,
     "train.early_stopping": {},

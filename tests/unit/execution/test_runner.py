@@ -548,3 +548,35 @@ def test_answers_to_imbalance_are_trained_beside_each_other(tmp_path: Path) -> N
 def of_metric(tables: Tables, name: str, part: str) -> pd.DataFrame:
     frame = tables["metrics"].merge(trained(tables)[["trial_id"]], on="trial_id")
     return frame[(frame["metric"] == name) & (frame["part"] == part)].sort_values("trial_id")
+
+
+# --- fewer training rows -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "train", [{}, {"augmentation": {"steps": ["gaussian_noise"], "times": 1}}, {"augmentation": "gaussian_noise"}]
+)
+def test_a_recipe_on_fewer_rows_learns_from_those_and_is_measured_on_them(train: Any, tmp_path: Path) -> None:
+    spec = {"data": {"source": "wine"}, "model": "linear", "train": {"epochs": 2, "seeds": 2, **train}}
+    run = planned(tmp_path, spec | {"compare": {"rows": [20, 50, None, 5000]}})
+    tables, parts = run.tables(), run.plan.parts
+    assert [each.recipe for each in run.plan.skipped] == ["adam · 5,000 rows"]
+    assert "train on 3 to 114 of them" in run.plan.skipped[0].reason
+    sizes = {trial: stack.rows for stack in run.plan.stacks for trial in stack.trials}
+    copies = 2 if isinstance(train.get("augmentation"), dict) else 1
+    assert sorted(sizes.values()) == [each * copies for each in (20, 20, 50, 50, parts["train"], parts["train"])]
+    for trial, rows in sizes.items():
+        steps = set(of_part(tables["metrics"], trial, "train")["rows"])
+        assert steps == {rows // copies}
+        assert set(of_part(tables["metrics"], trial, "test")["rows"]) == {parts["test"]}
+
+
+def test_where_every_recipe_has_fewer_rows_baselines_have_no_more(tmp_path: Path) -> None:
+    spec = {"data": {"source": "wine"}, "model": "linear", "train": {"epochs": 1, "seeds": 1}}
+    log_loss = []
+    for name, compare in {"all": [10, None], "few": [5, 10]}.items():
+        tables = planned(tmp_path / name, spec | {"compare": {"rows": compare}}).tables()
+        metrics = tables["metrics"].merge(tables["trials"][["trial_id", "recipe", "stage"]], on="trial_id")
+        of_linear = metrics["recipe"].eq("logistic regression") & metrics["metric"].eq("log_loss")
+        log_loss.append(float(metrics[of_linear & metrics["part"].eq("test")]["value"].iloc[0]))
+    assert log_loss[0] < log_loss[1]

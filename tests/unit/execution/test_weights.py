@@ -63,3 +63,26 @@ def test_a_pixel_that_raises_a_class_is_blue_in_its_tile_and_one_that_lowers_it_
     drawn = picture[:40, :40][side // 2 :: side, side // 2 :: side]
     bluer = drawn[..., 2] - drawn[..., 0]
     assert (np.sign(bluer)[np.abs(tile) > 0.05] == np.sign(tile)[np.abs(tile) > 0.05]).all()
+
+
+def test_what_a_hidden_unit_adds_is_its_mean_answer_times_its_outgoing_weights(tmp_path: Path) -> None:
+    import keras
+
+    prepared = planned(tmp_path, WINE).prepared
+    layers = [keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((13,)), *layers])
+    model.set_weights([*model.get_weights()[:3], np.array([1.0, 2.0, 3.0], np.float32)])
+    found = weights_of(model, prepared, tmp_path).hidden
+    assert found is not None
+    kernel, bias, outgoing, _ = model.get_weights()
+    answers = np.maximum(prepared.features[prepared.rows["train"]] @ kernel + bias, 0)
+    order = np.argsort(-np.square(kernel).sum(0))
+    added = answers.mean(0)[:, None] * outgoing
+    expected = (added - added.mean(1, keepdims=True))[order]
+    assert np.array(found.added) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert list(found.active) == pytest.approx((answers > 0).mean(0)[order].tolist(), rel=1e-3)
+    assert (found.units, found.rows, list(found.outputs)) == (4, len(answers), list(prepared.dataset.classes or ()))
+
+
+def test_a_linear_model_has_no_hidden_units(tmp_path: Path) -> None:
+    assert learned(tmp_path, WINE | {"train": {"epochs": 30, "seeds": 1, "learning_rate": 0.05}}).hidden is None

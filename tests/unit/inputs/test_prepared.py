@@ -61,6 +61,21 @@ def test_each_row_goes_to_its_part() -> None:
     assert (len(arrays.train.inputs), len(arrays.val_targets), len(prepared.inputs(["test"])["test"])) == (40, 10, 10)
 
 
+@pytest.mark.parametrize("data", [people(), people(None)], ids=["classes", "values"])
+def test_fewer_training_rows_are_some_of_them_and_all_else_stays(data: Dataset) -> None:
+    whole = prepare(data, splits())
+    few, more = whole.limited(12), whole.limited(30)
+    assert (len(few.rows["train"]), len(more.rows["train"])) == (12, 30)
+    assert set(few.rows["train"]) < set(more.rows["train"]) < set(whole.rows["train"])
+    assert (np.diff(more.rows["train"]) > 0).all()
+    assert few.features is whole.features and few.target_scale == whole.target_scale
+    arrays = in_memory(few.arrays())
+    np.testing.assert_array_equal(arrays.train.targets, whole.targets[few.rows["train"]])
+    np.testing.assert_array_equal(arrays.val_targets, whole.targets[whole.rows["val"]])
+    assert few.digest not in (more.digest, whole.digest)
+    assert whole.limited(None) is whole.limited(40) is whole.limited(9999) is whole
+
+
 def test_arrays_are_what_the_trainers_take() -> None:
     arrays = in_memory(prepare(people(), splits()).arrays())
     assert (arrays.train.inputs.dtype, arrays.train.targets.dtype) == (np.float32, np.int64)

@@ -147,6 +147,7 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "epochs": [1, 2],
         "early_stopping": [None, {}],
         "model": ["linear", "mlp"],
+        "rows": [50, None],
         "method": ["random", "tpe"],
     }
     one, other = comparing(**{axis: values[axis]})

@@ -11,7 +11,7 @@ import pytest
 
 from reports import figures, network
 from reports.run import read_run
-from tasks.records.inspection import Filters, LayerWeights, NetworkWeights
+from tasks.records.inspection import Filters, HiddenUnits, LayerWeights, NetworkWeights
 from tests.runs import WINE, planned
 from tests.synthetic_inspection import write_synthetic_inspection
 from tests.synthetic_run import write_synthetic_run
@@ -46,3 +46,20 @@ def test_the_section_says_what_it_shows_and_how_many_weights_are_zero(tmp_path: 
     assert "The 64 units with the largest weights, of the first layer's 100" in said
     without = replace(run, inspection=None)
     assert "".join(part(without) for name, part in network.PARTS.items() if name != "steps of layers") == ""
+
+
+def test_the_unit_that_adds_most_is_said_in_words_and_all_are_drawn(tmp_path: Path) -> None:
+    write_synthetic_run(tmp_path)
+    write_synthetic_inspection(tmp_path)
+    run = read_run(tmp_path)
+    assert run.inspection is not None
+    hidden = HiddenUnits(units=2, rows=9, outputs=["<yes>", "no"], active=[0.0, 0.5], added=[[0.0, 0.0], [2.0, -1.5]])
+    learned = NetworkWeights(layers=[], left_out=0, filters=None, hidden=hidden)
+    run = replace(run, inspection=replace(run.inspection, network=learned))
+    said = network.PARTS["hidden"](run)
+    assert "<yes>" not in said
+    assert "Unit 2 adds most: it answers in 50% of the rows" in html.unescape(said)
+    assert "raises <yes> by 2 and lowers no by 1.5." in html.unescape(said)
+    assert "1 of 2 shown never answer." in html.unescape(said)
+    chart = figures.units(hidden)
+    assert pd.DataFrame(chart.data.values)["added"].tolist() == [0.0, 0.0, 2.0, -1.5]
