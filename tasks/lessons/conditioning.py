@@ -67,13 +67,14 @@ def conditioning(
         tries=(
             Change(
                 "lesson.step=0.5",
-                "With half of the best learning rate descent needs about twice as many steps, momentum nearly three "
-                "times as many. Its share b goes with its learning rate: one is not changed without the other.",
+                "With half of the best learning rate descent needs about twice as many steps, momentum three and a "
+                "half to four times as many: its share b stays, though at another learning rate another b is best.",
             ),
             Change(
                 "lesson.step=1.1",
-                "A tenth more than the best learning rate. Where k is above 10 the errors of both grow: the best one "
-                "lies just below the one at which the steepest direction overshoots.",
+                "A tenth more than the best learning rate. Where k is above 10 the errors of both grow: at the best "
+                "one the steepest direction is thrown to the other side at each step, nearly as far as it came from, "
+                "and at a little more it is thrown farther.",
             ),
         ),
     )
@@ -129,7 +130,7 @@ def _teach(numbers: Sequence[float], weights: int, step: float, progress: Progre
         appeared=appeared,
         headline=_headline(numbers, found) if appeared else _not_seen(checks),
         lead=_lead(numbers, found),
-        passages=[_what(weights, step), _curves(numbers, found), _by_number(numbers, found), _why()],
+        passages=[_what(weights, step), _curves(numbers, found), _by_number(numbers, found), _why_k(), _why_root()],
         checks=checks,
     )
 
@@ -150,8 +151,8 @@ def _tenfold(rate: float) -> float:
 def _headline(numbers: Sequence[float], found: dict[str, list[Measured]]) -> str:
     last = [_tenfold(found[method][-1].rate) for method in _METHODS]
     return (
-        f"At condition number {numbers[-1]:,g} momentum needs {last[1]:,.0f} steps for a ten times smaller error, "
-        f"plain descent {last[0]:,.0f}"
+        f"In a valley of condition number {numbers[-1]:,g} momentum needs {last[1]:,.0f} steps for a ten times smaller "
+        f"error, plain descent {last[0]:,.0f}"
     )
 
 
@@ -165,8 +166,10 @@ def _lead(numbers: Sequence[float], found: dict[str, list[Measured]]) -> str:
     if not all(each.rate < 1 for measured in found.values() for each in measured):
         return "Some errors grew instead of shrinking: the learning rate is too large for the steepest direction."
     return (
-        f"At condition number {numbers[0]:,g} the two need {first[0]:,.1f} and {first[1]:,.1f} steps for the same. "
-        "The steps of descent grow with the condition number, those of momentum with its square root."
+        f"At condition number {numbers[0]:,g}, a nearly round bowl, descent needs {first[0]:,.1f} and momentum "
+        f"{first[1]:,.1f}. Descent's steps grow with the condition number, momentum's with its square root. They "
+        "are counted once the start has died away; the condition number says how many times as large the loss's "
+        "largest curvature is as its smallest."
     )
 
 
@@ -175,11 +178,14 @@ def _what(weights: int, step: float) -> Passage:
     return Passage(
         title="What was run",
         sentences=[
-            f"The loss is a bowl with {weights} weights. It is steepest in one direction and flattest in another; "
-            "the ratio of the two curvatures is its condition number k. With k = 1 the bowl is round. A large k is a "
-            "long, narrow valley, which is what features on different scales or correlated features make of a loss.",
-            "Descent takes the learning rate a, momentum the learning rate a and the share b of its last step that it "
-            f"keeps, both at the values that are best in theory.{scale}",
+            f"The loss is a bowl with n = {weights} weights, one for each direction, and its minimum at 0. λᵢ is its "
+            "curvature in direction i: how fast the slope grows there. λ₁ is the smallest, λₙ the largest, and the "
+            "others lie evenly between them on a logarithmic scale. The ratio of the largest to the smallest is the "
+            "condition number k. With k = 1 the bowl is round. A large k is a long, narrow valley, which is what "
+            "features on different scales or correlated features make of a loss.",
+            "Every weight starts at 1. The error is the distance to the minimum. Plain descent (sgd in the glossary) "
+            "takes the learning rate a, momentum a learning rate a and the share b of its last step that it keeps, "
+            f"both at the values that are best in theory.{scale}",
         ],
         formulas=(
             r"f(w) = \tfrac{1}{2}\sum_i \lambda_i w_i^2,\qquad k = \frac{\lambda_n}{\lambda_1}",
@@ -203,10 +209,10 @@ def _curves(numbers: Sequence[float], found: dict[str, list[Measured]]) -> Passa
     return Passage(
         title="The error, step by step",
         sentences=[
-            "On a logarithmic scale a constant rate is a straight line. Momentum first overshoots, since it starts "
-            "without speed and then gathers too much of it: its error may rise before it falls. After that it falls "
-            "more steeply. The rate is the slope over the last half of the steps; momentum's extra factor t, which "
-            "its double root brings, is taken out."
+            "The rate is what a step multiplies the error by: the smaller, the faster. On a logarithmic scale a "
+            "constant rate is a straight line. It is measured over the last half of the steps, since the first ones "
+            "are others: descent soon has the steep directions behind it, and momentum, which starts without speed, "
+            "is carried past the minimum in some directions, so that its error may rise before it falls."
         ],
         drawing=Drawing(
             caption=f"Distance to the minimum after each step, at condition number {k:,g}.",
@@ -228,9 +234,10 @@ def _by_number(numbers: Sequence[float], found: dict[str, list[Measured]]) -> Pa
     return Passage(
         title="Steps against the condition number",
         sentences=[
-            "Dots are measured, dashed lines are theory. Both axes are logarithmic: descent rises by one decade for "
-            "each decade of k, momentum by half of one."
+            "Dots are measured, dashed lines are theory. Both axes are logarithmic: where k is ten times as large, "
+            "descent takes ten times as many steps and momentum about three times as many, the square root of ten."
         ],
+        formulas=(r"\text{steps for a ten times smaller error} = \frac{\ln(10)}{-\ln(\text{rate})}",),
         drawing=Drawing(
             caption="Steps for a ten times smaller error, by condition number.",
             x="Condition number",
@@ -241,20 +248,42 @@ def _by_number(numbers: Sequence[float], found: dict[str, list[Measured]]) -> Pa
     )
 
 
-def _why() -> Passage:
+def _why_k() -> Passage:
     return Passage(
-        title="Why",
+        title="Why descent takes about k steps",
         sentences=[
-            "Along each direction descent multiplies the error by 1 − aλ. One learning rate has to serve all of them. "
-            "The steepest direction limits it: above 2 / λₙ the error there grows with every step. At that rate the "
-            "flattest direction hardly moves. The best compromise makes both ends equally slow.",
-            "Momentum adds up steps that agree. In the flat direction they all agree, so it gathers speed; across the "
-            "valley they change sign and cancel. That is why the square root of k takes the place of k.",
-            "Standardised inputs make k smaller before any optimizer sees the loss. This is why scaling the features "
-            "is often worth more than another optimizer.",
+            "A step of descent takes a times the slope off each weight. In a direction of curvature λ the slope is λw, "
+            "so w becomes w − aλw: the error is multiplied by 1 − aλ. One learning rate has to serve all directions.",
+            "The steepest limits it: where a is above 2 / λₙ its factor is below −1, and the error there grows with "
+            "every step. In the flattest the factor 1 − aλ₁ stays near 1 where a is small, and the error hardly "
+            "shrinks. The best a makes both equally slow: 1 − aλ₁ = aλₙ − 1. That is a = 2 / (λ₁ + λₙ), and put into "
+            "1 − aλ₁ it gives the rate below, which for a large k is about 1 − 2 / k: about 1.15 k steps for a ten "
+            "times smaller error.",
+        ],
+        formulas=(r"\text{rate}_{\text{descent}} = \frac{\lambda_n-\lambda_1}{\lambda_n+\lambda_1} = \frac{k-1}{k+1}",),
+    )
+
+
+def _why_root() -> Passage:
+    return Passage(
+        title="Why momentum takes about the square root of k",
+        sentences=[
+            "A step of momentum is b times the last step, less a times the slope. Steps that agree add up, so it "
+            "gathers speed along the valley; across it they change sign and cancel, so a larger learning rate is "
+            "borne.",
+            "How much that gives can be computed. In a direction of curvature λ each error follows from the last two "
+            "(first formula). Such sequences are made of powers of two numbers z that solve the second formula, and "
+            "the product of the two is b. Where they are complex, both have the size √b, whatever λ is: all these "
+            "directions shrink alike. They are complex for (1 − √b)² < aλ < (1 + √b)². The best a and b put the ends "
+            "of that range at λ₁ and λₙ, so √k = (1 + √b) / (1 − √b), and √b is the rate (third formula). The range "
+            "is one of squares: that is where the root of k comes from.",
+            "At the ends of the range the two numbers z are the same, and then the error is t times a power of it, "
+            "with t the number of steps. That t is taken out before the rate is measured.",
+            "What this lesson does not show: standardised inputs make k smaller before any optimizer sees the loss.",
         ],
         formulas=(
-            r"\text{rate}_{\text{descent}} = \frac{k-1}{k+1}",
-            r"\text{rate}_{\text{momentum}} = \frac{\sqrt{k}-1}{\sqrt{k}+1}",
+            r"w_{t+1} = (1+b-a\lambda)\,w_t - b\,w_{t-1}",
+            r"z^2 - (1+b-a\lambda)\,z + b = 0",
+            r"\text{rate}_{\text{momentum}} = \sqrt{b} = \frac{\sqrt{k}-1}{\sqrt{k}+1}",
         ),
     )

@@ -44,7 +44,7 @@ def test_its_effect_appears_and_agrees_with_theory(name: str) -> None:
 @every_lesson
 def test_it_has_pictures_and_formulas_and_says_why(name: str) -> None:
     passages = found(name).passages
-    assert "Why" in [passage.title for passage in passages]
+    assert any(passage.title.startswith("Why") for passage in passages)
     assert any(passage.drawing for passage in passages) and any(passage.formulas for passage in passages)
     for passage in passages:
         for series in passage.drawing.series if passage.drawing else ():
