@@ -15,7 +15,8 @@ from tasks.records.plan import Recipe
 
 THEORY = r"""
 A unit sums what the layer before gives: $z_i = \sum_j w_{ij} h_j$, and passes on $h_i = f(z_i)$. Before training the
-weights are random, with mean 0 and variance $\sigma_w^2$. So with $n$ units in each layer the variance of the sums is
+weights are random, with mean 0 and variance $\sigma_w^2$. So with $n$ units in each layer the variance $q_l$ of the
+sums in layer $l$, over units and rows, follows from the mean square $\mathrm{E}[h^2]$ of what the layer before gives:
 
 $$ q_l = n \, \sigma_w^2 \; \mathrm{E}[h_{l-1}^2] $$
 
@@ -23,24 +24,34 @@ $$ q_l = n \, \sigma_w^2 \; \mathrm{E}[h_{l-1}^2] $$
 
 $$ \frac{q_{l+1}}{q_l} = \frac{n \, \sigma_w^2}{2} $$
 
-He et al. (2015) chose $\sigma_w^2 = 2/n$, which makes this factor 1. Glorot and Bengio (2010) chose $1/n$ for layers of
-equal width: with ReLU, half of the variance is lost at each layer. A normal distribution with deviation 0.05 knows
-nothing of $n$: its factor is $0.00125\,n$, which is 0.08 for 64 units.
+He et al. (2015) chose $\sigma_w^2 = 2/n$, which makes this factor 1. Glorot and Bengio (2010) chose $1/n$ for layers
+of equal width: with ReLU, half of the variance is lost at each layer. A normal distribution with deviation 0.05 knows
+nothing of $n$: its factor is $0.00125\,n$, which is 0.08 for 64 units. Leaky ReLU lets a fifth of the other half
+through, so with He's choice its factor is $1 + 0.2^2 = 1.04$.
 
-**tanh** is about the identity near 0, so there the factor is $n \sigma_w^2$ and Glorot's choice suits it. For any $f$
-the variance follows from layer to layer (Poole et al. 2016), with $Z$ standard normal:
+**tanh** is about the identity near 0, so for small sums the factor is $n \sigma_w^2$ and Glorot's choice suits it.
+Large sums it flattens, which makes the factor less than 1. For any $f$ the variance follows from layer to layer
+(Poole et al. 2016), with $Z$ standard normal:
 
 $$ q_{l+1} = n \, \sigma_w^2 \; \mathrm{E}\big[f(\sqrt{q_l}\, Z)^2\big] $$
 
-**Vanishing.** The gradient comes back through the same weights, times $f'$. Where the signal is lost on the way there,
-the gradient is lost on the way back, all rows get the same answer, and no learning rate helps.
+**Vanishing.** The gradient comes back through the same weights, times $f'$: with $g_l$ for the variance of the loss's
+gradient by the sums of layer $l$ (Schoenholz et al. 2017),
+
+$$ \frac{g_{l-1}}{g_l} = n \, \sigma_w^2 \; \mathrm{E}\big[f'(\sqrt{q}\, Z)^2\big] $$
+
+which for ReLU is the factor of the way there. So what shrinks the signal shrinks the gradient, about as much at each
+layer. The gradient of a weight is the product of the two, the signal from below and the gradient from above: where
+both are lost it is small in every layer. All rows then get the same answer, and a learning rate that is large enough
+for these layers is far too large for the last one.
 
 **Dying.** A ReLU unit whose sum is below 0 for every row gives 0, and its gradient is 0 too: it never comes back. One
-step that is too large can do that. tanh has no dead side, but large sums lie where it is flat: it saturates.
+step that is too large can move its weights so far. tanh has no dead side, but large sums lie where it is flat: it
+saturates, and $f'$ is near 0 there.
 
-**Cures.** An initialisation that suits the activation keeps the signal. Batch normalisation rescales the sums of each
-batch, whatever the weights are. A lower rate kills fewer units. Leaky ReLU has no side without a gradient, but it does
-not make large steps small.
+**Cures.** An initialisation that suits the activation keeps the signal. Batch normalisation brings the sums of each
+batch back to mean 0 and variance 1, whatever the weights are: some rows lie on either side of 0 after any step. A
+lower rate makes smaller steps. Leaky ReLU has no side without a gradient, but it does not make large steps small.
 """
 
 FEWEST = 3
@@ -328,11 +339,12 @@ def _of_signals(seen: Sequence[_Seen]) -> list[str]:
     shares = {each.network.name: each.variance[-1] / each.variance[0] for each in seen if not each.network.normalised}
 
     def told(low: float, high: float, words: str) -> list[str]:
-        found = [f"{name} ({percent(share)})" for name, share in shares.items() if low <= share < high]
+        within = {name: share for name, share in shares.items() if low <= share < high}
+        found = [f"{name} ({percent(share)} of its variance left)" for name, share in within.items()]
         return [f"Before training the signal {words}: {listing(found, most=9)}."] if found else []
 
     return [
-        *told(0.1, np.inf, "reaches the last hidden layer, with so much of the first one's variance"),
+        *told(0.1, np.inf, "reaches the last hidden layer"),
         *told(VANISHED, 0.1, "becomes small on the way"),
         *told(0.0, VANISHED, "is lost on the way"),
     ]
@@ -379,8 +391,8 @@ def _signals(seen: Sequence[_Seen]) -> Picture:
 def _gradients(seen: Sequence[_Seen]) -> Picture:
     return Picture(
         title="The gradient, layer by layer, before training",
-        caption="Norm of the gradient of each hidden layer's weights over the norm of the weights, geometric mean over "
-        "seeds. Where it is near 0, a step changes nothing.",
+        caption="Norm of the gradient of each hidden layer's weights and biases over the norm of the weights, "
+        "geometric mean over seeds. Where it is near 0, a step changes nothing.",
         x=Axis("Hidden layer"),
         y=Axis("Gradient over weights", log=True),
         lines=_by_layer(seen, lambda each: each.gradient),
