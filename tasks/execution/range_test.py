@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.execution.aside import Aside, Train
 from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Divided, Result, results_of
-from tasks.planning.recipes import identifier
+from tasks.planning.recipes import variant_identifier
 from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Recipe
@@ -126,7 +126,7 @@ class RangeTests:
                 recipe.settings | held | {"optimizer": {optimizer: {**parameters, "learning_rate": rate}}}
                 for rate in self.of(recipe)
             ]
-            found.append([replace(recipe, variant_id=identifier(each), settings=each) for each in settings])
+            found.append([replace(recipe, variant_id=variant_identifier(each), settings=each) for each in settings])
         return found
 
 

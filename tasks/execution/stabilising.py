@@ -27,7 +27,7 @@ from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.ladders import LADDERS, Candidate, at_random
-from tasks.planning.recipes import identifier
+from tasks.planning.recipes import identifier, variant_identifier
 from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Plan, Recipe
 from tasks.records.repairs import Change, Repair, Repairs, TriedRepair, TriedRung
@@ -257,7 +257,7 @@ class _Walk:
 def _recipe(recipe: Recipe, candidate: Candidate) -> Recipe:
     return replace(
         recipe,
-        variant_id=identifier(candidate.settings),
+        variant_id=variant_identifier(candidate.settings),
         settings=candidate.settings,
         schedule=next(iter(candidate.settings["schedule"])),
     )

@@ -27,7 +27,7 @@ from tasks.execution.recording import LOSS, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job, beside
-from tasks.planning.recipes import identifier
+from tasks.planning.recipes import identifier, variant_identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import planned
@@ -189,7 +189,10 @@ class Tuning:
         for place, setting in enumerate(settings, start=len(observations)):
             values = search.variant(setting)
             variant = replace(
-                search.recipe, variant_id=identifier(values), settings=values, schedule=next(iter(values["schedule"]))
+                search.recipe,
+                variant_id=variant_identifier(values),
+                settings=values,
+                schedule=next(iter(values["schedule"])),
             )
             yield Suggestion(search, place, setting, variant)
 

@@ -16,7 +16,7 @@ from tasks.records.plan import Recipe
 from tasks.spec.entries import Entry, bind, shown
 from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
 from tasks.spec.places import ABSENT
-from tasks.training.models import MODELS
+from tasks.training.models import EMBEDDED, MODELS
 
 MAX_TRIALS = 5_000
 AXES = tuple(Compare.model_fields)
@@ -35,6 +35,15 @@ def identifier(value: Any) -> str:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def variant_identifier(settings: Mapping[str, Any]) -> str:
+    """That of a recipe's settings. Parameters of embeddings count where there are embeddings, so that a recipe without
+    them is identified as before there were any."""
+    ((name, parameters),) = settings["model"].items()
+    if parameters.get(EMBEDDED[0]) == "none":
+        parameters = {key: value for key, value in parameters.items() if key not in EMBEDDED}
+    return identifier({**settings, "model": {name: parameters}})
 
 
 def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
@@ -63,7 +72,7 @@ def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
     for values in itertools.product(*axes):
         chosen = dict(zip(AXES, values, strict=True))
         settings = _settings(chosen) | {name: _plain(getattr(spec.train, name)) for name in _HELD_STILL}
-        variant_id = identifier(settings)
+        variant_id = variant_identifier(settings)
         recipe = Recipe(
             recipe_id=variant_id,
             recipe=_label(chosen, compared),

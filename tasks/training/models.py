@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu", "linear"]
 Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "random_normal"]
 Embedding = Literal["none", "piecewise_linear", "periodic"]
+EMBEDDED = ("embedding", "bins", "frequencies", "frequency_scale", "embedding_units")
+"""Parameters of a model that embeddings of numbers are made of; the first says whether there are any."""
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Window = Annotated[int, Field(ge=1, le=64)]
 Widths = Annotated[list[Width], Field(max_length=32)]

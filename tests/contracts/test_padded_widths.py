@@ -160,6 +160,8 @@ def test_an_architecture_says_its_widths() -> None:
     import keras
 
     for name, factory in MODELS.items():
+        if name == "resnet":  # whose blocks are all of one width
+            continue
         architecture = factory() if name == "linear" else factory(hidden=[3, 2])
         layers = architecture.layers(Penalties(), 0)
         assert architecture.hidden == tuple(each.units for each in layers if type(each) is keras.layers.Dense), name

@@ -37,8 +37,8 @@ def test_histograms_hold_every_weight_and_count_exact_zeros(tmp_path: Path) -> N
 
 
 def test_of_deep_networks_the_first_layers_and_the_last_are_shown(tmp_path: Path) -> None:
-    model = {"mlp": {"hidden": [4] * (LAYERS + 2)}}
-    found = learned(tmp_path, WINE | {"model": model, "train": {"epochs": 30, "seeds": 1, "learning_rate": 0.01}})
+    model = {"mlp": {"hidden": [16] * (LAYERS + 2), "initialisation": "he_normal"}}
+    found = learned(tmp_path, WINE | {"model": model, "train": {"epochs": 20, "seeds": 1, "learning_rate": 0.003}})
     assert [each.name for each in found.layers] == [
         *(f"dense_{number}" for number in range(1, LAYERS // 2 + 1)),
         *(f"dense_{number}" for number in range(LAYERS // 2 + 4, LAYERS + 3)),

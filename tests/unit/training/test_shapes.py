@@ -10,7 +10,15 @@ from tasks.training.models import MODELS
 from tasks.training.shapes import shapes_only
 from tasks.training.stacked_layers import describe, incompatibility
 
-SHAPES = {"linear": (5,), "mlp": (5,), "cnn": (8, 8, 1), "audio": (8, 8, 1), "text": (12,), "gru": (12,)}
+SHAPES = {
+    "linear": (5,),
+    "mlp": (5,),
+    "resnet": (5,),
+    "cnn": (8, 8, 1),
+    "audio": (8, 8, 1),
+    "text": (12,),
+    "gru": (12,),
+}
 
 
 def test_every_model_has_its_shape() -> None:
