@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.diagnosis.diagnose import DIAGNOSES, Facts, diagnose
+from tasks.diagnosis.case import Case, History
+from tasks.diagnosis.diagnose import DIAGNOSES, Facts, diagnose, found_in
 from tasks.diagnosis.fit import sure_errors
 from tasks.training.feed import Resident
 from tasks.training.models import MODELS
@@ -129,3 +130,45 @@ def test_small_steps_that_a_simple_model_overtakes_are_told_as_too_slow() -> Non
 def test_surest_rows_with_another_label() -> None:
     sure = np.array([0.99, 0.98, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6])
     assert sure_errors(np.array([0, 1, 1, 1, 1, 1, 1, 1]), np.stack([sure, 1 - sure], 1)) == (1, 2)
+
+
+def of_losses(*losses: float, status: str = "ok") -> History:
+    """A trial with these validation losses."""
+    steps = np.arange(len(losses))
+    return History(0, status, {("val_loss", None): steps}, {("val_loss", None): np.array(losses)})
+
+
+def told_of_seeds(*histories: History) -> dict[str, str]:
+    """By kind what was seen, of trials that differ in their seeds."""
+    settings = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "model": {"mlp": {"hidden": [8]}}}
+    facts = Facts(settings=settings, task="classification", epochs=3, constant_loss=2.0)
+    return {each.kind: each.seen for each in found_in(Case(facts, histories))}
+
+
+def test_seeds_that_end_far_apart_or_of_which_some_diverge_are_told_as_unstable() -> None:
+    alike = [of_losses(2.0, 0.5), of_losses(2.0, 0.55), of_losses(2.0, 0.6)]
+    assert told_of_seeds(*alike) == {}
+    assert told_of_seeds(of_losses(2.0, 0.01), of_losses(2.0, 0.02), of_losses(2.0, 0.03)) == {}, "all are good"
+    apart = told_of_seeds(*alike[:2], of_losses(2.0, 1.5))
+    assert apart == {
+        "unstable_under_seeds": "The lowest validation loss is 0.5 under the best seed, 1.5 under the worst."
+    }
+    some = told_of_seeds(*alike, of_losses(2.0, status="diverged"))
+    assert some["unstable_under_seeds"].startswith("1 of 4 trials diverged; ")
+    assert some["diverged"] == "The loss became non-finite in 1 of 4 trials."
+
+
+def passing(*shares: float) -> History:
+    """A trial of four layers, at each look of which this share of the gradient reaches the first layer."""
+    layers, steps = ("a", "b", "c", "output"), np.arange(len(shares))
+    values = {("grad_norm", layer): np.ones(len(shares)) for layer in layers} | {("grad_norm", "a"): np.array(shares)}
+    values |= {("weight_norm", layer): np.ones(len(shares)) for layer in layers}
+    return History(0, "ok", dict.fromkeys(values, steps), values, layers)
+
+
+def test_gradients_that_vanish_from_the_start_are_told_from_those_that_the_first_steps_lost() -> None:
+    assert told_of_seeds(passing(0.5, 0.5, 0.5, 1e-6)) == {}
+    start = told_of_seeds(passing(1e-6, 1e-6, 1e-6))["vanishing_gradients"]
+    assert start == "0.0001% of the output layer's gradient reaches a, relative to their weights, from the start on."
+    later = told_of_seeds(passing(0.5, 1e-6, 1e-6))["vanishing_gradients"]
+    assert later.endswith("after the first steps; before them it was 50%.")

@@ -194,6 +194,11 @@ def test_a_target_of_0_has_no_percentage():
     assert found.reason == "1 test row has a target of 0, of which no error is a share"
 
 
+def test_a_small_target_has_a_percentage_too():
+    target = np.linspace(0.1, 0.9, 40)
+    assert METRICS["mape"].over_rows(target, 1.1 * target, 0.95).mean == pytest.approx(0.1)
+
+
 def test_always_the_commonest_class_is_worth_nothing():
     target, prediction = (np.arange(100) < 99).astype(np.int64), np.tile([0.1, 0.9], (100, 1))
     assert METRICS["accuracy"].function(target, prediction) == 0.99
