@@ -43,7 +43,7 @@ def keras_losses(name: str, hidden: list[int]) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("hidden", [[8], [9, 5]], ids=str)
+@pytest.mark.parametrize("hidden", [pytest.param([8], marks=pytest.mark.slow), [9, 5]], ids=str)
 @pytest.mark.parametrize("name", TWINS)
 def test_without_decay_each_is_that_of_keras(name: str, hidden: list[int]) -> None:
     """To six digits: Keras rounds some constants through float32."""
@@ -75,7 +75,7 @@ def test_lamb_with_decay_is_the_rule_of_its_paper() -> None:
     np.testing.assert_allclose(curve(outcome, "train_loss"), losses, rtol=1e-9)
 
 
-@pytest.mark.parametrize("features", [5, 80], ids=["few", "many"])
+@pytest.mark.parametrize("features", [5, pytest.param(80, marks=pytest.mark.slow)], ids=["few", "many"])
 def test_none_depends_on_its_stack_nor_on_padding(features: int) -> None:
     """Kernels of many features lie transposed; those of few have their recipes in the middle."""
     wide, narrow = (MODELS["mlp"](hidden=hidden, batch_normalisation=True) for hidden in ([16, 8], [5, 8]))

@@ -214,7 +214,9 @@ class _Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize(
+    "at", [1, pytest.param(2, marks=pytest.mark.slow), 3, 4, pytest.param(5, marks=pytest.mark.slow), 6]
+)
 def test_a_search_that_dies_while_it_records_goes_on_as_if_it_had_not(
     uninterrupted: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

@@ -57,6 +57,7 @@ def test_images_become_pictures_which_go_when_they_are_no_longer_asked_for(tmp_p
     assert found.examples is None and not list((tmp_path / "previews").glob("example-*.png"))
 
 
+@pytest.mark.slow
 def test_a_regression_has_its_residuals_along_the_inputs_and_dots_where_asked(tmp_path: Path) -> None:
     spec = {"data": {"source": "diabetes"}, "model": "linear", "train": LONG}
     run, found = judged(tmp_path / "one", spec)

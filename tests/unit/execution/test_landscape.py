@@ -74,6 +74,7 @@ def test_of_a_linear_model_on_all_rows_everything_has_its_closed_form(tmp_path: 
     assert values[0] <= found.random <= values[-1]
 
 
+@pytest.mark.slow
 def test_what_learns_from_rows_that_are_made_anew_has_no_path_and_says_why(tmp_path: Path) -> None:
     spec = {
         "data": {"source": "digits", "rows": 120},

@@ -68,6 +68,7 @@ def test_all_rows_stand_at_the_size_of_the_training_part() -> None:
     assert list(line.x) == [100, 200, 400, 800]
 
 
+@pytest.mark.slow
 def test_of_the_bundled_digits_the_gap_narrows_with_the_rows(tmp_path: Path) -> None:
     train = {"optimizer": {"adam": {"learning_rate": 0.01}}, "epochs": 30, "seeds": 2, "regularisation": {"l2": 0.002}}
     spec = {"data": {"source": "digits"}, "model": {"mlp": {"hidden": [10]}}, "train": train}

@@ -150,7 +150,9 @@ def test_a_stack_pauses_where_it_evaluates(step: int) -> None:
         stack.train_until(step)
 
 
-@pytest.mark.parametrize(("dropping", "xla"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize(
+    ("dropping", "xla"), [(False, False), (True, False), pytest.param(True, True, marks=pytest.mark.slow)]
+)
 def test_a_saved_stack_goes_on_bit_for_bit(dropping: bool, xla: bool, tmp_path: Path) -> None:
     """Inside an epoch, with a plateau rule and early stopping in their middle."""
     changes = {
