@@ -25,7 +25,7 @@ from tasks.errors import BadInput, nearest, plain
 from tasks.evaluation.metrics import deciding_metric, default_metrics
 from tasks.evaluation.wording import written
 from tasks.records.plan import Plan
-from tasks.spec.models import Data, Read, Split
+from tasks.spec.data import Data, Read, Split
 
 if TYPE_CHECKING:
     from tasks.dataset import Dataset

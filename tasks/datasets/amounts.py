@@ -10,7 +10,7 @@ from tasks.dataset import Dataset
 from tasks.datasets.columns import numbers_of
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.intervals import Array
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 
 
 def amounts(dataset: Dataset, columns: Mapping[str, str], data: Data) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.spec.models import Read
+from tasks.spec.data import Read
 
 NOT_STATED = "not stated"
 SAME_TEXT = "same text"

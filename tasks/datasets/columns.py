@@ -15,7 +15,7 @@ from tasks.datasets.notation import Ambiguous, Notation, is_code, looks_like_num
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
-    from tasks.spec.models import Column, Read
+    from tasks.spec.data import Column, Read
 
 # A text column with more distinct values than the one, and than the other share of its rows, holds names,
 # identifiers or free text: no category repeats often enough to learn from.

@@ -18,7 +18,7 @@ from tasks.datasets.unpacking import read_unpacked
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
-    from tasks.spec.models import Read
+    from tasks.spec.data import Read
 
 SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 

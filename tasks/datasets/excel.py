@@ -16,7 +16,7 @@ from tasks.datasets.named_rows import frame_of, names_of
 from tasks.errors import BadInput, nearest
 
 if TYPE_CHECKING:
-    from tasks.spec.models import Read
+    from tasks.spec.data import Read
 
 ENDINGS = (".xlsx", ".xls")
 OF_TEXT_FILES = {"separator": None, "quoting": "minimal", "comment": None}

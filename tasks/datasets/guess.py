@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.datasets.delimited import SEPARATORS, default_separator, text_of
 from tasks.datasets.named_rows import apart, is_number, repeated
-from tasks.spec.models import Read
+from tasks.spec.data import Read
 
 _LINES, _LINES_OF_NAMES = 20, 200
 """That are looked at for the separator, and for names in the first one."""

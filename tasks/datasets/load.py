@@ -30,7 +30,7 @@ from tasks.kinds import KINDS, kinds_of
 from tasks.preprocessing.tables import IMAGE as IMAGE_INPUT
 from tasks.preprocessing.tables import SOUND as SOUND_INPUT
 from tasks.preprocessing.texts import WORDS
-from tasks.spec.models import Column, Data
+from tasks.spec.data import Column, Data
 
 
 def load_dataset(

@@ -13,7 +13,7 @@ import pandas as pd
 from tasks.errors import BadInput
 
 if TYPE_CHECKING:
-    from tasks.spec.models import Read
+    from tasks.spec.data import Read
 
 MISSING_TEXTS = "missing texts"
 """In a frame's `attrs`: by column, how often which text stood for no value."""

@@ -9,7 +9,7 @@ from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.datasets.splits import TooManyFolds, fold_numbers, groups_of_rows, validation_rows
 from tasks.errors import BadInput
 from tasks.records.tables import SPLITS
-from tasks.spec.models import Split
+from tasks.spec.data import Split
 
 _OUTER = 0x07E2
 """So that these folds, those of a search and the parts are drawn apart."""

@@ -14,8 +14,9 @@ from tasks.errors import BadInput, nearest
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.slices import Slice, Slicing, chosen
 from tasks.evaluation.wording import number
+from tasks.spec.data import Data
 from tasks.spec.gates import Gate
-from tasks.spec.models import Data, Spec
+from tasks.spec.models import Spec
 from tasks.spec.slices import columns_of
 
 MISSING = "missing"

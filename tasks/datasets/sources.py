@@ -28,7 +28,7 @@ from tasks.datasets.parquet import ParquetTable, holds_parquet, open_parquet
 from tasks.datasets.stored_files import ARCHIVES, list_files, read_files
 from tasks.datasets.unpacking import check_regular
 from tasks.errors import BadInput, nearest
-from tasks.spec.models import Data, Read
+from tasks.spec.data import Data, Read
 
 LABEL = "label"
 """The target's column beside images and sounds."""

@@ -15,7 +15,7 @@ from tasks.datasets.dates import ISO, Unclear, compact, format_of, instants
 from tasks.errors import BadInput, nearest
 from tasks.records.plan import Reach
 from tasks.records.tables import SPLITS
-from tasks.spec.models import Split
+from tasks.spec.data import Split
 from tasks.validation.wording import gist, joining, keeping
 
 DEFAULT_TEST_SHARE = 0.2

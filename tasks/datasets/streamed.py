@@ -14,7 +14,7 @@ from tasks.datasets.columns import Reading, inputs_of
 from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.splits import split_rows
 from tasks.memory import memory_bytes
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 
 MOST_MEMORY = 4_000_000_000
 """Bytes that decoded data may take where the spec says nothing, or a quarter of the machine's if that is less. Not a

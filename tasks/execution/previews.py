@@ -22,7 +22,7 @@ from tasks.inputs.augmented import Versions
 from tasks.inputs.prepared import Prepared
 from tasks.records.plan import Plan
 from tasks.run_folder import write_bytes, write_json
-from tasks.spec.models import Augmentation
+from tasks.spec.train import Augmentation
 
 SCHEMA_VERSION = 1
 EXAMPLES = 6

@@ -18,7 +18,8 @@ from tasks.errors import BadInput
 from tasks.records.monitoring import Noticed
 from tasks.serving.rows import Rows
 from tasks.serving.tables import read_frame, rows_of
-from tasks.spec.models import Data, Spec
+from tasks.spec.data import Data
+from tasks.spec.models import Spec
 from tasks.spec.slices import columns_of
 from tasks.validation.wording import listing, of
 

@@ -12,7 +12,7 @@ from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 from tasks.evaluation.wording import listing
 from tasks.records.decisions import Costs, Decides
 from tasks.spec.decisions import Cost
-from tasks.spec.models import Evaluate
+from tasks.spec.evaluate import Evaluate
 
 
 def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:

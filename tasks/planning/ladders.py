@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.wording import written
-from tasks.spec.models import Clipping
 from tasks.spec.places import Settings, place_of, whole_value, with_setting
+from tasks.spec.train import Clipping
 from tasks.training.optimizers import LEARNING_RATES
 
 

@@ -14,8 +14,9 @@ from tasks.errors import BadInput
 from tasks.kinds import TABLE_FORM
 from tasks.records.plan import Recipe
 from tasks.spec.entries import Entry, bind, shown
-from tasks.spec.models import Augmentation, Clipping, Compare, EarlyStopping, Regularisation, Spec
+from tasks.spec.models import Spec
 from tasks.spec.places import ABSENT
+from tasks.spec.train import Augmentation, Clipping, Compare, EarlyStopping, Regularisation
 from tasks.training.models import EMBEDDED, MODELS
 
 MAX_TRIALS = 5_000

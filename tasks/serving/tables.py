@@ -20,7 +20,7 @@ from tasks.errors import BadInput
 from tasks.serving.rows import Rows
 
 if TYPE_CHECKING:
-    from tasks.spec.models import Read
+    from tasks.spec.data import Read
 
 _ACCEPTED = "a CSV, TSV, Excel, Parquet or .npz file, or a folder of Parquet files"
 _NAMELESS = "unnamed_1"

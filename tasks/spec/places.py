@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from tasks.errors import BadInput
 from tasks.search.space import Setting
 from tasks.spec.entries import AveragingEntry, ScheduleEntry, bind, schema_of, worded
-from tasks.spec.models import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
+from tasks.spec.train import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
 from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS

@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 
 from tasks.spec.entries import Check, Entry
 from tasks.spec.lessons import LessonSpec
-from tasks.spec.models import Augmentation, Spec
+from tasks.spec.models import Spec
+from tasks.spec.train import Augmentation
 
 _BOUNDS: tuple[tuple[type, str, str], ...] = (
     (Ge, "ge", "at least"),

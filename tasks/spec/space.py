@@ -16,7 +16,6 @@ from tasks.records.search_plan import SearchedChoices, SearchedDimension, Search
 from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
 from tasks.spec.entries import schema_of
-from tasks.spec.models import Clipping, Regularisation
 from tasks.spec.places import (
     HIDDEN,
     TABLES,
@@ -31,6 +30,7 @@ from tasks.spec.places import (
     whole_value,
     with_setting,
 )
+from tasks.spec.train import Clipping, Regularisation
 from tasks.spec.tune import RANGE_TEST, Searched, Tune
 from tasks.training.optimizers import LEARNING_RATES
 

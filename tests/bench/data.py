@@ -84,7 +84,7 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> InMemory:
     from tasks.datasets.load import load_dataset
     from tasks.datasets.splits import split_rows
     from tasks.inputs.prepared import prepare
-    from tasks.spec.models import Data
+    from tasks.spec.data import Data
 
     data = Data(source=catalogue)
     dataset = load_dataset(data, home=Path("data"))

@@ -27,8 +27,9 @@ from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.intervals import over_folds, over_seeds
 from tasks.evaluation.metrics import METRICS
 from tasks.records.decisions import Costs, Decides
+from tasks.spec.data import Split
 from tasks.spec.load import load_spec
-from tasks.spec.models import Split, as_written
+from tasks.spec.models import as_written
 from tasks.training.feed import Resident
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS

@@ -23,7 +23,7 @@ from tasks.datasets.load import load_dataset
 from tasks.datasets.splits import split_rows
 from tasks.errors import BadInput
 from tasks.records.tables import SPLITS
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 from tasks.validation.leak import target_leak
 from tasks.validation.repeats import repeated_id
 from tests.datasets import made

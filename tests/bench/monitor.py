@@ -98,7 +98,7 @@ def electricity(home: Path) -> str:
     from tasks.champions.promotion import promote
     from tasks.datasets.load import load_dataset
     from tasks.monitoring.watch import monitor
-    from tasks.spec.models import Data
+    from tasks.spec.data import Data
     from tests.runs import planned
 
     whole = load_dataset(Data(source="electricity"), home=home)

@@ -13,7 +13,7 @@ from tasks.dataset import Dataset
 from tasks.datasets.catalogue import CATALOGUE, Entry
 from tasks.datasets.load import load_dataset
 from tasks.datasets.splits import split_rows
-from tasks.spec.models import Data, Split
+from tasks.spec.data import Data, Split
 from tests.datasets import array_of, texts_of
 from tests.real_data import needs_data
 

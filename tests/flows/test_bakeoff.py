@@ -17,7 +17,7 @@ from flows.orchestration import api
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput, Locked
 from tasks.run_folder import STAGES, locked
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 from tasks.training.exported import predict
 from tests.flows.command import SMALL, bakeoff
 from tests.flows.servers import processes_with

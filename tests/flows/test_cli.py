@@ -28,7 +28,7 @@ from tasks.lessons.table import LESSONS
 from tasks.run_folder import locked, read_json
 from tasks.run_state import state_of
 from tasks.search.methods import METHODS
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 from tasks.spec.reference import every_key
 from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS

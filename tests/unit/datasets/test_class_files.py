@@ -25,7 +25,7 @@ from tasks.datasets.images import decode_image
 from tasks.datasets.load import load_dataset
 from tasks.datasets.sounds import decode_sound
 from tasks.errors import BadInput
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 from tests.datasets import array_of, texts_of
 
 BAD = Path(__file__).parents[2] / "bad_specs"

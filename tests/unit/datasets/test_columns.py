@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tasks.datasets.columns import as_input, seconds
 from tasks.datasets.notation import notation_of
 from tasks.errors import BadInput
-from tasks.spec.models import Column, Read
+from tasks.spec.data import Column, Read
 
 
 def texts(*values: str | None) -> pd.Series:

@@ -15,7 +15,7 @@ from tasks.datasets.columns import as_input
 from tasks.datasets.dates import ISO, Unclear, compact, date_parts, days, format_of, instants
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
-from tasks.spec.models import Column, Data
+from tasks.spec.data import Column, Data
 
 DATES = st.dates(datetime.date(1950, 1, 1), datetime.date(2080, 12, 31))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.datasets.delimited import read_delimited
 from tasks.errors import BadInput
-from tasks.spec.models import Read
+from tasks.spec.data import Read
 
 
 def read(folder: Path, text: str | bytes, name: str = "a.csv", **options: object) -> dict[Hashable, list]:

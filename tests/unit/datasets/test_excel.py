@@ -12,7 +12,7 @@ from tasks.dataset import Dataset
 from tasks.datasets.excel import read_excel
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
-from tasks.spec.models import Data, Read
+from tasks.spec.data import Data, Read
 
 OLD = Path(__file__).parent / "excel" / "people.xls"
 """Two sheets: People (age, member, city, since; three rows with a blank each in two of them) and Notes."""

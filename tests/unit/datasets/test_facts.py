@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.datasets.load import load_dataset
 from tasks.records.plan import SourceColumn
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 
 HEAD = "income,zone,member,since,zip,name,plan,left,extra"
 

@@ -18,7 +18,7 @@ from tasks.datasets.catalogue import CATALOGUE, Entry, File
 from tasks.datasets.fetch import fetch
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 
 CONTENT = b"age,bought\n" + b"".join(b"%d,%d\n" % (i, i % 2) for i in range(20_000))
 

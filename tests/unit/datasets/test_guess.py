@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.datasets.guess import guessed_read
-from tasks.spec.models import Read
+from tasks.spec.data import Read
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tasks.dataset import Dataset
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.load import load_dataset
 from tasks.errors import BadInput
-from tasks.spec.models import Data
+from tasks.spec.data import Data
 from tests.datasets import array_of
 
 PEOPLE = "age,member,city,since,bought\n" + "".join(
@@ -63,7 +63,7 @@ def test_the_same_content_in_every_format_is_the_same_data_set(tmp_path: Path) -
 def test_the_digest_is_the_same_in_another_process(tmp_path: Path) -> None:
     digest = load(tmp_path).digest
     code = (
-        "from pathlib import Path; from tasks.spec.models import Data\n"
+        "from pathlib import Path; from tasks.spec.data import Data\n"
         "from tasks.datasets.load import load_dataset\n"
         f"data = Data(source='people.csv', target='bought');"
         f"print(load_dataset(data, home=Path('.'), base=Path({str(tmp_path)!r})).digest)"
@@ -251,7 +251,7 @@ def test_a_column_of_a_wide_table_does_not_copy_what_is_known_of_the_others(tmp_
     """pandas copies `attrs` with every column; of 10,000 columns that took minutes."""
     from tasks.datasets.delimited import read_delimited
     from tasks.datasets.named_rows import MISSING_TEXTS
-    from tasks.spec.models import Read
+    from tasks.spec.data import Read
 
     (tmp_path / "a.csv").write_text("a,b\nNA,1\n2,NA\n")
     frame = read_delimited(tmp_path / "a.csv", Read(), "a.csv")

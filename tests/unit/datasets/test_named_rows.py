@@ -4,7 +4,7 @@ import pytest
 
 from tasks.datasets.named_rows import names_of
 from tasks.errors import BadInput
-from tasks.spec.models import Read
+from tasks.spec.data import Read
 
 
 def test_every_repeated_name_is_said_with_its_places() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tasks.dataset import TEST, TRAIN, VAL
 from tasks.datasets.outer_folds import first_fold, outer_folds, undivided_rows
 from tasks.errors import BadInput
-from tasks.spec.models import Split
+from tasks.spec.data import Split
 from tests.unit.datasets.test_splits import classes_of, steered_by
 
 

@@ -12,7 +12,7 @@ from tasks.dataset import Dataset
 from tasks.datasets.splits import reaches, split_rows
 from tasks.errors import BadInput
 from tasks.records.tables import SPLITS
-from tasks.spec.models import Split
+from tasks.spec.data import Split
 from tests.datasets import made
 
 

@@ -26,8 +26,8 @@ from tasks.planning.plan import lay_out
 from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Plan, PlannedTrial
 from tasks.records.tables import METRICS, SPLITS, TRIALS
+from tasks.spec.data import Split
 from tasks.spec.load import parse_spec
-from tasks.spec.models import Split
 from tasks.training.feed import Resident
 from tasks.training.fit import train_fit
 from tasks.training.models import MODELS, Penalties

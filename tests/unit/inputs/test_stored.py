@@ -25,8 +25,8 @@ from tasks.inputs import stored as module
 from tasks.inputs.prepared import Prepared, prepare
 from tasks.planning.plan import lay_out
 from tasks.run_folder import locked
+from tasks.spec.data import Data
 from tasks.spec.load import parse_spec
-from tasks.spec.models import Data
 from tasks.training import streaming
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.scoring import EVALUATION_BYTES

@@ -29,7 +29,8 @@ from tasks.planning.trials import bind_trial
 from tasks.records.documents import as_json, document_of
 from tasks.records.plan import Column, Plan, Recipe
 from tasks.spec.load import load_spec, parse_spec
-from tasks.spec.models import Compare, Spec
+from tasks.spec.models import Spec
+from tasks.spec.train import Compare
 from tasks.training.models import MODELS
 from tasks.training.trial import Target
 from tests.datasets import made, with_sounds, with_texts

@@ -91,7 +91,7 @@ def test_the_result_keeps_the_contract_of_validation_json(dataset, splits):
 def test_texts_are_seen_as_they_are_written_and_numbers_as_they_are_meant(tmp_path):
     """Also of columns that are no inputs."""
     from tasks.datasets.load import load_dataset
-    from tasks.spec.models import Data
+    from tasks.spec.data import Data
 
     rows = [f'{i % 7:05d},{"Yes" if i % 2 else "No"},"{i + 1},5",K{i:03d},{i % 3}' for i in range(90)]
     (tmp_path / "d.csv").write_text("\n".join(["zip,smoker,price,customer,left", *rows]))
