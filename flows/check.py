@@ -111,7 +111,7 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
             if result.remedy:
                 console.print(f"     {marked(result.remedy)}")
     if not named_model:
-        ((model, parameters),) = plan.recipes[0].settings["model"].items()
+        model, parameters = plan.recipes[0].settings.model
         said = ", ".join(f"{name} {value}" for name, value in parameters.items())
         console.print(f"\n[bold]model[/] {marked(f'{model}: {said}')} (the default for these data)")
     console.print(f"\n[bold]recipes[/] {len(plan.recipes)}, decided by {plan.metric}")

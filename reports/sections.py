@@ -191,7 +191,7 @@ def _appearing(run: Run) -> tuple[list[str], list[str], list[str]]:
     """The optimizers, schedules and averages of the recipes. A constant rate needs no explanation."""
     recipes = run.plan.recipes
     schedules = [each.schedule for each in recipes if each.schedule != "constant"]
-    averagings = [name for each in recipes for name in each.settings.get("averaging", {})]
+    averagings = [name for each in recipes if (name := each.settings.averaging.name) != "none"]
     return [each.optimizer for each in recipes], schedules, averagings
 
 

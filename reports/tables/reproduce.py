@@ -97,7 +97,7 @@ def _versions(environment: dict[str, Any]) -> Html:
 
 def _recipes(plan: Plan) -> Html:
     """Every hyperparameter of every recipe: once where all have it alike, else in the recipe's row."""
-    settings = [named(each.settings) for each in plan.recipes]
+    settings = [named(each.settings.document) for each in plan.recipes]
     alike = {
         name: value
         for name, value in (settings[0] if len(settings) > 1 else {}).items()

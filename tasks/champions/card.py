@@ -92,7 +92,9 @@ def _recipe(plan: Plan, verdict: Verdict) -> str:
     if shipped.baseline:
         return f"{text(shipped.baseline)} of scikit-learn, a baseline of the run: no network was better."
     recipe = next(each for each in plan.recipes if each.recipe_id == shipped.recipe_id)
-    settings = yaml.safe_dump(dict(recipe.settings), allow_unicode=True, default_flow_style=None, sort_keys=True)
+    settings = yaml.safe_dump(
+        dict(recipe.settings.document), allow_unicode=True, default_flow_style=None, sort_keys=True
+    )
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", settings)), default=0))
     return f"{text(recipe.recipe)}, seed {shipped.seed}.\n\n{fence}yaml\n{settings}{fence}"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from tasks.records.settings import RecipeSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class Facts:
     """What is known of a recipe beside its curves.
 
     Args:
-        settings: `Recipe.settings` of plan.json: optimizer, schedule, model, batch size and so on with their values.
+        settings: Its hyperparameters.
         task: `classification` or `regression`.
         scale: How numbers were scaled (`data.scale`); `none`: not at all.
         epochs: Of the whole budget.
@@ -25,7 +26,7 @@ class Facts:
             many rows that are; None: not known, or regression.
     """
 
-    settings: Mapping[str, Any]
+    settings: RecipeSettings
     task: str
     scale: str = "standard"
     epochs: int
@@ -35,27 +36,11 @@ class Facts:
 
     @property
     def optimizer(self) -> str:
-        return _named(self.settings["optimizer"])[0]
-
-    @property
-    def learning_rate(self) -> float:
-        """NaN of an optimizer that has none."""
-        return float(_named(self.settings["optimizer"])[1].get("learning_rate", np.nan))
-
-    @property
-    def hidden(self) -> tuple[int, ...]:
-        """Units of the hidden layers; empty of a linear model, and of one that does not say."""
-        return tuple(_named(self.settings["model"])[1].get("hidden", ()))
+        return self.settings.optimizer.name
 
     @property
     def linear(self) -> bool:
-        return _named(self.settings["model"])[0] == "linear"
-
-
-def _named(entry: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
-    """Name and parameters of what stands in the settings as `{NAME: {...}}`."""
-    ((name, parameters),) = entry.items()
-    return name, parameters
+        return self.settings.model.name == "linear"
 
 
 @dataclass(frozen=True)

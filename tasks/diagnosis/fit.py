@@ -75,8 +75,8 @@ def underfitting(case: Case) -> Diagnosis | None:
     beaten = facts.simple_loss is not None and facts.simple_loss < BEATEN * val
     if facts.constant_loss is None or not np.isfinite(val) or not median(case, moved) > 0.05:
         return None
-    level, narrowest = facts.constant_loss, min(facts.hidden, default=0)
-    small = narrowest <= NARROW if facts.hidden else facts.linear and beaten
+    level, narrowest = facts.constant_loss, min(facts.settings.hidden, default=0)
+    small = narrowest <= NARROW if facts.settings.hidden else facts.linear and beaten
     if not (small and loss > 0.2 * level and val < loss * 1.25 and falls < 0.2):
         return None
     against = f"; a simple model reaches {said(facts.simple_loss)}" if beaten and facts.simple_loss is not None else ""
@@ -87,7 +87,7 @@ def underfitting(case: Case) -> Diagnosis | None:
         evidence={"share_of_constant_loss": loss / level, "narrowest_layer": float(narrowest), "fall": falls},
         seen=f"The training loss ended at {share(loss / level)} of the constant answer's and the validation loss with "
         f"it{against}.",
-        why=f"The network has {_size(facts.hidden)}, too few for what the inputs say.",
+        why=f"The network has {_size(facts.settings.hidden)}, too few for what the inputs say.",
         remedy="Widen the network (model.hidden), and only then train longer.",
     )
 

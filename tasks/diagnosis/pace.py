@@ -111,8 +111,8 @@ def _hardly_moved(case: Case) -> Diagnosis | None:
         evidence=evidence | ({"epochs_for_a_tenth": needs} if np.isfinite(needs) else {}),
         seen=f"In {plural(epochs, 'epoch')} the weights moved by {share(far)} of their length; at that pace a training "
         f"loss lower by a tenth {when}.",
-        why=f"At a learning rate of {said(case.facts.learning_rate)} a step of {case.facts.optimizer} changes the "
-        f"weights by {share(update)} of their length, where about 0.1% is usual.",
+        why=f"At a learning rate of {said(case.facts.settings.learning_rate)} a step of "
+        f"{case.facts.optimizer} changes the weights by {share(update)} of their length, where about 0.1% is usual.",
         remedy=_faster(far),
     )
 
@@ -129,7 +129,7 @@ def _on_its_way(case: Case) -> Diagnosis | None:
     level, simple = facts.constant_loss, facts.simple_loss
     if not (HIGH * level < loss < GREW / 2 * level and val < 1.25 * loss and simple < BEATEN * val):
         return None
-    if not min(facts.hidden, default=0) > NARROW:
+    if not min(facts.settings.hidden, default=0) > NARROW:
         return None  # it may be too small
     return Diagnosis(
         kind="learning_rate_too_low",
@@ -144,8 +144,8 @@ def _on_its_way(case: Case) -> Diagnosis | None:
         seen=f"In the second quarter of the training its loss fell by {share(steady)}, and it ended at "
         f"{share(loss / level)} of the constant answer's; a simple model's validation loss is {said(simple)}, the "
         f"network's {said(val)}.",
-        why=f"At a learning rate of {said(facts.learning_rate)} and under its schedule a step of {facts.optimizer} "
-        f"changed the weights by {share(update)} of their length: on its way, but too slow for "
+        why=f"At a learning rate of {said(facts.settings.learning_rate)} and under its schedule a step of "
+        f"{facts.optimizer} changed the weights by {share(update)} of their length: on its way, but too slow for "
         f"{plural(facts.epochs, 'epoch')}.",
         remedy="Try a learning rate 3 to 10 times as high (bakeoff lr-range finds one), a schedule that falls later, "
         "or more epochs.",
@@ -202,8 +202,8 @@ def learning_rate_too_high(case: Case) -> Diagnosis | None:
         | ({"lowest_train_loss": lowest} if np.isfinite(lowest) else {}),
         seen=f"A step changes the weights by {share(update)} of their length, up to {share(largest)}, and the training "
         + _unsettled(began, lowest, thrown=thrown),
-        why=f"At a learning rate of {said(case.facts.learning_rate)} steps of {case.facts.optimizer} jump over the "
-        "valley that they should go down into.",
+        why=f"At a learning rate of {said(case.facts.settings.learning_rate)} steps of "
+        f"{case.facts.optimizer} jump over the valley that they should go down into.",
         remedy="Lower the learning rate about tenfold; bakeoff lr-range finds one.",
     )
 

@@ -23,12 +23,12 @@ def pairs(recipes: Sequence[Recipe]) -> list[tuple[str, str]]:
     """
     twins: dict[str, list[Recipe]] = {}
     for recipe in recipes:
-        rest = {name: value for name, value in recipe.settings.items() if name != "augmentation"}
+        rest = recipe.settings.without(["augmentation"])
         twins.setdefault(json.dumps(rest, sort_keys=True), []).append(recipe)
     found = []
     for group in twins.values():
-        if any("augmentation" in each.settings for each in group):
-            first = min(group, key=lambda each: "augmentation" in each.settings)
+        if any(each.settings.augmentation is not None for each in group):
+            first = min(group, key=lambda each: each.settings.augmentation is not None)
             found += [(each.recipe_id, first.recipe_id) for each in group if each is not first]
     return found
 

@@ -149,7 +149,7 @@ def _with_footprints(plan: Plan, verdict: Verdict, candidates: Mapping[str, str]
     """What models take, where that can tell something: each recipe's where architectures differ, and the shipped
     model's where a gate asks."""
     assert verdict.shipped is not None
-    models = [recipe.settings["model"] for recipe in plan.recipes]
+    models = [recipe.settings.part("model") for recipe in plan.recipes]
     differ = any(model != models[0] for model in models)
     if not differ and not any(gate.metric in FOOTPRINT for gate in verdict.gates):
         return verdict
@@ -348,7 +348,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
 
 def _as_compared(plan: Plan) -> list[Recipe]:
     """The recipes with the parameters that they were compared in, without what a search chose for each."""
-    params = {each.recipe_id: dict(each.params) for each in plan.search.recipes} if plan.search else {}
+    params = {each.recipe_id: each.params for each in plan.search.recipes} if plan.search else {}
     return [replace(recipe, settings=params.get(recipe.recipe_id, recipe.settings)) for recipe in plan.recipes]
 
 

@@ -55,7 +55,7 @@ def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None
         data: `Prepared.digest` of its fold.
         beside: What `jobs.beside` says of its recipe.
     """
-    if recipe.settings["evaluate_every"]["seconds"]:
+    if recipe.settings.evaluate_every["seconds"]:
         return None
     return _digest(_facts(trial, recipe, data, beside))
 
@@ -76,7 +76,7 @@ def stack_key(stack: PlannedStack, job: Job, data: Mapping[int | None, str]) -> 
 
 def _facts(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any) -> dict[str, Any]:
     return {
-        "settings": recipe.settings,
+        "settings": recipe.settings.document,
         "seed": trial.seed,
         "fold": trial.fold,
         "epochs": trial.epochs,

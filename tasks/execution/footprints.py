@@ -50,7 +50,7 @@ class Measuring:
     ) -> None:
         self._rows, self._export, self._confidence = rows, export, plan.confidence
         self._saves_baselines = plan.ship is not None
-        models = {each.variant_id: json.dumps(each.settings["model"], sort_keys=True) for each in plan.recipes}
+        models = {each.variant_id: json.dumps(each.settings.part("model"), sort_keys=True) for each in plan.recipes}
         self._architecture = {each.trial_id: models[each.variant_id] for each in plan.trials}
         self._known = {self._key(each.trial_id): each for each in (earlier.models if earlier else ())}
 

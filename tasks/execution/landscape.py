@@ -143,7 +143,7 @@ class Looking:
 
     def _learned(self, trial_id: str) -> Prepared:
         """What the trial learned from."""
-        return self._prepared.limited(self._plan.variant(self._planned[trial_id].variant_id).settings.get("rows"))
+        return self._prepared.limited(self._plan.variant(self._planned[trial_id].variant_id).settings.rows)
 
     def _rows(self, trial_id: str, work: int | None = WORK) -> np.ndarray:
         """Places among the scored training rows, the same for all networks of a size.
@@ -184,7 +184,7 @@ class Looking:
         settings = self._plan.variant(trial.variant_id).settings
         if not stack.stacked:
             return None, "Keras's own loop trained it, which can't be watched"
-        if settings.get("augmentation") or settings.get("imbalance") == "resample":
+        if settings.augmentation or settings.imbalance == "resample":
             return None, "its training rows were made anew on the way"
         again = Stack([trial], self._learned(trial_id).arrays(), xla=stack.xla)
         steps, way = [0], [self._standing(again, trial)]

@@ -35,7 +35,7 @@ def write_previews(plan: Plan, prepared: Prepared, folder: Path) -> None:
     Args:
         folder: The run's `previews/`.
     """
-    documents = {str(document): document for each in plan.recipes if (document := each.settings.get("augmentation"))}
+    documents = {str(document): document for each in plan.recipes if (document := each.settings.augmentation)}
     if not documents:
         return
     preview, kind = prepared.dataset.form.preview, prepared.dataset.form.name

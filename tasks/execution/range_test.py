@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.execution.aside import Aside, Train
 from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Divided, Result, results_of
-from tasks.planning.recipes import variant_identifier
+from tasks.planning.recipes import variant_of
 from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Recipe
@@ -85,7 +85,7 @@ class RangeTests:
     def _found(self, recipe: Recipe, losses: Sequence[float]) -> RangeTest:
         rates = self.of(recipe)
         known = [loss if math.isfinite(loss) else None for loss in losses]
-        good = good_range(rates, known, recipe.settings["epochs"] / self._epochs(recipe))
+        good = good_range(rates, known, recipe.settings.epochs / self._epochs(recipe))
         low, high = (good.low, good.high) if good else LEARNING_RATES[recipe.optimizer]
         return RangeTest(
             recipe_id=recipe.recipe_id,
@@ -101,7 +101,7 @@ class RangeTests:
         )
 
     def _epochs(self, recipe: Recipe) -> int:
-        return max(1, round(self.share * recipe.settings["epochs"]))
+        return max(1, round(self.share * recipe.settings.epochs))
 
     def _aside(self, by_recipe: Sequence[Sequence[Recipe]]) -> Aside:
         """Recipes that differ only in how they stop are one here."""
@@ -120,13 +120,13 @@ class RangeTests:
         """For each recipe, it at each rate, without what would end a training early."""
         found = []
         for recipe in self.recipes:
-            ((optimizer, parameters),) = recipe.settings["optimizer"].items()
+            optimizer, parameters = recipe.settings.optimizer
             held = {"epochs": self._epochs(recipe), "early_stopping": None, "stop_at": None}
             settings = [
-                recipe.settings | held | {"optimizer": {optimizer: {**parameters, "learning_rate": rate}}}
+                recipe.settings.replaced(**held, optimizer={optimizer: {**parameters, "learning_rate": rate}})
                 for rate in self.of(recipe)
             ]
-            found.append([replace(recipe, variant_id=variant_identifier(each), settings=each) for each in settings])
+            found.append([variant_of(recipe, each) for each in settings])
         return found
 
 

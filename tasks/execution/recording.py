@@ -168,7 +168,7 @@ def record(
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
         recipe = job.variant(planned[trial_id].variant_id)
-        scored, reading = own.limited(recipe.settings.get("rows")), Reading(alike=counts_alike(recipe))
+        scored, reading = own.limited(recipe.settings.rows), Reading(alike=counts_alike(recipe))
         predictions = {}
         if VAL in outcome.outputs:
             reading, predictions[VAL] = on_validation(own, own.given(outcome.outputs[VAL]), reading.alike)
@@ -200,7 +200,7 @@ def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job
         "recipe": recipe.recipe,
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule,
-        "params": json.dumps(recipe.settings, sort_keys=True),
+        "params": json.dumps(recipe.settings.document, sort_keys=True),
         "status": outcome.status,
         "reason": outcome.reason,
         "trainer": stack.trainer,
@@ -363,7 +363,7 @@ def counted_alike(plan: Plan) -> bool:
 
 def most_rows(plan: Plan) -> int | None:
     """The most training rows that a recipe is limited to, which baselines learn from too; None: one has them all."""
-    limits = [rows for recipe in plan.recipes if (rows := recipe.settings.get("rows")) is not None]
+    limits = [rows for recipe in plan.recipes if (rows := recipe.settings.rows) is not None]
     return max(limits) if len(limits) == len(plan.recipes) else None
 
 

@@ -129,8 +129,7 @@ class _Training:
 
     def _rows(self, stack: PlannedStack) -> int | None:
         """The training rows that its trials are limited to, the same for all of them; None: they are not."""
-        rows: int | None = self._job.variant(self._planned[stack.trials[0]].variant_id).settings.get("rows")
-        return rows
+        return self._job.variant(self._planned[stack.trials[0]].variant_id).settings.rows
 
     def _writing(self, done: int, rows: int) -> None:
         if self._progress:
@@ -191,9 +190,9 @@ class _Training:
             fold: augmented(
                 self._limited[fold, rows],
                 self._arrays[fold, rows],
-                policy_of(settings.get("augmentation")),
+                policy_of(settings.augmentation),
                 sorted({trial.seed for trial in trials if trial.fold == fold}),
-                resampled=settings.get("imbalance") == "resample",
+                resampled=settings.imbalance == "resample",
                 home=self._home,
                 makers=self._making,
                 progress=copied,

@@ -27,7 +27,7 @@ from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.ladders import LADDERS, Candidate, at_random
-from tasks.planning.recipes import identifier, variant_identifier
+from tasks.planning.recipes import identifier, variant_of
 from tasks.planning.stacks import PlanContext
 from tasks.records.plan import Plan, Recipe
 from tasks.records.repairs import Change, Repair, Repairs, TriedRepair, TriedRung
@@ -229,11 +229,11 @@ class _Walk:
         )
 
     def _trained(self, name: str, candidates: Sequence[Candidate], first_seed: int) -> list[Trained]:
-        return self.shop.trained(name, [_recipe(self.recipe, each) for each in candidates], first_seed)
+        return self.shop.trained(name, [variant_of(self.recipe, each.settings) for each in candidates], first_seed)
 
     def _proved(self, candidate: Candidate) -> TriedRepair:
         """A candidate against the recipe as it stands, both on fresh seeds."""
-        base, found = self.shop.trained("proof", [self.recipe, _recipe(self.recipe, candidate)], PROOF_SEED)
+        base, found = self.shop.trained("proof", [self.recipe, variant_of(self.recipe, candidate.settings)], PROOF_SEED)
         return self._compared(candidate.words, found, base)
 
     def _compared(self, words: str, found: Trained, base: Trained) -> TriedRepair:
@@ -252,15 +252,6 @@ class _Walk:
             found=still,
             cured=not still and sound,
         )
-
-
-def _recipe(recipe: Recipe, candidate: Candidate) -> Recipe:
-    return replace(
-        recipe,
-        variant_id=variant_identifier(candidate.settings),
-        settings=candidate.settings,
-        schedule=next(iter(candidate.settings["schedule"])),
-    )
 
 
 def _chosen(tried: Sequence[TriedRepair], kind: str) -> int | None:
@@ -309,5 +300,5 @@ def write_repaired(repairs: Repairs, plan: Plan, spec: Spec, base: Path, run: Pa
     for each in repairs.recipes:
         if each.recipe_id == repairs.written:
             recipe = next(one for one in plan.recipes if one.recipe_id == each.recipe_id)
-            repaired = replace(recipe, settings=dict(each.settings or {}))
+            repaired = replace(recipe, settings=each.settings or recipe.settings)
             write_text(run / REPAIRED, winner_spec(spec, repaired, base, name=REPAIRED, said="repaired it"))

@@ -27,7 +27,7 @@ from tasks.execution.recording import LOSS, gradients_of
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job, beside
-from tasks.planning.recipes import identifier, variant_identifier
+from tasks.planning.recipes import identifier
 from tasks.planning.searches import FIRST_SEED, Search
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import planned
@@ -187,14 +187,7 @@ class Tuning:
         observations = [self._observation(each) for each in history if each.suggestion.search is search]
         settings = method.suggest(search.space, observations, sizes[number], search.trials, self.seed)
         for place, setting in enumerate(settings, start=len(observations)):
-            values = search.variant(setting)
-            variant = replace(
-                search.recipe,
-                variant_id=variant_identifier(values),
-                settings=values,
-                schedule=next(iter(values["schedule"])),
-            )
-            yield Suggestion(search, place, setting, variant)
+            yield Suggestion(search, place, setting, search.variant(setting))
 
     def _observation(self, finished: Finished) -> Observation:
         setting, result = finished.suggestion.setting, finished.result
@@ -231,7 +224,7 @@ class Tuning:
             method = methods[variant.variant_id]
             training = METHODS[method].training
             # Derivatives are taken of networks as they are, not of padded ones.
-            apart = identifier(variant.settings["model"]) if training == "gradients" else ""
+            apart = identifier(variant.settings.part("model")) if training == "gradients" else ""
             groups.setdefault(("" if training == "whole" else method, apart), []).append(variant)
         for (special, _), variants in groups.items():
             trials = self._trials(variants)

@@ -22,10 +22,10 @@ def winner_spec(spec: Spec, recipe: Recipe, base: Path, *, name: str = "winner.y
         base: The folder that the spec's relative paths start from; in the result they are absolute.
     """
     written = as_written(spec)
-    settings = {name: value for name, value in recipe.settings.items() if name not in ("model", "method")}
+    settings = recipe.settings.without(["model", "method"])
     document: dict[str, Any] = {
         **written,
-        "model": recipe.settings["model"],
+        "model": recipe.settings.part("model"),
         "train": {"seeds": spec.train.seeds, **settings},
         "data": written["data"] | {"source": _absolute(spec.data.source, base)},
     }

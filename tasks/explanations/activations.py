@@ -115,12 +115,12 @@ def networks(recipes: Sequence[Recipe]) -> list[Network]:
     """Those of recipes whose theory is known: fully connected, at least `FEWEST` hidden layers of one width."""
     found: dict[tuple[object, ...], Network] = {}
     for recipe in recipes:
-        ((kind, model),) = recipe.settings["model"].items()
+        kind, model = recipe.settings.model
         hidden = tuple(model.get("hidden", ()))
         if kind != "mlp" or len(hidden) < FEWEST or len(set(hidden)) > 1 or model["activation"] not in FUNCTIONS:
             continue
         key = (model["activation"], model["initialisation"], bool(model.get("batch_normalisation")), hidden)
-        found.setdefault(key, Network(*key)).recipes.setdefault(recipe.learning_rate, recipe)
+        found.setdefault(key, Network(*key)).recipes.setdefault(recipe.settings.learning_rate, recipe)
     return [
         Network(each.activation, each.initialisation, each.normalised, each.hidden, dict(sorted(each.recipes.items())))
         for each in found.values()

@@ -76,8 +76,10 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
     found: dict[str, dict[str, dict[float, Recipe]]] = {}
     for recipe in recipes:
         if recipe.optimizer in (PLAIN, *ADAPTIVE) and recipe.schedule == "constant":
-            ((model, _),) = recipe.settings["model"].items()
-            found.setdefault(model, {}).setdefault(recipe.optimizer, {}).setdefault(recipe.learning_rate, recipe)
+            model = recipe.settings.model.name
+            found.setdefault(model, {}).setdefault(recipe.optimizer, {}).setdefault(
+                recipe.settings.learning_rate, recipe
+            )
     whole = [
         Family(model, {name: dict(sorted(of[name].items())) for name in (PLAIN, *ADAPTIVE)})
         for model, of in found.items()
@@ -92,7 +94,7 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
     if found and found[0].model == "linear":
         return None
     return Misfit(
-        got=listing(sorted({f"{each.optimizer} of {next(iter(each.settings['model']))}" for each in recipes}), most=6),
+        got=listing(sorted({f"{each.optimizer} of {each.settings.model.name}" for each in recipes}), most=6),
         accepted=f"a linear model under {listing([PLAIN, *ADAPTIVE], most=9)}, at one constant rate or more",
         remedy="list the optimizers in compare.optimizer, and linear in model or compare.model",
     )
@@ -152,7 +154,7 @@ class _Seen:
         counts = results.final(recipe)["parameters"].dropna()
         largest = [first(each.of("input_rms")) for each in histories]
         return cls(
-            rate=recipe.learning_rate,
+            rate=recipe.settings.learning_rate,
             histories=histories,
             weights=float(counts.iloc[0]) if len(counts) else np.nan,
             limit=float(np.mean(largest)) ** -2 if largest else np.nan,
@@ -251,7 +253,7 @@ def _said_limit(limit: float) -> str:
 
 def _of_steps(linear: Family, table: Table) -> list[Check]:
     slowest = {name: table[name][linear.slowest] for name in ADAPTIVE}
-    rho = float(linear.members["rmsprop"][linear.slowest].settings["optimizer"]["rmsprop"]["rho"])
+    rho = float(linear.members["rmsprop"][linear.slowest].settings.optimizer.parameters["rho"])
     start = (1 - rho) ** -0.5
     at = f"at rate {written(linear.slowest)}"
 

@@ -200,8 +200,8 @@ def spaced(count: int, most: int) -> np.ndarray:
 
 def settings_without(recipe: Recipe, *names: str) -> Mapping[str, object]:
     """A recipe's settings without these; `learning_rate` is a parameter of its optimizer."""
-    kept = {name: value for name, value in recipe.settings.items() if name not in names}
+    kept = recipe.settings.without(names)
     if "learning_rate" in names:
-        ((optimizer, parameters),) = recipe.settings["optimizer"].items()
+        optimizer, parameters = recipe.settings.optimizer
         kept["optimizer"] = {optimizer: {key: each for key, each in parameters.items() if key != "learning_rate"}}
     return kept

@@ -98,7 +98,7 @@ def _limits(results: Results, found: Landscape) -> dict[str, tuple[Curvature, fl
     recipes = {recipe.recipe_id: recipe for recipe in results.plan.recipes}
     for each in found.curvatures:
         recipe = recipes[each.recipe_id]
-        ((_, parameters),) = recipe.settings["optimizer"].items()
+        parameters = recipe.settings.optimizer.parameters
         if recipe.optimizer in _MOMENTUM and each.largest is not None and each.rate > 0:
             momentum = _MOMENTUM[recipe.optimizer]
             beta = float(parameters["momentum"]) if momentum is None else momentum

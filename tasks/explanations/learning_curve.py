@@ -61,7 +61,7 @@ def family(recipes: Sequence[Recipe]) -> dict[int | None, Recipe]:
     """By training rows, None for all, the largest group of recipes that differ only in them."""
     found: dict[str, dict[int | None, Recipe]] = {}
     for recipe in recipes:
-        found.setdefault(shared(recipe, "rows"), {})[recipe.settings.get("rows")] = recipe
+        found.setdefault(shared(recipe, "rows"), {})[recipe.settings.rows] = recipe
     return max(found.values(), key=len, default={})
 
 

@@ -92,8 +92,8 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
     """Recipes by what they share beside the learning rate."""
     found: dict[str, dict[float, Recipe]] = {}
     for recipe in recipes:
-        if np.isfinite(recipe.learning_rate):
-            found.setdefault(shared(recipe, "learning_rate"), {})[recipe.learning_rate] = recipe
+        if np.isfinite(recipe.settings.learning_rate):
+            found.setdefault(shared(recipe, "learning_rate"), {})[recipe.settings.learning_rate] = recipe
     return [Family(next(iter(each.values())).optimizer, dict(sorted(each.items()))) for each in found.values()]
 
 

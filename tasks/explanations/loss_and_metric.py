@@ -77,17 +77,17 @@ def setups(recipes: Sequence[Recipe]) -> list[Setup]:
     """Those that have both losses, and the cross-entropy with class weights too."""
     found: dict[str, Setup] = {}
     for recipe in recipes:
-        imbalance = recipe.settings.get("imbalance", "none")
+        imbalance = recipe.settings.imbalance
         if imbalance in ("none", "class_weight"):
             rest = shared(recipe, "loss", "imbalance")
-            key = recipe.settings.get("loss", CROSS_ENTROPY), imbalance == "class_weight"
+            key = recipe.settings.loss, imbalance == "class_weight"
             found.setdefault(rest, Setup(_model(recipe))).recipes.setdefault(key, recipe)
     return [each for each in found.values() if each.whole]
 
 
 def _model(recipe: Recipe) -> str:
     """`linear, random_normal`; `mlp of 64, he_normal`."""
-    ((name, parameters),) = recipe.settings["model"].items()
+    name, parameters = recipe.settings.model
     hidden = parameters.get("hidden")
     size = f" of {' and '.join(map(str, hidden))}" if hidden else ""
     return f"{name}{size}, {parameters['initialisation']}" if "initialisation" in parameters else f"{name}{size}"
@@ -97,8 +97,8 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
     """None where a model has both losses, and class weights with the cross-entropy."""
     if setups(recipes):
         return None
-    losses = {recipe.settings.get("loss", CROSS_ENTROPY) for recipe in recipes}
-    weights = {recipe.settings.get("imbalance", "none") for recipe in recipes}
+    losses = {recipe.settings.loss for recipe in recipes}
+    weights = {recipe.settings.imbalance for recipe in recipes}
     return Misfit(
         got=f"loss {' and '.join(sorted(losses))}, imbalance {' and '.join(sorted(weights))}",
         accepted="both losses and imbalance none and class_weight, all else equal",

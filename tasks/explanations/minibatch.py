@@ -68,9 +68,9 @@ def families(recipes: Sequence[Recipe]) -> dict[float, dict[int, Recipe]]:
     (other models, say), the first."""
     found: dict[tuple[float, str], dict[int, Recipe]] = {}
     for recipe in recipes:
-        if recipe.optimizer == "sgd" and "batch_size" in recipe.settings:
-            key = recipe.learning_rate, shared(recipe, "batch_size", "learning_rate")
-            found.setdefault(key, {})[int(recipe.settings["batch_size"])] = recipe
+        if recipe.optimizer == "sgd" and "batch_size" in recipe.settings.document:
+            key = recipe.settings.learning_rate, shared(recipe, "batch_size", "learning_rate")
+            found.setdefault(key, {})[recipe.settings.batch_size] = recipe
     by_rate: dict[float, dict[int, Recipe]] = {}
     for (rate, _), members in sorted(found.items(), key=lambda item: item[0][0]):
         by_rate.setdefault(rate, dict(sorted(members.items())))

@@ -55,7 +55,7 @@ def family(recipes: Sequence[Recipe]) -> dict[int, Recipe]:
     """By width, the largest group of recipes that differ only in the units of their one hidden layer."""
     found: dict[str, dict[int, Recipe]] = {}
     for recipe in recipes:
-        ((kind, parameters),) = recipe.settings["model"].items()
+        kind, parameters = recipe.settings.model
         hidden = parameters.get("hidden", [])
         if len(hidden) == 1 and not parameters.get("batch_normalisation"):
             rest = settings_without(recipe, "model"), kind, {**parameters, "hidden": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class Arms:
 
 
 def _penalties(recipe: Recipe) -> dict[str, float]:
-    return {name: float(value) for name, value in recipe.settings["regularisation"].items()}
+    return {name: float(value) for name, value in asdict(recipe.settings.regularisation).items()}
 
 
 def _has(recipe: Recipe) -> list[str]:
@@ -101,10 +101,10 @@ def _has(recipe: Recipe) -> list[str]:
         for name, value in _penalties(recipe).items()
         if value
     ]
-    augmentation: Mapping[str, Any] = recipe.settings.get("augmentation") or {}
+    augmentation: Mapping[str, Any] = recipe.settings.augmentation or {}
     if augmentation:
         said.append(" + ".join(name.replace("_", " ") for step in augmentation["steps"] for name in step))
-    return said + ([EARLY] if recipe.settings.get("early_stopping") else [])
+    return said + ([EARLY] if recipe.settings.part("early_stopping") else [])
 
 
 def arms(recipes: Sequence[Recipe]) -> Arms | None:
@@ -114,7 +114,7 @@ def arms(recipes: Sequence[Recipe]) -> Arms | None:
     alone = {names[0]: each for each in descents if len(names := _has(each)) == 1}
     if plain is None or not all(any(_penalties(each)[name] for each in alone.values()) for name in ("l1", "l2")):
         return None
-    return Arms(plain, alone, plain.learning_rate)
+    return Arms(plain, alone, plain.settings.learning_rate)
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:

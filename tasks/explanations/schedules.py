@@ -57,9 +57,9 @@ def family(recipes: Sequence[Recipe]) -> dict[tuple[float, str], Recipe]:
     """By learning rate and schedule, the largest group of recipes that differ in these only."""
     found: dict[str, dict[tuple[float, str], Recipe]] = {}
     for recipe in recipes:
-        if np.isfinite(recipe.learning_rate):
+        if np.isfinite(recipe.settings.learning_rate):
             rest = shared(recipe, "schedule", "learning_rate")
-            found.setdefault(rest, {}).setdefault((recipe.learning_rate, recipe.schedule), recipe)
+            found.setdefault(rest, {}).setdefault((recipe.settings.learning_rate, recipe.schedule), recipe)
     return max(found.values(), key=len, default={})
 
 

@@ -213,19 +213,19 @@ def _group(
     cores: int,
 ) -> Group:
     recipe = variants[trials[0].variant_id]
-    data = data.limited(recipe.settings.get("rows"))
+    data = data.limited(recipe.settings.rows)
     bound = [bind_trial(trial, variants[trial.variant_id], lengths=data.lengths) for trial in trials]
     outputs = data.classes or 1
     widths = {trial.architecture.hidden: trial for trial in bound}
     models = {
-        hidden: network(trial.architecture, variants[trial.variant_id].settings["model"], data)
+        hidden: network(trial.architecture, variants[trial.variant_id].settings.part("model"), data)
         for hidden, trial in widths.items()
     }
     with shapes_only():
         model = widest(list(models.values()))
-    augmentation = recipe.settings.get("augmentation")
+    augmentation = recipe.settings.augmentation
     times = augmentation["times"] if augmentation else None
-    originals = data.resampled if recipe.settings.get("imbalance") == "resample" else data.train
+    originals = data.resampled if recipe.settings.imbalance == "resample" else data.train
     rows = originals * (1 + (times or 0))
     versions = originals * bound[0].epochs if times is None else data.train * times
     row_bytes = 4 * math.prod(data.features)

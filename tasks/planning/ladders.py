@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.wording import written
-from tasks.spec.places import Settings, place_of, whole_value, with_setting
+from tasks.records.settings import RecipeSettings
+from tasks.spec.places import place_of, whole_value, with_setting
 from tasks.spec.train import Clipping
 from tasks.training.optimizers import LEARNING_RATES
 
@@ -22,7 +23,7 @@ class Candidate:
     """A change in words, and the settings with it."""
 
     words: str
-    settings: Settings
+    settings: RecipeSettings
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,17 @@ class Rung:
     """
 
     title: str
-    changes: Callable[[Settings], list[Candidate]]
+    changes: Callable[[RecipeSettings], list[Candidate]]
 
 
-def _set(name: str, *values: Any, words: str = "") -> Callable[[Settings], list[Candidate]]:
+def _set(name: str, *values: Any, words: str = "") -> Callable[[RecipeSettings], list[Candidate]]:
     """Each of some values that the recipe does not have yet, where it has the place for it."""
 
-    def changes(settings: Settings) -> list[Candidate]:
+    def changes(settings: RecipeSettings) -> list[Candidate]:
         place = place_of(name, settings)
         if place is None:
             return []
-        held: Any = settings
+        held: Any = settings.document
         for part in place:
             held = held[part]
         said = words or name.split(".")[-1].replace("_", " ")
@@ -59,9 +60,9 @@ def _shown(value: Any) -> str:
     return written(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _rates(*factors: float) -> Callable[[Settings], list[Candidate]]:
-    def changes(settings: Settings) -> list[Candidate]:
-        ((_, parameters),) = settings["optimizer"].items()
+def _rates(*factors: float) -> Callable[[RecipeSettings], list[Candidate]]:
+    def changes(settings: RecipeSettings) -> list[Candidate]:
+        parameters = settings.optimizer.parameters
         if "learning_rate" not in parameters:
             return []
         rates = [float(f"{parameters['learning_rate'] * factor:.2g}") for factor in factors]
@@ -73,8 +74,8 @@ def _rates(*factors: float) -> Callable[[Settings], list[Candidate]]:
     return changes
 
 
-def _schedules(*entries: Any) -> Callable[[Settings], list[Candidate]]:
-    def changes(settings: Settings) -> list[Candidate]:
+def _schedules(*entries: Any) -> Callable[[RecipeSettings], list[Candidate]]:
+    def changes(settings: RecipeSettings) -> list[Candidate]:
         found = []
         for entry in entries:
             plain = whole_value("schedule", entry, "train.schedule")
@@ -82,44 +83,44 @@ def _schedules(*entries: Any) -> Callable[[Settings], list[Candidate]]:
             ((_, given),) = entry.items() if isinstance(entry, dict) else ((entry, {}),)
             said = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in given.items())
             words = f"schedule {name}" + (f" ({said})" if said else "")
-            if plain != settings["schedule"]:
+            if plain != settings.part("schedule"):
                 found.append(Candidate(words, with_setting(settings, {"schedule": plain})))
         return found
 
     return changes
 
 
-def _clipped(*norms: float) -> Callable[[Settings], list[Candidate]]:
+def _clipped(*norms: float) -> Callable[[RecipeSettings], list[Candidate]]:
     """Gradients clipped by their whole norm, in the place of any other way."""
     return lambda settings: [
         Candidate(
             f"gradients clipped to norm {written(norm)}",
-            settings | {"clipping": Clipping(global_norm=norm).model_dump(mode="json")},
+            settings.replaced(clipping=Clipping(global_norm=norm).model_dump(mode="json")),
         )
         for norm in norms
     ]
 
 
-def _batches(*factors: int) -> Callable[[Settings], list[Candidate]]:
-    return lambda settings: _set("batch_size", *(settings["batch_size"] * factor for factor in factors))(settings)
+def _batches(*factors: int) -> Callable[[RecipeSettings], list[Candidate]]:
+    return lambda settings: _set("batch_size", *(settings.batch_size * factor for factor in factors))(settings)
 
 
-def _widths(*factors: int) -> Callable[[Settings], list[Candidate]]:
-    def changes(settings: Settings) -> list[Candidate]:
-        ((model, parameters),) = settings["model"].items()
+def _widths(*factors: int) -> Callable[[RecipeSettings], list[Candidate]]:
+    def changes(settings: RecipeSettings) -> list[Candidate]:
+        model, parameters = settings.model
         hidden = parameters.get("hidden")
         if not hidden:
             return []
         wider = [[width * factor for width in hidden] for factor in factors]
         return [
-            Candidate(f"hidden layers {each}", settings | {"model": {model: {**parameters, "hidden": each}}})
+            Candidate(f"hidden layers {each}", settings.replaced(model={model: {**parameters, "hidden": each}}))
             for each in wider
         ]
 
     return changes
 
 
-def _together(*parts: Callable[[Settings], list[Candidate]]) -> Callable[[Settings], list[Candidate]]:
+def _together(*parts: Callable[[RecipeSettings], list[Candidate]]) -> Callable[[RecipeSettings], list[Candidate]]:
     return lambda settings: [each for part in parts for each in part(settings)]
 
 
@@ -160,11 +161,11 @@ LADDERS: Mapping[str, Sequence[Rung]] = {
 """By diagnosis. Labels that look wrong have none: they are to be looked at, not trained away."""
 
 
-def at_random(settings: Settings, number: int, seed: int) -> list[Candidate]:
+def at_random(settings: RecipeSettings, number: int, seed: int) -> list[Candidate]:
     """The control: settings drawn at random, in what ladders change but for what changes the number of steps or the
     network. The rate is drawn evenly on a logarithmic scale from the optimizer's own range."""
     rng = np.random.default_rng(seed)
-    ((optimizer, _),) = settings["optimizer"].items()
+    optimizer = settings.optimizer.name
     found = []
     for _ in range(number):
         setting: dict[str, Any] = {
@@ -175,7 +176,7 @@ def at_random(settings: Settings, number: int, seed: int) -> list[Candidate]:
             "clipping.global_norm": float(f"{10 ** rng.uniform(-1, 1):.2g}"),
         }
         there = {name: value for name, value in setting.items() if place_of(name, settings)}
-        bare = settings | {"clipping": Clipping().model_dump(mode="json")}
+        bare = settings.replaced(clipping=Clipping().model_dump(mode="json"))
         words = ", ".join(f"{name} {_shown(value)}" for name, value in there.items())
         found.append(Candidate(words, with_setting(bare, there)))
     return found

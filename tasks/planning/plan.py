@@ -22,7 +22,7 @@ from tasks.planning.peak import peak_bytes, predicted_values
 from tasks.planning.recipes import identifier, recipes_of
 from tasks.planning.searches import Search, searches_of
 from tasks.planning.stacks import Earlier, Machine, PlanContext, calibrations_of
-from tasks.planning.trials import parameters_of, planned
+from tasks.planning.trials import planned
 from tasks.records.decisions import Decides
 from tasks.records.plan import (
     FOLD,
@@ -39,6 +39,7 @@ from tasks.records.plan import (
     SourceColumn,
 )
 from tasks.records.search_plan import SearchPlan
+from tasks.records.settings import absent
 from tasks.search.space import Choices
 from tasks.spec.models import Spec, as_written, metrics_named
 from tasks.spec.places import drops, place_of
@@ -396,7 +397,7 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset, train: int) ->
                 continue  # it comes with a searched schedule or augmentation, which is tried itself
             over = dimension.over
             for value in over.values if isinstance(over, Choices) else (over.low, over.high):
-                tried = replace(search.recipe, settings=search.variant({dimension.name: value}))
+                tried = search.variant({dimension.name: value})
                 misfit = _misfit(tried, dataset, train)
                 if misfit is not None:
                     raise BadInput(
@@ -415,7 +416,7 @@ def _misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
 
 
 def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    ((model, parameters),) = recipe.settings["model"].items()
+    model, parameters = recipe.settings.model
     takes = MODELS[model](**parameters).takes
     if dataset.form.name in takes:
         return None
@@ -425,31 +426,27 @@ def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
 
 
 def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    regularisation = recipe.settings["regularisation"]
-    ((_, parameters),) = recipe.settings["model"].items()
+    regularisation, parameters = recipe.settings.regularisation, recipe.settings.optimizer.parameters
     reason = None
-    if regularisation["dropout"] and not drops(parameters):
-        reason = f"dropout {regularisation['dropout']} would have no effect: the model has no hidden layer"
-    elif regularisation["label_smoothing"] and dataset.task == "regression":
+    if regularisation.dropout and not drops(recipe.settings.model.parameters):
+        reason = f"dropout {regularisation.dropout} would have no effect: the model has no hidden layer"
+    elif regularisation.label_smoothing and dataset.task == "regression":
         reason = "label smoothing is for classification, and this is regression"
-    elif (
-        regularisation["weight_decay"]
-        and OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer")).weight_decay
-    ):
+    elif regularisation.weight_decay and OPTIMIZERS[recipe.optimizer](**parameters).weight_decay:
         reason = f"{recipe.optimizer} brings its own weight decay: set it there"
     return Misfit("regularisation", reason) if reason else None
 
 
 def _loss_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    loss = recipe.settings.get("loss")
-    if loss and dataset.task == "regression":
+    loss = recipe.settings.loss
+    if not absent("loss", loss) and dataset.task == "regression":
         return Misfit("loss", f"loss {loss} is for classes: regression has the squared error anyway")
     return None
 
 
 def _imbalance_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    imbalance = recipe.settings.get("imbalance")
-    if imbalance and dataset.task == "regression":
+    imbalance = recipe.settings.imbalance
+    if not absent("imbalance", imbalance) and dataset.task == "regression":
         return Misfit("imbalance", f"imbalance {imbalance} is for classes, and this is regression")
     if imbalance == "resample" and dataset.streamed is not None:
         return Misfit("imbalance", "streamed rows are not resampled: use class_weight")
@@ -457,12 +454,12 @@ def _imbalance_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
 
 
 def _rows_misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
-    rows, least, reason = recipe.settings.get("rows"), len(dataset.classes or "1"), None
+    rows, least, reason = recipe.settings.rows, len(dataset.classes or "1"), None
     if rows is None:
         return None
     if dataset.streamed is not None:
         reason = "streamed rows are not limited for one recipe: data.rows takes a sample for all"
-    elif recipe.settings.get("imbalance") == "resample":
+    elif recipe.settings.imbalance == "resample":
         reason = "a limited number of rows is not resampled: use class_weight"
     elif not least <= rows <= train:
         reason = f"the training part has {train:,} rows: train on {least:,} to {train:,} of them"
@@ -470,7 +467,7 @@ def _rows_misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
 
 
 def _augmentation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    policy = policy_of(recipe.settings.get("augmentation"))
+    policy = policy_of(recipe.settings.augmentation)
     if policy is None:
         return None
     if dataset.streamed is not None:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,9 +14,9 @@ from pydantic import BaseModel
 from tasks.errors import BadInput
 from tasks.kinds import TABLE_FORM
 from tasks.records.plan import Recipe
+from tasks.records.settings import RecipeSettings
 from tasks.spec.entries import Entry, bind, shown
 from tasks.spec.models import Spec
-from tasks.spec.places import ABSENT
 from tasks.spec.train import Augmentation, Clipping, Compare, EarlyStopping, Regularisation
 from tasks.training.models import EMBEDDED, MODELS
 
@@ -38,13 +39,18 @@ def identifier(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def variant_identifier(settings: Mapping[str, Any]) -> str:
+def variant_identifier(settings: RecipeSettings) -> str:
     """That of a recipe's settings. Parameters of embeddings count where there are embeddings, so that a recipe without
     them is identified as before there were any."""
-    ((name, parameters),) = settings["model"].items()
+    name, parameters = settings.model
     if parameters.get(EMBEDDED[0]) == "none":
         parameters = {key: value for key, value in parameters.items() if key not in EMBEDDED}
-    return identifier({**settings, "model": {name: parameters}})
+    return identifier({**settings.document, "model": {name: parameters}})
+
+
+def variant_of(recipe: Recipe, settings: RecipeSettings) -> Recipe:
+    """The recipe with other settings: a search's, a repair's, those of a range test."""
+    return replace(recipe, variant_id=variant_identifier(settings), settings=settings, schedule=settings.schedule.name)
 
 
 def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
@@ -72,7 +78,7 @@ def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
     recipes: dict[str, Recipe] = {}
     for values in itertools.product(*axes):
         chosen = dict(zip(AXES, values, strict=True))
-        settings = _settings(chosen) | {name: _plain(getattr(spec.train, name)) for name in _HELD_STILL}
+        settings = _settings(chosen).replaced(**{name: _plain(getattr(spec.train, name)) for name in _HELD_STILL})
         variant_id = variant_identifier(settings)
         recipe = Recipe(
             recipe_id=variant_id,
@@ -94,7 +100,7 @@ def _held_still(spec: Spec, axis: str, model: str) -> Any:
     return spec.model or Entry(name=model, parameters=bind(MODELS[model], model, {}))
 
 
-def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(chosen: Mapping[str, Any]) -> RecipeSettings:
     """The recipe as plain values; the learning rate stands once, with the optimizer."""
     optimizer: Entry = chosen["optimizer"]
     rate = chosen["learning_rate"]
@@ -108,10 +114,7 @@ def _settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
             )
         optimizer = optimizer.model_copy(update={"parameters": {**optimizer.parameters, "learning_rate": rate}})
     plain = {axis: _plain(value) for axis, value in chosen.items() if axis != "learning_rate"}
-    for axis, nothing in (*ABSENT.items(), ("method", None)):
-        if plain[axis] == nothing:  # so that a recipe without it is identified as before there was any
-            del plain[axis]
-    return {**plain, "optimizer": _plain(optimizer)}
+    return RecipeSettings({}).replaced(**{**plain, "optimizer": _plain(optimizer)})
 
 
 def _plain(value: Any) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput
 from tasks.kinds import FORMS
-from tasks.planning.recipes import recipes_of
+from tasks.planning.recipes import recipes_of, variant_of
 from tasks.records.plan import Recipe
 from tasks.records.search_plan import PlannedRung, PlannedSearch
 from tasks.search.gradient import DECAY_RATES
@@ -52,9 +51,9 @@ class Search:
     epochs: int
     rungs: tuple[Rung, ...] = ()
 
-    def variant(self, setting: Setting) -> dict[str, Any]:
-        """The recipe's settings with a setting of the search put in."""
-        return with_setting(self.recipe.settings, setting)
+    def variant(self, setting: Setting) -> Recipe:
+        """The recipe with a setting of the search put in."""
+        return variant_of(self.recipe, with_setting(self.recipe.settings, setting))
 
     def planned(self) -> PlannedSearch:
         """As in plan.json."""
@@ -99,7 +98,7 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
         return []
     found = spaces(tune, [(recipe.recipe, recipe.settings) for recipe in recipes], compared(spec))
     searches = [
-        _search(recipe, recipe.settings.get("method", tune.method), space, tune)
+        _search(recipe, recipe.settings.method or tune.method, space, tune)
         for recipe, space in zip(recipes, found, strict=True)
     ]
     _check_fair(searches, tune)
@@ -135,7 +134,7 @@ def _search(recipe: Recipe, method: str, space: Space, tune: Tune) -> Search:
         _refuse_untested(space)
         space = on_a_grid(space)
         points = _points(space)
-        trials = min(points, tune.trials or (points if "method" not in recipe.settings else DEFAULT_TRIALS))
+        trials = min(points, tune.trials or (points if recipe.settings.method is None else DEFAULT_TRIALS))
     else:
         trials = possible(space, trials)
     return Search(recipe, method, space, trials, trials * epochs)
@@ -158,9 +157,9 @@ def _most_epochs(recipe: Recipe, space: Space) -> int:
     for dimension in space:
         if dimension.name == "epochs":
             over = dimension.over
-            own = [] if not dimension.when else [recipe.settings["epochs"]]
+            own = [] if not dimension.when else [recipe.settings.epochs]
             return int(max([*(over.values if isinstance(over, Choices) else [over.high]), *own]))
-    return int(recipe.settings["epochs"])
+    return recipe.settings.epochs
 
 
 def _points(space: Space) -> int:
@@ -201,7 +200,7 @@ def _check_together(recipe: Recipe, space: Space) -> None:
 
 
 def _refuse_for_rungs(recipe: Recipe, space: Space) -> None:
-    every = recipe.settings["evaluate_every"]
+    every = recipe.settings.evaluate_every
     if every["epochs"] != 1:
         raise BadInput(
             "successive halving decides at the ends of epochs",
@@ -222,11 +221,11 @@ CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "beta_1",
 
 
 def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
-    if "averaging" in recipe.settings:
+    if recipe.settings.averaging.name != "none":
         raise BadInput(
             "a gradient search follows the weights that steps leave, not an average of them",
             where="compare.averaging or train.averaging",
-            got=next(iter(recipe.settings["averaging"])),
+            got=recipe.settings.averaging.name,
             accepted="none",
             remedy="use another method, or no averaging",
         )
@@ -271,9 +270,7 @@ def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
         BadInput: they do, and the spec names no number.
     """
     grids = {
-        search.trials
-        for search in searches
-        if METHODS[search.method].listed and search.recipe.settings.get("method") is None
+        search.trials for search in searches if METHODS[search.method].listed and search.recipe.settings.method is None
     }
     if len(grids) > 1 and tune.trials is None:
         raise BadInput(

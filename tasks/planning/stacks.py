@@ -23,6 +23,7 @@ from tasks.planning.groups import Group, Grouping, RowCounts, gradients_of, repl
 from tasks.planning.recipes import identifier
 from tasks.records.decisions import Decides
 from tasks.records.plan import Calibration, PlannedTrial, Probe, Probed, Recipe
+from tasks.records.settings import RecipeSettings
 from tasks.records.stacks import PlannedStack
 from tasks.spec.models import Spec
 from tasks.training.chunks import CHUNK_BYTES
@@ -181,7 +182,7 @@ def _stacks(
         for group in _joined(groups, grouped, calibrations, share):
             division, longest = group.divided(calibrations, share, timed=timed)
             settings = variants[group.trials[0].variant_id].settings
-            every = evaluation_steps(settings["evaluate_every"], group.steps_per_epoch, group.work, longest)
+            every = evaluation_steps(settings.evaluate_every, group.steps_per_epoch, group.work, longest)
             # Stacks for a share of the cores leave the others to other families.
             seconds += group.seconds(division) * (1 if group.why else share / machine.cores)
             stacks += [_stack(part, group, division.xla, every, context.metrics) for part in division.stacks]
@@ -227,19 +228,17 @@ def _refuse_without_twin(group: Group, variants: Mapping[str, Recipe]) -> None:
         )
 
 
-def _shape(settings: Mapping[str, Any], rows: RowCounts) -> tuple[str, str]:
+def _shape(settings: RecipeSettings, rows: RowCounts) -> tuple[str, str]:
     """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
-    shape = {name: settings.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
-    rows = rows.limited(settings.get("rows"))
-    shape["resampled"] = settings.get("imbalance") == "resample"
+    shape = {name: settings.document.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
+    rows = rows.limited(settings.rows)
+    shape["resampled"] = settings.imbalance == "resample"
     resampled = rows.resampled if shape["resampled"] else None
     shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]
     if rows.lengths:
         shape["lengths"] = rows.lengths
-    models = {
-        name: {**parameters, "hidden": len(parameters.get("hidden", []))}
-        for name, parameters in settings["model"].items()
-    }
+    name, parameters = settings.model
+    models = {name: {**parameters, "hidden": len(settings.hidden)}}
     return identifier({**shape, "model": models}), identifier(shape)
 
 
@@ -330,11 +329,11 @@ def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset, machine: 
     few = dataset.form.examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
     taken: dict[str, float] = {}
     for recipe in recipes:
-        document = recipe.settings.get("augmentation")
+        document = recipe.settings.augmentation
         policy = policy_of(document)
         if policy and identifier(document) not in taken:
             taken[identifier(document)] = machine.example_seconds(policy, few)
-    documents = {recipe.variant_id: recipe.settings.get("augmentation") for recipe in recipes}
+    documents = {recipe.variant_id: recipe.settings.augmentation for recipe in recipes}
     return {name: taken[identifier(document)] if document else 0.0 for name, document in documents.items()}
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tasks.planning.recipes import identifier
 from tasks.records.plan import PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.search.method import Training
 from tasks.search.methods import METHODS
-from tasks.spec.places import entry_of
 from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
@@ -33,7 +31,7 @@ def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", f
         "seed": seed,
         "fold": fold,
         "stage": stage,
-        "epochs": recipe.settings["epochs"],
+        "epochs": recipe.settings.epochs,
         "data": data_key,
     }
     return PlannedTrial(
@@ -43,14 +41,8 @@ def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", f
         stage=stage,
         seed=seed,
         fold=fold,
-        epochs=recipe.settings["epochs"],
+        epochs=recipe.settings.epochs,
     )
-
-
-def parameters_of(recipe: Recipe, axis: str) -> dict[str, Any]:
-    """Those of a recipe's optimizer, schedule, averaging or model."""
-    (parameters,) = entry_of(axis, recipe.settings).values()
-    return parameters
 
 
 def bind_trial(
@@ -63,29 +55,29 @@ def bind_trial(
         lengths: Of the texts in a row of the data that it learns from (see `Architecture.lengths`).
     """
     settings = recipe.settings
-    optimizer = OPTIMIZERS[recipe.optimizer](**parameters_of(recipe, "optimizer"))
-    (model,), (averaging,) = settings["model"], entry_of("averaging", settings)
-    regularisation, stopping, target = (settings[name] for name in ("regularisation", "early_stopping", "stop_at"))
+    optimizer = OPTIMIZERS[recipe.optimizer](**settings.optimizer.parameters)
+    (model, shape), strengths = settings.model, settings.regularisation
+    stopping, target = settings.part("early_stopping"), settings.part("stop_at")
     return Trial(
         trial_id=planned.trial_id,
         variant_id=planned.variant_id,
         seed=planned.seed,
         fold=planned.fold,
         epochs=planned.epochs,
-        batch_size=settings["batch_size"],
-        architecture=replace(MODELS[model](**settings["model"][model]), lengths=lengths),
+        batch_size=settings.batch_size,
+        architecture=replace(MODELS[model](**shape), lengths=lengths),
         optimizer=optimizer,
         learning_rate=optimizer.learning_rate,
-        schedule=SCHEDULES[recipe.schedule](**parameters_of(recipe, "schedule")),
-        penalties=Penalties(regularisation["l1"], regularisation["l2"], regularisation["dropout"]),
-        weight_decay=regularisation["weight_decay"] or optimizer.weight_decay,
-        label_smoothing=regularisation["label_smoothing"],
-        focal=FOCAL_GAMMA if settings.get("loss") == "focal" else 0.0,
-        squared_error=settings.get("loss") == "squared_error",
-        clip=Clip(**settings["clipping"]),
+        schedule=SCHEDULES[recipe.schedule](**settings.schedule.parameters),
+        penalties=Penalties(strengths.l1, strengths.l2, strengths.dropout),
+        weight_decay=strengths.weight_decay or optimizer.weight_decay,
+        label_smoothing=strengths.label_smoothing,
+        focal=FOCAL_GAMMA if settings.loss == "focal" else 0.0,
+        squared_error=settings.loss == "squared_error",
+        clip=Clip(**settings.clipping),
         stopping=Stopping(**stopping) if stopping else None,
         evaluate_every=evaluate_every,
         target=Target(**target) if target else None,
-        class_weights=settings.get("imbalance") == "class_weight",
-        averaging=AVERAGINGS[averaging](**parameters_of(recipe, "averaging")),
+        class_weights=settings.imbalance == "class_weight",
+        averaging=AVERAGINGS[settings.averaging.name](**settings.averaging.parameters),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,6 +11,7 @@ from pydantic import Field
 from tasks.records.decisions import Decides
 from tasks.records.documents import OMITTED, Number, RunDocument
 from tasks.records.search_plan import SearchPlan
+from tasks.records.settings import RecipeSettings
 from tasks.records.stacks import PlannedStack
 
 PLAN = "plan.json"
@@ -24,7 +24,7 @@ class Recipe:
 
     Args:
         recipe: Readable: what tells it from the other recipes.
-        settings: Axis to value, and what is held still but decides results; plain JSON, complete. In the file `params`.
+        settings: In the file `params`.
     """
 
     recipe_id: str
@@ -32,13 +32,7 @@ class Recipe:
     optimizer: str
     schedule: str
     variant_id: str
-    settings: Annotated[dict[str, Any], Field(alias="params")]
-
-    @property
-    def learning_rate(self) -> float:
-        """That of its optimizer; NaN where it has none."""
-        ((_, parameters),) = self.settings["optimizer"].items()
-        return float(parameters.get("learning_rate", math.nan))
+    settings: Annotated[RecipeSettings, Field(alias="params")]
 
 
 @dataclass(frozen=True)
@@ -369,10 +363,10 @@ def reuse_sentence(stacks: Iterable[PlannedStack]) -> str:
 
 def counts_alike(recipe: Recipe) -> bool:
     """Whether its classes count alike in training, whatever their rows."""
-    return bool(recipe.settings.get("imbalance", "none") != "none")
+    return recipe.settings.imbalance != "none"
 
 
 def weighted_recipes(recipes: Iterable[Recipe]) -> dict[str, str]:
     """By `recipe_id`, how the classes were made to count alike in training, where they were: `class_weight` or
     `resample`."""
-    return {recipe.recipe_id: recipe.settings["imbalance"] for recipe in recipes if counts_alike(recipe)}
+    return {recipe.recipe_id: recipe.settings.imbalance for recipe in recipes if counts_alike(recipe)}

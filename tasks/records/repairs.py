@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tasks.records.documents import Number, RunDocument
+from tasks.records.settings import RecipeSettings
 
 SCHEMA_VERSION = 1
 
@@ -92,7 +93,7 @@ class Repair:
     control_proof: TriedRepair | None
     steps: int
     control_steps: int
-    settings: Mapping[str, Any] | None
+    settings: RecipeSettings | None
 
     @property
     def cured(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from tasks.records.documents import OMITTED, Number
+from tasks.records.settings import RecipeSettings
 from tasks.records.stacks import PlannedStack
 
 
@@ -60,7 +61,7 @@ class PlannedSearch:
     recipe_id: str
     recipe: str
     optimizer: str
-    params: Mapping[str, Any]
+    params: RecipeSettings
     method: str
     trials: int
     epochs: int

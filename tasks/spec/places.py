@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from tasks.errors import BadInput
+from tasks.records.settings import RecipeSettings
 from tasks.search.space import Setting
 from tasks.spec.entries import AveragingEntry, ScheduleEntry, bind, schema_of, worded
 from tasks.spec.train import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
@@ -23,9 +24,6 @@ from tasks.training.averaging import AVERAGINGS
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
-
-Settings = dict[str, Any]
-"""A recipe's, plain JSON."""
 
 Place = tuple[str | int, ...]
 
@@ -35,14 +33,6 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "averaging": AVERAGINGS,
     "model": MODELS,
 }
-ABSENT: dict[str, Any] = {
-    "averaging": {"none": {}},
-    "augmentation": None,
-    "imbalance": "none",
-    "loss": "cross_entropy",
-    "rows": None,
-}
-"""Parts that a recipe's settings lack where they are this, so that it is identified as before there were any."""
 GROUPS: dict[str, type[BaseModel]] = {
     "regularisation": Regularisation,
     "clipping": Clipping,
@@ -53,39 +43,32 @@ WHOLE = ("schedule", "averaging", "imbalance", "augmentation", "batch_size", "ep
 HIDDEN = ("layers", "width")
 
 
-def entry_of(part: str, settings: Settings) -> dict[str, dict[str, Any]]:
-    """What a recipe has of a table, with its parameters."""
-    found: dict[str, dict[str, Any]] = settings[part] if part in settings else ABSENT[part]
-    return found
-
-
-def place_of(name: str, settings: Settings) -> Place | None:
+def place_of(name: str, settings: RecipeSettings) -> Place | None:
     """Where `name` stands in a recipe's settings, or None where the recipe lacks it."""
     first, *rest = name.split(".")
-    entries = {part: entry_of(part, settings) for part in TABLES}
-    used = {part: next(iter(entry)) for part, entry in entries.items()}
+    used = {part: settings.named(part) for part in TABLES}
     optimizer, model = used["optimizer"], used["model"]
     if not rest:
         if first in WHOLE:
             return (first,)
-        if first in HIDDEN and "hidden" in settings["model"][model]:
-            return ("model", model, first)
-        if first in Regularisation.model_fields and first not in settings["optimizer"][optimizer]:
-            return ("regularisation", first) if first != "dropout" or drops(settings["model"][model]) else None
-        owners = [part for part, entry in used.items() if first in entries[part][entry]]
-        return (owners[0], used[owners[0]], first) if owners else None
+        if first in HIDDEN and "hidden" in model.parameters:
+            return ("model", model.name, first)
+        if first in Regularisation.model_fields and first not in optimizer.parameters:
+            return ("regularisation", first) if first != "dropout" or drops(model.parameters) else None
+        owners = [(part, entry.name) for part, entry in used.items() if first in entry.parameters]
+        return (*owners[0], first) if owners else None
     if first == "regularisation" and len(rest) == 1:
         place = place_of(rest[0], settings)
         return place if place and place[0] == first else None
     if len(rest) == 1 and first in GROUPS:
-        held = settings[first]
+        held = settings.part(first)
         return (first, rest[0]) if held is not None and rest[0] in GROUPS[first].model_fields else None
-    part = next((part for part, entry in used.items() if first in (part, entry)), None)
+    part = next((part for part, entry in used.items() if first in (part, entry.name)), None)
     if part and len(rest) == 1:
-        if part == "model" and rest[0] in HIDDEN and "hidden" in settings["model"][model]:
-            return ("model", model, rest[0])
-        return (part, used[part], rest[0]) if rest[0] in entries[part][used[part]] else None
-    return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.get("augmentation"))
+        if part == "model" and rest[0] in HIDDEN and "hidden" in model.parameters:
+            return ("model", model.name, rest[0])
+        return (part, used[part].name, rest[0]) if rest[0] in used[part].parameters else None
+    return _augmenters_place(rest if first == "augmentation" else [first, *rest], settings.augmentation)
 
 
 def drops(model: Mapping[str, Any]) -> bool:
@@ -105,24 +88,24 @@ def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | Non
     return None
 
 
-def with_setting(settings: Settings, setting: Setting) -> Settings:
+def with_setting(settings: RecipeSettings, setting: Setting) -> RecipeSettings:
     """A recipe's settings with the values of a setting in their places; whole parts first, then what stands in them."""
-    result = copy.deepcopy(settings)
+    result = settings
     # A width is that of all layers, so they must be there before it.
     for name in sorted(setting, key=lambda name: (name not in WHOLE, name.split(".")[-1] == "width")):
         place = place_of(name, result)
         if place is None:
-            raise ValueError(f"{name} is not in {sorted(result)}")
-        _put(result, place, copy.deepcopy(setting[name]))
-    for axis, nothing in ABSENT.items():
-        if result.get(axis, nothing) == nothing:  # as a recipe without it is identified
-            result.pop(axis, None)
+            raise ValueError(f"{name} is not in {sorted(result.document)}")
+        result = _put(result, place, copy.deepcopy(setting[name]))
     return result
 
 
-def _put(settings: Settings, place: Place, value: Any) -> None:
-    *way, last = place
-    held: Any = settings
+def _put(settings: RecipeSettings, place: Place, value: Any) -> RecipeSettings:
+    first, *way = place
+    if not way:
+        return settings.replaced(**{str(first): value})
+    changed = held = copy.deepcopy(settings.part(str(first)))
+    *way, last = way
     for part in way:
         held = held[part]
     if last in HIDDEN and place[0] == "model":
@@ -131,23 +114,24 @@ def _put(settings: Settings, place: Place, value: Any) -> None:
         held["hidden"] = [width] * layers
     else:
         held[last] = value
+    return settings.replaced(**{str(first): changed})
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: RecipeSettings) -> None:
     """Checks values that a search put in.
 
     Raises:
         PydanticCustomError, ValidationError: one is out of its range, of the wrong type, or excluded by another.
     """
     for part, table in TABLES.items():
-        ((name, parameters),) = entry_of(part, settings).items()
+        name, parameters = settings.named(part)
         bind(table[name], name, parameters)
     for part, model in GROUPS.items():
-        if settings[part] is not None:
-            model.model_validate(settings[part])
+        if settings.part(part) is not None:
+            model.model_validate(settings.part(part))
     for part in ("batch_size", "epochs", "augmentation"):
-        if part in settings:
-            _ITEMS[part].validate_python(settings[part], strict=part != "augmentation")
+        if part in settings.document:
+            _ITEMS[part].validate_python(settings.part(part), strict=part != "augmentation")
 
 
 _ITEMS: dict[str, TypeAdapter] = {
@@ -183,7 +167,7 @@ def refused(error: ValidationError | PydanticCustomError, where: str) -> BadInpu
     return BadInput(facts["text"], where=where, **named)
 
 
-def takes_integers(place: Place, settings: Settings) -> bool:
+def takes_integers(place: Place, settings: RecipeSettings) -> bool:
     """Whether the values at a place are whole numbers."""
     if place[-1] in (*HIDDEN, "batch_size", "epochs", "times", "patience"):
         return True

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.wording import listing, written
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchedRange
+from tasks.records.settings import RecipeSettings
 from tasks.search.points import values
 from tasks.search.space import Choices, Dimension, Range, Space
 from tasks.spec.entries import schema_of
@@ -21,9 +22,7 @@ from tasks.spec.places import (
     TABLES,
     WHOLE,
     Place,
-    Settings,
     check_settings,
-    entry_of,
     place_of,
     refused,
     takes_integers,
@@ -38,7 +37,7 @@ _SHAPES = ("batch_size", "epochs", "augmentation", "imbalance", "model")
 """Trials that differ in these can't share a stack."""
 
 
-def spaces(tune: Tune, recipes: Sequence[tuple[str, Settings]], compared: Iterable[str]) -> list[Space]:
+def spaces(tune: Tune, recipes: Sequence[tuple[str, RecipeSettings]], compared: Iterable[str]) -> list[Space]:
     """What is searched in each recipe.
 
     Args:
@@ -70,7 +69,7 @@ def _where(name: str, part: str = "") -> str:
 
 
 def _check_name(
-    name: str, recipes: Sequence[tuple[str, Settings]], compared: Iterable[str], searched: Mapping[str, Searched]
+    name: str, recipes: Sequence[tuple[str, RecipeSettings]], compared: Iterable[str], searched: Mapping[str, Searched]
 ) -> None:
     head = name.split(".")[0]
     if head in ("optimizer", "model") and "." not in name:
@@ -106,30 +105,30 @@ def _owned_by_others(name: str) -> str | None:
     return None
 
 
-def _names(recipes: Sequence[tuple[str, Settings]]) -> set[str]:
+def _names(recipes: Sequence[tuple[str, RecipeSettings]]) -> set[str]:
     """What may be searched in the recipes, by its shortest name."""
     names = {"batch_size", "epochs", "schedule", "averaging", *Regularisation.model_fields}
     names |= {f"clipping.{field}" for field in Clipping.model_fields}
     for _, settings in recipes:
         for part in TABLES:
-            ((_, parameters),) = entry_of(part, settings).items()
+            parameters = settings.named(part).parameters
             names |= parameters.keys()
             if "hidden" in parameters:
                 names |= set(HIDDEN)
     return names
 
 
-def _alternatives(searched: Mapping[str, Searched], settings: Settings) -> list[Settings]:
+def _alternatives(searched: Mapping[str, Searched], settings: RecipeSettings) -> list[RecipeSettings]:
     """A recipe's settings with each choice of what is searched as a whole."""
     result = [settings]
     for axis in WHOLE:
         for choice in (searched[axis].choices or []) if axis in searched else []:
             plain = whole_value(axis, choice, _where(axis))
-            result += [{**each, axis: plain} for each in list(result)]
+            result += [each.replaced(**{axis: plain}) for each in list(result)]
     return result
 
 
-def _in_order(searched: Mapping[str, Searched], recipes: Sequence[Settings]) -> list[str]:
+def _in_order(searched: Mapping[str, Searched], recipes: Sequence[RecipeSettings]) -> list[str]:
     """The names with those they depend on before them; else as written: what `when` names, and the schedule or the
     augmentation that brings what is searched.
 
@@ -220,10 +219,10 @@ def _check_possible(parent: str, value: Any, searched: Mapping[str, Searched], w
         raise BadInput("lies outside the range", where=where, got=repr(value), accepted=f"{over.low} to {over.high}")
 
 
-def _space(searched: Mapping[str, Searched], settings: Settings) -> Space:
+def _space(searched: Mapping[str, Searched], settings: RecipeSettings) -> Space:
     """What of the searched names one recipe has, under the conditions that depend on the search alone."""
     dimensions: list[Dimension] = []
-    (optimizer,) = settings["optimizer"]
+    optimizer = settings.optimizer.name
     for name, over in searched.items():
         if _shadowed(name, searched, settings):
             continue
@@ -268,14 +267,14 @@ def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequenc
             )
 
 
-def _brought(name: str, searched: Mapping[str, Searched], settings: Settings) -> dict[str, tuple[Any, ...]]:
+def _brought(name: str, searched: Mapping[str, Searched], settings: RecipeSettings) -> dict[str, tuple[Any, ...]]:
     """The searched schedule, averaging or augmentation, where what `name` means comes and goes with it: the choices
     that bring it."""
     found: dict[str, tuple[Any, ...]] = {}
     for axis in ("schedule", "averaging", "augmentation"):
         if axis in searched and name not in WHOLE:
             choices = [_plain_choice(axis, each) for each in searched[axis].choices or []]
-            having = _unique(each for each in choices if place_of(name, {**settings, axis: each}))
+            having = _unique(each for each in choices if place_of(name, settings.replaced(**{axis: each})))
             if having and (len(having) < len(choices) or place_of(name, settings) is None):
                 found[axis] = having
     return found
@@ -302,7 +301,7 @@ def _with_it(
     return both
 
 
-def _check_hidden(dimensions: Sequence[Dimension], settings: Settings) -> None:
+def _check_hidden(dimensions: Sequence[Dimension], settings: RecipeSettings) -> None:
     """`hidden` lists the layers that `layers` and `width` make: the values of one would be lost."""
     by_part = {place[-1]: each.name for each in dimensions if (place := place_of(each.name, settings))}
     made = [by_part[part] for part in HIDDEN if part in by_part]
@@ -324,7 +323,7 @@ def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
     return tuple({json.dumps(value, sort_keys=True): value for value in values}.values())
 
 
-def _shadowed(name: str, searched: Mapping[str, Searched], settings: Settings) -> bool:
+def _shadowed(name: str, searched: Mapping[str, Searched], settings: RecipeSettings) -> bool:
     """Whether a more particular name (`adam.beta_1` for `beta_1`) means the same place in this recipe."""
     place = place_of(name, settings)
     longer = [other for other in searched if other != name and other.count(".") > name.count(".")]
@@ -332,7 +331,7 @@ def _shadowed(name: str, searched: Mapping[str, Searched], settings: Settings) -
 
 
 def _conditions(
-    over: Searched, searched: Mapping[str, Searched], settings: Settings
+    over: Searched, searched: Mapping[str, Searched], settings: RecipeSettings
 ) -> dict[str, tuple[Any, ...]] | None:
     """The conditions in values of the search; None where the recipe itself does not meet them."""
     when: dict[str, tuple[Any, ...]] = {}
@@ -345,7 +344,7 @@ def _conditions(
                 each for each in choices if isinstance(each, dict) and (next(iter(each)) in wanted or each in whole)
             ]
             when[parent] = tuple(named) or wanted
-        elif next(iter(entry_of(parent, settings))) not in wanted:
+        elif settings.named(parent).name not in wanted:
             return None
     return when
 
@@ -354,7 +353,7 @@ def _plain_choice(name: str, value: Any) -> Any:
     return whole_value(name, value, _where(name)) if name in WHOLE else value
 
 
-def _over(name: str, over: Searched, place: Place, settings: Settings, optimizer: str) -> Range | Choices:
+def _over(name: str, over: Searched, place: Place, settings: RecipeSettings, optimizer: str) -> Range | Choices:
     if over.low is None and over.choices is None:
         if place[-1] != "learning_rate" or place[0] != "optimizer":
             raise BadInput(
@@ -397,7 +396,7 @@ _VALUES = 10_000_000_000
 """Of one dimension: numbers are written with twelve digits."""
 
 
-def _check_values(dimension: Dimension, settings: Settings) -> None:
+def _check_values(dimension: Dimension, settings: RecipeSettings) -> None:
     """Tries the ends, or each choice, in the recipe.
 
     Raises:

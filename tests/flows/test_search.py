@@ -59,7 +59,7 @@ def test_the_winner_runs_as_a_spec_of_its_own(tuned: Path, home: Path) -> None:
     (recipe,) = recipes_of(load_spec(tuned / "winner.yaml", [])[0])
     leader = read_json(tuned / "verdict.json")["leader"]
     variant = next(each for each in read_json(tuned / "plan.json")["recipes"] if each["recipe_id"] == leader)
-    assert recipe.settings == {name: value for name, value in variant["params"].items() if name != "method"}
+    assert recipe.settings.document == {name: value for name, value in variant["params"].items() if name != "method"}
     done = bakeoff("run", tuned / "winner.yaml", "--run-dir", home / "winner", home=home)
     assert done.returncode == 0, done.stderr
     assert "search" not in read_json(home / "winner" / "stages.json")["stages"]

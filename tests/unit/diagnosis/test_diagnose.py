@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tasks.diagnosis.case import Case, History
 from tasks.diagnosis.diagnose import DIAGNOSES, Facts, diagnose, found_in
 from tasks.diagnosis.fit import sure_errors
+from tasks.records.settings import RecipeSettings
 from tasks.training.feed import Resident
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
@@ -58,7 +59,7 @@ def found(curves: pd.DataFrame, name: str) -> dict:
     trials = own.drop_duplicates("trial_id")[["trial_id", "seed", "status", "steps"]]
     optimizer, rate = RATES[name]
     settings = {"optimizer": {optimizer: {"learning_rate": rate}}, "model": {"mlp": {"hidden": [16, 16]}}}
-    facts = Facts(settings=settings, task="classification", epochs=8, constant_loss=CONSTANT)
+    facts = Facts(settings=RecipeSettings(settings), task="classification", epochs=8, constant_loss=CONSTANT)
     return {each.kind: each for each in diagnose(own, trials, facts)}
 
 
@@ -98,7 +99,7 @@ def told_of(model: dict, losses: np.ndarray, updates: float, simple: float) -> s
     ]
     trials = pd.DataFrame([{"trial_id": "a", "seed": 0, "status": "ok", "steps": len(losses)}])
     facts = Facts(
-        settings={"optimizer": {"sgd": {"learning_rate": 0.01}}, "model": model},
+        settings=RecipeSettings({"optimizer": {"sgd": {"learning_rate": 0.01}}, "model": model}),
         task="classification",
         epochs=len(losses),
         constant_loss=2.3,
@@ -141,7 +142,7 @@ def of_losses(*losses: float, status: str = "ok") -> History:
 def told_of_seeds(*histories: History) -> dict[str, str]:
     """By kind what was seen, of trials that differ in their seeds."""
     settings = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "model": {"mlp": {"hidden": [8]}}}
-    facts = Facts(settings=settings, task="classification", epochs=3, constant_loss=2.0)
+    facts = Facts(settings=RecipeSettings(settings), task="classification", epochs=3, constant_loss=2.0)
     return {each.kind: each.seen for each in found_in(Case(facts, histories))}
 
 

@@ -13,11 +13,12 @@ from tasks.evaluation.comparison import holm
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.recipe_results import RecipeResult
 from tasks.records.plan import Recipe
+from tasks.records.settings import RecipeSettings
 
 
 def recipe(name: str, rate: float, augmentation: Any = None) -> Recipe:
     settings = {"rate": rate} | ({"augmentation": augmentation} if augmentation else {})
-    return Recipe(name, name, "adam", "constant", name, settings)
+    return Recipe(name, name, "adam", "constant", name, RecipeSettings(settings))
 
 
 def result_of(name: str, values: dict[int, float], metric: str = "accuracy") -> RecipeResult:

@@ -57,10 +57,10 @@ def test_each_recipe_is_searched_in_the_range_that_was_found(done: Plan) -> None
         assert test.best is not None and test.low <= test.best <= test.high
         assert len(test.losses) == len(test.rates) == 31
     for chosen in done.recipes:
-        (parameters,) = chosen.settings["optimizer"].values()
+        parameters = chosen.settings.optimizer.parameters
         (test,) = (each for each in done.search.range_tests if each.recipe_id == chosen.recipe_id)
         assert test.low <= parameters["learning_rate"] <= test.high
-        assert chosen.settings["early_stopping"] is not None  # left out of the test alone
+        assert chosen.settings.part("early_stopping") is not None  # left out of the test alone
 
 
 def test_the_report_says_how_ranges_were_found(done: Plan) -> None:

@@ -103,11 +103,11 @@ def test_every_planned_trial_is_recorded_once_with_what_it_was(wine: Planned, ta
     for trial in wine.plan.trials:
         row, recipe = recorded.loc[trial.trial_id], wine.plan.variant(trial.variant_id)
         assert (row["seed"], row["variant_id"], row["recipe"]) == (trial.seed, trial.variant_id, recipe.recipe)
-        assert json.loads(row["params"]) == recipe.settings
+        assert json.loads(row["params"]) == recipe.settings.document
         assert (row["status"], row["trainer"], row["stage"]) == ("ok", "stack", "final")
         assert row[["reason", "rung", "fold"]].isna().all()
         assert 1 <= row["epochs"] <= 3
-        steps_an_epoch = -(-wine.plan.parts["train"] // recipe.settings["batch_size"])
+        steps_an_epoch = -(-wine.plan.parts["train"] // recipe.settings.batch_size)
         assert row["steps"] == row["epochs"] * steps_an_epoch
         assert 1 <= row["best_step"] <= row["steps"]
         assert row["seconds"] > 0

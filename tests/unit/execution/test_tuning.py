@@ -20,6 +20,7 @@ from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import Machine, PlanContext
+from tasks.records.settings import RecipeSettings
 from tasks.records.tables import CURVES, METRICS, PREDICTIONS, SETTINGS, TRIALS
 from tasks.records.weights import folder_of
 from tasks.run_folder import read_json
@@ -54,14 +55,9 @@ def tuning_of(wine: Planned, metrics: tuple[str, ...] = (), cores: int = 2, **tu
     return Tuning(searches_of(spec, wine.plan.recipes), context, context.key(spec), spec.tune.seeds, spec.tune.seed)
 
 
-def rate_of(params: dict[str, Any]) -> float:
-    (parameters,) = params["optimizer"].values()
-    return parameters["learning_rate"]
-
-
-def distance(params: dict[str, Any]) -> float:
+def distance(settings: RecipeSettings) -> float:
     """Stands for a loss: the best learning rate is 0.01."""
-    return abs(math.log10(rate_of(params)) + 2)
+    return abs(math.log10(settings.learning_rate) + 2)
 
 
 class Trainer:
@@ -75,7 +71,7 @@ class Trainer:
     def __init__(
         self,
         run: Path,
-        outcome: Callable[[dict[str, Any]], tuple[str, float]] = lambda params: ("ok", distance(params)),
+        outcome: Callable[[RecipeSettings], tuple[str, float]] = lambda settings: ("ok", distance(settings)),
         dies_after: int | None = None,
     ) -> None:
         self.run, self.outcome, self.dies_after = run, outcome, dies_after
@@ -193,8 +189,8 @@ def test_what_is_told_stands_in_order_and_greater_is_better(
     rates = [0.1, 0.5, 0.01]
     heard = suggesting(monkeypatch, [[{"learning_rate": rate}] for rate in [*rates, 0.02]])
 
-    def outcome(params: dict[str, Any]) -> tuple[str, float]:
-        return ("diverged", math.nan) if rate_of(params) == 0.5 else ("ok", distance(params))
+    def outcome(settings: RecipeSettings) -> tuple[str, float]:
+        return ("diverged", math.nan) if settings.learning_rate == 0.5 else ("ok", distance(settings))
 
     found_by(tuning_of(wine, seeds=1), Trainer(tmp_path, outcome))
     last = heard[-1]
@@ -272,12 +268,12 @@ def chosen(wine: Planned, run: Path, monkeypatch: pytest.MonkeyPatch, outcomes: 
     """The learning rate chosen for the first recipe."""
     suggesting(monkeypatch, [[{"learning_rate": rate} for rate in outcomes]])
 
-    def outcome(params: dict[str, Any]) -> tuple[str, float]:
-        return outcomes[rate_of(params)]
+    def outcome(settings: RecipeSettings) -> tuple[str, float]:
+        return outcomes[settings.learning_rate]
 
     found = found_by(tuning_of(wine, seeds=1), Trainer(run, outcome))
     assert found.recipes[0].recipe_id == wine.plan.recipes[0].recipe_id
-    return rate_of(found.recipes[0].settings)
+    return found.recipes[0].settings.learning_rate
 
 
 @pytest.mark.parametrize(
@@ -318,7 +314,7 @@ def test_recipes_that_find_the_same_setting_stay_apart(tmp_path: Path, monkeypat
 
 
 def test_a_metric_that_is_not_defined_is_no_divergence(wine: Planned, tmp_path: Path) -> None:
-    found = found_by(tuning_of(wine), Trainer(tmp_path, lambda params: ("ok", math.nan)))
+    found = found_by(tuning_of(wine), Trainer(tmp_path, lambda settings: ("ok", math.nan)))
     assert set(found.settings["status"]) == {"ok"}
     assert found.settings["score"].isna().all()
     assert [recipe.variant_id for recipe in found.recipes] == [recipe.variant_id for recipe in wine.plan.recipes]
@@ -328,7 +324,7 @@ def test_one_diverged_seed_is_enough(wine: Planned, tmp_path: Path, monkeypatch:
     suggesting(monkeypatch, [[{"learning_rate": 0.1}]])
     tuning, trainer = tuning_of(wine), Trainer(tmp_path)
     seeds = iter(range(100))
-    trainer.outcome = lambda params: ("diverged", math.nan) if next(seeds) % 2 else ("ok", 0.1)
+    trainer.outcome = lambda settings: ("diverged", math.nan) if next(seeds) % 2 else ("ok", 0.1)
     found = found_by(tuning, trainer)
     assert set(found.settings["status"]) == {"diverged"}
     assert found.settings["score"].isna().all()

@@ -40,7 +40,7 @@ def explained(gap: float = 0.3) -> Explanation:
     """
     recipes, trials, curves, metrics = [], [], [], []
     for name, settings in ARMS.items():
-        settings = {"optimizer": {"sgd": {"learning_rate": RATE}}, **settings}
+        settings = {"optimizer": {"sgd": {"learning_rate": RATE}}, "early_stopping": None, **settings}
         recipes.append({"recipe_id": name, "recipe": name, "optimizer": "sgd", "params": settings})
         trials.append({"trial_id": name, "recipe_id": name, "seed": 0, "stage": "final", "status": "ok"})
         own = 1.0 if name == "plain" else gap

@@ -35,7 +35,7 @@ def asked(name: str) -> list[tuple[str, float]]:
 
 
 def rate_of(recipe: Recipe) -> float:
-    return recipe.settings["optimizer"][recipe.optimizer]["learning_rate"]
+    return recipe.settings.learning_rate
 
 
 def test_the_promised_experiments_are_shipped() -> None:
@@ -100,9 +100,12 @@ def test_mnist_is_asked_of_a_small_network() -> None:
 def test_augmentation_is_asked_of_a_small_sample_with_pairs_of_seeds() -> None:
     spec = spec_of("mnist-augment")
     without, with_ = recipes_of(spec)
-    assert "augmentation" not in without.settings
-    assert {**with_.settings, "augmentation": None} == {**without.settings, "augmentation": None}
-    assert [name for step in with_.settings["augmentation"]["steps"] for name in step] == ["rotation", "translation"]
+    assert without.settings.augmentation is None
+    assert with_.settings.replaced(augmentation=None) == without.settings
+    assert [name for step in (with_.settings.augmentation or {})["steps"] for name in step] == [
+        "rotation",
+        "translation",
+    ]
     assert spec.train.seeds >= 5
     assert (spec.data.rows or 0) * (1 - (spec.data.split.test or 0)) * (
         1 - spec.data.split.validation

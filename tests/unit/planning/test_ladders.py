@@ -9,6 +9,7 @@ import pytest
 from tasks.diagnosis.diagnose import DIAGNOSES
 from tasks.planning.ladders import LADDERS, at_random
 from tasks.planning.recipes import recipes_of
+from tasks.records.settings import RecipeSettings
 from tasks.spec.load import parse_spec
 from tasks.spec.places import check_settings
 from tasks.training.optimizers import LEARNING_RATES, OPTIMIZERS
@@ -16,7 +17,7 @@ from tasks.training.optimizers import LEARNING_RATES, OPTIMIZERS
 MODELS: dict[str, Any] = {"mlp": {"mlp": {"hidden": [16]}}, "linear": "linear"}
 
 
-def settings_of(model: str, optimizer: str) -> dict[str, Any]:
+def settings_of(model: str, optimizer: str) -> RecipeSettings:
     spec = {"data": {"source": "wine"}, "model": MODELS[model], "train": {"optimizer": optimizer}}
     (recipe,) = recipes_of(parse_spec(spec))
     return recipe.settings
@@ -62,6 +63,8 @@ def test_the_control_is_drawn_from_the_optimizers_own_range(optimizer: str) -> N
     low, high = LEARNING_RATES[optimizer]
     for each in drawn:
         check_settings(each.settings)
-        (parameters,) = each.settings["optimizer"].values()
+        parameters = each.settings.optimizer.parameters
         assert low <= OPTIMIZERS[optimizer](**parameters).learning_rate <= high
-        assert all(each.settings[name] == settings[name] for name in ("batch_size", "epochs", "model", "schedule"))
+        assert all(
+            each.settings.part(name) == settings.part(name) for name in ("batch_size", "epochs", "model", "schedule")
+        )

@@ -175,12 +175,12 @@ def test_recipes_with_other_averages_share_a_stack_whose_memory_counts_the_copie
 
 def test_a_recipe_without_an_average_is_identified_as_before_there_were_any() -> None:
     (recipe,) = plan_of(spec_of(train={"averaging": "none"})).recipes
-    assert "averaging" not in recipe.settings
+    assert "averaging" not in recipe.settings.document
 
 
 def test_every_combination_is_one_recipe_in_the_order_written() -> None:
     recipes = comparing(optimizer=["sgd", "adam"], schedule=["constant", "cosine"], batch_size=[8, 16, 32])
-    settings = [(recipe.optimizer, recipe.schedule, recipe.settings["batch_size"]) for recipe in recipes]
+    settings = [(recipe.optimizer, recipe.schedule, recipe.settings.batch_size) for recipe in recipes]
     assert settings == list(itertools.product(["sgd", "adam"], ["constant", "cosine"], [8, 16, 32]))
     assert len({recipe.recipe_id for recipe in recipes}) == 12
 
@@ -192,8 +192,8 @@ def test_what_is_written_twice_is_trained_once() -> None:
 
 def test_the_learning_rate_axis_overrules_the_optimizers_default() -> None:
     recipes = comparing(optimizer=["sgd", "adam"], learning_rate=[0.1, 0.2])
-    assert [next(iter(recipe.settings["optimizer"].values()))["learning_rate"] for recipe in recipes] == [0.1, 0.2] * 2
-    assert all("learning_rate" not in recipe.settings for recipe in recipes)
+    assert [recipe.settings.learning_rate for recipe in recipes] == [0.1, 0.2] * 2
+    assert all("learning_rate" not in recipe.settings.document for recipe in recipes)
     assert labels(optimizer=["sgd"], learning_rate=[0.1, 0.2]) == ["sgd · learning rate 0.1", "sgd · learning rate 0.2"]
 
 
@@ -260,7 +260,7 @@ def test_labels_and_identifiers_tell_every_recipe_apart(compare: dict[str, Any])
     recipes = comparing(**compare)
     assert len({recipe.recipe for recipe in recipes}) == len(recipes)
     assert len({recipe.recipe_id for recipe in recipes}) == len(recipes)
-    assert len({json.dumps(recipe.settings, sort_keys=True) for recipe in recipes}) == len(recipes)
+    assert len({json.dumps(recipe.settings.document, sort_keys=True) for recipe in recipes}) == len(recipes)
 
 
 @pytest.mark.parametrize("name", ON_DATA)
@@ -482,7 +482,9 @@ def test_each_trial_is_in_one_stack_whose_trials_have_one_shape() -> None:
         assert stack.size == len(stack.trials) == len(recipes) * len(seeds), "a rectangle"
         assert stack.lanes == len(seeds) == 2, "seeds stay together"
         settings = [recipe_of[each].settings for each in stack.trials]
-        assert len({json.dumps([each[axis] for axis in ("model", "batch_size", "epochs")]) for each in settings}) == 1
+        assert (
+            len({json.dumps([each.part(axis) for axis in ("model", "batch_size", "epochs")]) for each in settings}) == 1
+        )
         assert (stack.trainer, stack.why) == ("stack", "")
 
 
@@ -551,7 +553,7 @@ def test_a_stacks_trials_see_the_same_rows() -> None:
     found = {}
     for stack in plan.stacks:
         recipes = {each.recipe_id for each in plan.trials if each.trial_id in stack.trials}
-        (policy,) = {json.dumps(plan.variant(each).settings.get("augmentation")) for each in recipes}
+        (policy,) = {json.dumps(plan.variant(each).settings.augmentation) for each in recipes}
         found[policy] = (stack.rows, stack.steps, stack.augmentation_seconds > 0)
     assert list(found.values()) == [(100, 4 * 4, False), (100, 4 * 4, True), (300, 4 * 10, True)]
 
@@ -630,7 +632,7 @@ def test_every_shipped_model_but_a_recurrent_one_is_stacked(kind: str) -> None:
     data, features = KINDS[kind]
     assert data.form.name == kind
     plan = plan_of(spec_of(compare={"model": list(MODELS)}), data, features)
-    fitted = {plan.variant(recipe).settings["model"].popitem()[0] for recipe in recipes_by(plan, "fit")}
+    fitted = {plan.variant(recipe).settings.model.name for recipe in recipes_by(plan, "fit")}
     assert fitted == ({"gru"} if kind == "text" else set())
     assert len(plan.recipes) + len(plan.skipped) == len(MODELS) and len(plan.recipes) >= 2
     assert all(f"and these data are {'a table' if kind == 'table' else ''}" in item.reason for item in plan.skipped)
@@ -652,7 +654,7 @@ def recipes_by(plan: Plan, trainer: str) -> set[str]:
 @pytest.mark.parametrize(("kind", "model"), [("table", "mlp"), ("image", "cnn"), ("text", "text"), ("audio", "audio")])
 def test_a_spec_that_names_no_model_gets_the_one_for_its_data(kind: str, model: str) -> None:
     data, features = KINDS[kind]
-    assert list(plan_of(spec_of(), data, features).recipes[0].settings["model"]) == [model]
+    assert plan_of(spec_of(), data, features).recipes[0].settings.model.name == model
 
 
 @pytest.mark.parametrize(
@@ -664,7 +666,8 @@ def test_augmenters_are_told_the_kind_of_the_data(kind: str, fits: str, accepted
     data, features = KINDS[kind]
     names = ["gaussian_noise", "flip", "keyboard", "pitch"]
     plan = plan_of(spec_of(compare={"augmentation": [*names, accepted]}), data, features)
-    assert [recipe.settings["augmentation"]["steps"][0].popitem()[0] for recipe in plan.recipes] == [fits, accepted]
+    steps = [recipe.settings.document["augmentation"]["steps"] for recipe in plan.recipes]
+    assert [next(iter(step)) for step, *_ in steps] == [fits, accepted]
     assert len(plan.skipped) == 3
 
 
@@ -694,7 +697,7 @@ def test_synonyms_without_wordnet_are_skipped_with_a_way_to_get_it(monkeypatch: 
 )
 def test_evaluations_in_steps(every: dict[str, float], steps: int) -> None:
     spec = spec_of(train={"evaluate_every": every} if every else {})
-    written = recipes_of(spec)[0].settings["evaluate_every"]
+    written = recipes_of(spec)[0].settings.evaluate_every
     work = Work(parameters=1, flops=1, activations=1, batch_size=4, steps=100)
     assert evaluation_steps(written, 25, work, 10.0) == steps
 

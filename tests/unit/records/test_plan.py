@@ -27,7 +27,7 @@ def test_a_plan_that_was_read_is_written_as_it_was(tmp_path: Path, options: dict
 
 def test_the_settings_of_a_recipe_are_its_params_in_the_file() -> None:
     plan = made_up(recipes=[{"recipe_id": "r", "recipe": "sgd", "params": {"epochs": 3}}])
-    assert plan.recipes[0].settings == {"epochs": 3}
+    assert plan.recipes[0].settings.document == {"epochs": 3}
     assert list(as_json(plan)["recipes"][0]) == [
         "recipe_id",
         "recipe",

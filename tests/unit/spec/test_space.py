@@ -69,13 +69,13 @@ def test_a_value_is_put_where_its_name_says(name: str, value: Any, settings: dic
     train = {"optimizer": "momentum", "schedule": "step", "early_stopping": {}}
     recipe = recipe_of(train=train)
     changed = with_setting(recipe.settings, {name: value})
-    assert changed == recipe.settings | settings
+    assert changed == recipe.settings.replaced(**settings)
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "dropout", "weight_decay", "label_smoothing"])
 def test_regularisation_goes_by_its_own_name(name: str) -> None:
     changed = with_setting(recipe_of().settings, {name: 0.25})
-    assert changed["regularisation"][name] == 0.25
+    assert getattr(changed.regularisation, name) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_regularisation_goes_by_its_own_name(name: str) -> None:
 def test_layers_and_width_make_hidden_layers(setting: dict[str, int], hidden: list[int]) -> None:
     recipe = recipe_of(model={"mlp": {"hidden": [9, 9]}})
     for order in (setting, dict(reversed(setting.items()))):
-        assert with_setting(recipe.settings, order)["model"]["mlp"]["hidden"] == hidden
+        assert with_setting(recipe.settings, order).hidden == tuple(hidden)
 
 
 def test_an_augmenters_strength_is_searched() -> None:
     recipe = recipe_of(train={"augmentation": {"steps": ["gaussian_noise"], "times": 2}})
-    (name,) = recipe.settings["augmentation"]["steps"][0]
-    parameter = next(iter(recipe.settings["augmentation"]["steps"][0][name]))
+    (name,) = recipe.settings.document["augmentation"]["steps"][0]
+    parameter = next(iter(recipe.settings.document["augmentation"]["steps"][0][name]))
     assert place_of(f"{name}.{parameter}", recipe.settings) == ("augmentation", "steps", 0, name, parameter)
     assert place_of(f"augmentation.{name}.{parameter}", recipe.settings) is not None
     assert place_of(f"{name}.nothing", recipe.settings) is None
@@ -105,7 +105,7 @@ def test_what_only_one_schedule_has_is_searched_with_it_alone() -> None:
     assert list(rate.when) == ["schedule"]
     assert not rate.active({"schedule": schedule.over.points()[0]})
     changed = search.variant({"schedule": step, "decay_rate": 0.3})
-    assert changed["schedule"]["step"]["decay_rate"] == 0.3
+    assert changed.settings.schedule.parameters["decay_rate"] == 0.3
 
 
 def test_a_schedules_parameter_stands_behind_the_schedule_however_they_are_written() -> None:
@@ -169,7 +169,7 @@ def test_hidden_layers_are_searched_one_way() -> None:
 def test_a_width_is_that_of_layers_that_a_model_without_any_gets() -> None:
     recipe = recipe_of(model={"mlp": {"hidden": []}})
     for setting in ({"layers": 2, "width": 4}, {"width": 4, "layers": 2}):
-        assert with_setting(recipe.settings, setting)["model"]["mlp"]["hidden"] == [4, 4]
+        assert with_setting(recipe.settings, setting).hidden == (4, 4)
 
 
 def test_a_condition_on_the_optimizer_chooses_recipes() -> None:
@@ -222,9 +222,9 @@ def test_what_only_the_model_of_some_kind_of_data_has_is_refused_once_they_are_r
 def test_weight_decay_is_the_optimizers_where_it_brings_its_own() -> None:
     """A recipe with both is refused, and the winner's settings are to run again."""
     adam, adamw = searches({"space": {"weight_decay": [0.1, 0.2]}}, compare={"optimizer": ["adam", "adamw"]})
-    assert adam.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.1
-    assert adamw.variant({"weight_decay": 0.1})["optimizer"]["adamw"]["weight_decay"] == 0.1
-    assert adamw.variant({"weight_decay": 0.1})["regularisation"]["weight_decay"] == 0.0
+    assert adam.variant({"weight_decay": 0.1}).settings.regularisation.weight_decay == 0.1
+    assert adamw.variant({"weight_decay": 0.1}).settings.optimizer.parameters["weight_decay"] == 0.1
+    assert adamw.variant({"weight_decay": 0.1}).settings.regularisation.weight_decay == 0.0
 
 
 @pytest.mark.parametrize(("epochs", "most"), [({"low": 5, "high": 50}, 50), ([10, 40, 20], 40)])

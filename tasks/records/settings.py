@@ -1,0 +1,163 @@
+"""A recipe's hyperparameters, as plan.json and the tables hold them, read by name."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+ABSENT: Mapping[str, Any] = {
+    "averaging": {"none": {}},
+    "augmentation": None,
+    "imbalance": "none",
+    "loss": "cross_entropy",
+    "rows": None,
+    "method": None,
+}
+"""Parts that a recipe's document lacks where they are this, so that it is identified as before there were any."""
+
+
+class Named(NamedTuple):
+    """An entry of a table (an optimizer, a schedule, an average of weights, a model) with all its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """What holds the weights back: `regularisation` of the spec, every number at least 0."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class RecipeSettings:
+    """Every hyperparameter of a recipe, and what is held still but decides results.
+
+    Args:
+        document: Part to value, plain JSON, complete but for what is `ABSENT`. It is never changed in place.
+    """
+
+    document: Mapping[str, Any]
+
+    def part(self, name: str) -> Any:
+        """A part as plain JSON.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        return self.document[name] if name in self.document else ABSENT[name]
+
+    def replaced(self, **parts: Any) -> RecipeSettings:
+        """With other values of some parts."""
+        document = {**self.document, **parts}
+        return RecipeSettings({name: value for name, value in document.items() if not absent(name, value)})
+
+    def without(self, names: Collection[str]) -> dict[str, Any]:
+        """A copy of the document without some of its parts."""
+        return {name: copy.deepcopy(value) for name, value in self.document.items() if name not in names}
+
+    def named(self, part: str) -> Named:
+        """The entry of one of the tables."""
+        ((name, parameters),) = self.part(part).items()
+        return Named(name, parameters)
+
+    @property
+    def optimizer(self) -> Named:
+        return self.named("optimizer")
+
+    @property
+    def schedule(self) -> Named:
+        return self.named("schedule")
+
+    @property
+    def averaging(self) -> Named:
+        return self.named("averaging")
+
+    @property
+    def model(self) -> Named:
+        return self.named("model")
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the optimizer; NaN where it has none."""
+        return float(self.optimizer.parameters.get("learning_rate", math.nan))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of the hidden layers; empty of a linear model, and of one that does not say."""
+        return tuple(self.model.parameters.get("hidden", ()))
+
+    @property
+    def regularisation(self) -> Strengths:
+        return Strengths(**self.part("regularisation"))
+
+    @property
+    def clipping(self) -> Mapping[str, float | None]:
+        """`value`, `norm` and `global_norm`, one of them at most not None."""
+        found: Mapping[str, float | None] = self.part("clipping")
+        return found
+
+    @property
+    def augmentation(self) -> Mapping[str, Any] | None:
+        """`steps`, `times` and `seed` of the policy; None: no augmentation."""
+        found: Mapping[str, Any] | None = self.part("augmentation")
+        return found
+
+    @property
+    def imbalance(self) -> str:
+        return str(self.part("imbalance"))
+
+    @property
+    def loss(self) -> str:
+        return str(self.part("loss"))
+
+    @property
+    def rows(self) -> int | None:
+        """Training rows that the recipe is limited to; None: all."""
+        rows: int | None = self.part("rows")
+        return rows
+
+    @property
+    def method(self) -> str | None:
+        """Of the search, where methods are compared."""
+        method: str | None = self.part("method")
+        return method
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.part("batch_size"))
+
+    @property
+    def epochs(self) -> int:
+        return int(self.part("epochs"))
+
+    @property
+    def evaluate_every(self) -> Mapping[str, float | None]:
+        """`steps`, `epochs` and `seconds`, one of them not None."""
+        found: Mapping[str, float | None] = self.part("evaluate_every")
+        return found
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Documents of a run hold the plain mapping."""
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.dict_schema(core_schema.str_schema()),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda settings: settings.document),
+        )
+
+
+def absent(part: str, value: Any) -> bool:
+    """Whether a recipe with this value is as one without the part."""
+    return part in ABSENT and bool(ABSENT[part] == value)
