@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.experiments import find
 from tasks.errors import BadInput, nearest
-from tasks.run_folder import read_json
+from tasks.records.environment import Environment
 from tasks.run_state import state_of
 
 
@@ -38,15 +38,15 @@ def unfinished(run: str, home: Path) -> Unfinished:
     if state_of(folder).ended == "finished":
         remedy = "bakeoff report RUN renders its report again; bakeoff run SPEC makes another run"
         raise BadInput("the run came to its end", where=str(folder), remedy=remedy)
-    if not (folder / "environment.json").is_file():
+    asked = Environment.read_if_there(folder)
+    if asked is None:
         raise BadInput("the run was ended before it began", where=str(folder), remedy="start it with bakeoff run SPEC")
-    asked = read_json(folder / "environment.json")
-    _, _, experiment, *_ = shlex.split(asked["command"])
+    _, _, experiment, *_ = shlex.split(asked.command)
     try:
         find(experiment)
     except BadInput:
         experiment = str(folder / "spec.yaml")
-    return Unfinished(folder, experiment, asked["overrides"])
+    return Unfinished(folder, experiment, asked.overrides)
 
 
 def _folder(run: str, home: Path) -> Path:

@@ -14,7 +14,7 @@ from reports.escape import Html, safe
 from reports.markup import badge, raw, table
 from reports.metric_names import phrase
 from reports.monitoring import KINDS, strip
-from reports.run import document
+from reports.run import document, environment_of
 from tasks.errors import BadInput
 from tasks.evaluation.rounding import MISSING, interval, known
 from tasks.evaluation.wording import opening
@@ -108,8 +108,7 @@ def outcome(folder: Path) -> Verdict | str:
 
 
 def _listed(folder: Path) -> Listed:
-    found = outcome(folder)
-    started = str(_document(folder, "environment").get("started", ""))
+    found, started = outcome(folder), _started(folder)
     return Listed(
         name=folder.name,
         experiment=str(_experiment(folder)),
@@ -118,6 +117,14 @@ def _listed(folder: Path) -> Listed:
         ended="" if isinstance(found, Verdict) else found,
         reported=(folder / "report.html").is_file(),
     )
+
+
+def _started(folder: Path) -> str:
+    """UTC, ISO 8601; empty where that can't be told."""
+    try:
+        return environment_of(folder).started or ""
+    except (OSError, BadInput):
+        return ""
 
 
 def _experiment(folder: Path) -> object:

@@ -13,7 +13,7 @@ from reports.figures.place import library, place
 from reports.glossary import glossary
 from reports.markup import badge, formula, raw, table
 from reports.numbers import figure, moment
-from reports.run import document, spec_of
+from reports.run import environment_of, spec_of, stages_of
 from reports.tables.reproduce import of_stopped
 from tasks.records.lesson import Lesson, Passage, TheoryCheck
 
@@ -42,7 +42,7 @@ def to_html(run: Path, lesson: Lesson, renderer: str) -> str:
         "## Glossary {#glossary}\n",
         glossary(lesson.optimizers),
         "## Reproduce {#reproduce}\n",
-        of_stopped(document(run, "environment"), document(run, "stages"), spec_of(run), renderer),
+        of_stopped(environment_of(run), stages_of(run), spec_of(run), renderer),
         library(),
         saving.script(),
     ]
@@ -50,7 +50,7 @@ def to_html(run: Path, lesson: Lesson, renderer: str) -> str:
 
 
 def _seen(run: Path, lesson: Lesson) -> Iterator[str]:
-    started = document(run, "environment").get("started")
+    started = environment_of(run).started
     when = f", {moment(started)}" if started else ""
     yield raw(f'<p class="run">Lesson <code>{safe(lesson.kind)}</code>, run <code>{safe(run.name)}</code>{when}</p>')
     kind = "ship" if lesson.appeared else "no"

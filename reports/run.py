@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BadInput
+from tasks.records.environment import Environment
 from tasks.records.inspection import Inspection
 from tasks.records.plan import Plan
 from tasks.records.repairs import Repairs
+from tasks.records.stage_records import StageRecords
 from tasks.records.tables import TABLES
 from tasks.records.validation import Validation
 from tasks.records.verdict import Verdict
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One run's files, read. What the run did not get to write is an empty dict, frame or text.
+    """One run's files, read. What the run did not get to write is empty, or None.
 
     Args:
         folder: Where they were read.
         spec: The text of `spec.yaml`.
         plan: What was planned.
         validation: None where the data were not checked.
-        environment, stages: The JSON files of these names.
+        environment, stages: Where and how it was run, and what became of its stages.
         verdict: None where the run was not judged.
         previews: `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
@@ -43,8 +45,8 @@ class Run:
     plan: Plan
     validation: Validation | None
     verdict: Verdict | None
-    environment: dict[str, Any]
-    stages: dict[str, Any]
+    environment: Environment
+    stages: StageRecords
     previews: dict[str, Any]
     pictures: dict[str, bytes]
     trials: pd.DataFrame
@@ -83,8 +85,8 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
         plan=Plan.read(folder),
         validation=Validation.read_if_there(folder),
         verdict=Verdict.read_if_there(folder),
-        environment=document(folder, "environment"),
-        stages=document(folder, "stages"),
+        environment=environment_of(folder),
+        stages=stages_of(folder),
         previews=document(folder / "previews", "augmentation"),
         pictures={path.name: path.read_bytes() for path in sorted((folder / "previews").glob("*.png"))},
         trials=_table(folder, "trials"),
@@ -103,6 +105,16 @@ def spec_of(folder: Path) -> str:
     """The text of `spec.yaml`; empty where there is none."""
     path = folder / "spec.yaml"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def environment_of(folder: Path) -> Environment:
+    """What `environment.json` says; nothing where there is none."""
+    return Environment.read_if_there(folder) or Environment()
+
+
+def stages_of(folder: Path) -> StageRecords:
+    """What `stages.json` says; nothing where there is none."""
+    return StageRecords.read_if_there(folder) or StageRecords()
 
 
 def document(folder: Path, name: str) -> dict[str, Any]:

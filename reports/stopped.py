@@ -11,9 +11,10 @@ from reports import pandoc
 from reports.escape import safe
 from reports.markup import callout, raw
 from reports.numbers import moment
-from reports.run import document, spec_of
+from reports.run import environment_of, spec_of, stages_of
 from reports.tables.data import validation
 from reports.tables.reproduce import of_stopped
+from tasks.records.environment import Environment
 from tasks.records.validation import Validation
 from tasks.run_state import RunState, state_of
 
@@ -42,7 +43,7 @@ def to_html(run: Path, renderer: str) -> str:
         run: The run's folder, of which `can_be_shown` holds.
         renderer: What makes the page.
     """
-    state, environment = state_of(run), document(run, "environment")
+    state, environment = state_of(run), environment_of(run)
     spec = spec_of(run)
     pieces = [
         "## Verdict {#verdict}\n",
@@ -52,7 +53,7 @@ def to_html(run: Path, renderer: str) -> str:
         "## Data {#data}\n",
         validation(Validation.read_if_there(run)),
         "## Reproduce {#reproduce}\n",
-        of_stopped(environment, document(run, "stages"), spec, renderer),
+        of_stopped(environment, stages_of(run), spec, renderer),
     ]
     return pandoc.to_html("\n\n".join(pieces), {"title": "Bakeoff report", "lang": "en"})
 
@@ -67,9 +68,8 @@ def _headline(state: RunState) -> str:
     )
 
 
-def _when(environment: dict[str, Any]) -> str:
-    started = environment.get("started")
-    return f", {moment(started)}" if started else ""
+def _when(environment: Environment) -> str:
+    return f", {moment(environment.started)}" if environment.started else ""
 
 
 def _of_what(run: Path) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder: atomic writes, the lock, and the record of stages."""
+"""A run's folder: atomic writes, and the lock."""
 
 from __future__ import annotations
 
@@ -138,39 +138,3 @@ def _runs(process: int) -> bool:
     except OSError:
         return True
     return True
-
-
-class Stages:
-    """The record `stages.json`: each stage's status, start (UTC) and duration in seconds, in the order they ran."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "stages.json"
-        self.records: dict[str, dict[str, Any]] = {}
-        if self._path.exists():
-            self.records = read_json(self._path)["stages"]
-        else:  # from here on, the folder holds a run
-            write_json(self._path, {"stages": {}})
-
-    @contextmanager
-    def running(self, name: str) -> Iterator[None]:
-        """Records that stage `name` runs, then that it is `done` or `failed` (with the reason)."""
-        started = time.monotonic()
-        record: dict[str, Any] = {
-            "status": "running",
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        self._put(name, record)
-        try:
-            yield
-        except BaseException as error:
-            reason = str(error) or type(error).__name__
-            self._put(
-                name,
-                record | {"status": "failed", "reason": reason, "seconds": round(time.monotonic() - started, 3)},
-            )
-            raise
-        self._put(name, record | {"status": "done", "seconds": round(time.monotonic() - started, 3)})
-
-    def _put(self, name: str, record: dict[str, Any]) -> None:
-        self.records[name] = record
-        write_json(self._path, {"stages": self.records})

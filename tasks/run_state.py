@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tasks.errors import BadInput
+from tasks.records.stage_records import StageRecord, StageRecords
 from tasks.records.validation import CheckResult, Validation
-from tasks.run_folder import held_by_another, read_json
+from tasks.run_folder import held_by_another
 
 Ended = Literal["finished", "blocked", "failed", "stopped", "running", "killed", "unknown"]
 
@@ -42,21 +44,22 @@ class RunState:
 
 def state_of(folder: Path) -> RunState:
     """What `stages.json`, validation.json and the lock of a run's folder say."""
-    stages = _document(folder / "stages.json").get("stages", {})
+    stages = _stages(folder)
     if not stages:
         return RunState("unknown")
-    if stages.get("report", {}).get("status") == "done":
+    if "report" in stages and stages["report"].status == "done":
         return RunState("finished", "report")
-    begun = [(name, record) for name, record in stages.items() if record.get("status") != "done"]
-    last, record = begun[-1] if begun else (list(stages)[-1], {})
+    begun = [name for name, record in stages.items() if record.status != "done"]
+    last = begun[-1] if begun else list(stages)[-1]
+    record = stages[last]
     if held_by_another(folder):
         return RunState("running", last)
-    if record.get("status") != "failed":
+    if record.status != "failed":
         return RunState("killed", last)
     blocking = _blocking(folder) if last == "validate" else []
     if blocking:
         return RunState("blocked", last, " ".join(result.message for result in blocking))
-    reason = str(record.get("reason", ""))
+    reason = record.reason or ""
     if reason in ("KeyboardInterrupt", "SystemExit"):
         return RunState("stopped", last)
     return RunState("failed", last, reason)
@@ -70,9 +73,9 @@ def _blocking(folder: Path) -> list[CheckResult]:
     return validation.blocking if validation else []
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _stages(folder: Path) -> Mapping[str, StageRecord]:
     try:
-        found = read_json(path)
-    except (OSError, ValueError):
+        records = StageRecords.read_if_there(folder)
+    except (OSError, BadInput):
         return {}
-    return found if isinstance(found, dict) else {}
+    return records.stages if records else {}

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from tasks.datasets.sources import small_table
 from tasks.errors import BadInput
 from tasks.memory import memory_bytes
 from tasks.planning.plan import measured
+from tasks.records.environment import Environment, Revision
 from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
-from tasks.run_folder import Stage, Stages, private_folder, read_json, sweep, write_json, write_text
+from tasks.records.stage_records import StageRecords, Stages
+from tasks.run_folder import Stage, private_folder, sweep, write_text
 from tasks.spec.lessons import LessonSpec
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
@@ -126,14 +128,13 @@ def _begun(folder: Path, text: str, overrides: Sequence[str], experiment: str) -
     sweep(folder)
     record = Stages(folder)
     write_text(folder / "spec.yaml", text)
-    write_json(folder / "environment.json", environment(experiment, overrides))
+    environment(experiment, overrides).write(folder)
     return record
 
 
 def close_run(folder: Path) -> None:
     """Notes in environment.json when the run ended, however it ended. Of a killed run it does not say."""
-    noted = read_json(folder / "environment.json")
-    write_json(folder / "environment.json", noted | {"ended": _now()})
+    replace(Environment.read(folder), ended=_now()).write(folder)
 
 
 def check_start(spec: Spec | LessonSpec, folder: Path | None, start: Stage) -> None:
@@ -154,7 +155,7 @@ def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:
     """
     held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.is_dir() else []
     kind: type[Lesson | Plan] = Lesson if isinstance(spec, LessonSpec) else Plan
-    begun = (folder / "stages.json").exists() and not any((folder / each.FILE).exists() for each in (Plan, Lesson))
+    begun = (folder / StageRecords.FILE).exists() and not any((folder / each.FILE).exists() for each in (Plan, Lesson))
     if begun:  # and ended by a mistake in its input, or killed
         return "load"
     if start == "load" and held:
@@ -191,8 +192,8 @@ def _refuse_another(now: dict[str, Any], earlier: Mapping[str, Any], folder: Pat
         )
 
 
-def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What a reader needs to run it again: versions, platform, code revision."""
+def environment(experiment: str, overrides: Sequence[str] = ()) -> Environment:
+    """That of a run which begins now in this process."""
     names = (
         "bakeoff",
         "tensorflow-cpu",
@@ -210,26 +211,24 @@ def environment(experiment: str, overrides: Sequence[str] = ()) -> dict[str, Any
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "memory_bytes": memory_bytes(),
-        "versions": versions,
-        "command": shlex.join(
-            ["bakeoff", "run", experiment, *(word for each in overrides for word in ("--set", each))]
-        ),
-        "overrides": list(overrides),
-        "git": _revision(),
-        "started": _now(),
-    }
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpus=os.cpu_count(),
+        memory_bytes=memory_bytes(),
+        versions=versions,
+        command=shlex.join(["bakeoff", "run", experiment, *(word for each in overrides for word in ("--set", each))]),
+        overrides=list(overrides),
+        git=_revision(),
+        started=_now(),
+    )
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _revision() -> dict[str, Any] | None:
+def _revision() -> Revision | None:
     """This project's own commit, where it runs from a checkout."""
     root = Path(__file__).resolve().parent.parent
 
@@ -240,7 +239,7 @@ def _revision() -> dict[str, Any] | None:
         return done.stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+        return Revision(git("rev-parse", "HEAD"), bool(git("status", "--porcelain")))
     except (OSError, subprocess.SubprocessError):
         return None
 

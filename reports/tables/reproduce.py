@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from reports.escape import Html, safe, safe_lines
 from reports.markup import facts, fold, raw, recipe, table
 from reports.numbers import count, duration
 from reports.settings import named
 from tasks.evaluation.rounding import MISSING
+from tasks.records.environment import Environment
 from tasks.records.plan import DataFacts, Plan
+from tasks.records.stage_records import StageRecords
 
 
-def reproduce(plan: Plan, environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str) -> str:
+def reproduce(plan: Plan, environment: Environment, stages: StageRecords, spec: str, renderer: str) -> str:
     """Command, spec, seeds, digests, versions, and where the time went."""
     return raw(
         facts(_facts(plan, environment, renderer))
@@ -24,7 +25,7 @@ def reproduce(plan: Plan, environment: dict[str, Any], stages: dict[str, Any], s
     )
 
 
-def of_stopped(environment: dict[str, Any], stages: dict[str, Any], spec: str, renderer: str) -> str:
+def of_stopped(environment: Environment, stages: StageRecords, spec: str, renderer: str) -> str:
     """The same of a run that ended before it had a plan."""
     return raw(
         facts(_circumstances(environment, renderer))
@@ -34,7 +35,7 @@ def of_stopped(environment: dict[str, Any], stages: dict[str, Any], spec: str, r
     )
 
 
-def _facts(plan: Plan, environment: dict[str, Any], renderer: str) -> Mapping[str, object]:
+def _facts(plan: Plan, environment: Environment, renderer: str) -> Mapping[str, object]:
     about, seeds = _circumstances(environment, renderer), sorted({trial.seed for trial in plan.trials})
     own = {
         "Seeds": ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else ""),
@@ -46,17 +47,16 @@ def _facts(plan: Plan, environment: dict[str, Any], renderer: str) -> Mapping[st
     return {name: about[name] for name in first} | own | about
 
 
-def _circumstances(environment: dict[str, Any], renderer: str) -> dict[str, object]:
+def _circumstances(environment: Environment, renderer: str) -> dict[str, object]:
     """Command, machine and code."""
-    command, git = environment.get("command"), environment.get("git") or {}
-    words = command if isinstance(command, str) else " ".join(command or [])
+    command, git = environment.command, environment.git
     return {
-        "Command": Html(f"<code>{safe(words)}</code>") if words else None,
-        "Set on the command line": ", ".join(environment.get("overrides", [])),
-        "Started": environment.get("started"),
-        "Python": environment.get("python"),
-        "Machine": f"{environment.get('platform', '')}, {count(environment.get('cpus'))} CPUs",
-        "Code": f"{git['commit']}{' with uncommitted changes' if git.get('changed') else ''}" if git else None,
+        "Command": Html(f"<code>{safe(command)}</code>") if command else None,
+        "Set on the command line": ", ".join(environment.overrides),
+        "Started": environment.started,
+        "Python": environment.python,
+        "Machine": f"{environment.platform}, {count(environment.cpus)} CPUs",
+        "Code": f"{git.commit}{' with uncommitted changes' if git.changed else ''}" if git else None,
         "Report made by": renderer,
     }
 
@@ -72,12 +72,11 @@ def _listing(summary: str, text: str, *, opened: bool = False) -> Html:
     return fold(summary, block, opened=opened) if text.strip() else Html("")
 
 
-def _stages(stages: dict[str, Any]) -> Html:
-    found = stages.get("stages", {})
-    total = sum(stage.get("seconds") or 0.0 for stage in found.values())
+def _stages(stages: StageRecords) -> Html:
+    found = stages.stages
+    total = sum(stage.seconds or 0.0 for stage in found.values())
     rows = [
-        (name, stage["status"], duration(stage.get("seconds")), _share(stage.get("seconds"), total))
-        for name, stage in found.items()
+        (name, stage.status, duration(stage.seconds), _share(stage.seconds, total)) for name, stage in found.items()
     ]
     return fold("Stages", table(["Stage", "Status", "#Time", "Share"], rows, caption="Stages")) if rows else Html("")
 
@@ -90,8 +89,8 @@ def _share(seconds: float | None, total: float) -> Html:
     return Html(f'<span class="bar" style="width:{percent * 0.06:.2f}rem"></span> {percent:.0f}%')
 
 
-def _versions(environment: dict[str, Any]) -> Html:
-    rows = sorted(environment.get("versions", {}).items(), key=lambda item: item[0].lower())
+def _versions(environment: Environment) -> Html:
+    rows = sorted(environment.versions.items(), key=lambda item: item[0].lower())
     return fold("Versions", table(["Package", "Version"], rows, caption="Versions")) if rows else Html("")
 
 

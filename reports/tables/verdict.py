@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from reports.escape import Html, safe
 from reports.markup import bullets, callout, gate_answer, raw
@@ -11,6 +10,7 @@ from reports.metric_names import phrase, title
 from reports.numbers import count, moment
 from tasks.evaluation.rounding import MISSING, fixed, interval, places
 from tasks.evaluation.wording import listing, opening, percent
+from tasks.records.environment import Environment
 from tasks.records.plan import Plan
 from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
 
@@ -21,14 +21,14 @@ _ANSWERS = {
 }
 
 
-def of_run(name: str, plan: Plan, environment: Mapping[str, Any]) -> str:
+def of_run(name: str, plan: Plan, environment: Environment) -> str:
     """Which run this is, of when, and of which data.
 
     Args:
         name: Of the run's folder.
-        environment: environment.json.
+        environment: Which says when.
     """
-    data, started = plan.data, environment.get("started")
+    data, started = plan.data, environment.started
     when = f", {moment(started)}" if started else ""
     said = f"{when}. Data: {data.name}, {count(data.rows)} rows, target {data.target}."
     return raw(f'<p class="run">Run <code>{safe(name)}</code>{safe(said)}</p>')

@@ -1,4 +1,4 @@
-"""A run's folder: nothing is half-written, one process at a time, and the stages are on record."""
+"""A run's folder: nothing is half-written, one process at a time, and the stages have an order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import BadInput, Locked
-from tasks.run_folder import STAGES, Stages, locked, make_folder, read_json, sweep, write_json, write_text
+from tasks.run_folder import STAGES, locked, make_folder, read_json, sweep, write_json, write_text
 
 HOLDER = """
 import sys
@@ -182,41 +182,6 @@ def test_every_temporary_name_is_one_that_is_swept(tmp_path: Path, monkeypatch: 
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / "checkpoints"]
     assert list((tmp_path / "checkpoints").iterdir()) == []
-
-
-# --- stages --------------------------------------------------------------------------------------------------
-
-
-def test_each_stage_is_on_record_while_it_runs_and_after(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
-    with stages.running("load"):
-        (record,) = read_json(tmp_path / "stages.json")["stages"].values()
-        assert record["status"] == "running"
-    with pytest.raises(BadInput), stages.running("validate"):
-        raise BadInput("the data are wrong", where="data")
-    records = read_json(tmp_path / "stages.json")["stages"]
-    assert list(records) == ["load", "validate"]
-    assert records["load"]["status"] == "done"
-    assert records["validate"]["status"] == "failed"
-    assert records["validate"]["reason"] == "data: the data are wrong"
-    assert all(record["seconds"] >= 0 and record["started"].endswith("Z") for record in records.values())
-
-
-def test_an_interruption_is_a_failure_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), Stages(tmp_path).running("train"):
-        raise KeyboardInterrupt
-    assert read_json(tmp_path / "stages.json")["stages"]["train"]["reason"] == "KeyboardInterrupt"
-
-
-def test_a_run_taken_up_again_keeps_what_was_on_record(tmp_path: Path) -> None:
-    with Stages(tmp_path).running("load"):
-        pass
-    before = read_json(tmp_path / "stages.json")["stages"]["load"]
-    again = Stages(tmp_path)
-    with again.running("train"):
-        pass
-    assert again.records["load"] == before
-    assert list(again.records) == ["load", "train"]
 
 
 def test_the_stages_stand_in_order() -> None:

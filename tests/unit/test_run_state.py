@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.render import render
+from tasks.records.stage_records import Stages
 from tasks.records.validation import CheckResult, Validation
-from tasks.run_folder import Stages, locked, write_text
+from tasks.run_folder import locked, write_text
 from tasks.run_state import RunState, state_of
 
 

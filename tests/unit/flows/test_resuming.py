@@ -15,7 +15,7 @@ from tasks.runs import environment
 def killed(folder: Path, experiment: str, overrides: list[str]) -> Path:
     folder.mkdir(parents=True)
     write_json(folder / "stages.json", {"stages": {"load": {"status": "done"}, "train": {"status": "running"}}})
-    write_json(folder / "environment.json", environment(experiment, overrides))
+    environment(experiment, overrides).write(folder)
     (folder / "spec.yaml").touch()
     return folder
 
