@@ -22,6 +22,7 @@ from tasks.records.lesson import Lesson
 from tasks.records.verdict import Verdict
 from tasks.run_folder import STAGES, Stage, locked, make_folder, private_folder
 from tasks.spec.lessons import LessonSpec
+from tasks.training.compilations import keep_compiled
 
 
 @flow(name="bakeoff", flow_run_name=first_name, persist_result=False)
@@ -154,6 +155,7 @@ def _run(
                 made_ready = _through_to_verdict(run, page, report, skip_validation=skip_validation)
             steps.report(run, made_ready)
     finally:
+        keep_compiled()
         runs.close_run(folder)
 
 
@@ -235,7 +237,7 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
 def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Kernel | None:
     """All stages but the report, whose process starts while training runs and ends with `report`; None: it needs none
     of ours."""
-    load_tensorflow()
+    load_tensorflow(run.home)
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
     if not skip_validation:

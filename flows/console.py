@@ -119,7 +119,7 @@ def run_with_progress(
         try:
             with api(home) as ready:
                 if not lesson:
-                    load_tensorflow()  # while the API starts
+                    load_tensorflow(home)  # while the API starts
                 ready()
                 bar.hear("start", "done", 1.0)
                 folder = Path(str(bakeoff(request)))  # Prefect raises the error of a failed state

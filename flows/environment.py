@@ -24,9 +24,17 @@ _SETTINGS = {
 }
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(home: Path | None = None) -> None:
     """Imports TensorFlow without its greeting ("oneDNN custom operations are on"), which its C++ part writes to file
-    descriptor 2 before it reads any setting. What Python writes meanwhile is shown."""
+    descriptor 2 before it reads any setting. What Python writes meanwhile is shown.
+
+    Args:
+        home: The home folder whose runs' compiled programs XLA shall find; None: it compiles anew.
+    """
+    from tasks.training.compilations import open_cache
+
+    if home is not None:
+        open_cache(home)
     with _descriptor_muted(), importing():
         import tensorflow  # noqa: F401
 

@@ -91,7 +91,7 @@ def _unreferenced(home: Path, kept: Sequence[Path]) -> Iterator[tuple[Path, str]
         if path.name not in sources:
             yield path, "a data set that no kept run names; it is downloaded again when one does"
     begun = _oldest(kept)
-    for kind in ("streamed", "augmented"):
+    for kind in ("streamed", "augmented", "xla"):
         for path in sorted((home / "cache" / kind).glob("*")):
             if _used(path) < begun:
                 yield path, "not used since the oldest kept run; it is made again when needed"

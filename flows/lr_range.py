@@ -18,6 +18,7 @@ from tasks.evaluation.wording import written
 from tasks.records.search_plan import RangeTest
 from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
+from tasks.training.compilations import keep_compiled
 
 
 def show_ranges(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
@@ -33,7 +34,7 @@ def show_ranges(spec: Spec, text: str, overrides: Sequence[str], base: Path, hom
     try:
         with scratch_folder(home) as folder, Bar(Console(stderr=True)) as bar:
             bar.hear("load", "reading the data", None)
-            load_tensorflow()
+            load_tensorflow(home)
             run = runs.open_run(spec, text, overrides, base, home, folder)
             dataset = stages.load(run)
             bar.hear("load", "done", 1.0)
@@ -47,6 +48,7 @@ def show_ranges(spec: Spec, text: str, overrides: Sequence[str], base: Path, hom
             tests = stages.range_tests(
                 run, plan, prepared, lambda what, done, total: bar.hear("lr-range", what, done / total)
             )
+            keep_compiled()
             bar.hear("lr-range", "done", 1.0)
     except Blocked as error:
         if error.table:

@@ -133,10 +133,8 @@ class Statistics:
     """The compiled function `sums`, as `sums_of_batches` describes it."""
 
     def __init__(self, program: Program) -> None:
-        import tensorflow as tf
-
         self.program = program
-        self.sums = tf.function(self.sums_of_batches, **program.options)
+        self.sums = program.compiled(self.sums_of_batches)
 
     def sums_of_batches(self, weights: list, inputs: Inputs, x: Tensor, steps: Tensor, rows: Tensor) -> list:
         """What batch normalisation has moving averages of, under these weights: of each batch times its rows, summed;

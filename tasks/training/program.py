@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +21,7 @@ from tasks.training.directions import Directions
 from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
 from tasks.training.loss import Loss
 from tasks.training.matrices import Matrices, hidden_kernels
+from tasks.training.naming import NamedFunction
 from tasks.training.networks import Networks, trainable_shapes
 from tasks.training.packing import Packing
 from tasks.training.rectangle import Rectangle
@@ -108,9 +109,14 @@ class Program:
         self.loss = Loss(structure.classes, self.shape, self.dtype, kernels, kernel_axes)
         self.grouped = not structure.xla and groups_work(structure.dtype)
         self.options = {"jit_compile": structure.xla, "autograph": False}
-        self.chunk = tf.function(self.chunk_steps, **self.options)
-        self.score = tf.function(self.score_rows, **self.options)
-        self.outputs = tf.function(self.output_rows, **self.options)
+        self.name = structure.name
+        self.chunk = self.compiled(self.chunk_steps)
+        self.score = self.compiled(self.score_rows)
+        self.outputs = self.compiled(self.output_rows)
+
+    def compiled(self, body: Callable[..., Any]) -> NamedFunction:
+        """A function of the program's tensors, compiled as the program is."""
+        return NamedFunction(body, self.name, self.options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
         """For each rule, for each block of its recipes' weights, the rule's state; the average, if any, comes last."""

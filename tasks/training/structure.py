@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.training.hyperparameters import Rule
 from tasks.training.networks import Shapes
@@ -35,3 +35,9 @@ class Structure:
     dtype: str
     averages: bool = False
     narrow_shapes: tuple[Shapes, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The same in every process: the rules stand in it by the names of their updates."""
+        rules = [(rule.update.__qualname__, rule.names, rule.start, rule.stop) for rule in self.rules]
+        return repr((replace(self, rules=()), rules))

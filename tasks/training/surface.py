@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.training.naming import NamedFunction
 from tasks.training.stacked_layers import Tensor
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class Surface:
         trainable = {id(each) for each in model.trainable_variables}
         self._trainable = [place for place, each in enumerate(model.weights) if id(each) in trainable]
         options = {"jit_compile": xla, "autograph": False}
-        self._heights = tf.function(self._heights_at, **options)
-        self._product = tf.function(self._hessian_times, **options)
+        of = repr((model.to_json(), x.shape, y.dtype, classes))
+        self._heights = NamedFunction(self._heights_at, of, options)
+        self._product = NamedFunction(self._hessian_times, of, options)
 
     # -- weights as one vector --
 

@@ -14,11 +14,9 @@ class TangentProgram:
     """The compiled functions `chunk` and `score`, as `chunk_steps` and `score_rows` describe them."""
 
     def __init__(self, program: Program) -> None:
-        import tensorflow as tf
-
         self.program = program
-        self.chunk = tf.function(self.chunk_steps, **program.options)
-        self.score = tf.function(self.score_rows, **program.options)
+        self.chunk = program.compiled(self.chunk_steps)
+        self.score = program.compiled(self.score_rows)
 
     def chunk_steps(
         self,

@@ -151,7 +151,7 @@ def test_widths_are_inputs_of_one_program() -> None:
     for widths in (([6, 4], [2, 4]), ([6, 2], [1, 4])):
         train_stack(mixed("sgd", widths=widths), arrays, xla=False)
     (program,) = program_module._PROGRAMS.values()
-    assert program.chunk.experimental_get_tracing_count() == 1
+    assert program.chunk.traces == 1
     train_stack(mixed("sgd", widths=([6, 4], [6, 4])), arrays, xla=False)
     assert [("widths" in each.inputs) for each in program_module._PROGRAMS] == [True, False]
 

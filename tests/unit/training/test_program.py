@@ -23,7 +23,7 @@ def test_stacks_of_other_seeds_rates_and_parameters_share_one_compiled_program()
     others = [replace(trial, seed=7, learning_rate=0.5) for trial in trials]
     train_stack(others, arrays)
     (program,) = program_module._PROGRAMS.values()
-    assert program.chunk.experimental_get_tracing_count() == 1
+    assert program.chunk.traces == 1
     train_stack([trial_of("adam", epochs=1), trial_of("lion", epochs=1)], arrays)
     assert len(program_module._PROGRAMS) == 2
 
