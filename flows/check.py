@@ -20,7 +20,7 @@ from flows.environment import load_tensorflow
 from tasks.errors import Blocked, plain
 from tasks.evaluation.wording import written
 from tasks.memory import gigabytes
-from tasks.records.plan import Cost, DataDescription, Plan, SearchCost, SourceColumn, reuse_sentence
+from tasks.records.plan import DataDescription, Plan, SearchCost, SourceColumn, reuse_sentence
 from tasks.records.search_plan import SearchedChoices, SearchedDimension, SearchPlan
 from tasks.records.stacks import PlannedStack
 from tasks.records.validation import Validation
@@ -133,7 +133,7 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
     for item in plan.skipped:
         console.print(f"  skipped       {marked(item.recipe)}: {marked(item.reason)}")
     if plan.search and plan.cost.search:
-        _show_search(console, plan.search, plan.cost, plan.cost.search)
+        _show_search(console, plan, plan.search, plan.cost.search)
     else:
         console.print(f"\n[bold]trials[/] {plan.cost.trials} in {len(plan.stacks)} stacks")
         _show_stacks(console, plan.stacks)
@@ -154,7 +154,7 @@ def _show_judging(console: Console, plan: Plan) -> None:
             f"repeated on {held.learned_from[0]:,} to {held.learned_from[1]:,} rows"
         )
         return
-    offered = plan.data.rows < FEW_ROWS and not plan.search and not any(split[name] for name in ("hold_out", "given"))
+    offered = plan.data.rows < FEW_ROWS and not any(split[name] for name in ("hold_out", "given"))
     if offered and not plan.spec["evaluate"]["slices"]:
         repeats = "" if split["time"] else ", repeats: 10"
         console.print(
@@ -257,12 +257,17 @@ def _reused(plan: Plan) -> str:
     return f"of the first settings, {first}; later ones follow from them" if first else "nothing of the first settings"
 
 
-def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: SearchCost) -> None:
+def _show_search(console: Console, plan: Plan, search: SearchPlan, searching: SearchCost) -> None:
     """What is searched in each recipe and with which budget; the first settings' stacks, since later ones depend on
     what those show."""
     on = f"{search.folds} folds" if search.folds else "the validation part"
     seeds = f"{search.seeds} seed{'s' if search.seeds > 1 else ''}"
     console.print(f"\n[bold]search[/] {searching.trials:,} trials, {seeds} on {on}")
+    if plan.held_out:
+        console.print(
+            f"it is done on all rows, and anew in each of {plan.held_out.count} folds: "
+            f"{searching.trials // (1 + plan.held_out.count):,} trials each time"
+        )
     if searching.range_tests:
         test = searching.range_tests
         console.print(
@@ -282,7 +287,8 @@ def _show_search(console: Console, search: SearchPlan, cost: Cost, searching: Se
     first = searching.first_wave
     console.print(f"first settings: {sum(stack.size for stack in first):,} trials in {len(first)} stacks")
     _show_stacks(console, first)
-    console.print(f"\n[bold]trials[/] {cost.trials} of the best settings on fresh seeds, divided after the search")
+    said = f"{plan.cost.trials:,} of the best settings on fresh seeds, divided after the search"
+    console.print(f"\n[bold]trials[/] {said}")
 
 
 def _searched(dimension: SearchedDimension) -> str:

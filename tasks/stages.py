@@ -7,7 +7,7 @@ evaluate -> judge -> report
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from tasks.execution.baselines import train_baselines
 from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.landscape import Looking
+from tasks.execution.nested import nested, searched_rows
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import PreparedByFold, collect
@@ -34,10 +35,10 @@ from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
 from tasks.execution.stabilising import Workshop, write_repaired
-from tasks.execution.tuning import Divided, Tuning
+from tasks.execution.tuning import Divided, Found, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
-from tasks.inputs.prepared import Prepared, prepare, prepare_folds, prepare_held_out
+from tasks.inputs.prepared import Prepared, prepare, prepare_held_out
 from tasks.monitoring.reference import IN_RUN, write_reference
 from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
@@ -49,7 +50,7 @@ from tasks.planning.stacks import PlanContext
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
 from tasks.records.footprint import Footprints
-from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, Recipe, SearchCost
+from tasks.records.plan import Cost, Plan, Probe, RangeTestCost, SearchCost
 from tasks.records.repairs import Repairs
 from tasks.records.search_plan import RangeTest
 from tasks.records.tables import SETTINGS, SPLITS
@@ -111,13 +112,14 @@ class Searching:
 
     Args:
         by_fold: What its trials learn from: the folds, or the run's own parts under None.
-        tests: Where ranges are to be found first; until then the searches have the optimizers' own.
+        tests: Where ranges are to be found first; until then the searches have the optimizers' own. By fold that
+            judges, and under None for all rows.
         first: The first round's stacks, where they were needed to plan it and no range test changes it.
     """
 
     tuning: Tuning
-    by_fold: dict[int | None, Prepared]
-    tests: RangeTests | None = None
+    by_fold: PreparedByFold
+    tests: Mapping[int | None, RangeTests]
     first: Divided | None = None
 
 
@@ -140,7 +142,7 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     elif earlier:
         laid_out = replace(laid_out, cost=earlier.cost)
     else:
-        cost, first = _with_search(laid_out.cost, searched.tuning, searched.tests)
+        cost, first = _with_search(laid_out.cost, searched.tuning, searched.tests.values())
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
@@ -179,7 +181,7 @@ def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
     return replace(dataset, positive=rarer(dataset.classes, dataset.target[train]))
 
 
-def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = None, probe: Probe | None = None) -> Plan:
+def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: Probe | None = None) -> Plan:
     from tasks.datasets.splits import reaches
 
     parts = {part: len(prepared.rows[part]) for part in (TRAIN, VAL, TEST)}
@@ -192,11 +194,13 @@ def _laid_out(run: Run, prepared: Prepared, chosen: Sequence[Recipe] | None = No
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
         "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
+        "held_out": [_row_counts(each) for each in prepared.held_out],
     }
-    if chosen is None:
-        laid_out = lay_out(*data, **known, held_out=[_row_counts(each) for each in prepared.held_out])
+    if found is None:
+        laid_out = lay_out(*data, **known)
     else:
-        laid_out = lay_out_chosen(*data, chosen, probe, **known)
+        known |= {"in_folds": found.in_folds, "choices": found.choices}
+        laid_out = lay_out_chosen(*data, found.recipes, probe, **known)
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
 
 
@@ -221,12 +225,13 @@ def _resampled(prepared: Prepared) -> int | None:
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
-def _with_search(cost: Cost, tuning: Tuning, tests: RangeTests | None) -> tuple[Cost, Divided]:
+def _with_search(cost: Cost, tuning: Tuning, tests: Collection[RangeTests]) -> tuple[Cost, Divided]:
     """The expected cost of a plan, its search included; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
     testing = None
     if tests:
-        testing = RangeTestCost(tests.trials, round(tests.divide().seconds, 1))
+        expected = sum(each.divide().seconds for each in tests)
+        testing = RangeTestCost(sum(each.trials for each in tests), round(expected, 1))
         seconds += testing.seconds
     searching = SearchCost(
         trials=tuning.trials, seconds=round(seconds, 1), first_wave=divided.stacks, range_tests=testing
@@ -237,22 +242,30 @@ def _with_search(cost: Cost, tuning: Tuning, tests: RangeTests | None) -> tuple[
 
 def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Searching:
     """Prepares the search of a plan. Nothing is trained or written."""
-    tune, dataset = run.spec.tune, prepared.dataset
+    tune, dataset, evaluated = run.spec.tune, prepared.dataset, run.spec.evaluate
     assert tune is not None
-    by_fold: dict[int | None, Prepared] = {None: prepared}
-    if tune.folds:
-        forward = run.spec.data.split.time is not None
-        by_fold = prepare_folds(dataset, splits, forward=forward, deciding=prepared.deciding)
+    by_fold, places = searched_rows(prepared, splits, run.spec.data.split, tune.folds)
     rows = {fold: _row_counts(of_fold) for fold, of_fold in by_fold.items()}
     decides = laid_out.decides or Decides()
     archive = archive_of(run, by_fold, "search")
     context = PlanContext(dataset, rows, laid_out.metrics, decides=decides, earlier=archive.stacks)
     searches = searches_of(run.spec, laid_out.recipes)
+    key = context.key(run.spec)
     # The first of three folds is not the first of five.
-    key = identifier({"data": context.key(run.spec), "folds": tune.folds}) if tune.folds else context.key(run.spec)
-    tested = asking(searches)
-    tests = RangeTests(tested, context, key) if tested else None
+    divided = {"folds": tune.folds, "held out": evaluated.folds}
+    divided = {name: folds for name, folds in divided.items() if folds}
+    key = identifier({"data": key} | divided) if divided else key
+    tests = {
+        outer: RangeTests(tested, replace(context, rows={folds[0]: rows[folds[0]]}), key, name=_test_name(outer))
+        for outer, folds in places.items()
+        if (tested := asking(searches))
+    }
+    searches = nested(searches, places, tune.seeds) if prepared.held_out else searches
     return Searching(Tuning(searches, context, key, tune.seeds, tune.seed), by_fold, tests)
+
+
+def _test_name(outer: int | None) -> str:
+    return "range-test" if outer is None else f"range-test-{outer:03}"
 
 
 def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
@@ -272,21 +285,21 @@ def search(
         train_trials(job, searched.by_fold, run.folder, run.home, report, archive)
 
     archive = archive_of(run, searched.by_fold, "search")
-    tests = searched.tests.run(run.folder, train, progress) if searched.tests else []
-    by_recipe = {each.recipe_id: each for each in tests}
-    tuning = replace(searched.tuning, searches=[ranged(each, by_recipe) for each in searched.tuning.searches])
-    found = run_search(tuning, run.folder, train, progress, searched.first)
+    tests = {outer: each.run(run.folder, train, progress) for outer, each in searched.tests.items()}
+    by_recipe = {outer: {each.recipe_id: each for each in found} for outer, found in tests.items()}
+    searches = [ranged(each, by_recipe.get(each.outer, {})) for each in searched.tuning.searches]
+    found = run_search(replace(searched.tuning, searches=searches), run.folder, train, progress, searched.first)
     SETTINGS.write(found.settings, run.folder)
     earlier = Plan.read(run.folder)
-    complete = _laid_out(run, prepared, found.recipes, earlier.probe).following(earlier)
+    complete = _laid_out(run, prepared, found, earlier.probe).following(earlier)
     assert complete.search is not None
     complete = replace(
         complete,
         search=replace(
             complete.search,
-            recipes=[each.planned() for each in tuning.searches],
+            recipes=[each.planned() for each in searches if each.outer is None],
             stacks=found.stacks,
-            range_tests=tests or None,
+            range_tests=tests.get(None),
         ),
         cost=replace(complete.cost, search=laid_out.cost.search),
     )

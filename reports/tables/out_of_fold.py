@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from reports.escape import safe
+from reports.escape import Html, safe
 from reports.markup import raw, recipe, table
-from reports.metric_names import title
-from reports.numbers import count
+from reports.metric_names import phrase, title
+from reports.numbers import count, setting
 from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import percent
-from tasks.records.verdict import Verdict
+from tasks.records.verdict import ChosenSettings, OutOfFold, Verdict
+
+SETTINGS = 5
+"""Of a recipe, the most frequent ones."""
 
 
 def out_of_fold(verdict: Verdict | None) -> str:
@@ -21,6 +24,7 @@ def out_of_fold(verdict: Verdict | None) -> str:
     folds = found.folds * found.repeats
     chosen = [(recipe(name), count(times), percent(times / folds)) for name, times in found.chosen.items()]
     choices = table(["Chosen", "#Folds", "#Share"], chosen, caption="What the procedure chose in each fold")
+    choices = Html(choices + _settings(found, verdict))
     under = (
         f"{found.sentence} Scores of the folds scatter with a standard deviation of {rounded(found.spread)}. Folds "
         "share most of their training rows, so their mean is less certain than so many independent scores would make "
@@ -28,3 +32,42 @@ def out_of_fold(verdict: Verdict | None) -> str:
         "(2003). Where the choices differ from fold to fold, rows do not tell the recipes apart."
     )
     return raw(f'{figures}{choices}<p class="under">{safe(under)}</p>')
+
+
+def _settings(found: OutOfFold, verdict: Verdict) -> Html:
+    """What the searches in the folds chose, and how far their own scores were from those out of fold."""
+    if not found.searched:
+        return Html("")
+    rows = [row for each in found.searched for row in _rows(each)]
+    head = ["Recipe", "Best setting", "#Folds", "Also on all rows"]
+    shown = table(head, rows, caption="What the searches chose in each fold")
+    means = {each.recipe_id: each.metrics[verdict.metric].mean for each in verdict.recipes}
+    name = phrase(verdict.metric, verdict.titles)
+    told = "; ".join(
+        f"{each.recipe} {rounded(each.chosen_by)} and {rounded(means.get(each.recipe_id))}"
+        for each in found.searched
+        if each.chosen_by is not None
+    )
+    under = (
+        "Each fold was searched anew, on the rows left to it. A setting's own score is the best of many, on the rows "
+        f"that chose it. So it is too good: the mean {name} of the best setting there, and out of fold: {told}."
+    )
+    return Html(f'{shown}<p class="under">{safe(under)}</p>')
+
+
+def _rows(chosen: ChosenSettings) -> list[tuple[Html | str, ...]]:
+    """The settings of a recipe that were chosen most often; the others as one."""
+    rows: list[tuple[Html | str, ...]] = [
+        (
+            recipe(chosen.recipe),
+            ", ".join(f"{name} {setting(value)}" for name, value in each.values.items()),
+            count(each.folds),
+            "yes" if each.whole else "no",
+        )
+        for each in chosen.settings[:SETTINGS]
+    ]
+    others = chosen.settings[SETTINGS:]
+    if others:
+        whole = "one of them" if any(each.whole for each in others) else "no"
+        rows.append((recipe(chosen.recipe), f"{len(others)} others", count(sum(each.folds for each in others)), whole))
+    return rows or [(recipe(chosen.recipe), "no setting ended well", count(0), "no")]

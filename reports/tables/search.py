@@ -32,7 +32,7 @@ def search(plan: Plan, verdict: Verdict | None) -> str:
     if not found:
         return ""
     return raw(
-        f"<p>{_budget(found, verdict.search if verdict else None, titles_of(plan))}</p>"
+        f"<p>{_budget(found, verdict.search if verdict else None, titles_of(plan))} {_meant(plan)}</p>"
         + _tested(found.range_tests or ())
         + fold("What was searched", _ranges(found))
     )
@@ -87,8 +87,21 @@ def _budget(search: SearchPlan, judged: SearchVerdict | None, titles: Mapping[st
         f"{f'; that took {spent} of training' if spent else ''}. A setting's score is its mean "
         f"{phrase(search.metric, titles)} over seeds{' and folds' if search.folds else ''} on the validation "
         "rows. "
-        f"The best setting of each was trained again on fresh seeds, and only that is in the comparison above: its "
-        f"intervals are those of the settings found, and do not say what another search would have found."
+        "The best setting of each was trained again on fresh seeds."
+    )
+
+
+def _meant(plan: Plan) -> Html:
+    """What the figures of the comparison say of the search."""
+    if plan.held_out is None:
+        return safe(
+            "Only that is in the comparison above: its intervals are those of the settings found, and do not say what "
+            "another search would have found."
+        )
+    return safe(
+        f"That is the search on all rows, which what is shipped comes from. In each of the {plan.held_out.count} folds "
+        "that judge, the same search was done anew on the rows left to it, so the figures out of fold are those of the "
+        "procedure with its search."
     )
 
 

@@ -93,7 +93,7 @@ def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) 
     try:
         numbers = fold_numbers(dataset, split, rows, groups, folds, rng)
     except TooManyFolds as error:
-        raise error.refused("tune.folds", f"{error.got} outside the test part") from None
+        raise error.refused("tune.folds", f"{error.got} to learn from") from None
     fold = pd.array([None] * len(splits), "Int64")
     fold[rows] = pd.array(numbers, "Int64")
     fold[rows[numbers < 0]] = None

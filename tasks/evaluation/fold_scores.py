@@ -20,8 +20,8 @@ from tasks.evaluation.baselines import CONSTANT_ANSWERS
 from tasks.evaluation.intervals import Array, Interval, finite, over_folds
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
-from tasks.records.plan import FOLD, HeldOut, Plan
-from tasks.records.verdict import OutOfFold
+from tasks.records.plan import FOLD, FoldChoice, HeldOut, Plan, Recipe
+from tasks.records.verdict import ChosenSetting, ChosenSettings, OutOfFold
 
 PROCEDURE = "procedure"
 """In place of a trial: what the run would have shipped, had it had a fold's rows only."""
@@ -38,12 +38,14 @@ class FoldScores:
             fold's validation rows); a baseline's trial; or `PROCEDURE`.
         chosen: By fold what the procedure chose; empty where nothing ended well.
         whole: Whether whoever is asked for, the procedure answers.
+        searched: As verdict.json has it.
     """
 
     held_out: HeldOut
     values: Mapping[tuple[str, str], Array]
     chosen: Sequence[str]
     whole: bool = False
+    searched: Sequence[ChosenSettings] | None = None
 
     @classmethod
     def read(
@@ -90,7 +92,8 @@ class FoldScores:
                 name, of_chosen = best, {each: simple[best].get((TEST, each), np.nan) for each in plan.metrics}
             note(PROCEDURE, fold, of_chosen)
             chosen.append(name if np.isfinite(list(of_chosen.values())).any() else "")
-        return cls(plan.held_out, values, chosen)
+        searched = chosen_settings(plan.held_out.searched.choices, plan.recipes) if plan.held_out.searched else None
+        return cls(plan.held_out, values, chosen, searched=searched)
 
     @property
     def of_procedure(self) -> FoldScores:
@@ -127,6 +130,7 @@ class FoldScores:
             spread=finite(scores.std(ddof=1)),
             scores=[finite(score) for score in scores],
             chosen=dict(Counter(filter(None, self.chosen)).most_common()),
+            searched=self.searched,
         )
 
     def _of(self, who: str, metric: Metric) -> Array:
@@ -141,6 +145,33 @@ class FoldScores:
             reason = f"it is undefined in {lacking} of {len(values)} folds"
             return Interval(float(np.nanmean(values)), None, None, reason)
         return over_folds(values, self.held_out.ratio, confidence)
+
+
+def chosen_settings(choices: Sequence[FoldChoice], recipes: Sequence[Recipe]) -> list[ChosenSettings]:
+    """How often the searches in folds chose each setting, by recipe.
+
+    Args:
+        recipes: With what the search on all rows chose.
+    """
+    found = []
+    for recipe in recipes:
+        own = [each for each in choices if each.recipe_id == recipe.recipe_id]
+        values = {each.variant_id: each.values for each in own}
+        counts = Counter(each.variant_id for each in own)
+        scores = [each.score for each in own if each.score is not None]
+        found.append(
+            ChosenSettings(
+                recipe_id=recipe.recipe_id,
+                recipe=recipe.recipe,
+                settings=[
+                    ChosenSetting(values=values[variant], folds=folds, whole=variant == recipe.variant_id)
+                    for variant, folds in counts.most_common()
+                ],
+                folds=len(own),
+                chosen_by=finite(float(np.mean(scores))) if scores else None,
+            )
+        )
+    return found
 
 
 def _of_best(result: RecipeResult, decides: Metric, names: Sequence[str]) -> dict[str, float]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.execution.aside import Aside, Train
+from tasks.execution.results import Result, results_of
 from tasks.execution.runner import StackProgress
-from tasks.execution.tuning import Divided, Result, results_of
+from tasks.execution.tuning import Divided
 from tasks.planning.recipes import variant_of
 from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
@@ -40,6 +41,7 @@ class RangeTests:
         rates: By optimizer, rising; None: `rates_to_test`.
         seeds: Under which each rate is trained, from `first_seed` on.
         share: Of each recipe's epochs.
+        name: As `Aside`.
     """
 
     recipes: Sequence[Recipe]
@@ -49,6 +51,7 @@ class RangeTests:
     seeds: int = SEEDS
     share: float = SHARE
     first_seed: int = FIRST_SEED
+    name: str = "range-test"
 
     @property
     def trials(self) -> int:
@@ -108,7 +111,7 @@ class RangeTests:
         once = {each.variant_id: each for variants in by_recipe for each in variants}
         fold = next(iter(self.context.rows))
         return Aside(
-            name="range-test",
+            name=self.name,
             variants=list(once.values()),
             seeds=range(self.first_seed, self.first_seed + self.seeds),
             stage="search",

@@ -287,7 +287,7 @@ class _Training:
         for search in self._job.searches:
             trials: dict[str, list[str]] = {}
             for trial in self._job.trials:
-                if trial.trial_id in there and trial.recipe_id == search.recipe.recipe_id:
+                if trial.trial_id in there and search.tries(trial):
                     trials.setdefault(trial.variant_id, []).append(trial.trial_id)
             if trials:
                 contests.append(Contest(search.rungs, trials, measured))

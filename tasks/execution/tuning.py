@@ -11,31 +11,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from tasks.dataset import VAL
 from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
-from tasks.evaluation.tried import Tried, ranked, read_settings
+from tasks.evaluation.tried import ranked, read_settings
 from tasks.execution.aside import Train
-from tasks.execution.recording import LOSS, gradients_of
+from tasks.execution.results import Records, Result
 from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job, beside
 from tasks.planning.recipes import identifier
-from tasks.planning.searches import FIRST_SEED, Search
+from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import planned
-from tasks.records.plan import PlannedTrial, Recipe
+from tasks.records.plan import FoldChoice, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
-from tasks.records.tables import METRICS as METRICS_TABLE
-from tasks.records.tables import SETTINGS, TRIALS
-from tasks.records.weights import folder_of
+from tasks.records.tables import SETTINGS
 from tasks.run_folder import read_json, write_json
 from tasks.search.method import Observation
 from tasks.search.methods import METHODS
@@ -57,30 +53,13 @@ class Suggestion:
     setting: Setting
     variant: Recipe
 
+    @property
+    def place(self) -> Place:
+        return self.search.folds, self.variant.variant_id
 
-@dataclass(frozen=True)
-class Result:
-    """The result of a variant's trials.
 
-    Args:
-        status: `ok`, `diverged` if any did, or `pruned` if it left at a rung.
-        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged, or the
-            metric is not defined on some of them (the area under the curve, where all rows are of one class).
-        spread: Their standard deviation (n - 1); None for a single one.
-        rung: The last one reached; None without rungs.
-        epochs, seconds: Of all its trials.
-        loss: Mean of the validation loss without penalties.
-        gradients: Of that loss with respect to what is searched, means; empty where they were not asked for.
-    """
-
-    status: str
-    score: float | None
-    spread: float | None
-    rung: int | None
-    epochs: float
-    seconds: float
-    loss: float
-    gradients: Mapping[str, float]
+Place = tuple[tuple[int | None, ...] | None, str]
+"""Where a variant is tried, and its id: the same variant in other folds is trained and scored anew."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +75,22 @@ class Finished:
     result: Result
 
 
+def _by_search(history: Sequence[Finished]) -> dict[int, list[Finished]]:
+    """By the search's `id`, since two recipes' searches may be equal, in the order asked."""
+    found: dict[int, list[Finished]] = {}
+    for each in history:
+        found.setdefault(id(each.suggestion.search), []).append(each)
+    return found
+
+
 @dataclass(frozen=True)
 class Round:
     """The suggestions that are trained before any of them is observed.
 
     Args:
         number: From 0.
-        variants: Those of the suggestions, each once, and none that an earlier round trained.
-        trials: Of these variants.
+        variants: Those of the suggestions that no earlier round trained in the same place, each once.
+        trials: Of these variants, in their places.
     """
 
     number: int
@@ -130,13 +117,17 @@ class Found:
 
     Args:
         recipes: Each compared recipe with its best setting put in; as it stands where all settings diverged.
-        settings: Table `settings`.
+        settings: Table `settings`: of the search on all rows that don't judge.
         stacks: Those that were trained, as in plan.json.
+        in_folds: By fold that judges, as `recipes`.
+        choices: What was chosen there.
     """
 
     recipes: list[Recipe]
     settings: pd.DataFrame
     stacks: list[PlannedStack]
+    in_folds: Mapping[int, list[Recipe]] = field(default_factory=dict)
+    choices: Sequence[FoldChoice] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +135,7 @@ class Tuning:
     """The search of one run. Nothing here changes: what comes next follows from what is finished.
 
     Args:
-        searches: One for each compared recipe.
+        searches: One for each compared recipe; where folds judge, in each of them too.
         context: By fold, or with the run's own validation part under None.
         key: Of the data, for the trials' ids.
         seeds: Under which each setting is trained.
@@ -160,7 +151,7 @@ class Tuning:
     @property
     def trials(self) -> int:
         """Trials of the whole search, at most: settings times seeds and folds."""
-        return sum(search.trials for search in self.searches) * self.seeds * len(self.context.rows)
+        return sum(search.trials * len(self._folds(search)) for search in self.searches) * self.seeds
 
     @property
     def sign(self) -> int:
@@ -170,21 +161,25 @@ class Tuning:
     def next_round(self, history: Sequence[Finished]) -> Round | None:
         """The round after what is finished; None where every method is done."""
         number = 1 + max((each.round for each in history), default=-1)
-        suggestions = [each for search in self.searches for each in self._suggested(search, number, history)]
+        finished = _by_search(history)
+        suggestions = [
+            each for search in self.searches for each in self._suggested(search, number, finished.get(id(search), []))
+        ]
         if not suggestions:
             return None
-        trained = {each.suggestion.variant.variant_id for each in history}
-        variants = {
-            each.variant.variant_id: each.variant for each in suggestions if each.variant.variant_id not in trained
-        }
-        return Round(number, suggestions, list(variants.values()), self._trials(list(variants.values())))
+        trained = {each.suggestion.place for each in history}
+        new = {each.place: each for each in suggestions if each.place not in trained}
+        variants = {each.variant.variant_id: each.variant for each in new.values()}
+        trials = [trial for each in new.values() for trial in self._trials(each)]
+        return Round(number, suggestions, list(variants.values()), trials)
 
     def _suggested(self, search: Search, number: int, history: Sequence[Finished]) -> Iterator[Suggestion]:
+        """In a round, after what its own search has finished."""
         method = METHODS[search.method]
         sizes = method.batches(search.space, search.trials)
         if number >= len(sizes):
             return
-        observations = [self._observation(each) for each in history if each.suggestion.search is search]
+        observations = [self._observation(each) for each in history]
         settings = method.suggest(search.space, observations, sizes[number], search.trials, self.seed)
         for place, setting in enumerate(settings, start=len(observations)):
             yield Suggestion(search, place, setting, search.variant(setting))
@@ -201,13 +196,16 @@ class Tuning:
         classes = self.context.dataset.classes
         return 2 * math.log(len(classes)) if classes else 2.0
 
-    def _trials(self, variants: Sequence[Recipe]) -> list[PlannedTrial]:
+    def _trials(self, suggestion: Suggestion) -> list[PlannedTrial]:
+        search = suggestion.search
         return [
-            planned(variant, FIRST_SEED + seed, self.key, stage="search", fold=fold)
-            for variant in variants
+            planned(suggestion.variant, search.first_seed + seed, self.key, stage="search", fold=fold)
             for seed in range(self.seeds)
-            for fold in self.context.rows
+            for fold in self._folds(search)
         ]
+
+    def _folds(self, search: Search) -> Sequence[int | None]:
+        return list(self.context.rows) if search.folds is None else search.folds
 
     def divide(self, round: Round) -> Divided:
         """The round divided into stacks, each of one way to train. No probe is asked: then the same search is divided
@@ -227,7 +225,8 @@ class Tuning:
             apart = identifier(variant.settings.part("model")) if training == "gradients" else ""
             groups.setdefault(("" if training == "whole" else method, apart), []).append(variant)
         for (special, _), variants in groups.items():
-            trials = self._trials(variants)
+            together = {variant.variant_id for variant in variants}
+            trials = [trial for trial in round.trials if trial.variant_id in together]
             besides = beside(special, self.searches, trials, self.context.metrics[0])
             divided, expected, _ = self.context.stacks(trials, variants, AS_MODELLED, besides)
             if special:
@@ -292,9 +291,15 @@ class RoundStore:
 
     def _wanted(self, round: Round, metrics: Sequence[str]) -> dict[str, Any]:
         return {
-            "asked": [[each.search.recipe.recipe_id, each.variant.variant_id] for each in round.suggestions],
+            "asked": [_asked(each) for each in round.suggestions],
             "metrics": list(metrics),  # what was not measured is trained anew
         }
+
+
+def _asked(suggestion: Suggestion) -> list[Any]:
+    search = suggestion.search
+    outer = [] if search.outer is None else [search.outer]
+    return [search.recipe.recipe_id, suggestion.variant.variant_id, *outer]
 
 
 def search(
@@ -308,7 +313,7 @@ def search(
     store, metrics = RoundStore(run), tuning.context.metrics
     stacks: list[PlannedStack] = []
     history: list[Finished] = []
-    results: dict[str, Result] = {}
+    results: dict[Place, Result] = {}
     total = sum(each.epochs for each in tuning.searches)
     while (round := tuning.next_round(history)) is not None:
         planned_stacks = store.stacks(round, metrics)
@@ -320,15 +325,36 @@ def search(
         done = sum(_epochs(each.suggestion) for each in history)
         share = sum(_epochs(each) for each in round.suggestions)
         train(job, progress and _within(progress, round.number, done / total, share / total))
-        results |= results_of(job, run)
-        history += [Finished(round.number, each, results[each.variant.variant_id]) for each in round.suggestions]
+        results |= _results_by_place(job, round, run)
+        history += [Finished(round.number, each, results[each.place]) for each in round.suggestions]
         stacks += planned_stacks
-    table = settings_table(history)
-    tried = read_settings(table)
-    return Found(
-        [_chosen(each, history, tried.get(each.recipe.recipe_id, []), tuning.sign) for each in tuning.searches],
-        table,
-        stacks,
+    return _found(tuning, history, stacks)
+
+
+def _found(tuning: Tuning, history: Sequence[Finished], stacks: list[PlannedStack]) -> Found:
+    """What is best in every place."""
+    recipes: dict[int | None, list[Recipe]] = {}
+    choices: list[FoldChoice] = []
+    finished = _by_search(history)
+    for search in tuning.searches:
+        best = _best(finished.get(id(search), []), tuning.sign)
+        recipes.setdefault(search.outer, []).append(best.suggestion.variant if best else search.recipe)
+        if search.outer is not None and best:
+            choices.append(_fold_choice(search.outer, best))
+    whole = [each for each in history if each.suggestion.search.outer is None]
+    in_folds = {outer: found for outer, found in recipes.items() if outer is not None}
+    return Found(recipes[None], settings_table(whole), stacks, in_folds, choices)
+
+
+def _fold_choice(outer: int, best: Finished) -> FoldChoice:
+    found = best.suggestion
+    return FoldChoice(
+        fold=outer,
+        recipe_id=found.search.recipe.recipe_id,
+        variant_id=found.variant.variant_id,
+        number=found.number,
+        values=found.setting,
+        score=best.result.score,
     )
 
 
@@ -370,57 +396,18 @@ def _row(finished: Finished, *, again: bool) -> dict[str, Any]:
     }
 
 
-def _chosen(search: Search, history: Sequence[Finished], tried: Sequence[Tried], sign: int) -> Recipe:
-    """The recipe with the best setting put in; as it stands where none ended."""
+def _best(history: Sequence[Finished], sign: int) -> Finished | None:
+    """The best setting of one search; None where none ended."""
+    tried = [each for of_recipe in read_settings(settings_table(history)).values() for each in of_recipe]
     best = next(iter(ranked(tried, sign)), None)
-    # By its place in this very search: another recipe's may have found the same settings.
-    suggestions = (each.suggestion for each in history if each.suggestion.search is search)
-    return next((each.variant for each in suggestions if best and each.number == best.number), search.recipe)
+    return next((each for each in history if best and each.suggestion.number == best.number), None)
 
 
-def results_of(job: Job, run: Path) -> dict[str, Result]:
-    """Each variant's result, read from the records of its stacks."""
-    folders = [folder_of(run, stack.stack_id) for stack in job.stacks]
-    if not folders:
-        return {}
-    trials = pd.concat([TRIALS.read(folder) for folder in folders])
-    metrics = pd.concat([METRICS_TABLE.read(folder) for folder in folders])
-    on_val = metrics[metrics["part"] == VAL]
-    values, losses = (
-        dict(zip(measured["trial_id"], measured["value"].astype(float), strict=True))
-        for measured in (on_val[on_val["metric"] == job.metrics[0]], on_val[on_val["metric"] == LOSS])
-    )
-    gradients: dict[str, dict[str, float | None]] = {}
-    for folder in folders:
-        gradients |= gradients_of(folder)
-    return {
-        str(variant): _result(rows, values, losses, gradients)
-        for variant, rows in trials.groupby("variant_id", sort=False)
-    }
-
-
-def _result(
-    trials: pd.DataFrame,
-    values: Mapping[str, float],
-    losses: Mapping[str, float],
-    gradients: Mapping[str, Mapping[str, float | None]],
-) -> Result:
-    ids = sorted(trials["trial_id"])
-    measured = np.array([values.get(each, np.nan) for each in ids])
-    statuses = set(trials["status"])
-    sound = bool(np.isfinite(measured).all()) and "diverged" not in statuses
-    status = next((each for each in ("diverged", "pruned") if each in statuses), "ok")
-    known = [gradients[each] for each in ids if each in gradients]
-    return Result(
-        status=status,
-        score=float(measured.mean()) if sound else None,
-        spread=float(measured.std(ddof=1)) if sound and len(ids) > 1 else None,
-        rung=None if trials["rung"].isna().all() else int(trials["rung"].max()),
-        epochs=float(trials["epochs"].sum()),
-        seconds=float(trials["seconds"].sum()),
-        loss=float(np.mean([losses.get(each, np.nan) for each in ids])),
-        gradients={
-            name: float(np.mean([np.nan if each[name] is None else each[name] for each in known]))
-            for name in (known[0] if known else {})
-        },
-    )
+def _results_by_place(job: Job, round: Round, run: Path) -> dict[Place, Result]:
+    """The results of a round's variants in each place where it tried them."""
+    records = Records.read(job, run)
+    found: dict[Place, Result] = {}
+    for folds in dict.fromkeys(each.search.folds for each in round.suggestions):
+        own = {trial.trial_id for trial in round.trials if folds is None or trial.fold in folds}
+        found |= {(folds, variant): result for variant, result in records.by_variant(own).items()}
+    return found

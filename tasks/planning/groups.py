@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from tasks.planning.trials import bind_trial
 from tasks.records.plan import Calibration, PlannedTrial, Recipe
 from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
+from tasks.training.rectangle import Replica, in_columns, kind_of
 from tasks.training.shapes import shapes_only
 from tasks.training.stacked_layers import incompatibility, layers_of, widest
 from tasks.training.trial import Trial
@@ -87,6 +88,12 @@ class Grouping:
     cores: int
     built: dict[str, Any] = field(default_factory=dict)
 
+    def rectangles(self, trials: list[PlannedTrial]) -> list[Group]:
+        """Groups whose trials can be in one stack each."""
+        whole = self.of(trials)
+        parts = [trials] if whole.why else whole.rectangles()
+        return [whole] if len(parts) == 1 else [self.of(part) for part in parts]
+
     def of(self, trials: list[PlannedTrial]) -> Group:
         seconds = self.augmentation_seconds[trials[0].variant_id]
         return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores)
@@ -126,6 +133,7 @@ class Group:
         first: One of them, bound.
         unpadded: What a trial of each variant would do in its own width.
         rules: Update rule by variant.
+        kinds: As `tasks.training.rectangle.kind_of`, by variant.
         why: Why they can't be stacked, or None.
         rows: Of an epoch.
         data: What they are trained on.
@@ -137,6 +145,7 @@ class Group:
     network: Any
     first: Trial
     rules: dict[str, str]
+    kinds: dict[str, Hashable]
     why: str | None
     work: Work
     unpadded: dict[str, Work]
@@ -154,6 +163,17 @@ class Group:
         """How many there are, where the inputs are token numbers, or end with such."""
         return next((layer.input_dim for layer in self.network.layers if hasattr(layer, "input_dim")), None)
 
+    def columns(self) -> list[dict[Replica, PlannedTrial]]:
+        """As `tasks.training.rectangle.in_columns`."""
+        return in_columns(self.trials, lambda trial: trial.variant_id, lambda trial: self.kinds[trial.variant_id])
+
+    def rectangles(self) -> list[list[PlannedTrial]]:
+        """The trials by columns of the same replicas: what can be in one stack."""
+        alike: dict[frozenset[Replica], list[PlannedTrial]] = {}
+        for column in self.columns():
+            alike.setdefault(frozenset(column), []).extend(column.values())
+        return list(alike.values())
+
     def divided(
         self, calibrations: Mapping[bool, Calibration], share: int, *, timed: bool = True
     ) -> tuple[Division[PlannedTrial], float]:
@@ -166,17 +186,15 @@ class Group:
         if self.why:
             longest = self.work.steps * _FIT_STEP_SECONDS
             return Division([[trial] for trial in self.trials], False, len(self.trials) * longest), longest
-        columns: dict[str, list[PlannedTrial]] = {}
-        for trial in self.trials:
-            columns.setdefault(trial.variant_id, []).append(trial)
+        columns = [list(column.values()) for column in self.columns()]
         # Each stack makes its own rows, on the cores that no stack trains on.
         counts = sorted({1, share}) if self.made.seconds else [share]
         if not timed:
             counts = counts[:1] if not self.made.once else counts[-1:]
         divisions = [
             divide(
-                list(columns.values()),
-                [self.rules[each] for each in columns],
+                columns,
+                [self.rules[column[0].variant_id] for column in columns],
                 self.work,
                 self.cores,
                 calibrations,
@@ -238,6 +256,7 @@ def _group(
         network=model,
         first=bound[0],
         rules={trial.variant_id: trial.optimizer.update.__name__ for trial in bound},
+        kinds={trial.variant_id: kind_of(trial) for trial in bound},
         why=incompatibility(model),
         unpadded={trial.variant_id: works[trial.architecture.hidden] for trial in bound},
         work=replace(work, answers=data.scored * outputs, gradients=sum(map(gradients_of, bound)) / len(bound)),

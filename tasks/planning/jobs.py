@@ -34,7 +34,7 @@ class Job:
     @classmethod
     def of(cls, plan: Plan) -> Job:
         """The final trials of a plan, and those of folds that are held out."""
-        return cls(plan.recipes, plan.all_trials, plan.all_stacks, plan.metrics)
+        return cls(plan.variants, plan.all_trials, plan.all_stacks, plan.metrics)
 
     def variant(self, variant_id: str) -> Recipe:
         return next(each for each in self.variants if each.variant_id == variant_id)

@@ -30,6 +30,8 @@ from tasks.records.plan import (
     Cost,
     DataDescription,
     DataFacts,
+    FoldChoice,
+    FoldSearches,
     HeldOut,
     Plan,
     Probe,
@@ -81,10 +83,12 @@ def lay_out(
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
     plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest, earlier)
     if held_out:
-        return _with_held_out(
-            plan, spec, dataset, {None: rows, **dict(enumerate(held_out))}, machine or Machine(), earlier
-        )
-    return replace(plan, trials=[], stacks=[]) if plan.search else plan
+        by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
+        plan = _with_held_out(plan, spec, dataset, by_fold, machine or Machine(), earlier)
+    if plan.search is None:
+        return plan
+    judged = plan.held_out and replace(plan.held_out, trials=[], stacks=[])
+    return replace(plan, trials=[], stacks=[], held_out=judged)
 
 
 def _with_held_out(
@@ -94,11 +98,15 @@ def _with_held_out(
     rows: Mapping[int | None, RowCounts],
     machine: Machine,
     earlier: Earlier | None,
+    chosen: Mapping[int, Sequence[Recipe]] = {},
+    choices: Sequence[FoldChoice] = (),
 ) -> Plan:
     """The plan with the trials of folds that are held out in turn.
 
     Args:
         rows: By fold.
+        chosen: By fold the recipes with what their searches chose there; empty: as the plan has them.
+        choices: What that was.
     """
     folds, repeats, seeds = spec.evaluate.folds, spec.evaluate.repeats, spec.train.seeds
     assert folds is not None
@@ -108,10 +116,12 @@ def _with_held_out(
     trials = [
         planned(recipe, fold * seeds + seed, key, stage=FOLD, fold=fold)
         for fold in range(folds * repeats)
-        for recipe in plan.recipes
+        for recipe in chosen.get(fold, plan.recipes)
         for seed in range(seeds)
     ]
-    stacks, seconds, _ = context.stacks(trials, plan.recipes, calibrations_of(plan.probe))
+    found = {each.variant_id: each for of_fold in chosen.values() for each in of_fold}
+    variants = list(({each.variant_id: each for each in plan.recipes} | found).values())
+    stacks, seconds, _ = context.stacks(trials, variants, calibrations_of(plan.probe))
     own = [each for fold, each in rows.items() if fold is not None]
     learned = [each.train + each.validated for each in own]
     judged = [each.scored - count for each, count in zip(own, learned, strict=True)]
@@ -123,6 +133,7 @@ def _with_held_out(
         ratio=float(np.mean(np.divide(judged, learned))),
         trials=trials,
         stacks=stacks,
+        searched=FoldSearches(list(found.values()), list(choices)) if chosen else None,
     )
     cost = Cost(
         trials=plan.cost.trials + len(trials),
@@ -145,17 +156,26 @@ def lay_out_chosen(
     lengths: tuple[int, ...] = (),
     commonest: Commonest | None = None,
     earlier: Earlier | None = None,
+    held_out: Sequence[RowCounts] = (),
+    in_folds: Mapping[int, Sequence[Recipe]] = {},
+    choices: Sequence[FoldChoice] = (),
 ) -> Plan:
     """The plan once a search is done, with its trials.
 
     Args:
-        parts, features, resampled, lengths, commonest, earlier: As for `lay_out`.
+        parts, features, resampled, lengths, commonest, earlier, held_out: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
+        in_folds: By fold that judges, the recipes with what the search there chose for each.
+        choices: What that was.
         probe: What the plan before the search has under that name. It was written down before anything was trained, so
             the stacks are the same for whoever goes on with a killed search.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    return _planned(spec, dataset, parts, rows, Machine(), commonest, earlier, chosen, probe)
+    plan = _planned(spec, dataset, parts, rows, Machine(), commonest, earlier, chosen, probe)
+    if not held_out:
+        return plan
+    by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
+    return _with_held_out(plan, spec, dataset, by_fold, Machine(), earlier, in_folds, choices)
 
 
 def _planned(

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from tasks.errors import BadInput
 from tasks.kinds import FORMS
 from tasks.planning.recipes import recipes_of, variant_of
-from tasks.records.plan import Recipe
+from tasks.records.plan import PlannedTrial, Recipe
 from tasks.records.search_plan import PlannedRung, PlannedSearch
 from tasks.search.gradient import DECAY_RATES
 from tasks.search.halving import Rung, epochs_of, rungs
@@ -28,7 +28,7 @@ DEFAULT_TRIALS = 20
 MAX_POINTS = 10_000
 """Of one grid."""
 MAX_SEARCHED = 20_000
-"""Trials of all searches: settings times seeds times folds."""
+"""Trials of all searches: settings times seeds times folds, on all rows and in each fold that judges."""
 FIRST_SEED = 1000
 """Of the search, so that the comparison's seeds (0, 1, ...) are fresh."""
 
@@ -42,6 +42,9 @@ class Search:
         trials: Settings that are tried: with rungs, that begin.
         epochs: That one seed and fold spend on all of them; where epochs are searched, at most.
         rungs: Where settings are left out; empty: nowhere.
+        outer: The fold that judges whose rows it may not see; None: it learns from all rows that don't judge.
+        folds: In which each setting is trained; None: in all that trials are planned on.
+        first_seed: Of its trials.
     """
 
     recipe: Recipe
@@ -50,6 +53,13 @@ class Search:
     trials: int
     epochs: int
     rungs: tuple[Rung, ...] = ()
+    outer: int | None = None
+    folds: tuple[int | None, ...] | None = None
+    first_seed: int = FIRST_SEED
+
+    def tries(self, trial: PlannedTrial) -> bool:
+        """Whether a trial is of this search."""
+        return trial.recipe_id == self.recipe.recipe_id and (self.folds is None or trial.fold in self.folds)
 
     def variant(self, setting: Setting) -> Recipe:
         """The recipe with a setting of the search put in."""
@@ -102,19 +112,25 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
         for recipe, space in zip(recipes, found, strict=True)
     ]
     _check_fair(searches, tune)
-    count = sum(search.trials for search in searches) * tune.seeds * (tune.folds or 1)
-    _refuse_too_many(count)
+    judged = (spec.evaluate.folds or 0) * spec.evaluate.repeats
+    _refuse_too_many(sum(search.trials for search in searches) * tune.seeds * (tune.folds or 1), judged)
     return searches
 
 
-def _refuse_too_many(count: int) -> None:
-    if count > MAX_SEARCHED:
+def _refuse_too_many(count: int, judged: int = 0) -> None:
+    """Args:
+    count: Trials of one search of all recipes.
+    judged: Folds that judge, in each of which it is done anew.
+    """
+    if count * (1 + judged) > MAX_SEARCHED:
+        anew = f": {count:,} on all rows and in each of {judged} folds that judge" if judged else ""
         raise BadInput(
             "the search is too large",
             where="tune",
-            got=f"{count:,} trials",
+            got=f"{count * (1 + judged):,} trials{anew}",
             accepted=f"at most {MAX_SEARCHED:,}",
-            remedy="fewer settings (trials), seeds, folds or recipes",
+            remedy="fewer settings (trials), seeds, folds or recipes"
+            + (", or fewer evaluate.repeats" if judged else ""),
         )
 
 

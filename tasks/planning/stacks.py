@@ -169,7 +169,9 @@ def _stacks(
         families.setdefault(family, {}).setdefault(shape, []).append(trial)
     machine = context.machine
     grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores)
-    alike = [[grouped.of(each) for each in by_shape.values()] for by_shape in families.values()]
+    alike = [
+        [group for each in by_shape.values() for group in grouped.rectangles(each)] for by_shape in families.values()
+    ]
     _refuse_too_large([group.work for groups in alike for group in groups], machine.memory)
     for group in (group for groups in alike for group in groups):
         _refuse_without_twin(group, variants)

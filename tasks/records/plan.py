@@ -235,6 +235,37 @@ FINAL, FOLD = "final", "fold"
 """Stages of trials: those that are compared and may be shipped; and those of a fold that is held out, which judge."""
 
 
+@dataclass(frozen=True)
+class FoldChoice:
+    """What a recipe's search chose in a fold that judges, by rows that the fold learns from alone.
+
+    Args:
+        number: Of the setting in the search, from 0.
+        values: The setting.
+        score: Of the deciding metric on the rows that the search chose by, which it flatters.
+    """
+
+    fold: int
+    recipe_id: str
+    variant_id: str
+    number: int
+    values: Mapping[str, Any]
+    score: Number | None
+
+
+@dataclass(frozen=True)
+class FoldSearches:
+    """The searches in folds that judge.
+
+    Args:
+        variants: The recipes with what was chosen in some fold, each once.
+        choices: What each recipe's search chose in each fold, where a setting ended well.
+    """
+
+    variants: list[Recipe]
+    choices: list[FoldChoice]
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
     """Folds that are held out in turn, where the procedure is judged out of fold.
@@ -246,6 +277,8 @@ class HeldOut:
         ratio: Judged rows to rows learned from, the mean over folds: 1 / (folds - 1) where all are equally large.
         trials, stacks: Those of the folds. In fold j, the trial that stands for seed s of a run with n has seed
             j * n + s: so initial weights and the order of batches are drawn anew in every fold.
+        searched: Where something is tuned; None until that is done. Of its trials, those with the number of a fold
+            here were tried on its rows that choose; with `tune.folds`, numbers go on after these folds.
     """
 
     folds: int
@@ -255,6 +288,7 @@ class HeldOut:
     ratio: float
     trials: list[PlannedTrial]
     stacks: list[PlannedStack]
+    searched: Annotated[FoldSearches | None, OMITTED] = None
 
     @property
     def count(self) -> int:
@@ -343,9 +377,15 @@ class Plan(RunDocument):
         """The stack of a final trial."""
         return next(each for each in self.stacks if trial_id in each.trials)
 
+    @property
+    def variants(self) -> list[Recipe]:
+        """The recipes, and what searches made of them in folds that are held out."""
+        searched = self.held_out.searched if self.held_out else None
+        return [*self.recipes, *(searched.variants if searched else ())]
+
     def variant(self, variant_id: str) -> Recipe:
         """The recipe with its values bound."""
-        return next(each for each in self.recipes if each.variant_id == variant_id)
+        return next(each for each in self.variants if each.variant_id == variant_id)
 
 
 def reuse_sentence(stacks: Iterable[PlannedStack]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -427,6 +427,37 @@ class AgainstChampion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChosenSetting:
+    """A setting that a recipe's searches chose.
+
+    Args:
+        folds: In how many of the folds.
+        whole: Whether the search on all rows, which what is shipped comes from, chose it too.
+    """
+
+    values: Mapping[str, Any]
+    folds: int
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenSettings:
+    """What a recipe's searches chose, one in each fold, on the rows left to it.
+
+    Args:
+        settings: The most frequent first.
+        folds: In which a setting ended well.
+        chosen_by: The best setting's score in a fold, the mean over folds: on the rows that chose it.
+    """
+
+    recipe_id: str
+    recipe: str
+    settings: Sequence[ChosenSetting]
+    folds: int
+    chosen_by: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutOfFold:
     """The whole procedure, done anew without each fold, on the rows of that fold.
 
@@ -439,6 +470,7 @@ class OutOfFold:
         spread: Standard deviation of the deciding metric between folds.
         scores: The deciding metric in each fold, the first repeat's first; None where it is undefined.
         chosen: By name of a recipe, or of a baseline that may be shipped, in how many folds it was chosen.
+        searched: Where something is tuned, what the searches chose, by recipe.
     """
 
     folds: int
@@ -449,6 +481,7 @@ class OutOfFold:
     spread: float | None
     scores: Sequence[float | None]
     chosen: Mapping[str, int]
+    searched: Annotated[Sequence[ChosenSettings] | None, OMITTED] = None
 
     @property
     def way(self) -> str:
@@ -464,11 +497,12 @@ class OutOfFold:
     @property
     def sentence(self) -> str:
         """What the figures are of."""
+        searching, own = ("searching, ", " with a search of its own,") if self.searched else ("", "")
         return (
             f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
-            "anew without them (preparing, training, choosing recipe, seed and threshold). So the figures are of that "
-            f"procedure on {self.learned} rows. What is shipped is the same procedure on all rows, a part of which "
-            "chose and did not train."
+            f"anew without them (preparing, {searching}training, choosing recipe, seed and threshold). So the figures "
+            f"are of that procedure on {self.learned} rows. What is shipped is the same procedure on all rows,{own} a "
+            "part of which chose and did not train."
         )
 
 

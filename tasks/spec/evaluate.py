@@ -66,7 +66,8 @@ class Evaluate(Frozen):
         ge=2,
         le=20,
         description="no test part: so many folds of all rows are held out in turn, and the whole procedure (preparing, "
-        "training, choosing recipe and threshold) is repeated without them; for few rows; None: the test part judges",
+        "searching, training, choosing recipe and threshold) is repeated without them; for few rows; None: the test "
+        "part judges",
     )
     repeats: int = Field(1, ge=1, le=50, description="how often all rows are divided into folds, each time anew")
 

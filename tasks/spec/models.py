@@ -88,7 +88,7 @@ class Spec(Frozen):
     def _judged_without_test_part(self) -> Self:
         if self.evaluate.folds is None:
             return self
-        check_folds(self.evaluate.repeats, self.data.split, tuned=self.tune is not None)
+        check_folds(self.evaluate.repeats, self.data.split)
         return self
 
     @model_validator(mode="after")
@@ -117,7 +117,7 @@ class Spec(Frozen):
         return self
 
 
-def check_folds(repeats: int, split: Split, *, tuned: bool) -> None:
+def check_folds(repeats: int, split: Split) -> None:
     """Refuses what does not go with `evaluate.folds`."""
     for name in ("test", "hold_out", "given"):
         if getattr(split, name) is not None:
@@ -126,13 +126,6 @@ def check_folds(repeats: int, split: Split, *, tuned: bool) -> None:
                 suffix=f"data.split.{name}",
                 remedy=f"take data.split.{name} or evaluate.folds out",
             )
-    if tuned:
-        raise problem(
-            "a search inside each fold is not done yet, and one outside would have seen the rows that judge",
-            got="evaluate.folds and tune",
-            suffix="tune",
-            remedy="take tune out, and write the settings to be compared under compare; or take evaluate.folds out",
-        )
     if split.time is not None and repeats > 1:
         raise problem(
             "folds forward in time are always the same, so there is nothing to repeat",

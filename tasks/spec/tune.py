@@ -190,7 +190,7 @@ class Tune(Frozen):
     trials: Count | None = Field(None, description="settings tried for each recipe; None: 20, or every point of a grid")
     seeds: Annotated[int, Field(ge=1, le=100)] = Field(1, description="under which each setting is trained")
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
-        None, description="of cross-validation over the rows that are not test rows; None: the validation part decides"
+        None, description="of cross-validation over the rows that don't judge; None: the validation part decides"
     )
     cost: Literal["seconds"] | None = Field(None, description="beside the metric: what is best at each cost is shown")
     seed: Whole = Field(0, description="of the search: which settings are drawn")

@@ -1,10 +1,12 @@
-"""The trials of a stack form a rectangle: every recipe in every replica."""
+"""The trials of a stack form a rectangle: every recipe in every replica; or as many recipes of each kind, where folds
+have settings of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,7 +24,8 @@ class Rectangle:
 
     Args:
         replicas: Sorted by seed, then by fold.
-        columns: For each recipe, its trials in the order of `replicas`. Recipes of one update rule are neighbours.
+        columns: For each recipe, or for recipes of one kind that take each other's place, trials in the order of
+            `replicas`. Recipes of one update rule are neighbours.
     """
 
     replicas: tuple[Replica, ...]
@@ -33,18 +36,16 @@ class Rectangle:
         """Sorts trials into a rectangle.
 
         Raises:
-            ValueError: some recipe lacks some replica, or batch sizes, budgets or the steps of evaluations differ.
+            ValueError: some recipe lacks some replica and no other of its kind stands there instead, or batch sizes,
+                budgets or the steps of evaluations differ.
         """
         if len({(trial.batch_size, trial.epochs, trial.evaluate_every) for trial in trials}) != 1:
             raise ValueError("the trials of a stack must have one batch size, one epoch budget and one evaluate_every")
-        by_variant: dict[str, dict[Replica, Trial]] = {}
-        for trial in trials:
-            by_variant.setdefault(trial.variant_id, {})[trial.seed, trial.fold] = trial
+        found = in_columns(trials, lambda trial: trial.variant_id, kind_of)
         replicas = sorted({(trial.seed, trial.fold) for trial in trials}, key=_place)
-        complete = all(found.keys() == set(replicas) for found in by_variant.values())
-        if not complete or len(by_variant) * len(replicas) != len(trials):
+        if any(column.keys() != set(replicas) for column in found):
             raise ValueError("the trials of a stack must be every variant under every seed and fold, once")
-        columns = [tuple(found[replica] for replica in replicas) for found in by_variant.values()]
+        columns = [tuple(column[replica] for replica in replicas) for column in found]
         return cls(tuple(replicas), tuple(sorted(columns, key=lambda column: column[0].optimizer.update.__name__)))
 
     @property
@@ -81,6 +82,48 @@ class Rectangle:
     def of_recipes(self, places: Sequence[int]) -> Rectangle:
         """The rectangle of these recipes alone."""
         return replace(self, columns=tuple(self.columns[r] for r in places))
+
+
+def kind_of(trial: Trial) -> Hashable:
+    """What recipes must agree in so that one stands in a column where another lacks. All else are numbers of each trial
+    (`hyperparameters`)."""
+    averaging = trial.averaging
+    return trial.optimizer.update.__name__, trial.architecture.hidden, averaging.averages, averaging.last
+
+
+class _Placed(Protocol):
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def fold(self) -> int | None: ...
+
+
+P = TypeVar("P", bound=_Placed)
+
+
+def in_columns(
+    trials: Sequence[P], variant: Callable[[P], Hashable], kind: Callable[[P], Hashable]
+) -> list[dict[Replica, P]]:
+    """Trials by column and replica: a column for each variant where all are in every replica. Else the first of a kind
+    in each replica form a column, the second ones another, and so on: not every column is in every replica then.
+
+    Raises:
+        ValueError: a variant is twice in a replica.
+    """
+    by_variant: dict[Hashable, dict[Replica, P]] = {}
+    by_kind: dict[Hashable, dict[Replica, P]] = {}
+    there: Counter[Hashable] = Counter()
+    for trial in trials:
+        replica, own = (trial.seed, trial.fold), kind(trial)
+        by_variant.setdefault(variant(trial), {})[replica] = trial
+        by_kind.setdefault((own, there[own, replica]), {})[replica] = trial
+        there[own, replica] += 1
+    if sum(map(len, by_variant.values())) != len(trials):
+        raise ValueError("a variant is twice under one seed and fold")
+    first, *others = by_variant.values()
+    whole = all(column.keys() == first.keys() for column in others)
+    return list((by_variant if whole else by_kind).values())
 
 
 def _place(replica: Replica) -> tuple[int, int]:

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from tasks import stages
-from tasks.execution import scoring
+from tasks.execution import nested, scoring
 from tasks.inputs.prepared import Prepared
 from tasks.training.streaming import StoredRows
+from tests.guarded import TestPartRead, guarded
 from tests.runs import Planned, planned
 
 TRAIN = {"epochs": 3, "seeds": 2}
@@ -25,33 +26,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
-class TestPartRead(Exception):
-    """Raised by inputs that must not be read."""
-
-    __test__ = False
-
-
-class Guarded:
-    """Features that can be read but for some rows."""
-
-    def __init__(self, features: np.ndarray, forbidden: np.ndarray) -> None:
-        self._features, self._forbidden = features, forbidden
-        self.shape, self.dtype = features.shape, features.dtype
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        if np.isin(rows, self._forbidden).any():
-            raise TestPartRead
-        return self._features[rows]
-
-
-def guarded(prepared: Prepared, test: np.ndarray) -> Prepared:
-    return replace(prepared, features=Guarded(prepared.features, test))
-
-
 @pytest.fixture
 def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the stages prepare raises where rows of the test part are read."""
-    prepare, prepare_folds = stages.prepare, stages.prepare_folds
+    prepare, prepare_folds = stages.prepare, nested.prepare_folds
 
     def whole(dataset: Any, splits: pd.DataFrame, deciding: Any) -> Prepared:
         ready = prepare(dataset, splits, deciding)
@@ -62,7 +40,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
         return {fold: guarded(each, test) for fold, each in prepare_folds(dataset, splits, **options).items()}
 
     monkeypatch.setattr(stages, "prepare", whole)
-    monkeypatch.setattr(stages, "prepare_folds", folds)
+    monkeypatch.setattr(nested, "prepare_folds", folds)
 
 
 def searched(run: Planned) -> Planned:

@@ -53,3 +53,25 @@ def test_every_recipe_has_every_replica(left_out: int) -> None:
     trials = trials_of("sgd", "adam")
     with pytest.raises(ValueError, match="every variant under every seed and fold"):
         Rectangle.of(trials[:left_out] + trials[left_out + 1 :])
+
+
+def in_fold(name: str, variant: str, fold: int) -> Trial:
+    return replace(trial_of(name, seed=fold), fold=fold, variant_id=variant, trial_id=f"{variant}-{fold}")
+
+
+def test_recipes_of_one_kind_take_each_others_place_in_folds() -> None:
+    trials = [
+        *(in_fold("sgd", "slow sgd", 0), in_fold("adam", "adam", 0)),
+        *(in_fold("adam", "adam", 1), in_fold("sgd", "fast sgd", 1)),
+    ]
+    rectangle = Rectangle.of(trials)
+    assert rectangle.shape == (2, 2)
+    for s, r, trial in rectangle.cells():
+        assert trial.fold == rectangle.replicas[s][1]
+        assert trial.optimizer.update is rectangle.recipes[r].optimizer.update
+    assert {trial.trial_id for _, _, trial in rectangle.cells()} == {trial.trial_id for trial in trials}
+
+
+def test_another_kind_does_not() -> None:
+    with pytest.raises(ValueError, match="every variant under every seed and fold"):
+        Rectangle.of([in_fold("sgd", "sgd", 0), in_fold("adam", "adam", 1)])

@@ -1,0 +1,32 @@
+"""Inputs that raise where rows are read that must not be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tasks.inputs.prepared import Prepared
+
+
+class TestPartRead(Exception):
+    """Raised by inputs that must not be read."""
+
+    __test__ = False
+
+
+class Guarded:
+    """Features that can be read but for some rows."""
+
+    def __init__(self, features: np.ndarray, forbidden: np.ndarray) -> None:
+        self._features, self._forbidden = features, forbidden
+        self.shape, self.dtype = features.shape, features.dtype
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        if np.isin(rows, self._forbidden).any():
+            raise TestPartRead
+        return self._features[rows]
+
+
+def guarded(prepared: Prepared, test: np.ndarray) -> Prepared:
+    return replace(prepared, features=Guarded(prepared.features, test))
