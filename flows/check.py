@@ -155,7 +155,7 @@ def _show_judging(console: Console, plan: Plan) -> None:
         )
         return
     offered = plan.data.rows < FEW_ROWS and not any(split[name] for name in ("hold_out", "given"))
-    if offered and not plan.spec["evaluate"]["slices"]:
+    if offered:
         repeats = "" if split["time"] else ", repeats: 10"
         console.print(
             f"note: {plan.parts['test']:,} test rows judge roughly; evaluate: {{folds: 5{repeats}}} holds out all "

@@ -170,9 +170,10 @@ def _by_slice(run: Run) -> str:
     if verdict is None or not verdict.slices:
         return ""
     tabs = {}
+    who = "the procedure out of fold" if verdict.out_of_fold else "the shipped model"
     for found in verdict.slices:
         chart = figures.by_slice(verdict, found)
-        drawn = figures.place(chart, "Dot: the shipped model on the rows of a slice. Dashed: on all.") if chart else ""
+        drawn = figures.place(chart, f"Dot: {who} on the rows of a slice. Dashed: on all.") if chart else ""
         tabs[" and ".join(found.columns)] = drawn + tables.slicing(verdict, found)
     return tabset(tabs)
 

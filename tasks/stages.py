@@ -20,6 +20,7 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.fold_rows import FoldAnswers
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.archive import Archive
 from tasks.execution.aside import own_context, trainer
@@ -28,6 +29,7 @@ from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.landscape import Looking
 from tasks.execution.nested import nested, searched_rows
+from tasks.execution.out_of_fold import fold_answers
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import PreparedByFold, collect
@@ -360,6 +362,7 @@ def judge(
         deciding=prepared.deciding,
         slicings=slicings,
         measure=measure,
+        fold_answers=_fold_answers(laid_out, prepared, run) if laid_out.held_out and slicings else None,
     )
     if laid_out.search:
         from tasks.evaluation.search import judge_search
@@ -388,6 +391,11 @@ def judge(
     verdict.write(run.folder)
     _inspect(run, laid_out, prepared, verdict, tables, asked, model)
     return verdict
+
+
+def _fold_answers(laid_out: Plan, prepared: Prepared, run: Run) -> FoldAnswers:
+    rows = [of_fold.rows[TEST] for of_fold in prepared.held_out]
+    return FoldAnswers(prepared.dataset.target, rows, fold_answers(laid_out, run.folder))
 
 
 def _not_learned_from(splits: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,8 @@ def slicing(verdict: Verdict, found: JudgedSlicing) -> str:
         )
         for place, each in enumerate(found.slices)
     ]
-    caption = f"The shipped model on the {verdict.part} part by {' and '.join(found.columns)}"
+    who = "The procedure out of fold" if verdict.out_of_fold else f"The shipped model on the {verdict.part} part"
+    caption = f"{who} by {' and '.join(found.columns)}"
     under = _under(verdict, any(each.few for each in found.slices))
     sentences = [f"<li>{safe(said)}</li>" for said in _sentences(verdict, found)]
     listed = f"<ul>{''.join(sentences)}</ul>" if sentences else ""
@@ -64,6 +65,11 @@ def _columns(verdict: Verdict, found: JudgedSlicing) -> dict[str, list[Estimate 
 
 def _under(verdict: Verdict, few: bool) -> str:
     said = f"Brackets hold {verdict.confidence:.0%} intervals of one slice each, not of all together."
+    if verdict.out_of_fold:
+        said += (
+            " Figures are means over folds; an interval holds both that over folds and that over the rows. Where it is "
+            "missing, some fold has no rows of the slice that the figure could be measured on."
+        )
     limit = f"Fewer than {FEWEST_ROWS} rows are too few to tell: a share's exact 95% interval may be 37 points wide."
     return f"{said} {limit}" if few else said
 

@@ -7,7 +7,7 @@ whether they are or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,16 @@ class Answers:
         if self.costs is None:
             raise ValueError(f"{metric.name} needs evaluate.cost")
         return self.costs
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers for rows of one part after another."""
+    costs = [each.costs for each in parts if each.costs is not None]
+    return Answers(
+        np.concatenate([each.prediction for each in parts]),
+        np.concatenate([each.decided for each in parts]),
+        np.concatenate(costs) if costs else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ there the error is divided over all slices, ends and rates (Bonferroni).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.evaluation.intervals import Array, Interval, NoInterval
+from tasks.evaluation.intervals import Array, Interval, NoInterval, over_folds
 from tasks.evaluation.shares import clopper_pearson_ends, effective_rows
 
 PARITY, ODDS = "demographic_parity_difference", "equalised_odds_difference"
@@ -56,6 +57,50 @@ class _Rate:
         return clopper_pearson_ends(hits, self.worth, 1 - 2 * tail)
 
 
+@dataclass(frozen=True)
+class _FoldRate(_Rate):
+    """A mean rate over folds by slice.
+
+    Args:
+        values: Of each fold `[folds, slices]`.
+        ratio: As for `over_folds`.
+    """
+
+    values: Array
+    ratio: float
+
+    def ends(self, tail: float) -> tuple[Array, Array]:
+        low, high = super().ends(tail)
+        found = [over_folds(own, self.ratio, 1 - 2 * tail).within(0.0, 1.0) for own in self.values.T]
+        return (
+            np.array([min(one, float(each.low or 0.0)) for one, each in zip(low, found, strict=True)]),
+            np.array([max(one, float(each.high or 0.0)) for one, each in zip(high, found, strict=True)]),
+        )
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Rows and what is predicted of them, all `[rows]`.
+
+    Args:
+        actual: Whether a row is of the positive class, bool.
+        predicted: Whether it is predicted to be of it, bool.
+        of_slice: Its slice, by position. Positions without a row are no slices.
+        groups: Its group, or None. With groups the ends are those of as many independent rows.
+    """
+
+    actual: np.ndarray
+    predicted: np.ndarray
+    of_slice: np.ndarray
+    groups: np.ndarray | None = None
+
+    def counted(self, name: str) -> dict[str, np.ndarray]:
+        """The rates of a difference, by name: the rows that each is of, bool."""
+        if name == ODDS:
+            return {"true positive rate": self.actual, "false positive rate": ~self.actual}
+        return {"selection rate": np.ones(len(self.actual), bool)}
+
+
 def gap(
     name: str,
     actual: np.ndarray,
@@ -68,19 +113,43 @@ def gap(
 
     Args:
         name: A key of `FAIRNESS`.
-        actual: Rows of the positive class `[rows]`, bool.
-        predicted: Rows predicted to be of it `[rows]`, bool.
-        of_slice: The slice of each row `[rows]`, by position. Positions without a row are no slices.
+        actual, predicted, of_slice, groups: As `Predicted`.
         confidence: In (0, 1).
-        groups: The group of each row `[rows]`, or None. With groups the ends are those of as many independent rows.
     """
-    slices = np.unique(of_slice)
+    rows = Predicted(actual, predicted, of_slice, groups)
+    slices = np.unique(rows.of_slice)
+    return _between([_rate(rate, own, rows, slices) for rate, own in rows.counted(name).items()], slices, confidence)
+
+
+def gap_over_folds(name: str, folds: Sequence[Predicted], first: Predicted, ratio: float, confidence: float) -> Gap:
+    """As `gap`, of a procedure that is judged out of fold: of each slice's mean rates over folds.
+
+    A rate's ends are those of the corrected resampled t interval and of the exact one of the rows, whichever are
+    further out (`over_folds_and_rows`).
+
+    Args:
+        folds: The rows of every fold of every repeat.
+        first: Those of the first repeat together.
+        ratio: As for `over_folds`.
+    """
+    slices = np.unique(first.of_slice)
+    rates = []
+    for rate, own in first.counted(name).items():
+        values = np.array([_rate(rate, each.counted(name)[rate], each, slices).share for each in folds])
+        lacking = int((~np.isfinite(values)).any(axis=1).sum())
+        if lacking:
+            known = np.isfinite(values).any(axis=0)
+            means = [float(np.nanmean(values[:, place])) for place in np.flatnonzero(known)]
+            estimate = max(means) - min(means) if len(means) > 1 else np.nan
+            reason = f"in {lacking} of {len(folds)} folds a slice has no rows that the {rate} could be measured on"
+            return Gap(Interval(estimate, None, None, reason))
+        rates.append(_FoldRate(rate, values.mean(axis=0), _rate(rate, own, first, slices).worth, values, ratio))
+    return _between(rates, slices, confidence)
+
+
+def _between(rates: Sequence[_Rate], slices: np.ndarray, confidence: float) -> Gap:
     if len(slices) < 2:
         return Gap(Interval(np.nan, None, None, "nothing to compare: all test rows are of one slice"))
-    counted = {"selection rate": np.ones(len(actual), bool)}
-    if name == ODDS:
-        counted = {"true positive rate": actual, "false positive rate": ~actual}
-    rates = [_rate(rate, rows, predicted, of_slice, slices, groups) for rate, rows in counted.items()]
     known = [rate for rate in rates if np.isfinite(rate.share).sum() > 1]
     if not known:
         return Gap(Interval(np.nan, None, None, "nothing to compare: no two slices have rows that count"))
@@ -108,20 +177,13 @@ def difference(name: str, actual: np.ndarray, predicted: np.ndarray, of_slice: n
     return found
 
 
-def _rate(
-    name: str,
-    counted: np.ndarray,
-    predicted: np.ndarray,
-    of_slice: np.ndarray,
-    slices: np.ndarray,
-    groups: np.ndarray | None,
-) -> _Rate:
+def _rate(name: str, counted: np.ndarray, rows: Predicted, slices: np.ndarray) -> _Rate:
     share, worth = np.full(len(slices), np.nan), np.zeros(len(slices))
     for place, each in enumerate(slices):
-        own = counted & (of_slice == each)
+        own = counted & (rows.of_slice == each)
         if own.any():
-            share[place] = predicted[own].mean()
-            worth[place] = _worth(predicted[own], None if groups is None else np.asarray(groups)[own])
+            share[place] = rows.predicted[own].mean()
+            worth[place] = _worth(rows.predicted[own], None if rows.groups is None else np.asarray(rows.groups)[own])
     return _Rate(name, share, worth)
 
 

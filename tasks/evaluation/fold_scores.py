@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ class FoldScores:
             over its seeds; a final trial, for what its recipe would ship in each fold (the seed that is best on the
             fold's validation rows); a baseline's trial; or `PROCEDURE`.
         chosen: By fold what the procedure chose; empty where nothing ended well.
+        trials: Who, but for recipes, to the trial that stands for it in each fold; None where none ended well.
         whole: Whether whoever is asked for, the procedure answers.
         searched: As verdict.json has it.
     """
@@ -44,6 +45,7 @@ class FoldScores:
     held_out: HeldOut
     values: Mapping[tuple[str, str], Array]
     chosen: Sequence[str]
+    trials: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     whole: bool = False
     searched: Sequence[ChosenSettings] | None = None
 
@@ -69,31 +71,36 @@ class FoldScores:
         chosen: list[str] = []
 
         count = plan.held_out.count
+        trials_of: dict[str, list[str | None]] = {}
 
-        def note(who: str, fold: int, scores: Mapping[str, float]) -> None:
+        def note(who: str, fold: int, scores: Mapping[str, float], trial: str | None = None) -> None:
             for name, score in scores.items():
                 values.setdefault((who, name), np.full(count, np.nan))[fold] = score
+            trials_of.setdefault(who, [None] * count)[fold] = trial
 
         for fold in range(count):
             of_fold = own[own["fold"] == fold]
             scores = measured[measured["trial_id"].isin(of_fold["trial_id"])]
             networks = of_fold[of_fold["trainer"] != "sklearn"]
             results = read_results(plan.recipes, networks, scores, stage=FOLD)
-            simple = _baselines(of_fold, scores)
+            simple, ids = _baselines(of_fold, scores)
             for result in results:
                 note(result.id, fold, {name: result.mean(TEST, name) for name in plan.metrics})
                 if result.id in candidates:
-                    note(candidates[result.id], fold, _of_best(result, decides, plan.metrics))
+                    best = _best(result, decides)
+                    note(candidates[result.id], fold, _of_best(result, decides, plan.metrics), best)
             for name, by_part in simple.items():
-                note(baselines[name], fold, {each: by_part.get((TEST, each), np.nan) for each in plan.metrics})
+                of_name = {each: by_part.get((TEST, each), np.nan) for each in plan.metrics}
+                note(baselines[name], fold, of_name, ids[name])
             leader = ranked(results, decides)[0]
-            name, of_chosen = leader.name, _of_best(leader, decides, plan.metrics)
-            if plan.ship == "best" and (best := _better(leader, decides, simple)):
-                name, of_chosen = best, {each: simple[best].get((TEST, each), np.nan) for each in plan.metrics}
-            note(PROCEDURE, fold, of_chosen)
+            name, of_chosen, trial = leader.name, _of_best(leader, decides, plan.metrics), _best(leader, decides)
+            if plan.ship == "best" and (better := _better(leader, decides, simple)):
+                name, trial = better, ids[better]
+                of_chosen = {each: simple[better].get((TEST, each), np.nan) for each in plan.metrics}
+            note(PROCEDURE, fold, of_chosen, trial)
             chosen.append(name if np.isfinite(list(of_chosen.values())).any() else "")
         searched = chosen_settings(plan.held_out.searched.choices, plan.recipes) if plan.held_out.searched else None
-        return cls(plan.held_out, values, chosen, searched=searched)
+        return cls(plan.held_out, values, chosen, trials_of, searched=searched)
 
     @property
     def of_procedure(self) -> FoldScores:
@@ -174,17 +181,24 @@ def chosen_settings(choices: Sequence[FoldChoice], recipes: Sequence[Recipe]) ->
     return found
 
 
+def _best(result: RecipeResult, decides: Metric) -> str | None:
+    """The trial that is best on the validation rows; None where none ended well."""
+    return result.best_trial(decides) if result.by_seed(VAL, decides.name) else None
+
+
 def _of_best(result: RecipeResult, decides: Metric, names: Sequence[str]) -> dict[str, float]:
     """The metrics of the seed that is best on the validation rows; NaN where none is."""
-    if not result.by_seed(VAL, decides.name):
+    best = _best(result, decides)
+    if best is None:
         return dict.fromkeys(names, np.nan)
-    best = result.best_trial(decides)
     seed = next(seed for seed, trial in result.ended.items() if trial == best)
     return {name: result.by_seed(TEST, name).get(seed, np.nan) for name in names}
 
 
-def _baselines(trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, dict[tuple[str, str], float]]:
-    """By name of a baseline, its values by part and metric."""
+def _baselines(
+    trials: pd.DataFrame, metrics: pd.DataFrame
+) -> tuple[dict[str, dict[tuple[str, str], float]], dict[str, str]]:
+    """By name of a baseline, its values by part and metric; and its trial."""
     own = trials[trials["trainer"] == "sklearn"]
     named = dict(zip(own["trial_id"], own["recipe"], strict=True))
     found: dict[str, dict[tuple[str, str], float]] = {name: {} for name in named.values()}
@@ -193,7 +207,7 @@ def _baselines(trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, dict[tu
         index=False, name=None
     ):
         found[named[trial]][part, metric] = float(value)
-    return found
+    return found, {name: trial for trial, name in named.items()}
 
 
 def _better(

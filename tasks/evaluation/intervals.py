@@ -112,6 +112,28 @@ def over_folds(values: Array, ratio: float, confidence: float) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def over_folds_and_rows(values: Array, rows: Interval, ratio: float, confidence: float) -> Interval:
+    """Of a few rows that each fold has, such as a slice's: the mean over folds, with all that `over_folds` and the
+    interval over the rows hold together.
+
+    Where a fold has a handful of rows, all may be right in every fold: scores that do not differ would make an interval
+    of no width. And the rows alone know nothing of how training differs. How often it covers: `tests/bench/folds.md`.
+
+    Args:
+        values: As for `over_folds`; NaN where a fold has none of these rows, or the figure is undefined on them.
+        rows: Of the same figure over the rows of the first repeat.
+    """
+    lacking = int((~np.isfinite(values)).sum())
+    if lacking:
+        mean = float(np.nanmean(values)) if lacking < len(values) else math.nan
+        reason = f"{lacking} of {len(values)} folds have no rows that it could be measured on"
+        return Interval(mean, None, None, reason)
+    found = over_folds(values, ratio, confidence)
+    if rows.low is None or rows.high is None or found.low is None or found.high is None:
+        return Interval(found.mean, None, None, rows.reason)
+    return Interval(found.mean, min(found.low, rows.low), max(found.high, rows.high))
+
+
 def over_rows_and_seeds(seeds: Interval, rows: Interval) -> Interval:
     """Where the mean over seeds would lie on new rows and with new seeds: what stands beside a baseline's interval.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,11 @@ import pandas as pd
 from tasks.dataset import TEST
 from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
-from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding, recorded_thresholds
+from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding, joined, recorded_thresholds
 from tasks.evaluation.fairness import FAIRNESS
-from tasks.evaluation.fold_scores import FoldScores
+from tasks.evaluation.fold_scores import PROCEDURE, FoldScores
 from tasks.evaluation.footprint import FOOTPRINT, Measure, at_footprint_gate
-from tasks.evaluation.intervals import Interval, difference_interval, resample
+from tasks.evaluation.intervals import Interval, difference_interval, over_folds_and_rows, resample
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.priors import Prior
 from tasks.evaluation.slices import Slicing, at_gate
@@ -73,6 +73,11 @@ class JudgedRows:
         prior: The share that each class counts with; None: that of its rows.
         measure: What a model takes, for gates on that.
         folds: Where the procedure is judged out of fold: then intervals and differences are over folds, not over rows.
+        in_folds: Then by model, or `PROCEDURE`, the rows of every fold under what it is there; None where nothing ended
+            well. For slices, whose figures are not among those of `folds`.
+        parts: Of rows judged out of fold, these by fold, of all repeats; the other fields have those of the first.
+            Intervals are then over folds and over rows.
+        ratio: As for `over_folds`.
     """
 
     target: np.ndarray
@@ -85,6 +90,9 @@ class JudgedRows:
     prior: Prior | None = None
     measure: Measure | None = None
     folds: FoldScores | None = None
+    in_folds: Mapping[str, Sequence[JudgedRows | None]] = field(default_factory=dict)
+    parts: Sequence[JudgedRows] | None = None
+    ratio: float = 0.0
 
     @classmethod
     def read(
@@ -154,10 +162,37 @@ class JudgedRows:
 
     def where(self, rows: np.ndarray, trial: str) -> JudgedRows:
         """Some of the rows (bool) under one model, each class with the share of its rows: what it really is among these
-        is not known."""
+        is not known. Out of fold, under what the model is in each fold."""
+        if self.folds is not None:
+            return self._where_in_folds(self.rows[rows], trial)
         groups = None if self.groups is None else self.groups[rows]
         answers = {trial: self.answers[trial].of(rows)}
         return JudgedRows(self.target[rows], groups, self.classes, self.confidence, answers, self.rows[rows])
+
+    def _where_in_folds(self, wanted: np.ndarray, trial: str) -> JudgedRows:
+        assert self.folds is not None
+        who, held = PROCEDURE if self.folds.whole else trial, self.folds.held_out
+        parts = [
+            JudgedRows(np.empty(0), None, self.classes, self.confidence, {})
+            if part is None
+            else replace(part, answers={trial: part.answers[who]}).where(np.isin(part.rows, wanted), trial)
+            for part in self.in_folds[who]
+        ]
+        first = [part for part in parts[: held.folds] if len(part.rows)]
+        if not first:
+            return replace(parts[0], parts=parts, ratio=held.ratio)
+        groups = None if self.groups is None else self.groups[np.searchsorted(self.rows, _joined(first, "rows"))]
+        answers = {trial: joined([part.answers[trial] for part in first])}
+        return JudgedRows(
+            _joined(first, "target"),
+            groups,
+            self.classes,
+            self.confidence,
+            answers,
+            _joined(first, "rows"),
+            parts=parts,
+            ratio=held.ratio,
+        )
 
     @property
     def of_procedure(self) -> JudgedRows:
@@ -169,7 +204,27 @@ class JudgedRows:
         if self.folds is not None:
             return self.folds.interval(trial, metric, self.confidence)
         answers = self.answers[trial].read_by(metric)
-        return metric.over_rows(self.target, answers, self.confidence, self.groups, self.classes.positive, self.prior)
+        over_rows = metric.over_rows(
+            self.target, answers, self.confidence, self.groups, self.classes.positive, self.prior
+        )
+        if self.parts is None:
+            return over_rows
+        return self.over_parts(over_rows, lambda part: part._value(trial, metric)).within(*metric.bounds)
+
+    def _value(self, trial: str, metric: Metric) -> float:
+        answers = self.answers[trial].read_by(metric)
+        return metric.function(self.target, answers, self.classes.positive, self.prior)
+
+    def over_parts(self, over_rows: Interval, value: Callable[[JudgedRows], float]) -> Interval:
+        """As `over_folds_and_rows`, of a figure that the rows of each fold have.
+
+        Args:
+            over_rows: The interval of the rows of the first repeat.
+            value: Of the rows of one fold, of which there are some; NaN where it is undefined.
+        """
+        assert self.parts is not None
+        values = np.array([value(part) if len(part.rows) else np.nan for part in self.parts])
+        return over_folds_and_rows(values, over_rows, self.ratio, self.confidence)
 
     def intervals(self, trial: str, names: Sequence[str]) -> dict[str, Estimate]:
         return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
@@ -252,3 +307,7 @@ class JudgedRows:
         actual = int((self.target == positive).sum())
         predicted = int((self.answers[trial].decided.argmax(axis=1) == positive).sum())
         return f"on {wording.rows(actual)} of {self.classes.name}, {wording.rows(predicted)} predicted so"
+
+
+def _joined(parts: Sequence[JudgedRows], name: str) -> np.ndarray:
+    return np.concatenate([getattr(part, name) for part in parts])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.evaluation import wording
-from tasks.evaluation.fairness import FAIRNESS, Gap, gap
+from tasks.evaluation.fairness import FAIRNESS, Gap, Predicted, gap, gap_over_folds
 from tasks.evaluation.intervals import Interval, NoInterval
 from tasks.evaluation.metrics import COST, METRICS, Metric
 from tasks.evaluation.residuals import mean_interval
@@ -129,16 +129,23 @@ def _judged(each: Slice, rows: JudgedRows | None, trial: str, metric: Metric, co
 
 def _residual(rows: JudgedRows, trial: str) -> Estimate:
     off = rows.answers[trial].prediction - rows.target
-    return Estimate(float(off.mean()), **mean_interval(off, rows.confidence, rows.groups))
+    ends = mean_interval(off, rows.confidence, rows.groups)
+    found = Interval(float(off.mean()), ends["low"], ends["high"])
+    if rows.parts is not None:
+        found = rows.over_parts(found, lambda part: float((part.answers[trial].prediction - part.target).mean()))
+    return found.estimate()
+
+
+Counted = Callable[[np.ndarray], np.ndarray]
+"""From which rows are positive to those that a rate is of, bool `[rows]`."""
 
 
 def _rates(rows: JudgedRows, trial: str) -> dict[str, Any]:
-    actual, predicted = _actual_and_predicted(rows, trial)
     return {
-        "positives": int(actual.sum()),
-        "selection": _share(predicted, np.ones(len(actual), bool), rows),
-        "true_positive": _share(predicted, actual, rows),
-        "false_positive": _share(predicted, ~actual, rows),
+        "positives": int((rows.target == rows.classes.positive).sum()),
+        "selection": _share(rows, trial, np.ones_like),
+        "true_positive": _share(rows, trial, np.copy),
+        "false_positive": _share(rows, trial, np.logical_not),
     }
 
 
@@ -147,20 +154,43 @@ def _actual_and_predicted(rows: JudgedRows, trial: str) -> tuple[np.ndarray, np.
     return rows.target == positive, rows.answers[trial].decided.argmax(axis=1) == positive
 
 
-def _share(hit: np.ndarray, counted: np.ndarray, rows: JudgedRows) -> Estimate:
-    if not counted.any():
+def _share(rows: JudgedRows, trial: str, counted: Counted) -> Estimate:
+    actual, predicted = _actual_and_predicted(rows, trial)
+    own = counted(actual)
+    if not own.any():
         return Estimate(None)
-    mean = float(hit[counted].mean())
+    hit, groups = predicted[own], None if rows.groups is None else rows.groups[own]
     try:
-        groups = None if rows.groups is None else rows.groups[counted]
-        return Estimate(mean, *share_interval(hit[counted], rows.confidence, groups))
+        found = Interval(float(hit.mean()), *share_interval(hit, rows.confidence, groups))
     except NoInterval:
-        return Estimate(mean)
+        found = Interval(float(hit.mean()), None, None)
+    if rows.parts is not None:
+        found = rows.over_parts(found, lambda part: _hits(part, trial, counted)).within(0.0, 1.0)
+    return found.estimate()
+
+
+def _hits(rows: JudgedRows, trial: str, counted: Counted) -> float:
+    """The share of predicted positives among the rows that are counted; NaN without any."""
+    actual, predicted = _actual_and_predicted(rows, trial)
+    own = counted(actual)
+    return float(predicted[own].mean()) if own.any() else np.nan
 
 
 def _gap(name: str, slicing: Slicing, test: JudgedRows, trial: str) -> Gap:
-    actual, predicted = _actual_and_predicted(test, trial)
-    return gap(name, actual, predicted, slicing.of_row[test.rows], test.confidence, test.groups)
+    rows = test if test.folds is None else test.where(np.ones(len(test.rows), bool), trial)
+    pooled = _predicted(rows, slicing, trial)
+    if rows.parts is None:
+        return gap(name, pooled.actual, pooled.predicted, pooled.of_slice, test.confidence, pooled.groups)
+    parts = [_predicted(part, slicing, trial) for part in rows.parts if len(part.rows)]
+    if len(parts) < len(rows.parts):
+        lacking = len(rows.parts) - len(parts)
+        return Gap(Interval(np.nan, None, None, f"no model ended well in {lacking} of {len(rows.parts)} folds"))
+    return gap_over_folds(name, parts, pooled, rows.ratio, test.confidence)
+
+
+def _predicted(rows: JudgedRows, slicing: Slicing, trial: str) -> Predicted:
+    actual, predicted = _actual_and_predicted(rows, trial)
+    return Predicted(actual, predicted, slicing.of_row[rows.rows], rows.groups)
 
 
 def _difference(name: str, slicing: Slicing, test: JudgedRows, trial: str) -> SliceDifference:
@@ -246,4 +276,5 @@ def at_gate(
     rows = slicing.of_row[test.rows] == place
     if not rows.any():
         return gate, Interval(np.nan, None, None, "no test row is of this slice"), title, ""
-    return gate, test.where(rows, trial).interval(trial, metric), title, f"on {wording.rows(int(rows.sum()))}"
+    basis = f"{'' if test.folds is None else 'out of fold, '}on {wording.rows(int(rows.sum()))}"
+    return gate, test.where(rows, trial).interval(trial, metric), title, basis

@@ -23,6 +23,7 @@ from tasks.evaluation.decisions import LIKELIEST, Deciding, recorded_thresholds
 from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fairness_price import fairness_prices
+from tasks.evaluation.fold_rows import FoldAnswers
 from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.footprint import BATCHES, FOOTPRINT, Measure, footprints
 from tasks.evaluation.intervals import RESAMPLES, Interval, finite
@@ -64,6 +65,7 @@ def judge(
     deciding: Deciding = LIKELIEST,
     slicings: Sequence[Slicing] = (),
     measure: Measure | None = None,
+    fold_answers: FoldAnswers | None = None,
 ) -> Verdict:
     """The verdict of a run; of its search, `tasks.evaluation.search` judges.
 
@@ -85,6 +87,7 @@ def judge(
         deciding: How answers are made of predictions, and what they cost.
         slicings: By what the test rows are divided, to judge each part.
         measure: What a model takes; None: that is not looked at.
+        fold_answers: Where folds judge and there are slices.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
@@ -114,6 +117,8 @@ def judge(
     if plan.held_out:
         scores = FoldScores.read(plan, tables["trials"], tables["metrics"], candidates, baselines)
         test = replace(test, folds=scores)
+        if fold_answers:
+            test = replace(test, in_folds=fold_answers.in_folds(scores, test, deciding, thresholds))
     idle = [result for result in results if learned.get(result.id) == IDLE and result.id in candidates]
     chosen = _chosen_baseline(plan, metric, results, candidates, baselines, learned, tables["metrics"])
     judged = _judged(plan, results, candidates, baselines, test, learned, weighted, constant, resamples, chosen)
@@ -129,7 +134,9 @@ def judge(
     if verdict.shipped and measure:
         verdict = _with_footprints(plan, verdict, candidates, measure)
     if verdict.shipped and slicings:
-        verdict = replace(verdict, slices=_slices(test, verdict.shipped.trial_id, metric, costs is not None))
+        verdict = replace(
+            verdict, slices=_slices(test.of_procedure, verdict.shipped.trial_id, metric, costs is not None)
+        )
     if len(classes.names) != 2 or verdict.shipped is None:
         return verdict
     leader, shipped = judged.findings.leader, verdict.shipped
@@ -137,7 +144,7 @@ def judge(
     point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
     verdict = replace(verdict, operating_point=point)
     own = replace(val([shipped.trial_id]), slicings=slicings)
-    if costs is None or not slicings or not own.answers or shipped.trial_id not in thresholds:
+    if costs is None or not slicings or not own.answers or shipped.trial_id not in thresholds or plan.held_out:
         return verdict
     prices = fairness_prices(
         plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples

@@ -57,7 +57,8 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
     }
     estimators = {each.trial_id: each.baseline.estimator for each in records if each.baseline.estimator}
     calibrators = {each.trial_id: each.reading.calibrator for each in records if each.reading.calibrator}
-    write_folder(folder, tables, estimators=estimators, calibrators=calibrators)
+    answers = {each.trial_id: each.answers[-1][1] for of_fold in held_out for each in of_fold}
+    write_folder(folder, tables, estimators=estimators, calibrators=calibrators, answers=answers)
 
 
 def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:

@@ -353,7 +353,8 @@ def scores_id(stack: PlannedStack) -> str:
 
 def baselines_id(plan: Plan) -> str:
     """The folder of the baselines' records: named by their data and by what was measured."""
-    return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics), "kept": "estimators"})
+    kept = "estimators" if plan.held_out is None else "estimators, answers"
+    return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics), "kept": kept})
 
 
 def counted_alike(plan: Plan) -> bool:

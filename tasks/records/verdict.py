@@ -497,12 +497,12 @@ class OutOfFold:
     @property
     def sentence(self) -> str:
         """What the figures are of."""
-        searching, own = ("searching, ", " with a search of its own,") if self.searched else ("", "")
+        searching, own = ("searching, ", ", with a search of its own") if self.searched else ("", "")
         return (
             f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
             f"anew without them (preparing, {searching}training, choosing recipe, seed and threshold). So the figures "
-            f"are of that procedure on {self.learned} rows. What is shipped is the same procedure on all rows,{own} a "
-            "part of which chose and did not train."
+            f"are of that procedure on {self.learned} rows. What is shipped is the same procedure on all rows{own}; a "
+            "part of them chose and did not train."
         )
 
 

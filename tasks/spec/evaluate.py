@@ -75,13 +75,6 @@ class Evaluate(Frozen):
     def _judged_out_of_fold(self) -> Self:
         if self.folds is None and self.repeats > 1:
             raise problem("repeats folds, and there are none", got=f"repeats: {self.repeats}", suffix="repeats")
-        if self.folds is not None and self.slices:
-            raise problem(
-                "slices are not judged out of fold yet",
-                got=f"folds: {self.folds}",
-                suffix="slices",
-                remedy="take evaluate.slices or evaluate.folds out",
-            )
         return self
 
     @field_validator("real_prior")

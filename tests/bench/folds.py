@@ -79,7 +79,7 @@ def sample(rows: int, repeats: int, seed: int) -> Sample:
     return Sample(inputs, target, outer_folds(dataset, Split(seed=seed), FOLDS, repeats))
 
 
-def _trial(recipe: str, place: int) -> Trial:
+def trial(recipe: str, place: int) -> Trial:
     return Trial(
         trial_id=f"{recipe} {place}",
         variant_id=recipe,
@@ -109,7 +109,7 @@ def scores(
             2,
             to_score={VAL: each.inputs[rows[VAL]], TEST: each.inputs[rows[TEST]], NEW: large[0]},
         )
-    trials = [_trial(recipe, place) for place in range(len(places)) for recipe in RECIPES]
+    trials = [trial(recipe, place) for place in range(len(places)) for recipe in RECIPES]
     outputs = {each.trial.trial_id: each.outputs for each in train_stack(trials, arrays)}
     found = []
     for place, (each, rows) in enumerate(places):

@@ -114,3 +114,37 @@ def test_forward_in_time_is_judged_too(tmp_path: Path) -> None:
     judged = timed.judge(timed.tables()).out_of_fold
     assert judged and judged.rows == 120
     assert len(judged.scores) == 3
+
+
+@pytest.mark.slow
+def test_slices_and_their_gates_are_judged_out_of_fold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=240), "town": np.repeat(["north", "south", "isle"], [140, 96, 4])})
+    frame["y"] = np.where(frame["x"] + rng.normal(size=240) > 0, "yes", "no")
+    frame.to_csv(tmp_path / "towns.csv", index=False)
+    gates = [
+        {"metric": "accuracy", "slice": {"town": "north"}, "at_least": 0.3},
+        {"metric": "accuracy", "slice": {"town": "isle"}, "at_least": 0.3},
+        {"metric": "demographic_parity_difference", "by": "town", "at_most": 0.9},
+    ]
+    evaluate = {
+        "folds": 5,
+        "repeats": 2,
+        "metric": "accuracy",
+        "slices": ["town"],
+        "cost": {"false_negative": 2, "false_positive": 1},
+    }
+    data = {"source": str(tmp_path / "towns.csv"), "target": "y", "positive": "yes"}
+    spec = {"data": data, "train": {"epochs": 3, "seeds": 1}, "evaluate": evaluate, "gates": gates}
+    run = planned(tmp_path / "run", spec)
+    verdict = run.judge(run.tables())
+    assert verdict.slices and verdict.out_of_fold
+    (found,) = verdict.slices
+    by_name = {each.name: each for each in found.slices}
+    assert by_name["north"].metric.low is not None and by_name["north"].cost
+    assert by_name["isle"].few and by_name["isle"].metric.low is None, "some fold has none of its four rows"
+    shares = [by_name[name].metric.mean or 0.0 for name in ("north", "south")]
+    assert min(shares) - 0.1 < (verdict.out_of_fold.metrics["accuracy"].mean or 0.0) < max(shares) + 0.1
+    assert [gate.answer for gate in verdict.gates] == ["pass", "undecided", "undecided"]
+    assert "out of fold, on 140 rows" in verdict.gates[0].sentence
+    assert verdict.fairness_prices is None

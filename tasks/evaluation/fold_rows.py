@@ -1,0 +1,59 @@
+"""The rows of every fold that judges, under what a model is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.fold_scores import FoldScores
+from tasks.evaluation.judged_rows import JudgedRows
+
+
+@dataclass(frozen=True)
+class FoldAnswers:
+    """What the trials of folds answer for the rows that these hold out.
+
+    Args:
+        target: Of all rows of the data set.
+        rows: Positions of the rows of each fold, `[rows]`.
+        answers: By trial: probabilities `[rows, classes]`, or values `[rows]`.
+    """
+
+    target: np.ndarray
+    rows: Sequence[np.ndarray]
+    answers: Mapping[str, np.ndarray]
+
+    def in_folds(
+        self, scores: FoldScores, whole: JudgedRows, deciding: Deciding, thresholds: Mapping[str, float]
+    ) -> dict[str, list[JudgedRows | None]]:
+        """As `JudgedRows.in_folds`.
+
+        Args:
+            whole: All rows that are judged.
+            deciding: How answers are made of predictions.
+            thresholds: By trial of a fold, its own.
+        """
+        found: dict[str, list[JudgedRows | None]] = {}
+        for who, trials in scores.trials.items():
+            found[who] = [
+                self._rows(fold, trial, who, whole, deciding, thresholds) for fold, trial in enumerate(trials)
+            ]
+        return found
+
+    def _rows(
+        self,
+        fold: int,
+        trial: str | None,
+        who: str,
+        whole: JudgedRows,
+        deciding: Deciding,
+        thresholds: Mapping[str, float],
+    ) -> JudgedRows | None:
+        if trial is None or trial not in self.answers:
+            return None
+        rows = self.rows[fold]
+        answers = deciding.answers(self.target[rows], self.answers[trial], rows, thresholds.get(trial))
+        return JudgedRows(self.target[rows], None, whole.classes, whole.confidence, {who: answers}, rows)
