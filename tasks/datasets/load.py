@@ -23,7 +23,7 @@ from tasks.datasets.parquet import ParquetTable
 from tasks.datasets.positive import named
 from tasks.datasets.sources import LABEL, Source, read_source
 from tasks.datasets.streamed import decide, stream
-from tasks.datasets.targets import as_target, few_whole_numbers, joined
+from tasks.datasets.targets import Target, as_target, few_whole_numbers, joined
 from tasks.errors import BadInput, nearest
 from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 from tasks.kinds import KINDS, kinds_of
@@ -67,25 +67,7 @@ def load_dataset(
     notes += of_others
 
     entry, frame = source.entry, source.frame
-    target_where = f"{source.shown}, column {target_name}"
-    quantity_note = None
-    if data.classes is None and data.task != CLASSIFICATION and not source.labels:
-        meant, task = data.columns.get(target_name), data.task or implied_task
-        numbers, quantity_note = as_quantity(labels.rename(target_name), target_where, meant, data.read)
-        if quantity_note is None or meant is not None or task == REGRESSION or not few_whole_numbers(numbers):
-            labels = numbers
-        else:
-            quantity_note = None  # these are classes, which are called as the file writes them
-    target = as_target(
-        labels,
-        target_where,
-        task=data.task,
-        implied=implied_task,
-        order=list(data.spellings) or None,
-        names=None if data.classes else _class_names(source, target_name),
-        labels=source.labels,
-    )
-    of_target = [f"{target_name}: {note}" for note in (quantity_note, *target.notes) if note]
+    target, of_target = _target(labels, data, source, target_name, implied_task)
     dataset = Dataset(
         name=source.name,
         table=pd.DataFrame(index=range(len(target.values))),
@@ -102,12 +84,27 @@ def load_dataset(
         source=source.address,
         licence=entry.licence,
         positive=named(target.classes, data.positive),
+        notes=(*notes, *of_target),
     )
     if dataset.medium is not None:
         described, of_left_out = _beside_text(source, text, chosen, data, target_name, steering) if text else ([], [])
-        said = (*notes, *of_target, *of_left_out, *entry.notes)
+        said = (*dataset.notes, *of_left_out, *entry.notes)
         return replace(dataset, columns=described, notes=said, digest=ContentDigest().finish(dataset))
 
+    return _with_columns(dataset, source, data, chosen, texts, steering, home)
+
+
+def _with_columns(
+    dataset: Dataset,
+    source: Source,
+    data: Data,
+    chosen: list[str],
+    texts: Sequence[str],
+    steering: list[str],
+    home: Path,
+) -> Dataset:
+    """With the columns that are inputs, in memory or streamed."""
+    frame = source.frame
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) and not texts else None
     digest = ContentDigest()
     table, readings, described, input_notes = _inputs(
@@ -119,14 +116,39 @@ def load_dataset(
         kinds=kinds_of(table)
         | {name: KINDS["unscaled"] for name in table.columns if _unscaled(data, str(name))}
         | dict.fromkeys(texts, KINDS[data.tokens or WORDS]),
-        columns=[*described, *_others(frame, chosen, target_name, steering)],
+        columns=[*described, *_others(frame, chosen, dataset.target_name, steering)],
         written=frame.reset_index(drop=True) if isinstance(frame, pd.DataFrame) else pd.DataFrame(),
         digest=digest.finish(dataset),
-        notes=(*notes, *of_target, *input_notes, *entry.notes),
+        notes=(*dataset.notes, *input_notes, *source.entry.notes),
     )
     if sampling is not None and isinstance(frame, ParquetTable):
         return stream(dataset, frame, readings, sampling, home / "cache" / "streamed")
     return dataset
+
+
+def _target(
+    labels: pd.Series, data: Data, source: Source, target_name: str, implied_task: str | None
+) -> tuple[Target, list[str]]:
+    """The target's values, and notes on how they were read."""
+    where = f"{source.shown}, column {target_name}"
+    quantity_note = None
+    if data.classes is None and data.task != CLASSIFICATION and not source.labels:
+        meant, task = data.columns.get(target_name), data.task or implied_task
+        numbers, quantity_note = as_quantity(labels.rename(target_name), where, meant, data.read)
+        if quantity_note is None or meant is not None or task == REGRESSION or not few_whole_numbers(numbers):
+            labels = numbers
+        else:
+            quantity_note = None  # these are classes, which are called as the file writes them
+    target = as_target(
+        labels,
+        where,
+        task=data.task,
+        implied=implied_task,
+        order=list(data.spellings) or None,
+        names=None if data.classes else _class_names(source, target_name),
+        labels=source.labels,
+    )
+    return target, [f"{target_name}: {note}" for note in (quantity_note, *target.notes) if note]
 
 
 def _medium(source: Source, text: str | None, data: Data) -> Input | None:

@@ -13,7 +13,7 @@ from tasks.records.inspection import Filters, HiddenUnits, LayerWeights, Network
 from tasks.run_folder import write_bytes
 from tasks.training.matching import has_one_hidden_layer
 from tasks.training.signals import layer_names
-from tasks.training.stacked_layers import layers_of
+from tasks.training.stacked_networks import layers_of
 
 if TYPE_CHECKING:
     import keras

@@ -17,7 +17,7 @@ from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.models import Architecture
 from tasks.training.rectangle import Replica, in_columns, kind_of
 from tasks.training.shapes import shapes_only
-from tasks.training.stacked_layers import incompatibility, layers_of, widest
+from tasks.training.stacked_networks import incompatibility, layers_of, widest
 from tasks.training.trial import Trial
 
 _FIT_STEP_SECONDS = 2.5e-3

@@ -30,7 +30,7 @@ from tasks.training.chunks import CHUNK_BYTES
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.scoring import EVALUATION_BYTES
 from tasks.training.shapes import shapes_only
-from tasks.training.stacked_layers import joinable, widest
+from tasks.training.stacked_networks import joinable, widest
 from tasks.training.streaming import CACHED_WINDOWS, window_bytes
 
 PROBE_SHARE = 0.1

@@ -18,7 +18,8 @@ from tasks.training.axes import batch, chosen, columns, spread
 from tasks.training.chunks import Chunks
 from tasks.training.program import PROGRAMS_KEPT, Compiled, Inputs, Program, Slots
 from tasks.training.rectangle import Rectangle
-from tasks.training.stacked_layers import Context, Tensor, forward
+from tasks.training.stacked_layers import Context, Tensor
+from tasks.training.stacked_networks import forward
 
 
 @dataclass

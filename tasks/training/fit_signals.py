@@ -18,7 +18,8 @@ from tasks.training.signals import (
     of_weights,
     sample,
 )
-from tasks.training.stacked_layers import Tensor, layers_of
+from tasks.training.stacked_layers import Tensor
+from tasks.training.stacked_networks import layers_of
 from tasks.training.trial import Arrays, Trial
 
 if TYPE_CHECKING:

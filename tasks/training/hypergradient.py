@@ -86,10 +86,7 @@ def hypergradients(
     Raises:
         ValueError: a trial takes no gradients, or evaluates other weights than those that steps leave.
     """
-    if searching := [trial.trial_id for trial in trials if trial.optimizer.searches]:
-        raise ValueError(f"no hypergradients of trials that take no gradients: {', '.join(searching)}")
-    if apart := [each.trial_id for each in trials if each.averaging.averages or each.optimizer.evaluated is not None]:
-        raise ValueError(f"no hypergradients of trials that evaluate an average: {', '.join(apart)}")
+    _refuse(trials)
     columns = _followed(trials, names)
     first = next(iter(by_fold(arrays, trials).values()))
     model = trials[0].architecture.build(first.train.shape, first.outputs)
@@ -119,6 +116,13 @@ def hypergradients(
         found = {name: gradients[columns[trial.trial_id, name].trial_id] for name in by_name if name}
         result.append((outcome, found if outcome.status == "ok" else dict.fromkeys(found, np.nan)))
     return result
+
+
+def _refuse(trials: Sequence[Trial]) -> None:
+    if searching := [trial.trial_id for trial in trials if trial.optimizer.searches]:
+        raise ValueError(f"no hypergradients of trials that take no gradients: {', '.join(searching)}")
+    if apart := [each.trial_id for each in trials if each.averaging.averages or each.optimizer.evaluated is not None]:
+        raise ValueError(f"no hypergradients of trials that evaluate an average: {', '.join(apart)}")
 
 
 def _followed(trials: Sequence[Trial], names: Sequence[str]) -> dict[tuple[str, str], Trial]:

@@ -12,7 +12,8 @@ from tasks.training.embeddings import bins_of, place_of_bins, with_bins
 from tasks.training.feed import Feed
 from tasks.training.models import Penalties
 from tasks.training.rectangle import Rectangle
-from tasks.training.stacked_layers import Form, Tensor, forms, joinable, layers_of, layout, widest
+from tasks.training.stacked_layers import Form, Tensor
+from tasks.training.stacked_networks import forms, joinable, layers_of, layout, widest
 from tasks.training.trial import Trial
 
 if TYPE_CHECKING:

@@ -25,16 +25,8 @@ from tasks.training.naming import NamedFunction
 from tasks.training.networks import Networks, trainable_shapes
 from tasks.training.packing import Packing
 from tasks.training.rectangle import Rectangle
-from tasks.training.stacked_layers import (
-    Context,
-    StackedLayer,
-    Tensor,
-    describe,
-    forms,
-    forward,
-    groups_work,
-    layout,
-)
+from tasks.training.stacked_layers import Context, StackedLayer, Tensor, groups_work
+from tasks.training.stacked_networks import describe, forms, forward, layout
 from tasks.training.structure import Structure
 from tasks.training.views import Views
 

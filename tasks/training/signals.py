@@ -34,7 +34,8 @@ from tasks.training.feed import Feed
 from tasks.training.loss import OTHERS
 from tasks.training.program import Inputs, Program
 from tasks.training.scoring import EVALUATION_BYTES
-from tasks.training.stacked_layers import Context, Tensor, forward, groups_work
+from tasks.training.stacked_layers import Context, Tensor, groups_work
+from tasks.training.stacked_networks import forward
 from tasks.training.trial import slices
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ each step together, and the steps of a chunk run in one loop inside one compiled
    core.
 2. *Axes.* A stack is a rectangle of `S` replicas times `R` recipes (`rectangle`). A replica is a seed; in
    cross-validation it is a seed in one of the folds, whose rows are its own. Each weight of the Keras model that
-   defines the network becomes an array with these two axes (`stacked_layers`, `networks`). Trials of one replica share
-   initial weights, batches and dropout's random numbers: that pairs their comparison, and lets the first layer multiply
-   a batch by the kernels of all recipes in one matrix product. Convolutions lay the channels of all trials side by side
-   and run in groups.
+   defines the network becomes an array with these two axes (`stacked_networks`, `networks`). Trials of one replica
+   share initial weights, batches and dropout's random numbers: that pairs their comparison, and lets the first layer
+   multiply a batch by the kernels of all recipes in one matrix product. Convolutions lay the channels of all trials
+   side by side and run in groups.
 3. *The program* (`program`) depends on shapes and on update rules only. Hyperparameters (`hyperparameters`) are inputs,
    one value a trial: learning rates (`[steps, S, R]`, so every schedule is the same program), the optimizers' numbers,
    penalties, dropout rates, clipping, label smoothing. Nothing is compiled anew for another value, and stacks of equal

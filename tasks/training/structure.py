@@ -13,7 +13,7 @@ class Structure:
     """What is compiled in: stacks that agree in it run one program.
 
     Args:
-        layers: The network, as `stacked_layers.describe` puts it.
+        layers: The network, as `stacked_networks.describe` puts it.
         classes: None for regression.
         replicas, recipes: The stack's rectangle.
         folds: How many replicas that follow each other are of one seed, and so share random numbers.

@@ -13,7 +13,7 @@ from tasks.training import program as program_module
 from tasks.training.models import MODELS, Activation, Architecture, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import Stack, train_stack
-from tasks.training.stacked_layers import joinable, widest
+from tasks.training.stacked_networks import joinable, widest
 from tasks.training.trial import Clip, Outcome, Stopping, Trial
 from tests.small_trials import arrays_of, assert_same, trial_of
 

@@ -10,17 +10,8 @@ import numpy as np
 import pytest
 
 from tasks.training.models import MODELS
-from tasks.training.stacked_layers import (
-    Context,
-    class_of,
-    forms,
-    forward,
-    forward_functions,
-    groups_work,
-    incompatibility,
-    layers_of,
-    layout,
-)
+from tasks.training.stacked_layers import Context, class_of, forward_functions, groups_work
+from tasks.training.stacked_networks import forms, forward, incompatibility, layers_of, layout
 
 SEEDS, RECIPES, ROWS = 2, 3, 4
 

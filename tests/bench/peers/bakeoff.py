@@ -36,7 +36,7 @@ def open_device(work: Work | None = None) -> None:
 
 def incompatibility(work: Work) -> str | None:
     """Why the stacked trainer does not take this network, if so."""
-    from tasks.training.stacked_layers import incompatibility
+    from tasks.training.stacked_networks import incompatibility
 
     shape = work.arrays.train.shape
     return incompatibility(work.workload.network.architecture().build(shape, work.arrays.outputs))

@@ -8,7 +8,7 @@ import pytest
 from tasks.planning.groups import work_of
 from tasks.training.models import MODELS
 from tasks.training.shapes import shapes_only
-from tasks.training.stacked_layers import describe, incompatibility
+from tasks.training.stacked_networks import describe, incompatibility
 
 SHAPES = {
     "linear": (5,),

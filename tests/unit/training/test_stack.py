@@ -197,7 +197,8 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     import tensorflow as tf
 
-    from tasks.training.stacked_layers import ROWS, Context, forward, layout
+    from tasks.training.stacked_layers import ROWS, Context
+    from tasks.training.stacked_networks import forward, layout
 
     model = MODELS["mlp"](hidden=[400], activation="linear").build((4,), 1, penalties=Penalties(dropout=0.5))
     layers = [replace(one, sources=(ROWS,)) for one in layout(model) if type(one.layer).__name__ == "Dropout"]
@@ -216,7 +217,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
 def test_dropout_with_given_uniforms_is_the_inverted_mask() -> None:
     import tensorflow as tf
 
-    from tasks.training.stacked_layers import ROWS, Context, forward, layout
+    from tasks.training.stacked_layers import ROWS, Context
+    from tasks.training.stacked_networks import forward, layout
 
     model = MODELS["mlp"](hidden=[3]).build((4,), 1, penalties=Penalties(dropout=0.5))
     layers = [replace(one, sources=(ROWS,)) for one in layout(model) if type(one.layer).__name__ == "Dropout"]
