@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
+from flows.at_once import at_most, taking_turns
 from flows.environment import home_folder, load_tensorflow, quieten
 from flows.request import Requested, RunRequest, check, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
@@ -51,6 +52,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
     """
     quieten()
     home = home_folder()
+    at_most()  # what is wrong with it is said before a folder is made
     requested = read(request)
     if page.deployed:  # the command has done so already
         check(requested, home)
@@ -151,12 +153,26 @@ def _run(
         with ExitStack() as report:
             made_ready = None
             if run.start != "report":
+                report.enter_context(taking_turns(home, _Waiting()))
                 skip_validation = STAGES.index(run.start) > STAGES.index("validate")
                 made_ready = _through_to_verdict(run, page, report, skip_validation=skip_validation)
             steps.report(run, made_ready)
     finally:
         keep_compiled()
         runs.close_run(folder)
+
+
+class _Waiting:
+    """Shows why a run waits: once as a line, and on a terminal for as long as it does."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, why: str) -> None:
+        hear = steps.listener.get()
+        if hear is not None:
+            hear("load", why if self._said else f"note: {why}", None)
+            self._said = True
 
 
 _ANEW = (
