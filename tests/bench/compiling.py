@@ -60,7 +60,7 @@ def trained(name: str, arrays_path: Path, home: Path | None, *, xla: bool) -> di
     bakeoff.open_device(work)
     divide = cost_model.divide
     if xla:
-        cost_model.divide = lambda *words, **named: replace(divide(*words, **named), xla=True)  # type: ignore[assignment]
+        cost_model.divide = lambda *words, **named: replace(divide(*words, **named), xla=True)
     seconds = _timed_first_calls()
     wall, busy = time.perf_counter(), time.process_time()
     outcomes = bakeoff.train_all(trials(workload, work.recipes, work.epochs), arrays)
@@ -100,7 +100,7 @@ def _timed_first_calls() -> dict[str, float]:
             seconds["tracing"] += marks[-1] - marks[0]
             seconds["first"] += time.thread_time() - marks[-1]
 
-    NamedFunction.__call__ = timed  # type: ignore[method-assign]
+    NamedFunction.__call__ = timed  # type: ignore[method-assign, assignment]
     return seconds
 
 

@@ -7,6 +7,8 @@ it ends; then again, until there were so many kills. All must leave the same tab
 `--through stages` (the default) calls the stages in processes that are forked with TensorFlow loaded, so that little
 time passes before the next kill, and saves stacks every `CHECKPOINT` seconds of training, so that many kills find one
 saved. `--through command` starts `bakeoff` each time, with all that it starts in turn, as a user would.
+
+`--inside` waits with each kill until a stack lies saved in the middle of its training.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -239,12 +243,14 @@ def killed(
     seconds: Mapping[str, float],
     moments: random.Random,
     say: Say,
+    inside: bool = False,
 ) -> Killed:
     """Runs it to its end with at most so many kills. Each comes in the first third of the time that planning and
     training take, or, as long as there is no plan, anywhere in the time that a run takes.
 
     Args:
         seconds: As `uninterrupted` gives them.
+        inside: Whether a kill waits until this attempt has saved a stack; then it comes within a second.
     """
     third = sum(seconds.get(name, 0.0) for name in ("load", "split", "plan", "search", "train")) / 3
     found = Killed(folder)
@@ -253,7 +259,10 @@ def killed(
         attempt = start(spec, folder, home)
         within = third if (folder / "plan.json").exists() else sum(seconds.values())
         after = moments.uniform(0, within) if len(found.stages) < kills else WAIT
-        over = attempt.ended(after)
+        if inside and len(found.stages) < kills:
+            over = _until_saved(attempt, folder, time.time()) or attempt.ended(moments.uniform(0, 1))
+        else:
+            over = attempt.ended(after)
         if not over:
             attempt.kill()
         now = _finished(folder)
@@ -269,6 +278,16 @@ def killed(
         found.saved.append(len(list((folder / "checkpoints").glob("paused-*"))))
         there = f"{len(finished)} folders written, {found.saved[-1]} stacks saved"
         say(f"  after {after:.1f} s: {found.stages[-1]}; {there}")
+
+
+def _until_saved(attempt: Attempt, folder: Path, since: float) -> bool:
+    """Waits until a stack has been saved after a time; whether the run ended before that."""
+    while not attempt.ended(0.02):
+        for path in (folder / "checkpoints").glob("paused-*"):
+            with suppress(FileNotFoundError):  # recorded meanwhile
+                if path.stat().st_mtime > since:
+                    return False
+    return True
 
 
 def _stage(folder: Path) -> str:
@@ -291,7 +310,9 @@ def differences(one: Path, other: Path) -> list[str]:
 # --- the measurement -----------------------------------------------------------------------------------------
 
 
-def measure(kind: str, start: Start, kills: int, moments: random.Random, folder: Path, say: Say) -> bool:
+def measure(
+    kind: str, start: Start, kills: int, moments: random.Random, folder: Path, say: Say, *, inside: bool = False
+) -> bool:
     """Kills runs of a kind so often; says what was found, in a row of a table. Whether all ended alike."""
     folder.mkdir()
     spec, rounds = written(kind, folder), list[Killed]()
@@ -300,7 +321,8 @@ def measure(kind: str, start: Start, kills: int, moments: random.Random, folder:
     unlike: list[str] = []
     while (left := kills - sum(len(each.stages) for each in rounds)) > 0:
         home = folder / f"killed-{len(rounds)}"  # one each, else the second would find what the first one trained
-        rounds.append(killed(spec, home / "run", home, start, kills=left, seconds=seconds, moments=moments, say=say))
+        how = {"kills": left, "seconds": seconds, "moments": moments, "inside": inside}
+        rounds.append(killed(spec, home / "run", home, start, say=say, **how))
         unlike += differences(folder / "whole" / "run", home / "run")
         say(f"  ended after {len(rounds[-1].stages)} kills, {len(unlike)} differences")
     say("\n".join(unlike))
@@ -329,6 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--through", choices=["stages", "command"], default="stages")
+    parser.add_argument("--inside", action="store_true", help="kill only where a stack lies saved")
     chosen = parser.parse_args(arguments)
     start: Start = Forked if chosen.through == "stages" else Command
 
@@ -339,7 +362,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(HEADER)
     with tempfile.TemporaryDirectory(prefix="bakeoff-kill-") as temporary:
         moments = random.Random(chosen.seed)
-        same = [measure(kind, start, chosen.kills, moments, Path(temporary) / kind, say) for kind in chosen.kinds]
+        same = [
+            measure(kind, start, chosen.kills, moments, Path(temporary) / kind, say, inside=chosen.inside)
+            for kind in chosen.kinds
+        ]
     return 0 if all(same) else 1
 
 
