@@ -143,12 +143,30 @@ def judge(
     seeds = [shipped.trial_id] if shipped.baseline or leader is None else list(leader.ended.values())
     point = operating_point(shipped.trial_id, verdict.saved or "", val(seeds), test, deciding, thresholds, baselines)
     verdict = replace(verdict, operating_point=point)
-    own = replace(val([shipped.trial_id]), slicings=slicings)
-    if costs is None or not slicings or not own.answers or shipped.trial_id not in thresholds or plan.held_out:
+    if costs is None or not slicings or plan.held_out:
         return verdict
-    prices = fairness_prices(
-        plan.spec["gates"], shipped.trial_id, own, test, deciding, thresholds[shipped.trial_id], resamples
-    )
+    own = replace(val([shipped.trial_id]), slicings=slicings)
+    return _with_prices(plan, verdict, shipped.trial_id, own, test, deciding, thresholds, resamples)
+
+
+def _with_prices(
+    plan: Plan,
+    verdict: Verdict,
+    shipped: str,
+    own: JudgedRows,
+    test: JudgedRows,
+    deciding: Deciding,
+    thresholds: Mapping[str, float],
+    resamples: int,
+) -> Verdict:
+    """What it would cost to meet the gates on fairness by another threshold, where the model has one.
+
+    Args:
+        shipped: The trial that is shipped; `own` are its validation rows.
+    """
+    if not own.answers or shipped not in thresholds:
+        return verdict
+    prices = fairness_prices(plan.spec["gates"], shipped, own, test, deciding, thresholds[shipped], resamples)
     return replace(verdict, fairness_prices=prices or None)
 
 
