@@ -40,11 +40,12 @@ COLUMNS = (
 )
 
 
-def trained(name: str, arrays_path: Path, home: Path | None, *, xla: bool) -> dict[str, Any]:
+def trained(name: str, arrays_path: Path, home: Path | None, epochs: int | None, *, xla: bool) -> dict[str, Any]:
     """Trains a workload in this process.
 
     Args:
         home: Where compiled programs are kept; None: nowhere.
+        epochs: Of each recipe; None: as the workload has it.
         xla: Whether XLA is used whatever the plan says.
     """
     from flows.environment import load_tensorflow, quieten
@@ -56,7 +57,7 @@ def trained(name: str, arrays_path: Path, home: Path | None, *, xla: bool) -> di
     load_tensorflow(home)
     workload = WORKLOADS[name]
     arrays, _ = data.read(workload.data, arrays_path, None)
-    work = Work(workload, arrays, recipes(workload, workload.recipes), workload.epochs)
+    work = Work(workload, arrays, recipes(workload, workload.recipes), epochs or workload.epochs)
     bakeoff.open_device(work)
     divide = cost_model.divide
     if xla:
@@ -104,11 +105,17 @@ def _timed_first_calls() -> dict[str, float]:
     return seconds
 
 
-def nights(name: str, arrays: Path, folder: Path, *, xla: bool) -> None:
+def nights(name: str, arrays: Path, folder: Path, epochs: int | None, *, xla: bool) -> None:
     """Prints a row for each way and night."""
     first = ""
     for night, home in (("nothing kept", ""), ("first", str(folder)), ("second", str(folder))):
-        words = [sys.executable, "-m", "tests.bench.compiling", "--one", json.dumps([name, str(arrays), home, xla])]
+        words = [
+            sys.executable,
+            "-m",
+            "tests.bench.compiling",
+            "--one",
+            json.dumps([name, str(arrays), home, epochs, xla]),
+        ]
         done = subprocess.run(words, env=os.environ, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         first = first or found["digest"]
@@ -121,19 +128,21 @@ def nights(name: str, arrays: Path, folder: Path, *, xla: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.compiling", description=__doc__)
     parser.add_argument("workloads", nargs="*", help="; ".join(WORKLOADS))
+    parser.add_argument("--epochs", type=int, help="of each recipe; default: the workload's")
+    parser.add_argument("--xla", action="store_true", help="only with XLA, whatever the plan says")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.one:
-        name, arrays, home, xla = json.loads(chosen.one)
-        print(json.dumps(trained(name, Path(arrays), Path(home) if home else None, xla=xla)))
+        name, arrays, home, epochs, xla = json.loads(chosen.one)
+        print(json.dumps(trained(name, Path(arrays), Path(home) if home else None, epochs, xla=xla)))
         return
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="bakeoff-bench-") as temporary:
         for name in chosen.workloads or ("W1", "W3", "W5"):
             arrays = Path(temporary) / f"{name}.npz"
             data.write(WORKLOADS[name].data, arrays)
-            for xla in (False, True):
-                nights(name, arrays, Path(temporary) / f"{name}-{xla}", xla=xla)
+            for xla in (True,) if chosen.xla else (False, True):
+                nights(name, arrays, Path(temporary) / f"{name}-{xla}", chosen.epochs, xla=xla)
 
 
 if __name__ == "__main__":
