@@ -347,7 +347,7 @@ what was recorded and written again | tables, plan, verdict |
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.kill", description=__doc__)
-    parser.add_argument("kinds", nargs="*", choices=list(SPECS), default=list(SPECS))
+    parser.add_argument("kinds", nargs="*", choices=list(SPECS), help="default: all")
     parser.add_argument("--kills", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--through", choices=["stages", "command"], default="stages")
@@ -364,7 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         moments = random.Random(chosen.seed)
         same = [
             measure(kind, start, chosen.kills, moments, Path(temporary) / kind, say, inside=chosen.inside)
-            for kind in chosen.kinds
+            for kind in chosen.kinds or SPECS
         ]
     return 0 if all(same) else 1
 
