@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from rich.console import Console
 
-from flows.check import show_columns
+from flows.check import FEW_ROWS, show_columns
 from flows.cli import main
 from flows.experiments import shipped
 from tasks.datasets.catalogue import CATALOGUE
@@ -81,6 +82,51 @@ def test_a_split_by_time_says_when_each_part_is(tmp_path: Path, capsys: pytest.C
     (tmp_path / "spec.yaml").write_text("data: {source: d.csv, target: y, split: {time: day}}\n")
     said = check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
     assert "parts: train 38 (2024-01-01 to 2024-02-07), val 10 (2024-02-08 to 2024-02-17), test 12 (" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "offered"),
+    [
+        ("model: linear", "note: 12 test rows judge roughly; evaluate: {folds: 5, repeats: 10} holds out all 60 rows"),
+        ("tune: {trials: 2, space: {learning_rate: auto}}", "evaluate: {folds: 5, repeats: 10}"),
+        ("data: {split: {time: day}}", "evaluate: {folds: 5} holds out"),
+        ("data: {split: {given: part}}", None),
+        ("evaluate: {folds: 3}", None),
+    ],
+)
+def test_of_few_rows_folds_are_offered(
+    written: str, offered: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(tmp_path)
+    table = pd.read_csv(tmp_path / "d.csv")
+    table["day"] = pd.date_range("2024-01-01", periods=len(table)).astype(str)
+    table["part"] = np.repeat(["train", "val", "test"], 20)
+    table.to_csv(tmp_path / "d.csv", index=False)
+    spec = yaml.safe_load(written)
+    spec["data"] = {"source": "d.csv", "target": "y"} | spec.get("data", {})
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    said = check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
+    assert offered in said if offered else "judge roughly" not in said
+
+
+def test_of_many_rows_they_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, noise = np.random.default_rng(0).normal(size=(2, FEW_ROWS))
+    pd.DataFrame({"a": a, "y": a + noise}).to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "spec.yaml").write_text("data: {source: d.csv, target: y}\nmodel: linear\n")
+    assert "judge roughly" not in check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
+
+
+def test_a_search_in_folds_says_what_it_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(tmp_path)
+    (tmp_path / "spec.yaml").write_text(
+        "data: {source: d.csv, target: y}\ntune: {trials: 4, folds: 2, space: {learning_rate: auto}}\n"
+        "evaluate: {folds: 3, repeats: 2}\ntrain: {seeds: 2}\n"
+    )
+    said = check(str(tmp_path / "spec.yaml"), tmp_path, capsys)
+    assert "no test part: 3 folds are held out in turn, 2 times" in said
+    assert "search 56 trials, 1 seed on 2 folds" in said, "4 settings on 2 folds, on all rows and in each of 6 folds"
+    assert "it is done on all rows, and anew in each of 6 folds: 8 trials each time" in said
+    assert "trials 14 of the best settings" in said
 
 
 def test_columns_stand_before_the_plan_and_defaults_only_where_asked(

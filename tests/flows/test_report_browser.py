@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from reports.render import render
+from tasks.records.verdict import OutOfFold, Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -92,6 +94,33 @@ def test_every_chart_draws_and_every_tab_opens(page: Any) -> None:
     drawn(page)
     charts = page.locator(".vega-chart")
     assert charts.count() == page.locator(".vega-chart .vega-embed svg").count() >= 6
+
+
+def test_folds_that_judged_are_a_section_with_tables_and_a_dot_for_each(browser: Any, tmp_path: Path) -> None:
+    folder = write_synthetic_run(tmp_path, recipes=2)
+    verdict = Verdict.read(folder)
+    scores, first = [0.8, 0.82, 0.78, 0.81, 0.79, 0.83], verdict.recipes[0]
+    judged = OutOfFold(
+        folds=3,
+        repeats=2,
+        rows=100,
+        learned_from=(66, 67),
+        metrics={verdict.metric: first.metrics[verdict.metric]},
+        spread=0.02,
+        scores=scores,
+        chosen={first.recipe: 6},
+    )
+    replace(verdict, out_of_fold=judged).write(folder)
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.goto(render(folder, renderer="pandoc").path.as_uri())
+    drawn(opened, "#out-of-fold")
+    section = opened.locator("section#out-of-fold")
+    assert section.locator("h2").inner_text() == "Out of fold"
+    captions = section.locator("table caption").all_inner_texts()
+    assert captions == ["The procedure out of fold, mean and interval", "What the procedure chose in each fold"]
+    assert section.locator(".vega-embed svg .mark-symbol.role-mark path").count() == len(scores)
+    assert "3 folds, 2 times, 100 rows were held out in turn" in section.inner_text()
+    opened.close()
 
 
 def test_tabs_follow_the_arrow_keys(page: Any) -> None:
