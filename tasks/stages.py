@@ -472,7 +472,8 @@ def _against_champion(
         return None
     from tasks.champions.comparison import compare_with_champion
 
-    return compare_with_champion(champion, laid_out, prepared.dataset, prepared.deciding, verdict, tables)
+    in_folds = _fold_answers(laid_out, prepared, run) if laid_out.held_out else None
+    return compare_with_champion(champion, laid_out, prepared.dataset, prepared.deciding, verdict, tables, in_folds)
 
 
 def _strengths(run: Run) -> Sequence[ColumnStrength]:

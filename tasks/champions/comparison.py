@@ -3,6 +3,10 @@
 The champion answers through its own saved pipeline, from the raw rows. Rows that a model learned from would flatter it,
 so only test rows count that are new to both: equal to no row of either one's training or validation part, and of no
 group of the champion's. Rows are known by the digest in table `splits`.
+
+Without a test part the rows that folds held out are taken, under what was trained without them: the procedure that made
+the shipped model is compared, not that model, which learned from all rows. A row that stands twice does not count: the
+other one may have been learned from.
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ from tasks.champions.store import Champion
 from tasks.dataset import TEST, Dataset
 from tasks.errors import BadInput
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL
-from tasks.evaluation.decisions import Answers, Deciding
+from tasks.evaluation.decisions import Answers, Deciding, recorded_thresholds
+from tasks.evaluation.fold_rows import FoldAnswers
+from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.intervals import RESAMPLES
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import METRICS
@@ -43,14 +49,21 @@ Answer = Literal["replace", "keep", "can't tell"]
 
 
 def compare_with_champion(
-    champion: Champion, plan: Plan, dataset: Dataset, deciding: Deciding, verdict: Verdict, tables: Tables
+    champion: Champion,
+    plan: Plan,
+    dataset: Dataset,
+    deciding: Deciding,
+    verdict: Verdict,
+    tables: Tables,
+    fold_answers: FoldAnswers | None = None,
 ) -> AgainstChampion:
     """What a run ships against the champion.
 
     Args:
         plan: The run's, as `verdict`, which has shipped a model.
         deciding: How answers are made of predictions, and what they cost.
-        tables: The run's `predictions`, `metrics` and `splits`.
+        tables: The run's `trials`, `predictions`, `metrics` and `splits`.
+        fold_answers: Where folds judge.
     """
     of = plan.parts[TEST]
 
@@ -65,9 +78,17 @@ def compare_with_champion(
         if known is None:
             return kept("what it learned from is not on record, so it may have seen the test rows.")
         judged = JudgedRows.of_shipped(plan, verdict, deciding, tables)
+        if fold_answers:
+            scores = FoldScores.read(plan, tables["trials"], tables["metrics"], {}, {}).of_procedure
+            in_folds = fold_answers.in_folds(scores, judged, deciding, recorded_thresholds(tables["metrics"]))
+            judged = replace(judged, folds=scores, in_folds=in_folds)
         new = ~known[judged.rows]
         if new.sum() < FEWEST:
             seen = f"one of the two learned from rows equal to {of - new.sum():,} of the {of:,} test rows"
+            if fold_answers:
+                seen = (
+                    f"it learned from rows equal to {of - new.sum():,} of the {of:,} rows held out, or they stand twice"
+                )
             return kept(f"{seen}, and {FEWEST} new ones are needed to compare them.", int(new.sum()))
         own = _with_champion(judged, new, verdict, dataset, deciding, load_exported(champion.model))
     except BadInput as error:
@@ -85,8 +106,8 @@ def _check_target(signature: Signature, dataset: Dataset) -> None:
 
 
 def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataFrame) -> np.ndarray | None:
-    """Which of the data set's rows equal one that a model learned from, bool `[rows]`; None: the champion's are not on
-    record.
+    """Which of the data set's rows equal one that a model learned from, or may have in a fold, bool `[rows]`; None: the
+    champion's are not on record.
 
     Raises:
         BadInput: columns are missing that the champion takes.
@@ -103,7 +124,9 @@ def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataF
         raise BadInput("columns are missing that it was trained on", got=", ".join(missing))
     found = row_digests(dataset, columns)
     learned = (splits["part"] != TEST).to_numpy(bool)
-    known = np.isin(found, former["content"].to_numpy(np.int64)) | np.isin(found, found[learned])
+    folds = learned.all()  # each row is held out in one
+    twice = pd.Series(found).duplicated(keep=False).to_numpy(bool)
+    known = np.isin(found, former["content"].to_numpy(np.int64)) | (twice if folds else np.isin(found, found[learned]))
     groups = former["group"].dropna().unique()
     return known | splits["group"].isin(groups).to_numpy(bool) if len(groups) else known
 
@@ -114,9 +137,15 @@ def _with_champion(
     """Some of the judged rows, under both models."""
     assert verdict.shipped is not None
     own = judged.where(new, verdict.shipped.trial_id)
-    return replace(
-        own, prior=judged.prior, answers={**own.answers, _CHAMPION: _answers(own, dataset, deciding, exported)}
-    )
+
+    def with_both(some: JudgedRows) -> JudgedRows:
+        if not len(some.rows):
+            return some
+        both = {**some.answers, _CHAMPION: _answers(some, dataset, deciding, exported)}
+        return replace(some, prior=judged.prior, answers=both)
+
+    found = with_both(own)
+    return found if own.parts is None else replace(found, parts=[with_both(each) for each in own.parts])
 
 
 def _answers(judged: JudgedRows, dataset: Dataset, deciding: Deciding, exported: Exported) -> Answers:
@@ -134,15 +163,26 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
     assert verdict.shipped is not None
     trial, metric = verdict.shipped.trial_id, METRICS[verdict.metric]
     found = judged.differences(trial, {_CHAMPION: _CHAMPION}, metric, RESAMPLES)[_CHAMPION]
+    if judged.parts is not None:
+        found = judged.over_parts(
+            found, lambda part: metric.sign * (part.value(trial, metric) - part.value(_CHAMPION, metric))
+        )
     difference, side = found.estimate(), side_of_zero(found)
     count = len(judged.rows)
+    who, it = ("The shipped model", "the shipped model")
     where = f"on {rows(count)} of the test part that {'is' if count == 1 else 'are'} new to both"
+    if judged.parts is not None:
+        who, it = "The procedure that made the shipped model", "the procedure that made the shipped model"
+        where = f"out of fold, on {rows(count)} that {'is' if count == 1 else 'are'} new to the champion too"
     title, name = inside(verdict.titles.get(metric.name, metric.title)), champion.promotion.run
-    ahead = f"The shipped model's {title} is {interval(difference)} better {where}"
+    ahead = f"{who}'s {title} is {interval(difference)} better {where}"
     if side == CANNOT_TELL:
         answer: Answer = "can't tell"
-        sentence = f"Can't tell the shipped model from the champion ({name}): it is {signed_interval(difference)} "
+        sentence = f"Can't tell {it} from the champion ({name}): it is {signed_interval(difference)} "
         sentence += f"better in {title} {where}. The champion stays."
+        if found.low is None:
+            sentence = f"Can't tell {it} from the champion ({name}): {found.reason or 'the rows do not suffice'}. "
+            sentence += "The champion stays."
     elif side == BETTER and not verdict.closed:
         answer, sentence = "replace", f"Replace the champion ({name}). {ahead}."
     elif side == BETTER:
@@ -150,7 +190,7 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
     else:
         worse = interval(difference.flipped())
         answer = "keep"
-        sentence = f"Keep the champion ({name}). The shipped model's {title} is {worse} worse {where}."
+        sentence = f"Keep the champion ({name}). {who}'s {title} is {worse} worse {where}."
     figures = {
         "challenger": judged.interval(trial, metric).estimate(),
         "champion": judged.interval(_CHAMPION, metric).estimate(),

@@ -62,7 +62,8 @@ class FoldScores:
 
         Args:
             candidates: `recipe_id` to its final trial that would be shipped.
-            baselines: Name to trial.
+            baselines: Name to trial. Of those that are not named here, as of candidates, nothing is read but what the
+                procedure chose.
         """
         assert plan.held_out is not None
         decides, own = METRICS[plan.metric], trials[trials["stage"] == FOLD]
@@ -90,6 +91,8 @@ class FoldScores:
                     best = _best(result, decides)
                     note(candidates[result.id], fold, _of_best(result, decides, plan.metrics), best)
             for name, by_part in simple.items():
+                if name not in baselines:
+                    continue
                 of_name = {each: by_part.get((TEST, each), np.nan) for each in plan.metrics}
                 note(baselines[name], fold, of_name, ids[name])
             leader = ranked(results, decides)[0]

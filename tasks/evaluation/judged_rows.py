@@ -209,9 +209,10 @@ class JudgedRows:
         )
         if self.parts is None:
             return over_rows
-        return self.over_parts(over_rows, lambda part: part._value(trial, metric)).within(*metric.bounds)
+        return self.over_parts(over_rows, lambda part: part.value(trial, metric)).within(*metric.bounds)
 
-    def _value(self, trial: str, metric: Metric) -> float:
+    def value(self, trial: str, metric: Metric) -> float:
+        """Of a metric over the rows, without an interval; NaN where it is undefined."""
         answers = self.answers[trial].read_by(metric)
         return metric.function(self.target, answers, self.classes.positive, self.prior)
 

@@ -121,6 +121,31 @@ def test_rows_that_either_model_learned_from_do_not_count(tmp_path: Path, promot
     assert other.answer == "can't tell" and "equal to" in other.sentence and "learned from rows" in other.sentence
 
 
+@pytest.mark.slow
+def test_a_procedure_judged_out_of_fold_meets_the_champion_on_rows_new_to_both(
+    tmp_path: Path, promote: Promote
+) -> None:
+    judged(tmp_path, "weak", loans(tmp_path / "first.csv", rows=200))
+    assert promote("weak")[0] == 0
+    folds: dict[str, Any] = {"evaluate": {"folds": 5, "metric": "accuracy"}, **STRONG}
+    # The same rows: the champion learned from all but its 40 test rows.
+    same = against(judged(tmp_path, "same", tmp_path / "first.csv", **folds))
+    assert (same.rows, same.of) == (40, 200)
+    # Of new rows each counts, but for one that stands twice.
+    new = pd.read_csv(loans(tmp_path / "new.csv", rows=300, seed=1))
+    pd.concat([new, new[:1]]).to_csv(tmp_path / "new.csv", index=False)
+    better = against(judged(tmp_path, "new", tmp_path / "new.csv", **folds))
+    assert better.rows >= 295 and better.answer == "replace"
+    assert "The procedure that made the shipped model's accuracy is" in better.sentence
+    assert "out of fold, on " in better.sentence and "new to the champion too" in better.sentence
+
+    # A champion without a test part learned from all its rows.
+    assert promote("new", "--force", "--why", "test")[0] == 0
+    again = against(judged(tmp_path, "again", tmp_path / "new.csv", **folds))
+    assert again.answer == "can't tell" and again.rows == 0
+    assert "it learned from rows equal to 300 of the 300 rows held out" in again.sentence
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
