@@ -264,8 +264,10 @@ def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip
     made_ready = report.enter_context(ready(run.folder)) if wants_kernel() else None
     if searched:
         plan = steps.search(run, plan, prepared, searched)
+        keep_compiled()
     del searched  # whose folds take memory
     steps.train(run, plan, prepared)
+    keep_compiled()
     if run.spec.train.stabilise:
         steps.stabilise(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
