@@ -24,7 +24,7 @@ def out_of_fold(verdict: Verdict | None) -> str:
     folds = found.folds * found.repeats
     chosen = [(recipe(name), count(times), percent(times / folds)) for name, times in found.chosen.items()]
     choices = table(["Chosen", "#Folds", "#Share"], chosen, caption="What the procedure chose in each fold")
-    choices = Html(choices + _settings(found, verdict))
+    choices = Html(choices + _settings(found, verdict) + _variance(found, verdict))
     under = (
         f"{found.sentence} Scores of the folds scatter with a standard deviation of {rounded(found.spread)}. Folds "
         "share most of their training rows, so their mean is less certain than so many independent scores would make "
@@ -53,6 +53,31 @@ def _settings(found: OutOfFold, verdict: Verdict) -> Html:
         f"that chose it. So it is too good: the mean {name} of the best setting there, and out of fold: {told}."
     )
     return Html(f'{shown}<p class="under">{safe(under)}</p>')
+
+
+def _variance(found: OutOfFold, verdict: Verdict) -> Html:
+    """What another seed and what another split change."""
+    shares = found.variance
+    if shares is None or shares.share.mean is None:
+        return Html("")
+    percents = [percent(end) for end in (shares.share.mean, shares.share.low, shares.share.high) if end is not None]
+    rows = [
+        ("another split: which rows are learned from and held out", rounded(shares.split), percents[0]),
+        (
+            "another seed: initial weights, order of batches and the like",
+            rounded(shares.seed),
+            percent(1 - shares.share.mean),
+        ),
+    ]
+    head = ["What else is drawn", "#Standard deviation", "#Share of the variance"]
+    shown = table(head, rows, caption="What changes the score of a fold")
+    told = (
+        f"Of {shares.recipe}, from its {phrase(verdict.metric, verdict.titles)} in {shares.folds} folds under "
+        f"{shares.seeds} seeds each (analysis of variance, after Bouthillier et al. 2021). The split's share is "
+        f"{percents[0]}, with a {verdict.confidence:.0%} interval of {' to '.join(percents[1:])}. A seed draws initial "
+        "weights and the order of batches together, so these are not told apart."
+    )
+    return Html(f'{shown}<p class="under">{safe(told)}</p>')
 
 
 def _rows(chosen: ChosenSettings) -> list[tuple[Html | str, ...]]:

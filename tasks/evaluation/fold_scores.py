@@ -20,6 +20,7 @@ from tasks.evaluation.baselines import CONSTANT_ANSWERS
 from tasks.evaluation.intervals import Array, Interval, finite, over_folds
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
+from tasks.evaluation.variance_shares import variance_shares
 from tasks.records.plan import FOLD, FoldChoice, HeldOut, Plan, Recipe
 from tasks.records.verdict import ChosenSetting, ChosenSettings, OutOfFold
 
@@ -40,6 +41,7 @@ class FoldScores:
         trials: Who, but for recipes, to the trial that stands for it in each fold; None where none ended well.
         whole: Whether whoever is asked for, the procedure answers.
         searched: As verdict.json has it.
+        by_seed: By `recipe_id` the deciding metric `[folds, seeds]`; NaN where a trial did not end well.
     """
 
     held_out: HeldOut
@@ -48,6 +50,7 @@ class FoldScores:
     trials: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     whole: bool = False
     searched: Sequence[ChosenSettings] | None = None
+    by_seed: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -73,6 +76,8 @@ class FoldScores:
 
         count = plan.held_out.count
         trials_of: dict[str, list[str | None]] = {}
+        seeds = int(plan.spec["train"]["seeds"])
+        by_seed = {recipe.recipe_id: np.full((count, seeds), np.nan) for recipe in plan.recipes}
 
         def note(who: str, fold: int, scores: Mapping[str, float], trial: str | None = None) -> None:
             for name, score in scores.items():
@@ -86,6 +91,8 @@ class FoldScores:
             results = read_results(plan.recipes, networks, scores, stage=FOLD)
             simple, ids = _baselines(of_fold, scores)
             for result in results:
+                for seed, score in result.by_seed(TEST, decides.name).items():
+                    by_seed[result.id][fold, seed % seeds] = score
                 note(result.id, fold, {name: result.mean(TEST, name) for name in plan.metrics})
                 if result.id in candidates:
                     best = _best(result, decides)
@@ -103,7 +110,7 @@ class FoldScores:
             note(PROCEDURE, fold, of_chosen, trial)
             chosen.append(name if np.isfinite(list(of_chosen.values())).any() else "")
         searched = chosen_settings(plan.held_out.searched.choices, plan.recipes) if plan.held_out.searched else None
-        return cls(plan.held_out, values, chosen, trials_of, searched=searched)
+        return cls(plan.held_out, values, chosen, trials_of, searched=searched, by_seed=by_seed)
 
     @property
     def of_procedure(self) -> FoldScores:
@@ -123,12 +130,15 @@ class FoldScores:
         values = self._of(who, metric)
         return {int(fold): float(values[fold]) for fold in np.flatnonzero(np.isfinite(values))}
 
-    def judged(self, names: Sequence[str], metric: Metric, confidence: float) -> OutOfFold:
+    def judged(
+        self, names: Sequence[str], metric: Metric, confidence: float, leader: RecipeResult | None = None
+    ) -> OutOfFold:
         """As verdict.json has it.
 
         Args:
             names: Of metrics.
             metric: The deciding one.
+            leader: The leading recipe.
         """
         held, scores = self.held_out, self._of(PROCEDURE, metric)
         return OutOfFold(
@@ -141,6 +151,7 @@ class FoldScores:
             scores=[finite(score) for score in scores],
             chosen=dict(Counter(filter(None, self.chosen)).most_common()),
             searched=self.searched,
+            variance=variance_shares(leader.name, self.by_seed[leader.id], confidence) if leader else None,
         )
 
     def _of(self, who: str, metric: Metric) -> Array:

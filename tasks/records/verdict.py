@@ -458,6 +458,25 @@ class ChosenSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VarianceShares:
+    """What makes one recipe's score in a fold differ.
+
+    Args:
+        folds, seeds: How many scores that was found from.
+        split: Standard deviation by another split into rows that are learned from and held out.
+        seed: By another seed: initial weights, order of batches, and whatever else training draws.
+        share: Of the split in the variance of both, in [0, 1].
+    """
+
+    recipe: str
+    folds: int
+    seeds: int
+    split: float
+    seed: float
+    share: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutOfFold:
     """The whole procedure, done anew without each fold, on the rows of that fold.
 
@@ -471,6 +490,7 @@ class OutOfFold:
         scores: The deciding metric in each fold, the first repeat's first; None where it is undefined.
         chosen: By name of a recipe, or of a baseline that may be shipped, in how many folds it was chosen.
         searched: Where something is tuned, what the searches chose, by recipe.
+        variance: Of the leading recipe's scores, where it was trained under several seeds.
     """
 
     folds: int
@@ -482,6 +502,7 @@ class OutOfFold:
     scores: Sequence[float | None]
     chosen: Mapping[str, int]
     searched: Annotated[Sequence[ChosenSettings] | None, OMITTED] = None
+    variance: Annotated[VarianceShares | None, OMITTED] = None
 
     @property
     def way(self) -> str:

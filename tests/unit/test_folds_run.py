@@ -83,6 +83,9 @@ def test_the_figures_are_means_over_folds(tables: dict[str, pd.DataFrame], verdi
         chosen.append(mine.loc[mine["val"].idxmax(), "test"])
     judged = verdict.out_of_fold
     assert judged and judged.scores == pytest.approx(chosen)
+    leading = folds[folds["recipe_id"] == verdict.leader].groupby("fold")["test"]
+    assert judged.variance and judged.variance.seed == pytest.approx(np.sqrt(leading.var(ddof=1).mean()))
+    assert (judged.variance.folds, judged.variance.seeds) == (6, 2)
     assert sum(judged.chosen.values()) == 6
     assert verdict.shipped
     assert verdict.shipped.metrics["accuracy"] == judged.metrics["accuracy"]

@@ -13,7 +13,7 @@ import pytest
 from reports import figures, tables
 from reports.run import Run, read_run
 from reports.sections import SECTIONS
-from tasks.records.verdict import ChosenSetting, ChosenSettings, OutOfFold, Verdict
+from tasks.records.verdict import ChosenSetting, ChosenSettings, Estimate, OutOfFold, VarianceShares, Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SCORES = [0.8, 0.82, 0.78, None]
@@ -95,6 +95,18 @@ def test_searches_say_how_often_each_setting_was_chosen(run: Run, count: int, ro
     assert tuple(found[-1][2:]) == last
     assert "{{<" not in shown and "<script" not in shown
     assert ("with a search of its own" in html.unescape(shown)) and "0.9" in html.unescape(shown)
+
+
+def test_what_another_seed_and_another_split_change_is_told(run: Run) -> None:
+    share = Estimate(0.8, 0.55, 0.93)
+    variance = VarianceShares(recipe=HOSTILE[0], folds=10, seeds=2, split=0.04, seed=0.02, share=share)
+    verdict = judged(run)
+    shown = tables.out_of_fold(replace(verdict, out_of_fold=out_of_fold(verdict, variance=variance)))
+    split, seed = rows_of(shown, "What changes the score of a fold")
+    assert (split[0][:13], float(split[1]), split[2]) == ("another split", 0.04, "80%")
+    assert (seed[0][:12], float(seed[1]), seed[2]) == ("another seed", 0.02, "20%")
+    assert "with a 95% interval of 55% to 93%" in html.unescape(shown)
+    assert "{{<" not in shown and "<script" not in shown
 
 
 def test_its_chart_has_a_dot_for_each_fold_that_has_a_score(run: Run) -> None:

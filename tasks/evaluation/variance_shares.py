@@ -1,0 +1,55 @@
+"""What makes the score of a recipe differ from fold to fold: which rows are held out and learned from, or the seed.
+
+A one-way random-effects analysis of scores by fold and seed (Searle, Casella & McCulloch 1992, *Variance Components*,
+section 3.5): seeds within a fold differ by the training alone, folds by the split too. What Bouthillier et al. (2021,
+"Accounting for Variance in Machine Learning Benchmarks") ask of a benchmark, with two of their sources: a seed draws
+initial weights, the order of batches, dropout and augmentation together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import fdtri
+
+from tasks.evaluation.intervals import Array
+from tasks.records.verdict import Estimate, VarianceShares
+
+
+def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceShares | None:
+    """None without two folds in which two seeds or more ended well, or where no score differs.
+
+    Args:
+        recipe: Its name.
+        scores: `[folds, seeds]`; NaN where a trial did not end well. Folds that lack a seed are left out.
+        confidence: Of the share's interval, which takes scores as normal and folds as independent. How often it
+            covers: `tests/bench/folds.md`.
+    """
+    whole = scores[np.isfinite(scores).all(axis=1)]
+    folds, seeds = whole.shape
+    if folds < 2 or seeds < 2:
+        return None
+    within = float(whole.var(axis=1, ddof=1).mean())
+    between = seeds * float(whole.mean(axis=1).var(ddof=1))
+    split = max(0.0, (between - within) / seeds)
+    if not within + split:
+        return None
+    freedom = folds - 1, folds * (seeds - 1)
+    tail = (1 - confidence) / 2
+    low, high = (_share(between, within * float(fdtri(*freedom, 1 - each)), seeds) for each in (tail, 1 - tail))
+    share = split / (within + split)
+    return VarianceShares(
+        recipe=recipe,
+        folds=folds,
+        seeds=seeds,
+        split=float(np.sqrt(split)),
+        seed=float(np.sqrt(within)),
+        share=Estimate(share, min(low, share), max(high, share)),
+    )
+
+
+def _share(between: float, within: float, seeds: int) -> float:
+    """The split's share of the variance where these mean squares were their own expectations, in [0, 1]."""
+    if not within:
+        return 1.0
+    excess = max(0.0, between / within - 1)
+    return excess / (excess + seeds)
