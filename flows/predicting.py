@@ -46,6 +46,9 @@ def finished_run(run: str, home: Path) -> Path:
         return folder
     begun = next((each for each in (folder, runs / run) if os.path.isfile(each / "stages.json")), None)  # noqa: PTH113
     got = state_of(begun).phrase if begun else None
+    if not named:
+        remedy = "run an experiment first: bakeoff run SPEC; or name another home folder: --home"
+        raise BadInput("this is no finished run", where=run, got=got or f"no finished run in {runs}", remedy=remedy)
     raise BadInput("this is no finished run", where=run, got=got, accepted=nearest(run, [LATEST, *named]))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tasks.champions.store import CHAMPIONS, Champion, champion_of
 from tasks.errors import BadInput, nearest
+from tasks.evaluation import wording
 from tasks.evaluation.calibration import asked, calibration_error, calibration_interval
 from tasks.evaluation.intervals import NoInterval
 from tasks.evaluation.rounding import rounded
@@ -172,6 +173,9 @@ def _window(watched: Watched, batch: Batch, first: int, before: Window | None) -
     noticed = [*batch.noticed, *expectations.broken(batch, meant, watched.expected)]
     labelled = int(np.isfinite(batch.target).sum())
     answer, sentence = _answer(found, noticed, labelled, before, exported)
+    if answer == "keep" and len(batch.inputs) < FEWEST:
+        few = wording.rows(len(batch.inputs))
+        sentence = f"Nothing speaks against the champion, but {few} can hardly tell: {FEWEST} or more can."
     columns = [each.name for each in found if each.alarms and each.what in _CHANGES]
     columns += [each.column for each in noticed if each.fault and each.column]
     return Window(

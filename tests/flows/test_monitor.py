@@ -100,6 +100,11 @@ def test_unchanged_rows_keep_the_champion(home: Path, watch: Callable[..., tuple
     assert not [each for each in removable(home, 0) if "monitoring" in each.path.parts]
 
 
+def test_a_few_unchanged_rows_do_not_say_that_nothing_changed(watch: Callable[..., tuple[int, str]]) -> None:
+    code, said = watch(lambda frame: frame[:1])
+    assert code == 0 and said.startswith("keep  Nothing speaks against the champion, but 1 row can hardly tell: 30")
+
+
 @pytest.mark.parametrize(
     ("change", "columns", "said"),
     [

@@ -88,3 +88,10 @@ def test_mistakes_are_answered(
     path = tmp_path / file if file == "other.csv" else home / file
     assert command(home, run, path) == 2
     assert said in capsys.readouterr().err
+
+
+def test_where_nothing_has_run_latest_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "new.csv").write_text("branch,income\nOslo,1\n")
+    assert command(tmp_path, "latest", tmp_path / "new.csv") == 2
+    said = capsys.readouterr().err
+    assert f"no finished run in {tmp_path / 'runs'}" in said and "bakeoff run SPEC" in said
