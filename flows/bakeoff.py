@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from prefect import flow
@@ -12,13 +13,15 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.at_once import at_most, taking_turns
-from flows.environment import home_folder, load_tensorflow, quieten
+from flows.environment import for_workers, home_folder, load_tensorflow, quieten
 from flows.request import Requested, RunRequest, check, read
 from flows.run_page import GATE_FAILED, WRONG_INPUT, GateFailed, RunPage, first_name, full_name
 from reports.kernel import Kernel
 from reports.render import ready, wants_kernel
 from tasks import runs, steps
+from tasks.distributed.runners import VARIABLE, DaskRunner, read_runner
 from tasks.errors import BadInput, Blocked
+from tasks.execution.executors import LOCAL, Executor
 from tasks.records.lesson import Lesson
 from tasks.records.verdict import Verdict
 from tasks.run_folder import STAGES, Stage, locked, make_folder, private_folder
@@ -53,6 +56,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
     quieten()
     home = home_folder()
     at_most()  # what is wrong with it is said before a folder is made
+    runner = read_runner(os.environ.get(VARIABLE, ""))
     requested = read(request)
     if page.deployed:  # the command has done so already
         check(requested, home)
@@ -69,7 +73,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
             _reported(folder),
             _heard(page),
         ):
-            _run(request, requested, page, home, folder, start, anew)
+            _run(request, requested, page, home, folder, start, anew, runner)
     finally:
         _rewrite_index(home, page)
     if isinstance(requested.spec, LessonSpec):
@@ -122,11 +126,13 @@ def _run(
     folder: Path,
     start: Stage,
     anew: Stage | None,
+    runner: DaskRunner | None,
 ) -> None:
     """The stages.
 
     Args:
         anew: As `Run`.
+        runner: Who trains; None: this process.
     """
     if isinstance(requested.spec, LessonSpec):
         _teach(request, requested.spec, requested, page, home, folder, start)
@@ -141,6 +147,7 @@ def _run(
         experiment=requested.said,
         start=start,
         anew=anew,
+        executor=_executor(runner, requested.base, home),
     )
     page.begins(run.spec.name, folder)
     if (hear := steps.listener.get()) is not None:
@@ -173,6 +180,14 @@ class _Waiting:
         if hear is not None:
             hear("load", why if self._said else f"note: {why}", None)
             self._said = True
+
+
+def _executor(runner: DaskRunner | None, base: Path, home: Path) -> Executor:
+    if runner is None:
+        return LOCAL
+    from tasks.distributed.executor import DaskExecutor
+
+    return DaskExecutor(runner, home, base, for_workers())
 
 
 _ANEW = (
@@ -262,14 +277,15 @@ def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip
     page.rename(full_name(run.spec.name, len(plan.recipes), run.spec.train.seeds))
     page.log(f"Recipes: {', '.join(recipe.recipe for recipe in plan.recipes)}")
     made_ready = report.enter_context(ready(run.folder)) if wants_kernel() else None
-    if searched:
-        plan = steps.search(run, plan, prepared, searched)
+    with closing(run.executor):
+        if searched:
+            plan = steps.search(run, plan, prepared, searched)
+            keep_compiled()
+        del searched  # whose folds take memory
+        steps.train(run, plan, prepared)
         keep_compiled()
-    del searched  # whose folds take memory
-    steps.train(run, plan, prepared)
-    keep_compiled()
-    if run.spec.train.stabilise:
-        steps.stabilise(run, plan, prepared)
+        if run.spec.train.stabilise:
+            steps.stabilise(run, plan, prepared)
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)
     return made_ready

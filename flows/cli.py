@@ -38,7 +38,15 @@ HomeOption = Annotated[
     Path | None,
     typer.Option("--home", help="The folder of all state (runs, cache). Default: $BAKEOFF_HOME, else ./data."),
 ]
-
+RunnerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--runner",
+        metavar="RUNNER",
+        help="Who trains: local, dask (workers of its own on this machine), or dask=ADDRESS (a scheduler that runs; on "
+        "another machine tls://HOST:PORT). Default: $BAKEOFF_RUNNER, else local.",
+    ),
+]
 
 Kind = Literal[
     "runs",
@@ -77,6 +85,7 @@ def run(
         bool,
         typer.Option("--fail-on-gate", help="Exit with 3 when a gate of severity block fails or is undecided."),
     ] = False,
+    runner: RunnerOption = None,
 ) -> None:
     """Run an experiment from its spec to its report. Prints the report's path last."""
     from flows.disk import check_writable, disk_faults
@@ -87,6 +96,7 @@ def run(
     for folder in (_home(home), run_dir or _home(home)):
         check_writable(folder)
     _check_folder(checked, run_dir, start)
+    _check_runner(runner)
     with disk_faults(_home(home), run_dir or _home(home)), at_lines(path.name, text):
         if start == "load":
             _check_table(checked, path.parent, _home(home))
@@ -108,13 +118,14 @@ def resume(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.")],
     fail_on_gate: Annotated[bool, typer.Option("--fail-on-gate", help="As for run.")] = False,
     home: HomeOption = None,
+    runner: RunnerOption = None,
 ) -> None:
     """Go on with a run that was killed or stopped: nothing that is finished is done again, and what was half trained
     goes on from its last checkpoint. Prints the report's path last."""
     from flows.resuming import unfinished
 
     found = unfinished(name, _home(home))
-    run(found.experiment, list(found.overrides), home, found.folder, "train", fail_on_gate)
+    run(found.experiment, list(found.overrides), home, found.folder, "train", fail_on_gate, runner)
 
 
 @app.command()
@@ -346,6 +357,15 @@ def _check_table(spec: Spec | LessonSpec, base: Path, home: Path) -> None:
 
     if isinstance(spec, Spec):
         check_table(spec, base, home)
+
+
+def _check_runner(runner: str | None) -> None:
+    """Whether who trains can; flows find it in the environment."""
+    from tasks.distributed.runners import VARIABLE, read_runner
+
+    if runner is not None:
+        os.environ[VARIABLE] = runner
+    read_runner(os.environ.get(VARIABLE, ""))
 
 
 def _home(home: Path | None) -> Path:

@@ -63,6 +63,11 @@ def home_folder() -> Path:
     return Path(os.environ.get("BAKEOFF_HOME") or "data")
 
 
+def for_workers() -> dict[str, str]:
+    """What other processes that train take over of this one's settings, and where its data lie."""
+    return {name: os.environ[name] for name in (*_SETTINGS, "BAKEOFF_DATA") if name in os.environ}
+
+
 def quieten() -> None:
     """Sets what the user has not set."""
     for name, value in _SETTINGS.items():

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.datasets.division import divided_rows
 from tasks.datasets.load import load_dataset
@@ -29,6 +29,15 @@ from tasks.spec.lessons import LessonSpec
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec, as_written, implied_task
 
+if TYPE_CHECKING:
+    from tasks.execution.executors import Executor
+
+
+def _local() -> Executor:
+    from tasks.execution.executors import LOCAL  # late: what is wrong with a spec is answered before
+
+    return LOCAL
+
 
 @dataclass(frozen=True)
 class Run:
@@ -43,6 +52,7 @@ class Run:
         folder: The run's own.
         start: The stage that it begins at.
         anew: The stage from which on nothing is reused of what earlier runs trained; None: all that lies trained is.
+        executor: Who trains.
     """
 
     spec: Spec
@@ -54,6 +64,7 @@ class Run:
     start: Stage
     stages: Stages = field(compare=False)
     anew: Stage | None = None
+    executor: Executor = field(default_factory=_local, compare=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ def open_run(
     experiment: str = "SPEC",
     start: Stage = "load",
     anew: Stage | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept. A run
     that was ended before it had a plan begins at the beginning, whatever `start` says. Only for who holds the lock.
@@ -104,7 +116,7 @@ def open_run(
     record = _begun(folder, text, overrides, experiment)
     for name in ("model", "previews", "checkpoints"):
         (folder / name).mkdir(exist_ok=True)
-    return Run(spec, text, tuple(overrides), base, home, folder, start, record, anew)
+    return Run(spec, text, tuple(overrides), base, home, folder, start, record, anew, executor or _local())
 
 
 def open_lesson(

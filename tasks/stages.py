@@ -19,12 +19,12 @@ from reports.render import Rendered, render
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
-from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.fold_rows import FoldAnswers
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.archive import Archive
 from tasks.execution.aside import own_context, trainer
 from tasks.execution.baselines import train_baselines
+from tasks.execution.board import StackProgress
 from tasks.execution.influence import Answer
 from tasks.execution.inspection import write_inspection
 from tasks.execution.landscape import Looking
@@ -33,22 +33,21 @@ from tasks.execution.out_of_fold import fold_answers
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
 from tasks.execution.recording import PreparedByFold, collect
-from tasks.execution.runner import StackProgress
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
 from tasks.execution.stabilising import Workshop, write_repaired
 from tasks.execution.tuning import Divided, Found, Tuning
 from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
-from tasks.inputs.prepared import Prepared, prepare, prepare_held_out
+from tasks.inputs.prepared import Prepared
 from tasks.monitoring.reference import IN_RUN, write_reference
-from tasks.planning.decisions import decides_of
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.plan import Commonest, lay_out, lay_out_chosen
 from tasks.planning.recipes import identifier
 from tasks.planning.searches import searches_of
 from tasks.planning.stacks import PlanContext
+from tasks.preparation import prepared_for_training, with_positive
 from tasks.records.decisions import Decides
 from tasks.records.documents import as_json
 from tasks.records.footprint import Footprints
@@ -61,7 +60,7 @@ from tasks.records.verdict import AgainstChampion, Recalibration, Verdict
 from tasks.run_folder import STAGES, Stage, write_text
 from tasks.runs import LessonRun, Run
 from tasks.shipping import answer, answering, calibrator, kept, measuring, network, parameters, ship
-from tasks.spec.models import Spec, implied_task
+from tasks.spec.models import implied_task
 
 Bytes = Callable[[int, int | None], None]
 
@@ -130,11 +129,9 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
     tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
     from tasks.datasets.slices import slicings_of
 
-    dataset = _with_positive(dataset, splits)
+    dataset = with_positive(dataset, splits)
     slicings_of(run.spec, dataset)  # what is wrong with them is said before anything is trained
-    prepared = prepare(dataset, splits, deciding_of(run.spec, dataset))
-    if run.spec.evaluate.folds is not None:
-        prepared = replace(prepared, held_out=_held_out(run.spec, prepared))
+    prepared = prepared_for_training(run.spec, dataset, splits)
     laid_out = _laid_out(run, prepared)
     earlier = Plan.read_if_there(run.folder)
     searched = plan_search(run, laid_out, prepared, splits) if laid_out.search else None
@@ -148,39 +145,6 @@ def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepar
         laid_out, searched = replace(laid_out, cost=cost), replace(searched, first=None if searched.tests else first)
         laid_out.write(run.folder)
     return laid_out, prepared, searched
-
-
-def _held_out(spec: Spec, prepared: Prepared) -> tuple[Prepared, ...]:
-    from tasks.datasets.outer_folds import outer_folds
-
-    evaluate = spec.evaluate
-    assert evaluate.folds is not None
-    folds = outer_folds(prepared.dataset, spec.data.split, evaluate.folds, evaluate.repeats)
-    return prepare_held_out(prepared.dataset, folds, prepared.deciding)
-
-
-def deciding_of(spec: Spec, dataset: Dataset) -> Deciding:
-    """How classes are chosen and what answers cost, for a data set with its class of interest.
-
-    Raises:
-        BadInput: what the spec says of it is not for these data.
-    """
-    from tasks.datasets.amounts import amounts
-
-    decides = decides_of(spec.evaluate, dataset)
-    columns = decides.costs.columns if decides.costs else {}
-    positive = dataset.positive.index if dataset.positive else None
-    return Deciding(decides, positive, amounts(dataset, columns, spec.data))
-
-
-def _with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
-    """The data set with its class of interest, where only the training part can tell which one it is."""
-    from tasks.datasets.positive import rarer
-
-    if dataset.classes is None or dataset.positive is not None:
-        return dataset
-    train = splits.loc[(splits["part"] == TRAIN).to_numpy(bool), "row"].to_numpy()
-    return replace(dataset, positive=rarer(dataset.classes, dataset.target[train]))
 
 
 def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: Probe | None = None) -> Plan:
@@ -250,7 +214,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     rows = {fold: _row_counts(of_fold) for fold, of_fold in by_fold.items()}
     decides = laid_out.decides or Decides()
     archive = archive_of(run, by_fold, "search")
-    context = PlanContext(dataset, rows, laid_out.metrics, decides=decides, earlier=archive.stacks)
+    context = PlanContext(dataset, rows, laid_out.metrics, run.executor.machine(), decides, archive.stacks)
     searches = searches_of(run.spec, laid_out.recipes)
     key = context.key(run.spec)
     # The first of three folds is not the first of five.
@@ -284,7 +248,7 @@ def search(
     ranges that are to be found by range tests."""
 
     def train(job: Job, report: StackProgress | None) -> None:
-        train_trials(job, searched.by_fold, run.folder, run.home, report, archive)
+        train_trials(job, searched.by_fold, run.folder, run.home, report, archive, run.executor)
 
     archive = archive_of(run, searched.by_fold, "search")
     tests = {outer: each.run(run.folder, train, progress) for outer, each in searched.tests.items()}
@@ -313,14 +277,15 @@ def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress 
     """Writes `previews/` too: what augmentation makes of some training rows."""
     write_previews(laid_out, prepared, run.folder / "previews")
     archive = archive_of(run, prepared.by_fold, "train")
-    train_trials(Job.of(laid_out), prepared.by_fold, run.folder, run.home, progress, archive)
+    train_trials(Job.of(laid_out), prepared.by_fold, run.folder, run.home, progress, archive, run.executor)
 
 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
     """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
     No test row is looked at."""
     archive = archive_of(run, {None: prepared}, "stabilise")
-    repairs = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress, archive).repair()
+    shop = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress, archive, run.executor)
+    repairs = shop.repair()
     repairs.write(run.folder)
     write_repaired(repairs, laid_out, run.spec, run.base, run.folder)
     return repairs

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tasks import runs, stages
+from tasks.execution.executors import LOCAL, Executor
 from tasks.inputs.prepared import Prepared
 from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
@@ -55,10 +56,12 @@ def planned(
     start: Stage = "load",
     home: Path | None = None,
     anew: Stage | None = None,
+    executor: Executor = LOCAL,
 ) -> Planned:
     """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
     text = "# as a test wrote it\n"
-    run = runs.open_run(parse_spec(spec), text, [], folder, home or folder, folder, start=start, anew=anew)
+    where = (folder, home or folder, folder)
+    run = runs.open_run(parse_spec(spec), text, [], *where, start=start, anew=anew, executor=executor)
     dataset = stages.load(run)
     splits = stages.split(run, dataset)
     plan, prepared, _ = stages.plan(run, dataset, splits)

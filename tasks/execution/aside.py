@@ -12,7 +12,9 @@ import pandas as pd
 from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TRAIN
 from tasks.execution.archive import Archive
-from tasks.execution.runner import StackProgress, train
+from tasks.execution.board import StackProgress
+from tasks.execution.executors import LOCAL, Executor
+from tasks.execution.runner import train
 from tasks.inputs.prepared import Prepared
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.groups import RowCounts
@@ -97,6 +99,8 @@ def own_context(plan: Plan, prepared: Prepared, archive: Archive | None = None) 
     )
 
 
-def trainer(prepared: Prepared, run: Path, home: Path, archive: Archive | None = None) -> Train:
+def trainer(
+    prepared: Prepared, run: Path, home: Path, archive: Archive | None = None, executor: Executor = LOCAL
+) -> Train:
     """Trains on the run's own parts."""
-    return lambda job, report: train(job, prepared, run, home, report, archive)
+    return lambda job, report: train(job, prepared, run, home, report, archive, executor)

@@ -31,6 +31,8 @@ CODE = (
     "execution/deciding.py",
     "execution/rungs.py",
     "execution/runner.py",
+    "execution/stack_jobs.py",
+    "execution/trainer.py",
     "inputs",
     "kinds.py",
     "planning/jobs.py",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.execution.aside import Aside, Train
+from tasks.execution.board import StackProgress
 from tasks.execution.results import Result, results_of
-from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Divided
 from tasks.planning.recipes import variant_of
 from tasks.planning.searches import Search

@@ -313,7 +313,7 @@ def write_folder(
     calibrators: Mapping[str, Calibrator] = {},
     answers: Mapping[str, np.ndarray] = {},
 ) -> None:
-    """Writes records that belong together; the folder is there when all of it is.
+    """Writes records that belong together; the folder is there when all of it is. Where it is there already, it stays.
 
     Args:
         tables: Their rows, or an iterator of frames, of which one is held at a time.
@@ -341,7 +341,11 @@ def write_folder(
             write_json(temporary / CALIBRATORS, {trial: each.as_json() for trial, each in calibrators.items()})
         for trial, estimator in estimators.items():
             estimator.save(temporary / _file_of(trial))
-        temporary.rename(folder)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process recorded the same meanwhile: the first one's stand
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

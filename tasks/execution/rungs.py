@@ -1,7 +1,8 @@
 """Successive halving: stacks train side by side from rung to rung, and at each rung the worse settings leave them.
 
-A rung is decided over all of a recipe's settings, whichever stacks they are in, so every stack waits there for the
-others. What it holds is then saved, as it is every minute on the way: a killed search goes on from there.
+A rung is decided over all of a recipe's settings, whichever stacks they are in, so every stack pauses there for the
+others. What it holds is then saved, as it is every minute on the way. Whoever trains it to the next rung, in this
+process or in another one, takes it up there; so does a search that goes on after a kill.
 """
 
 from __future__ import annotations
@@ -56,54 +57,83 @@ class Contest:
         }
 
 
-Together = Callable[[Callable[[str, Progress], None]], None]
-"""Calls a function with each stack's id and what it tells of its steps, as many at a time as there are cores."""
-
-
-def run_bracket(stacks: Mapping[str, Stack], contests: Sequence[Contest], together: Together) -> dict[str, int]:
-    """Trains stacks through the rungs of the contests that their trials are in.
+@dataclass(frozen=True)
+class Leaving:
+    """Trials that leave at a rung.
 
     Args:
-        stacks: By id; not begun, or taken up where they were saved.
-        contests: With the same rungs.
+        epochs: Of the rung.
+        reasons: By trial, why.
+    """
 
-    Returns:
-        By trial, the rung at which it left, from 0; of the others the last one.
+    epochs: int
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The way of a bracket's stacks to their next rung, as plain data.
+
+    Args:
+        epochs: Of that rung.
+        left: Who left at the rungs before it, in their order.
+        reached: At the last rung, where nobody leaves: by trial, the rung at which it left, from 0; of the others the
+            last one. None before.
+    """
+
+    epochs: int
+    left: Sequence[Leaving] = ()
+    reached: Mapping[str, int] | None = None
+
+
+Values = Mapping[str, Mapping[str, float]]
+"""By trial, what `Stack.kept_values` gives."""
+ClimbAll = Callable[[Climb], Values]
+"""Has all stacks of a bracket climb, and gives their trials' values at the end of it."""
+
+
+def climb(stack: Stack, way: Climb, progress: Progress | None = None) -> Values:
+    """Trains one stack to its next rung and saves it there.
+
+    Args:
+        stack: Not begun, or taken up where it was saved: also at a later rung.
+    """
+    own = {trial.trial_id for trial in stack.trials}
+    for leaving in way.left:
+        if stack.step <= leaving.epochs * stack.steps_per_epoch:  # else it was saved at a later rung, without these
+            stack.drop({each: reason for each, reason in leaving.reasons.items() if each in own})
+    stop = way.epochs * stack.steps_per_epoch
+    if stack.step < stop:
+        stack.train_until(stop, progress)
+        stack.checkpoint()
+    return {each: stack.kept_values(each, way.epochs) for each in own}
+
+
+def run_bracket(trials: Sequence[str], contests: Sequence[Contest], climb_all: ClimbAll) -> None:
+    """Brings the stacks of a bracket through the rungs of the contests that their trials are in.
+
+    Args:
+        trials: The ids of all of them.
+        contests: With the same rungs.
     """
     rungs = contests[0].rungs
-    holder = {trial.trial_id: stack for stack in stacks.values() for trial in stack.trials}
     reached: dict[str, int] = {}
-    left: set[str] = set()
+    gone: set[str] = set()
+    left: list[Leaving] = []
     for number, rung in enumerate(rungs):
-
-        def up(name: str, progress: Progress, epochs: int = rung.epochs) -> None:
-            stack = stacks[name]
-            stop = epochs * stack.steps_per_epoch
-            if stack.step < stop:
-                stack.train_until(stop, progress)
-                stack.checkpoint()
-
-        together(up)
+        last = number + 1 == len(rungs)
+        ends = {each: reached.get(each, number) for each in trials} if last else None
+        values = climb_all(Climb(rung.epochs, tuple(left), ends))
         losers: dict[str, str] = {}
         for contest in contests:
-            values = {
-                each: holder[each].kept_values(each, rung.epochs)
-                for variant, trials in contest.trials.items()
-                if variant not in left
-                for each in trials
-            }
-            losers |= contest.losers(number, values, left)
+            losers |= contest.losers(number, values, gone)
         reasons = {
             each: losers[variant]
             for contest in contests
-            for variant, trials in contest.trials.items()
+            for variant, own in contest.trials.items()
             if variant in losers
-            for each in trials
+            for each in own
         }
         reached |= dict.fromkeys(reasons, number)
-        left |= losers.keys()
-        for stack in stacks.values():
-            if stack.step > rung.epochs * stack.steps_per_epoch:
-                continue  # saved at a later rung, without these
-            stack.drop({each: reason for each, reason in reasons.items() if holder[each] is stack})
-    return {each: reached.get(each, len(rungs) - 1) for each in holder}
+        gone |= losers.keys()
+        left.append(Leaving(rung.epochs, reasons))

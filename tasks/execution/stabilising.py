@@ -21,8 +21,9 @@ from tasks.evaluation.diagnoses import diagnosed
 from tasks.evaluation.intervals import over_seeds
 from tasks.execution.archive import Archive
 from tasks.execution.aside import Aside, Train, own_context, recorded, trainer
+from tasks.execution.board import StackProgress
+from tasks.execution.executors import LOCAL, Executor
 from tasks.execution.recording import LOSS
-from tasks.execution.runner import StackProgress
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
@@ -88,11 +89,13 @@ class Workshop:
         home: Path,
         progress: StackProgress | None = None,
         archive: Archive | None = None,
+        executor: Executor = LOCAL,
     ) -> Workshop:
         """That of a run whose final trials are trained."""
         target, rows, classes = prepared.dataset.target, prepared.rows, prepared.dataset.classes
         constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes)
-        context, train = own_context(plan, prepared, archive), trainer(prepared, run, home, archive)
+        context = own_context(plan, prepared, archive)
+        train = trainer(prepared, run, home, archive, executor)
         return cls(plan, context, context.key(spec), constant, run, train, progress)
 
     def repair(self) -> Repairs:

@@ -21,8 +21,8 @@ from tasks.errors import BadInput
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.tried import ranked, read_settings
 from tasks.execution.aside import Train
+from tasks.execution.board import StackProgress
 from tasks.execution.results import Records, Result
-from tasks.execution.runner import StackProgress
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.jobs import Job, beside
 from tasks.planning.recipes import identifier

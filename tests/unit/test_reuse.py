@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.execution import runner
+from tasks.execution import trainer
 from tasks.records.plan import reuse_sentence
 from tasks.records.tables import METRICS
 from tasks.run_folder import Stage
@@ -87,13 +87,13 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the trials that are trained from here on."""
     found: list[str] = []
-    train_stack = runner.train_stack
+    train_stack = trainer.train_stack
 
     def noted(trials: Any, *arguments: Any, **options: Any) -> Any:
         found.extend(trial.trial_id for trial in trials)
         return train_stack(trials, *arguments, **options)
 
-    monkeypatch.setattr(runner, "train_stack", noted)
+    monkeypatch.setattr(trainer, "train_stack", noted)
     return found
 
 
@@ -182,7 +182,7 @@ def test_trials_of_fit_are_reused(
     one = run_of(tmp_path, "one", SPEC, home)
     one.judge(one.tables())
     assert {stack.trainer for stack in one.plan.stacks} == {"fit"} and not trained
-    monkeypatch.setattr(runner, "train_fit", None)
+    monkeypatch.setattr(trainer, "train_fit", None)
     two = run_of(tmp_path, "two", SPEC, home)
     two.judge(two.tables())
     assert differences(one.folder, two.folder) == []

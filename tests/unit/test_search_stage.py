@@ -14,8 +14,8 @@ import yaml
 
 from tasks import stages
 from tasks.execution import recording
-from tasks.execution import runner as trials_module
-from tasks.execution.runner import StackProgress
+from tasks.execution import trainer as trainer_module
+from tasks.execution.board import StackProgress
 from tasks.planning.recipes import recipes_of
 from tasks.records.documents import as_json
 from tasks.records.plan import Calibration, Plan, Probe, Probed
@@ -253,7 +253,7 @@ def test_a_finished_search_trains_nothing_when_it_is_gone_on_with(
         raise AssertionError("trained again")
 
     for name in ("train_stack", "Stack", "hypergradients"):
-        monkeypatch.setattr(trials_module, name, refuse)
+        monkeypatch.setattr(trainer_module, name, refuse)
     before = (uninterrupted.run.folder / "plan.json").read_bytes()
     heard: list[int] = []
     again = searched(
@@ -326,7 +326,7 @@ def test_augmentation_pace_divides_no_search(tmp_path: Path, monkeypatch: pytest
 def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the method: settings, observations and stacks are those of the first."""
     for name in ("train_stack", "hypergradients", "Stack", "train_fit"):
-        monkeypatch.setattr(trials_module, name, None)
+        monkeypatch.setattr(trainer_module, name, None)
     again = searched(planned(tmp_path / "again", done.spec, home=done.run.folder))
     again.judge(again.tables())
     assert differences(done.run.folder, tmp_path / "again") == []

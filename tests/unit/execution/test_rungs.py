@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.execution.rungs import Contest, run_bracket
+from tasks.execution.rungs import Climb, ClimbAll, Contest, Values, climb, run_bracket
+from tasks.records.documents import as_json, document_of
 from tasks.search.halving import Rung
 from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack, train_stack
-from tasks.training.trial import Outcome, Progress, Trial
+from tasks.training.trial import Outcome, Trial
 from tests.small_trials import arrays_of, assert_bits, assert_same, trial_of
 
 HOW = {"xla": False, "dtype": "float64"}
@@ -111,12 +113,56 @@ def contest_of(stacks: dict[str, list[Trial]]) -> Contest:
     return Contest(RUNGS, trials, "loss")
 
 
-def one_by_one(names: list[str]) -> Callable[[Callable[[str, Progress], None]], None]:
-    def all_of_them(work: Callable[[str, Progress], None]) -> None:
-        for name in names:
-            work(name, lambda step, steps: None)
+def climbing(stacks: dict[str, Stack], note: Callable[[str], None] = lambda name: None) -> ClimbAll:
+    """The stacks one by one, held in memory from rung to rung."""
+
+    def noted(name: str, step: int, steps: int) -> None:
+        note(name)
+
+    def all_of_them(way: Climb) -> Values:
+        values: dict[str, Any] = {}
+        for name, stack in stacks.items():
+            values |= climb(stack, way, partial(noted, name))
+        return values
 
     return all_of_them
+
+
+def handing_over(
+    stacks: dict[str, list[Trial]], saved: Path, ended: dict[str, Stack], anyone: Callable[[], None] = lambda: None
+) -> ClimbAll:
+    """Every stack is taken up from its file at every rung, as by a process that never saw it, from what JSON says of
+    the way.
+
+    Args:
+        ended: Gets the stacks as they are in the end.
+        anyone: Called before a stack climbs.
+    """
+
+    def all_of_them(way: Climb) -> Values:
+        values: dict[str, Any] = {}
+        for name in stacks:
+            anyone()
+            taken_up = made({name: stacks[name]}, saved)[name]
+            values |= climb(taken_up, document_of(as_json(way), Climb))
+            ended[name] = taken_up
+        return values
+
+    return all_of_them
+
+
+def bring_up(stacks: dict[str, list[Trial]], climb_all: ClimbAll) -> dict[str, int]:
+    """By trial, the rung at which it left."""
+    said: list[Climb] = []
+
+    def heard(way: Climb) -> Values:
+        said.append(way)
+        return climb_all(way)
+
+    run_bracket([trial.trial_id for own in stacks.values() for trial in own], [contest_of(stacks)], heard)
+    assert [way.reached is None for way in said] == [True] * (len(RUNGS) - 1) + [False]
+    assert said[-1].reached is not None
+    return dict(said[-1].reached)
 
 
 def outcomes_of(stacks: dict[str, Stack]) -> dict[str, Outcome]:
@@ -127,7 +173,7 @@ def outcomes_of(stacks: dict[str, Stack]) -> dict[str, Outcome]:
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, Outcome]]:
     planned = stacks_of()
     stacks = made(planned, tmp_path_factory.mktemp("saved"))
-    reached = run_bracket(stacks, [contest_of(planned)], one_by_one(list(stacks)))
+    reached = bring_up(planned, climbing(stacks))
     return reached, outcomes_of(stacks)
 
 
@@ -176,24 +222,14 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
     rung ahead of the other."""
     planned, works = stacks_of(), iter(range(100))
 
-    def dying(work: Callable[[str, Progress], None]) -> None:
-        for name in planned:
-            if next(works) == at:
-                raise _Killed
-            work(name, lambda step, steps: None)
+    def dies() -> None:
+        if next(works) == at:
+            raise _Killed
 
     with pytest.raises(_Killed):
-        run_bracket(made(planned, tmp_path), [contest_of(planned)], dying)
-    stacks, trained = made(planned, tmp_path), []
-
-    def note(name: str, step: int, steps: int) -> None:
-        trained.append(name)
-
-    def noting(work: Callable[[str, Progress], None]) -> None:
-        for name in planned:
-            work(name, partial(note, name))
-
-    reached = run_bracket(stacks, [contest_of(planned)], noting)
+        bring_up(planned, handing_over(planned, tmp_path, {}, dies))
+    stacks, trained = made(planned, tmp_path), list[str]()
+    reached = bring_up(planned, climbing(stacks, trained.append))
     assert reached == climbed[0]
     for trial_id, ours in outcomes_of(stacks).items():
         assert_bits(ours, climbed[1][trial_id])
@@ -203,16 +239,25 @@ def test_a_climb_goes_on_from_its_last_rung_bit_for_bit(
         assert trained.count(name) <= RUNGS[-1].epochs - saved
 
 
+def test_stacks_that_are_handed_over_at_each_rung_end_as_those_that_stay_in_memory(
+    climbed: tuple[dict[str, int], dict[str, Outcome]], tmp_path: Path
+) -> None:
+    planned, ended = stacks_of(), dict[str, Stack]()
+    assert bring_up(planned, handing_over(planned, tmp_path, ended)) == climbed[0]
+    for trial_id, ours in outcomes_of(ended).items():
+        assert_bits(ours, climbed[1][trial_id])
+
+
 def test_a_stack_ahead_of_the_others_is_not_dropped_from_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropped from again it might be compacted when it had not been, and then round otherwise."""
     planned = stacks_of()
     stacks = made(planned, tmp_path)
-    run_bracket(stacks, [contest_of(planned)], one_by_one(list(stacks)))
+    bring_up(planned, climbing(stacks))
     again = made(planned, tmp_path)
     columns, dropped = {name: len(stack.rectangle.columns) for name, stack in again.items()}, []
     for stack in again.values():
         monkeypatch.setattr(stack, "drop", lambda reasons, at=stack: dropped.append(at.step))
-    run_bracket(again, [contest_of(planned)], one_by_one(list(again)))
+    bring_up(planned, climbing(again))
     # The one that nobody trains in any more stays where it was at the second rung, after six steps.
-    assert dropped == [6, 20, 6]
+    assert dropped == [6]
     assert {name: len(stack.rectangle.columns) for name, stack in again.items()} == columns

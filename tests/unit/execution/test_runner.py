@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from tasks.execution import runner as trials_module
+from tasks.execution import trainer as trainer_module
 from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
 from tasks.planning.stacks import Machine
@@ -318,13 +318,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the stacks that are trained from here on."""
     sizes: list[int] = []
-    train_stack = trials_module.train_stack
+    train_stack = trainer_module.train_stack
 
     def counted(trials: Any, *arguments: Any, **options: Any) -> Any:
         sizes.append(len(trials))
         return train_stack(trials, *arguments, **options)
 
-    monkeypatch.setattr(trials_module, "train_stack", counted)
+    monkeypatch.setattr(trainer_module, "train_stack", counted)
     return sizes
 
 
@@ -378,7 +378,7 @@ def test_a_stack_that_dies_leaves_the_finished_ones_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dying: str
 ) -> None:
     run = small(tmp_path)
-    where = (np, "savez") if dying == "recording" else (trials_module, "train_stack")
+    where = (np, "savez") if dying == "recording" else (trainer_module, "train_stack")
     error = KeyboardInterrupt if dying == "interrupted" else RuntimeError
     work, calls = getattr(*where), itertools.count(1)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import stages
+from tasks import preparation, stages
 from tasks.execution import nested, scoring
 from tasks.inputs.prepared import Prepared
 from tasks.training.streaming import StoredRows
@@ -29,7 +29,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the stages prepare raises where rows of the test part are read."""
-    prepare, prepare_folds = stages.prepare, nested.prepare_folds
+    prepare, prepare_folds = preparation.prepare, nested.prepare_folds
 
     def whole(dataset: Any, splits: pd.DataFrame, deciding: Any) -> Prepared:
         ready = prepare(dataset, splits, deciding)
@@ -39,7 +39,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
         test = splits.loc[(splits["part"] == "test").to_numpy(bool), "row"].to_numpy()
         return {fold: guarded(each, test) for fold, each in prepare_folds(dataset, splits, **options).items()}
 
-    monkeypatch.setattr(stages, "prepare", whole)
+    monkeypatch.setattr(preparation, "prepare", whole)
     monkeypatch.setattr(nested, "prepare_folds", folds)
 
 

@@ -13,7 +13,7 @@ import pytest
 from reports.repairs import repairs as shown
 from reports.run import read_run
 from tasks import stages
-from tasks.execution import runner
+from tasks.execution import trainer
 from tasks.execution.stabilising import FIRST_SEED, PROOF_SEED, SEEDS, SLACK
 from tasks.planning.recipes import recipes_of
 from tasks.records.documents import as_json
@@ -88,7 +88,7 @@ def test_it_goes_on_without_training_anything_twice(
     def refuse(*args: Any, **options: Any) -> Any:
         raise AssertionError("trained twice")
 
-    monkeypatch.setattr(runner, "train_stack", refuse)
+    monkeypatch.setattr(trainer, "train_stack", refuse)
     again = stages.stabilise(run.run, run.plan, run.prepared)
     assert as_json(again) == as_json(done) == as_json(Repairs.read(run.folder))
 

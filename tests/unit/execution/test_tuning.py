@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tasks.execution.board import StackProgress
 from tasks.execution.recording import write_folder
-from tasks.execution.runner import StackProgress
 from tasks.execution.tuning import Found, Tuning, search
 from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job

@@ -17,7 +17,7 @@ from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import Dataset, Streamed
 from tasks.datasets.splits import fold_rows, split_rows
 from tasks.errors import BadInput
-from tasks.execution import runner as trials_module
+from tasks.execution import runner
 from tasks.inputs.prepared import Prepared, prepare_folds
 from tasks.planning.cost_model import AS_MODELLED
 from tasks.planning.groups import RowCounts
@@ -382,7 +382,7 @@ def test_trials_in_folds_are_recorded_and_score_as_scikit_learn_does(wine: Datas
     (tmp_path / "checkpoints").mkdir()
     prepared = prepare_folds(wine, folded(wine, 4))
     plan = searched(wine, prepared)
-    trials_module.train(Job.of(plan), prepared, tmp_path, tmp_path)
+    runner.train(Job.of(plan), prepared, tmp_path, tmp_path)
     (folder,) = (tmp_path / "checkpoints").iterdir()
     trials, metrics = TRIALS.read(folder), METRICS.read(folder)
     assert trials["fold"].tolist() == [0, 1, 2, 3]
@@ -422,9 +422,9 @@ def test_augmented_and_resampled_folds_see_their_own_rows(
     stack = max(plan.stacks, key=lambda each: each.size)
     last = next(trial for trial in plan.trials if trial.trial_id == stack.trials[-1])
     assert stack.size == (2 if "imbalance" in changed else 3)
-    trials_module.train(Job.of(plan), prepared, tmp_path, tmp_path)
+    runner.train(Job.of(plan), prepared, tmp_path, tmp_path)
     lone = replace(stack, stack_id="lone", trials=[last.trial_id], size=1, lanes=1)
-    trials_module.train(Job.of(replace(plan, stacks=[lone])), {last.fold: prepared[last.fold]}, tmp_path, tmp_path)
+    runner.train(Job.of(replace(plan, stacks=[lone])), {last.fold: prepared[last.fold]}, tmp_path, tmp_path)
     ours, theirs = (METRICS.read(tmp_path / "checkpoints" / name) for name in (stack.stack_id, "lone"))
     ours = ours[ours["trial_id"] == last.trial_id]
     np.testing.assert_allclose(ours["value"], theirs["value"], rtol=1e-4)

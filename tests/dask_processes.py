@@ -1,0 +1,128 @@
+"""A Dask scheduler and its workers as processes of their own, as on other machines, and what the scheduler saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.flows.command import PROJECT
+
+WAIT = 120.0
+
+
+@dataclass
+class Processes:
+    """A scheduler with workers that have one thread each and no process that would start them again.
+
+    Args:
+        folder: For their logs and files.
+        tls: Arguments that name certificates; none: plain TCP.
+    """
+
+    folder: Path
+    tls: Sequence[str] = ()
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "scheduler.json"
+
+    @property
+    def address(self) -> str:
+        address: str = json.loads(until(lambda: self._file.is_file() and self._file.read_text()))["address"]
+        return address
+
+    def scheduler(self) -> None:
+        protocol = ["--protocol", "tls"] if self.tls else []
+        self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file),
+            *protocol, *self.tls,
+        )  # fmt: skip
+        assert self.address
+
+    def worker(self, *more: str) -> subprocess.Popen[bytes]:
+        return self._start(
+            "worker", self.address, "--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--no-dashboard",
+            "--local-directory", str(self.folder), *self.tls, *more,
+        )  # fmt: skip
+
+    def _start(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{kind}-{len(self._started)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments],
+                cwd=PROJECT,
+                env={name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"},
+                stdout=log,
+                stderr=log,
+            )
+        self._started.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in reversed(self._started):
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def dask_processes(folder: Path, workers: int, tls: Sequence[str] = ()) -> Iterator[Processes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    processes = Processes(folder, tls)
+    try:
+        processes.scheduler()
+        for _ in range(workers):
+            processes.worker()
+        yield processes
+    finally:
+        processes.stop()
+
+
+def until(found: Callable[[], Any], seconds: float = WAIT) -> Any:
+    """What a function gives as soon as that is something."""
+    since = time.monotonic()
+    while not (value := found()):
+        assert time.monotonic() - since < seconds, "nothing came"
+        time.sleep(0.05)
+    return value
+
+
+def begun(client: Any) -> list[tuple[str, str]]:
+    """Each time that a worker was given a stack: the stack's id and the task's key, in order."""
+
+    def log(dask_scheduler: Any) -> list[tuple[Any, ...]]:
+        return [each[:3] for each in dask_scheduler.transition_log]
+
+    return [
+        (str(key).split("-")[1], str(key))
+        for key, _, finish in client.run_on_scheduler(log)
+        if finish == "processing" and str(key).startswith("stack-")
+    ]
+
+
+def held(client: Any) -> int:
+    """Tasks and results that the scheduler still knows of."""
+
+    def count(dask_scheduler: Any) -> int:
+        return len(dask_scheduler.tasks)
+
+    found: int = client.run_on_scheduler(count)
+    return found
+
+
+def trains(client: Any) -> dict[int, str]:
+    """By process id of a worker, the id of the stack that it trains."""
+
+    def processing(dask_scheduler: Any) -> dict[str, list[str]]:
+        return {name: [each.key for each in state.processing] for name, state in dask_scheduler.workers.items()}
+
+    keys = client.run_on_scheduler(processing)
+    return {pid: key.split("-")[1] for name, pid in client.run(os.getpid).items() for key in keys.get(name, ())}

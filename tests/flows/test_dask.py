@@ -1,0 +1,126 @@
+"""Runs whose stacks other processes train: a scheduler and two workers. Their results are those of one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client
+
+from flows.environment import for_workers
+from tasks import stages
+from tasks.distributed.executor import DaskExecutor
+from tasks.distributed.runners import DaskRunner
+from tasks.errors import BadInput
+from tests.bench.same_run import differences
+from tests.dask_processes import Processes, begun, dask_processes, held, trains, until
+from tests.runs import Planned, planned
+
+pytestmark = pytest.mark.slow
+
+PLAIN: dict[str, Any] = {
+    "data": {"source": "wine"},
+    "model": {"kind": "mlp", "hidden": [8]},
+    "train": {"epochs": 4, "seeds": 2, "optimizer": "momentum"},
+    "compare": {"batch_size": [16, 32]},
+}
+TUNED: dict[str, Any] = {
+    **PLAIN,
+    "train": {"epochs": 9, "seeds": 2, "optimizer": "momentum"},
+    "compare": {"method": ["successive-halving", "gradient"]},
+    "tune": {"trials": 6, "folds": 2, "space": {"learning_rate": "auto", "momentum": {"low": 0.5, "high": 0.99}}},
+}
+LONG: dict[str, Any] = {
+    **PLAIN,
+    "train": {"epochs": 1500, "seeds": 2, "optimizer": "momentum"},
+    "compare": {"batch_size": [8, 10, 12]},
+}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """A scheduler and two workers."""
+    with dask_processes(tmp_path_factory.mktemp("dask"), 2) as processes:
+        yield processes
+
+
+def by_dask(address: str | None, folder: Path, spec: dict[str, Any]) -> Planned:
+    """A run whose stacks are trained through a scheduler."""
+    return planned(folder, spec, executor=DaskExecutor(DaskRunner(address), folder, folder, for_workers()))
+
+
+def to_its_tables(run: Planned) -> Path:
+    """Searches, trains and evaluates; the run's folder."""
+    if run.run.spec.tune:
+        search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
+        found = stages.search(run.run, run.plan, run.prepared, search)
+        run = Planned(run.run, run.splits, found, run.prepared)
+    run.tables()
+    run.run.executor.close()
+    return run.folder
+
+
+@pytest.mark.parametrize("spec", [PLAIN, TUNED], ids=["plain", "tuned"])
+def test_two_workers_give_what_one_process_gives(spec: dict[str, Any], two: Processes, tmp_path: Path) -> None:
+    with Client(two.address, set_as_default=False) as client:
+        before = len(begun(client))
+        ours = to_its_tables(by_dask(two.address, tmp_path / "ours", spec))
+        assert len(begun(client)) > before + 1
+        until(lambda: held(client) == 0)
+    theirs = to_its_tables(planned(tmp_path / "theirs", spec))
+    assert differences(theirs, ours) == []
+    assert not [*(ours / "checkpoints").glob("job-*"), *(ours / "checkpoints").glob("paused-*")]
+
+
+def test_the_stack_of_a_killed_worker_is_trained_elsewhere_and_only_it(tmp_path: Path) -> None:
+    with dask_processes(tmp_path / "dask", 2) as processes, Client(processes.address, set_as_default=False) as client:
+        run = by_dask(processes.address, tmp_path / "ours", LONG)
+        stacks = {stack.stack_id for stack in run.plan.stacks}
+        assert len(stacks) == 3
+        in_hand, killed = threading.Event(), list[str]()
+
+        def kill() -> None:
+            in_hand.wait()
+            pid, stack = next(iter(trains(client).items()))
+            os.kill(pid, signal.SIGKILL)
+            killed.append(stack)
+
+        def hear(what: str, done: int, total: int) -> None:
+            if done:
+                in_hand.set()
+
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        run.train(hear)
+        killer.join(timeout=60)
+        ours = to_its_tables(run)
+        given_out = [stack for stack, _ in begun(client)]
+        assert killed and {stack: given_out.count(stack) for stack in stacks} == {
+            stack: 2 if stack == killed[0] else 1 for stack in stacks
+        }
+        until(lambda: held(client) == 0)
+    assert differences(to_its_tables(planned(tmp_path / "theirs", LONG)), ours) == []
+
+
+def test_workers_that_cannot_train_for_the_run_are_named(tmp_path: Path) -> None:
+    block = tmp_path / "block.py"
+    block.write_text(
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'tasks':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Blocked())\n",
+        encoding="utf-8",
+    )
+    with dask_processes(tmp_path / "dask", 0) as processes:
+        processes.worker("--preload", str(block))
+        with pytest.raises(BadInput) as refused:
+            by_dask(processes.address, tmp_path / "ours", PLAIN).train()
+    assert "a worker does not have the project" in refused.value.message()
+    assert not [*(tmp_path / "ours" / "checkpoints").iterdir()]
