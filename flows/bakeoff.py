@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from prefect import flow
@@ -267,25 +267,26 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
 
 def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Kernel | None:
     """All stages but the report, whose process starts while training runs and ends with `report`; None: it needs none
-    of ours."""
+    of ours. Who trains is let go when all is trained."""
     load_tensorflow(run.home)
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
     if not skip_validation:
         steps.validate(run, dataset, splits)
+    report.callback(run.executor.close)  # however the run ends
     plan, prepared, searched = steps.plan(run, dataset, splits)
     page.rename(full_name(run.spec.name, len(plan.recipes), run.spec.train.seeds))
     page.log(f"Recipes: {', '.join(recipe.recipe for recipe in plan.recipes)}")
     made_ready = report.enter_context(ready(run.folder)) if wants_kernel() else None
-    with closing(run.executor):
-        if searched:
-            plan = steps.search(run, plan, prepared, searched)
-            keep_compiled()
-        del searched  # whose folds take memory
-        steps.train(run, plan, prepared)
+    if searched:
+        plan = steps.search(run, plan, prepared, searched)
         keep_compiled()
-        if run.spec.train.stabilise:
-            steps.stabilise(run, plan, prepared)
+    del searched  # whose folds take memory
+    steps.train(run, plan, prepared)
+    keep_compiled()
+    if run.spec.train.stabilise:
+        steps.stabilise(run, plan, prepared)
+    run.executor.close()
     tables = steps.evaluate(run, plan, prepared)
     steps.judge(run, plan, prepared, tables, splits)
     return made_ready

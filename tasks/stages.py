@@ -157,6 +157,7 @@ def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: P
     data = (run.spec, prepared.dataset, parts, prepared.features.shape[1:])
     known: dict[str, Any] = {
         "earlier": archive_of(run, prepared.by_fold, "train").stacks,
+        "machine": run.executor.machine(),
         "resampled": _resampled(prepared),
         "lengths": prepared.lengths,
         "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),

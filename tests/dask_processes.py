@@ -26,11 +26,12 @@ class Processes:
     Args:
         folder: For their logs and files.
         tls: Arguments that name certificates; none: plain TCP.
+        started: The scheduler first.
     """
 
     folder: Path
     tls: Sequence[str] = ()
-    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def _file(self) -> Path:
@@ -56,7 +57,7 @@ class Processes:
         )  # fmt: skip
 
     def _start(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{kind}-{len(self._started)}.log").open("wb") as log:
+        with (self.folder / f"{kind}-{len(self.started)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments],
                 cwd=PROJECT,
@@ -64,11 +65,11 @@ class Processes:
                 stdout=log,
                 stderr=log,
             )
-        self._started.append(process)
+        self.started.append(process)
         return process
 
     def stop(self) -> None:
-        for process in reversed(self._started):
+        for process in reversed(self.started):
             process.send_signal(signal.SIGKILL)
             process.wait()
 

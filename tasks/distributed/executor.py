@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tasks.distributed.runners import DaskRunner
 from tasks.distributed.worker import SHARED, introduce, run_stack, topic_of
@@ -28,6 +29,7 @@ from tasks.execution.deciding import code_digest, versions
 from tasks.execution.executors import Crew, beside_each_other
 from tasks.execution.stack_jobs import Done, StackJob
 from tasks.execution.trainer import Work
+from tasks.planning.stacks import Machine
 from tasks.records.documents import as_json, write_document
 from tasks.records.stacks import PlannedStack
 from tasks.run_folder import write_text
@@ -55,6 +57,23 @@ class DaskExecutor:
         self._runner, self._home, self._base, self._settings = runner, home, base, settings
         self._client: Any = None
         self._cluster: Any = None
+
+    def machine(self) -> Machine:
+        """What the scheduler's workers are at present: so many threads. A scheduler that is started for the run gets as
+        many workers as this machine has cores.
+
+        Raises:
+            BadInput: there are none.
+        """
+        if self._runner.address is None:
+            return Machine()
+        client = self._connected(())
+        _wait_for_workers(client)
+        threads, by_host = client.nthreads(), dict[str, int]()
+        for worker, count in threads.items():
+            host = str(urlsplit(worker).hostname)
+            by_host[host] = by_host.get(host, 0) + count
+        return Machine(cores=sum(by_host.values()), together=max(by_host.values()))
 
     @contextmanager
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> Iterator[Crew]:

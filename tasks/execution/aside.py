@@ -85,7 +85,9 @@ def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
     return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
 
 
-def own_context(plan: Plan, prepared: Prepared, archive: Archive | None = None) -> PlanContext:
+def own_context(
+    plan: Plan, prepared: Prepared, archive: Archive | None = None, executor: Executor = LOCAL
+) -> PlanContext:
     """What trials beside the plan's are planned on: the run's own parts."""
     dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
     resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
@@ -94,6 +96,7 @@ def own_context(plan: Plan, prepared: Prepared, archive: Archive | None = None) 
         dataset,
         {None: rows},
         plan.metrics,
+        executor.machine(),
         decides=plan.decides or Decides(),
         earlier=archive.stacks if archive else None,
     )

@@ -15,6 +15,7 @@ from tasks.execution.trainer import StackTrainer, Work
 from tasks.inputs.augmented import makers
 from tasks.memory import memory_bytes
 from tasks.planning.cost_model import cores
+from tasks.planning.stacks import Machine
 from tasks.records.stacks import PlannedStack
 
 Crew = Callable[[Sequence[StackJob]], Sequence[Done]]
@@ -25,6 +26,14 @@ far they are. An error ends the others with their next evaluation."""
 class Executor(Protocol):
     """A way to have jobs done. It is asked for nothing but plain data: whoever does a job may be another process, on
     another machine, and another one than had the stack before."""
+
+    def machine(self) -> Machine:
+        """What trials are laid out for: how many stacks are trained side by side, and how many of them share a memory.
+
+        Raises:
+            BadInput: nobody can train.
+        """
+        ...
 
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> AbstractContextManager[Crew]:
         """Who does jobs of these stacks.
@@ -43,6 +52,10 @@ class Executor(Protocol):
 class LocalExecutor:
     """Stacks side by side in this process, one a core; what Keras trains one by one, since Keras has one state for all
     threads. A stack that pauses at a rung stays in memory."""
+
+    def machine(self) -> Machine:
+        """This one."""
+        return Machine()
 
     @contextmanager
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> Iterator[Crew]:

@@ -94,7 +94,7 @@ class Workshop:
         """That of a run whose final trials are trained."""
         target, rows, classes = prepared.dataset.target, prepared.rows, prepared.dataset.classes
         constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes)
-        context = own_context(plan, prepared, archive)
+        context = own_context(plan, prepared, archive, executor)
         train = trainer(prepared, run, home, archive, executor)
         return cls(plan, context, context.key(spec), constant, run, train, progress)
 

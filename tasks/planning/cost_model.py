@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import heapreplace
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -225,5 +226,5 @@ def _end(seconds: Sequence[float], cores: int) -> float:
     """Seconds until the last stack is done, the longest started first."""
     free = [0.0] * cores
     for each in sorted(seconds, reverse=True):
-        free[free.index(min(free))] += each
+        heapreplace(free, free[0] + each)
     return max(free)

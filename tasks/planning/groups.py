@@ -79,6 +79,7 @@ class Grouping:
         rows: By fold.
         augmentation_seconds: By variant, of one core for one row.
         cores: Of the machine.
+        sharing: How many of them share one memory.
         built: Networks by what they are made of, for groups that share one.
     """
 
@@ -86,6 +87,7 @@ class Grouping:
     rows: Mapping[int | None, RowCounts]
     augmentation_seconds: Mapping[str, float]
     cores: int
+    sharing: int
     built: dict[str, Any] = field(default_factory=dict)
 
     def rectangles(self, trials: list[PlannedTrial]) -> list[Group]:
@@ -96,7 +98,7 @@ class Grouping:
 
     def of(self, trials: list[PlannedTrial]) -> Group:
         seconds = self.augmentation_seconds[trials[0].variant_id]
-        return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores)
+        return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores, self.sharing)
 
     def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
         """The network of a recipe's `model` without values, which many groups may share: built once, since that takes
@@ -138,7 +140,7 @@ class Group:
         rows: Of an epoch.
         data: What they are trained on.
         made: Their augmented rows.
-        cores: Of the machine.
+        cores, sharing: As for `Grouping`.
     """
 
     trials: list[PlannedTrial]
@@ -153,6 +155,7 @@ class Group:
     data: RowCounts
     made: MadeRows
     cores: int
+    sharing: int
 
     @property
     def steps_per_epoch(self) -> int:
@@ -196,7 +199,7 @@ class Group:
                 columns,
                 [self.rules[column[0].variant_id] for column in columns],
                 self.work,
-                self.cores,
+                self.sharing,
                 calibrations,
                 share=side_by_side,
             )
@@ -229,6 +232,7 @@ def _group(
     augmentation_seconds: float,
     network: Callable[[Architecture, Mapping[str, Any], RowCounts], Any],
     cores: int,
+    sharing: int,
 ) -> Group:
     recipe = variants[trials[0].variant_id]
     data = data.limited(recipe.settings.rows)
@@ -268,6 +272,7 @@ def _group(
             once=times is not None,
         ),
         cores=cores,
+        sharing=sharing,
     )
 
 

@@ -155,6 +155,7 @@ def lay_out_chosen(
     resampled: int | None = None,
     lengths: tuple[int, ...] = (),
     commonest: Commonest | None = None,
+    machine: Machine | None = None,
     earlier: Earlier | None = None,
     held_out: Sequence[RowCounts] = (),
     in_folds: Mapping[int, Sequence[Recipe]] = {},
@@ -163,7 +164,7 @@ def lay_out_chosen(
     """The plan once a search is done, with its trials.
 
     Args:
-        parts, features, resampled, lengths, commonest, earlier, held_out: As for `lay_out`.
+        parts, features, resampled, lengths, commonest, machine, earlier, held_out: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
         in_folds: By fold that judges, the recipes with what the search there chose for each.
         choices: What that was.
@@ -171,11 +172,12 @@ def lay_out_chosen(
             the stacks are the same for whoever goes on with a killed search.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    plan = _planned(spec, dataset, parts, rows, Machine(), commonest, earlier, chosen, probe)
+    machine = machine or Machine()
+    plan = _planned(spec, dataset, parts, rows, machine, commonest, earlier, chosen, probe)
     if not held_out:
         return plan
     by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
-    return _with_held_out(plan, spec, dataset, by_fold, Machine(), earlier, in_folds, choices)
+    return _with_held_out(plan, spec, dataset, by_fold, machine, earlier, in_folds, choices)
 
 
 def _planned(
@@ -203,7 +205,7 @@ def _planned(
     steps = sum(stack.steps * stack.size for stack in stacks)
     facts = _facts(dataset, parts, rows.features)
     predicted = predicted_values(dataset, parts, len(trials), len(recipes))
-    peak = peak_bytes(dataset, facts.memory_bytes, predicted, stacks, machine.cores)
+    peak = peak_bytes(dataset, facts.memory_bytes, predicted, stacks, machine.sharing)
     return Plan(
         experiment=spec.name,
         description=spec.description,

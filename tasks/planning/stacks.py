@@ -47,12 +47,19 @@ class Machine:
             0 the cost model alone decides.
         example_seconds: How long one core takes to augment one example: from a policy and some examples.
         memory: Bytes that a trial may take at most.
+        together: How many of the cores share one memory; None: all. Workers on other machines have memory of their own.
     """
 
     cores: int = field(default_factory=cores)
     probe_share: float = PROBE_SHARE
     example_seconds: Callable[[Policy, Values], float] = example_seconds
     memory: int = field(default_factory=memory_bytes)
+    together: int | None = None
+
+    @property
+    def sharing(self) -> int:
+        """Stacks that are trained at a time in one memory."""
+        return self.together or self.cores
 
 
 Beside = Mapping[str, Any]
@@ -168,7 +175,7 @@ def _stacks(
         family, shape = _shape(variants[trial.variant_id].settings, context.rows[trial.fold])
         families.setdefault(family, {}).setdefault(shape, []).append(trial)
     machine = context.machine
-    grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores)
+    grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores, machine.sharing)
     alike = [
         [group for each in by_shape.values() for group in grouped.rectangles(each)] for by_shape in families.values()
     ]
@@ -266,7 +273,7 @@ def _joined(
     rules = [list(group.rules.values()) for group in groups]
     return [
         groups[part[0]] if len(part) == 1 else grouped.of([trial for index in part for trial in groups[index].trials])
-        for part in join(rules, replicas_of(groups[0].trials), together, grouped.cores, calibrations, share=share)
+        for part in join(rules, replicas_of(groups[0].trials), together, grouped.sharing, calibrations, share=share)
     ]
 
 

@@ -49,6 +49,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
         yield processes
 
 
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that trials are divided for as many stacks at a time as there are workers, wherever the tests run."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+
+
 def by_dask(address: str | None, folder: Path, spec: dict[str, Any]) -> Planned:
     """A run whose stacks are trained through a scheduler."""
     return planned(folder, spec, executor=DaskExecutor(DaskRunner(address), folder, folder, for_workers()))
