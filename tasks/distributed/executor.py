@@ -121,6 +121,7 @@ class DaskExecutor:
         if self._client is None:
             from distributed import Client
 
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said by us
             if self._runner.address is None:
                 self._cluster = _own_cluster(stacks)
             try:

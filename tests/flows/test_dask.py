@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -9,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import psutil
 import pytest
-from distributed import Client
+from distributed import Client, Security
 
 from flows.environment import for_workers
 from tasks import stages
@@ -19,6 +22,7 @@ from tasks.distributed.runners import DaskRunner
 from tasks.errors import BadInput
 from tests.bench.same_run import differences
 from tests.dask_processes import Processes, begun, dask_processes, held, trains, until
+from tests.flows.command import bakeoff, start
 from tests.runs import Planned, planned
 
 pytestmark = pytest.mark.slow
@@ -130,3 +134,50 @@ def test_workers_that_cannot_train_for_the_run_are_named(tmp_path: Path) -> None
             by_dask(processes.address, tmp_path / "ours", PLAIN).train()
     assert "a worker does not have the project" in refused.value.message()
     assert not [*(tmp_path / "ours" / "checkpoints").iterdir()]
+
+
+# --- the command ---------------------------------------------------------------------------------------------
+
+
+def written(folder: Path, spec: dict[str, Any]) -> Path:
+    path = folder / "spec.yaml"
+    path.write_text(json.dumps(spec), encoding="utf-8")  # which is YAML too
+    return path
+
+
+def test_ctrl_c_ends_the_workers_too_and_the_run_goes_on_without_them(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    process = start("run", written(tmp_path, LONG), "--runner", "dask", home=home)
+    try:
+        job = until(lambda: next(home.glob("runs/*/checkpoints/job-*.json"), None))
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert sum("multiprocessing-fork" in " ".join(each.cmdline()) for each in children) >= 1
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output + errors
+    assert "Traceback" not in errors and "distributed." not in errors
+    assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not job.exists()
+    ended = bakeoff("resume", job.parent.parent.name, home=home)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_run_goes_through_a_scheduler_that_speaks_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, files = Security.temporary(), {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    for name, text in (("ca", made.tls_ca_file), ("cert", made.tls_client_cert), ("key", made.tls_client_key)):
+        files[name].write_text(text)
+    tls = ["--tls-ca-file", str(files["ca"]), "--tls-cert", str(files["cert"]), "--tls-key", str(files["key"])]
+    spec = written(tmp_path, {**PLAIN, "name": "remote"})
+    with dask_processes(tmp_path / "dask", 2, tls) as processes:
+        assert processes.address.startswith("tls://")
+        refused = bakeoff("run", spec, "--runner", f"dask={processes.address}", home=tmp_path / "home")
+        assert refused.returncode == 2 and "there is no certificate" in refused.stderr
+        for name, file in (("CA_FILE", "ca"), ("CLIENT__CERT", "cert"), ("CLIENT__KEY", "key")):
+            monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{name}", str(files[file]))
+        ended = bakeoff("run", spec, "--runner", f"dask={processes.address}", home=tmp_path / "home")
+    assert ended.returncode == 0, ended.stderr
+    assert "distributed." not in ended.stderr
+    trained = pd.read_parquet(next((tmp_path / "home" / "runs").iterdir()) / "trials.parquet")
+    assert (trained.loc[trained["stage"] == "final", "status"] == "ok").all()
