@@ -67,13 +67,7 @@ class DaskExecutor:
         """
         if self._runner.address is None:
             return Machine()
-        client = self._connected(())
-        _wait_for_workers(client)
-        threads, by_host = client.nthreads(), dict[str, int]()
-        for worker, count in threads.items():
-            host = str(urlsplit(worker).hostname)
-            by_host[host] = by_host.get(host, 0) + count
-        return Machine(cores=sum(by_host.values()), together=max(by_host.values()))
+        return _machine_of(_wait_for_workers(self._connected(())))
 
     @contextmanager
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> Iterator[Crew]:
@@ -151,6 +145,15 @@ class DaskExecutor:
             raise wrong[0]
 
 
+def _machine_of(threads: Mapping[str, int]) -> Machine:
+    """What trials are laid out for, from the threads of each worker's address. Those of one host share its memory."""
+    by_host: dict[str, int] = {}
+    for worker, count in threads.items():
+        host = str(urlsplit(worker).hostname)
+        by_host[host] = by_host.get(host, 0) + count
+    return Machine(cores=sum(by_host.values()), together=max(by_host.values()))
+
+
 def _file_of(work: Work) -> Path:
     text = json.dumps(as_json(work.job), sort_keys=True)
     return work.run / "checkpoints" / f"job-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -174,9 +177,10 @@ def _own_cluster(stacks: Sequence[PlannedStack]) -> Any:
     )
 
 
-def _wait_for_workers(client: Any) -> None:
+def _wait_for_workers(client: Any) -> Mapping[str, int]:
+    """The threads of each worker, as soon as there is one."""
     since = time.monotonic()
-    while not client.nthreads():
+    while not (threads := _threads(client)):
         if time.monotonic() - since > _SECONDS_FOR_WORKERS:
             raise BadInput(
                 "the scheduler has no workers",
@@ -186,6 +190,29 @@ def _wait_for_workers(client: Any) -> None:
                 "finished stacks are kept: bakeoff resume RUN",
             )
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return threads
+
+
+def _threads(client: Any) -> Mapping[str, int]:
+    """By worker.
+
+    Raises:
+        BadInput: the scheduler is gone.
+    """
+    try:
+        threads: Mapping[str, int] = client.nthreads()
+    except (OSError, TimeoutError) as error:
+        raise _gone(error) from None
+    return threads
+
+
+def _gone(error: Exception) -> BadInput:
+    return BadInput(
+        "the scheduler is gone",
+        where=_WHERE,
+        got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        remedy="start it again; finished stacks are kept: bakeoff resume RUN",
+    )
 
 
 def _trouble(worker: str, said: Any, run: Path, token: str) -> BadInput | None:
@@ -262,9 +289,7 @@ class _Orders:
         return done
 
     def _give_out(self, waiting: deque[StackJob], flying: dict[Any, StackJob]) -> None:
-        threads = sum(self._client.nthreads().values())
-        if not threads:
-            _wait_for_workers(self._client)
+        threads = sum(_wait_for_workers(self._client).values())
         while waiting and len(flying) < threads:
             job = waiting.popleft()
             self._number += 1
@@ -304,11 +329,6 @@ def _result(future: Any, job: StackJob) -> dict[str, Any]:
             remedy="workers with more memory (bakeoff check says how much it may take); finished stacks are kept: "
             "bakeoff resume RUN",
         ) from None
-    except (FutureCancelledError, OSError) as error:
-        raise BadInput(
-            "the scheduler is gone",
-            where=_WHERE,
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            remedy="start it again; finished stacks are kept: bakeoff resume RUN",
-        ) from None
+    except FutureCancelledError as error:
+        raise _gone(error) from None
     return plain

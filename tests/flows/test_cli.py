@@ -168,6 +168,17 @@ def test_a_home_that_is_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{tmp_path / 'file'}: the folder can't be made" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("said", ["option", "environment"])
+def test_a_wrong_runner_is_named_before_anything_is_made(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BAKEOFF_RUNNER", "local" if said == "option" else "spark")
+    runner = ["--runner", "spark"] if said == "option" else []
+    assert exit_code("run", SMALL, "--home", tmp_path / "home", *runner) == 2
+    assert "--runner: there is no such runner\n  got:      spark\n" in capsys.readouterr().err
+    assert not (tmp_path / "home" / "runs").exists()
+
+
 @pytest.fixture(autouse=True)
 def same_home_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--home` acts through the environment, which belongs to the other tests too."""

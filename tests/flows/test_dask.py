@@ -41,7 +41,7 @@ TUNED: dict[str, Any] = {
 }
 LONG: dict[str, Any] = {
     **PLAIN,
-    "train": {"epochs": 1500, "seeds": 2, "optimizer": "momentum"},
+    "train": {"epochs": 800, "seeds": 2, "optimizer": "momentum"},
     "compare": {"batch_size": [8, 10, 12]},
 }
 
@@ -115,6 +115,23 @@ def test_the_stack_of_a_killed_worker_is_trained_elsewhere_and_only_it(tmp_path:
         }
         until(lambda: held(client) == 0)
     assert differences(to_its_tables(planned(tmp_path / "theirs", LONG)), ours) == []
+
+
+def test_a_scheduler_that_goes_is_named_and_the_run_goes_on_without_it(tmp_path: Path) -> None:
+    with dask_processes(tmp_path / "dask", 1) as processes:
+        run = by_dask(processes.address, tmp_path / "ours", LONG)
+
+        def hear(what: str, done: int, total: int) -> None:
+            if done:
+                processes.started[0].kill()
+
+        with pytest.raises(BadInput, match="the scheduler is gone"):
+            run.train(hear)
+        run.run.executor.close()
+    assert not [*(tmp_path / "ours" / "checkpoints").glob("job-*")]
+    again = planned(tmp_path / "ours", LONG, start="train")
+    assert [stack.stack_id for stack in again.plan.stacks] == [stack.stack_id for stack in run.plan.stacks]
+    again.tables()
 
 
 def test_workers_that_cannot_train_for_the_run_are_named(tmp_path: Path) -> None:

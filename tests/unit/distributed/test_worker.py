@@ -106,6 +106,19 @@ def test_a_job_is_the_same_through_its_file(run: Planned) -> None:
     assert as_json(document_of(as_json(job), Job)) == as_json(job)
 
 
+@pytest.mark.parametrize(
+    ("workers", "cores", "sharing"),
+    [
+        ({"tcp://127.0.0.1:1": 1, "tcp://127.0.0.1:2": 1}, 2, 2),
+        ({"tls://one:1": 1, "tls://two:1": 1, "tls://two:2": 4}, 6, 5),
+        ({f"tls://[fd00::{number:x}]:1": 1 for number in range(200)}, 200, 1),
+    ],
+)
+def test_workers_of_one_host_share_its_memory(workers: dict[str, int], cores: int, sharing: int) -> None:
+    machine = executor._machine_of(workers)
+    assert (machine.cores, machine.sharing) == (cores, sharing)
+
+
 # --- introductions -------------------------------------------------------------------------------------------
 
 
