@@ -162,19 +162,22 @@ def _file_of(work: Work) -> Path:
 def _own_cluster(stacks: Sequence[PlannedStack]) -> Any:
     """As many workers as stacks are trained side by side, each a process with one thread. They speak TLS, so that no
     other user of the machine can give them work."""
+    import dask
     from distributed import LocalCluster, Security
 
-    return LocalCluster(
-        n_workers=beside_each_other(stacks, _PROCESS_BYTES),
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        security=Security.temporary(),
-        dashboard_address=None,
-        worker_dashboard_address=None,
-        memory_limit=None,  # the plan has reckoned with it; Dask would kill a worker on the way up
-        silence_logs=logging.CRITICAL,
-    )
+    no_pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    with dask.config.set(no_pages):
+        return LocalCluster(
+            n_workers=beside_each_other(stacks, _PROCESS_BYTES),
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            security=Security.temporary(),
+            dashboard_address="127.0.0.1:0",  # without one Dask listens to other machines all the same
+            worker_dashboard_address="127.0.0.1:0",
+            memory_limit=None,  # the plan has reckoned with it; Dask would kill a worker on the way up
+            silence_logs=logging.CRITICAL,
+        )
 
 
 def _wait_for_workers(client: Any) -> Mapping[str, int]:

@@ -169,6 +169,13 @@ def test_ctrl_c_ends_the_workers_too_and_the_run_goes_on_without_them(tmp_path: 
         job = until(lambda: next(home.glob("runs/*/checkpoints/job-*.json"), None))
         children = psutil.Process(process.pid).children(recursive=True)
         assert sum("multiprocessing-fork" in " ".join(each.cmdline()) for each in children) >= 1
+        heard_by = [
+            each.laddr.ip
+            for one in (psutil.Process(process.pid), *children)
+            for each in one.net_connections()
+            if each.status == psutil.CONN_LISTEN
+        ]
+        assert set(heard_by) == {"127.0.0.1"}
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=120)
     finally:
