@@ -16,7 +16,8 @@ from typing import Any
 
 from tests.flows.command import PROJECT
 
-WAIT = 120.0
+WAIT = 300.0
+"""Seconds: a loaded machine is no defect."""
 
 
 @dataclass

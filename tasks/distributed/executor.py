@@ -165,7 +165,7 @@ def _own_cluster(stacks: Sequence[PlannedStack]) -> Any:
     import dask
     from distributed import LocalCluster, Security
 
-    no_pages = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    no_pages: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     with dask.config.set(no_pages):
         return LocalCluster(
             n_workers=beside_each_other(stacks, _PROCESS_BYTES),
