@@ -135,7 +135,9 @@ class DaskExecutor:
         shared, token = run / "checkpoints" / SHARED, secrets.token_hex(16)
         write_text(shared, token)
         try:
-            found = client.run(introduce, str(run.resolve()), dict(self._settings), on_error="return")
+            found = client.run(
+                introduce, str(run.resolve()), str(self._home.resolve()), dict(self._settings), on_error="return"
+            )
         finally:
             shared.unlink(missing_ok=True)
         wrong = [error for name, said in sorted(found.items()) if (error := _trouble(name, said, run, token))]

@@ -33,14 +33,14 @@ def topic_of(order_file: str) -> str:
     return f"bakeoff-{Path(order_file).stem}"
 
 
-def introduce(run: str, settings: Mapping[str, str]) -> dict[str, Any]:
+def introduce(run: str, home: str, settings: Mapping[str, str]) -> dict[str, Any]:
     """What must agree before a worker trains for a run: code, libraries, and whether it shares the run's folder.
 
     Args:
-        run: The run's folder.
+        run, home: The run's folder, and the home folder.
         settings: Of the environment, for what the worker's own does not say.
     """
-    _settle(settings)
+    _settle(home, settings)
     from tasks.execution.deciding import code_digest, versions
 
     shared = Path(run) / "checkpoints" / SHARED
@@ -69,7 +69,7 @@ def run_stack(order: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BadInput: this worker has other code, libraries or rows.
     """
-    _settle(order["settings"])
+    _settle(order["home"], order["settings"])
     from tasks.execution.board import Board
     from tasks.execution.stack_jobs import StackJob
     from tasks.execution.trainer import StackTrainer
@@ -89,9 +89,13 @@ def run_stack(order: Mapping[str, Any]) -> dict[str, Any]:
             return trainer.do(job).plain()
 
 
-def _settle(settings: Mapping[str, str]) -> None:
+def _settle(home: str, settings: Mapping[str, str]) -> None:
+    """Before TensorFlow is loaded. What XLA compiled is this process's own, also where another one's was inherited."""
     for name, value in settings.items():
         os.environ.setdefault(name, value)
+    from tasks.training.compilations import open_cache
+
+    open_cache(Path(home))
 
 
 def _refuse_another(here: str, there: str) -> None:
@@ -139,7 +143,8 @@ def _prepared(run: str, home: str, base: str, *, searching: bool) -> Any:
     prepared = prepared_for_training(spec, with_positive(dataset, splits), splits)
     if not searching or spec.tune is None:
         return prepared.by_fold
-    return searched_rows(prepared, splits, spec.data.split, spec.tune.folds)[0]
+    by_fold, _ = searched_rows(prepared, splits, spec.data.split, spec.tune.folds)
+    return by_fold
 
 
 class _Telling:

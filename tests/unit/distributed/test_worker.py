@@ -125,14 +125,14 @@ def test_workers_of_one_host_share_its_memory(workers: dict[str, int], cores: in
 def test_a_worker_that_shares_the_folder_says_its_token(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "shared").write_text("token")
-    said = introduce(str(tmp_path), {})
+    said = introduce(str(tmp_path), str(tmp_path), {})
     assert _trouble("tcp://w:1", said, tmp_path, "token") is None
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["shared"]
 
 
 def test_settings_stand_behind_the_workers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": "tensorflow"})
-    introduce(str(tmp_path), {"KERAS_BACKEND": "jax", "BAKEOFF_DATA": "there"})
+    introduce(str(tmp_path), str(tmp_path), {"KERAS_BACKEND": "jax", "BAKEOFF_DATA": "there"})
     assert os.environ == {"KERAS_BACKEND": "tensorflow", "BAKEOFF_DATA": "there"}
 
 
@@ -142,7 +142,7 @@ def test_what_a_worker_lacks_is_said(how: str, tmp_path: Path) -> None:
     said: Any = {"token": "token", "code": code_digest(), "versions": dict(versions())}
     if how == "missing":
         shutil.rmtree(tmp_path / "checkpoints")
-        said = introduce(str(tmp_path), {})
+        said = introduce(str(tmp_path), str(tmp_path), {})
     elif how == "another":
         said["token"] = "another"
     elif how == "other code":
