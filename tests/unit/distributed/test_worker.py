@@ -21,6 +21,7 @@ from tasks.execution.deciding import code_digest, versions
 from tasks.execution.trainer import Work
 from tasks.planning.jobs import Job
 from tasks.records.documents import as_json, document_of, write_document
+from tasks.training import compilations
 from tests.bench.same_run import differences
 from tests.runs import Planned, planned
 
@@ -38,6 +39,12 @@ class FakeWorker:
 
     def log_event(self, topic: str, event: Any) -> None:
         self.events.append((topic, event))
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is no worker's: it opens no cache of compiled programs."""
+    monkeypatch.setattr(compilations, "open_cache", lambda home: None)
 
 
 @pytest.fixture
