@@ -80,6 +80,7 @@ def rows_of(
     ids = pd.DataFrame({name: frame[name].array for name in beside}, index=range(len(usable)))
     new = [str(name) for name in beside if name not in signature["others"]]
     notes = [f"not seen in training, so not used: {', '.join(new)}"] if new else []
+    notes += _strange(inputs, signature)
     return Rows(ids, pd.DataFrame(inputs)[usable], usable, list(problems), unread), notes
 
 
@@ -142,3 +143,16 @@ def _delimited(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
         if error.where != "data.read.columns" or signature["target"] not in (columns or ()):
             raise
     return read_as([name for name in columns if name != signature["target"]])
+
+
+def _strange(inputs: Mapping[str, pd.Series], signature: Mapping[str, Any]) -> list[str]:
+    """Of each category the values that training never saw, in words: networks take them as no value."""
+    found = []
+    for entry in signature["inputs"]:
+        if entry["kind"] == "category" and entry["name"] in inputs:
+            values = inputs[entry["name"]].dropna().astype(str)
+            new = values[(values != "") & ~values.isin(entry["values"])]
+            if len(new):
+                said = f"{len(new):,} row{'' if len(new) == 1 else 's'} with a value that training never saw"
+                found.append(f"{entry['name']}: {said}, such as {new.iloc[0]!r}: it counts as no value")
+    return found

@@ -82,6 +82,16 @@ def test_rows_that_can_not_be_read_have_a_problem_and_new_columns_are_named(tmp_
     assert notes == ["not seen in training, so not used: colour"]
 
 
+def test_values_that_training_never_saw_are_named_and_count_as_none(tmp_path: Path) -> None:
+    file = table(tmp_path)
+    run, _ = shipped(tmp_path / "run", file, target="price", drop=["class"])
+    first = pd.read_csv(file, dtype=str, keep_default_na=False).head(1)
+    pd.concat([first] * 3).assign(zone=["X", "", "Y"]).to_csv(tmp_path / "new.csv", index=False)
+    rows, notes = answers(run.folder / "model", tmp_path / "new.csv")
+    assert notes == ["zone: 2 rows with a value that training never saw, such as 'X': it counts as no value"]
+    assert rows["prediction"].nunique() == 1
+
+
 def test_a_file_without_a_column_is_refused_with_its_name(tmp_path: Path) -> None:
     file = table(tmp_path)
     run, _ = shipped(tmp_path / "run", file, target="price", drop=["class"])
