@@ -367,9 +367,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
         rules=rules(findings),
-        out_of_fold=test.folds.judged(judged.titled, findings.metric, findings.confidence, leader)
-        if test.folds
-        else None,
+        out_of_fold=test.folds and test.folds.judged(judged.titled, findings.metric, findings.confidence, leader),
     )
 
 
