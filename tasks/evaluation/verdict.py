@@ -328,7 +328,7 @@ def _judged(
 
 
 def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
-    findings, test = judged.findings, judged.test
+    findings, test, folds = judged.findings, judged.test, judged.test.folds
     leader, results = findings.leader, findings.results
     return Verdict(
         metric=findings.metric.name,
@@ -367,7 +367,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         warnings=advice.warnings(findings),
         next=advice.next_steps(findings),
         rules=rules(findings),
-        out_of_fold=test.folds and test.folds.judged(judged.titled, findings.metric, findings.confidence, leader),
+        out_of_fold=folds.judged(judged.titled, findings.metric, findings.confidence, leader) if folds else None,
     )
 
 
