@@ -56,6 +56,7 @@ Kind = Literal[
     "optimizers",
     "schedules",
     "averagings",
+    "losses",
     "augmenters",
     "searchers",
     "metrics",

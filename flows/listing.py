@@ -28,6 +28,7 @@ def lines(kind: str) -> Iterator[str]:
         "augmenters": lambda: _factories(_table("augmenters")),
         "schedules": lambda: _factories(_table("schedules")),
         "averagings": lambda: _factories(_table("averagings")),
+        "losses": lambda: _factories(_table("losses")),
         "searchers": _searchers,
         "metrics": _metrics,
         "lessons": lambda: _factories(_table("lessons")),
@@ -128,6 +129,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
     from tasks.augmentation.table import AUGMENTERS
     from tasks.lessons.table import LESSONS
     from tasks.training.averaging import AVERAGINGS
+    from tasks.training.losses import LOSSES
     from tasks.training.models import MODELS
     from tasks.training.optimizers import OPTIMIZERS
     from tasks.training.schedules import SCHEDULES
@@ -137,6 +139,7 @@ def _table(name: str) -> dict[str, Callable[..., Any]]:
         "optimizers": {**OPTIMIZERS},
         "schedules": {**SCHEDULES},
         "averagings": {**AVERAGINGS},
+        "losses": {**LOSSES},
         "augmenters": {**AUGMENTERS, **MIXERS},
         "lessons": {**LESSONS},
     }

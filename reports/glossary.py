@@ -1,4 +1,5 @@
-"""The glossary: a page for each optimizer, schedule and average that appears: its rule, parameters, source, path.
+"""The glossary: a page for each optimizer, schedule, average and loss that appears, and for what acts on gradients:
+its rule, parameters, source, path.
 
 What it says stands in `glossary.json`, which `python -m tasks.lessons.glossary` makes.
 """
@@ -38,21 +39,26 @@ def _known() -> dict[str, Any]:
     return found
 
 
-def knows(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> bool:
+Named = Mapping[str, Iterable[str]]
+"""Names by what they are of: optimizers, schedules, averagings, losses, and what acts on gradients."""
+
+
+def knows(named: Named) -> bool:
     """Whether there is anything to say of these names."""
-    named = {"optimizers": optimizers, "schedules": schedules, "averagings": averagings}
     return any(name in _known()[kind] for kind, names in named.items() for name in names)
 
 
-def glossary(optimizers: Iterable[str], schedules: Iterable[str] = (), averagings: Iterable[str] = ()) -> str:
+def glossary(named: Named) -> str:
     """Markdown: an entry for each of these names that is known, once."""
-    found = _known()
+    made = {"optimizers": _optimizer, "schedules": _schedule}
     pieces = [
         raw(f'<svg class="visually-hidden" aria-hidden="true"><defs>{_levels("bowl")}{_levels("valley")}</defs></svg>'),
         raw(f'<p class="quiet">{safe(_CHOSEN)}</p>'),
-        *(_optimizer(name, entry) for name, entry in _named(found["optimizers"], optimizers)),
-        *(_schedule(name, entry) for name, entry in _named(found["schedules"], schedules)),
-        *("\n\n".join(_page(name, entry)) for name, entry in _named(found["averagings"], averagings)),
+        *(
+            made.get(kind, _plain_page)(name, entry)
+            for kind, names in named.items()
+            for name, entry in _named(_known()[kind], names)
+        ),
     ]
     return "\n\n".join(pieces)
 
@@ -72,6 +78,10 @@ def _schedule(name: str, entry: Mapping[str, Any]) -> str:
     return "\n\n".join([*_page(name, entry), raw(f'<div class="sketches">{drawing}</div>') if drawing else ""])
 
 
+def _plain_page(name: str, entry: Mapping[str, Any]) -> str:
+    return "\n\n".join(_page(name, entry))
+
+
 def _page(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {safe(name)}\n"
     yield raw(f"<p>{safe(entry['words'])}</p>")
@@ -81,7 +91,7 @@ def _page(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
         f"{each}{f' ({symbols[each]})' if each in symbols else ''} {_shown(value)}"
         for each, value in entry["parameters"].items()
     ]
-    yield raw(facts({"Parameters": ", ".join(said), "Source": entry["source"]}))
+    yield raw(facts({**({"Parameters": ", ".join(said)} if said else {}), "Source": entry["source"]}))
 
 
 def _shown(value: Any) -> str:

@@ -40,7 +40,7 @@ def to_html(run: Path, lesson: Lesson, renderer: str) -> str:
         "## Try it yourself {#try}\n",
         _tries(lesson),
         "## Glossary {#glossary}\n",
-        glossary(lesson.optimizers),
+        glossary({"optimizers": lesson.optimizers}),
         "## Reproduce {#reproduce}\n",
         of_stopped(environment_of(run), stages_of(run), spec_of(run), renderer),
         library(),

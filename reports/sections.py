@@ -188,12 +188,16 @@ def _trials(run: Run) -> str:
     )
 
 
-def _appearing(run: Run) -> tuple[list[str], list[str], list[str]]:
-    """The optimizers, schedules and averages of the recipes. A constant rate needs no explanation."""
+def _appearing(run: Run) -> dict[str, list[str]]:
+    """What the recipes are made of that the glossary has pages of. A constant rate needs no explanation."""
     recipes = run.plan.recipes
-    schedules = [each.schedule for each in recipes if each.schedule != "constant"]
-    averagings = [name for each in recipes if (name := each.settings.averaging.name) != "none"]
-    return [each.optimizer for each in recipes], schedules, averagings
+    return {
+        "optimizers": [each.optimizer for each in recipes],
+        "schedules": [each.schedule for each in recipes if each.schedule != "constant"],
+        "averagings": [name for each in recipes if (name := each.settings.averaging.name) != "none"],
+        "losses": [each.settings.loss.name for each in recipes],
+        "gradients": [name for each in recipes for name in each.settings.on_gradients],
+    }
 
 
 SECTIONS: dict[str, Section] = {
@@ -321,8 +325,8 @@ SECTIONS: dict[str, Section] = {
     "glossary": Section(
         "Glossary",
         "glossary",
-        {"glossary": lambda run: glossary.glossary(*_appearing(run))},
-        shown=lambda run: glossary.knows(*_appearing(run)),
+        {"glossary": lambda run: glossary.glossary(_appearing(run))},
+        shown=lambda run: glossary.knows(_appearing(run)),
     ),
     "reproduce": Section(
         "Reproduce",

@@ -80,7 +80,7 @@ def setups(recipes: Sequence[Recipe]) -> list[Setup]:
         imbalance = recipe.settings.imbalance
         if imbalance in ("none", "class_weight"):
             rest = shared(recipe, "loss", "imbalance")
-            key = recipe.settings.loss, imbalance == "class_weight"
+            key = recipe.settings.loss.name, imbalance == "class_weight"
             found.setdefault(rest, Setup(_model(recipe))).recipes.setdefault(key, recipe)
     return [each for each in found.values() if each.whole]
 
@@ -97,7 +97,7 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
     """None where a model has both losses, and class weights with the cross-entropy."""
     if setups(recipes):
         return None
-    losses = {recipe.settings.loss for recipe in recipes}
+    losses = {recipe.settings.loss.name for recipe in recipes}
     weights = {recipe.settings.imbalance for recipe in recipes}
     return Misfit(
         got=f"loss {' and '.join(sorted(losses))}, imbalance {' and '.join(sorted(weights))}",

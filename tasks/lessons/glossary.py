@@ -17,8 +17,17 @@ from typing import Any
 import numpy as np
 
 from tasks.lessons.descent import steps_of
-from tasks.lessons.rules import AVERAGING_RULES, OPTIMIZER_RULES, SCHEDULE_RULES, SYMBOLS, Rule
+from tasks.lessons.rules import (
+    AVERAGING_RULES,
+    GRADIENT_RULES,
+    LOSS_RULES,
+    OPTIMIZER_RULES,
+    SCHEDULE_RULES,
+    SYMBOLS,
+    Rule,
+)
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.optimizer import Optimizer
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -99,6 +108,8 @@ def glossary() -> dict[str, Any]:
         "optimizers": {name: _optimizer(name, rule) for name, rule in OPTIMIZER_RULES.items()},
         "schedules": {name: _schedule(name, rule) for name, rule in SCHEDULE_RULES.items()},
         "averagings": {name: _entry(rule, AVERAGINGS[name]) for name, rule in AVERAGING_RULES.items()},
+        "losses": {name: _entry(rule, LOSSES[name]) for name, rule in LOSS_RULES.items()},
+        "gradients": {name: _entry(rule) for name, rule in GRADIENT_RULES.items()},
     }
 
 
@@ -118,8 +129,9 @@ def _schedule(name: str, rule: Rule) -> dict[str, Any]:
     return _entry(rule, SCHEDULES[name]) | {"curve": curve}
 
 
-def _entry(rule: Rule, factory: Callable[..., Any]) -> dict[str, Any]:
-    defaults = {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
+def _entry(rule: Rule, factory: Callable[..., Any] | None = None) -> dict[str, Any]:
+    parameters = inspect.signature(factory).parameters if factory else {}
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
     return {"words": rule.words, "formulas": list(rule.formulas), "source": rule.source, "parameters": defaults}
 
 

@@ -33,6 +33,8 @@ SYMBOLS = {
     "alpha": "α",
     "hyper_rate": "h",
     "decay_rate": "d",
+    "eta": "η",
+    "gamma": "γ",
     "decay_steps": "D",
     "power": "p",
     "cooldown": "c",
@@ -294,6 +296,37 @@ AVERAGING_RULES: dict[str, Rule] = {
         "Evaluates and saves the mean of the weights at the ends of the last k epochs.",
         (r"\bar w = \frac{1}{k} \sum_{i=0}^{k-1} w_{e-i}",),
         "Kaddour 2022",
+    ),
+}
+
+LOSS_RULES: dict[str, Rule] = {
+    "squared_error": Rule(
+        "Makes the squared error of the probabilities over the C classes smaller, where the true class is to have 1 "
+        "and the others 0. A row that is sure and wrong hardly pulls: the slope of its probability is nearly 0 there.",
+        (r"\frac{1}{C} \sum_c (p_c - y_c)^2",),
+        "Brier 1950",
+    ),
+    "focal": Rule(
+        "The cross-entropy of each row, times a factor that falls to 0 as the probability p of its true class rises: "
+        "rows that are sure already count little, and steps follow the hard ones. At γ 0 it would be the "
+        "cross-entropy.",
+        (r"-(1-p)^\gamma \log p",),
+        "Lin et al. 2017, equation 4",
+    ),
+}
+
+GRADIENT_RULES: dict[str, Rule] = {
+    "accumulation": Rule(
+        "N steps make one update, by the mean of their gradients: the update of a batch N times as large, in the "
+        "memory of one. The noise of the gradient falls as with a larger batch; updates are fewer by the factor N.",
+        (r"g = \frac{1}{N} \sum_{i=1}^{N} g_i",),
+        "Keras's gradient_accumulation_steps",
+    ),
+    "gradient_noise": Rule(
+        "Adds a normal random number to each number of the gradient, after clipping. Its variance falls with the "
+        "updates t, counted from 0: early steps may leave a poor place, later ones settle.",
+        (r"g \leftarrow g + \mathcal{N}(0, \sigma_t^2)", r"\sigma_t^2 = \frac{\eta}{(1+t)^\gamma}"),
+        "Neelakantan et al. 2015",
     ),
 }
 

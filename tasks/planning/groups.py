@@ -282,8 +282,10 @@ def replicas_of(trials: Sequence[PlannedTrial]) -> int:
 
 
 def _copies(trial: Trial) -> int:
-    """Of its weights, for averages: the average itself, and the ends of epochs that it is made of."""
-    return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages)
+    """Of its weights: for averages, the average itself and the ends of epochs that it is made of; for gradients of more
+    than one step, their sum."""
+    accumulated = int(trial.accumulation > 1)
+    return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages) + accumulated
 
 
 def gradients_of(trial: Trial) -> int:

@@ -432,7 +432,14 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset, train: int) ->
 
 def _misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
     """What of a recipe does not fit the data; None where all does. `train` as for `_fitting`."""
-    checks = (_model_misfit, _regularisation_misfit, _loss_misfit, _imbalance_misfit, _augmentation_misfit)
+    checks = (
+        _model_misfit,
+        _gradient_misfit,
+        _regularisation_misfit,
+        _loss_misfit,
+        _imbalance_misfit,
+        _augmentation_misfit,
+    )
     found = next((misfit for check in checks if (misfit := check(recipe, dataset)) is not None), None)
     return found or _rows_misfit(recipe, dataset, train)
 
@@ -445,6 +452,14 @@ def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
     nouns = {form.name: form.noun for form in FORMS}
     taken = " or ".join(nouns[name] for name in takes)
     return Misfit("model", f"{model} takes {taken}, and these data are {dataset.form.noun}")
+
+
+def _gradient_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
+    """What acts on gradients, where an optimizer takes none."""
+    acting = next(iter(recipe.settings.on_gradients), None)
+    if acting and OPTIMIZERS[recipe.optimizer](**recipe.settings.optimizer.parameters).searches:
+        return Misfit(acting, f"{recipe.optimizer} takes no gradients, which {acting.replace('_', ' ')} is of")
+    return None
 
 
 def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
@@ -460,9 +475,9 @@ def _regularisation_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
 
 
 def _loss_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    loss = recipe.settings.loss
-    if not absent("loss", loss) and dataset.task == "regression":
-        return Misfit("loss", f"loss {loss} is for classes: regression has the squared error anyway")
+    name = recipe.settings.loss.name
+    if name != "cross_entropy" and dataset.task == "regression":
+        return Misfit("loss", f"loss {name} is for classes: regression has the squared error anyway")
     return None
 
 

@@ -17,7 +17,8 @@ from tasks.records.plan import Recipe
 from tasks.records.settings import RecipeSettings
 from tasks.spec.entries import Entry, bind, shown
 from tasks.spec.models import Spec
-from tasks.spec.train import Augmentation, Clipping, Compare, EarlyStopping, Regularisation
+from tasks.spec.train import Augmentation, Clipping, Compare, EarlyStopping, GradientNoise, Regularisation
+from tasks.training.losses import BEFORE
 from tasks.training.models import EMBEDDED, MODELS
 
 MAX_TRIALS = 5_000
@@ -40,12 +41,16 @@ def identifier(value: Any) -> str:
 
 
 def variant_identifier(settings: RecipeSettings) -> str:
-    """That of a recipe's settings. Parameters of embeddings count where there are embeddings, so that a recipe without
-    them is identified as before there were any."""
+    """That of a recipe's settings. Parameters of embeddings count where there are embeddings, and a loss by its name
+    alone where it had no parameters, so that a recipe is identified as before there were any."""
     name, parameters = settings.model
     if parameters.get(EMBEDDED[0]) == "none":
         parameters = {key: value for key, value in parameters.items() if key not in EMBEDDED}
-    return identifier({**settings.document, "model": {name: parameters}})
+    identified = {**settings.document, "model": {name: parameters}}
+    for before, loss in BEFORE.items():
+        if identified.get("loss") == loss:
+            identified["loss"] = before
+    return identifier(identified)
 
 
 def variant_of(recipe: Recipe, settings: RecipeSettings) -> Recipe:
@@ -131,7 +136,7 @@ def _label(chosen: Mapping[str, Any], compared: Sequence[str]) -> str:
 
 
 def _part(axis: str, value: Any) -> str:
-    if isinstance(value, Entry | Augmentation) and str(value) != "none":
+    if isinstance(value, Entry | Augmentation) and str(value) != "none" and axis != "loss":
         return str(value)
     if axis == "method":
         return str(value)
@@ -141,6 +146,8 @@ def _part(axis: str, value: Any) -> str:
     if isinstance(value, EarlyStopping):
         said = [name for name in type(value).model_fields if name == "patience" or name in value.model_fields_set]
         return f"{kind} {_listed(value, said)}"
+    if isinstance(value, GradientNoise):
+        return f"{kind} {_listed(value, [*GradientNoise.model_fields])}"
     if isinstance(value, Regularisation | Clipping):
         said = [name for name, item in value if item]
         return _listed(value, said) if isinstance(value, Regularisation) and said else f"{kind} {_listed(value, said)}"

@@ -245,6 +245,14 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
             accepted="none",
             remedy="use another method, or no averaging",
         )
+    if recipe.settings.accumulation > 1:
+        raise BadInput(
+            "a gradient search follows updates of one step each",
+            where="compare.accumulation or train.accumulation",
+            got=str(recipe.settings.accumulation),
+            accepted="1",
+            remedy="use another method, or a larger batch_size",
+        )
     if OPTIMIZERS[recipe.optimizer]().evaluated is not None:
         raise BadInput(
             f"{recipe.optimizer} evaluates other weights than those that a gradient search follows",

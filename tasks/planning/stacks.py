@@ -182,6 +182,7 @@ def _stacks(
     _refuse_too_large([group.work for groups in alike for group in groups], machine.memory)
     for group in (group for groups in alike for group in groups):
         _refuse_without_twin(group, variants)
+        _refuse_without_update(group)
     timed, found = calibrations is None, None
     if calibrations is None:
         calibrations, found = _calibrations([group for groups in alike for group in groups], machine)
@@ -237,6 +238,18 @@ def _refuse_without_twin(group: Group, variants: Mapping[str, Recipe]) -> None:
         )
 
 
+def _refuse_without_update(group: Group) -> None:
+    """Raises BadInput where a trial ends before its first update."""
+    if group.first.accumulation > group.work.steps:
+        raise BadInput(
+            "no update is made: there are fewer steps than one takes",
+            where="train.accumulation or compare.accumulation",
+            got=f"{group.first.accumulation:,} steps to an update, {group.work.steps:,} in all",
+            accepted=f"at most {group.work.steps:,}",
+            remedy="a smaller accumulation or batch_size, or more epochs",
+        )
+
+
 def _shape(settings: RecipeSettings, rows: RowCounts) -> tuple[str, str]:
     """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
     shape = {name: settings.document.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
@@ -244,6 +257,8 @@ def _shape(settings: RecipeSettings, rows: RowCounts) -> tuple[str, str]:
     shape["resampled"] = settings.imbalance == "resample"
     resampled = rows.resampled if shape["resampled"] else None
     shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]
+    if settings.accumulation > 1:
+        shape["accumulation"] = settings.accumulation
     if rows.lengths:
         shape["lengths"] = rows.lengths
     name, parameters = settings.model

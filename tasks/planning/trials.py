@@ -10,13 +10,11 @@ from tasks.records.stacks import PlannedStack
 from tasks.search.method import Training
 from tasks.search.methods import METHODS
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
-from tasks.training.trial import Clip, Stopping, Target, Trial
-
-FOCAL_GAMMA = 2.0
-"""Which Lin et al. (2017, "Focal Loss for Dense Object Detection", section 5.1) found best."""
+from tasks.training.trial import Clip, Noise, Stopping, Target, Trial
 
 
 def training_of(stack: PlannedStack) -> Training:
@@ -56,7 +54,8 @@ def bind_trial(
     """
     settings = recipe.settings
     optimizer = OPTIMIZERS[recipe.optimizer](**settings.optimizer.parameters)
-    (model, shape), strengths = settings.model, settings.regularisation
+    (model, shape), (loss, shaped), strengths = settings.model, settings.loss, settings.regularisation
+    minimised = LOSSES[loss](**shaped)
     stopping, target = settings.part("early_stopping"), settings.part("stop_at")
     return Trial(
         trial_id=planned.trial_id,
@@ -72,12 +71,14 @@ def bind_trial(
         penalties=Penalties(strengths.l1, strengths.l2, strengths.dropout),
         weight_decay=strengths.weight_decay or optimizer.weight_decay,
         label_smoothing=strengths.label_smoothing,
-        focal=FOCAL_GAMMA if settings.loss == "focal" else 0.0,
-        squared_error=settings.loss == "squared_error",
+        focal=minimised.focal,
+        squared_error=minimised.squared_error,
         clip=Clip(**settings.clipping),
         stopping=Stopping(**stopping) if stopping else None,
         evaluate_every=evaluate_every,
         target=Target(**target) if target else None,
         class_weights=settings.imbalance == "class_weight",
         averaging=AVERAGINGS[settings.averaging.name](**settings.averaging.parameters),
+        accumulation=settings.accumulation,
+        noise=Noise(**settings.gradient_noise),
     )

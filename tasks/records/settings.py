@@ -12,10 +12,12 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 ABSENT: Mapping[str, Any] = {
+    "accumulation": 1,
+    "gradient_noise": None,
     "averaging": {"none": {}},
     "augmentation": None,
     "imbalance": "none",
-    "loss": "cross_entropy",
+    "loss": {"cross_entropy": {}},
     "rows": None,
     "method": None,
 }
@@ -119,8 +121,24 @@ class RecipeSettings:
         return str(self.part("imbalance"))
 
     @property
-    def loss(self) -> str:
-        return str(self.part("loss"))
+    def loss(self) -> Named:
+        return self.named("loss")
+
+    @property
+    def accumulation(self) -> int:
+        """Steps whose gradients make one update."""
+        return int(self.part("accumulation"))
+
+    @property
+    def gradient_noise(self) -> Mapping[str, float]:
+        """`eta` and `gamma`; empty: none."""
+        found: Mapping[str, float] = self.part("gradient_noise") or {}
+        return found
+
+    @property
+    def on_gradients(self) -> list[str]:
+        """What acts on the recipe's gradients: those of `accumulation` and `gradient_noise` that it has."""
+        return [name for name in ("accumulation", "gradient_noise") if name in self.document]
 
     @property
     def rows(self) -> int | None:

@@ -22,6 +22,7 @@ from tasks.errors import nearest
 from tasks.evaluation.wording import written
 from tasks.lessons.table import LESSONS
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -276,6 +277,7 @@ def _refused(name: str, error: ValueError) -> PydanticCustomError:
 OptimizerEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="optimizer", table=OPTIMIZERS))]
 ScheduleEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="schedule", table=SCHEDULES))]
 AveragingEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="averaging", table=AVERAGINGS))]
+LossEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="loss", table=LOSSES))]
 ModelEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="model", table=MODELS))]
 LessonEntry = Annotated[Entry, BeforeValidator(partial(_entry, kind="lesson", table=LESSONS))]
 AugmenterEntry = Annotated[Entry, BeforeValidator(_augmenter)]

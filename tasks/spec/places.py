@@ -1,9 +1,10 @@
 """Where a searched hyperparameter stands in a recipe's settings, and how a value is put there.
 
-A name means a place: `batch_size`, `epochs`; what an optimizer, a schedule, a model or `regularisation` has, by its own
-name where only one has it (`beta_1`, `dropout`, `activation`), else with the part before it (`schedule.decay_rate`,
-`clipping.norm`); `weight_decay` is the optimizer's where that has its own; with a name of a table before it
-(`adam.beta_1`, `rotation.degrees`) only where that is used. `layers` and `width` make hidden layers of one width.
+A name means a place: `batch_size`, `epochs`, `accumulation`; what an optimizer, a schedule, a model or
+`regularisation` has, by its own name where only one has it (`beta_1`, `dropout`, `activation`), else with the part
+before it (`schedule.decay_rate`, `clipping.norm`, `gradient_noise.eta`); `weight_decay` is the optimizer's where that
+has its own; with a name of a table before it (`adam.beta_1`, `focal.gamma`, `rotation.degrees`) only where that is
+used. `layers` and `width` make hidden layers of one width.
 """
 
 from __future__ import annotations
@@ -19,8 +20,19 @@ from tasks.errors import BadInput
 from tasks.records.settings import RecipeSettings
 from tasks.search.space import Setting
 from tasks.spec.entries import AveragingEntry, ScheduleEntry, bind, schema_of, worded
-from tasks.spec.train import AugmentationEntry, BatchSize, Clipping, EarlyStopping, Epochs, Imbalance, Regularisation
+from tasks.spec.train import (
+    Accumulation,
+    AugmentationEntry,
+    BatchSize,
+    Clipping,
+    EarlyStopping,
+    Epochs,
+    GradientNoise,
+    Imbalance,
+    Regularisation,
+)
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.models import MODELS
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -31,14 +43,16 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "averaging": AVERAGINGS,
+    "loss": LOSSES,
     "model": MODELS,
 }
 GROUPS: dict[str, type[BaseModel]] = {
     "regularisation": Regularisation,
     "clipping": Clipping,
+    "gradient_noise": GradientNoise,
     "early_stopping": EarlyStopping,
 }
-WHOLE = ("schedule", "averaging", "imbalance", "augmentation", "batch_size", "epochs")
+WHOLE = ("schedule", "averaging", "imbalance", "augmentation", "accumulation", "batch_size", "epochs")
 """What may be searched as a whole. Optimizers and models are compared: each is owed a budget of its own."""
 HIDDEN = ("layers", "width")
 
@@ -129,12 +143,13 @@ def check_settings(settings: RecipeSettings) -> None:
     for part, model in GROUPS.items():
         if settings.part(part) is not None:
             model.model_validate(settings.part(part))
-    for part in ("batch_size", "epochs", "augmentation"):
+    for part in ("accumulation", "batch_size", "epochs", "augmentation"):
         if part in settings.document:
             _ITEMS[part].validate_python(settings.part(part), strict=part != "augmentation")
 
 
 _ITEMS: dict[str, TypeAdapter] = {
+    "accumulation": TypeAdapter(Accumulation),
     "batch_size": TypeAdapter(BatchSize),
     "epochs": TypeAdapter(Epochs),
     "schedule": TypeAdapter(ScheduleEntry),
@@ -169,7 +184,7 @@ def refused(error: ValidationError | PydanticCustomError, where: str) -> BadInpu
 
 def takes_integers(place: Place, settings: RecipeSettings) -> bool:
     """Whether the values at a place are whole numbers."""
-    if place[-1] in (*HIDDEN, "batch_size", "epochs", "times", "patience"):
+    if place[-1] in (*HIDDEN, "accumulation", "batch_size", "epochs", "times", "patience"):
         return True
     if place[0] not in TABLES:
         return False

@@ -80,7 +80,7 @@ def _accepted(annotation: Any, metadata: Any = ()) -> str:
     """What a field takes, in words."""
     kind = next((each.func.keywords["kind"] for each in metadata if _looks_up(each)), None)
     if kind:
-        return f"{_article(kind)} (bakeoff list {kind}s)"
+        return f"{_article(kind)} (bakeoff list {kind}{'es' if kind.endswith('s') else 's'})"
     if annotation in (Augmentation, Check):
         return "augmenters (bakeoff list augmenters)" if annotation is Augmentation else "a check"
     origin, arguments = get_origin(annotation), get_args(annotation)

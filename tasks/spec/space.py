@@ -33,7 +33,7 @@ from tasks.spec.train import Clipping, Regularisation
 from tasks.spec.tune import RANGE_TEST, Searched, Tune
 from tasks.training.optimizers import LEARNING_RATES
 
-_SHAPES = ("batch_size", "epochs", "augmentation", "imbalance", "model")
+_SHAPES = ("accumulation", "batch_size", "epochs", "augmentation", "imbalance", "model")
 """Trials that differ in these can't share a stack."""
 
 
@@ -107,7 +107,7 @@ def _owned_by_others(name: str) -> str | None:
 
 def _names(recipes: Sequence[tuple[str, RecipeSettings]]) -> set[str]:
     """What may be searched in the recipes, by its shortest name."""
-    names = {"batch_size", "epochs", "schedule", "averaging", *Regularisation.model_fields}
+    names = {"accumulation", "batch_size", "epochs", "schedule", "averaging", *Regularisation.model_fields}
     names |= {f"clipping.{field}" for field in Clipping.model_fields}
     for _, settings in recipes:
         for part in TABLES:

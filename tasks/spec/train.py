@@ -12,6 +12,7 @@ from tasks.ranges import Count, Fraction, NonNegative, Positive, Whole
 from tasks.spec.entries import (
     AugmenterEntry,
     AveragingEntry,
+    LossEntry,
     ModelEntry,
     OptimizerEntry,
     ScheduleEntry,
@@ -23,6 +24,7 @@ from tasks.spec.tune import Method
 from tasks.training.trial import MEASURED
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
+Accumulation = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -49,6 +51,13 @@ class Clipping(Frozen):
         if len(ways) > 1:
             raise problem("clip in one way only", got=" and ".join(ways), accepted="one of value, norm, global_norm")
         return self
+
+
+class GradientNoise(Frozen):
+    """Of variance eta / (1 + t)^gamma before update t, counted from 0 (Neelakantan et al. 2015)."""
+
+    eta: NonNegative = Field(0.01, description="variance before the first update; the paper chose of 0.01, 0.3 and 1")
+    gamma: NonNegative = Field(0.55, description="the power that it falls with")
 
 
 class EarlyStopping(Frozen):
@@ -153,11 +162,6 @@ Imbalance = Literal["none", "class_weight", "resample"]
 alike; or rows of smaller classes repeated until each class has as many as the largest."""
 
 
-Loss = Literal["cross_entropy", "squared_error", "focal"]
-"""What a classifier's steps make smaller: the cross-entropy, the mean squared error of its probabilities, or the focal
-loss with gamma 2 (Lin et al. 2017), in which rows that are sure already count little."""
-
-
 class Train(Frozen):
     """What is held still: the same for every recipe, unless `compare` names it."""
 
@@ -168,6 +172,14 @@ class Train(Frozen):
     )
     regularisation: Regularisation = Field(Regularisation(), description="what holds the weights back")
     clipping: Clipping = Field(Clipping(), description="gradient clipping, one way at most")
+    accumulation: Accumulation = Field(
+        1,
+        description="steps whose gradients' mean makes one update, as Keras's gradient_accumulation_steps: that of "
+        "accumulation * batch_size rows in the memory of batch_size; schedules and evaluations still count steps",
+    )
+    gradient_noise: GradientNoise | None = Field(
+        None, description="Gaussian noise on the gradient of each update, after clipping; None: none"
+    )
     averaging: AveragingEntry = Field(
         default="none",
         validate_default=True,
@@ -177,8 +189,9 @@ class Train(Frozen):
         None, description="changes of the training rows, for the training part alone; None: none"
     )
     imbalance: Imbalance = Field("none", description="classification only, the training part alone")
-    loss: Loss = Field(
-        "cross_entropy",
+    loss: LossEntry = Field(
+        default="cross_entropy",
+        validate_default=True,
         description="classification only, the training part alone: what is trained on; curves and metrics of the "
         "validation part have the cross-entropy",
     )
@@ -212,10 +225,14 @@ class Compare(Frozen):
         None, min_length=1, description="values of train.regularisation"
     )
     clipping: list[Clipping] | None = Field(None, min_length=1, description="values of train.clipping")
+    accumulation: list[Accumulation] | None = Field(None, min_length=1, description="values of train.accumulation")
+    gradient_noise: list[GradientNoise | None] | None = Field(
+        None, min_length=1, description="values of train.gradient_noise"
+    )
     averaging: list[AveragingEntry] | None = Field(None, min_length=1, description="values of train.averaging")
     augmentation: list[AugmentationEntry] | None = Field(None, min_length=1, description="values of train.augmentation")
     imbalance: list[Imbalance] | None = Field(None, min_length=1, description="values of train.imbalance")
-    loss: list[Loss] | None = Field(None, min_length=1, description="values of train.loss")
+    loss: list[LossEntry] | None = Field(None, min_length=1, description="values of train.loss")
     rows: list[Count | None] | None = Field(None, min_length=1, description="values of train.rows")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
     epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")

@@ -16,7 +16,8 @@ import numpy as np
 from tasks.training.averaging import STATISTICS_ROWS
 from tasks.training.axes import batch, chosen, columns, spread
 from tasks.training.chunks import Chunks
-from tasks.training.program import PROGRAMS_KEPT, Compiled, Inputs, Program, Slots
+from tasks.training.compiled import Compiled
+from tasks.training.program import PROGRAMS_KEPT, Inputs, Program, Slots
 from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import Context, Tensor
 from tasks.training.stacked_networks import forward

@@ -1,4 +1,5 @@
-"""Random directions in the space of weights, for update rules that search instead of following gradients."""
+"""Random directions in the space of weights: for update rules that search instead of following gradients, and for noise
+on gradients."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from typing import Any
 
 from tasks.training.packing import Packing
 from tasks.training.stacked_layers import Tensor
+
+SEARCH = 500
+"""The stream of random search; dropout's are the layers, from 0 on."""
 
 
 @dataclass(frozen=True)
@@ -25,36 +29,39 @@ class Directions:
     narrow: Sequence[Packing]
     dtype: Any
 
-    def drawn(self, start: int, stop: int, seeds: Tensor, number: Tensor, replicas: int) -> list[Tensor]:
+    def drawn(
+        self, start: int, stop: int, seeds: Tensor, number: Tensor, replicas: int, stream: int = SEARCH
+    ) -> list[Tensor]:
         """Of each block a normal direction for the recipes `start:stop`: one a replica, shared by its recipes (`R` is
         1). Where hidden layers are padded, one for each network's own weights, and zero elsewhere.
 
         Args:
             seeds: Of each replica, int32 `[S]`.
             number: Of the step.
+            stream: Of random numbers: another one gives others.
         """
         import tensorflow as tf
 
         if not self.narrow:
-            return self._of(self.packing, seeds, number, replicas)
+            return self._of(self.packing, seeds, number, replicas, stream)
         packings = self.narrow[start:stop]
         drawn: list[tuple[Packing, list[Tensor]]] = []
         for packing in packings:
             if all(packing != other for other, _ in drawn):
-                weights = packing.unpack(self._of(packing, seeds, number, replicas))
+                weights = packing.unpack(self._of(packing, seeds, number, replicas, stream))
                 drawn.append((packing, [self._padded(each, place) for place, each in enumerate(weights)]))
         of_each = [next(padded for other, padded in drawn if other == packing) for packing in packings]
         axes = self.packing.axes
         return self.packing.pack([tf.concat(each, axis) for *each, axis in zip(*of_each, axes, strict=True)])
 
-    def _of(self, packing: Packing, seeds: Tensor, number: Tensor, replicas: int) -> list[Tensor]:
+    def _of(self, packing: Packing, seeds: Tensor, number: Tensor, replicas: int, stream: int) -> list[Tensor]:
         import tensorflow as tf
 
         directions = []
         for place, block in enumerate(packing.blocks):
             axis, shapes = packing.axis(block), [packing.shapes[each] for each in block]
             shape = shapes[0] if axis == 2 else (sum(map(math.prod, shapes)),)
-            keys = [tf.stack([seeds[s] * 1000 + 500 + place, number]) for s in range(replicas)]
+            keys = [tf.stack([seeds[s] * 1000 + stream + place, number]) for s in range(replicas)]
             drawn = [tf.random.stateless_normal(shape, key, dtype=self.dtype, alg="philox") for key in keys]
             directions.append(tf.expand_dims(tf.stack(drawn), axis))
         return directions

@@ -16,6 +16,7 @@ import numpy as np
 from tasks.training.embeddings import bins_of, place_of_bins, with_bins
 from tasks.training.fit_averages import FitAverages
 from tasks.training.fit_signals import FitSignals
+from tasks.training.noise import with_noise
 from tasks.training.signals import Signal, recorded_at
 from tasks.training.trial import (
     Arrays,
@@ -90,10 +91,14 @@ def keras_optimizer(trial: Trial, rates: np.ndarray) -> Any:
     }
     decay = trial.averaging.decay
     averaging = {} if decay is None else {"use_ema": True, "ema_momentum": decay}
-    return getattr(keras.optimizers, trial.optimizer.keras_class)(
+    twin = getattr(keras.optimizers, trial.optimizer.keras_class)
+    if trial.noise.eta:
+        twin = with_noise(twin, trial.noise, trial.seed)
+    return twin(
         learning_rate=float(rates[0]),
         weight_decay=trial.weight_decay or None,
         **trial.optimizer.keras_arguments,
+        gradient_accumulation_steps=trial.accumulation if trial.accumulation > 1 else None,
         **averaging,
         **{name: value for name, value in clipping.items() if value},
     )
@@ -227,7 +232,7 @@ def _train(
     averages: FitAverages,
 ) -> tuple[float, list[np.ndarray]]:
     """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows, and,
-    where `looks` is given, the trainable weights before the last step."""
+    where `looks` is given, the trainable weights before the last update."""
     import keras
 
     before: list[np.ndarray] = []
@@ -236,12 +241,13 @@ def _train(
     class Rates(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self.model.optimizer.learning_rate.assign(rates[done + batch])
-            if looks and done + batch == len(steps) - 1:
+            if looks and done + batch == max(len(steps) - accumulation, 0):
                 before.extend(looks.weights())
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             trained[:] = self.model.get_weights()  # `fit` ends with the average in their place
 
+    accumulation = model.optimizer.gradient_accumulation_steps or 1
     loss, seen, done = 0.0, 0, 0
     while done < len(steps):
         epoch, start = divmod(steps[done], rows.steps_per_epoch)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.training.program import Compiled, Inputs, Program, Slots
+from tasks.training.compiled import Compiled
+from tasks.training.program import Inputs, Program, Slots
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.training.noise import ETA, GAMMA
 from tasks.training.optimizer import ByArray, Evaluated, Orthogonal, Slots, Summed, Update, rounded
 from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.trial import Trial
@@ -90,6 +91,8 @@ def hyperparameters(
         "label_smoothing": lambda trial: trial.label_smoothing,
         "focal": lambda trial: trial.focal,
         "squared_error": lambda trial: float(trial.squared_error),
+        ETA: lambda trial: trial.noise.eta,
+        GAMMA: lambda trial: trial.noise.gamma if trial.noise.eta else 0.0,
         "clip_value": lambda trial: trial.clip.value or 0.0,
         "clip_norm": lambda trial: trial.clip.norm or 0.0,
         "clip_global_norm": lambda trial: trial.clip.global_norm or 0.0,

@@ -1,32 +1,28 @@
 """The compiled part of a stack: training steps, validation and outputs as functions of arrays.
 
 A `Program` depends on the shapes of a stack and on its update rules, not on its data, seeds or hyperparameters, which
-are arguments. So stacks of equal structure share one, and its compilation (`program_for`).
+are arguments. So stacks of equal structure share one, and its compilation (`compiled.program_for`).
 """
 
 from __future__ import annotations
 
-import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 from tasks.training.axes import batch, columns, spread, sum_per_trial
 from tasks.training.cautious import cautious
 from tasks.training.clipping import NAMES, clipped
 from tasks.training.directions import Directions
-from tasks.training.hyperparameters import Rule, hyperparameters, rules_of
+from tasks.training.hyperparameters import Rule
 from tasks.training.loss import Loss
 from tasks.training.matrices import Matrices, hidden_kernels
 from tasks.training.naming import NamedFunction
-from tasks.training.networks import Networks, trainable_shapes
+from tasks.training.networks import trainable_shapes
+from tasks.training.noise import ETA, STREAM, deviation
 from tasks.training.packing import Packing
-from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import Context, StackedLayer, Tensor, groups_work
-from tasks.training.stacked_networks import describe, forms, forward, layout
+from tasks.training.stacked_networks import forms, forward, layout
 from tasks.training.structure import Structure
 from tasks.training.views import Views
 
@@ -79,6 +75,7 @@ class Program:
         import tensorflow as tf
 
         self.rules, self.batch_size, self.averages = structure.rules, structure.batch_size, structure.averages
+        self.accumulation = structure.accumulation
         self.shape, self.folds = (structure.replicas, structure.recipes), structure.folds
         self.dtype = tf.as_dtype(structure.dtype)
         self.layers: list[StackedLayer] = layout(model)
@@ -111,12 +108,18 @@ class Program:
         return NamedFunction(body, self.name, self.options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
-        """For each rule, for each block of its recipes' weights, the rule's state; the average, if any, comes last."""
+        """For each rule, for each block of its recipes' weights, the rule's state; then, where updates are made of more
+        than one step's gradients, their sum so far; the average, if any, comes last."""
         import tensorflow as tf
 
+        sums = self.accumulation > 1
         return [
             [
-                (*rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis)), *([block] * self.averages))
+                (
+                    *rule.slots(tf, block, self._rule_inputs(inputs, number, block, axis)),
+                    *([tf.zeros_like(block)] * sums),
+                    *([block] * self.averages),
+                )
                 for block, axis in zip(blocks, self.block_axes, strict=True)
             ]
             for number, (rule, blocks) in enumerate(zip(self.rules, self.divided(weights), strict=True))
@@ -202,7 +205,8 @@ class Program:
             if self.averages:
                 chosen.append([block_slots[-1] for block_slots in of_blocks])
             else:
-                chosen.append([rule.evaluated(each) for each in of_blocks] if rule.evaluated else blocks)
+                own = [self._divided_slots(each)[0] for each in of_blocks]
+                chosen.append([rule.evaluated(each) for each in own] if rule.evaluated else blocks)
         return self.whole(chosen, [weights[index] for index in self.state])
 
     # -- one step, and how weights lie in it --
@@ -255,13 +259,57 @@ class Program:
                 ]
             if rule.sharp:
                 directions = self._uphill(number, blocks[number], directions, others, step, context)
-            own = [block[:-1] for block in slots[number]] if self.averages else slots[number]
-            moved = self._moved(number, blocks[number], directions, own, step)
-            if self.averages:
-                moved = self._averaged(rule, moved, [block[-1] for block in slots[number]], step)
+            own, sums, averages = zip(*map(self._divided_slots, slots[number]), strict=True)
+            if self.accumulation > 1:
+                moved, kept = self._accumulated(number, blocks[number], directions, own, sums, step)
+            else:
+                moved, kept = self._moved(number, blocks[number], directions, own, step), [()] * len(own)
+            averaged = self._averaged(rule, moved, averages, step) if self.averages else [()] * len(own)
+            moved = [
+                (block, (*slots, *sums, *average))
+                for (block, slots), sums, average in zip(moved, kept, averaged, strict=True)
+            ]
             new_blocks.append([block for block, _ in moved])
             new_slots.append([block_slots for _, block_slots in moved])
         return new_blocks, [state[index] for index in self.state], new_slots, loss
+
+    def _divided_slots(self, slots: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], ...]:
+        """Of one block: the rule's state, the sum of gradients so far, the average; the latter two where there are."""
+        average = len(slots) - self.averages
+        sums = average - (self.accumulation > 1)
+        return slots[:sums], slots[sums:average], slots[average:]
+
+    def _accumulated(
+        self,
+        number: int,
+        blocks: list[Tensor],
+        gradients: list[Tensor],
+        slots: Sequence[tuple[Tensor, ...]],
+        sums: Sequence[tuple[Tensor, ...]],
+        step: Step,
+    ) -> tuple[list, list]:
+        """As `_moved`, by the clipped mean of the gradients since the last update where enough are there, else nothing
+        moves; and of each block, in a tuple, the sum of gradients after it."""
+        import tensorflow as tf
+
+        rule = self.rules[number]
+        summed = [gradient + total for gradient, (total,) in zip(gradients, sums, strict=True)]
+
+        def update() -> tuple[list, list]:
+            means = [each / self.accumulation for each in summed]
+            means = clipped(means, self.packing, self._limits(rule, step.inputs))
+            moved = self._moved(number, blocks, means, slots, step)
+            return moved, [(tf.zeros_like(each),) for each in summed]
+
+        def wait() -> tuple[list, list]:
+            return list(zip(blocks, map(tuple, slots), strict=True)), [(each,) for each in summed]
+
+        due = tf.equal((step.number + 1) % self.accumulation, 0)
+        return tf.cond(due, update, wait)
+
+    def _limits(self, rule: Rule, inputs: Inputs) -> Inputs:
+        """Of the clipping of a rule's recipes."""
+        return {name: inputs[name][:, rule.start : rule.stop] for name in NAMES if name in inputs}
 
     def _context(self, step: Step) -> Context:
         import tensorflow as tf
@@ -279,7 +327,8 @@ class Program:
         return Context(True, step.mask, step.inputs.get("dropout"), uniforms, self.grouped, step.inputs.get("widths"))
 
     def _gradients(self, blocks: Blocks, others: list, step: Step, context: Context) -> tuple[list, dict, Tensor]:
-        """Clipped gradients of the joined blocks, the new state by weight, and each trial's loss."""
+        """Gradients of the joined blocks, clipped where each step makes an update, the new state by weight, and each
+        trial's loss."""
         import tensorflow as tf
 
         joined = self._joined(blocks)
@@ -290,16 +339,20 @@ class Program:
             losses = self.loss.of_training_rows(outputs, step.y, step.inputs) * step.mask
             loss = tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self.loss.penalty(weights, step.inputs)
             total = tf.reduce_sum(loss)
-        return clipped(tape.gradient(total, joined), self.packing, step.inputs), state, loss
+        gradients = tape.gradient(total, joined)
+        return gradients if self.accumulation > 1 else clipped(gradients, self.packing, step.inputs), state, loss
 
     def _moved(
-        self, number: int, blocks: list[Tensor], directions: list, slots: list[tuple[Tensor, ...]], step: Step
+        self, number: int, blocks: list[Tensor], directions: list, slots: Sequence[tuple[Tensor, ...]], step: Step
     ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
         """Each block of a rule after its update, with its state."""
         import tensorflow as tf
 
         rule, inputs, namespace = self.rules[number], step.inputs, step.namespace
-        count, rate = tf.cast(step.number + 1, self.dtype), step.rate[:, rule.start : rule.stop]
+        updates = step.number if self.accumulation == 1 else step.number // self.accumulation
+        count, rate = tf.cast(updates + 1, self.dtype), step.rate[:, rule.start : rule.stop]
+        if ETA in inputs and not rule.searches:
+            directions = self._noisy(rule, directions, updates, inputs)
         rates = [spread(rate, block, axis) for block, axis in zip(blocks, self.block_axes, strict=True)]
         if f"{number}.weight_decay" in inputs and not rule.decays:
             decay = inputs[f"{number}.weight_decay"]
@@ -321,13 +374,25 @@ class Program:
             return cautious(self.packing, blocks, moved, directions, inputs["sizes"][rule.start : rule.stop])
         return moved
 
-    def _averaged(self, rule: Rule, moved: list, averages: list[Tensor], step: Step) -> list:
-        """What `_moved` gives, with each block's average after its state."""
+    def _noisy(self, rule: Rule, gradients: list[Tensor], updates: Tensor, inputs: Inputs) -> list[Tensor]:
+        """A rule's gradients with noise, before the update that so many others came before."""
+        import tensorflow as tf
+
+        seeds, replicas = inputs["seeds"], self.shape[0]
+        drawn = self.directions.drawn(rule.start, rule.stop, seeds, updates, replicas, STREAM)
+        wide = deviation(inputs, slice(rule.start, rule.stop), tf.cast(updates + 1, self.dtype))
+        return [
+            gradient + noise * spread(wide, gradient, axis)
+            for gradient, noise, axis in zip(gradients, drawn, self.block_axes, strict=True)
+        ]
+
+    def _averaged(self, rule: Rule, moved: list, averages: Sequence[tuple[Tensor]], step: Step) -> list[tuple]:
+        """Of each block, in a tuple, its average after what `_moved` gives."""
         assert step.retained is not None
         retained, result = step.retained[:, rule.start : rule.stop], []
-        for (block, slots), axis, average in zip(moved, self.block_axes, averages, strict=True):
+        for (block, slots), axis, (average,) in zip(moved, self.block_axes, averages, strict=True):
             kept, new = spread(retained, block, axis), block if rule.evaluated is None else rule.evaluated(slots)
-            result.append((block, (*slots, kept * average + (1 - kept) * new)))
+            result.append((kept * average + (1 - kept) * new,))
         return result
 
     def _rule_inputs(self, inputs: Inputs, number: int, block: Tensor, axis: int) -> dict[str, Tensor]:
@@ -371,8 +436,8 @@ class Program:
         with tf.GradientTape() as tape:
             tape.watch(above)
             total = tf.reduce_sum(self._loss_of(rule, above, others, step, context))
-        limits = {name: step.inputs[name][:, rule.start : rule.stop] for name in NAMES if name in step.inputs}
-        return clipped(tape.gradient(total, above), self.packing, limits)
+        gradients = tape.gradient(total, above)
+        return gradients if self.accumulation > 1 else clipped(gradients, self.packing, self._limits(rule, step.inputs))
 
     def _loss_of(self, rule: Rule, blocks: list, others: list, step: Step, context: Context) -> Tensor:
         """The batch's loss of a rule's recipes with these blocks, `[S, recipes of the rule]`."""
@@ -407,87 +472,3 @@ class Program:
         for index, value in zip(self.state, state, strict=True):
             weights[index] = value
         return weights
-
-
-_PROGRAMS: dict[Structure, Program] = {}
-_PROGRAMS_LOCK = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A program, and what it takes of a stack's trials.
-
-    Args:
-        inputs: Hyperparameters, `seeds`, and where hidden layers are padded `widths`.
-    """
-
-    program: Program
-    inputs: Inputs
-
-
-def program_for(
-    rectangle: Rectangle,
-    networks: Networks,
-    *,
-    classes: int | None,
-    class_weights: Sequence[np.ndarray | None],
-    xla: bool,
-    dtype: str,
-) -> Compiled:
-    """The program of a stack: an earlier stack's where it is of the same structure.
-
-    Args:
-        classes: None for regression.
-        class_weights: Of each replica, `[classes]`.
-    """
-    import tensorflow as tf
-
-    rules = rules_of(rectangle.recipes)
-    values = hyperparameters(rectangle, rules, class_weights)
-    widths = [trial.architecture.hidden for trial in rectangle.recipes]
-    if any(rule.orthogonal for rule in rules):
-        places, shapes = hidden_kernels(layout(networks.model)), networks.trainable_shapes
-        values["sides"] = np.array([[max(shapes[each][place]) for place in places] for each in widths], float)
-    if any(rule.factored for rule in rules):
-        sides = [[(1, 1, *shape)[-2:] for shape in networks.trainable_shapes[each]] for each in widths]
-        values["extents"] = np.array(sides, float)
-    if any(rule.cautious or rule.by_array for rule in rules):
-        values["sizes"] = np.array([list(map(math.prod, networks.trainable_shapes[each])) for each in widths], float)
-    padded = any(each != networks.widths for each in widths)
-    searching = padded and any(rule.searches for rule in rules)
-    replicas, recipes = rectangle.shape
-    structure = Structure(
-        layers=describe(networks.model),
-        classes=classes,
-        replicas=replicas,
-        folds=_folds_of_each(rectangle.seeds),
-        recipes=recipes,
-        rules=rules,
-        inputs=(*values, *(["widths"] if padded else [])),
-        batch_size=rectangle.recipes[0].batch_size,
-        xla=xla,
-        dtype=dtype,
-        averages=any(trial.averaging.in_steps for trial in rectangle.recipes),
-        narrow_shapes=tuple(networks.trainable_shapes[each] for each in widths) if searching else (),
-    )
-    inputs = {name: tf.constant(value, tf.as_dtype(dtype)) for name, value in values.items()}
-    inputs["seeds"] = tf.constant(rectangle.seeds, tf.int32)
-    if padded:
-        inputs["widths"] = tf.constant(widths, tf.int32)
-    return Compiled(_shared(networks.model, structure), inputs)
-
-
-def _folds_of_each(seeds: Sequence[int]) -> int:
-    """How many replicas that follow each other are of one seed; 1 where seeds differ in that."""
-    counts = {seeds.count(seed) for seed in seeds}
-    return counts.pop() if len(counts) == 1 else 1
-
-
-def _shared(model: keras.Model, structure: Structure) -> Program:
-    """The program of a structure, of whose network `model` is one instance."""
-    with _PROGRAMS_LOCK:
-        if structure not in _PROGRAMS:
-            if len(_PROGRAMS) >= PROGRAMS_KEPT:
-                _PROGRAMS.pop(next(iter(_PROGRAMS)))
-            _PROGRAMS[structure] = Program(model, structure)
-        return _PROGRAMS[structure]

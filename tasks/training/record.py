@@ -29,9 +29,7 @@ class Record:
         self._watches = {trial.trial_id: Watch(Outcome(trial)) for trial in trials}
         self._rates = {trial.trial_id: learning_rates(trial, steps_per_epoch) for trial in trials}
         self._retained = {
-            trial.trial_id: trial.averaging.retained(trial.epochs, steps_per_epoch)
-            for trial in trials
-            if trial.averaging.in_steps
+            trial.trial_id: trial.retained(steps_per_epoch) for trial in trials if trial.averaging.in_steps
         }
         self._since = time.monotonic()
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.training.chunks import input_dtype
+from tasks.training.compiled import program_for
 from tasks.training.feed import Buffer
 from tasks.training.networks import Networks, built
-from tasks.training.program import Engine, Inputs, Program, program_for
+from tasks.training.program import Engine, Inputs, Program
 from tasks.training.rectangle import Rectangle
 from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import InputRows, Trial, slices

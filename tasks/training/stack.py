@@ -47,8 +47,9 @@ import numpy as np
 from tasks.training.averages import Averages, EpochEnds
 from tasks.training.axes import chosen, spread
 from tasks.training.chunks import Chunks
+from tasks.training.compiled import Compiled, program_for
 from tasks.training.networks import initial
-from tasks.training.program import Compiled, Engine, Slots, program_for
+from tasks.training.program import Engine, Slots
 from tasks.training.record import Record
 from tasks.training.rectangle import Rectangle
 from tasks.training.replicas import Data
@@ -73,7 +74,7 @@ def train_stack(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> list[Outcome]:
-    """Trains trials of one architecture, batch size and epoch budget together.
+    """Trains trials of one architecture, batch size, accumulation and epoch budget together.
 
     Args:
         trials: A full rectangle: every seed (and fold) with every variant, in any order; evaluated at the same steps.
@@ -339,7 +340,8 @@ class Stack:
         rates = self._record.rates(self.rectangle, self.step, stop)
         looks = self._signals is not None and recorded_at(stop, self.interval, self.total_steps)
         before = self.state.weights
-        for until in [stop - 1, stop] if looks else [stop]:  # the last step by itself, to see its update
+        since = max(stop - self.trials[0].accumulation, self.step)  # by themselves, to see the last update
+        for until in [since, stop] if looks else [stop]:
             before = self.state.weights
             done = len(rates) - (stop - self.step)
             self._train(until, rates[done:])

@@ -19,8 +19,9 @@ class Structure:
         folds: How many replicas that follow each other are of one seed, and so share random numbers.
         inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
         averages: Whether steps make an average of some trial's weights.
-        narrow_shapes: Where hidden layers are padded and some rule searches: of each recipe, `trainable_shapes` of its
-            own network, for which its directions are drawn. Else empty: widths are inputs.
+        accumulation: Steps whose gradients make one update.
+        narrow_shapes: Where hidden layers are padded, and some rule searches or gradients get noise: of each recipe,
+            `trainable_shapes` of its own network, for which its directions are drawn. Else empty: widths are inputs.
     """
 
     layers: str
@@ -34,6 +35,7 @@ class Structure:
     xla: bool
     dtype: str
     averages: bool = False
+    accumulation: int = 1
     narrow_shapes: tuple[Shapes, ...] = ()
 
     @property

@@ -73,6 +73,14 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """Gaussian noise on gradients, of variance `eta / (1 + t)^gamma` before update t, from 0; eta 0: none."""
+
+    eta: float = 0.0
+    gamma: float = 0.55
+
+
+@dataclass(frozen=True)
 class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
@@ -86,6 +94,10 @@ class Trial:
         target: None: the trial goes on however good it is.
         class_weights: Whether each training row's loss is multiplied by its class's weight (`Arrays.class_weights`).
         averaging: What is evaluated and kept in the place of the weights that the steps move.
+        accumulation: Steps whose gradients' mean makes one update, after the last of them, as Keras's
+            `gradient_accumulation_steps`: at the learning rate of that step, across the ends of epochs; what is left
+            after the last whole number of them makes none.
+        noise: On the gradients of updates.
     """
 
     trial_id: str
@@ -109,6 +121,16 @@ class Trial:
     class_weights: bool = False
     fold: int | None = None
     averaging: Averaging = Averaging()
+    accumulation: int = 1
+    noise: Noise = Noise()
+
+    def retained(self, steps_per_epoch: int) -> np.ndarray:
+        """What of its average of weights each step keeps: float64 `[steps]`. As in Keras a moving average begins with
+        the weights after the first update."""
+        kept = self.averaging.retained(self.epochs, steps_per_epoch)
+        if self.averaging.decay is not None:
+            kept[: self.accumulation] = 0.0
+        return kept
 
 
 class InputRows(Protocol):

@@ -36,7 +36,7 @@ def keras_losses(trial: Trial, arrays: InMemory, dtype: str, *, xla: bool = Fals
     start = trial.architecture.build(shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed).get_weights()
     steps = arrays.steps_per_epoch(trial.batch_size)
     rates = learning_rates(trial, steps)
-    hot = trial.label_smoothing or trial.squared_error
+    hot = trial.label_smoothing or trial.squared_error or trial.focal
     targets = np.eye(arrays.outputs)[arrays.train.targets] if hot else arrays.train.targets
     with floatx(dtype):
         function = _loss(trial, arrays)
@@ -75,6 +75,10 @@ def _loss(trial: Trial, arrays: Arrays):
     if trial.squared_error:
         loss, smoothing = keras.losses.MeanSquaredError(), trial.label_smoothing
         return lambda y, z: loss(y * (1 - smoothing) + smoothing / arrays.outputs, keras.ops.softmax(z))
+    if trial.focal:
+        return keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=trial.focal, from_logits=True, label_smoothing=trial.label_smoothing
+        )
     if trial.label_smoothing:
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=trial.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

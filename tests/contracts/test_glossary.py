@@ -13,11 +13,19 @@ import reports.glossary
 from reports import pandoc
 from reports.glossary import knows
 from tasks.lessons.glossary import FUNCTIONS, best_path, glossary
-from tasks.lessons.rules import AVERAGING_RULES, OPTIMIZER_RULES, SCHEDULE_RULES
+from tasks.lessons.rules import AVERAGING_RULES, GRADIENT_RULES, LOSS_RULES, OPTIMIZER_RULES, SCHEDULE_RULES
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 
+RULES = {
+    "optimizers": OPTIMIZER_RULES,
+    "schedules": SCHEDULE_RULES,
+    "averagings": AVERAGING_RULES,
+    "losses": LOSS_RULES,
+    "gradients": GRADIENT_RULES,
+}
 FILE = Path(reports.glossary.__file__).with_name("glossary.json")
 
 
@@ -25,6 +33,7 @@ def test_every_optimizer_and_schedule_has_a_rule() -> None:
     assert list(OPTIMIZER_RULES) == list(OPTIMIZERS)
     assert list(SCHEDULE_RULES) == list(SCHEDULES)
     assert ["none", *AVERAGING_RULES] == list(AVERAGINGS)
+    assert ["cross_entropy", *LOSS_RULES] == list(LOSSES)
 
 
 def test_the_file_is_current() -> None:
@@ -51,12 +60,12 @@ def test_every_optimizer_comes_down_on_both_functions(name: str) -> None:
 
 def test_every_page_has_its_formulas_as_mathml_and_its_drawings() -> None:
     page = pandoc.to_html(
-        reports.glossary.glossary(OPTIMIZERS, SCHEDULES, AVERAGINGS), {"title": "Glossary", "lang": "en"}
+        reports.glossary.glossary({kind: [*rules] for kind, rules in RULES.items()}),
+        {"title": "Glossary", "lang": "en"},
     )
-    assert page.count("<h3") == len(OPTIMIZERS) + len(SCHEDULES) + len(AVERAGING_RULES)
-    formulas = sum(
-        len(rule.formulas) for rule in (*OPTIMIZER_RULES.values(), *SCHEDULE_RULES.values(), *AVERAGING_RULES.values())
-    )
+    every = [rule for rules in RULES.values() for rule in rules.values()]
+    assert page.count("<h3") == len(every)
+    formulas = sum(len(rule.formulas) for rule in every)
     assert page.count('<math display="block"') == formulas
     shown = re.sub(r"<annotation.*?</annotation>", "", page, flags=re.DOTALL)
     assert not re.search(r"\\(frac|text|sqrt|hat|left)", shown)
@@ -65,5 +74,6 @@ def test_every_page_has_its_formulas_as_mathml_and_its_drawings() -> None:
 
 
 def test_only_what_is_known_appears() -> None:
-    assert knows(["my own", "adam"]) and knows([], ["cosine"]) and not knows(["my own"], ["mine"])
-    assert reports.glossary.glossary(["my own", "adam", "adam"]).count("### ") == 1
+    assert knows({"optimizers": ["my own", "adam"]}) and knows({"optimizers": [], "schedules": ["cosine"]})
+    assert not knows({"optimizers": ["my own"], "schedules": ["mine"]})
+    assert reports.glossary.glossary({"optimizers": ["my own", "adam", "adam"]}).count("### ") == 1

@@ -68,6 +68,8 @@ VARIATIONS = {
     "weight decay": {"weight_decay": 0.1},
     "l1 and l2": {"penalties": Penalties(l1=0.001, l2=0.01)},
     "label smoothing": {"label_smoothing": 0.1},
+    "focal, gamma 2": {"focal": 2.0},
+    "focal, gamma 0.5, smoothed": {"focal": 0.5, "label_smoothing": 0.1},
     "squared error": {"squared_error": True},
     "squared error, smoothed": {"squared_error": True, "label_smoothing": 0.1},
 }

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from tasks.training import program as program_module
+from tasks.training import compiled as compiled_module
 from tasks.training.models import MODELS, Activation, Architecture, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import Stack, train_stack
@@ -146,14 +146,14 @@ def test_padded_weights_stay_exactly_zero() -> None:
 
 
 def test_widths_are_inputs_of_one_program() -> None:
-    program_module._PROGRAMS.clear()
+    compiled_module._PROGRAMS.clear()
     arrays = arrays_of()
     for widths in (([6, 4], [2, 4]), ([6, 2], [1, 4])):
         train_stack(mixed("sgd", widths=widths), arrays, xla=False)
-    (program,) = program_module._PROGRAMS.values()
+    (program,) = compiled_module._PROGRAMS.values()
     assert program.chunk.traces == 1
     train_stack(mixed("sgd", widths=([6, 4], [6, 4])), arrays, xla=False)
-    assert [("widths" in each.inputs) for each in program_module._PROGRAMS] == [True, False]
+    assert [("widths" in each.inputs) for each in compiled_module._PROGRAMS] == [True, False]
 
 
 def test_an_architecture_says_its_widths() -> None:

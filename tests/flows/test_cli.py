@@ -31,6 +31,7 @@ from tasks.search.methods import METHODS
 from tasks.spec.data import Data
 from tasks.spec.reference import every_key
 from tasks.training.averaging import AVERAGINGS
+from tasks.training.losses import LOSSES
 from tasks.training.models import MODELS
 from tasks.training.optimizers import MISSING, OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
@@ -194,6 +195,7 @@ LISTED: dict[str, Iterable[str]] = {
     "optimizers": [*OPTIMIZERS, *MISSING],
     "schedules": SCHEDULES,
     "averagings": AVERAGINGS,
+    "losses": LOSSES,
     "augmenters": {**AUGMENTERS, **MIXERS},
     "searchers": METHODS,
     "metrics": METRICS,

@@ -29,7 +29,7 @@ def explained(weighted_cost: float = 0.5) -> Explanation:
         ):
             name = f"{next(iter(model))}-{loss}-{imbalance}"
             settings: dict = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "model": model}
-            settings |= {"loss": loss} if loss == "squared_error" else {}
+            settings |= {"loss": {loss: {}}} if loss == "squared_error" else {}
             settings |= {"imbalance": imbalance} if imbalance == "class_weight" else {}
             recipes.append({"recipe_id": name, "recipe": name, "params": settings})
             network, weighted, squared = "mlp" in model, imbalance == "class_weight", loss == "squared_error"

@@ -140,6 +140,8 @@ def test_every_axis_makes_different_recipes(axis: str) -> None:
         "schedule": ["constant", "cosine"],
         "regularisation": [{}, {"l2": 0.1}],
         "clipping": [{}, {"norm": 1.0}],
+        "accumulation": [1, 2],
+        "gradient_noise": [None, {"eta": 0.3}],
         "averaging": ["none", "ema"],
         "loss": ["cross_entropy", "squared_error"],
         "augmentation": [None, "gaussian_noise"],

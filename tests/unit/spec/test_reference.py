@@ -28,7 +28,7 @@ def test_every_key_of_a_spec_as_written_is_there() -> None:
         parse_spec({"data": {"source": "wine"}, "tune": {}, "gates": [{"metric": "f1", "at_least": 0}]})
     )
     paths = {key.path for key in keys()}
-    tables = {f"train.{name}" for name in ("optimizer", "schedule", "averaging")} | {"model"}
+    tables = {f"train.{name}" for name in ("optimizer", "schedule", "averaging", "loss")} | {"model"}
 
     def check(value: object, path: str) -> None:
         if isinstance(value, dict) and path not in tables and path != "tune.space":

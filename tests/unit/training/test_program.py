@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.training import program as program_module
+from tasks.training import compiled as compiled_module
 from tasks.training.feed import Buffer, Resident
 from tasks.training.packing import SMALL, Packing
 from tasks.training.stack import train_stack
@@ -16,24 +16,24 @@ from tests.small_trials import arrays_of, trial_of
 
 
 def test_stacks_of_other_seeds_rates_and_parameters_share_one_compiled_program() -> None:
-    program_module._PROGRAMS.clear()
+    compiled_module._PROGRAMS.clear()
     arrays = arrays_of()
     trials = [trial_of(name, epochs=1, label="shared") for name in ("adam", "sgd")]
     train_stack(trials, arrays)
     others = [replace(trial, seed=7, learning_rate=0.5) for trial in trials]
     train_stack(others, arrays)
-    (program,) = program_module._PROGRAMS.values()
+    (program,) = compiled_module._PROGRAMS.values()
     assert program.chunk.traces == 1
     train_stack([trial_of("adam", epochs=1), trial_of("lion", epochs=1)], arrays)
-    assert len(program_module._PROGRAMS) == 2
+    assert len(compiled_module._PROGRAMS) == 2
 
 
 def test_the_cache_of_programs_is_bounded() -> None:
-    program_module._PROGRAMS.clear()
+    compiled_module._PROGRAMS.clear()
     arrays = arrays_of(rows=8)
-    for batch_size in range(1, program_module.PROGRAMS_KEPT + 3):
+    for batch_size in range(1, compiled_module.PROGRAMS_KEPT + 3):
         train_stack([trial_of("sgd", epochs=1, batch_size=batch_size)], arrays, xla=False)
-    assert len(program_module._PROGRAMS) == program_module.PROGRAMS_KEPT
+    assert len(compiled_module._PROGRAMS) == compiled_module.PROGRAMS_KEPT
 
 
 shapes = st.lists(

@@ -1,0 +1,48 @@
+"""What a classifier's steps make smaller. Validation measures the cross-entropy whatever was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+Power = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Minimised:
+    """As `Trial` has it; neither: the cross-entropy."""
+
+    squared_error: bool = False
+    focal: float = 0.0
+
+
+def cross_entropy() -> Minimised:
+    """Minus the logarithm of the true class's probability."""
+    return Minimised()
+
+
+def squared_error() -> Minimised:
+    """The mean squared error of the probabilities over the classes."""
+    return Minimised(squared_error=True)
+
+
+def focal(*, gamma: Power = 2.0) -> Minimised:
+    """Focal loss (Lin et al. 2017, who found gamma 2 best): the cross-entropy times (1 - p)^gamma, p the true class's
+    probability, so that rows that are sure already count little."""
+    return Minimised(focal=gamma)
+
+
+LOSSES: dict[str, Callable[..., Minimised]] = {
+    "cross_entropy": cross_entropy,
+    "squared_error": squared_error,
+    "focal": focal,
+}
+
+BEFORE: dict[str, dict[str, dict[str, Any]]] = {
+    "squared_error": {"squared_error": {}},
+    "focal": {"focal": {"gamma": 2.0}},
+}
+"""How a recipe's loss was written, and is still identified, before losses had parameters."""
