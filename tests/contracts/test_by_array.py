@@ -1,4 +1,4 @@
-"""LAMB and Adafactor against Keras and LAMB's paper; neither depends on its stack, nor on zeros around its weights."""
+"""LAMB and Adafactor against Keras and their papers; neither depends on its stack, nor on zeros around its weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from tasks.training.models import MODELS, Penalties
 from tasks.training.stack import train_stack
 from tests.contracts import one_batch
+from tests.contracts.array_rules import adafactor, lamb
 from tests.contracts.keras_reference import floatx
-from tests.contracts.softmax_regression import L2, softmax_regression
+from tests.contracts.softmax_regression import L2, hidden_layer, softmax_regression
 from tests.small_trials import arrays_of, assert_same, curve, trial_of
 
 STEPS = 60
@@ -57,21 +58,18 @@ def test_without_decay_each_is_that_of_keras(name: str, hidden: list[int]) -> No
 
 
 def test_lamb_with_decay_is_the_rule_of_its_paper() -> None:
-    gradient, weights = softmax_regression()
-    rate, decay, losses = 0.02, 0.1, []
-    m, v = ([np.zeros_like(each) for each in weights] for _ in range(2))
-    for t in range(1, STEPS + 1):
-        loss, found = gradient(weights)
-        losses.append(loss)
-        for place, (w, g) in enumerate(zip(weights, found, strict=True)):
-            m[place] = 0.9 * m[place] + 0.1 * g
-            v[place] = 0.999 * v[place] + 0.001 * g**2
-            step = (m[place] / (1 - 0.9**t)) / (np.sqrt(v[place] / (1 - 0.999**t)) + 1e-7) + decay * w
-            norms = np.linalg.norm(w), np.linalg.norm(step)
-            weights[place] = w - rate * (norms[0] / norms[1] if all(norms) else 1) * step
+    rate, decay = 0.02, 0.1
+    losses = [loss for loss, _ in lamb(*softmax_regression(), [rate] * STEPS, decay=decay)]
     trial = one_batch.trial_of("lamb", steps=STEPS, architecture=MODELS["linear"](), penalties=Penalties(l2=L2))
     trial = replace(trial, learning_rate=rate, weight_decay=decay)
     (outcome,) = train_stack([trial], one_batch.arrays_of(), dtype="float64")
+    np.testing.assert_allclose(curve(outcome, "train_loss"), losses, rtol=1e-9)
+
+
+def test_adafactor_is_the_rule_of_its_paper() -> None:
+    trial = one_batch.trial_of("adafactor", steps=STEPS, architecture=MODELS["mlp"](hidden=[8]), learning_rate=0.03)
+    (outcome,) = train_stack([trial], one_batch.arrays_of(), dtype="float64")
+    losses = [loss for loss, _ in adafactor(*hidden_layer(8), [0.03] * STEPS)]
     np.testing.assert_allclose(curve(outcome, "train_loss"), losses, rtol=1e-9)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import train_stack
 from tests.contracts import one_batch, paper_rules
+from tests.contracts.array_rules import cautious
 from tests.contracts.softmax_regression import L2, softmax_regression
 from tests.small_trials import arrays_of, assert_same, curve, trial_of
 
@@ -21,23 +21,8 @@ RULES = {"adamw": lambda gradients: paper_rules.adam(gradients, epsilon=1e-16), 
 
 def paper(of: str) -> list[float]:
     """The loss of every step."""
-    gradient, weights = softmax_regression()
-    found: list[np.ndarray] = []
-
-    def gradients(place: int) -> Iterator[np.ndarray]:
-        while True:
-            yield found[place]
-
-    steps = [RULES[of](gradients(place)) for place in range(len(weights))]
-    losses = []
-    for _ in range(STEPS):
-        loss, found[:] = gradient(weights)
-        losses.append(loss)
-        for place, (w, g) in enumerate(zip(weights, found, strict=True)):
-            u = next(steps[place])
-            mask = u * g > 0
-            weights[place] = w - RATE * DECAY * w - RATE * mask.size / (mask.sum() + 1) * mask * u
-    return losses
+    walk = cautious(*softmax_regression(), [RATE] * STEPS, decay=DECAY, rule=RULES[of])
+    return [loss for loss, _ in walk]
 
 
 @pytest.mark.parametrize("of", RULES)

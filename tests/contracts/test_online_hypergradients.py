@@ -8,48 +8,20 @@ import pytest
 from tasks.training.models import MODELS, Penalties
 from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
+from tests.contracts.array_rules import Rule, adam_hd, sgd_hd
 from tests.contracts.one_batch import arrays_of, losses_of, trial_of
-from tests.contracts.softmax_regression import L2, Gradient, softmax_regression
+from tests.contracts.softmax_regression import L2, softmax_regression
 
 STEPS, RATE = 100, 0.05
 
 
-def sgd_hd(gradient: Gradient, weights: list[np.ndarray], beta: float, factors: np.ndarray) -> list[float]:
-    """Algorithm 4; a schedule's factor is part of the update `u = -factor * rate * g`."""
-    rate, before, losses = RATE, [np.zeros_like(each) for each in weights], []
-    for factor in factors:
-        loss, now = gradient(weights)
-        rate = rate + beta * sum((g * along).sum() for g, along in zip(now, before, strict=True))
-        before = [factor * g for g in now]
-        weights = [w - rate * along for w, along in zip(weights, before, strict=True)]
-        losses.append(loss)
-    return losses
-
-
-def adam_hd(gradient: Gradient, weights: list[np.ndarray], beta: float, factors: np.ndarray) -> list[float]:
-    """Algorithm 5, with epsilon where Kingma & Ba's efficient order has it."""
-    beta_1, beta_2, epsilon = float(np.float32(0.9)), float(np.float32(0.999)), 1e-7
-    rate, losses = RATE, []
-    before, m, v = ([np.zeros_like(each) for each in weights] for _ in range(3))
-    for t, factor in enumerate(factors, start=1):
-        loss, now = gradient(weights)
-        rate = rate + beta * sum((g * along).sum() for g, along in zip(now, before, strict=True))
-        m = [0.9 * each + 0.1 * g for each, g in zip(m, now, strict=True)]
-        v = [0.999 * each + 0.001 * g * g for each, g in zip(v, now, strict=True)]
-        scale = factor * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-        before = [scale * first / (np.sqrt(second) + epsilon) for first, second in zip(m, v, strict=True)]
-        weights = [w - rate * along for w, along in zip(weights, before, strict=True)]
-        losses.append(loss)
-    return losses
-
-
-PAPER = {"sgd_hd": (sgd_hd, 0.05), "adam_hd": (adam_hd, 1e-4)}
+PAPER: dict[str, tuple[Rule, float]] = {"sgd_hd": (sgd_hd, 0.05), "adam_hd": (adam_hd, 1e-4)}
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_is_the_algorithm_of_the_paper(schedule: str) -> None:
     gradient, start = softmax_regression()
-    factors = SCHEDULES[schedule]().learning_rates(1.0, STEPS, 1)
+    rates = SCHEDULES[schedule]().learning_rates(RATE, STEPS, 1)
     trials = [
         trial_of(
             name,
@@ -63,9 +35,11 @@ def test_is_the_algorithm_of_the_paper(schedule: str) -> None:
         for name, (_, beta) in PAPER.items()
     ]
     for (algorithm, beta), ours in zip(PAPER.values(), losses_of(trials, arrays_of(), dtype="float64"), strict=True):
-        expected = algorithm(gradient, start, beta, factors)
+        expected, fixed = (
+            [loss for loss, _ in algorithm(gradient, start, rates, learning_rate=RATE, beta=each)]
+            for each in (beta, 0.0)
+        )
         np.testing.assert_allclose(ours, expected, rtol=1e-9)
-        fixed = algorithm(gradient, start, 0.0, factors)
         assert np.abs(np.array(expected) - fixed).max() > 1e-3, "the learning rate must have moved"
 
 

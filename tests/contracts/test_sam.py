@@ -11,6 +11,8 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.stack import train_stack
 from tasks.training.trial import Clip
 from tests.contracts import one_batch
+from tests.contracts.array_rules import sam
+from tests.contracts.paper_rules import momentum
 from tests.contracts.softmax_regression import L2, softmax_regression
 from tests.small_trials import curve
 
@@ -19,21 +21,8 @@ STEPS, RATE, LIMIT = 60, 0.1, 0.2
 
 def paper(rho: float, limit: float = np.inf) -> list[float]:
     """The loss of every step, with momentum; the gradient is clipped to a norm."""
-
-    def clipped(found: list[np.ndarray]) -> list[np.ndarray]:
-        norm = np.sqrt(sum(np.square(g).sum() for g in found))
-        return [g * min(1.0, limit / norm) for g in found]
-
-    gradient, weights = softmax_regression()
-    speed, losses = [np.zeros_like(each) for each in weights], []
-    for _ in range(STEPS):
-        loss, found = gradient(weights)
-        norm = np.sqrt(sum(np.square(g).sum() for g in found))
-        _, found = gradient([w + rho * g / norm for w, g in zip(weights, found, strict=True)])
-        speed = [0.9 * m - RATE * g for m, g in zip(speed, clipped(found), strict=True)]
-        weights = [w + m for w, m in zip(weights, speed, strict=True)]
-        losses.append(loss)
-    return losses
+    walk = sam(*softmax_regression(), [RATE] * STEPS, rho=rho, rule=momentum, limit=limit)
+    return [loss for loss, _ in walk]
 
 
 def test_it_is_the_rule_of_its_paper() -> None:

@@ -11,7 +11,7 @@ from tasks.training.optimizers import OPTIMIZERS
 from tasks.training.schedules import SCHEDULES
 from tasks.training.stack import train_stack
 from tasks.training.trial import Trial, learning_rates
-from tests.contracts import one_batch
+from tests.contracts import array_rules, one_batch
 from tests.contracts.softmax_regression import L2, softmax_regression
 from tests.small_trials import arrays_of, assert_same, curve, trial_of
 
@@ -22,26 +22,11 @@ RATES = {"schedule_free_sgd": 0.5, "schedule_free_adamw": 0.02}
 def paper(trial: Trial) -> tuple[list[float], np.ndarray]:
     """The loss at y of every step, and x after the last one."""
     gradient, start = softmax_regression()
-    cut, shape = start[0].size, start[0].shape
-    x = np.concatenate([each.ravel() for each in start])
-    z, v, losses, squares = x.copy(), 0 * x, [], 0.0
-    given, decay = trial.optimizer.inputs, trial.weight_decay
-    adamw = "beta_2" in given
-    beta_1, beta_2 = given.get("beta_1", given.get("momentum")), given.get("beta_2")
-    for t, rate in enumerate(learning_rates(trial, 1), start=1):
-        y = (1 - beta_1) * z + beta_1 * x
-        loss, found = gradient([y[:cut].reshape(shape), y[cut:]])
-        losses.append(loss)
-        g = np.concatenate([each.ravel() for each in found])
-        if adamw:
-            v = beta_2 * v + (1 - beta_2) * g**2
-            rate = rate * np.sqrt(1 - beta_2**t)
-            g = g / (np.sqrt(v) + given["epsilon"])
-        z = z - rate * g - rate * decay * y
-        squares += rate**2
-        c = rate**2 / squares if squares else 0.0
-        x = (1 - c) * x + c * z
-    return losses, x
+    given = trial.optimizer.inputs
+    constants = {"beta_1": given.get("beta_1", given.get("momentum")), "decay": trial.weight_decay}
+    constants |= {name: given[name] for name in ("beta_2", "epsilon") if name in given}
+    walk = list(array_rules.schedule_free(gradient, start, learning_rates(trial, 1), **constants))
+    return [loss for loss, _ in walk], np.concatenate([each.ravel() for each in walk[-1][1]])
 
 
 def schedule_free(name: str, **changes) -> Trial:
