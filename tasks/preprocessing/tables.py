@@ -318,7 +318,11 @@ def _features_of_categories(categories: Sequence[Category], raw: Sequence[Any]) 
                 name=f"preprocess.one_hot.{input_name(category.name)}",
             )
             one_hots.append(one_hot(texts))
-    return one_hots
+    if not one_hots:
+        return []
+    joined = layers.Concatenate(name="preprocess.join_categories")(one_hots)
+    # They are int64, whatever their type says, and would stay so in a table without numbers.
+    return [layers.Rescaling(1.0, dtype="float32", name="preprocess.categories")(joined)]
 
 
 def _names_of_numbers(numbers: Sequence[Number]) -> list[str]:

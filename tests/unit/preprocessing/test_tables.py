@@ -71,6 +71,13 @@ def test_equals_scikit_learn_on_numbers_and_categories():
     np.testing.assert_array_equal(features[["c = x", "c = y", "c = z"]], categories.transform(rest[["c"]]))
 
 
+def test_a_table_of_categories_alone_gives_float32_too():
+    table = pd.DataFrame({"c": list("xyxy"), "d": list("uuvv")})
+    features = transformed(table, table)
+    assert features.to_numpy().dtype == np.float32
+    np.testing.assert_array_equal(features[["c = x", "d = v"]], [[1, 0], [0, 0], [1, 1], [0, 1]])
+
+
 def test_a_value_unknown_missing_or_empty_goes_to_the_bucket():
     values: list[str | None] = ["other", None, "", "[UNK]", "male"]
     rows = passengers().assign(sex=values)
