@@ -29,7 +29,8 @@ from tasks.errors import Blocked, plain
 from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import inside
 from tasks.imports import importing
-from tasks.records.verdict import Estimate, JudgedRecipe, PositiveClass, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import JudgedRecipe, PositiveClass, Verdict
 from tasks.run_folder import Stage
 
 

@@ -11,7 +11,8 @@ from tasks.evaluation.footprint import reading
 from tasks.evaluation.gates import limit
 from tasks.evaluation.rounding import fixed, interval, places, signed
 from tasks.evaluation.wording import opening
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Verdict
 
 Rows = list[dict[str, str]]
 

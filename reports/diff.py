@@ -17,9 +17,10 @@ from tasks.errors import BadInput
 from tasks.evaluation.footprint import reading
 from tasks.evaluation.gates import limit
 from tasks.evaluation.rounding import MISSING, interval
+from tasks.records.estimate import Estimate
 from tasks.records.lesson import Lesson
 from tasks.records.plan import Plan
-from tasks.records.verdict import Estimate, GateResult, Verdict
+from tasks.records.verdict import GateResult, Verdict
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from tasks.errors import BadInput
 from tasks.evaluation.rounding import MISSING, interval, known
 from tasks.evaluation.wording import opening
 from tasks.history import MONITORING, REPORT, experiments, past
+from tasks.records.estimate import Estimate
 from tasks.records.lesson import Lesson
 from tasks.records.monitoring import Monitored
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.verdict import Verdict
 from tasks.run_folder import write_text
 from tasks.run_state import state_of
 

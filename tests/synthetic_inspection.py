@@ -11,6 +11,7 @@ import pandas as pd
 from reports.run import read_run
 from tasks.evaluation.predicted import Predicted
 from tasks.evaluation.residuals import by_input
+from tasks.records.estimate import Estimate
 from tasks.records.inspection import (
     Dependence,
     DependencePoint,
@@ -23,7 +24,6 @@ from tasks.records.inspection import (
     Inspection,
     ResidualLevel,
 )
-from tasks.records.verdict import Estimate
 
 
 def write_synthetic_inspection(

@@ -13,7 +13,8 @@ from tasks.evaluation.rounding import interval, places
 
 if TYPE_CHECKING:
     from reports.figures.encoding import Chart
-    from tasks.records.verdict import JudgedSlicing, Verdict
+    from tasks.records.slices import JudgedSlicing
+    from tasks.records.verdict import Verdict
 
 _ROW = 26  # px
 

@@ -16,7 +16,8 @@ from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.footprint import BYTES, FOOTPRINT, LATENCY, reading
 from tasks.evaluation.gates import limit
 from tasks.evaluation.metrics import METRICS
-from tasks.records.verdict import Estimate, GateResult, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import GateResult, Verdict
 
 if TYPE_CHECKING:
     from reports.figures.encoding import Chart

@@ -11,7 +11,8 @@ from reports.markup import answer, preview, raw, recipe, table, tabset
 from reports.metric_names import phrase
 from reports.numbers import count, probability
 from tasks.evaluation.rounding import MISSING, fixed, places, signed_interval
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Verdict
 
 
 def effects(verdict: Verdict | None) -> str:

@@ -9,9 +9,10 @@ from reports.numbers import count
 from tasks.evaluation.footprint import BATCHES, BYTES, PARAMETERS, timed
 from tasks.evaluation.rounding import MISSING, interval, places
 from tasks.evaluation.wording import number
+from tasks.records.estimate import Estimate
 from tasks.records.footprint import Latency
 from tasks.records.plan import Plan
-from tasks.records.verdict import Estimate, Verdict, of_batch
+from tasks.records.verdict import Verdict, of_batch
 
 _TIMED = (
     "Latency is the time that the saved model, loaded from its files as predict.py loads it, takes from raw rows to "

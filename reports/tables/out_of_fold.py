@@ -8,7 +8,8 @@ from reports.metric_names import phrase, title
 from reports.numbers import count, setting
 from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import percent
-from tasks.records.verdict import ChosenSettings, OutOfFold, Verdict
+from tasks.records.out_of_fold import ChosenSettings, OutOfFold
+from tasks.records.verdict import Verdict
 
 SETTINGS = 5
 """Of a recipe, the most frequent ones."""

@@ -15,10 +15,11 @@ from reports.tables.comparison import swatches
 from tasks.evaluation import wording
 from tasks.evaluation.rounding import MISSING, fixed, places
 from tasks.evaluation.wording import listing
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
 from tasks.records.search_plan import RangeTest, SearchedChoices, SearchedDimension, SearchedRange, SearchPlan
 from tasks.records.search_verdict import BestSetting, Edge, SearchedRecipe, SearchVerdict
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.verdict import Verdict
 from tasks.search.methods import METHODS
 from tasks.search.range_test import FALL, RATES_A_DECADE
 

@@ -11,7 +11,9 @@ from tasks.evaluation.metrics import COST
 from tasks.evaluation.rounding import MISSING, fixed, interval, places, signed_interval
 from tasks.evaluation.slices import FEWEST_ROWS
 from tasks.evaluation.wording import inside, number
-from tasks.records.verdict import Estimate, FairnessPrice, JudgedSlice, JudgedSlicing, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.slices import FairnessPrice, JudgedSlice, JudgedSlicing
+from tasks.records.verdict import Verdict
 
 _RATES = ("Selection rate", "True positive rate", "False positive rate")
 

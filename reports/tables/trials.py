@@ -10,8 +10,8 @@ from reports.markup import badge, raw, recipe, table
 from reports.metric_names import title
 from reports.numbers import count, duration
 from tasks.evaluation.rounding import MISSING, fixed, places
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
-from tasks.records.verdict import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

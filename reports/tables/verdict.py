@@ -11,8 +11,9 @@ from reports.numbers import count, moment
 from tasks.evaluation.rounding import MISSING, fixed, interval, places
 from tasks.evaluation.wording import listing, opening, percent
 from tasks.records.environment import Environment
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
-from tasks.records.verdict import BaselineDifference, Estimate, Shipped, Verdict
+from tasks.records.verdict import BaselineDifference, Shipped, Verdict
 
 _ANSWERS = {
     "better": ("good", "network better by"),

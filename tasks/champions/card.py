@@ -10,8 +10,10 @@ import yaml
 
 from tasks.evaluation.rounding import interval
 from tasks.records.champion import Promotion
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
-from tasks.records.verdict import Estimate, JudgedSlicing, Verdict
+from tasks.records.slices import JudgedSlicing
+from tasks.records.verdict import Verdict
 
 CARD = "card.md"
 _COLUMNS = 50

@@ -32,9 +32,10 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.rounding import interval, signed_interval
 from tasks.evaluation.verdict import side_of_zero
 from tasks.evaluation.wording import inside, rows
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
 from tasks.records.tables import SPLITS
-from tasks.records.verdict import AgainstChampion, Estimate, Verdict
+from tasks.records.verdict import AgainstChampion, Verdict
 from tasks.serving.answers import chosen_classes
 from tasks.training.exported import Exported, load_exported, read_signature
 from tasks.validation.rows import row_digests

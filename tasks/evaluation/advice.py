@@ -22,8 +22,9 @@ from tasks.evaluation.remedies import for_idle
 from tasks.evaluation.rounding import fixed, interval, places, rounded, signed_interval
 from tasks.evaluation.wording import inside, listing, number, opening, percent
 from tasks.records.diagnosis import Diagnosis
+from tasks.records.estimate import Estimate
 from tasks.records.plan import HeldOut
-from tasks.records.verdict import Decision, Estimate, GateResult
+from tasks.records.verdict import Decision, GateResult
 
 FEW_TEST_ROWS = 200
 ENOUGH_SEEDS = 5

@@ -18,7 +18,7 @@ from tasks.evaluation.fairness import FAIRNESS, difference
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import COST, METRICS
 from tasks.evaluation.slices import chosen
-from tasks.records.verdict import FairnessPrice
+from tasks.records.slices import FairnessPrice
 
 _POINTS = 200
 """Thresholds that are tried: they divide the validation rows evenly."""

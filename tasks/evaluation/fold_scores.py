@@ -21,8 +21,8 @@ from tasks.evaluation.intervals import Array, Interval, finite, over_folds
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.evaluation.variance_shares import variance_shares
+from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, OutOfFold
 from tasks.records.plan import FOLD, FoldChoice, HeldOut, Plan, Recipe
-from tasks.records.verdict import ChosenSetting, ChosenSettings, OutOfFold
 
 PROCEDURE = "procedure"
 """In place of a trial: what the run would have shipped, had it had a fold's rows only."""

@@ -11,8 +11,9 @@ from tasks.evaluation.comparison import CANNOT_TELL
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.rounding import interval
 from tasks.evaluation.wording import inside
+from tasks.records.estimate import Estimate
 from tasks.records.footprint import Footprint, Footprints
-from tasks.records.verdict import Estimate, PairedDifference, Verdict, of_batch
+from tasks.records.verdict import PairedDifference, Verdict, of_batch
 
 PARAMETERS, BYTES, LATENCY = "parameters", "model_bytes", "latency_ms"
 FOOTPRINT = {PARAMETERS: "Number of parameters", BYTES: "Size of the saved model", LATENCY: "Latency"}

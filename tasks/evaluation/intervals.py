@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.records.verdict import Estimate
+from tasks.records.estimate import Estimate
 
 if TYPE_CHECKING:
     from tasks.evaluation.metrics import Metric

@@ -20,8 +20,9 @@ from tasks.evaluation.intervals import Interval, difference_interval, over_folds
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.priors import Prior
 from tasks.evaluation.slices import Slicing, at_gate
+from tasks.records.estimate import Estimate
 from tasks.records.plan import DataFacts, Plan
-from tasks.records.verdict import Estimate, GateResult, PositiveClass, Verdict
+from tasks.records.verdict import GateResult, PositiveClass, Verdict
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from tasks.evaluation.baselines import CONSTANT_ANSWERS
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import COST, METRICS
-from tasks.records.verdict import CurvePoint, Estimate, OperatingPoint, PointCost
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import CurvePoint, OperatingPoint, PointCost
 
 FEW_POSITIVES = 5
 """Of the validation part: with fewer, the interval of a threshold says little. At 50 rows with 2% positives it holds

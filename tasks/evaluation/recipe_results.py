@@ -11,8 +11,8 @@ import pandas as pd
 from tasks.dataset import VAL
 from tasks.evaluation.intervals import Interval, over_rows_and_seeds, over_seeds
 from tasks.evaluation.metrics import METRICS, Metric
+from tasks.records.estimate import Estimate
 from tasks.records.plan import FINAL, Recipe
-from tasks.records.verdict import Estimate
 
 BySeed = dict[int, float]
 

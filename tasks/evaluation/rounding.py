@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from tasks.records.verdict import Estimate
+from tasks.records.estimate import Estimate
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"

@@ -16,7 +16,9 @@ from tasks.evaluation.residuals import mean_interval
 from tasks.evaluation.rounding import interval
 from tasks.evaluation.shares import share_interval
 from tasks.evaluation.wording import inside, listing
-from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice, of_gate
+from tasks.records.estimate import Estimate
+from tasks.records.slices import JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice
+from tasks.records.verdict import of_gate
 
 if TYPE_CHECKING:
     from tasks.evaluation.judged_rows import JudgedRows

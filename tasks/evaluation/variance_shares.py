@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import fdtri
 
 from tasks.evaluation.intervals import Array
-from tasks.records.verdict import Estimate, VarianceShares
+from tasks.records.estimate import Estimate
+from tasks.records.out_of_fold import VarianceShares
 
 
 def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceShares | None:

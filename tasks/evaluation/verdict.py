@@ -34,15 +34,15 @@ from tasks.evaluation.operating import operating_point
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.evaluation.rules import rules
 from tasks.evaluation.slices import Slicing, judge_slicing
+from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan, Recipe, weighted_recipes
+from tasks.records.slices import JudgedSlicing
 from tasks.records.validation import ColumnStrength
 from tasks.records.verdict import (
     AugmentationEffect,
     Baseline,
     BaselineDifference,
-    Estimate,
     JudgedRecipe,
-    JudgedSlicing,
     OperatingPoint,
     PairedDifference,
     Shipped,

@@ -33,10 +33,10 @@ from tasks.monitoring.measures import (
     watchable,
 )
 from tasks.monitoring.reference import Reference, read_reference
+from tasks.records.estimate import Estimate
 from tasks.records.monitoring import ANSWERS, Answer, Measured, Monitored, Noticed, Window
 from tasks.records.plan import Plan
 from tasks.records.validation import Validation
-from tasks.records.verdict import Estimate
 from tasks.spec.load import parse_spec
 from tasks.spec.models import Spec
 from tasks.training.exported import Exported, load_exported

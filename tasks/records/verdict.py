@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tasks.records.diagnosis import DiagnosedRecipe
 from tasks.records.documents import OMITTED, RunDocument
+from tasks.records.estimate import Estimate
 from tasks.records.footprint import Footprints
+from tasks.records.out_of_fold import OutOfFold
 from tasks.records.search_verdict import SearchVerdict
+from tasks.records.slices import FairnessPrice, JudgedSlicing
 
 VERDICT = "verdict.json"
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval, in its own unit; what is not known is None. One seed has no interval."""
-
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def flipped(self) -> Estimate:
-        """The same difference seen from the other side."""
-        # 0 - x: minus 0.0 would be written as -0.0.
-        mean, low, high = (None if end is None else 0 - end for end in (self.mean, self.low, self.high))
-        return Estimate(mean, high, low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,111 +231,6 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedSlice:
-    """One slice. Intervals hold one by one, not for all slices together.
-
-    Args:
-        name: For a reader.
-        values: Of each column, as a gate says them.
-        rows: Of the judged part.
-        few: Whether they are too few to tell.
-        positives: Rows of the positive class; of two classes, as are the rates.
-        metric: The deciding one.
-        selection: Share of rows predicted positive.
-        true_positive, false_positive: The same of the rows that are positive, and that are not.
-        residual: Of a value the mean of predicted minus actual.
-        cost: Of a case, where answers have one.
-    """
-
-    name: str
-    values: Sequence[str]
-    rows: int
-    few: bool
-    positives: Annotated[int | None, OMITTED] = None
-    metric: Estimate
-    selection: Annotated[Estimate | None, OMITTED] = None
-    true_positive: Annotated[Estimate | None, OMITTED] = None
-    false_positive: Annotated[Estimate | None, OMITTED] = None
-    residual: Annotated[Estimate | None, OMITTED] = None
-    cost: Annotated[Estimate | None, OMITTED] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SliceDifference:
-    """A fairness difference: the largest between two slices, with bounds that hold for all slices together.
-
-    Args:
-        metric: Its name in a gate.
-        lies: Between which slices, in which rate.
-    """
-
-    metric: str
-    title: str
-    difference: Estimate
-    lies: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorstSlice:
-    """The slice that the deciding metric is worst in.
-
-    Args:
-        metric: With an interval that is corrected for looking at all slices.
-        others: Of all other rows, likewise.
-        slices: So many were looked at.
-        worse: Whether it is told from the others.
-        sentence: The same in words.
-    """
-
-    name: str
-    metric: Estimate
-    others: Estimate
-    slices: int
-    worse: bool
-    sentence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgedSlicing:
-    """The judged rows divided by some columns.
-
-    Args:
-        nothing: Why there is nothing to compare; None: there is.
-        differences: Of two classes.
-        worst: None where fewer than two slices can be told of.
-    """
-
-    columns: Sequence[str]
-    slices: Sequence[JudgedSlice]
-    nothing: Annotated[str | None, OMITTED] = None
-    differences: Sequence[SliceDifference]
-    worst: Annotated[WorstSlice | None, OMITTED] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FairnessPrice:
-    """What a case costs more where a fairness gate is met by another threshold, one for all slices.
-
-    Args:
-        metric, by, at_most: Of the gate.
-        threshold: The one of least cost on the validation part that meets the gate's difference as estimated there;
-            None: none does.
-        chosen_cost, least_cost: Of a case there: with that threshold, and with the best of all.
-        more: On the judged part, what a case costs more than with the shipped model's threshold, paired by row.
-        difference: The fairness difference on the judged part with that threshold, as estimated.
-    """
-
-    metric: str
-    by: Sequence[str]
-    at_most: float
-    threshold: float | None = None
-    chosen_cost: float | None = None
-    least_cost: float | None = None
-    more: Estimate | None = None
-    difference: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class PositiveClass:
     """The class that recall, precision, F1 and the areas under curves speak of.
 
@@ -424,107 +307,6 @@ class AgainstChampion:
     difference: Annotated[Estimate | None, OMITTED] = None
     answer: Literal["replace", "keep", "can't tell"]
     sentence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenSetting:
-    """A setting that a recipe's searches chose.
-
-    Args:
-        folds: In how many of the folds.
-        whole: Whether the search on all rows, which what is shipped comes from, chose it too.
-    """
-
-    values: Mapping[str, Any]
-    folds: int
-    whole: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenSettings:
-    """What a recipe's searches chose, one in each fold, on the rows left to it.
-
-    Args:
-        settings: The most frequent first.
-        folds: In which a setting ended well.
-        chosen_by: The best setting's score in a fold, the mean over folds: on the rows that chose it.
-    """
-
-    recipe_id: str
-    recipe: str
-    settings: Sequence[ChosenSetting]
-    folds: int
-    chosen_by: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class VarianceShares:
-    """What makes one recipe's score in a fold differ.
-
-    Args:
-        folds, seeds: How many scores that was found from.
-        split: Standard deviation by another split into rows that are learned from and held out.
-        seed: By another seed: initial weights, order of batches, and whatever else training draws.
-        share: Of the split in the variance of both, in [0, 1].
-    """
-
-    recipe: str
-    folds: int
-    seeds: int
-    split: float
-    seed: float
-    share: Estimate
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutOfFold:
-    """The whole procedure, done anew without each fold, on the rows of that fold.
-
-    Args:
-        folds, repeats: As the spec has them.
-        rows: Judged in each repeat.
-        learned_from: The fewest and the most rows that a fold learned from: the figures are those of a procedure that
-            has so many.
-        metrics: The mean over folds, with the corrected resampled t interval (Nadeau and Bengio 2003).
-        spread: Standard deviation of the deciding metric between folds.
-        scores: The deciding metric in each fold, the first repeat's first; None where it is undefined.
-        chosen: By name of a recipe, or of a baseline that may be shipped, in how many folds it was chosen.
-        searched: Where something is tuned, what the searches chose, by recipe.
-        variance: Of the leading recipe's scores, where it was trained under several seeds.
-    """
-
-    folds: int
-    repeats: int
-    rows: int
-    learned_from: tuple[int, int]
-    metrics: Mapping[str, Estimate]
-    spread: float | None
-    scores: Sequence[float | None]
-    chosen: Mapping[str, int]
-    searched: Annotated[Sequence[ChosenSettings] | None, OMITTED] = None
-    variance: Annotated[VarianceShares | None, OMITTED] = None
-
-    @property
-    def way(self) -> str:
-        """`5 folds, 10 times`."""
-        return f"{self.folds} folds" + (f", {self.repeats} times" if self.repeats > 1 else "")
-
-    @property
-    def learned(self) -> str:
-        """How many rows a fold learned from: `800`, or `200 to 800`."""
-        fewest, most = self.learned_from
-        return f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
-
-    @property
-    def sentence(self) -> str:
-        """What the figures are of."""
-        searching, own = ("searching, ", ", with a search of its own") if self.searched else ("", "")
-        return (
-            f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
-            f"anew without them (preparing, {searching}training, choosing recipe, seed and threshold). So the figures "
-            f"are of that procedure on {self.learned} rows. What is shipped is the same procedure on all rows{own}; a "
-            "part of them chose and did not train."
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

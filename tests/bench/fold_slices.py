@@ -26,7 +26,7 @@ from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.slices import Slice, Slicing, judge_slicing
 from tasks.records.plan import HeldOut
-from tasks.records.verdict import JudgedSlicing
+from tasks.records.slices import JudgedSlicing
 from tasks.spec.models import Split
 from tasks.training.feed import Resident
 from tasks.training.stack import train_stack

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from reports.index import write_index
-from tasks.records.verdict import Decision, Estimate, Shipped
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Decision, Shipped
 from tasks.run_folder import write_json
 from tests.verdicts import gate_of, verdict_of
 

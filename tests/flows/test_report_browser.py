@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from reports.render import render
-from tasks.records.verdict import OutOfFold, Verdict
+from tasks.records.out_of_fold import OutOfFold
+from tasks.records.verdict import Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from tasks.errors import BadInput
+from tasks.records.slices import JudgedSlicing
 from tasks.records.tables import PREDICTIONS
-from tasks.records.verdict import JudgedSlicing, Verdict
+from tasks.records.verdict import Verdict
 from tasks.stages import report
 from tests.runs import Planned, planned
 

@@ -16,7 +16,7 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.shares import share_interval
 from tasks.evaluation.slices import Slice, Slicing, judge_slicing
 from tasks.records.plan import HeldOut
-from tasks.records.verdict import JudgedSlicing
+from tasks.records.slices import JudgedSlicing
 
 FOLDS, RATIO = 5, 0.25
 CLASSES = Classes(("no", "yes"), 1, None)

@@ -15,7 +15,7 @@ from tasks.evaluation.intervals import (
     resample,
 )
 from tasks.evaluation.metrics import METRICS, Metric
-from tasks.records.verdict import Estimate
+from tasks.records.estimate import Estimate
 
 ACCURACY, RMSE = METRICS["accuracy"], METRICS["rmse"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.evaluation.rounding import fixed, interval, places, rounded, signed
-from tasks.records.verdict import Estimate
+from tasks.records.estimate import Estimate
 
 
 @pytest.mark.parametrize(

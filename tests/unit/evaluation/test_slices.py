@@ -9,7 +9,7 @@ from tasks.evaluation.decisions import Answers
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.slices import Slice, Slicing, judge_slicing
-from tasks.records.verdict import JudgedSlicing
+from tasks.records.slices import JudgedSlicing
 
 ACCURACY = METRICS["accuracy"]
 

@@ -18,8 +18,9 @@ from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.verdict import judge
 from tasks.records import tables as records
 from tasks.records.documents import as_json
+from tasks.records.estimate import Estimate
 from tasks.records.validation import ColumnStrength
-from tasks.records.verdict import Decision, Estimate, Verdict
+from tasks.records.verdict import Decision, Verdict
 from tests.plans import made_up
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 

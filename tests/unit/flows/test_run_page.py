@@ -10,7 +10,8 @@ import pytest
 from flows import run_page
 from flows.run_page import RunPage, figures
 from reports import artifacts
-from tasks.records.verdict import Baseline, Estimate, JudgedRecipe
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Baseline, JudgedRecipe
 from tests.verdicts import gate_of, verdict_of
 
 RECIPE = JudgedRecipe(

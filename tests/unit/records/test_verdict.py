@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tasks.errors import BadInput
 from tasks.records.documents import as_json, document_of
-from tasks.records.verdict import Estimate, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Verdict
 from tests.synthetic_run import write_synthetic_run
 from tests.verdicts import gate_of, verdict_of
 

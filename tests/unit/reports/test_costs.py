@@ -7,7 +7,8 @@ from dataclasses import replace
 from reports import figures, tables
 from reports.figures.costs import cost_curve
 from reports.sections import SECTIONS
-from tasks.records.verdict import CurvePoint, Estimate, OperatingPoint, PointCost, PositiveClass, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import CurvePoint, OperatingPoint, PointCost, PositiveClass, Verdict
 from tests.verdicts import verdict_of
 
 HOSTILE = "{{< env HOME >}}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reports.index import listed, write_index
 from reports.render import outside_references
-from tasks.records.verdict import Decision, Estimate, Shipped, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.verdict import Decision, Shipped, Verdict
 from tasks.run_folder import write_json
 from tests.verdicts import gate_of, verdict_of
 

@@ -13,7 +13,9 @@ import pytest
 from reports import figures, tables
 from reports.run import Run, read_run
 from reports.sections import SECTIONS
-from tasks.records.verdict import ChosenSetting, ChosenSettings, Estimate, OutOfFold, VarianceShares, Verdict
+from tasks.records.estimate import Estimate
+from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, OutOfFold, VarianceShares
+from tasks.records.verdict import Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 
 SCORES = [0.8, 0.82, 0.78, None]

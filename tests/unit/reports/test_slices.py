@@ -10,7 +10,8 @@ from reports import tables
 from reports.figures import by_slice, place
 from reports.run import read_run
 from reports.sections import SECTIONS, markdown
-from tasks.records.verdict import Estimate, JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice
+from tasks.records.estimate import Estimate
+from tasks.records.slices import JudgedSlice, JudgedSlicing, SliceDifference, WorstSlice
 from tests.synthetic_run import HOSTILE, write_synthetic_run
 from tests.verdicts import verdict_of
 
