@@ -1,4 +1,4 @@
-"""What verdict.json holds of slices: the figures of each, fairness differences, and what meeting a gate on them costs."""
+"""What verdict.json holds of slices: figures of each, fairness differences, and what meeting a gate on them costs."""
 
 from __future__ import annotations
 
