@@ -52,7 +52,7 @@ def test_the_revision_is_none_without_git(monkeypatch: pytest.MonkeyPatch) -> No
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", no_git)
-    assert runs.environment("digits")["git"] is None
+    assert runs.environment("digits").git is None
 
 
 def test_a_new_run_wants_an_empty_folder(tmp_path: Path) -> None:

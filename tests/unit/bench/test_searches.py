@@ -20,10 +20,10 @@ def test_the_project_searches_what_the_peers_draw_from(search: Searching) -> Non
     assert own.trials == search.settings  # not capped: there are enough points
     assert own.epochs == search.settings * search.epochs
     setting = search.drawn(lambda name, choices: choices[-1], lambda name, low, high: high)
-    variant = own.variant(dict(setting))
-    assert variant["model"]["mlp"]["hidden"] == search.hidden(setting)
-    assert variant["optimizer"]["adam"]["learning_rate"] == setting["learning_rate"]
-    assert variant["batch_size"] == setting.get("batch_size", search.batch_size)
+    settings = own.variant(dict(setting)).settings
+    assert settings.hidden == tuple(search.hidden(setting))
+    assert settings.learning_rate == setting["learning_rate"]
+    assert settings.batch_size == setting.get("batch_size", search.batch_size)
 
 
 def test_the_house_prices_space_has_27_shapes() -> None:

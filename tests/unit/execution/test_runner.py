@@ -9,7 +9,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from tasks.execution import trainer as trainer_module
+from tasks.execution.executors import LocalExecutor
 from tasks.execution.scoring import predicted_trials
 from tasks.planning import cost_model as stacking
 from tasks.planning.stacks import Machine
@@ -489,16 +489,20 @@ def test_weights_keep_their_order_in_deep_networks(tmp_path: Path) -> None:
     assert [weight.shape for weight in weights] == shapes
 
 
-def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasks.planning.plan.Machine", partial(Machine, cores=1))
+class OnOneCore(LocalExecutor):
+    """Lays trials out for one core."""
+
+    def machine(self) -> Machine:
+        return Machine(cores=1)
+
+
+def test_each_trial_of_a_padded_stack_is_recorded_with_its_own_weights(tmp_path: Path) -> None:
     spec = {
         "data": {"source": "wine", "rows": 60},
         "train": {"epochs": 1, "seeds": 2},
         "compare": {"model": [{"mlp": {"hidden": [3]}}, {"mlp": {"hidden": [5]}}]},
     }
-    run = planned(tmp_path, spec)
+    run = planned(tmp_path, spec, executor=OnOneCore())
     assert [(stack.size, stack.fill) for stack in run.plan.stacks] == [(4, pytest.approx(0.8))]
     recorded = trained(run.tables()).set_index("trial_id")
     for trial in run.plan.trials:
