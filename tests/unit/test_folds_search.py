@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import stages
+from tasks import preparation, stages
 from tasks.dataset import TEST, TRAIN, VAL
 from tasks.execution import nested
 from tasks.execution.nested import searched_rows
@@ -70,7 +70,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
         away = splits.loc[(splits["part"] == TEST).to_numpy(bool), "row"].to_numpy()
         return {fold: guarded(each, away) for fold, each in prepare_folds(dataset, splits, **options).items()}
 
-    monkeypatch.setattr(stages, "prepare_held_out", judging)
+    monkeypatch.setattr(preparation, "prepare_held_out", judging)
     monkeypatch.setattr(nested, "prepare_folds", choosing)
 
 
