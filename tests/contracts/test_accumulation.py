@@ -29,6 +29,7 @@ def test_one_trial_in_float32_without_xla_is_keras_bit_for_bit(name: str) -> Non
     np.testing.assert_array_equal(ours, keras_losses(trial, arrays, "float32"))
 
 
+@pytest.mark.slow
 def test_a_stack_with_clipping_and_decay_in_float64_under_xla_is_keras_to_nine_digits() -> None:
     clips = {"none": Clip(), "value": Clip(value=0.01), "norm": Clip(norm=0.05), "global": Clip(global_norm=0.05)}
     trials = [
@@ -42,6 +43,7 @@ def test_a_stack_with_clipping_and_decay_in_float64_under_xla_is_keras_to_nine_d
         np.testing.assert_allclose(ours, keras_losses(trial, arrays, "float64"), rtol=1e-9, err_msg=str(trial.clip))
 
 
+@pytest.mark.slow
 def test_a_stack_trains_as_model_fit_does_across_the_ends_of_epochs() -> None:
     """Five batches an epoch, the last one partial, three to an update; a moving average begins where Keras's does."""
     arrays = small_trials.arrays_of()
@@ -93,6 +95,7 @@ def test_noise_has_the_variance_of_its_formula(train: Any) -> None:
     assert np.abs(np.corrcoef(noise) - np.eye(UPDATES)).max() < 4 / np.sqrt(noise[0].size)
 
 
+@pytest.mark.slow
 def test_noise_of_variance_0_changes_nothing_and_noise_changes_no_other_draw() -> None:
     """Bit for bit, dropout's random numbers included, beside a trial that has noise."""
     arrays = small_trials.arrays_of()
@@ -109,6 +112,7 @@ def test_noise_of_variance_0_changes_nothing_and_noise_changes_no_other_draw() -
     assert curve(moved, "train_loss")[-1] != pytest.approx(curve(alone, "train_loss")[-1], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_noise_of_a_narrower_network_does_not_depend_on_its_stack() -> None:
     arrays, noise = small_trials.arrays_of(), Noise(eta=0.01)
     wide, narrow = (

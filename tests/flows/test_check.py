@@ -109,6 +109,7 @@ def test_of_few_rows_folds_are_offered(
     assert offered in said if offered else "judge roughly" not in said
 
 
+@pytest.mark.slow
 def test_of_many_rows_they_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, noise = np.random.default_rng(0).normal(size=(2, FEW_ROWS))
     pd.DataFrame({"a": a, "y": a + noise}).to_csv(tmp_path / "d.csv", index=False)

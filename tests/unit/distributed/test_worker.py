@@ -71,6 +71,7 @@ def orders(run: Planned) -> list[dict[str, Any]]:
     return json.loads(json.dumps(plain))
 
 
+@pytest.mark.slow
 def test_an_order_is_all_that_a_worker_needs(run: Planned, heard: list[tuple[str, Any]], tmp_path: Path) -> None:
     ordered = orders(run)
     for order in ordered:
