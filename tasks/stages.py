@@ -16,13 +16,12 @@ import pandas as pd
 
 from reports.kernel import Kernel
 from reports.render import Rendered, render
-from tasks.augmentation.imbalance import resampled_rows
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.fold_rows import FoldAnswers
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.archive import Archive
-from tasks.execution.aside import own_context, trainer
+from tasks.execution.aside import own_context, resampled_count, row_counts, trainer
 from tasks.execution.baselines import train_baselines
 from tasks.execution.board import StackProgress
 from tasks.execution.influence import Answer
@@ -41,7 +40,6 @@ from tasks.execution.tuning import search as run_search
 from tasks.execution.winner import winner_spec
 from tasks.inputs.prepared import Prepared
 from tasks.monitoring.reference import IN_RUN, write_reference
-from tasks.planning.groups import RowCounts
 from tasks.planning.jobs import Job
 from tasks.planning.plan import Commonest, lay_out, lay_out_chosen
 from tasks.planning.recipes import identifier
@@ -158,10 +156,10 @@ def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: P
     known: dict[str, Any] = {
         "earlier": archive_of(run, prepared.by_fold, "train").stacks,
         "machine": run.executor.machine(),
-        "resampled": _resampled(prepared),
+        "resampled": resampled_count(prepared),
         "lengths": prepared.lengths,
         "commonest": Commonest.among(prepared.dataset, prepared.rows[TRAIN], prepared.deciding.prior),
-        "held_out": [_row_counts(each) for each in prepared.held_out],
+        "held_out": [row_counts(each) for each in prepared.held_out],
     }
     if found is None:
         laid_out = lay_out(*data, **known)
@@ -171,25 +169,10 @@ def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: P
     return replace(laid_out, reaches=reaches(prepared.dataset, prepared.rows, run.spec.data.split))
 
 
-def _row_counts(prepared: Prepared) -> RowCounts:
-    return RowCounts.of(
-        prepared.dataset,
-        {part: len(positions) for part, positions in prepared.rows.items()},
-        prepared.features.shape[1:],
-        _resampled(prepared),
-        prepared.lengths,
-    )
-
-
 def archive_of(run: Run, prepared: PreparedByFold, stage: Stage) -> Archive:
     """The trials that earlier runs trained, for a stage of this one."""
     anew = run.anew is not None and STAGES.index(run.anew) <= STAGES.index(stage)
     return Archive.of(run.home, prepared, run.folder, anew=anew)
-
-
-def _resampled(prepared: Prepared) -> int | None:
-    dataset = prepared.dataset
-    return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
 
 def _with_search(cost: Cost, tuning: Tuning, tests: Collection[RangeTests]) -> tuple[Cost, Divided]:
@@ -212,7 +195,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     tune, dataset, evaluated = run.spec.tune, prepared.dataset, run.spec.evaluate
     assert tune is not None
     by_fold, places = searched_rows(prepared, splits, run.spec.data.split, tune.folds)
-    rows = {fold: _row_counts(of_fold) for fold, of_fold in by_fold.items()}
+    rows = {fold: row_counts(of_fold) for fold, of_fold in by_fold.items()}
     decides = laid_out.decides or Decides()
     archive = archive_of(run, by_fold, "search")
     context = PlanContext(dataset, rows, laid_out.metrics, run.executor.machine(), decides, archive.stacks)

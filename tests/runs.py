@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,11 @@ class Planned:
     @property
     def folder(self) -> Path:
         return self.run.folder
+
+    def searched(self, progress: Callable[[str, int, int], None] | None = None) -> Planned:
+        """The run with its search done."""
+        searching = stages.plan_search(self.run, self.plan, self.prepared, self.splits)
+        return replace(self, plan=stages.search(self.run, self.plan, self.prepared, searching, progress))
 
     def train(self, progress: Callable[[str, int, int], None] | None = None) -> None:
         stages.train(self.run, self.plan, self.prepared, progress)

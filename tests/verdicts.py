@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.records.out_of_fold import OutOfFold
 from tasks.records.verdict import Decision, GateResult, Verdict
 
 
@@ -25,6 +26,22 @@ def verdict_of(**changes: Any) -> Verdict:
     lists = ("tied", "recipes", "comparisons", "augmentation", "baselines", "against_baselines", "gates", "warnings")
     later = ("next", "diagnoses")
     return Verdict(**nothing | {name: [] for name in (*lists, *later)} | changes)
+
+
+def out_of_fold(verdict: Verdict, **changes: Any) -> OutOfFold:
+    """Of two folds, held out twice, with `changes`."""
+    first = verdict.recipes[0]
+    judged: dict[str, Any] = {
+        "folds": 2,
+        "repeats": 2,
+        "rows": 200,
+        "learned_from": (99, 101),
+        "metrics": {verdict.metric: first.metrics[verdict.metric]},
+        "spread": 0.02,
+        "scores": [0.8, 0.82, 0.78, None],
+        "chosen": {first.recipe: 3},
+    }
+    return OutOfFold(**judged | changes)
 
 
 def gate_of(answer: str, severity: str) -> GateResult:

@@ -31,7 +31,7 @@ from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.rounding import interval, signed_interval
 from tasks.evaluation.verdict import side_of_zero
-from tasks.evaluation.wording import inside, rows
+from tasks.evaluation.wording import inside, opening, rows
 from tasks.records.estimate import Estimate
 from tasks.records.plan import Plan
 from tasks.records.tables import SPLITS
@@ -170,19 +170,19 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
         )
     difference, side = found.estimate(), side_of_zero(found)
     count = len(judged.rows)
-    who, it = ("The shipped model", "the shipped model")
+    who = "the shipped model"
     where = f"on {rows(count)} of the test part that {'is' if count == 1 else 'are'} new to both"
     if judged.parts is not None:
-        who, it = "The procedure that made the shipped model", "the procedure that made the shipped model"
+        who = "the procedure that made the shipped model"
         where = f"out of fold, on {rows(count)} that {'is' if count == 1 else 'are'} new to the champion too"
     title, name = inside(verdict.titles.get(metric.name, metric.title)), champion.promotion.run
-    ahead = f"{who}'s {title} is {interval(difference)} better {where}"
+    ahead = f"{opening(who)}'s {title} is {interval(difference)} better {where}"
     if side == CANNOT_TELL:
         answer: Answer = "can't tell"
-        sentence = f"Can't tell {it} from the champion ({name}): it is {signed_interval(difference)} "
+        sentence = f"Can't tell {who} from the champion ({name}): it is {signed_interval(difference)} "
         sentence += f"better in {title} {where}. The champion stays."
         if found.low is None:
-            sentence = f"Can't tell {it} from the champion ({name}): {found.reason or 'the rows do not suffice'}. "
+            sentence = f"Can't tell {who} from the champion ({name}): {found.reason or 'the rows do not suffice'}. "
             sentence += "The champion stays."
     elif side == BETTER and not verdict.closed:
         answer, sentence = "replace", f"Replace the champion ({name}). {ahead}."
@@ -191,7 +191,7 @@ def _compared(champion: Champion, judged: JudgedRows, of: int, verdict: Verdict)
     else:
         worse = interval(difference.flipped())
         answer = "keep"
-        sentence = f"Keep the champion ({name}). {who}'s {title} is {worse} worse {where}."
+        sentence = f"Keep the champion ({name}). {opening(who)}'s {title} is {worse} worse {where}."
     figures = {
         "challenger": judged.interval(trial, metric).estimate(),
         "champion": judged.interval(_CHAMPION, metric).estimate(),

@@ -85,16 +85,27 @@ def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
     return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
 
 
+def row_counts(prepared: Prepared) -> RowCounts:
+    """How many rows each part has, and their shape."""
+    parts = {part: len(rows) for part, rows in prepared.rows.items()}
+    return RowCounts.of(
+        prepared.dataset, parts, prepared.features.shape[1:], resampled_count(prepared), prepared.lengths
+    )
+
+
+def resampled_count(prepared: Prepared) -> int | None:
+    """Training rows once each class has as many as the largest; None for values."""
+    dataset = prepared.dataset
+    return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
+
+
 def own_context(
     plan: Plan, prepared: Prepared, archive: Archive | None = None, executor: Executor = LOCAL
 ) -> PlanContext:
     """What trials beside the plan's are planned on: the run's own parts."""
-    dataset, parts = prepared.dataset, {part: len(rows) for part, rows in prepared.rows.items()}
-    resampled = resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
-    rows = RowCounts.of(dataset, parts, prepared.features.shape[1:], resampled, prepared.lengths)
     return PlanContext(
-        dataset,
-        {None: rows},
+        prepared.dataset,
+        {None: row_counts(prepared)},
         plan.metrics,
         executor.machine(),
         decides=plan.decides or Decides(),

@@ -81,10 +81,10 @@ def lay_out(
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
-    plan = _planned(spec, dataset, parts, rows, machine or Machine(), commonest, earlier)
+    machine = machine or Machine()
+    plan = _planned(spec, dataset, parts, rows, machine, commonest, earlier)
     if held_out:
-        by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
-        plan = _with_held_out(plan, spec, dataset, by_fold, machine or Machine(), earlier)
+        plan = _with_held_out(plan, spec, dataset, rows, held_out, machine, earlier)
     if plan.search is None:
         return plan
     judged = plan.held_out and replace(plan.held_out, trials=[], stacks=[])
@@ -95,7 +95,8 @@ def _with_held_out(
     plan: Plan,
     spec: Spec,
     dataset: Dataset,
-    rows: Mapping[int | None, RowCounts],
+    rows: RowCounts,
+    held_out: Sequence[RowCounts],
     machine: Machine,
     earlier: Earlier | None,
     chosen: Mapping[int, Sequence[Recipe]] = {},
@@ -104,13 +105,15 @@ def _with_held_out(
     """The plan with the trials of folds that are held out in turn.
 
     Args:
-        rows: By fold.
+        rows: Of the run's own parts.
+        held_out: Of each fold.
         chosen: By fold the recipes with what their searches chose there; empty: as the plan has them.
         choices: What that was.
     """
     folds, repeats, seeds = spec.evaluate.folds, spec.evaluate.repeats, spec.train.seeds
     assert folds is not None
-    context = PlanContext(dataset, rows, plan.metrics, machine, plan.decides or Decides(), earlier)
+    by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
+    context = PlanContext(dataset, by_fold, plan.metrics, machine, plan.decides or Decides(), earlier)
     # The first of three folds is not the first of five.
     key = identifier({"data": context.key(spec), "held out": folds})
     trials = [
@@ -122,10 +125,9 @@ def _with_held_out(
     found = {each.variant_id: each for of_fold in chosen.values() for each in of_fold}
     variants = list(({each.variant_id: each for each in plan.recipes} | found).values())
     stacks, seconds, _ = context.stacks(trials, variants, calibrations_of(plan.probe))
-    own = [each for fold, each in rows.items() if fold is not None]
-    learned = [each.train + each.validated for each in own]
-    judged = [each.scored - count for each, count in zip(own, learned, strict=True)]
-    held_out = HeldOut(
+    learned = [each.train + each.validated for each in held_out]
+    judged = [each.scored - count for each, count in zip(held_out, learned, strict=True)]
+    judging = HeldOut(
         folds=folds,
         repeats=repeats,
         rows=sum(judged[:folds]),
@@ -141,7 +143,7 @@ def _with_held_out(
         seconds=round(plan.cost.seconds + seconds, 1),
         memory_bytes=plan.cost.memory_bytes,
     )
-    return replace(plan, held_out=held_out, cost=cost)
+    return replace(plan, held_out=judging, cost=cost)
 
 
 def lay_out_chosen(
@@ -176,8 +178,7 @@ def lay_out_chosen(
     plan = _planned(spec, dataset, parts, rows, machine, commonest, earlier, chosen, probe)
     if not held_out:
         return plan
-    by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
-    return _with_held_out(plan, spec, dataset, by_fold, machine, earlier, in_folds, choices)
+    return _with_held_out(plan, spec, dataset, rows, held_out, machine, earlier, in_folds, choices)
 
 
 def _planned(

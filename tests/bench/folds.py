@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ import pandas as pd
 from scipy.special import softmax
 
 from flows.experiments import shipped
-from tasks import stages
 from tasks.dataset import TEST, TRAIN, VAL
 from tasks.datasets.outer_folds import Rows, outer_folds
 from tasks.evaluation.decisions import Deciding
@@ -184,8 +183,7 @@ def noise(home: Path, samples: int) -> None:
         source = home / f"{seed}.csv"
         frame.to_csv(source, index=False)
         run = planned(home / str(seed), NOISE | {"data": {"source": str(source), "target": "y"}})
-        searching = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-        run = replace(run, plan=stages.search(run.run, run.plan, run.prepared, searching))
+        run = run.searched()
         judged = run.judge(run.tables()).out_of_fold
         assert judged and judged.searched
         own.append(float(judged.searched[0].chosen_by or 0.0))

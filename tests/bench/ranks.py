@@ -83,8 +83,7 @@ def scored(source: str, budget: Budget) -> dict[str, Any]:
 
     By the stages of a run, without Prefect, checks of the data and report.
     """
-    from tasks import stages
-    from tests.runs import Planned, planned
+    from tests.runs import planned
 
     scores: dict[str, list[float]] = {}
     seconds: dict[str, float] = {}
@@ -92,9 +91,8 @@ def scored(source: str, budget: Budget) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         for number, compare in enumerate(PARTS):
             run = planned(Path(home, str(number)), spec(source, compare, budget))
-            search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-            plan = stages.search(run.run, run.plan, run.prepared, search)
-            tables = Planned(run.run, run.splits, plan, run.prepared).tables()
+            run = run.searched()
+            tables = run.tables()
             metric = "accuracy" if run.prepared.dataset.classes else "rmse"
             test = tables["metrics"].query("part == 'test' and metric == @metric")
             values = test[test["slice"].isna()].set_index("trial_id")["value"]

@@ -16,7 +16,6 @@ import pytest
 from distributed import Client, Security
 
 from flows.environment import for_workers
-from tasks import stages
 from tasks.distributed.executor import DaskExecutor
 from tasks.distributed.runners import DaskRunner
 from tasks.errors import BadInput
@@ -67,9 +66,7 @@ def by_dask(address: str | None, folder: Path, spec: dict[str, Any]) -> Planned:
 def to_its_tables(run: Planned) -> Path:
     """Searches, trains and evaluates; the run's folder."""
     if run.run.spec.tune:
-        search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-        found = stages.search(run.run, run.plan, run.prepared, search)
-        run = Planned(run.run, run.splits, found, run.prepared)
+        run = run.searched()
     run.tables()
     run.run.executor.close()
     return run.folder

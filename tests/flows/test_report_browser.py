@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from reports.render import render
-from tasks.records.out_of_fold import OutOfFold
 from tasks.records.verdict import Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
+from tests.verdicts import out_of_fold
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = [
@@ -100,17 +100,8 @@ def test_every_chart_draws_and_every_tab_opens(page: Any) -> None:
 def test_folds_that_judged_are_a_section_with_tables_and_a_dot_for_each(browser: Any, tmp_path: Path) -> None:
     folder = write_synthetic_run(tmp_path, recipes=2)
     verdict = Verdict.read(folder)
-    scores, first = [0.8, 0.82, 0.78, 0.81, 0.79, 0.83], verdict.recipes[0]
-    judged = OutOfFold(
-        folds=3,
-        repeats=2,
-        rows=100,
-        learned_from=(66, 67),
-        metrics={verdict.metric: first.metrics[verdict.metric]},
-        spread=0.02,
-        scores=scores,
-        chosen={first.recipe: 6},
-    )
+    scores = [0.8, 0.82, 0.78, 0.81, 0.79, 0.83]
+    judged = out_of_fold(verdict, folds=3, rows=100, scores=scores)
     replace(verdict, out_of_fold=judged).write(folder)
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
     opened.goto(render(folder, renderer="pandoc").path.as_uri())

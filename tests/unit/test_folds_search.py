@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import preparation, stages
+from tasks import preparation
 from tasks.dataset import TEST, TRAIN, VAL
 from tasks.execution import nested
 from tasks.execution.nested import searched_rows
@@ -31,11 +30,6 @@ SPEC: dict[str, Any] = {
 }
 
 
-def searched(run: Planned) -> Planned:
-    searching = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-    return replace(run, plan=stages.search(run.run, run.plan, run.prepared, searching))
-
-
 def with_tune(**tune: Any) -> dict[str, Any]:
     return SPEC | {"tune": SPEC["tune"] | tune}
 
@@ -47,7 +41,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 
 @pytest.fixture(scope="module")
 def run(opened: Planned) -> Planned:
-    return searched(opened)
+    return opened.searched()
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +81,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_no_search_reads_a_row_that_judges(tune: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
     guard(monkeypatch)
-    done = searched(planned(tmp_path, with_tune(**tune) | {"compare": {"optimizer": ["adam"]}}))
+    done = planned(tmp_path, with_tune(**tune) | {"compare": {"optimizer": ["adam"]}}).searched()
     choices = held_out(done.plan).searched
     assert choices and [each.fold for each in choices.choices] == list(range(FOLDS))
 
@@ -145,5 +139,5 @@ def test_the_verdict_counts_what_was_chosen(run: Planned, tables: dict[str, pd.D
 
 @pytest.mark.slow
 def test_who_goes_on_with_it_trains_and_chooses_the_same(run: Planned) -> None:
-    again = searched(planned(run.folder, SPEC, start="search"))
+    again = planned(run.folder, SPEC, start="search").searched()
     assert again.plan == run.plan

@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks import stages
 from tasks.execution import recording
 from tasks.execution import trainer as trainer_module
-from tasks.execution.board import StackProgress
 from tasks.planning.recipes import recipes_of
 from tasks.records.documents import as_json
 from tasks.records.plan import Calibration, Plan, Probe, Probed
@@ -24,7 +22,7 @@ from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 from tasks.spec.load import parse_spec
 from tests.bench.same_run import differences
-from tests.runs import Planned, planned
+from tests.runs import planned
 
 Tables = dict[str, pd.DataFrame]
 MOMENTUM = {"learning_rate": "auto", "momentum": {"low": 0.5, "high": 0.99}}
@@ -45,19 +43,12 @@ def spec_of(tune: dict[str, Any], **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def searched(run: Planned, progress: StackProgress | None = None) -> Planned:
-    """The run with its search done."""
-    planned_search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-    plan = stages.search(run.run, run.plan, run.prepared, planned_search, progress)
-    return Planned(run.run, run.splits, plan, run.prepared)
-
-
 class Done:
     """A run with a search, up to its verdict."""
 
     def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
         self.spec, self.before = spec, planned(folder, spec)
-        self.run = searched(self.before)
+        self.run = self.before.searched()
         self.tables = self.run.tables()
         self.verdict = self.run.judge(self.tables)
         self.settings = SETTINGS.read(folder)
@@ -161,7 +152,7 @@ def test_rungs_spend_what_plain_trials_would(tmp_path: Path) -> None:
 
 def test_rungs_of_a_small_space_begin_with_all_of_it(tmp_path: Path) -> None:
     space = {"learning_rate": [0.001, 0.01, 0.1]}
-    run = searched(planned(tmp_path, spec_of({"method": "successive-halving", "trials": 20, "space": space})))
+    run = planned(tmp_path, spec_of({"method": "successive-halving", "trials": 20, "space": space})).searched()
     assert run.plan.search.recipes[0].trials == 3
     settings = SETTINGS.read(tmp_path)
     assert len(settings) == 3
@@ -169,7 +160,7 @@ def test_rungs_of_a_small_space_begin_with_all_of_it(tmp_path: Path) -> None:
 
 
 def test_a_gradient_search_is_told_derivatives(tmp_path: Path) -> None:
-    run = searched(planned(tmp_path, spec_of(SPECS["gradient"])))
+    run = planned(tmp_path, spec_of(SPECS["gradient"])).searched()
     stack_ids = [stack.stack_id for stack in run.plan.search.stacks]
     for stack_id in stack_ids:
         gradients = recording.gradients_of(tmp_path / "checkpoints" / stack_id)
@@ -231,10 +222,10 @@ def test_a_search_that_dies_while_it_records_goes_on_as_if_it_had_not(
     with monkeypatch.context() as patch:
         patch.setattr(recording, "write_folder", dying)
         with pytest.raises(_Killed):
-            searched(run)
+            run.searched()
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "checkpoints").glob("*/")}
     assert len(finished) >= at - 1
-    again = searched(planned(tmp_path, MIXED, start="search"))
+    again = planned(tmp_path, MIXED, start="search").searched()
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert again.plan.search == uninterrupted.run.plan.search
     assert [trial.trial_id for trial in again.plan.trials] == [each.trial_id for each in uninterrupted.run.plan.trials]
@@ -256,8 +247,8 @@ def test_a_finished_search_trains_nothing_when_it_is_gone_on_with(
         monkeypatch.setattr(trainer_module, name, refuse)
     before = (uninterrupted.run.folder / "plan.json").read_bytes()
     heard: list[int] = []
-    again = searched(
-        planned(uninterrupted.run.folder, MIXED, start="train"), lambda what, done, total: heard.append(done)
+    again = planned(uninterrupted.run.folder, MIXED, start="train").searched(
+        lambda what, done, total: heard.append(done)
     )
     assert again.plan.stacks == uninterrupted.run.plan.stacks
     assert heard == sorted(heard)
@@ -287,7 +278,7 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
         machine(before)
         planned(folder, spec)
         machine(after)
-        plan = searched(planned(folder, spec, start="train")).plan
+        plan = planned(folder, spec, start="train").searched().plan
         compiled.append({stack.xla for stack in plan.stacks})
         assert plan.probe == Plan.read(folder).probe
     assert compiled == [{False}, {True}]
@@ -296,9 +287,9 @@ def test_a_probe_is_written_down_before_the_search_and_decides_after_it(
 def test_other_metrics_are_searched_anew(tmp_path: Path) -> None:
     """What was not measured can't be looked up, and another metric may choose other settings."""
     spec = spec_of(SPECS["random"])
-    searched(planned(tmp_path, spec)).tables()
+    planned(tmp_path, spec).searched().tables()
     other = spec | {"evaluate": {"metric": "f1", "also": ["recall"]}}
-    run = searched(planned(tmp_path, other, start="judge"))
+    run = planned(tmp_path, other, start="judge").searched()
     settings = SETTINGS.read(tmp_path)
     assert set(settings["status"]) == {"ok"}
     tables = run.tables()
@@ -327,7 +318,7 @@ def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch:
     """Whatever the method: settings, observations and stacks are those of the first."""
     for name in ("train_stack", "hypergradients", "Stack", "train_fit"):
         monkeypatch.setattr(trainer_module, name, None)
-    again = searched(planned(tmp_path / "again", done.spec, home=done.run.folder))
+    again = planned(tmp_path / "again", done.spec, home=done.run.folder).searched()
     again.judge(again.tables())
     assert differences(done.run.folder, tmp_path / "again") == []
 
@@ -336,8 +327,8 @@ def test_a_second_search_trains_nothing(done: Done, tmp_path: Path, monkeypatch:
 def test_one_more_setting(name: str, reused: int, tmp_path: Path) -> None:
     """It is trained alone. But at rungs all settings are compared, so one more changes what becomes of each."""
     home = tmp_path / "home"
-    searched(planned(tmp_path / "first", spec_of(SPECS[name]), home=home))
+    planned(tmp_path / "first", spec_of(SPECS[name]), home=home).searched()
     more = spec_of(SPECS[name] | {"trials": 5})
-    search = searched(planned(tmp_path / "again", more, home=home)).plan.search
+    search = planned(tmp_path / "again", more, home=home).searched().plan.search
     assert search is not None
     assert sum(stack.size for stack in search.stacks if stack.reused) == reused

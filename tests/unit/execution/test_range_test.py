@@ -10,7 +10,6 @@ import pytest
 
 from reports.numbers import setting
 from reports.tables.search import search as search_in_words
-from tasks import stages
 from tasks.errors import BadInput
 from tasks.records.documents import as_json
 from tasks.records.plan import Plan
@@ -27,11 +26,6 @@ SPEC: dict[str, Any] = {
 }
 
 
-def searched(run: Planned, **options: Any) -> Plan:
-    planned_search = stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-    return stages.search(run.run, run.plan, run.prepared, planned_search, **options)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Planned:
     return planned(tmp_path_factory.mktemp("run"), SPEC)
@@ -39,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Planned:
 
 @pytest.fixture(scope="module")
 def done(run: Planned) -> Plan:
-    return searched(run)
+    return run.searched().plan
 
 
 def test_its_cost_is_planned(run: Planned) -> None:
@@ -86,8 +80,8 @@ def test_a_search_that_goes_on_looks_where_it_looked_before(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        searched(stopped, progress=stop)
-    again = searched(planned(tmp_path, SPEC, start="train"))
+        stopped.searched(progress=stop)
+    again = planned(tmp_path, SPEC, start="train").searched().plan
     assert as_json(again)["search"] == as_json(done)["search"]
     assert as_json(again)["recipes"] == as_json(done)["recipes"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +42,11 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nested, "prepare_folds", folds)
 
 
-def searched(run: Planned) -> Planned:
-    found = stages.search(
-        run.run, run.plan, run.prepared, stages.plan_search(run.run, run.plan, run.prepared, run.splits)
-    )
-    return replace(run, plan=found)
-
-
 @pytest.mark.parametrize("search", SEARCHES)
 def test_search_and_training_never_read_a_test_row(search: str, tmp_path: Path, guard: None) -> None:
     tune = SEARCHES[search] | {"space": {"learning_rate": "auto"}}
     run = planned(tmp_path, {"data": {"source": "wine"}, "model": "linear", "train": TRAIN, "tune": tune})
-    found = searched(run)
+    found = run.searched()
     found.train()
     with pytest.raises(TestPartRead):
         stages.evaluate(found.run, found.plan, found.prepared)

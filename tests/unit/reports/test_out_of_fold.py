@@ -6,7 +6,6 @@ import html
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,27 +13,10 @@ from reports import figures, tables
 from reports.run import Run, read_run
 from reports.sections import SECTIONS
 from tasks.records.estimate import Estimate
-from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, OutOfFold, VarianceShares
+from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, VarianceShares
 from tasks.records.verdict import Verdict
 from tests.synthetic_run import HOSTILE, write_synthetic_run
-
-SCORES = [0.8, 0.82, 0.78, None]
-
-
-def out_of_fold(verdict: Verdict, **changes: Any) -> OutOfFold:
-    """Of two folds, held out twice."""
-    first = verdict.recipes[0]
-    return OutOfFold(
-        folds=2,
-        repeats=2,
-        rows=200,
-        learned_from=(99, 101),
-        metrics={verdict.metric: first.metrics[verdict.metric]},
-        spread=0.02,
-        scores=SCORES,
-        chosen={first.recipe: 3},
-        **changes,
-    )
+from tests.verdicts import out_of_fold
 
 
 def settings(verdict: Verdict, count: int) -> ChosenSettings:
