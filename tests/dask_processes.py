@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distributed import Client, Security
+
 from tests.flows.command import PROJECT
 
 WAIT = 300.0
@@ -26,12 +28,12 @@ class Processes:
 
     Args:
         folder: For their logs and files.
-        tls: Arguments that name certificates; none: plain TCP.
+        tls: The files of the certificate's authority, of the certificate and of its key; none: plain TCP.
         started: The scheduler first.
     """
 
     folder: Path
-    tls: Sequence[str] = ()
+    tls: Sequence[Path] = ()
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -43,19 +45,31 @@ class Processes:
         address: str = json.loads(until(lambda: self._file.is_file() and self._file.read_text()))["address"]
         return address
 
+    @property
+    def _certificates(self) -> list[str]:
+        names = ("--tls-ca-file", "--tls-cert", "--tls-key")
+        return [each for pair in zip(names, map(str, self.tls), strict=False) for each in pair]
+
     def scheduler(self) -> None:
         protocol = ["--protocol", "tls"] if self.tls else []
         self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file),
-            *protocol, *self.tls,
+            *protocol, *self._certificates,
         )  # fmt: skip
         assert self.address
 
     def worker(self, *more: str) -> subprocess.Popen[bytes]:
         return self._start(
             "worker", self.address, "--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--no-dashboard",
-            "--local-directory", str(self.folder), *self.tls, *more,
+            "--local-directory", str(self.folder), *self._certificates, *more,
         )  # fmt: skip
+
+    def wait_for_workers(self, count: int) -> None:
+        """Until so many have told the scheduler that they are there: what is planned depends on how many it knows."""
+        names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+        security = Security(**dict(zip(names, map(str, self.tls), strict=False)), require_encryption=bool(self.tls))
+        with Client(self.address, security=security, set_as_default=False) as client:
+            until(lambda: len(client.nthreads()) >= count)
 
     def _start(self, kind: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{kind}-{len(self.started)}.log").open("wb") as log:
@@ -76,13 +90,14 @@ class Processes:
 
 
 @contextmanager
-def dask_processes(folder: Path, workers: int, tls: Sequence[str] = ()) -> Iterator[Processes]:
+def dask_processes(folder: Path, workers: int, tls: Sequence[Path] = ()) -> Iterator[Processes]:
     folder.mkdir(parents=True, exist_ok=True)
     processes = Processes(folder, tls)
     try:
         processes.scheduler()
         for _ in range(workers):
             processes.worker()
+        processes.wait_for_workers(workers)
         yield processes
     finally:
         processes.stop()

@@ -189,9 +189,8 @@ def test_a_run_goes_through_a_scheduler_that_speaks_tls(tmp_path: Path, monkeypa
     made, files = Security.temporary(), {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
     for name, text in (("ca", made.tls_ca_file), ("cert", made.tls_client_cert), ("key", made.tls_client_key)):
         files[name].write_text(text)
-    tls = ["--tls-ca-file", str(files["ca"]), "--tls-cert", str(files["cert"]), "--tls-key", str(files["key"])]
     spec = written(tmp_path, {**PLAIN, "name": "remote"})
-    with dask_processes(tmp_path / "dask", 2, tls) as processes:
+    with dask_processes(tmp_path / "dask", 2, [*files.values()]) as processes:
         assert processes.address.startswith("tls://")
         refused = bakeoff("run", spec, "--runner", f"dask={processes.address}", home=tmp_path / "home")
         assert refused.returncode == 2 and "there is no certificate" in refused.stderr
