@@ -315,9 +315,10 @@ def _show_stacks(console: Console, stacks: Sequence[PlannedStack]) -> None:
     for stack in stacks[:_SHOWN]:
         why = f" ({marked(stack.why)})" if stack.why else ""
         special = f" by {stack.search}" if stack.search else ""
+        shared = f", of which {stack.after} takes the first {stack.shared:,}" if stack.after else ""
         console.print(
             f"  {stack.stack_id}  {stack.trainer}{why}{special}: {stack.size} trials x {stack.steps:,} "
-            f"steps, {_weights(stack)}, {stack.rows:,} rows an epoch, "
+            f"steps{shared}, {_weights(stack)}, {stack.rows:,} rows an epoch, "
             f"evaluated every {stack.evaluate_every:,} steps, at most {stack.memory_bytes / 1e6:,.0f} MB"
         )
     if len(stacks) > _SHOWN:

@@ -66,6 +66,7 @@ def stacks(plan: Plan) -> str:
         "#Weights each",
         "#Rows an epoch",
         "#Steps",
+        "#Shared steps",
         "#Evaluated every",
     ]
     head += ["#Memory", "Why"]
@@ -77,6 +78,7 @@ def stacks(plan: Plan) -> str:
             count(stack.parameters),
             count(stack.rows),
             count(stack.steps),
+            count(stack.shared or 0),
             count(stack.evaluate_every),
             f"{stack.memory_bytes / 2**20:,.0f} MiB",
             Html(f'<span class="sentence">{safe(stack.why)}</span>'),

@@ -149,6 +149,8 @@ class Archive:
             "narrower": {keys[each]: count for each, count in stack.narrower.items()},
             "stack_id": "",
             "reused": None,
+            "after": None,
+            "shared": None,
         }
         place = [each.stack_id for each in job.stacks].index(stack.stack_id)
         with suppress(OSError):

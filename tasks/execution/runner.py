@@ -63,10 +63,13 @@ def _reused(stack: PlannedStack, work: Work) -> bool:
 
 
 def _train(work: Work, waiting: Sequence[PlannedStack], brackets: Sequence[Sequence[PlannedStack]], crew: Crew) -> None:
-    """Trains stacks, the longest first, so that nobody waits for a late one; then the brackets of successive halving;
-    then what Keras trains."""
+    """Trains stacks, the longest first, so that nobody waits for a late one; then those that go on from others; then
+    the brackets of successive halving; then what Keras trains."""
     plain = [stack for stack in waiting if stack.stacked and training_of(stack) != "rungs"]
-    crew([work.asked(stack) for stack in sorted(plain, key=lambda each: -each.steps * each.size)])
+    plain.sort(key=lambda each: -each.steps_taken)
+    ahead = {stack.stack_id for stack in plain}
+    crew([work.asked(stack) for stack in plain if stack.after not in ahead])
+    crew([work.asked(stack) for stack in plain if stack.after in ahead])
     for together in brackets:
 
         def climb_all(way: Climb, stacks: Sequence[PlannedStack] = together) -> Values:

@@ -21,6 +21,7 @@ from tasks.planning.trials import bind_trial, training_of
 from tasks.records.plan import FINAL, FOLD
 from tasks.records.stacks import PlannedStack
 from tasks.records.weights import folder_of
+from tasks.training.branch import Branch
 from tasks.training.fit import train_fit
 from tasks.training.hypergradient import hypergradients
 from tasks.training.saved import Checkpoint
@@ -110,11 +111,28 @@ class StackTrainer:
             searched = Searched(gradients={outcome.trial.trial_id: gradients for outcome, gradients in found})
         elif stack.stacked:
             looks = self._looks(stack)
-            outcomes = train_stack(trials, arrays, xla=stack.xla, signals=looks, progress=note, checkpoint=checkpoint)
+            outcomes = train_stack(
+                trials,
+                arrays,
+                xla=stack.xla,
+                signals=looks,
+                progress=note,
+                checkpoint=checkpoint,
+                branches=self._branches(stack),
+            )
         else:
             outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
         self._record(stack, outcomes, searched)
         checkpoint.path.unlink(missing_ok=True)
+
+    def _branches(self, stack: PlannedStack) -> list[Branch]:
+        """Where stacks of shorter budgets go on from a stack."""
+        work = self._work
+        return [
+            Branch(self._trials(other), other.shared or 0, Checkpoint(work.paused(other), work.asked(other).key))
+            for other in work.job.stacks
+            if other.after == stack.stack_id and not work.recorded(other)
+        ]
 
     def _climb(self, stack: PlannedStack, asked: StackJob, way: Climb) -> Values:
         """Trains a stack to its next rung. Its checkpoint stays until the job ends, since rungs compare it with
@@ -156,10 +174,9 @@ class StackTrainer:
         """The training rows that its trials are limited to, the same for all of them; None: they are not."""
         return self._work.job.variant(self._planned[stack.trials[0]].variant_id).settings.rows
 
-    def _ready(self, stack: PlannedStack) -> tuple[list[Trial], dict[int | None, Arrays]]:
-        """A stack's trials, and what they learn from by fold: as it is, or augmented."""
-        job, planned, board = self._work.job, self._planned, self._board
-        trials = [
+    def _trials(self, stack: PlannedStack) -> list[Trial]:
+        job, planned = self._work.job, self._planned
+        return [
             bind_trial(
                 planned[each],
                 job.variant(planned[each].variant_id),
@@ -168,6 +185,10 @@ class StackTrainer:
             )
             for each in stack.trials
         ]
+
+    def _ready(self, stack: PlannedStack) -> tuple[list[Trial], dict[int | None, Arrays]]:
+        """A stack's trials, and what they learn from by fold: as it is, or augmented."""
+        job, board, trials = self._work.job, self._board, self._trials(stack)
 
         def copied(done: int, total: int) -> None:
             board.note(stack.stack_id, 0.0)

@@ -373,7 +373,7 @@ SCHEDULE_RULES: dict[str, Rule] = {
         "Stays high for longer than a straight line and reaches 0 with it.", (r"\frac{1-t}{1-t/2}",), "Chen et al. 2022"
     ),
     "wsd": Rule(
-        "Stays as it is and falls to 0 over the last share c of the run.",
+        "Stays as it is and falls to 0 over the last share c of the run. So a longer run has the same beginning.",
         (r"\min\left(1, \frac{1-t}{c}\right)",),
         "Hu et al. 2024; Hägele et al. 2024",
     ),

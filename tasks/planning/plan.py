@@ -139,7 +139,7 @@ def _with_held_out(
     )
     cost = Cost(
         trials=plan.cost.trials + len(trials),
-        steps=plan.cost.steps + sum(stack.steps * stack.size for stack in stacks),
+        steps=plan.cost.steps + sum(stack.steps_taken for stack in stacks),
         seconds=round(plan.cost.seconds + seconds, 1),
         memory_bytes=plan.cost.memory_bytes,
     )
@@ -203,7 +203,7 @@ def _planned(
     context = PlanContext(dataset, {None: rows}, (metric, *also), machine, decides, earlier)
     trials = [planned(recipe, seed, context.key(spec)) for recipe in recipes for seed in range(spec.train.seeds)]
     stacks, seconds, probed = context.stacks(trials, recipes, calibrations_of(probe) if chosen else None)
-    steps = sum(stack.steps * stack.size for stack in stacks)
+    steps = sum(stack.steps_taken for stack in stacks)
     facts = _facts(dataset, parts, rows.features)
     predicted = predicted_values(dataset, parts, len(trials), len(recipes))
     peak = peak_bytes(dataset, facts.memory_bytes, predicted, stacks, machine.sharing)

@@ -17,7 +17,8 @@ from tasks.dataset import Dataset, Values, always_meant
 from tasks.errors import BadInput
 from tasks.memory import gigabytes, memory_bytes
 from tasks.planning import probe
-from tasks.planning.cost_model import AS_MODELLED, Work, cores, join
+from tasks.planning.branches import branching, divided_alike, going_on_from, longest_twins
+from tasks.planning.cost_model import AS_MODELLED, Division, Work, cores, join
 from tasks.planning.decisions import identity
 from tasks.planning.groups import Group, Grouping, RowCounts, gradients_of, replicas_of, work_of
 from tasks.planning.recipes import identifier
@@ -131,7 +132,8 @@ class PlanContext:
             return reused, 0.0, None
         wanted = dict.fromkeys(trial.variant_id for trial in left)
         seconds = _augmentation_seconds([by_id[each] for each in wanted], self.dataset, self.machine)
-        stacks, expected, found = _stacks(left, by_id, self, seconds, calibrations)
+        branches = branching(left, by_id) if not beside else frozenset()  # what pauses at rungs has no time for others
+        stacks, expected, found = _stacks(left, by_id, self, seconds, calibrations, branches)
         if self.dataset.streamed is not None:
             stacks = _streamed(stacks, self.rows[None].features)
         return [*reused, *stacks], expected, found
@@ -163,16 +165,19 @@ def _stacks(
     context: PlanContext,
     augmentation_seconds: Mapping[str, float],
     calibrations: Mapping[bool, Calibration] | None,
+    branches: frozenset[str],
 ) -> tuple[list[PlannedStack], float, Probe | None]:
     """Trials of equal shapes and rows together, and of other widths where that pays (see `cost_model`), what can't be
     stacked one by one.
 
     Args:
         augmentation_seconds: By variant, of one core for one row.
+        branches: Variants that share steps with others of longer budgets.
     """
     families: dict[str, dict[str, list[PlannedTrial]]] = {}
     for trial in trials:
-        family, shape = _shape(variants[trial.variant_id].settings, context.rows[trial.fold])
+        apart = trial.variant_id in branches
+        family, shape = _shape(variants[trial.variant_id].settings, context.rows[trial.fold], apart=apart)
         families.setdefault(family, {}).setdefault(shape, []).append(trial)
     machine = context.machine
     grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores, machine.sharing)
@@ -186,17 +191,47 @@ def _stacks(
     timed, found = calibrations is None, None
     if calibrations is None:
         calibrations, found = _calibrations([group for groups in alike for group in groups], machine)
-    stacks: list[PlannedStack] = []
-    seconds = 0.0
-    for groups, share in zip(alike, _core_shares(alike, calibrations, machine.cores), strict=True):
-        for group in _joined(groups, grouped, calibrations, share):
-            division, longest = group.divided(calibrations, share, timed=timed)
-            settings = variants[group.trials[0].variant_id].settings
-            every = evaluation_steps(settings.evaluate_every, group.steps_per_epoch, group.work, longest)
-            # Stacks for a share of the cores leave the others to other families.
-            seconds += group.seconds(division) * (1 if group.why else share / machine.cores)
-            stacks += [_stack(part, group, division.xla, every, context.metrics) for part in division.stacks]
+    laid = [
+        (group, share)
+        for groups, share in zip(alike, _core_shares(alike, calibrations, machine.cores), strict=True)
+        for group in _joined(groups, grouped, calibrations, share)
+    ]
+    stacks, seconds = _divided(laid, variants, context, calibrations, branches, timed=timed)
     return stacks, seconds, found
+
+
+def _divided(
+    laid: Sequence[tuple[Group, int]],
+    variants: Mapping[str, Recipe],
+    context: PlanContext,
+    calibrations: Mapping[bool, Calibration],
+    branches: frozenset[str],
+    *,
+    timed: bool,
+) -> tuple[list[PlannedStack], float]:
+    """The stacks of groups, each with the cores that it is divided for; and the seconds expected."""
+    twins = longest_twins([group for group, _ in laid], variants, branches)
+    divisions: dict[int, Division[PlannedTrial]] = {}
+    stacks: dict[int, list[PlannedStack]] = {}
+    seconds = 0.0
+    for place in sorted(range(len(laid)), key=lambda each: each in twins):  # those that others go on from come first
+        group, share = laid[place]
+        division, slowest = group.divided(calibrations, share, timed=timed)
+        if place in twins:
+            division = divided_alike(group, laid[twins[place]][0], divisions[twins[place]], variants)
+        settings = variants[group.trials[0].variant_id].settings
+        every = evaluation_steps(settings.evaluate_every, group.steps_per_epoch, group.work, slowest)
+        found = [_stack(part, group, division.xla, every, context.metrics) for part in division.stacks]
+        if place in twins:
+            found = [
+                going_on_from(longest, stack, part, variants)
+                for longest, stack, part in zip(stacks[twins[place]], found, division.stacks, strict=True)
+            ]
+        divisions[place], stacks[place] = division, found
+        left = sum(stack.steps_taken for stack in found) / sum(stack.steps * stack.size for stack in found)
+        # Stacks for a share of the cores leave the others to other families.
+        seconds += left * group.seconds(division) * (1 if group.why else share / context.machine.cores)
+    return [stack for place in sorted(stacks) for stack in stacks[place]], seconds
 
 
 def _core_shares(alike: Sequence[Sequence[Group]], calibrations: Mapping[bool, Calibration], cores: int) -> list[int]:
@@ -250,13 +285,19 @@ def _refuse_without_update(group: Group) -> None:
         )
 
 
-def _shape(settings: RecipeSettings, rows: RowCounts) -> tuple[str, str]:
-    """What trials of one group agree in, and before it what groups agree in that differ in widths at most."""
+def _shape(settings: RecipeSettings, rows: RowCounts, *, apart: bool) -> tuple[str, str]:
+    """What trials of one group agree in, and before it what groups agree in that differ in widths at most.
+
+    Args:
+        apart: Whether they share steps with trials of another budget, and stay apart from those that don't.
+    """
     shape = {name: settings.document.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     rows = rows.limited(settings.rows)
     shape["resampled"] = settings.imbalance == "resample"
     resampled = rows.resampled if shape["resampled"] else None
     shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]
+    if apart:
+        shape["apart"] = True
     if settings.accumulation > 1:
         shape["accumulation"] = settings.accumulation
     if rows.lengths:

@@ -31,6 +31,8 @@ class PlannedStack:
             streamed data the windows that are shuffled.
         reused: The run whose trained trials these are, where an earlier one trained them; several with commas between.
             None: they are trained.
+        after: The stack of the same trials with a longer budget, which takes the first `shared` steps for these, too.
+        shared: Steps.
     """
 
     stack_id: str
@@ -51,11 +53,18 @@ class PlannedStack:
     narrower: Mapping[str, int] = field(default_factory=dict)
     fill: Number = 1.0
     reused: Annotated[str | None, OMITTED] = None
+    after: Annotated[str | None, OMITTED] = None
+    shared: Annotated[int | None, OMITTED] = None
 
     @property
     def stacked(self) -> bool:
         """Whether the stacked trainer takes its trials, not `Model.fit`."""
         return self.trainer == "stack"
+
+    @property
+    def steps_taken(self) -> int:
+        """Of all its trials, without those that longer ones take for them."""
+        return (self.steps - (self.shared or 0)) * self.size
 
     def parameters_of(self, trial_id: str) -> int:
         """Trainable weights of one trial, its own."""

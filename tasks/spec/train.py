@@ -235,7 +235,12 @@ class Compare(Frozen):
     loss: list[LossEntry] | None = Field(None, min_length=1, description="values of train.loss")
     rows: list[Count | None] | None = Field(None, min_length=1, description="values of train.rows")
     batch_size: list[BatchSize] | None = Field(None, min_length=1, description="values of train.batch_size")
-    epochs: list[Epochs] | None = Field(None, min_length=1, description="values of train.epochs")
+    epochs: list[Epochs] | None = Field(
+        None,
+        min_length=1,
+        description="values of train.epochs. Recipes that differ in nothing else share the steps in which their "
+        "learning rates are the same, such as the plateau of wsd",
+    )
     early_stopping: list[EarlyStopping | None] | None = Field(
         None, min_length=1, description="values of train.early_stopping"
     )

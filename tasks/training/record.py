@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,11 @@ class Record:
             if watch.running:
                 values = [(each.layer, each.name, float(each.values[s, r])) for each in signals]
                 watch.outcome.signals += [(epoch, step, *each) for each in values if np.isfinite(each[2])]
+
+    def keep_signals(self, kept: Callable[[int], bool]) -> None:
+        """Drops the signals after all other steps; those from before the first step stay."""
+        for outcome in self.outcomes:
+            outcome.signals = [each for each in outcome.signals if each[1] == 0 or kept(each[1])]
 
     def prune(self, reasons: Mapping[str, str]) -> None:
         """Ends trials, by id, that still run."""

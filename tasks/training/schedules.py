@@ -174,7 +174,9 @@ def rex(*, warmup: Fraction = 0.0) -> Schedule:
 def wsd(*, cooldown: Fraction = 0.2, shape: Literal["linear", "1-sqrt"] = "linear", warmup: Fraction = 0.0) -> Schedule:
     """Warm-up, stable, decay (Hu et al. 2024, "MiniCPM"): the learning rate stays as it is and falls to 0 over the last
     share `cooldown` of the steps after the warm-up, with t from 0 to 1 as `1 - t` or `1 - sqrt(t)` (Hägele et al.
-    2024, "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations")."""
+    2024, "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations"). Without a warm-up, runs of
+    different budgets are the same until the shortest one's cooldown: where budgets are compared, these steps are taken
+    once."""
 
     def factor(step: np.ndarray, steps: int, epoch: int) -> np.ndarray:
         start = (1 - cooldown) * steps

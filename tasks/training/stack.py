@@ -46,6 +46,7 @@ import numpy as np
 
 from tasks.training.averages import Averages, EpochEnds
 from tasks.training.axes import chosen, spread
+from tasks.training.branch import Branch
 from tasks.training.chunks import Chunks
 from tasks.training.compiled import Compiled, program_for
 from tasks.training.networks import initial
@@ -73,6 +74,7 @@ def train_stack(
     signals: bool = False,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    branches: Sequence[Branch] = (),
 ) -> list[Outcome]:
     """Trains trials of one architecture, batch size, accumulation and epoch budget together.
 
@@ -85,11 +87,16 @@ def train_stack(
         signals: Whether the outcomes have the signals of each layer (`signals`).
         progress: Told of steps done, between evaluations.
         checkpoint: Where the state is written while they train, and taken up if it lies there; None: nowhere.
+        branches: Trials of shorter budgets that these leave their state to.
 
     Returns:
         The outcomes in the order of `trials`.
     """
-    stack = Stack(trials, arrays, xla=xla, dtype=dtype, signals=signals, checkpoint=checkpoint)
+    budgets = [branch.trials[0].epochs for branch in branches]
+    stack = Stack(trials, arrays, xla=xla, dtype=dtype, signals=signals, checkpoint=checkpoint, budgets=budgets)
+    for branch in sorted(branches, key=lambda each: each.step):
+        stack.train_until(branch.step, progress)
+        stack.leave(branch)
     stack.train_until(stack.total_steps, progress)
     return stack.outcomes()
 
@@ -135,6 +142,7 @@ class Stack:
         trials, arrays, xla, dtype, signals, checkpoint: As for `train_stack`.
         follow: Makes what takes the chunks and scores instead of the program alone. The stack is then not compiled
             anew without trials that stopped.
+        budgets: Epochs of trials that its state is left to. Its signals are recorded for them, too.
 
     Attributes:
         trials: As given.
@@ -157,6 +165,7 @@ class Stack:
         signals: bool = False,
         follow: Follow | None = None,
         checkpoint: Checkpoint | None = None,
+        budgets: Sequence[int] = (),
     ) -> None:
         import tensorflow as tf
 
@@ -166,6 +175,7 @@ class Stack:
         first, shared = self.trials[0], self._data.any
         self.steps_per_epoch = shared.steps_per_epoch(first.batch_size)
         self.total_steps = first.epochs * self.steps_per_epoch
+        self._ends = [self.total_steps, *(epochs * self.steps_per_epoch for epochs in budgets)]
         self.interval = first.evaluate_every or self.steps_per_epoch
         rows = dict(zip(self.rectangle.folds, (arrays.train for arrays in self._data.by_replica), strict=True))
         self.networks, first_weights = initial(self.rectangle, shared.train.shape, shared.outputs, rows)
@@ -267,6 +277,7 @@ class Stack:
         self._record.start_clock()
         self._hand_out(range(len(self.rectangle.columns)))
         self._record.charge(self.rectangle)
+        self._record.keep_signals(lambda step: recorded_at(step, self.interval, self.total_steps))
         return self._record.outcomes
 
     def checkpoint(self) -> None:
@@ -278,15 +289,31 @@ class Stack:
 
     def save(self, path: Path) -> None:
         """Writes all that `load` needs to go on, as `.npz`."""
+        self._write(path, self._identity(self.trials, self._checkpoint), {each.trial_id: each for each in self.trials})
+
+    def leave(self, branch: Branch) -> None:
+        """Leaves the state to trials of a shorter budget, which find it as if they had saved it. Nothing is left where
+        it is past their branch; they train from the beginning then, as they do where the disk is full."""
+        if self.step > branch.step:
+            return
+        of = {mine.trial_id: theirs for mine, theirs in zip(self.trials, branch.trials, strict=True)}
+        with suppress(OSError):
+            self._write(branch.checkpoint.path, self._identity(branch.trials, branch.checkpoint), of)
+
+    def _write(self, path: Path, identity: list[Any], of: Mapping[str, Trial]) -> None:
+        """Args:
+        identity: Of the stack that takes it up.
+        of: By own trial, the trial whose state it is there.
+        """
         import tensorflow as tf
 
         self._record.charge(self.rectangle)
         state = {
-            "of": self._identity(),
+            "of": identity,
             "step": self.step,
             "lost": np.asarray(self.state.lost).tolist(),
             "rows": self.state.rows,
-            "columns": [[trial.trial_id for trial in column] for column in self.rectangle.columns],
+            "columns": [[of[trial.trial_id].trial_id for trial in column] for column in self.rectangle.columns],
             **self._record.state(),
         }
         trained, ends = self.state, self._averages.ends.held
@@ -302,7 +329,7 @@ class Stack:
         import tensorflow as tf
 
         state, arrays = read_arrays(path)
-        if state["of"] != self._identity():
+        if state["of"] != self._identity(self.trials, self._checkpoint):
             raise ValueError(f"{path} holds a stack of other trials, compiled or rounded in another way")
         by_id = {trial.trial_id: trial for trial in self.trials}
         places = {column[0].trial_id: place for place, column in enumerate(self.rectangle.columns)}
@@ -323,11 +350,11 @@ class Stack:
         self._record.resume(state)
         arrays.fill(self._record.outcomes)
 
-    def _identity(self) -> list[Any]:
-        """What a saved stack and the one that takes it up must agree in."""
-        key = self._checkpoint.key if self._checkpoint else ""
-        ids = [trial.trial_id for trial in self.trials]
-        return [ids, self.total_steps, self.interval, self._xla, self._dtype, self._signals is not None, key]
+    def _identity(self, trials: Sequence[Trial], checkpoint: Checkpoint | None) -> list[Any]:
+        """What a saved stack of these trials and the one that takes it up must agree in."""
+        ids, steps = [trial.trial_id for trial in trials], trials[0].epochs * self.steps_per_epoch
+        key = checkpoint.key if checkpoint else ""
+        return [ids, steps, self.interval, self._xla, self._dtype, self._signals is not None, key]
 
     def _save_if_due(self) -> None:
         if self._checkpoint and self._checkpoint.due:
@@ -338,7 +365,7 @@ class Stack:
     def _train_and_evaluate(self, stop: int) -> None:
         """Trains up to step `stop`, validates, and lets each trial's watch decide."""
         rates = self._record.rates(self.rectangle, self.step, stop)
-        looks = self._signals is not None and recorded_at(stop, self.interval, self.total_steps)
+        looks = self._signals is not None and any(recorded_at(stop, self.interval, end) for end in self._ends)
         before = self.state.weights
         since = max(stop - self.trials[0].accumulation, self.step)  # by themselves, to see the last update
         for until in [since, stop] if looks else [stop]:
