@@ -19,6 +19,7 @@ from reports.render import Rendered, render
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.fold_rows import FoldAnswers
+from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.archive import Archive
 from tasks.execution.aside import own_context, resampled_count, row_counts, trainer
@@ -31,7 +32,7 @@ from tasks.execution.nested import nested, searched_rows
 from tasks.execution.out_of_fold import fold_answers
 from tasks.execution.previews import write_previews
 from tasks.execution.range_test import RangeTests, asking, ranged
-from tasks.execution.recording import PreparedByFold, collect
+from tasks.execution.recording import ANSWERS, UNCALIBRATED, PreparedByFold, collect
 from tasks.execution.runner import train as train_trials
 from tasks.execution.scoring import score_final_trials
 from tasks.execution.stabilising import Workshop, write_repaired
@@ -342,9 +343,9 @@ def judge(
     return verdict
 
 
-def _fold_answers(laid_out: Plan, prepared: Prepared, run: Run) -> FoldAnswers:
+def _fold_answers(laid_out: Plan, prepared: Prepared, run: Run, name: str = ANSWERS) -> FoldAnswers:
     rows = [of_fold.rows[TEST] for of_fold in prepared.held_out]
-    return FoldAnswers(prepared.dataset.target, rows, fold_answers(laid_out, run.folder))
+    return FoldAnswers(prepared.dataset.target, rows, fold_answers(laid_out, run.folder, name))
 
 
 def _not_learned_from(splits: pd.DataFrame) -> pd.DataFrame:
@@ -397,13 +398,18 @@ def _recalibration(
     tables: dict[str, pd.DataFrame],
     model: Any,
 ) -> Recalibration | None:
-    """What calibrating did to the shipped model, whose answers without it are asked for anew; None: it is not
-    calibrated, or there is no test part whose rows it did not learn from."""
-    from tasks.evaluation.recalibrated import judge_recalibration
+    """What calibrating did to the shipped model, whose answers without it are asked for anew, or out of fold to the
+    procedure; None: the shipped model is not calibrated."""
+    from tasks.evaluation.recalibrated import judge_in_folds, judge_recalibration
 
     by = calibrator(run, laid_out, verdict.shipped) if verdict.shipped else None
-    if verdict.shipped is None or by is None or laid_out.held_out:
+    if verdict.shipped is None or by is None:
         return None
+    if laid_out.held_out:
+        scores = FoldScores.read(laid_out, tables["trials"], tables["metrics"], {}, {})
+        was, now = (_fold_answers(laid_out, prepared, run, name) for name in (UNCALIBRATED, ANSWERS))
+        positive = prepared.dataset.positive.index if prepared.dataset.positive else None
+        return judge_in_folds(scores, (was, now), prepared.deciding, positive, laid_out.confidence, by)
     judged = JudgedRows.of_shipped(laid_out, verdict, prepared.deciding, tables)
     asked = answer(run, laid_out, prepared, verdict.shipped, model, calibrate=False)
     before = np.concatenate([asked(each) for each in prepared.dataset.raw_pieces(judged.rows)])

@@ -119,11 +119,11 @@ class FoldScores:
 
     def interval(self, who: str, metric: Metric, confidence: float) -> Interval:
         """Of the mean over folds."""
-        return self._over(self._of(who, metric), confidence).within(*metric.bounds)
+        return self.over(self._of(who, metric), confidence).within(*metric.bounds)
 
     def difference(self, who: str, other: str, metric: Metric, confidence: float) -> Interval:
         """How much better `who` is, paired by fold; positive = better."""
-        return self._over(metric.sign * (self._of(who, metric) - self._of(other, metric)), confidence)
+        return self.over(metric.sign * (self._of(who, metric) - self._of(other, metric)), confidence)
 
     def by_fold(self, who: str, metric: Metric) -> dict[int, float]:
         """Fold to score, where it is defined."""
@@ -158,7 +158,8 @@ class FoldScores:
         unknown = np.full(self.held_out.count, np.nan)
         return self.values.get((PROCEDURE if self.whole else who, metric.name), unknown)
 
-    def _over(self, values: Array, confidence: float) -> Interval:
+    def over(self, values: Array, confidence: float) -> Interval:
+        """Of the mean over folds of any values `[folds]`, NaN where undefined."""
         lacking = int((~np.isfinite(values)).sum())
         if lacking == len(values):
             return Interval(np.nan, None, None, "it is defined in no fold")

@@ -1,7 +1,9 @@
-"""What calibrating did to the shipped model: its probabilities before and after, on the same test rows."""
+"""What calibrating did: probabilities before and after, of the shipped model on the same test rows, or of the procedure
+on the rows that each fold holds out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +11,14 @@ import numpy as np
 from tasks.calibrator import Calibrator
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL
 from tasks.evaluation.decisions import Deciding
-from tasks.evaluation.intervals import RESAMPLES
+from tasks.evaluation.fold_rows import FoldAnswers
+from tasks.evaluation.fold_scores import PROCEDURE, FoldScores
+from tasks.evaluation.intervals import RESAMPLES, Interval
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import METRICS
 from tasks.evaluation.rounding import interval, signed_interval
 from tasks.evaluation.verdict import side_of_zero
+from tasks.records.estimate import Estimate
 from tasks.records.verdict import Recalibration
 
 _BEFORE = "before"
@@ -31,20 +36,70 @@ def judge_recalibration(
         before: Its probabilities `[rows, classes]` as they were not yet calibrated.
         calibrator: What they are calibrated by.
     """
-    method = deciding.how.calibrate
-    assert method is not None
     answers = deciding.answers(judged.target.astype(np.int64), before, judged.rows, None)
     both = replace(judged, answers={**judged.answers, _BEFORE: answers})
     brier = METRICS["brier_score"]
-    found = both.differences(trial_id, {_BEFORE: _BEFORE}, brier, RESAMPLES)[_BEFORE]
-    gain, side = found.estimate(), side_of_zero(found)
+    gain = both.differences(trial_id, {_BEFORE: _BEFORE}, brier, RESAMPLES)[_BEFORE]
     was, now = (both.intervals(each, _JUDGED) for each in (_BEFORE, trial_id))
+    return _judged(deciding, calibrator, was, now, gain)
+
+
+def judge_in_folds(
+    scores: FoldScores,
+    answers: tuple[FoldAnswers, FoldAnswers],
+    deciding: Deciding,
+    positive: int | None,
+    confidence: float,
+    calibrator: Calibrator,
+) -> Recalibration:
+    """What calibrating did to the procedure, out of fold: in each fold its model is calibrated on the fold's own
+    validation rows.
+
+    Args:
+        answers: For the rows held out, before and after.
+        positive: Index of the positive class.
+        calibrator: Of the shipped model.
+    """
+    by_fold = [
+        {
+            name: np.array(
+                [
+                    of_fold.scored(fold, trial, METRICS[name], deciding, positive)
+                    for fold, trial in enumerate(scores.trials[PROCEDURE])
+                ]
+            )
+            for name in _JUDGED
+        }
+        for of_fold in answers
+    ]
+    was, now = (
+        {
+            name: scores.over(values, confidence).within(*METRICS[name].bounds).estimate()
+            for name, values in of_metric.items()
+        }
+        for of_metric in by_fold
+    )
+    gain = scores.over(by_fold[0]["brier_score"] - by_fold[1]["brier_score"], confidence)
+    return _judged(deciding, calibrator, was, now, gain, "Out of fold, ")
+
+
+def _judged(
+    deciding: Deciding,
+    calibrator: Calibrator,
+    was: Mapping[str, Estimate],
+    now: Mapping[str, Estimate],
+    found: Interval,
+    where: str = "",
+) -> Recalibration:
+    method, gain, side = deciding.how.calibrate, found.estimate(), side_of_zero(found)
+    assert method is not None
     if side == CANNOT_TELL:
-        said = f"Can't tell whether {_HOW[method]} helped: the Brier score changed by {signed_interval(gain.flipped())}"
+        said = f"can't tell whether {_HOW[method]} helped: the Brier score changed by {signed_interval(gain.flipped())}"
     else:
         helped = "helped" if side == BETTER else "did harm"
-        said = f"{_HOW[method].capitalize()} {helped}: the Brier score changed by {signed_interval(gain.flipped())}"
-    error = "calibration_error"
+        said = f"{_HOW[method]} {helped}: the Brier score changed by {signed_interval(gain.flipped())}"
+    said, error = where + said, "calibration_error"
+    said = said[0].upper() + said[1:]
     return Recalibration(
         method=method,
         temperature=calibrator.temperature,

@@ -58,7 +58,10 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
     estimators = {each.trial_id: each.baseline.estimator for each in records if each.baseline.estimator}
     calibrators = {each.trial_id: each.reading.calibrator for each in records if each.reading.calibrator}
     answers = {each.trial_id: each.answers[-1][1] for of_fold in held_out for each in of_fold}
-    write_folder(folder, tables, estimators=estimators, calibrators=calibrators, answers=answers)
+    uncalibrated = {each.trial_id: each.uncalibrated for each in records if each.uncalibrated is not None}
+    write_folder(
+        folder, tables, estimators=estimators, calibrators=calibrators, answers=answers, uncalibrated=uncalibrated
+    )
 
 
 def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
@@ -86,6 +89,8 @@ class _Record:
         trial: Its row of table `trials`.
         metrics: Its rows of table `metrics`.
         answers: By part, with the data that the rows are of.
+        uncalibrated: The answers for the rows that its fold holds out, before they are calibrated; None where they
+            aren't, or it is of no fold.
     """
 
     baseline: Baseline
@@ -94,6 +99,7 @@ class _Record:
     metrics: list[dict[str, Any]]
     reading: Reading
     answers: Sequence[tuple[str, np.ndarray, Prepared]]
+    uncalibrated: np.ndarray | None = None
 
     @property
     def trial_id(self) -> str:
@@ -124,7 +130,8 @@ class _Record:
         metrics = threshold_rows(trial_id, reading.threshold, prepared)
         for part, prediction, _ in answers:
             metrics += metric_rows(trial_id, part, prediction, plan.metrics, prepared, reading.threshold)
-        return cls(baseline, fold, trial, metrics, reading, answers)
+        before = prepared.corrected(baseline.test, alike) if reading.calibrator and fold is not None else None
+        return cls(baseline, fold, trial, metrics, reading, answers, before)
 
     def predictions(self) -> Iterator[pd.DataFrame]:
         for part, prediction, prepared in self.answers:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset import TEST
-from tasks.execution.recording import baselines_id, kept_answers, prediction_rows
+from tasks.execution.recording import ANSWERS, baselines_id, kept_answers, prediction_rows
 from tasks.inputs.prepared import Prepared
 from tasks.records.plan import Plan
 from tasks.records.tables import METRICS
@@ -92,8 +92,9 @@ def _stand_ins(plan: Plan) -> dict[str, list[str]]:
     }
 
 
-def fold_answers(plan: Plan, run: Path) -> dict[str, np.ndarray]:
-    """By trial of a fold, networks' and baselines', what it answers for the rows that the fold holds out."""
+def fold_answers(plan: Plan, run: Path, name: str = ANSWERS) -> dict[str, np.ndarray]:
+    """By trial of a fold, networks' and baselines', what it answers for the rows that the fold holds out; `name` as in
+    `kept_answers`."""
     assert plan.held_out is not None
     folders = [folder_of(run, name) for name in (*(each.stack_id for each in plan.held_out.stacks), baselines_id(plan))]
-    return {trial: found for folder in folders for trial, found in kept_answers(folder).items()}
+    return {trial: found for folder in folders for trial, found in kept_answers(folder, name).items()}

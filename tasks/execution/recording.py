@@ -39,7 +39,8 @@ from tasks.training.trial import Outcome
 PreparedByFold = Mapping[int | None, Prepared]
 
 RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
-GRADIENTS, CALIBRATORS, ANSWERS = "gradients.json", "calibrators.json", "answers.npz"
+GRADIENTS, CALIBRATORS = "gradients.json", "calibrators.json"
+ANSWERS, UNCALIBRATED = "answers.npz", "uncalibrated.npz"
 LOSS = "loss"
 """In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
 
@@ -116,9 +117,13 @@ def kept_calibrators(folder: Path) -> dict[str, Calibrator]:
     return {trial_id: Calibrator.of_json(each) for trial_id, each in found.items()}
 
 
-def kept_answers(folder: Path) -> dict[str, np.ndarray]:
-    """By trial of finished records, what it answers for the rows that its fold holds out; none where all diverged."""
-    path = folder / ANSWERS
+def kept_answers(folder: Path, name: str = ANSWERS) -> dict[str, np.ndarray]:
+    """By trial of finished records, what it answers for the rows that its fold holds out; none where all diverged.
+
+    Args:
+        name: `UNCALIBRATED` for its probabilities before they are calibrated; none where they aren't.
+    """
+    path = folder / name
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as file:
@@ -165,6 +170,7 @@ def record(
     metrics: list[dict[str, Any]] = []
     calibrators: dict[str, Calibrator] = {}
     answers: dict[str, np.ndarray] = {}
+    uncalibrated: dict[str, np.ndarray] = {}
     for outcome in outcomes:
         own, trial_id = prepared[outcome.trial.fold], outcome.trial.trial_id
         recipe = job.variant(planned[trial_id].variant_id)
@@ -182,6 +188,8 @@ def record(
             metrics += output_rows(trial_id, part, outputs, prediction, job.metrics, scored, reading.threshold)
             if part == TEST:
                 answers[trial_id] = prediction
+                if reading.calibrator:
+                    uncalibrated[trial_id] = own.prediction(outputs, reading.alike, None)
     weights = {
         f"{outcome.trial.trial_id}/{index}": weight
         for outcome in outcomes
@@ -189,8 +197,15 @@ def record(
         for index, weight in enumerate(outcome.weights or [])
     }
     tables: dict[Table, Any] = {TRIALS: trials, METRICS_TABLE: metrics, CURVES: curves}
-    folder = folder_of(run, stack.stack_id)
-    write_folder(folder, tables, weights, searched.gradients, calibrators=calibrators, answers=answers)
+    write_folder(
+        folder_of(run, stack.stack_id),
+        tables,
+        weights,
+        searched.gradients,
+        calibrators=calibrators,
+        answers=answers,
+        uncalibrated=uncalibrated,
+    )
 
 
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job: Job) -> dict[str, Any]:
@@ -312,6 +327,7 @@ def write_folder(
     estimators: Mapping[str, Estimator] = {},
     calibrators: Mapping[str, Calibrator] = {},
     answers: Mapping[str, np.ndarray] = {},
+    uncalibrated: Mapping[str, np.ndarray] = {},
 ) -> None:
     """Writes records that belong together; the folder is there when all of it is. Where it is there already, it stays.
 
@@ -322,6 +338,7 @@ def write_folder(
         estimators: By trial, of baselines.
         calibrators: By trial, where probabilities are calibrated.
         answers: By trial, for the rows that its fold holds out.
+        uncalibrated: The same before probabilities are calibrated, where they are.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
@@ -333,8 +350,9 @@ def write_folder(
                 table.write(rows, temporary)
         if weights is not None:
             np.savez(temporary / WEIGHTS, allow_pickle=False, **weights)
-        if answers:
-            np.savez(temporary / ANSWERS, allow_pickle=False, **answers)
+        for name, of_trials in ((ANSWERS, answers), (UNCALIBRATED, uncalibrated)):
+            if of_trials:
+                np.savez(temporary / name, allow_pickle=False, **of_trials)
         if gradients:
             write_json(temporary / GRADIENTS, {trial: _known(of_trial) for trial, of_trial in gradients.items()})
         if calibrators:

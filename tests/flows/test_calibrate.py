@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from tasks.calibrator import Calibrator
 from tasks.errors import BadInput
+from tasks.execution.out_of_fold import fold_answers
+from tasks.execution.recording import ANSWERS, UNCALIBRATED
 from tasks.records.tables import PREDICTIONS
 from tasks.run_folder import read_json
 from tasks.serving.answers import answers
@@ -28,6 +32,27 @@ def customers(folder: Path) -> Path:
     frame = pd.DataFrame(numbers.round(3), columns=[f"c{i}" for i in range(20)])
     frame.assign(left=np.where(leaves, "yes", "no")).to_csv(folder / "customers.csv", index=False)
     return folder / "customers.csv"
+
+
+@pytest.mark.slow
+def test_calibrating_is_judged_out_of_fold(tmp_path: Path) -> None:
+    evaluate = {"calibrate": "temperature", "folds": 3, "repeats": 2}
+    train = {**TOO_LONG, "epochs": 40}
+    one, verdict = judged(tmp_path, customers(tmp_path), evaluate, model=OVERFIT["model"], train=train)
+    effect, held_out = verdict.recalibration, one.plan.held_out
+    assert effect and held_out and effect.gain.low is not None and effect.gain.low > 0
+    assert effect.sentence.startswith("Out of fold, temperature scaling helped")
+    before, after = (fold_answers(one.plan, one.folder, name) for name in (UNCALIBRATED, ANSWERS))
+    scores: dict[str, list[float]] = {"before": [], "after": []}
+    for trial in held_out.trials:
+        rows = one.prepared.held_out[trial.fold or 0].rows["test"]
+        target = one.prepared.dataset.target[rows].astype(int)
+        for name, answered in (("before", before), ("after", after)):
+            scores[name].append(brier_score_loss(target, answered[trial.trial_id][:, 1]))
+    for name, estimate in (("before", effect.before), ("after", effect.after)):
+        assert estimate["brier_score"].mean == pytest.approx(np.mean(scores[name]))
+    report(one.run)
+    assert "Out of fold, temperature scaling helped" in unescape((one.folder / "report.html").read_text())
 
 
 TOO_LONG = {"epochs": 60, "seeds": 1, "batch_size": 8, "learning_rate": 0.003}

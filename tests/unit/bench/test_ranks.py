@@ -25,6 +25,6 @@ def test_noise_makes_intervals_wide_and_ties_share_a_rank() -> None:
 
 
 def test_the_table_has_the_published_ranks_beside() -> None:
-    one = {"scores": dict(zip(PUBLISHED, scores(0.01)[0].tolist(), strict=True)), "wall": 3.0}
+    one = {"metric": "accuracy", "scores": dict(zip(PUBLISHED, scores(0.01)[0].tolist(), strict=True)), "wall": 3.0}
     said = table({"wine": one | {"seconds": dict.fromkeys(PUBLISHED, 1.0)}})
     assert "| Muon + EMA | 1.00 | 1.0 to 1.0 | 4.65 | 1 |" in said and "wine 3 s" in said
