@@ -1,4 +1,4 @@
-"""What the numbers mean, in sentences for a reader who never opens the code."""
+"""Says what the numbers mean, in sentences for a reader who never opens the code."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ ENOUGH_SEEDS = 5
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything the judge found out.
+    """Everything that the evaluation found: the input of all sentences here.
 
     Args:
-        metric: The one that decides.
-        title: Of that metric, with the class that it speaks of.
-        confidence: Of the intervals.
-        constant: What the best answer without inputs gets on the validation part.
-        results: By rank.
-        leader: The first of `results`; None where none has the metric on the validation part.
-        winner: The leader, where it is better than every other.
+        metric: The deciding metric.
+        title: The metric's title, with the class that it is about.
+        confidence: Confidence level of the intervals, in (0, 1).
+        constant: Scores, on the validation part, of an answer that ignores the inputs.
+        results: One per recipe, ordered by rank.
+        leader: The first of `results`; None where no recipe has a value of the metric on the validation part.
+        winner: The leader if it is better than every other recipe, else None.
         comparisons: `recipe_id` to the leader's comparison with it.
-        learning: `recipe_id` of those that ended to what `learning.learning` says.
-        weighted: `recipe_id` to how classes were made to count alike in training, where they were.
+        learning: `recipe_id` of each recipe that ended, to the answer of `learning.learning`.
+        weighted: `recipe_id` to how training gave the classes equal weight; only recipes that did.
         reading: The leader's mean on the test part, with its interval over rows and seeds.
-        against: Baseline to the leader's difference from it; positive = the network is better.
-        gates: What would be shipped at the gates.
-        of_baselines: Each baseline at them.
-        of_tied: `recipe_id` of each recipe that can't be told from the leader to the same.
-        test_rows: Of the test part.
-        majority_share: Of the most frequent class in the test part; None for regression.
-        majority: That class.
-        at_real_shares: Whether classes count with the shares that the spec gives them, not with those of their rows.
-        same_answer: What always predicting it gets in the deciding metric, where that was chosen since classes are
-            unbalanced; None: the spec names it.
-        seen: `recipe_id` of those that did not learn to what was seen.
-        diagnosed: `recipe_id` to the surest diagnosis, where there is one.
-        enough: A rule on one or two columns that reaches what the best baseline reaches, and the shares of guessing's
-            errors that rule and baseline remove; None where there is none.
+        against: Name of each baseline to the leader's difference from it; positive = the network is better.
+        gates: Gate results of the model that would be shipped.
+        of_baselines: Name of each baseline to its gate results.
+        of_tied: `recipe_id` of each recipe that can't be told apart from the leader, to its gate results.
+        test_rows: Number of rows of the test part.
+        majority_share: Share of the most frequent class in the test part; None for regression.
+        majority: Name of that class.
+        at_real_shares: Whether classes are weighted by the shares that the spec gives, not by their shares of the rows.
+        same_answer: Value of the deciding metric for always predicting `majority`, where the metric was chosen because
+            classes are unbalanced; None: the spec names the metric.
+        seen: `recipe_id` of each recipe that did not learn, to what its training showed.
+        diagnosed: `recipe_id` to its most certain diagnosis, where there is one.
+        enough: A rule on one or two columns that does as well as the best baseline, then the shares of guessing's
+            errors that the rule and that baseline remove; None where there is no such rule.
         ships: The baseline that is shipped instead of a network; None: no baseline is.
-        held_out: The folds that judge, where there is no test part.
+        held_out: The folds whose held-out rows are used for the evaluation, where there is no test part.
     """
 
     metric: Metric
@@ -92,12 +92,12 @@ class Findings:
 
     @property
     def where(self) -> str:
-        """Where figures were measured."""
+        """Where the figures were measured, in words."""
         return "out of fold" if self.held_out else "on the test part"
 
     @property
     def rows(self) -> str:
-        """What judged, in words."""
+        """The rows that the figures were measured on, in words."""
         return "judged rows" if self.held_out else "test rows"
 
     @property
@@ -105,7 +105,7 @@ class Findings:
         return max((result.seeds for result in self.results), default=0)
 
     def answered(self, answer: str) -> list[RecipeResult]:
-        """The recipes the leader's comparison with which came out as `answer`."""
+        """The recipes whose comparison with the leader has this `answer`."""
         return [
             result
             for result in self.results
@@ -117,7 +117,7 @@ class Findings:
         return [result for result in self.results if not result.ended]
 
     def of(self, learning: str) -> list[RecipeResult]:
-        """The recipes that ended of which `learning` says this."""
+        """The recipes that ended and whose entry in `learning` is this one."""
         return [result for result in self.results if self.learning.get(result.id) == learning]
 
     def learned(self, result: RecipeResult) -> bool:
@@ -125,17 +125,17 @@ class Findings:
 
     @property
     def nothing_learned(self) -> bool:
-        """Whether the leader did not learn, so that no recipe did: those that did come first."""
+        """Whether no recipe learned. It is enough to look at the leader, since recipes that learned rank first."""
         return self.leader is not None and not self.learned(self.leader)
 
     @property
     def better_baselines(self) -> list[str]:
-        """Those shown to be better than the leader."""
+        """The baselines that were shown to be better than the leader."""
         return [name for name, d in self.against.items() if d.high is not None and d.high < 0]
 
     @property
     def level_baselines(self) -> list[str]:
-        """Those that can't be told from the leader."""
+        """The baselines that can't be told apart from the leader."""
         return [
             name
             for name, d in self.against.items()
@@ -144,7 +144,7 @@ class Findings:
 
 
 def sentence(found: Findings) -> str:
-    """The verdict in one to three sentences; it says so where a baseline is better than the network."""
+    """The verdict in one to three sentences; where baselines are better than the network, the last one names them."""
     better = found.better_baselines
     return " ".join([_comparison(found), *([f"{opening(listing(better))} did better."] if better else [])])
 
@@ -180,12 +180,12 @@ def _comparison(found: Findings) -> str:
 
 
 def _who_did_not_learn(found: Findings, none: str) -> str:
-    """`adam did not learn`, or of several recipes `no recipe learned`."""
+    """`adam did not learn`, or where there are several recipes `no recipe learned`."""
     return f"{found.results[0].name} did not learn" if len(found.results) == 1 else f"{none} learned"
 
 
 def _reading(found: Findings) -> str:
-    """The leader's figure; the luck that chose it is in it, too."""
+    """The leader's figure, with a note that choosing the best of several makes it too good."""
     assert found.leader is not None and found.reading is not None
     seeds, candidates = len(found.leader.ended), 1 + len(found.comparisons)
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
@@ -198,7 +198,7 @@ def _reading(found: Findings) -> str:
 
 
 def note(result: RecipeResult, found: Findings) -> str | None:
-    """What is remarkable about one recipe; None where nothing is."""
+    """What a reader should notice about one recipe; None where there is nothing."""
     if not result.ended:
         return f"diverged in {_of_seeds(result)}"
     notes = []
@@ -283,7 +283,8 @@ def warnings(found: Findings) -> list[str]:
 
 
 def _of_accuracy(found: Findings) -> list[str]:
-    """That nearly all rows are of one class, so that accuracy says little: what always predicting it would get."""
+    """Warns, where nearly all rows are of one class, that accuracy says little, since always predicting that class is
+    right nearly as often."""
     share, same = found.majority_share or 0.0, found.same_answer
     if share <= IMBALANCED or (same is None and found.metric.name != "accuracy"):
         return []
@@ -363,7 +364,7 @@ def _ship(found: Findings) -> list[str]:
 
 
 def _standing(gates: Sequence[GateResult]) -> str:
-    """Of all gates together: one that fails decides, then one that is undecided."""
+    """The answer of all gates together: `fail` if any fails, else undecided if any is, else `pass`."""
     answers = {gate.answer for gate in gates}
     return FAIL if FAIL in answers else UNDECIDED if UNDECIDED in answers else PASS
 
@@ -373,7 +374,7 @@ def _named(gates: Sequence[GateResult]) -> str:
 
 
 def _instead(found: Findings) -> list[str]:
-    """A recipe that passes where the leader does not, though nothing says that it is worse."""
+    """Recipes that pass all gates where the leader does not, and that can't be told apart from the leader."""
     if found.ships or found.leader is None or not found.gates or _standing(found.gates) == PASS:
         return []
     passing = [
@@ -402,12 +403,12 @@ def _verb(of: Sequence[Any], one: str, many: str) -> str:
 
 
 def _simpler(found: Findings) -> list[str]:
-    """Baselines that would do, where a network is shipped. One that fails a gate would not."""
+    """Baselines that could be used instead of the network. A baseline that fails a gate is advised against."""
     if found.ships:
         return []
     better, level = found.better_baselines, found.level_baselines
     if found.nothing_learned or any(_standing(found.of_baselines[name]) == PASS for name in better):
-        level = []  # a constant answer and what is no better, or there is something better
+        level = []  # the constant answer and its equals are no alternative, nor is an equal where a better one passes
     steps = []
     decide = "it passes" if any(gate.metric in FOOTPRINT for gate in found.gates) else f"more {found.rows} decide"
     for standing, still in ((PASS, ""), (UNDECIDED, f", if {decide} its gates")):
@@ -452,8 +453,8 @@ def _tell_apart(found: Findings) -> list[str]:
 
 
 def _more_rows(found: Findings, rival: RecipeResult) -> str:
-    """What would tell two recipes apart that folds don't: their scores share most of their rows, so neither seeds nor
-    repeats help much."""
+    """How to tell apart two recipes that the folds can't: with more rows. Scores of folds share most of their training
+    rows, so more seeds or repeats help little."""
     assert found.leader is not None
     comparison = found.comparisons[rival.id]
     pair = f"{found.leader.name} from {rival.name}"

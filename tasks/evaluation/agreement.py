@@ -1,9 +1,10 @@
-"""Intervals of what weighs right and wrong classes against each other: balanced accuracy, Matthews' correlation.
+"""Intervals of metrics of all classes together: balanced accuracy and Matthews' correlation.
 
 Both are functions of independent shares: of the classes' recalls, and for Matthews' correlation of the classes' shares
-too. MOVER (Zou & Donner 2008; of functions that are no sums Newcombe 2016) joins their exact intervals: the distance to
-an end is the root of the sum of the squares of the distances to which each share alone can take it. Rows of one group
-may err in both classes together, so that with groups the distances add up.
+too. MOVER (Zou & Donner 2008; for functions that are not sums, Newcombe 2016) joins the exact intervals of these
+shares: each share moves alone through its interval, and the distance from the estimate to an end is the root of the sum
+of the squares of the distances reached. Rows of one group may be wrong in both classes together, so with groups the
+distances are summed instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from tasks.evaluation.intervals import Array, NoInterval, UndefinedMetric
 from tasks.evaluation.shares import MACRO_FACTOR, share_interval
 
 FEWEST_OF_CLASS = 10
-"""Rows of each of three classes or more (or groups that hold one) that an interval of R_K takes."""
+"""Fewest rows of each class (or groups that hold one) for an interval of R_K, Matthews' correlation of three or more
+classes."""
 
 _STEPS = 201
 
@@ -45,7 +47,7 @@ def mcc(target: np.ndarray, prediction: Array, confidence: float, groups: np.nda
     """The interval of Matthews' correlation.
 
     Raises:
-        NoInterval: a class has no row, or of three or more fewer than `FEWEST_OF_CLASS`.
+        NoInterval: a class has no row, or one of three or more classes has fewer than `FEWEST_OF_CLASS`.
     """
     classes, predicted = prediction.shape[1], prediction.argmax(axis=1)
     all_occur(target, classes)
@@ -55,7 +57,7 @@ def mcc(target: np.ndarray, prediction: Array, confidence: float, groups: np.nda
 
 
 def all_occur(target: np.ndarray, classes: int) -> None:
-    """Raises where a class has no row."""
+    """Raises UndefinedMetric where there are no rows, and NoInterval where a class has none."""
     missing = classes - len(np.unique(target))
     if not len(target):
         raise UndefinedMetric("there is no test row")
@@ -71,7 +73,7 @@ def _recall(
 
 
 def joined(distances: Array, groups: np.ndarray | None) -> float:
-    """The distance of a sum of independent terms to its end, from theirs."""
+    """The distance from a sum to the end of its interval, from the distances of its independent terms."""
     return float(np.sqrt(distances @ distances)) if groups is None else float(distances.sum())
 
 
@@ -97,7 +99,7 @@ def _of_two(
 def recalls(
     target: np.ndarray, predicted: np.ndarray, confidence: float, groups: np.ndarray | None
 ) -> list[tuple[float, float, float]]:
-    """Of two classes the sensitivity and the specificity, each with the ends of its interval."""
+    """The sensitivity and the specificity of two classes, each with the ends of its interval."""
     positive, right = target == 1, predicted == target
     return [_recall(right, positive, confidence, groups), _recall(right, ~positive, confidence, groups)]
 
@@ -114,7 +116,7 @@ def ends_of(
     value = float(function(*found))
     below, above = [], []
     for place, (_, low, high) in enumerate(shares):
-        # Over the whole of a share's interval, since the function need not be largest at an end.
+        # Scan the whole interval of the share, since the function need not be largest at an end.
         moved = np.repeat(found[:, None], _STEPS, axis=1)
         moved[place] = np.linspace(low, high, _STEPS)
         reached = function(*moved)
@@ -126,8 +128,9 @@ def ends_of(
 def _of_many(
     target: np.ndarray, predicted: np.ndarray, classes: int, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
-    """Of R_K (Gorodkin 2004): at each end the wider of two. One is linearised in the rows' weights, on the scale of
-    Fisher's z; the other takes the exact interval of the share of right rows, and the classes' shares as they are."""
+    """The interval of R_K (Gorodkin 2004): at each end the wider of two intervals. One linearises R_K in the rows'
+    weights, on the scale of Fisher's z; the other uses the exact interval of the share of right rows and treats the
+    classes' shares as fixed."""
     rarest = min(fewest(target == k, groups) for k in range(classes))
     if rarest < FEWEST_OF_CLASS:
         what = "rows" if groups is None else "groups with rows"

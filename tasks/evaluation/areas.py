@@ -1,8 +1,8 @@
 """Intervals of areas under curves of ranked rows: ROC AUC and PR AUC.
 
-On few rows each known interval fails somewhere: those from an estimated variance where the area is near 1, those from a
-formula where the scores are not as it supposes. So at each end the wider of two is taken (`tests.bench.coverage`). With
-fewer than 30 rows of either class none is trusted.
+On few rows each known interval covers too rarely somewhere: an interval from an estimated variance where the area is
+near 1, an interval from a formula where the scores do not fit its assumptions. So the wider of two is taken at each end
+(`tests.bench.coverage`). With fewer than 30 rows of either class there is no interval.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tasks.evaluation.intervals import Array, NoInterval
 from tasks.evaluation.shares import scored
 
 FEWEST_OF_EITHER = 30
-"""Rows of the class, and rows of the others, that an interval needs; with groups, groups that hold one."""
+"""Fewest rows of the class, and of the other classes, for an interval; with groups, fewest groups that hold one."""
 
 PR_FACTOR = 1.1
-"""By which the interval of PR AUC is widened."""
+"""Factor by which the interval of PR AUC is widened."""
 
 
 def roc_auc(target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """Of logit-DeLong and Newcombe's method 5, at each end the wider; of the mean over three classes or more likewise.
+    """The wider of logit-DeLong and Newcombe's method 5 at each end; the same for the mean over three classes or more.
 
     DeLong et al. (1988) for the variance, on the logit scale by the delta method; Newcombe (2006, Stat. Med. 25:559),
     method 5. The ends of a macro average by method 5 are the averages of the classes' ends, as if these moved together.
@@ -32,10 +32,10 @@ def roc_auc(target: np.ndarray, prediction: Array, confidence: float, groups: np
 
 
 def pr_auc(target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """Two logit intervals, at each end the wider, times 1.1.
+    """The wider of two logit intervals at each end, with their half-width times 1.1.
 
-    One takes the variance of a share of as many rows as there are positives (Boyd et al. 2013), the other that of
-    average precision linearised in the rows' weights (the infinitesimal jackknife, Efron & Tibshirani 1993, ch. 21).
+    One uses the variance of a share over as many rows as there are positives (Boyd et al. 2013), the other the variance
+    of average precision linearised in the rows' weights (the infinitesimal jackknife, Efron & Tibshirani 1993, ch. 21).
     """
     return _area(target, prediction, confidence, groups, _average_precision, _boyd, PR_FACTOR)
 
@@ -89,10 +89,10 @@ def _logit(area: float, error: float, z: float) -> tuple[float, float]:
 
 
 def _roc(positive: np.ndarray, score: Array) -> tuple[float, Array]:
-    """ROC AUC, and what each row adds to it: the squares' sum is DeLong's variance."""
+    """ROC AUC, and the influence of each row on it: the sum of its squares is DeLong's variance."""
     m, n = int(positive.sum()), int((~positive).sum())
     ours, theirs = np.sort(score[positive]), np.sort(score[~positive])
-    # The share of the other class that is on the right side of each row; equal scores count half.
+    # For each row: the share of rows of the other class that are ranked on the right side of it; ties count half.
     won = np.empty(len(score))
     won[positive] = _below(theirs, score[positive]) / n
     won[~positive] = 1 - _below(ours, score[~positive]) / m
@@ -107,7 +107,8 @@ def _below(ordered: Array, values: Array) -> Array:
 
 
 def _newcombe(area: float, positives: float, negatives: float, z: float) -> tuple[float, float]:
-    """The areas that lie z standard errors from `area`, the error taken at each (Newcombe 2006, method 5)."""
+    """The two areas that lie z standard errors from `area`; each standard error is computed at that end (Newcombe 2006,
+    method 5)."""
     mean = (positives + negatives) / 2 - 1
 
     def reach(true: float) -> float:
@@ -120,7 +121,7 @@ def _newcombe(area: float, positives: float, negatives: float, z: float) -> tupl
 
 
 def _root(falling: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that falls from 0 or more at `low` to 0 or less at `high` is 0, to 1e-12."""
+    """The root, to 1e-12, of a function that falls from at least 0 at `low` to at most 0 at `high`."""
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > 0 else (low, middle)
@@ -142,7 +143,7 @@ def _average_precision(positive: np.ndarray, score: Array) -> tuple[float, Array
     share = np.cumsum(hits) / predicted
     total = float(y.sum())
     area = float(hits @ share) / total
-    # Sums from each threshold down, of what one more hit, or one more row, changes there.
+    # Sums from each threshold down: how much one more hit, or one more row, changes the terms there.
     gained = np.cumsum((hits / predicted)[::-1])[::-1]
     lost = np.cumsum((hits * share / predicted)[::-1])[::-1]
     derivative = y * np.repeat(share - area + gained, sizes) - np.repeat(lost, sizes)
@@ -154,7 +155,8 @@ def _average_precision(positive: np.ndarray, score: Array) -> tuple[float, Array
 def _boyd(area: float, positives: float, negatives: float, z: float) -> tuple[float, float]:
     """The logit interval of Boyd et al. (2013): the variance is area (1 - area) / positives.
 
-    At 0 and 1, where the logit is infinite, the area is taken half a positive away, as a share's is (Haldane 1956).
+    At 0 and 1 the logit is infinite, so the area is moved inside by half a positive, as is done for a share (Haldane
+    1956).
     """
     inside = float(np.clip(area, 0.5 / positives, 1 - 0.5 / positives))
     low, high = _logit(inside, float(np.sqrt(inside * (1 - inside) / positives)), z)

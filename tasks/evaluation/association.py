@@ -1,4 +1,5 @@
-"""Which columns say the same: groups by the strength of association, from 0 to 1, whatever the columns hold."""
+"""Groups columns that carry the same information, by a strength of association from 0 to 1, for numbers and
+categories."""
 
 from __future__ import annotations
 
@@ -8,14 +9,14 @@ import pandas as pd
 from tasks.evaluation.residuals import epsilon_squared
 
 TOGETHER = 0.7
-"""From this average association on, columns are one group."""
+"""Columns with at least this average association form one group."""
 
 
 def alike(table: pd.DataFrame) -> list[list[str]]:
-    """The columns in groups, by average linkage; a group's columns and the groups in the table's order.
+    """Groups the columns by average linkage. Groups, and the columns in each, are in the table's order.
 
     Args:
-        table: Numbers with NaN, or texts with None, where there is no value.
+        table: Columns of numbers, with NaN for no value, or of texts, with None for no value.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
@@ -36,15 +37,17 @@ def alike(table: pd.DataFrame) -> list[list[str]]:
 
 
 def _coded(values: pd.Series) -> tuple[bool, np.ndarray]:
-    """Whether a column is of numbers; its ranks, NaN where there is no value, or its values' numbers."""
+    """Whether a column is of numbers; then its ranks (NaN where there is no value), or the integer codes of its
+    texts."""
     if pd.api.types.is_numeric_dtype(values):
         return True, values.rank().to_numpy(np.float64)
     return False, pd.factorize(values)[0]
 
 
 def _association(one: tuple[bool, np.ndarray], other: tuple[bool, np.ndarray]) -> float:
-    """Spearman's rank correlation of two numbers, without its sign; the correlation ratio of a number's ranks in a
-    category's values (less what chance gives); Cramér's V of two categories (likewise)."""
+    """Two numbers: the absolute value of Spearman's rank correlation. A number and a category: the correlation ratio of
+    the number's ranks over the category's values, corrected for chance. Two categories: Cramér's V, corrected for
+    chance."""
     (number, values), (other_number, other_values) = one, other
     if number and other_number:
         both = np.isfinite(values) & np.isfinite(other_values)
@@ -58,7 +61,7 @@ def _association(one: tuple[bool, np.ndarray], other: tuple[bool, np.ndarray]) -
 
 
 def _cramers_v(one: np.ndarray, other: np.ndarray) -> float:
-    """Corrected for chance (Bergsma 2013, J. Korean Stat. Soc. 42:323)."""
+    """Cramér's V, corrected for chance (Bergsma 2013, J. Korean Stat. Soc. 42:323)."""
     counts = pd.crosstab(one, other).to_numpy(np.float64)
     rows, (height, width) = counts.sum(), counts.shape
     if min(height, width) < 2:

@@ -1,4 +1,5 @@
-"""What augmentation did to the metric: recipes that differ in nothing else, paired by seed, or by fold."""
+"""Measures the effect of augmentation on the metric: compares recipes that differ in nothing else, paired by seed or by
+fold."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from tasks.records.plan import Recipe
 
 
 def pairs(recipes: Sequence[Recipe]) -> list[tuple[str, str]]:
-    """`(recipe_id, recipe_id of what it is held against)` for each recipe with augmentation that has a twin.
+    """`(recipe_id, recipe_id of its twin)` for each recipe with augmentation that has a twin.
 
-    The twin differs in augmentation alone: the recipe without any, else the first of those that have some.
+    The twin differs in augmentation alone: it is the recipe without any, else the first of those with some.
 
     Args:
         recipes: plan.json's.
@@ -42,15 +43,15 @@ def effects(
     resolution: float,
     folds: FoldScores | None = None,
 ) -> list[tuple[RecipeResult, RecipeResult, Comparison]]:
-    """Each pair with its comparison on the test part: a positive difference says that augmentation is better.
+    """Each pair with its comparison on the test part: a positive difference means that augmentation is better.
 
-    The answers are Holm's over all of them together.
+    The answers come from Holm's procedure over all pairs together.
 
     Args:
         recipes: plan.json's.
-        results: Of these recipes, in any order.
-        resolution: As `compare_differences` has it.
-        folds: Where recipes are judged out of fold: pairs are folds then, not seeds.
+        results: Results of these recipes, in any order.
+        resolution: See `compare_differences`.
+        folds: Scores of each fold, where recipes are evaluated out of fold: then pairs are folds, not seeds.
     """
 
     def scores(result: RecipeResult) -> BySeed:

@@ -1,8 +1,8 @@
-"""What a network has to beat: a constant answer, a linear model, and gradient boosting.
+"""Trains the baselines that a network has to beat: a constant answer, a linear model, and gradient boosting.
 
-All are trained on the training part only, with scikit-learn's defaults except where time must be bounded:
-fits that would take long use a seeded sample of rows, which their `note` says. Where the network's classes count alike,
-so do theirs.
+All are trained on the training part only, with scikit-learn's defaults except where time must be bounded: fits that
+would take long use a seeded sample of rows, and their `note` says so. Where classes have equal weight in the network's
+training, they have it in the baselines' too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LINEAR_PRODUCTS = 2e10  # rows * features^2 of the singular value decomposition
 _BOOSTING_CELLS = 3e7  # rows * columns * outputs of one round
 _BOOSTING_TREES = 2_000
 
-_ANSWERED_ROWS = 16_384  # of streamed rows, at a time
+_ANSWERED_ROWS = 16_384  # number of streamed rows predicted at a time
 _LEAST_SHARE = 1e-7  # as keras.config.epsilon(): a class absent from the training part costs 16 nats, not infinity
 
 
@@ -41,15 +41,16 @@ class Baseline:
     """One baseline's answers, as a trial of stage `baseline` and trainer `sklearn`.
 
     Args:
-        name: `majority class`, `mean`, `logistic regression`, `linear regression` (of texts and sounds with what they
-            are given: `TF-IDF, logistic regression`) or `gradient boosting` (beside texts of the `columns alone`).
+        name: `majority class`, `mean`, `logistic regression`, `linear regression` (for texts and sounds with their
+            inputs in front: `TF-IDF, logistic regression`) or `gradient boosting` (beside texts
+            `columns alone, gradient boosting`).
         val: Validation part, in the order of its rows, float64: class probabilities `[rows, classes]`, or values
             `[rows]` in the target's unit.
         test: The same for the test part.
         seconds: Wall clock of fitting and predicting.
         params: The estimator's settings, JSON values.
-        note: What a reader must know about the fit (rows sampled, not converged), or None.
-        estimator: What was fitted; None: the constant answer.
+        note: Remarks on the fit that a reader must know (rows sampled, not converged), or None.
+        estimator: The fitted estimator; None for the constant answer.
     """
 
     name: str
@@ -76,23 +77,23 @@ def fit_baselines(
     """Trains every baseline that fits the data.
 
     Args:
-        features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`; images are flattened,
-            of spectrograms `[rows, frames, bands, 1]` mean and deviation of each band count. Beside texts without the
-            tokens of these.
-        target: As `Dataset.target`.
+        features: Preprocessed inputs of all rows, or of those in memory, float32 `[rows, ...]`. Images are flattened;
+            spectrograms `[rows, frames, bands, 1]` are reduced to the mean and deviation of each band. Columns beside
+            texts come without the texts' tokens.
+        target: See `Dataset.target`.
         parts: Row positions of `train`, `val` and `test`.
         classes: Class names in order, or None for regression.
-        rivals: What is trained beside the constant answer; None: `of_columns`.
-        table: The raw columns, for gradient boosting, or the one column of texts; None for images and sounds. Of
-            streamed rows boosting gets the features.
-        seed: Of the sampled rows and of gradient boosting's own validation rows.
-        streamed: Where the other rows are, if `features` are of some rows only.
-        class_weights: float64 `[classes]`, of the rows of each class in the loss of what is trained beside the constant
-            answer; None: all 1.
+        rivals: The function that trains the other baselines beside the constant answer; None: `of_columns`.
+        table: The raw columns, for gradient boosting, or the one column of texts; None for images and sounds. With
+            streamed rows, boosting gets the features.
+        seed: Seed for sampling rows and for gradient boosting's own validation rows.
+        streamed: Where to read the other rows, if `features` holds some rows only.
+        class_weights: float64 `[classes]`, the weight of each class's rows in the loss of the baselines (the constant
+            answer ignores it); None: all 1.
 
     Returns:
-        The constant answer, the linear model, and gradient boosting where there is a table. The constant
-        alone where the training part holds one class only: there is nothing to learn then.
+        The constant answer, the linear model, and gradient boosting where there is a table. Only the constant answer
+        where the training part holds one class: then there is nothing to learn.
     """
     fit = Fit(target, parts, classes, seed, streamed, class_weights)
     baselines = [fit.constant()]
@@ -102,7 +103,7 @@ def fit_baselines(
 
 
 def of_columns(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
-    """A linear model of the features, and gradient boosting of a table's columns."""
+    """Trains a linear model on the features, and gradient boosting on a table's columns."""
     width = int(np.prod(features.shape[1:]))
     linear = fit.linear(features, Takes(features=width))
     if fit.streamed is not None:
@@ -114,7 +115,8 @@ def of_columns(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> li
 
 
 def of_texts(fit: Fit, features: np.ndarray, table: pd.DataFrame | None, *, tokens: str = WORDS) -> list[Baseline]:
-    """A linear model of the TF-IDF of the one column of texts, divided into `tokens` as the network's are."""
+    """Trains a linear model on the TF-IDF of the one column of texts. Texts are split into `tokens` as for the
+    network."""
     assert table is not None
     return [fit.of_weighted(None, table, {str(table.columns[0]): tokens})]
 
@@ -127,12 +129,13 @@ def of_mixed(
     columns: Sequence[str],
     texts: Sequence[tuple[str, str]],
 ) -> list[Baseline]:
-    """A linear model of the texts' TF-IDF beside the columns' features, and gradient boosting of the columns alone.
+    """Trains a linear model on the texts' TF-IDF and the columns' features, and gradient boosting on the columns alone.
 
     Args:
-        features: Of the columns, without the texts' tokens.
-        columns: Their names.
-        texts: Names of the columns of texts, in the order of the features, and what each is divided into.
+        features: Features of the columns, without the texts' tokens.
+        columns: Names of the columns that are not texts.
+        texts: Names of the columns of texts, in the order of the features, and the kind of token that each is split
+            into.
     """
     assert table is not None
     if not columns:
@@ -146,19 +149,19 @@ def of_mixed(
 
 
 def of_spectrograms(fit: Fit, features: np.ndarray, table: pd.DataFrame | None) -> list[Baseline]:
-    """A linear model of each band's mean and deviation."""
+    """Trains a linear model on each band's mean and deviation."""
     return [fit.linear(features, Takes(bands=True), "log-mel statistics, ")]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """What an answer that ignores the inputs gets on the validation part: a network that learned anything is better.
+    """Scores of an answer that ignores the inputs, on the validation part. A network that learned anything is better.
 
     Args:
         loss: Classification: the mean cross-entropy of the training part's class shares, in nats; shares count as
             at least 1e-7. Regression: the mean squared error of the training mean, in units of the standardised
             target (`target_scale`), as the network's own loss.
-        accuracy: Of always predicting the training part's commonest class, in [0, 1]; None for regression.
+        accuracy: Accuracy of always predicting the training part's most common class, in [0, 1]; None for regression.
     """
 
     loss: float
@@ -182,10 +185,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class OnDisk:
-    """Rows that are too many to be in memory together.
+    """Rows that do not fit in memory together.
 
     Args:
-        sample: Positions of the rows that are, int64, ascending.
+        sample: Positions of the rows that are in memory, int64, ascending.
         parts: Preprocessed inputs of `val` and `test`.
     """
 
@@ -195,7 +198,7 @@ class OnDisk:
 
 @dataclass(frozen=True)
 class Fit:
-    """What all fits of a data set share."""
+    """The data and settings that all baselines of a data set share."""
 
     target: np.ndarray
     parts: Mapping[str, np.ndarray]
@@ -206,7 +209,7 @@ class Fit:
 
     @property
     def outputs(self) -> int:
-        """Linear predictors, or trees a round: one for a regression or two classes."""
+        """Number of linear predictors, or of trees in each boosting round: one for a regression or two classes."""
         return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)
 
     def constant(self) -> Baseline:
@@ -217,7 +220,7 @@ class Fit:
         return Baseline(name, val, test, 0.0, {})
 
     def linear(self, features: np.ndarray, takes: Takes, given: str = "") -> Baseline:
-        """A linear model; `given` says what it gets, where that is not what the network gets."""
+        """Trains a linear model; `given` names its inputs where they are not those of the network."""
         from sklearn.linear_model import LinearRegression, LogisticRegression
 
         model = LinearRegression() if self.classes is None else LogisticRegression(max_iter=_LOGISTIC_ITERATIONS)
@@ -229,16 +232,16 @@ class Fit:
         return self._trained(name, estimator, inputs, *self._sampled(products))
 
     def of_weighted(self, features: np.ndarray | None, table: pd.DataFrame, texts: Mapping[str, str]) -> Baseline:
-        """A linear model of the TF-IDF of texts' tokens, which are those that the network gets; its weights are learned
-        from the training part.
+        """Trains a linear model on the TF-IDF of the texts' tokens, the same tokens that the network gets. The TF-IDF
+        weights are learned from the training part.
 
         Args:
-            features: Of the columns beside them, `[rows, features]`; None where there are none.
-            texts: Their columns, and what each is divided into.
+            features: Features of the columns beside the texts, `[rows, features]`; None where there are none.
+            texts: Names of the columns of texts, and the kind of token that each is split into.
         """
         from sklearn.linear_model import LogisticRegression, Ridge
 
-        # Rows of length 1 are small numbers: the default penalty would hold their weights too far back.
+        # TF-IDF rows have length 1, so their entries are small: the default penalty would keep the weights too small.
         model = Ridge() if self.classes is None else LogisticRegression(C=10, max_iter=_LOGISTIC_ITERATIONS)
         takes = Takes(features=0 if features is None else features.shape[1], texts=texts)
         weights = [learn_weights(table[name], tokens, self.parts[TRAIN]) for name, tokens in texts.items()]
@@ -261,11 +264,11 @@ class Fit:
         table: pd.DataFrame | None = None,
         of: str = "",
     ) -> Baseline:
-        """Gradient boosted trees, of features or of a table's columns; `of` says what they get, where that is not what
-        the network gets."""
+        """Trains gradient boosted trees on features or on a table's columns; `of` names their inputs where they are not
+        those of the network."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        # Early stopping sets a stratified tenth of the rows aside, which a class of one row can't be part of.
+        # Early stopping holds out a stratified tenth of the rows, which fails for a class with a single row.
         common = self.classes is None or np.unique(self.target[rows], return_counts=True)[1].min() >= 20
         kind = HistGradientBoostingRegressor if self.classes is None else HistGradientBoostingClassifier
         model = kind(
@@ -282,9 +285,10 @@ class Fit:
         from threadpoolctl import threadpool_limits
 
         model, started = estimator.model, time.perf_counter()
-        # In float32 the least squares of nearly collinear columns are noise; a classifier is as good in it.
+        # In float32, least squares on nearly collinear columns gives noise; a classifier is as good in float32.
         precision = np.float64 if self.classes is None else inputs.dtype
-        # One thread: boosting's threads wait busily, up to 20 times its work where others hold the cores.
+        # One thread: boosting's threads wait busily, which costs up to 20 times its work where other processes use the
+        # cores.
         with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             held = rows if self.streamed is None else np.searchsorted(self.streamed.sample, rows)
@@ -297,7 +301,8 @@ class Fit:
         return Baseline(name, val, test, seconds, _json_params(model), "; ".join(notes) or None, estimator)
 
     def _sampled(self, max_rows: float) -> tuple[np.ndarray, str | None]:
-        """The rows to train on: all, or a seeded sample that holds a row of every class."""
+        """The rows to train on, and the note about them: all rows, or a seeded sample that holds a row of every
+        class."""
         train = self.parts[TRAIN]
         if self.streamed is not None:
             train = np.intersect1d(train, self.streamed.sample)
@@ -328,7 +333,8 @@ class Fit:
 
 
 Rivals = Callable[[Fit, np.ndarray, pd.DataFrame | None], list[Baseline]]
-"""What is trained of preprocessed inputs and the raw columns: `of_columns`, `of_texts` or `of_spectrograms`."""
+"""Trains baselines on preprocessed inputs and the raw columns: `of_columns`, `of_texts`, `of_mixed` or
+`of_spectrograms`."""
 
 
 def _shares(target: np.ndarray, classes: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Calibration: whether what a network gives as a probability happens as often."""
+"""Calibration: whether events happen as often as the network's probabilities say."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BINS = 10
 DRAWS = 500
 
 FEWEST = 30
-"""Rows (or groups) that an interval of the calibration error takes."""
+"""Fewest rows (or groups) for an interval of the calibration error."""
 
 UNSEEN = 4
-"""About the squared normal quantile at 95%, as in the interval of Agresti & Coull (1998)."""
+"""Rows added to each bin: about the squared normal quantile at 95%, as in the interval of Agresti & Coull (1998)."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Bin:
     """Rows whose probability lies in one tenth of 0 to 1.
 
     Args:
-        predicted: Their mean probability.
-        observed: The share of them where it happened.
-        low, high: Its exact interval; None where the rows are all of one group.
-        rows: How many.
+        predicted: Mean probability of these rows.
+        observed: Share of these rows where the event happened.
+        low, high: Exact interval of `observed`; None where the rows are all of one group, or are weighted.
+        rows: Number of rows in the bin.
     """
 
     predicted: float
@@ -50,10 +50,10 @@ def reliability(
 
     Args:
         probability: In [0, 1] `[rows]`.
-        hit: Whether it happened `[rows]`, bool.
-        confidence: Of the intervals, in (0, 1); each holds on its own.
+        hit: Whether the event happened `[rows]`, bool.
+        confidence: Confidence level of the intervals, in (0, 1); it holds for each alone, not for all together.
         groups: The group of each row `[rows]`, or None.
-        weight: What each row counts `[rows]`: then there are no intervals. None: 1.
+        weight: Weight of each row `[rows]`; with weights there are no intervals. None: 1 each.
     """
     places = _places(probability)
     bins = []
@@ -71,21 +71,22 @@ def reliability(
 
 def calibration_error(probability: Array, hit: np.ndarray, weight: Array | None = None) -> float:
     """The expected calibration error over ten bins of equal width (Naeini et al. 2015; Guo et al. 2017, eq. 3): the
-    mean distance of what happened from what was predicted, in [0, 1]. Few rows raise it: see `error_by_chance`."""
+    mean distance between observed shares and predicted probabilities, in [0, 1]. Few rows raise it: see
+    `error_by_chance`."""
     return float(np.abs(np.average(gaps(probability, hit), axis=0, weights=weight)).sum())
 
 
 def asked(target: np.ndarray, prediction: Array) -> tuple[Array, np.ndarray]:
-    """The probability that is judged and whether it happened, both `[rows]`: that of the last of two classes, of more
-    that of the predicted one."""
+    """The probability that calibration is measured on, and whether its event happened, both `[rows]`. With two classes
+    it is the probability of the last class, with more that of the predicted class."""
     if prediction.shape[1] == 2:
         return prediction[:, 1], target == 1
     return prediction.max(axis=1), prediction.argmax(axis=1) == target
 
 
 def gaps(probability: Array, hit: np.ndarray) -> Array:
-    """What happened less what was predicted, of each row in its bin `[rows, BINS]`: the calibration error is the sum of
-    the absolute means of the columns."""
+    """Outcome minus predicted probability of each row, in the column of its bin `[rows, BINS]`. The calibration error
+    is the sum of the absolute means of the columns."""
     found = np.zeros((len(probability), BINS))
     found[np.arange(len(probability)), _places(probability)] = hit - probability
     return found
@@ -96,10 +97,10 @@ def calibration_interval(
 ) -> tuple[float, float]:
     """The interval of the expected calibration error over the ten bins.
 
-    The estimate is no mean, and few rows raise it. But it moves from the truth by no more than the bins' mean gaps do
-    in all (the triangle inequality), and these are normal. So the interval holds wherever the truth is, and is wider
-    than it need be. A bin that holds rows counts as if it held `UNSEEN` more that were all wrong: the rare misses that
-    were not seen.
+    The estimate is not a mean, and few rows raise it. But its error is at most the sum of the errors of the bins' mean
+    gaps (the triangle inequality), and these are about normal. So the interval covers wherever the truth is, and is
+    wider than needed. A bin that holds rows counts as if it held `UNSEEN` more that were all wrong: they stand for rare
+    misses that the sample does not show.
 
     Raises:
         NoInterval: there are too few rows or groups.
@@ -115,15 +116,16 @@ def calibration_interval(
         reach = float(np.quantile(drawn, (1 + confidence) / 2))
     else:
         effect = [design_effect(column - column.mean(), groups) for column in held.T]
-        # The bins may move together, and then so do their distances.
+        # Groups may move several bins together, so the errors of the bins are summed.
         reach = quantile(confidence, len(target), groups) * float(error @ np.sqrt(effect))
     estimate = float(np.abs(held.mean(axis=0)).sum())
     return max(estimate - reach, 0.0), min(estimate + reach, 1.0)
 
 
 def error_by_chance(probability: Array, confidence: float, seed: int = 0) -> float:
-    """What `calibration_error` stays below, at this confidence, where the probabilities are right: simulated by drawing
-    what happens from them (Bröcker & Smith 2007, Wea. Forecasting 22:651). The rows are taken to be independent."""
+    """The value that `calibration_error` stays below, at this confidence, where the probabilities are right. Simulated
+    by drawing outcomes from the probabilities (Bröcker & Smith 2007, Wea. Forecasting 22:651). Assumes independent
+    rows."""
     rng, places = np.random.default_rng(seed), _places(probability)
     drawn = np.concatenate(
         [_errors(places, probability, rng.random((1, len(probability))) < probability) for _ in range(DRAWS)]

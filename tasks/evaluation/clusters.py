@@ -1,6 +1,7 @@
-"""Rows that come in groups: how many independent rows they are worth.
+"""Computes how many independent rows grouped rows are worth.
 
-Rows of one group (a patient, a speaker) are alike: together they say less than as many rows of different groups.
+Rows of one group (a patient, a speaker) are alike: together they hold less information than as many rows of different
+groups.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 
 
 def groups_of(splits: pd.DataFrame, part: str, rows: np.ndarray) -> np.ndarray | None:
-    """The group of each of `rows`, or None where there are none.
+    """The group of each of `rows`, or None where the rows have no groups.
 
     Args:
         splits: Table `splits`.
-        part: That the rows are of. Of rows that are held out in turn none is of the test part.
-        rows: Positions in the data set.
+        part: The part of the rows. Where rows are held out in turn, none has the part `test`: then all parts are
+            searched.
+        rows: Positions of the rows in the data set.
     """
     own = splits[splits["part"] == part]
     of_part = (splits if own.empty else own).drop_duplicates("row").set_index("row")["group"]
@@ -34,7 +36,7 @@ def sums(columns: Array, groups: np.ndarray | None) -> Array:
     """The sums over each group, `[groups, k]`, of `columns` `[rows, k]`; the columns themselves without groups.
 
     Raises:
-        NoInterval: there is one group, which says nothing of how groups differ.
+        NoInterval: there is only one group, which says nothing about how groups differ.
     """
     if groups is None:
         return columns
@@ -45,13 +47,14 @@ def sums(columns: Array, groups: np.ndarray | None) -> Array:
 
 
 def design_effect(influence: Array, groups: np.ndarray | None) -> float:
-    """By how much groups raise an estimate's variance: 1 or more, and 1 without groups or with groups of one row.
+    """The factor by which groups raise an estimate's variance: 1 or more, and 1 without groups or with groups of one
+    row.
 
-    The variance between the groups' sums over that of as many independent rows (Kish 1965, 8.2). An estimate that is no
-    mean enters by its linearisation. Where the rows do not differ at all, a group counts as one row.
+    It is the variance of the groups' sums, divided by the variance of as many independent rows (Kish 1965, 8.2). An
+    estimate that is not a mean is linearised first. Where the rows do not differ at all, a group counts as one row.
 
     Args:
-        influence: What each row adds to the estimate `[rows]`, around 0.
+        influence: Influence of each row on the estimate `[rows]`, centred at 0.
         groups: The group of each row `[rows]`, or None.
 
     Raises:
@@ -68,12 +71,12 @@ def design_effect(influence: Array, groups: np.ndarray | None) -> float:
 
 
 def fewest(counted: np.ndarray, groups: np.ndarray | None) -> int:
-    """How many rows are `counted` `[rows]`, or how many groups hold one."""
+    """The number of rows that are `counted` (bool `[rows]`), or of groups that hold such a row."""
     return int(counted.sum()) if groups is None else len(np.unique(np.asarray(groups)[counted]))
 
 
 def quantile(confidence: float, rows: int, groups: np.ndarray | None) -> float:
-    """Student's quantile of a two-sided interval, with one degree of freedom less than there are rows or groups."""
+    """Student's t quantile for a two-sided interval. Degrees of freedom: rows (or groups) minus 1, at least 1."""
     from scipy.special import stdtrit
 
     count = rows if groups is None else len(np.unique(groups))

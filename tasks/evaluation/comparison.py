@@ -1,11 +1,11 @@
-"""Is the leader really better than each other recipe, as far as the seeds can tell?
+"""Tests whether the leader is better than each other recipe, as far as the seeds can tell.
 
-The leader is chosen on the validation part (see `recipe_results.ranked`); it is compared on the test part. Trials of
-one seed share initial weights and batch order, so differences are paired by seed.
+The leader is chosen on the validation part (see `recipe_results.ranked`) and compared on the test part. Trials of one
+seed share initial weights and batch order, so differences are paired by seed.
 
-The trials that chose the leader are those that are compared, and a network that does well on the validation part does
-well on the test part: of equal recipes the luckiest leads. So the family of Holm's test is every pair of recipes, of
-which the leader's pairs are a part, whichever recipe leads. `tests/bench/nulls.md` has the rates of false claims.
+The same trials choose the leader and are compared, and a network that does well on the validation part tends to do well
+on the test part: among equal recipes the luckiest leads. So the family of Holm's test is every pair of recipes. It
+holds the leader's pairs, whichever recipe leads. `tests/bench/nulls.md` has the rates of false claims.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Comparison:
     """The leader against one other recipe; what cannot be computed is None.
 
     Args:
-        pairs: Seeds that both recipes ended.
+        pairs: Number of seeds for which both recipes have a value.
         difference: Mean paired difference, positive = leader better, in the metric's unit.
         low: Lower end of its Student's t interval, at the level at which Holm's procedure tested this pair: it holds 0
             exactly where the answer is `can't tell`.
         high: Upper end.
         p: Two-sided, of the paired t test.
-        p_holm: The same after Holm's adjustment over the family; this one gives the answer.
+        p_holm: `p` after Holm's adjustment over the family; the answer follows from it.
         effect_size: Cohen's d_z, mean over standard deviation of the paired differences (Lakens 2013,
             doi:10.3389/fpsyg.2013.00863, eq. 6); None without spread.
-        smallest_difference: What these seeds would find in 80% of repeats (see `smallest_difference`).
+        smallest_difference: The true difference that these seeds would find in 80% of repeats (see the function).
         spread: Standard deviation of the paired differences.
-        family: Tests that were adjusted together.
+        family: Number of tests that were adjusted together.
         answer: `better`, `worse` or `can't tell`.
     """
 
@@ -65,14 +65,14 @@ def compare_with_each(
     resolution: float = 0.0,
     shared: float = 0.0,
 ) -> dict[str, Comparison]:
-    """The leader against each of `others` (seed to value on the test part), over the seeds both have.
+    """Compares the leader with each of `others` (seed to value on the test part), over the seeds that both have.
 
     Args:
-        leader: Seed to value of the leader's trials that ended well.
-        others: Recipe to the same; a recipe without a common seed gets `can't tell` and no numbers.
+        leader: Seed to value, of the leader's trials that ended well.
+        others: Recipe to its values by seed; a recipe without a common seed gets `can't tell` and no numbers.
         sign: 1 where greater is better, else -1.
-        confidence: 1 - confidence is the level of the tests, over all pairs of recipes together.
-        resolution, shared: As `compare_differences` has them.
+        confidence: The tests have the level 1 - confidence, over all pairs of recipes together.
+        resolution, shared: See `compare_differences`.
     """
     differences = {recipe: paired(leader, values, sign) for recipe, values in others.items()}
     rest = list(others.values())
@@ -91,15 +91,14 @@ def compare_differences(
     """Tests whether each mean of paired differences is zero, adjusted over all of them together.
 
     Args:
-        differences: Name to `[pairs]`, positive = better.
-        confidence: 1 - confidence is the level of the tests, over the whole family.
-        resolution: The step the metric moves in (1 / test rows for a share of rows, 0 for a smooth metric).
-            Equal differences in a few seeds are then no proof of no spread: rounding hides up to a step, so
-            the standard deviation is taken as at least step / sqrt(6), that of the difference of two rounded
-            values.
-        beside: Differences of the same family that nothing is said about.
-        shared: What pairs have in common: the variance of a mean of n is s^2 (1 / n + shared). 0 for seeds; of folds
-            the ratio of `intervals.over_folds`.
+        differences: Name to its paired differences `[pairs]`, positive = better.
+        confidence: The tests have the level 1 - confidence, over the whole family.
+        resolution: The step the metric moves in (1 / test rows for a share of rows, 0 for a smooth metric). Equal
+            differences in a few seeds then do not prove that there is no spread, since rounding hides up to a step. So
+            the standard deviation is taken as at least step / sqrt(6), that of the difference of two rounded values.
+        beside: Differences that count in the family of tests but are not returned.
+        shared: Extra variance because pairs are not independent: the variance of a mean of n is s^2 (1 / n + shared). 0
+            for seeds; for folds the ratio of `intervals.over_folds`.
     """
     floor, level = resolution / np.sqrt(6), 1 - confidence
     tests = {name: test for name, d in differences.items() if (test := _tested(d, floor, shared))}
@@ -131,7 +130,7 @@ class _Test:
 
 
 def _tested(differences: Array, floor: float, shared: float) -> _Test | None:
-    """None for fewer than two pairs, which have no spread.
+    """The t test of these differences; None for fewer than two pairs, which have no spread.
 
     Without any spread (both recipes repeat exactly, whatever the seed) the seeds leave no doubt: p is 1 where the
     difference is 0, else 0.
@@ -171,13 +170,13 @@ def _compared(
 
 
 def _of_mean(pairs: int, shared: float) -> float:
-    """The standard error of a mean of so many pairs, in standard deviations of one."""
+    """The standard error of a mean of so many pairs, in units of the standard deviation of one pair."""
     return float(np.sqrt(1 / pairs + shared))
 
 
 def _spread(differences: Array, floor: float) -> float:
     deviation = float(differences.std(ddof=1))
-    # What rounding leaves of equal differences is not spread.
+    # Equal differences may differ by floating-point rounding: that is not spread.
     return max(deviation if deviation > 1e-12 * float(np.abs(differences).max()) else 0.0, floor)
 
 
@@ -198,9 +197,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def step_levels(p_values: Sequence[float], level: float) -> list[float]:
     """The level at which Holm's step-down procedure tests each hypothesis, in the order given.
 
-    Of m hypotheses the k-th smallest p is tested at `level / (m - k + 1)`, until one is kept; that and all larger ones
-    are kept at its level. An interval at this level leaves 0 out exactly where the hypothesis is rejected. Each covers
-    at least at 1 - level; that all do together is promised only for differences that are zero.
+    Of m hypotheses the k-th smallest p is tested at `level / (m - k + 1)`, until one is not rejected; that one and all
+    larger ones are tested at its level. An interval at this level excludes 0 exactly where the hypothesis is rejected.
+    Each interval covers with at least 1 - level; that all cover together is guaranteed only for differences that are
+    zero.
 
     >>> step_levels([0.001, 0.04, 0.5], 0.06)
     [0.02, 0.03, 0.03]
@@ -223,9 +223,9 @@ def smallest_difference(spread: float, pairs: int, level: float, shared: float =
 
     Args:
         spread: Standard deviation of the paired differences.
-        pairs: Seeds; None is returned for fewer than 2.
-        level: Of the test, in (0, 1).
-        shared: As for `compare_differences`.
+        pairs: Number of seeds; for fewer than 2 the result is None.
+        level: Level of the test, in (0, 1).
+        shared: See `compare_differences`.
     """
     if pairs < 2:
         return None

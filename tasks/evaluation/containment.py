@@ -1,7 +1,7 @@
-"""Optimizers that contain others: tuned well enough, they can't be worse. Where they are, the search was too small.
+"""Optimizers that contain others: well tuned, they can't be worse. Where one is worse, its search was too small.
 
-After Choi et al. (2020), "On Empirical Comparisons of Optimizers for Deep Learning", whose hierarchy is one of update
-rules: a rule contains another if some setting of it is, or approaches, the other.
+After Choi et al. (2020), "On Empirical Comparisons of Optimizers for Deep Learning", whose hierarchy orders update
+rules: a rule contains another if some setting makes it equal to the other, or approach it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class Inclusion:
     """`outer` is `inner` where `parameter` takes `value`.
 
     Args:
-        parameter: Of `outer`; it must have been searched.
-        value: Where it must be able to go: down to it, or up to it where the inclusion is approximate.
-        exact: False where it holds in the limit of large values only.
-        renamed: What `inner` calls a hyperparameter, to what `outer` calls it. These must have been searched in both.
-        averaged: What `inner` calls the decay of a sum of gradients, where `outer` takes a mean: for as long a step it
-            needs a learning rate 1 / (1 - decay) times as large.
-        why: The reason.
+        parameter: Hyperparameter of `outer`; it must have been searched.
+        value: The range of `parameter` must reach this value: down to it if the inclusion is exact, else up to it.
+        exact: False where the inclusion holds only in the limit of large values.
+        renamed: Name of a hyperparameter in `inner` to its name in `outer`. These must have been searched in both.
+        averaged: Name in `inner` of the decay of a sum of gradients, where `outer` takes a mean. For an equal step
+            `outer` needs a learning rate 1 / (1 - decay) times as large.
+        why: Why the inclusion holds.
     """
 
     outer: str
@@ -38,9 +38,9 @@ class Inclusion:
     averaged: str | None = None
 
 
-# Not here: Nadam contains neither Adam nor Nesterov, since Keras's schedule moves its beta_1. Adamax and Lion keep a
-# norm or a sign whatever their parameters, Adadelta a ratio. For the inclusions in the limit, epsilon or the
-# accumulator must reach 1, against which the squared gradients of a network that learns are small.
+# Left out: Nadam contains neither Adam nor Nesterov, since Keras's schedule changes its beta_1. Adamax uses a norm,
+# Lion a sign and Adadelta a ratio, whatever their parameters. For the inclusions in the limit, epsilon or the
+# accumulator must reach 1: the squared gradients of a network that learns are small beside 1.
 INCLUSIONS: tuple[Inclusion, ...] = (
     Inclusion("momentum", "sgd", "momentum", 0.0, True, "m = -lr * g with momentum 0"),
     Inclusion("nesterov", "sgd", "momentum", 0.0, True, "w -= lr * g with momentum 0"),
@@ -70,14 +70,14 @@ INCLUSIONS: tuple[Inclusion, ...] = (
 
 
 def reachable(inclusion: Inclusion, space: Space, inner: Setting) -> bool:
-    """Whether the outer optimizer's search could have come to the inner one's best setting.
+    """Whether the outer optimizer's search could have found the inner one's best setting.
 
-    Its parameter's range must reach the value, and every value of `inner` must lie within the range of the dimension
-    that takes it; the learning rate, and what is renamed, must be among them. Where the inner optimizer's learning rate
-    was not searched, nothing says what it was, so the answer is no.
+    The range of `parameter` must reach `value`, and every value of `inner` must lie in the range of the matching
+    dimension of `space`. The learning rate and the renamed hyperparameters must be among the values of `inner`. Where
+    the inner optimizer's learning rate was not searched, it is not known here, so the answer is no.
 
     Args:
-        space: The outer optimizer's.
+        space: The outer optimizer's search space.
         inner: The inner optimizer's best setting.
     """
     over = {_own(dimension.name, inclusion.outer): dimension for dimension in space}
@@ -98,13 +98,13 @@ def reachable(inclusion: Inclusion, space: Space, inner: Setting) -> bool:
 
 
 def _own(name: str, optimizer: str) -> str:
-    """What an optimizer's factory calls it: of `adam.beta_1` and `optimizer.beta_1` `beta_1`."""
+    """The name that the optimizer's factory uses: `beta_1` for `adam.beta_1` and for `optimizer.beta_1`."""
     return name.removeprefix(f"{optimizer}.").removeprefix("optimizer.")
 
 
 def noise(outer: Tried, inner: Tried) -> float | None:
-    """What two settings that are equally good may differ by, in the metric's unit: the standard deviation, over seeds
-    and folds, of the difference of one training each. None where a setting was trained once only."""
+    """The difference that two equally good settings may show, in the metric's unit: the standard deviation, over seeds
+    and folds, of the difference between one training of each. None where a setting was trained only once."""
     if outer.spread is None or inner.spread is None:
         return None
     return math.hypot(outer.spread, inner.spread)

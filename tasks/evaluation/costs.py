@@ -1,9 +1,9 @@
 """The interval of the mean cost of a case.
 
 Where few different costs are possible (`{false_negative: 5, false_positive: 1}`), the mean is a sum of shares of rows,
-each times its cost. Each share has its exact interval, and MOVER (Zou & Donner 2008) joins them: so a mistake that is
-dear, possible and not seen in the rows still counts. Costs that differ from row to row (amounts) are means of values,
-as errors are; of gains and losses together, the difference of two such means.
+each times its cost. Each share has its exact interval, and MOVER (Zou & Donner 2008) joins them. So an expensive
+mistake that is possible but does not occur in the rows still counts. Costs that differ from row to row (amounts) are
+means of values, as errors are; where there are both gains and losses, the difference of two such means.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from tasks.evaluation.means import ratio_interval
 from tasks.evaluation.shares import share_interval
 
 MOST_COSTS = 50
-"""Different costs that count as shares of rows."""
+"""Up to this number of different costs, the mean is treated as a sum of shares of rows."""
 FEWEST_COSTLY = 10
-"""Rows (or groups) with a cost that is not 0 which an interval of amounts takes: fewer say nothing of the others."""
+"""Fewest rows (or groups) with a cost other than 0 for an interval of amounts: fewer say too little about other
+rows."""
 
 
 def per_case(target: np.ndarray, costs: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
     """The interval of the mean of `costs[:, 0]`.
 
     Args:
-        target: Not looked at.
-        costs: As `decisions.Answers.costs`.
+        target: Unused.
+        costs: See `decisions.Answers.costs`.
         confidence: In (0, 1).
         groups: The group of each row `[rows]`, or None.
 
     Raises:
-        NoInterval: the rows do not suffice.
+        NoInterval: there are too few rows, or every answer costs the same.
     """
     own = costs[:, 0]
     possible = np.unique(costs)
@@ -41,15 +42,16 @@ def per_case(target: np.ndarray, costs: Array, confidence: float, groups: np.nda
 
 
 def of_one_class(target: np.ndarray, costs: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """As `per_case`, of rows of one class. Where all of its answers cost the same, that is their mean."""
+    """Like `per_case`, for rows of one class. Where all possible answers for it cost the same, both ends are that
+    cost."""
     if np.ptp(costs) == 0:
         return float(costs[0, 0]), float(costs[0, 0])
     return per_case(target, costs, confidence, groups)
 
 
 def _of_shares(own: Array, possible: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """Of costs of which each is that of some share of the rows. All are counted from the commonest one, whose share
-    follows from the others'."""
+    """The interval where costs take few values: each value is the cost of a share of the rows. All costs are measured
+    relative to the most common one, since its share follows from the others."""
     counts = np.array([(own == cost).sum() for cost in possible])
     base = possible[counts.argmax()]
     rest = possible[possible != base]
@@ -65,8 +67,9 @@ def _of_shares(own: Array, possible: Array, confidence: float, groups: np.ndarra
 
 
 def _joined(distances: Array, weight: Array, share: Array) -> float:
-    """The distance of the sum to its end, from those of its terms. Shares of the same rows exclude each other, so terms
-    of opposite sign vary together; that terms of one sign vary against each other is left out, on the safe side."""
+    """The distance from the sum to the end of its interval, from the distances of its terms. Shares of the same rows
+    are negatively correlated, so terms of opposite sign are positively correlated, which is counted. Terms of one sign
+    are negatively correlated; leaving that out makes the interval wider, which is safe."""
     total = float(distances @ distances)
     odds = np.sqrt(share / np.maximum(1 - share, 1e-12))
     opposite = np.sign(weight)[:, None] * np.sign(weight)[None, :] < 0
@@ -75,7 +78,7 @@ def _joined(distances: Array, weight: Array, share: Array) -> float:
 
 
 def _of_amounts(own: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """Of costs that are 0 or more, of gains, or of both."""
+    """The interval for amounts: costs of 0 or more, gains (negative costs), or both."""
     costly = fewest(own != 0, groups)
     if costly < FEWEST_COSTLY:
         what = "rows" if groups is None else "groups with rows"

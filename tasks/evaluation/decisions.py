@@ -1,8 +1,8 @@
-"""From probabilities to classes: what answers cost, and from which probability on the positive class is predicted.
+"""From probabilities to classes: the costs of answers, and the threshold from which the positive class is predicted.
 
-The threshold is chosen on the validation part and judged on the test part. Of the probabilities as they are, the least
-expected cost lies at c_FP / (c_FP + c_FN) (Elkan 2001, eq. 2), if they are calibrated; the validation rows choose it
-whether they are or not.
+The threshold is chosen on the validation part and evaluated on the test part. For calibrated probabilities the least
+expected cost lies at c_FP / (c_FP + c_FN) (Elkan 2001, eq. 2). Choosing on the validation rows works for probabilities
+that are not calibrated, too.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from tasks.evaluation.metrics import Metric
 
 _SHARE, _MOST = 1 / 3, 20_000
-"""Of the rows (or groups), and in all: the size of the resamples that say how far a threshold moves."""
+"""Size of the resamples that show how far a threshold moves: this share of the rows (or groups), and at most so
+many."""
 THRESHOLD = "threshold"
-"""In table `metrics`, of each trial: from which probability on it predicts the positive class."""
+"""Name, in table `metrics`, of the probability from which a trial predicts the positive class."""
 
 
 def recorded_thresholds(metrics: pd.DataFrame) -> dict[str, float]:
-    """By trial that has one, from table `metrics`."""
+    """Trial to its threshold, for trials that have one, from table `metrics`."""
     own = metrics[metrics["metric"] == THRESHOLD]
     return dict(zip(own["trial_id"], own["value"].astype(float), strict=True))
 
@@ -41,9 +42,10 @@ class Answers:
 
     Args:
         prediction: Probabilities `[rows, classes]`, or values `[rows]`.
-        decided: What is predicted, as probabilities of 0 and 1 `[rows, classes]`; of values the same as `prediction`.
-        costs: Of each row what its answer costs, and then what each possible answer would have: `[rows, 1 + classes]`;
-            of values only the former. None: answers have no cost.
+        decided: The predicted class, as probabilities of 0 and 1 `[rows, classes]`; for values the same as
+            `prediction`.
+        costs: `[rows, 1 + classes]`: the cost of each row's answer, then the cost of each possible answer; for values
+            `[rows, 1]`, only the former. None: answers have no cost.
     """
 
     prediction: Array
@@ -55,10 +57,10 @@ class Answers:
         return Answers(self.prediction[rows], self.decided[rows], None if self.costs is None else self.costs[rows])
 
     def read_by(self, metric: Metric) -> Array:
-        """What a metric looks at.
+        """The input that a metric is computed from.
 
         Raises:
-            ValueError: answers have no cost, which is what it measures.
+            ValueError: the metric measures costs, but answers have none.
         """
         if metric.reads == "prediction":
             return self.prediction
@@ -70,7 +72,7 @@ class Answers:
 
 
 def joined(parts: Sequence[Answers]) -> Answers:
-    """The answers for rows of one part after another."""
+    """Concatenates answers along the rows."""
     costs = [each.costs for each in parts if each.costs is not None]
     return Answers(
         np.concatenate([each.prediction for each in parts]),
@@ -81,12 +83,13 @@ def joined(parts: Sequence[Answers]) -> Answers:
 
 @dataclass(frozen=True)
 class Deciding:
-    """`Decides`, with the costs of a data set's rows.
+    """How classes are decided (`Decides`), with the costs of the rows of one data set.
 
     Args:
-        how: As in plan.json.
-        positive: Position of the class of interest of two; None: there is none.
-        amounts: By `ACTUAL,PREDICTED` (positions) what that mistake costs in each row of the data set `[rows]`.
+        how: The rule and costs, as in plan.json.
+        positive: Position of the positive class of two; None: there is none.
+        amounts: `ACTUAL,PREDICTED` (positions of classes) to the cost of that mistake in each row of the data set
+            `[rows]`.
     """
 
     how: Decides = Decides()
@@ -99,13 +102,13 @@ class Deciding:
         return self.positive is not None and self.how.rule is not None
 
     def threshold(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> float | None:
-        """The probability of the positive class from which on it is predicted; None: the likeliest class is, or that of
-        least expected cost.
+        """The probability from which the positive class is predicted. None: the likeliest class is predicted, or the
+        class of least expected cost.
 
         Args:
             target: Class indices of the validation rows.
-            prediction: Their probabilities.
-            rows: Their positions in the data set.
+            prediction: Predicted probabilities of these rows.
+            rows: Positions of these rows in the data set.
         """
         if not self.chooses or prediction.ndim == 1 or prediction.shape[1] != 2:
             return None
@@ -117,22 +120,22 @@ class Deciding:
 
     @property
     def prior(self) -> tuple[float, ...] | None:
-        """The share that each class counts with; None: that of its rows."""
+        """The share that each class is weighted to; None: classes keep their shares of the rows."""
         return None if self.how.prior is None else tuple(map(float, self.how.prior))
 
     def moves(self, target: np.ndarray, prediction: Array, rows: np.ndarray, groups: np.ndarray | None) -> Array:
-        """Thresholds that resamples of the validation rows would have chosen, `[resamples]`; as for `threshold`.
+        """Thresholds chosen on resamples of the validation rows, `[resamples]`; arguments as for `threshold`.
 
-        A resample has a third of the rows, and of very many rows fewer (m out of n, Bickel, Götze & van Zwet 1997): a
-        best threshold nears the truth by the cube root of the rows, and the bootstrap of all rows is too narrow there
-        (`tests.bench.costs`).
+        A resample has a third of the rows, or fewer where there are very many (m out of n, Bickel, Götze & van Zwet
+        1997). The error of a best threshold falls only with the cube root of the rows, and there the bootstrap of all
+        rows is too narrow (`tests.bench.costs`).
         """
         scores = self._scores(target, prediction, rows)
         drawn = _resamples(len(target), groups)
         return np.array([self._chosen(tuple(each[some] for each in scores)) for some in drawn])
 
     def _scores(self, target: np.ndarray, prediction: Array, rows: np.ndarray) -> tuple[Array, ...]:
-        """What `Curve.of` takes."""
+        """The first three arguments of `Curve.of`."""
         assert self.positive is not None
         costs = self.of_answers(target, rows)
         extra = np.zeros(len(target)) if costs is None else costs[:, self.positive] - costs[:, 1 - self.positive]
@@ -144,13 +147,13 @@ class Deciding:
         return float(curve.thresholds[curve.chosen(self.how)])
 
     def _weights(self, positive: Array) -> Array | None:
-        """What each row counts."""
+        """The weight of each row; None: 1 each."""
         if self.prior is None or self.positive is None:
             return None
         return weights(positive, (self.prior[1 - self.positive], self.prior[self.positive]))
 
     def of_answers(self, target: np.ndarray, rows: np.ndarray) -> Array | None:
-        """What each possible answer costs, `[rows, classes]`; None: nothing, or the target is a value."""
+        """The cost of each possible answer, `[rows, classes]`; None: answers have no cost, or the target is a value."""
         costs = self.how.costs
         if costs is None or costs.matrix is None:
             return None
@@ -161,20 +164,21 @@ class Deciding:
         return found
 
     def answers(self, target: np.ndarray, prediction: Array, rows: np.ndarray, threshold: float | None) -> Answers:
-        """What a model's outputs amount to.
+        """Turns a model's outputs into answers.
 
         Args:
             target: Class indices, or values.
             prediction: Probabilities, or values.
             rows: Positions in the data set.
-            threshold: As `threshold` chose it on the validation rows.
+            threshold: The threshold that `threshold` chose on the validation rows, or None.
         """
         if prediction.ndim == 1:
             return Answers(prediction, prediction, self._of_errors(target, prediction))
         return self.answers_as(target, prediction, rows, self._decided(prediction, threshold))
 
     def answers_as(self, target: np.ndarray, prediction: Array, rows: np.ndarray, decided: Array) -> Answers:
-        """As `answers` of probabilities, where it is known what the model decides: `Answers.decided`."""
+        """Like `answers` for probabilities, where the model's decisions are known already: `decided` is
+        `Answers.decided`."""
         possible = self.of_answers(target, rows)
         if possible is None:
             return Answers(prediction, decided)
@@ -183,7 +187,7 @@ class Deciding:
 
     def _decided(self, prediction: Array, threshold: float | None) -> Array:
         if threshold is None and self.how.rule is None:
-            return prediction  # whose largest is the likeliest
+            return prediction  # the metrics take its argmax: the likeliest class
         matrix = self.how.costs.matrix if self.how.costs else None
         return np.eye(prediction.shape[1])[
             choose(prediction, positive=self.positive, threshold=threshold, costs=matrix)
@@ -203,13 +207,13 @@ LIKELIEST = Deciding()
 
 @dataclass(frozen=True)
 class Curve:
-    """All thresholds that make a difference to some rows, from the one that predicts no positive on downwards.
+    """All thresholds that change the answer of some row, falling, from the one that predicts no row positive.
 
     Args:
-        thresholds: `[points]`, falling; between the probabilities of neighbouring rows.
-        alarms: Rows that are predicted positive there, each as it counts.
-        hits: Those of them that are.
-        extra: What all of them together cost more than if none was.
+        thresholds: `[points]`, falling; each lies between the probabilities of neighbouring rows.
+        alarms: Weighted number of rows that are predicted positive at each threshold.
+        hits: Weighted number of those rows that are positive.
+        extra: Cost of the answers at each threshold, minus the cost of predicting no row positive.
     """
 
     thresholds: Array
@@ -219,18 +223,18 @@ class Curve:
 
     @classmethod
     def of(cls, probability: Array, positive: Array, extra: Array, weight: Array | None = None) -> Curve:
-        """Of rows.
+        """The curve of these rows.
 
         Args:
-            probability: Of the positive class `[rows]`.
-            positive: 1 where it is the actual class, else 0.
-            extra: What predicting a row positive costs more than not to.
-            weight: What each row counts; None: 1.
+            probability: Probability of the positive class `[rows]`.
+            positive: 1 where the actual class is positive, else 0 `[rows]`.
+            extra: Cost of predicting a row positive, minus the cost of predicting it negative `[rows]`.
+            weight: Weight of each row `[rows]`; None: 1 each.
         """
         weight = np.ones(len(probability)) if weight is None else weight
         order = np.argsort(-probability, kind="stable")
         ranked = probability[order]
-        last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # of each run of equal probabilities
+        last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # the end of each run of equal probabilities
         above = ranked[last]
         between = np.r_[(above[:-1] + above[1:]) / 2, 0.0]
         between = np.where(between >= np.r_[above[:-1], np.inf], above, between)  # neighbouring floats
@@ -240,9 +244,10 @@ class Curve:
         return cls(np.r_[none, between], alarms, hits, costs)
 
     def chosen(self, how: Decides) -> int:
-        """Which threshold a rule chooses, a position in `thresholds`. Of equally good ones the middle.
+        """The position in `thresholds` that a rule chooses. For the least cost, the middle of the first run of equally
+        good ones.
 
-        A limit that no threshold keeps is kept as nearly as can be.
+        Where no threshold keeps the limit, the one that comes nearest to it is chosen.
         """
         limit = float(how.value or 0)
         if how.rule == "cost":
@@ -257,7 +262,7 @@ class Curve:
 
 
 def _resamples(rows: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:
-    """Places of drawn rows; groups are drawn whole."""
+    """Yields the positions of the drawn rows of each resample; groups are drawn whole."""
     rng = np.random.default_rng(0)
     units = None if groups is None else _members(groups)
     count = rows if units is None else len(units)
@@ -268,7 +273,7 @@ def _resamples(rows: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:
 
 
 def _members(groups: np.ndarray) -> list[np.ndarray]:
-    """The places of each group's rows."""
+    """The positions of each group's rows."""
     _, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.split(np.argsort(of_row, kind="stable"), np.cumsum(counts)[:-1])
 

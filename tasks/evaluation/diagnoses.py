@@ -1,4 +1,4 @@
-"""The diagnoses of a run's recipes: `tasks.diagnosis` asked with what the run's tables and its plan hold."""
+"""The diagnoses of a run's recipes: collects the facts from the run's tables and plan, and calls `tasks.diagnosis`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tasks.records.plan import Plan
 def diagnosed(
     plan: Plan, tables: Mapping[str, pd.DataFrame], constant: Constant, looked_at: Mapping[str, str]
 ) -> list[DiagnosedRecipe]:
-    """What went wrong in which recipe, in the order of the plan; those in which nothing did are left out.
+    """The problems found in each recipe, in the order of the plan; recipes without a problem are left out.
 
     Args:
         tables: `trials`, `curves`, `metrics` and `predictions`.
-        constant: What the best answer without inputs gets on the validation part.
-        looked_at: `recipe_id` to the trial whose predictions for the validation rows are looked at.
+        constant: Scores, on the validation part, of an answer that ignores the inputs.
+        looked_at: `recipe_id` to the trial whose predictions for the validation rows are examined.
     """
     trials = tables["trials"]
     final = trials[trials["stage"] == "final"]
@@ -48,13 +48,13 @@ def diagnosed(
 
 
 def _unscaled(plan: Plan) -> bool:
-    """Whether some number is left as it is."""
+    """Whether some column of numbers is not scaled."""
     columns = (plan.spec.get("data", {}).get("columns") or {}).values()
     return any(isinstance(each, Mapping) and each.get("scale") == "none" for each in columns)
 
 
 def _simple_loss(trials: pd.DataFrame, metrics: pd.DataFrame) -> float | None:
-    """The lowest log loss of a baseline on the validation part, but for the constant answers; None: not measured."""
+    """The lowest log loss of a baseline on the validation part, constant answers left out; None: not measured."""
     baselines = trials[(trials["stage"] == "baseline") & ~trials["recipe"].isin(CONSTANT_ANSWERS)]["trial_id"]
     of = metrics[(metrics["metric"] == "log_loss") & (metrics["part"] == VAL) & metrics["trial_id"].isin(baselines)]
     losses = of["value"].to_numpy(np.float64, na_value=np.nan)
@@ -62,7 +62,7 @@ def _simple_loss(trials: pd.DataFrame, metrics: pd.DataFrame) -> float | None:
 
 
 def _sure_errors(predictions: pd.DataFrame, trial: str | None) -> tuple[int, int] | None:
-    """`sure_errors` of a trial's validation rows; None where they were not kept, or predict a value."""
+    """`sure_errors` of a trial's validation rows; None where the predictions were not kept, or are values."""
     own = predictions[(predictions["trial_id"] == trial) & (predictions["part"] == VAL)]
     if not len(own) or own["class_index"].isna().any():
         return None

@@ -1,4 +1,4 @@
-"""How good the best setting is expected to be after n of them: what a smaller search would have found."""
+"""The expected best score after n settings: how good a smaller search would have been."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def expected_best(scores: np.ndarray, sign: int) -> BestByBudget:
 
     With the scores sorted from worst to best, the k-th of N is the best of n in C(k - 1, n - 1) of C(N, n) draws. That
     is the unbiased estimate of the expected best of n fresh settings (Tang et al. 2020, "Showing Your Work Doesn't
-    Always Work", ACL). Dodge et al. (2019, "Show Your Work", EMNLP) draw with replacement instead, which is too low for
-    n near N; it has the smaller variance (Dodge et al. 2021, "Expected Validation Performance and Estimation of a
-    Random Variable's Maximum"). The unbiased one is taken, since the curve's use is to say whether fewer settings would
-    have done. The band comes from resampled settings. Towards n = N it is too narrow, as no resample holds a score
+    Always Work", ACL). Dodge et al. (2019, "Show Your Work", EMNLP) draw with replacement instead: that is too low for
+    n near N, but has the smaller variance (Dodge et al. 2021, "Expected Validation Performance and Estimation of a
+    Random Variable's Maximum"). The unbiased estimate is used, since the curve answers whether fewer settings would
+    have been enough. The band comes from resampled settings. Near n = N it is too narrow, as no resample holds a score
     better than the best one seen.
 
-    It presumes that the settings could have come in any order: random, quasi-random and grid search, not adaptive ones.
+    It assumes that the settings could have come in any order: true for random, quasi-random and grid search, not for
+    adaptive methods.
 
     Args:
         scores: `[N]`, N >= 1, in the metric's own unit.
@@ -42,11 +43,11 @@ def expected_best(scores: np.ndarray, sign: int) -> BestByBudget:
 
 
 def running_best(scores: Sequence[float | None], sign: int) -> BestByBudget:
-    """The best score so far, in the order asked: of adaptive methods, whose settings can't be reordered.
+    """The best score so far, in the order of the search: for adaptive methods, whose settings can't be reordered.
 
     Args:
         scores: `[N]`, in the metric's own unit; None for a setting without one.
-        sign: As above.
+        sign: 1 where greater is better, else -1.
     """
     up = np.array([-np.inf if score is None else sign * score for score in scores])
     best = np.maximum.accumulate(up)
@@ -61,13 +62,13 @@ def running_best(scores: Sequence[float | None], sign: int) -> BestByBudget:
 
 
 def _weights(count: int, settings: Sequence[int]) -> np.ndarray:
-    """`[points, N]`: how likely the k-th worst of N is the best of n drawn without replacement."""
+    """`[points, N]`: probability that the k-th worst of N is the best of n drawn without replacement."""
     n = np.asarray(settings, dtype=np.float64)[:, None]
     k = np.arange(1, count + 1, dtype=np.float64)[None, :]
     possible = k >= n
     chosen = _log_binomial(np.where(possible, k, n) - 1, n - 1) - _log_binomial(np.full_like(n, count), n)
     weights = np.where(possible, np.exp(chosen), 0.0)
-    return weights / weights.sum(axis=1, keepdims=True)  # what the logarithms rounded
+    return weights / weights.sum(axis=1, keepdims=True)  # removes the rounding error of the logarithms
 
 
 def _log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -75,7 +76,7 @@ def _log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 
 def _thinned(count: int) -> list[int]:
-    """1 to `count`, or as many of them as are drawn, closer together where curves bend."""
+    """The numbers 1 to `count`, or at most `_POINTS` of them, closer together at the start, where curves bend."""
     if count <= _POINTS:
         return list(range(1, count + 1))
     return sorted({round(n) for n in np.geomspace(1, count, _POINTS)})

@@ -1,15 +1,16 @@
-"""How far apart slices are in what they are predicted: demographic parity and equalised odds differences.
+"""How much predictions differ between slices: demographic parity and equalised odds differences.
 
 Over slices g, of two classes, with prediction P and target Y (Hardt, Price & Srebro 2016; Agarwal et al. 2018):
 
 - demographic parity difference: max over pairs of |P(P = 1 | g) - P(P = 1 | g')|
-- equalised odds difference: the same of P(P = 1 | Y = 1, g) or of P(P = 1 | Y = 0, g), whichever is more
+- equalised odds difference: the same of P(P = 1 | Y = 1, g) or of P(P = 1 | Y = 0, g), whichever is larger
 
-The largest of several differences is biased upward, and no bootstrap mends that where they are near each other. So the
-bounds come from exact intervals of each rate (Clopper & Pearson 1934). The upper one, the highest upper end less the
-lowest lower end, is too low only if one of two ends fails: those of the slices that truly are the furthest apart. Each
-gets half of the error. The lower one, the highest lower end less the lowest upper end, is too high if any end fails:
-there the error is divided over all slices, ends and rates (Bonferroni).
+The largest of several differences is biased upward, and no bootstrap corrects that where they are close to each other.
+So the bounds come from exact intervals of each rate (Clopper & Pearson 1934). The upper bound is the highest upper end
+minus the lowest lower end. It is too low only if one of two ends is wrong: those of the slices that truly are the
+furthest apart. Each gets half of the error probability. The lower bound is the highest lower end minus the lowest upper
+end. It is too high if any end is wrong, so the error probability is divided over all slices, ends and rates
+(Bonferroni).
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from tasks.evaluation.shares import clopper_pearson_ends, effective_rows
 
 PARITY, ODDS = "demographic_parity_difference", "equalised_odds_difference"
 FAIRNESS = {PARITY: "Demographic parity difference", ODDS: "Equalised odds difference"}
-"""By name in a spec the title in a report."""
+"""Name in a spec to title in a report."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A largest difference between slices.
+    """The largest difference between slices.
 
     Args:
-        interval: Of the difference, in [0, 1]; without ends where there is nothing to compare.
-        rate: In which rate it lies, in words; None: in none.
-        highest, lowest: The slices that it lies between, by position.
+        interval: The difference with its bounds, in [0, 1]; without bounds where there is nothing to compare.
+        rate: Name of the rate with the largest difference; None where there is nothing to compare.
+        highest, lowest: The slices with the highest and the lowest rate, by position.
     """
 
     interval: Interval
@@ -45,25 +46,25 @@ class Gap:
 
 @dataclass(frozen=True)
 class _Rate:
-    """A rate by slice, all `[slices]`: the share (NaN without rows), and how many independent rows it is worth."""
+    """A rate by slice, all `[slices]`: the share (NaN without rows), and its effective number of independent rows."""
 
     name: str
     share: Array
     worth: Array
 
     def ends(self, tail: float) -> tuple[Array, Array]:
-        """Each end is wrong in at most `tail` of cases."""
+        """The lower and upper ends `[slices]`; each is wrong in at most `tail` of cases."""
         hits = np.nan_to_num(self.share) * self.worth
         return clopper_pearson_ends(hits, self.worth, 1 - 2 * tail)
 
 
 @dataclass(frozen=True)
 class _FoldRate(_Rate):
-    """A mean rate over folds by slice.
+    """A rate's mean over folds, by slice.
 
     Args:
-        values: Of each fold `[folds, slices]`.
-        ratio: As for `over_folds`.
+        values: The rate in each fold `[folds, slices]`.
+        ratio: See `over_folds`.
     """
 
     values: Array
@@ -80,13 +81,14 @@ class _FoldRate(_Rate):
 
 @dataclass(frozen=True)
 class Predicted:
-    """Rows and what is predicted of them, all `[rows]`.
+    """Rows and their predictions, all `[rows]`.
 
     Args:
         actual: Whether a row is of the positive class, bool.
-        predicted: Whether it is predicted to be of it, bool.
-        of_slice: Its slice, by position. Positions without a row are no slices.
-        groups: Its group, or None. With groups the ends are those of as many independent rows.
+        predicted: Whether a row is predicted to be of the positive class, bool.
+        of_slice: The row's slice, by position. A position without rows is not counted as a slice.
+        groups: The row's group, or None. With groups, the ends are computed for the effective number of independent
+            rows.
     """
 
     actual: np.ndarray
@@ -95,7 +97,7 @@ class Predicted:
     groups: np.ndarray | None = None
 
     def counted(self, name: str) -> dict[str, np.ndarray]:
-        """The rates of a difference, by name: the rows that each is of, bool."""
+        """The rates that a difference compares: name to the rows that the rate is computed on, bool `[rows]`."""
         if name == ODDS:
             return {"true positive rate": self.actual, "false positive rate": ~self.actual}
         return {"selection rate": np.ones(len(self.actual), bool)}
@@ -113,7 +115,7 @@ def gap(
 
     Args:
         name: A key of `FAIRNESS`.
-        actual, predicted, of_slice, groups: As `Predicted`.
+        actual, predicted, of_slice, groups: See `Predicted`.
         confidence: In (0, 1).
     """
     rows = Predicted(actual, predicted, of_slice, groups)
@@ -122,15 +124,15 @@ def gap(
 
 
 def gap_over_folds(name: str, folds: Sequence[Predicted], first: Predicted, ratio: float, confidence: float) -> Gap:
-    """As `gap`, of a procedure that is judged out of fold: of each slice's mean rates over folds.
+    """Like `gap`, for a procedure that is evaluated out of fold: compares each slice's mean rates over folds.
 
-    A rate's ends are those of the corrected resampled t interval and of the exact one of the rows, whichever are
-    further out (`over_folds_and_rows`).
+    A rate's ends come from two intervals, the corrected resampled t interval and the exact interval over the rows: the
+    wider end on each side (as in `over_folds_and_rows`).
 
     Args:
         folds: The rows of every fold of every repeat.
-        first: Those of the first repeat together.
-        ratio: As for `over_folds`.
+        first: The rows of all folds of the first repeat.
+        ratio: See `over_folds`.
     """
     slices = np.unique(first.of_slice)
     rates = []
@@ -188,7 +190,7 @@ def _rate(name: str, counted: np.ndarray, rows: Predicted, slices: np.ndarray) -
 
 
 def _worth(hit: np.ndarray, groups: np.ndarray | None) -> float:
-    """Rows of one group alone are worth nothing: then the rate may be anything."""
+    """The effective number of independent rows; 0 where all are of one group, since then the rate may be anything."""
     try:
         return effective_rows(hit, groups)
     except NoInterval:

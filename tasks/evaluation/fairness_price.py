@@ -1,8 +1,9 @@
-"""What it costs to meet a fairness gate: the least cost of a case among thresholds that meet it, against the least.
+"""The price of meeting a fairness gate: the least cost of a case among thresholds that meet it, compared with the least
+cost of all thresholds.
 
-One threshold for all slices, since the saved model has one: thresholds of their own for each slice (Hardt, Price &
-Srebro 2016) may cost less, and treat alike rows differently. Chosen on the validation part, by its cost and by the
-difference as it is estimated there; judged on the test part.
+All slices share one threshold, since the saved model has one. A threshold for each slice (Hardt, Price & Srebro 2016)
+may cost less, but treats equal rows differently. The threshold is chosen on the validation part, by its cost and by the
+difference estimated there, and evaluated on the test part.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tasks.evaluation.slices import chosen
 from tasks.records.slices import FairnessPrice
 
 _POINTS = 200
-"""Thresholds that are tried: they divide the validation rows evenly."""
+"""Number of thresholds tried: quantiles of the scores, which divide the validation rows evenly."""
 _OWN, _FAIR = "own", "fair"
 
 
@@ -34,11 +35,11 @@ def fairness_prices(
     threshold: float,
     resamples: int,
 ) -> list[FairnessPrice]:
-    """Of each fairness gate of a spec, for a model of two classes whose answers have a cost.
+    """The price of each fairness gate of a spec, for a model of two classes whose answers have a cost.
 
     Args:
-        val, test: The parts' rows under the model; with slicings.
-        threshold: Of the model.
+        val, test: Rows of the parts with the model's answers and slicings.
+        threshold: The model's own threshold.
     """
     return [
         _price(gate, trial, val, test, deciding, threshold, resamples)
@@ -92,7 +93,7 @@ def _cost(rows: JudgedRows, trial: str, deciding: Deciding, threshold: float) ->
 
 
 def _gap(gate: Mapping[str, Any], rows: JudgedRows, trial: str, deciding: Deciding, threshold: float) -> float:
-    """0 where there is nothing to compare."""
+    """The fairness difference at a threshold; 0 where there is nothing to compare."""
     slicing = chosen(rows.slicings, gate.get("by"))
     predicted = rows.answers[trial].prediction[:, deciding.positive] >= threshold
     return difference(gate["metric"], rows.target == deciding.positive, predicted, slicing.of_row[rows.rows])

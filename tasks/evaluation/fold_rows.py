@@ -1,4 +1,4 @@
-"""The rows of every fold that judges, under what a model is there."""
+"""The held-out rows of every fold, with the answers of the trials of that fold."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tasks.evaluation.metrics import Metric
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """What the trials of folds answer for the rows that these hold out.
+    """The answers of the folds' trials for the rows that each fold holds out.
 
     Args:
-        target: Of all rows of the data set.
-        rows: Positions of the rows of each fold, `[rows]`.
-        answers: By trial: probabilities `[rows, classes]`, or values `[rows]`.
+        target: Target of all rows of the data set.
+        rows: Positions of the rows that each fold holds out, one array `[rows]` per fold.
+        answers: Trial to probabilities `[rows, classes]`, or values `[rows]`.
     """
 
     target: np.ndarray
@@ -30,12 +30,12 @@ class FoldAnswers:
     def in_folds(
         self, scores: FoldScores, whole: JudgedRows, deciding: Deciding, thresholds: Mapping[str, float]
     ) -> dict[str, list[JudgedRows | None]]:
-        """As `JudgedRows.in_folds`.
+        """The rows of every fold, as `JudgedRows.in_folds` holds them.
 
         Args:
-            whole: All rows that are judged.
-            deciding: How answers are made of predictions.
-            thresholds: By trial of a fold, its own.
+            whole: All rows of the evaluation.
+            deciding: Turns predictions into answers.
+            thresholds: Trial of a fold to its threshold.
         """
         found: dict[str, list[JudgedRows | None]] = {}
         for who, trials in scores.trials.items():

@@ -1,9 +1,9 @@
-"""What a procedure scores on rows that it did not learn from, fold by fold, and what that says of it.
+"""The scores of a procedure on rows that it did not learn from, fold by fold, and their summary.
 
-In every fold the whole procedure is done anew on the rows that are left: preprocessing, training all recipes, the
-choice of recipe, seed and threshold on rows of its own. So its score on the rows held out is that of a procedure, not
-of one model. Scores of different folds are not independent, since most training rows are shared: the variance of their
-mean is taken as Nadeau and Bengio (2003, Machine Learning 52:239-281) correct it.
+In every fold the whole procedure is repeated on the remaining rows: preprocessing, training all recipes, and the choice
+of recipe, seed and threshold on validation rows of the fold. So the score on the held-out rows belongs to a procedure,
+not to one model. Scores of different folds are not independent, since they share most training rows. So the variance of
+their mean is corrected as in Nadeau and Bengio (2003, Machine Learning 52:239-281).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, OutOfFold
 from tasks.records.plan import FOLD, FoldChoice, HeldOut, Plan, Recipe
 
 PROCEDURE = "procedure"
-"""In place of a trial: what the run would have shipped, had it had a fold's rows only."""
+"""Used in place of a trial: stands for the model that the run would have shipped from a fold's rows alone."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class FoldScores:
     """Scores by fold.
 
     Args:
-        held_out: The folds, as plan.json has them.
-        values: (who, metric) to `[folds]`, NaN where undefined. Who: a `recipe_id`, whose score in a fold is the mean
-            over its seeds; a final trial, for what its recipe would ship in each fold (the seed that is best on the
+        held_out: The folds, as in plan.json.
+        values: (who, metric) to `[folds]`, NaN where undefined. Who is a `recipe_id`, with the mean over its seeds in a
+            fold; a final trial, with the model that its recipe would ship in each fold (the seed that is best on the
             fold's validation rows); a baseline's trial; or `PROCEDURE`.
-        chosen: By fold what the procedure chose; empty where nothing ended well.
-        trials: Who, but for recipes, to the trial that stands for it in each fold; None where none ended well.
-        whole: Whether whoever is asked for, the procedure answers.
-        searched: As verdict.json has it.
-        by_seed: By `recipe_id` the deciding metric `[folds, seeds]`; NaN where a trial did not end well.
+        chosen: Name of the procedure's choice in each fold; empty where nothing ended well.
+        trials: Who (see `values`) to its trial in each fold; None for recipes, and where none ended well.
+        whole: True: every query returns the procedure's scores, whatever `who` is.
+        searched: How often the folds' searches chose each setting, as in verdict.json.
+        by_seed: `recipe_id` to the deciding metric `[folds, seeds]`; NaN where a trial did not end well.
     """
 
     held_out: HeldOut
@@ -61,12 +61,12 @@ class FoldScores:
         candidates: Mapping[str, str],
         baselines: Mapping[str, str],
     ) -> FoldScores:
-        """From the run's tables.
+        """Reads the scores from the run's tables.
 
         Args:
-            candidates: `recipe_id` to its final trial that would be shipped.
-            baselines: Name to trial. Of those that are not named here, as of candidates, nothing is read but what the
-                procedure chose.
+            candidates: `recipe_id` to the final trial that would be shipped of it.
+            baselines: Name to trial. Other baselines, and recipes that are no candidates, get no scores as models of
+                their own; the procedure may still choose them.
         """
         assert plan.held_out is not None
         decides, own = METRICS[plan.metric], trials[trials["stage"] == FOLD]
@@ -114,11 +114,11 @@ class FoldScores:
 
     @property
     def of_procedure(self) -> FoldScores:
-        """The same scores, with the procedure's in place of every model's."""
+        """The same object, but every query returns the procedure's scores."""
         return replace(self, whole=True)
 
     def interval(self, who: str, metric: Metric, confidence: float) -> Interval:
-        """Of the mean over folds."""
+        """The mean over folds with its interval."""
         return self.over(self._of(who, metric), confidence).within(*metric.bounds)
 
     def difference(self, who: str, other: str, metric: Metric, confidence: float) -> Interval:
@@ -133,11 +133,11 @@ class FoldScores:
     def judged(
         self, names: Sequence[str], metric: Metric, confidence: float, leader: RecipeResult | None = None
     ) -> OutOfFold:
-        """As verdict.json has it.
+        """The procedure's scores over folds, as in verdict.json.
 
         Args:
-            names: Of metrics.
-            metric: The deciding one.
+            names: Names of the metrics to report.
+            metric: The deciding metric.
             leader: The leading recipe.
         """
         held, scores = self.held_out, self._of(PROCEDURE, metric)
@@ -173,7 +173,7 @@ def chosen_settings(choices: Sequence[FoldChoice], recipes: Sequence[Recipe]) ->
     """How often the searches in folds chose each setting, by recipe.
 
     Args:
-        recipes: With what the search on all rows chose.
+        recipes: Recipes with the settings that the search on all rows chose.
     """
     found = []
     for recipe in recipes:
@@ -202,7 +202,7 @@ def _best(result: RecipeResult, decides: Metric) -> str | None:
 
 
 def _of_best(result: RecipeResult, decides: Metric, names: Sequence[str]) -> dict[str, float]:
-    """The metrics of the seed that is best on the validation rows; NaN where none is."""
+    """The metrics of the seed that is best on the validation rows; NaN where no seed ended well."""
     best = _best(result, decides)
     if best is None:
         return dict.fromkeys(names, np.nan)
@@ -213,7 +213,7 @@ def _of_best(result: RecipeResult, decides: Metric, names: Sequence[str]) -> dic
 def _baselines(
     trials: pd.DataFrame, metrics: pd.DataFrame
 ) -> tuple[dict[str, dict[tuple[str, str], float]], dict[str, str]]:
-    """By name of a baseline, its values by part and metric; and its trial."""
+    """Name of a baseline to its values by (part, metric); and name to trial."""
     own = trials[trials["trainer"] == "sklearn"]
     named = dict(zip(own["trial_id"], own["recipe"], strict=True))
     found: dict[str, dict[tuple[str, str], float]] = {name: {} for name in named.values()}
@@ -228,8 +228,8 @@ def _baselines(
 def _better(
     leader: RecipeResult, decides: Metric, baselines: Mapping[str, Mapping[tuple[str, str], float]]
 ) -> str | None:
-    """The baseline that is better on the validation rows than what the leading network would ship and than the others;
-    None: none is."""
+    """The best baseline on the validation rows, if it is better there than the network that the leading recipe would
+    ship, and is not a constant answer; else None."""
     own = leader.by_seed(VAL, decides.name)
     beaten = max((decides.sign * value for value in own.values()), default=-np.inf)
     scores = {name: decides.sign * by_part.get((VAL, decides.name), np.nan) for name, by_part in baselines.items()}

@@ -1,4 +1,4 @@
-"""Parameters, bytes and latency of models: their gates, and which models are small for what they do."""
+"""Parameters, bytes and latency of models: their gates, and which models are smallest for their quality."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tasks.records.verdict import PairedDifference, Verdict, of_batch
 
 PARAMETERS, BYTES, LATENCY = "parameters", "model_bytes", "latency_ms"
 FOOTPRINT = {PARAMETERS: "Number of parameters", BYTES: "Size of the saved model", LATENCY: "Latency"}
-"""By name in a spec the title in a report."""
+"""Name in a spec to title in a report."""
 
 BATCHES = (1, 256)
-"""Rows in a call with which models of several architectures are timed."""
+"""Batch sizes (rows in a call) for timing models of several architectures."""
 
 Measure = Callable[[Iterable[str], Sequence[int]], Mapping[str, Footprint]]
-"""Of trials, with latency for calls of these rows; without those of which there is no saved model."""
+"""Maps trials, and batch sizes to time, to footprints; trials without a saved model are left out."""
 
 
 def figure(metric: str, value: float) -> str:
@@ -37,7 +37,8 @@ def figure(metric: str, value: float) -> str:
 
 
 def reading(metric: str, estimate: Estimate) -> str:
-    """A metric as it was measured, with its interval and unit where it has them; also of other metrics.
+    """A measured metric, with its interval and unit where it has them; works for all metrics, not only those of the
+    footprint.
 
     >>> reading("model_bytes", Estimate(12345.0, 12345.0, 12345.0)), reading("latency_ms", Estimate(2.31, 2.28, 2.35))
     ('12.345 kB', '2.310 [2.280, 2.350] ms')
@@ -50,8 +51,8 @@ def reading(metric: str, estimate: Estimate) -> str:
 def at_footprint_gate(
     gate: Mapping[str, Any], trial: str | None, measure: Measure | None, confidence: float
 ) -> tuple[Interval, str, str]:
-    """A model at a gate on what it takes: the figure, its title, and how it was measured. A count has no error: its
-    interval is itself. That of a latency holds this share of the calls.
+    """A model's figure at a footprint gate, its title, and how it was measured. A count has no error, so both ends are
+    the count. The interval of a latency holds this share (`confidence`) of the calls.
     """
     metric, batch = gate["metric"], gate.get("batch") or 1
     title = FOOTPRINT[metric] + (of_batch(batch) if metric == LATENCY else "")
@@ -69,11 +70,12 @@ def at_footprint_gate(
 
 
 def footprints(verdict: Verdict, of_recipe: Mapping[str, Footprint], shipped: Footprint | None) -> Footprints:
-    """What was measured, with the recipes on each front, and a smaller one that can't be told from the leader.
+    """The measured footprints, the recipes on each Pareto front, and a smaller recipe that can't be told apart from the
+    leader.
 
     Args:
-        of_recipe: `recipe_id` to the footprint of its trial; empty where architectures are alike.
-        shipped: Of the shipped model; None: it is not saved.
+        of_recipe: `recipe_id` to the footprint of its trial; empty where all recipes have one architecture.
+        shipped: Footprint of the shipped model; None: it is not saved.
     """
     sign = 1 if verdict.greater_is_better else -1
     worth = {
@@ -91,12 +93,12 @@ def footprints(verdict: Verdict, of_recipe: Mapping[str, Footprint], shipped: Fo
 
 
 def timed(batch: int) -> str:
-    """The latency of a batch, as a figure that has a front."""
+    """The name, in `fronts`, of the latency for a batch size."""
     return LATENCY if batch == 1 else f"{LATENCY} {batch}"
 
 
 def size_of(found: Footprint, name: str) -> float | None:
-    """The figure of a footprint that a front is of; None where it was not measured."""
+    """The figure of a footprint that the front `name` compares; None where it was not measured."""
     if name in (PARAMETERS, BYTES):
         return found.parameters if name == PARAMETERS else found.model_bytes
     latency = found.latency_ms.get(name.removeprefix(LATENCY).strip() or "1")
@@ -104,12 +106,12 @@ def size_of(found: Footprint, name: str) -> float | None:
 
 
 def front(sizes: Mapping[str, float], worth: Mapping[str, float]) -> list[str]:
-    """The Pareto set: those that no other is at least as small and as good as, and better in one. Equals are on it
-    together.
+    """The Pareto set: names for which no other is at least as small and as good, and better in one of the two. Equal
+    ones are all in it.
 
     Args:
-        sizes: What each takes; less is better.
-        worth: What each is worth, of all in `sizes`; more is better.
+        sizes: Name to size; less is better.
+        worth: Name to quality, for all names in `sizes`; more is better.
     """
     best, kept = -np.inf, []
     for size in sorted(set(sizes.values())):
@@ -138,7 +140,7 @@ def _smaller(verdict: Verdict, of_recipe: Mapping[str, Footprint]) -> str | None
 
 
 def _not_equal(verdict: Verdict, smaller: PairedDifference) -> str:
-    """That a difference which can't be told may still be there."""
+    """Says that a difference which the data do not show may still exist."""
     title = inside(verdict.titles[verdict.metric])
     return (
         f"That does not make them equal: the difference in {title} is {interval(smaller.estimate)} "

@@ -1,4 +1,4 @@
-"""Gates: a business threshold against the interval of the shipped model."""
+"""Gates: compare a business threshold with the metric's interval for the shipped model."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def answer(interval: Interval, *, at_least: float | None = None, at_most: float 
 
 
 def judge_gate(gate: Mapping[str, Any], interval: Interval, title: str, basis: str = "") -> GateResult:
-    """A gate as it stands in verdict.json.
+    """Evaluates a gate; the result is written to verdict.json.
 
     Args:
         gate: `metric`, `severity`, and `at_least` or `at_most` (the other one missing or None), as in the
             spec; perhaps `by` or `slice`.
-        interval: Of that metric, for the shipped model.
-        title: Of that metric, with the class that it speaks of.
-        basis: What it rests on, in words (`on 11 rows of fraud`).
+        interval: The metric's interval for the shipped model.
+        title: The metric's title, with the class that it is about.
+        basis: The data that it was measured on, in words (`on 11 rows of fraud`).
     """
     bound = "at_least" if gate.get("at_least") is not None else "at_most"
     threshold = float(gate[bound])
@@ -80,7 +80,7 @@ def _sentence(metric: str, title: str, bound: str, threshold: float, interval: I
 
 
 def limit(metric: str, bound: str, threshold: float) -> str:
-    """What a gate asks for, as written, unrounded, with its unit: `at least 0.8`, `at most 50 ms`."""
+    """A gate's condition, unrounded, with its unit: `at least 0.8`, `at most 50 ms`."""
     return f"{bound.replace('_', ' ')} {figure(metric, threshold)}"
 
 
@@ -89,11 +89,12 @@ def _because(reason: str | None) -> str:
 
 
 def rows_needed(undecided: Sequence[GateResult], rows: int, confidence: float) -> str:
-    """How many test rows would decide these gates; empty where that can't be said, or where rows don't decide.
+    """A clause that says how many test rows would decide these gates; empty where that is unknown, or where no number
+    of rows decides.
 
     Args:
-        rows: Of the test part.
-        confidence: Of the intervals.
+        rows: Number of rows of the test part.
+        confidence: Confidence level of the intervals, in (0, 1).
     """
     needed = [
         rows_to_decide(Interval(gate.estimate, gate.low, gate.high), gate.threshold, rows, confidence)
@@ -110,15 +111,15 @@ def rows_needed(undecided: Sequence[GateResult], rows: int, confidence: float) -
 def rows_to_decide(interval: Interval, threshold: float, rows: int, confidence: float) -> int | None:
     """About how many test rows would decide a gate in 80% of repeats, if the estimate is the truth.
 
-    An interval shrinks with the square root of the rows, and the next estimate falls beyond `POWER` of its errors. So
-    with q the normal quantile the distance to the threshold must be 1 + q(power) / q((1 + confidence) / 2) half-widths.
-    None where the estimate stands on the threshold, and without an interval.
+    The half-width of an interval shrinks with the square root of the rows, and a new estimate has a random error of its
+    own. So, with q the normal quantile, the distance to the threshold must be 1 + q(power) / q((1 + confidence) / 2)
+    half-widths. None where the estimate equals the threshold, and without an interval.
 
     Args:
-        interval: On the side of the threshold that it spans.
-        threshold: Of the gate.
-        rows: That the interval is from.
-        confidence: Of the interval, in (0, 1).
+        interval: The metric's interval, which holds the threshold.
+        threshold: The gate's threshold.
+        rows: Number of rows behind the interval.
+        confidence: Confidence level of the interval, in (0, 1).
     """
     if interval.low is None or interval.high is None:
         return None

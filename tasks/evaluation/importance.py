@@ -1,4 +1,4 @@
-"""How much each hyperparameter decides of a search's scores."""
+"""How much of the variance of a search's scores each hyperparameter explains."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from tasks.records.search_verdict import Importance
 from tasks.search.space import Choices, Dimension, Space
 
 LEAST = 10  # settings
-_MOST = 128  # settings: the forest's marginals take time by the square of their number, 128 of 8 dimensions 0.3 s
+_MOST = 128  # settings: the forest's marginals take quadratic time, 0.3 s for 128 of 8 dimensions
 _TREES = 24
 
 
 def importances(space: Space, tried: Sequence[Tried], sign: int) -> list[Importance] | None:
-    """Functional ANOVA (Hutter et al. 2014, ICML): a random forest's variance, divided among the dimensions.
+    """Functional ANOVA (Hutter et al. 2014, ICML): divides the variance of a random forest's predictions among the
+    dimensions.
 
-    A dimension that is active under conditions is judged among the settings where it is, beside the dimensions that are
-    active in all of those: its share is of another variance than that of the others. Ranges are taken on their own
-    scale, so a logarithmic one counts by decades. Scores far below the others count as `worst_told_apart` says.
-    Equal arguments give equal numbers.
+    A conditional dimension is evaluated on the settings where it is active, together with the dimensions that are
+    active in all of those. So its share refers to another variance than the shares of the others. Ranges are used on
+    their own scale, so a logarithmic one counts by decades. Scores far worse than the others are clipped to
+    `worst_told_apart`. Equal arguments give equal numbers.
 
     Returns:
         In the space's order, without dimensions that have fewer than 10 settings or one value. None where fewer than 10
@@ -59,8 +60,9 @@ def _shares(dimensions: Sequence[Dimension], tried: Sequence[Tried], scores: Seq
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     from optuna.importance import FanovaImportanceEvaluator
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it announces a study
-    # Names of its own, and places instead of values: it would take logarithmic ranges on a linear scale.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it logs a message for the study
+    # Give it neutral names, and positions in the ranges instead of values: it would use logarithmic ranges on a linear
+    # scale.
     distributions = {
         f"x{i}": CategoricalDistribution(tuple(range(len(each.over.values))))
         if isinstance(each.over, Choices)

@@ -2,8 +2,8 @@
 
 A handful of seeds is far too few for a bootstrap (over 3 / 5 / 10 seeds it covers 73% / 84% / 89% at a nominal 95%,
 simulated), so means over seeds get Student's t. Over test rows each metric has an interval of its own
-(`Metric.over_rows`), since a gate that passes claims something of one end of it. Differences of two models on the same
-rows, which no closed form covers for all metrics, get the percentile bootstrap.
+(`Metric.over_rows`), since a gate that passes is a claim about one end of it. For differences of two models on the same
+rows no closed form fits all metrics: they get the percentile bootstrap.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-_CELLS = 1_000_000  # weights held at once: 8 MB, so that a chunk stays near the cache
+_CELLS = 1_000_000  # weights in memory at once: 8 MB, so that a chunk about fits in the cache
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate (NaN where undefined) and its interval (None and None where there is none, and perhaps why)."""
+    """An estimate (NaN where undefined) and its interval (None and None where there is none; `reason` may say why)."""
 
     mean: float
     low: float | None
@@ -40,13 +40,13 @@ class Interval:
     reason: str | None = None
 
     def within(self, lowest: float, highest: float) -> Interval:
-        """The part of the interval between two bounds that the estimated quantity can't pass."""
+        """Clips the interval to the possible range of the estimated quantity."""
         if self.low is None or self.high is None:
             return self
         return Interval(self.mean, max(self.low, lowest), min(self.high, highest))
 
     def estimate(self) -> Estimate:
-        """As strict JSON holds it: what is not finite becomes None."""
+        """The same for strict JSON: values that are not finite become None."""
         return Estimate(*map(finite, (self.mean, self.low, self.high)))
 
 
@@ -60,17 +60,17 @@ def finite(value: float | None) -> float | None:
 
 
 class NoInterval(Exception):
-    """The rows do not suffice for an interval that holds. The message is a clause that says why."""
+    """The rows do not suffice for a valid interval. The message is a clause that says why."""
 
 
 class UndefinedMetric(NoInterval):
-    """Not even the metric is defined: no row counts."""
+    """The metric itself is undefined: no row counts."""
 
 
 def over_seeds(values: Array, confidence: float) -> Interval:
     """Student's t interval of the mean of `values` `[seeds]`; no interval for one seed, NaN for none.
 
-    Covers at the nominal rate where the values are normal across seeds, whatever their number.
+    Has the nominal coverage where the values are normal across seeds, for any number of seeds.
 
     >>> interval = over_seeds(np.array([0.80, 0.82, 0.81]), 0.95)
     >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3)
@@ -93,12 +93,12 @@ def over_folds(values: Array, ratio: float, confidence: float) -> Interval:
     """The corrected resampled t interval of the mean of scores `[folds]` on rows held out in turn.
 
     Folds share most of their training rows, so their scores are correlated. Nadeau and Bengio (2003, Machine Learning
-    52:239-281, eq. 9) take the correlation as the share of rows held out: the variance of the mean is then
-    s^2 (1 / folds + ratio), with folds - 1 degrees of freedom. How often it covers: `tests/bench/folds.md`.
+    52:239-281, eq. 9) assume a correlation equal to the share of rows held out. The variance of the mean is then s^2
+    (1 / folds + ratio), with folds - 1 degrees of freedom. Its coverage is in `tests/bench/folds.md`.
 
     Args:
-        values: Of every fold of every repeat, at least two.
-        ratio: Rows held out to rows learned from, 1 / (k - 1) for k equal folds.
+        values: Scores of every fold of every repeat, at least two.
+        ratio: Number of held-out rows divided by number of training rows: 1 / (k - 1) for k equal folds.
 
     >>> interval = over_folds(np.array([0.80, 0.82, 0.81, 0.79, 0.83]), 0.25, 0.95)
     >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3)
@@ -113,15 +113,17 @@ def over_folds(values: Array, ratio: float, confidence: float) -> Interval:
 
 
 def over_folds_and_rows(values: Array, rows: Interval, ratio: float, confidence: float) -> Interval:
-    """Of a few rows that each fold has, such as a slice's: the mean over folds, with all that `over_folds` and the
-    interval over the rows hold together.
+    """The mean over folds for a subset of rows that may be small in each fold, such as a slice. At each end the wider
+    of `over_folds` and of the interval over the rows.
 
-    Where a fold has a handful of rows, all may be right in every fold: scores that do not differ would make an interval
-    of no width. And the rows alone know nothing of how training differs. How often it covers: `tests/bench/folds.md`.
+    Where a fold has only a few of these rows, all may be right in every fold, and equal scores would give an interval
+    of no width. The interval over the rows alone ignores that trainings differ. The coverage is in
+    `tests/bench/folds.md`.
 
     Args:
-        values: As for `over_folds`; NaN where a fold has none of these rows, or the figure is undefined on them.
-        rows: Of the same figure over the rows of the first repeat.
+        values: Scores of every fold of every repeat; NaN where a fold has none of these rows, or the figure is
+            undefined on them.
+        rows: Interval of the same figure over the rows of the first repeat.
     """
     lacking = int((~np.isfinite(values)).sum())
     if lacking:
@@ -135,14 +137,14 @@ def over_folds_and_rows(values: Array, rows: Interval, ratio: float, confidence:
 
 
 def over_rows_and_seeds(seeds: Interval, rows: Interval) -> Interval:
-    """Where the mean over seeds would lie on new rows and with new seeds: what stands beside a baseline's interval.
+    """The interval of the mean over seeds, for new rows and new seeds. It is comparable with a baseline's interval.
 
-    Both sources of doubt are independent, so on each side their half-widths add as squares do (Zou and Donner 2008,
-    doi:10.1002/sim.3095). For one seed the rows alone are counted, since how seeds differ is not known.
+    Both sources of uncertainty are independent, so on each side the squares of their half-widths add up (Zou and Donner
+    2008, doi:10.1002/sim.3095). For one seed only the rows count, since the spread of seeds is not known.
 
     Args:
-        seeds: Over seeds, given these rows (`over_seeds`).
-        rows: Over rows, of one of the models.
+        seeds: Interval over seeds, on these rows (`over_seeds`).
+        rows: Interval over rows, of one of the models.
     """
     if rows.low is None or rows.high is None:
         return Interval(seeds.mean, None, None, rows.reason)
@@ -162,16 +164,16 @@ def resample(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[Key, Array]:
-    """Each statistic's values `[resamples]` in the same bootstrap resamples: their differences are paired.
+    """Each statistic's values `[resamples]`, all in the same bootstrap resamples, so that differences are paired.
 
     Args:
         statistics: Functions of weights `[resamples, rows]` (see `Metric.resampled`), all over the same rows.
-        rows: How many rows there are.
-        groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are drawn together: they
-            are not independent, and as independent rows they would make the interval too narrow. One group says
-            nothing of how groups differ: all values are NaN then, and there is no interval.
-        resamples: How often to draw.
-        seed: Of the draws; equal arguments give equal values.
+        rows: Number of rows.
+        groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are drawn together: they are not
+            independent, and drawing them one by one would make the interval too narrow. With a single group all values
+            are NaN, so there is no interval: one group says nothing about how groups differ.
+        resamples: Number of resamples.
+        seed: Seed of the draws; equal arguments give equal values.
     """
     if groups is not None and len(np.unique(groups)) == 1:
         return {key: np.full(resamples, np.nan) for key in statistics}
@@ -183,7 +185,7 @@ def resample(
 
 
 def draws(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """How often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`."""
+    """Yields how often each row was drawn, `[chunk, rows]`, in chunks that add up to `resamples`."""
     unit_of_row = None if groups is None else np.unique(groups, return_inverse=True)[1]
     units = rows if unit_of_row is None else int(unit_of_row.max()) + 1
     chunk = max(1, _CELLS // rows)
@@ -198,10 +200,10 @@ def draws(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.G
 def percentile(estimate: float, values: Array, confidence: float) -> Interval:
     """The percentile interval (Efron & Tibshirani 1993, ch. 13) of bootstrap `values` `[resamples]`.
 
-    Coverage at a nominal 95%, simulated: accuracy 95% from 30 rows on; skewed metrics less (RMSE of normal
-    errors on 20 / 40 / 100 / 300 rows: 86% / 90% / 93% / 94%); with groups, count the groups instead of rows
-    (means of 10 / 20 / 40 groups: 90% / 92% / 94%). Resamples where the metric is undefined are left out; no
-    interval where all are, or the estimate is.
+    Coverage at a nominal 95%, simulated: accuracy 95% from 30 rows on; skewed metrics have less (RMSE of normal errors
+    on 20 / 40 / 100 / 300 rows: 86% / 90% / 93% / 94%); with groups, count the groups instead of rows (means of
+    10 / 20 / 40 groups: 90% / 92% / 94%). Resamples where the metric is undefined are left out; no interval where all
+    are, or the estimate is.
     """
     values = values[~np.isnan(values)]
     if np.isnan(estimate) or not len(values):
@@ -214,7 +216,8 @@ def percentile(estimate: float, values: Array, confidence: float) -> Interval:
 def difference_interval(
     metric: Metric, estimates: tuple[float, float], drawn: tuple[Array, Array], confidence: float
 ) -> Interval:
-    """How much better the first of two models is: from both estimates, and both values in the same resamples.
+    """How much better the first of two models is, from both estimates and from both models' values in the same
+    resamples.
 
     Positive means better, also where a smaller metric is better.
     """
@@ -224,5 +227,6 @@ def difference_interval(
 
 def _difference(metric: Metric, one: Array, other: Array) -> Array:
     difference = metric.sign * (one - other)
-    # Equal shares may differ by rounding; an interval that ends at 0 must not seem to lie on one side of it.
+    # Equal shares may differ by rounding error: set such differences to 0, so that an interval that ends at 0 does not
+    # exclude 0.
     return np.where(np.abs(difference) <= 1e-12 * np.abs(one), 0.0, difference)

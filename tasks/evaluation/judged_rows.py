@@ -1,4 +1,4 @@
-"""The rows of one part under several models: their metrics, gates and differences."""
+"""The rows of one part with the answers of several models: metrics, gates and differences on them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tasks.records.verdict import GateResult, PositiveClass, Verdict
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of the target, and which one is of interest.
+    """The classes of the target, and which one is positive.
 
     Args:
-        names: In order; empty for regression.
-        positive: Position of the class of interest, or None.
-        why: How it was chosen.
-        currency: What costs are counted in, where that is known.
+        names: Class names in order; empty for regression.
+        positive: Position of the positive class, or None.
+        why: How the positive class was chosen.
+        currency: Unit of costs, where it is known.
     """
 
     names: tuple[str, ...]
@@ -43,7 +43,8 @@ class Classes:
 
     @classmethod
     def of(cls, data: DataFacts, currency: str | None = None) -> Classes:
-        """From plan.json's `data`; of a run from before it could be named, the last of two classes."""
+        """Reads the classes from plan.json's `data`. Old runs do not name the positive class: there it is the last of
+        two."""
         names = tuple(data.classes or ())
         positive = data.positive
         if positive is None:
@@ -61,24 +62,25 @@ class Classes:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """The rows of a part, and what each model predicts for them.
+    """The rows of a part, and each model's answers for them.
 
     Args:
         target: `[rows]`, class index or value.
         groups: `[rows]` or None.
-        classes: Of the target.
-        confidence: Of the intervals.
-        answers: By `trial_id`.
+        classes: Classes of the target.
+        confidence: Confidence level of the intervals, in (0, 1).
+        answers: `trial_id` to its answers.
         rows: Positions in the data set `[rows]`.
-        slicings: Divisions of the data set's rows, for gates of slices.
-        prior: The share that each class counts with; None: that of its rows.
-        measure: What a model takes, for gates on that.
-        folds: Where the procedure is judged out of fold: then intervals and differences are over folds, not over rows.
-        in_folds: Then by model, or `PROCEDURE`, the rows of every fold under what it is there; None where nothing ended
-            well. For slices, whose figures are not among those of `folds`.
-        parts: Of rows judged out of fold, these by fold, of all repeats; the other fields have those of the first.
-            Intervals are then over folds and over rows.
-        ratio: As for `over_folds`.
+        slicings: Divisions of the data set's rows into slices, for gates on slices.
+        prior: Share that each class is weighted to; None: classes keep their shares of the rows.
+        measure: Measures a model's footprint (size, latency), for gates on it.
+        folds: Scores by fold, where the procedure is evaluated out of fold: then intervals and differences are over
+            folds, not over rows.
+        in_folds: With `folds`: model, or `PROCEDURE`, to the rows of every fold with the answers of its trial there;
+            None where nothing ended well. Needed for slices, since `folds` has no figures of them.
+        parts: A subset of rows by fold, of all repeats, where the evaluation is out of fold; the other fields then hold
+            the rows of the first repeat. Intervals are then over folds and over rows.
+        ratio: See `over_folds`.
     """
 
     target: np.ndarray
@@ -107,14 +109,14 @@ class JudgedRows:
         deciding: Deciding = LIKELIEST,
         thresholds: Mapping[str, float] = {},
     ) -> JudgedRows:
-        """Of the trials in `wanted`.
+        """Reads the rows and the answers of the trials in `wanted`.
 
         Args:
-            deciding: How answers are made of predictions, and what they cost.
-            thresholds: By trial, from which probability on it predicts the positive class.
+            deciding: Turns predictions into answers with costs.
+            thresholds: Trial to the probability from which it predicts the positive class.
 
         Raises:
-            ValueError: a trial's predictions are not there, two predict different rows, or a class is missing.
+            ValueError: a trial has no predictions, two trials predict different rows, or a class is missing.
         """
         if not wanted:
             return cls(np.empty(0), None, classes, confidence, {})
@@ -122,7 +124,7 @@ class JudgedRows:
         trials, width = predictions["trial_id"], len(classes.names) or 1
         answers: dict[str, Answers] = {}
         rows, target = np.empty(0, np.int64), np.empty(0)
-        for trial in sorted(wanted):  # one at a time: of many rows and trials the table is large
+        for trial in sorted(wanted):  # one at a time, since the table is large with many rows and trials
             own = predictions[of_part & (trials == trial).to_numpy(bool)]
             if own.empty:
                 raise ValueError(f"no {part} predictions of {trial}")
@@ -143,7 +145,7 @@ class JudgedRows:
     def of_shipped(
         cls, plan: Plan, verdict: Verdict, deciding: Deciding, tables: Mapping[str, pd.DataFrame]
     ) -> JudgedRows:
-        """The test rows under what a run ships.
+        """The test rows with the answers of the model that a run ships.
 
         Args:
             tables: The run's `predictions`, `metrics` and `splits`.
@@ -162,8 +164,8 @@ class JudgedRows:
         )
 
     def where(self, rows: np.ndarray, trial: str) -> JudgedRows:
-        """Some of the rows (bool) under one model, each class with the share of its rows: what it really is among these
-        is not known. Out of fold, under what the model is in each fold."""
+        """Some of the rows (bool) with one model's answers. `prior` is dropped, since the real class shares among these
+        rows are not known. Out of fold, each fold's rows come with the answers of the model's trial in that fold."""
         if self.folds is not None:
             return self._where_in_folds(self.rows[rows], trial)
         groups = None if self.groups is None else self.groups[rows]
@@ -197,11 +199,11 @@ class JudgedRows:
 
     @property
     def of_procedure(self) -> JudgedRows:
-        """The same rows, with the figures of the procedure in place of a model's where it is judged out of fold."""
+        """The same rows; out of fold, the figures are those of the procedure, whatever model is asked for."""
         return self if self.folds is None else replace(self, folds=self.folds.of_procedure)
 
     def interval(self, trial: str, metric: Metric) -> Interval:
-        """Over the rows, or over folds."""
+        """The metric with its interval over the rows, or over folds."""
         if self.folds is not None:
             return self.folds.interval(trial, metric, self.confidence)
         answers = self.answers[trial].read_by(metric)
@@ -213,16 +215,16 @@ class JudgedRows:
         return self.over_parts(over_rows, lambda part: part.value(trial, metric)).within(*metric.bounds)
 
     def value(self, trial: str, metric: Metric) -> float:
-        """Of a metric over the rows, without an interval; NaN where it is undefined."""
+        """The metric over the rows, without an interval; NaN where it is undefined."""
         answers = self.answers[trial].read_by(metric)
         return metric.function(self.target, answers, self.classes.positive, self.prior)
 
     def over_parts(self, over_rows: Interval, value: Callable[[JudgedRows], float]) -> Interval:
-        """As `over_folds_and_rows`, of a figure that the rows of each fold have.
+        """`over_folds_and_rows` for a figure that is computed on the rows of each fold.
 
         Args:
             over_rows: The interval of the rows of the first repeat.
-            value: Of the rows of one fold, of which there are some; NaN where it is undefined.
+            value: Computes the figure on one fold's rows (at least one); NaN where it is undefined.
         """
         assert self.parts is not None
         values = np.array([value(part) if len(part.rows) else np.nan for part in self.parts])
@@ -232,8 +234,8 @@ class JudgedRows:
         return {name: self.interval(trial, METRICS[name]).estimate() for name in names}
 
     def gates(self, trial: str | None, gated: Sequence[Mapping[str, Any]]) -> list[GateResult]:
-        """A trial at the gates of a spec. Without one they are undecided: a blocking gate must not open because nothing
-        was left to judge."""
+        """Evaluates a trial at the gates of a spec. Without a trial they are undecided: a blocking gate must not pass
+        because there is no model."""
         return [self._gate(trial, gate) for gate in gated]
 
     def _gate(self, trial: str | None, gate: Mapping[str, Any]) -> GateResult:
@@ -266,8 +268,8 @@ class JudgedRows:
         }
 
     def strength(self, trial: str) -> float:
-        """The share of guessing's errors that a model removes: of always naming the commonest class, or of the squared
-        errors of the mean. NaN where guessing makes none."""
+        """The share of guessing's errors that a model removes. Guessing means always predicting the most common class,
+        or the mean (with squared errors). NaN where guessing makes no error."""
         if not self.classes.names:
             return METRICS["r2"].function(self.target, self.answers[trial].prediction)
         share = self.majority_share() or 0.0
@@ -275,7 +277,7 @@ class JudgedRows:
         return 1 - (1 - right) / (1 - share) if share < 1 else np.nan
 
     def positive(self) -> PositiveClass | None:
-        """The class of interest as in verdict.json, with how many rows are of it."""
+        """The positive class as in verdict.json, with its number of rows."""
         name = self.classes.name
         if name is None:
             return None
@@ -283,24 +285,24 @@ class JudgedRows:
         return PositiveClass(name=name, why=self.classes.why, rows=rows, of=len(self.target))
 
     def majority(self) -> str | None:
-        """The class that counts most; None without rows or classes."""
+        """The class with the largest share (of `prior`, else of the rows); None without rows or classes."""
         if not self.classes.names or not len(self.target):
             return None
         return self.classes.names[int(np.argmax(self._counts()))]
 
     def majority_share(self) -> float | None:
-        """Its share; None without rows or classes."""
+        """The share of that class; None without rows or classes."""
         if not self.classes.names or not len(self.target):
             return None
         counts = self._counts()
         return float(max(counts) / sum(counts))
 
     def _counts(self) -> Sequence[float]:
-        """How much each class counts."""
+        """The weight of each class: its number of rows, or its share in `prior`."""
         return np.bincount(self.target.astype(np.int64)).tolist() if self.prior is None else self.prior
 
     def _basis(self, trial: str, metric: Metric) -> str:
-        """The rows that a metric of one class rests on: `on 11 rows of fraud, 3 rows predicted so`."""
+        """The rows that a metric of one class is computed from: `on 11 rows of fraud, 3 rows predicted so`."""
         if self.folds is not None:
             return "out of fold"
         positive = self.classes.positive

@@ -1,4 +1,4 @@
-"""Whether a recipe learned anything, told from the validation part: what did not is never shipped."""
+"""Decides, from the validation part, whether a recipe learned anything. A recipe that did not is never shipped."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tasks.evaluation.recipe_results import RecipeResult
 LEARNED, SHIFTED, OVERCONFIDENT, IDLE = "learned", "shifted", "overconfident", "idle"
 
 STILL = 0.001
-"""Distance from the initial weights, as a share of their length, below which nothing was learned, whatever an untrained
-network is worth by luck."""
+"""Distance from the initial weights, as a share of their length, below which nothing was learned, even where the
+untrained network scores well by luck."""
 
 LEAST_GAIN = 0.001
-"""Share of the constant answer's loss by which a loss must be lower, for something to have been learned. By less it is
-lower for a network that gives all rows nearly the same answer, about every other time."""
+"""A recipe has learned if its loss is lower than the constant answer's by at least this share of it. About half of the
+networks that give all rows nearly the same answer are lower, too, but by less."""
 
 _LITTLE = 0.01
-"""Distance from the initial weights, as for `STILL`, below which they hardly moved."""
+"""Distance from the initial weights (unit as for `STILL`) below which the weights hardly moved."""
 
 
 def learning(
@@ -39,21 +39,21 @@ def learning(
     prior: Prior | None = None,
     calibrated: bool = False,
 ) -> dict[str, str]:
-    """By `recipe_id` of the recipes that ended:
+    """Classifies each recipe that ended, by `recipe_id`:
 
-    - `learned`: its validation loss is clearly below the constant answer's (`LEAST_GAIN`); where probabilities are
-      calibrated, or corrected to real shares of the classes, that of these may be.
-    - `shifted`: it is not, since the classes were made to count alike in training; where they count alike on the
-      validation rows too, it is.
-    - `overconfident`: it is not, but a metric says that it tells the classes apart, over all its seeds.
+    - `learned`: its validation loss is clearly below the constant answer's (`LEAST_GAIN`). Where probabilities are
+      calibrated, or corrected to the real class shares, the loss of those counts too.
+    - `shifted`: its loss is not below, because training gave the classes equal weight; with equal weights on the
+      validation rows too, it is below.
+    - `overconfident`: its loss is not below, but a metric shows, over its seeds, that it tells the classes apart.
     - `idle`: it did not learn.
 
     Args:
-        constant: What the best answer without inputs gets.
-        weighted: Recipes whose classes were weighted or resampled.
-        val: The validation rows under the trials asked for.
-        prior: The share that each class counts with; None: that of its rows.
-        calibrated: Whether probabilities are.
+        constant: Scores of an answer that ignores the inputs.
+        weighted: Recipes that weighted or resampled the classes in training.
+        val: Returns the validation rows with the answers of the given trials.
+        prior: Share that each class is weighted to; None: classes keep their shares of the rows.
+        calibrated: Whether probabilities are calibrated.
     """
     meant = calibrated or prior is not None
     return {
@@ -71,8 +71,8 @@ def learning(
 
 
 def _below_constant(rows: JudgedRows, prior: Prior | None, *, alike: bool) -> bool:
-    """Whether the cross-entropy is below that of predicting the classes' shares: the real ones, else equal ones
-    (`alike`) or those of the rows."""
+    """Whether the cross-entropy is clearly below that of predicting the class shares. The shares are the real ones
+    (`prior`), else equal ones (`alike`), else those of the rows."""
     present, counts = np.unique(rows.target.astype(np.int64), return_counts=True)
     share = (
         np.array([prior[k] for k in present])
@@ -90,10 +90,10 @@ def _below_constant(rows: JudgedRows, prior: Prior | None, *, alike: bool) -> bo
 
 
 def _tells_apart(result: RecipeResult, majority: float | None, confidence: float) -> bool:
-    """Whether all of an interval over seeds of a metric lies above what a model without knowledge gets.
+    """Whether the interval over seeds of some metric lies wholly above the value of a model without knowledge.
 
     Args:
-        majority: Of the rows, the share that the commonest class counts; None without classes.
+        majority: Share of the most common class; None without classes.
     """
     for metric in METRICS.values():
         chance = majority if metric.chance == "majority" else metric.chance
@@ -105,11 +105,11 @@ def _tells_apart(result: RecipeResult, majority: float | None, confidence: float
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of a recipe that did not learn, in the trial that would be shipped.
+    """What the training of a recipe that did not learn showed, in the trial that would be shipped.
 
     Args:
-        epochs: That it trained.
-        first, last: Its training loss in the first and in the last of them.
+        epochs: Number of epochs trained.
+        first, last: Training loss of the first and of the last epoch.
         moved: Distance of the kept weights from the initial ones, as a share of the initial weights' length.
     """
 
@@ -120,7 +120,7 @@ class Seen:
 
     @classmethod
     def of(cls, curves: pd.DataFrame, trial: str, moved: float) -> Seen | None:
-        """From table `curves`; None where it has no training loss of this trial."""
+        """Reads it from table `curves`; None where that has no finite training loss of this trial."""
         own = curves[(curves["trial_id"] == trial) & (curves["name"] == "train_loss")].sort_values("step")
         losses = own["value"].to_numpy(dtype=np.float64, na_value=np.nan)
         if not len(losses) or not np.isfinite(losses).all():
@@ -134,12 +134,12 @@ class Seen:
 
     @property
     def fell(self) -> bool:
-        """Whether the training loss became lower, by more than a hundredth."""
+        """Whether the training loss fell by more than 1%."""
         return self.last < 0.99 * self.first
 
 
 def distance(kept: Sequence[np.ndarray], initial: Sequence[np.ndarray]) -> float:
-    """How far weights are from where they began, as a share of their length there (Euclidean norms)."""
+    """The Euclidean distance of the weights from the initial weights, as a share of the initial weights' length."""
     away = sum(float(np.square(one - other, dtype=np.float64).sum()) for one, other in zip(kept, initial, strict=True))
     length = sum(float(np.square(other, dtype=np.float64).sum()) for other in initial)
     return float(np.sqrt(away / length)) if length else 0.0
@@ -152,10 +152,10 @@ Moved = Callable[[str], float]
 def seen(
     results: Sequence[RecipeResult], trials: Mapping[str, str], curves: pd.DataFrame, moved: Moved
 ) -> dict[str, Seen]:
-    """Of each of `results`, by `recipe_id`, where there is something to tell.
+    """`recipe_id` to `Seen`, for each of `results` that has a training loss.
 
     Args:
-        trials: `recipe_id` to the trial that is looked at.
+        trials: `recipe_id` to the trial to examine.
     """
     found = {result.id: Seen.of(curves, trials[result.id], moved(trials[result.id])) for result in results}
     return {recipe: each for recipe, each in found.items() if each is not None}

@@ -1,9 +1,9 @@
-"""Intervals of means of one value a row, and of ratios of such means: RMSE, MAE, MAPE, log loss, Brier score, R2.
+"""Intervals of means of one value per row, and of ratios of such means: RMSE, MAE, MAPE, log loss, Brier score, R2.
 
-The bootstrap-t (Efron & Tibshirani 1993, ch. 12.5) of the mean's logarithm: the mean error of few rows is skewed, and
-its logarithm less so. Where the values themselves have a heavy tail it is still too short, by what the rows can't tell.
-So both ends are moved out by a factor found by simulation (`tests.bench.coverage`); where that does not help, there is
-no interval.
+They use the bootstrap-t (Efron & Tibshirani 1993, ch. 12.5) of the mean's logarithm: the mean error of few rows is
+skewed, and its logarithm less so. Where the values have a heavy tail, the interval is still too short, since the rows
+lack the rare large values. So both ends are moved out by a factor found by simulation (`tests.bench.coverage`); where
+that does not help, there is no interval.
 """
 
 from __future__ import annotations
@@ -17,42 +17,45 @@ from tasks.evaluation.clusters import fewest, sums
 from tasks.evaluation.intervals import RESAMPLES, Array, NoInterval, UndefinedMetric, draws
 
 MOST_UNITS = 2000
-"""More rows are joined into so many blocks, by turns: their sum varies as that of the rows, and the resamples fit in
-memory."""
+"""More rows than this are summed into this many blocks, assigned in turn: the variance of the total stays the same, and
+the resamples fit in memory."""
 
 FEWEST = 30
-"""Rows (or groups) that an interval needs: with fewer it was not measured, and with two the bootstrap has no width."""
+"""Fewest rows (or groups) for an interval: with fewer its coverage was not measured, and with two the bootstrap has no
+width."""
 
 FEWEST_SQUARED = 60
-"""Likewise of a mean square: among fewer rows the rare large error is too often missing."""
+"""The same for a mean square: among fewer rows the rare large errors are missing too often."""
 
 LARGEST_RATIO = 1e6
-"""Of an interval's upper end to the estimate. An end beyond says nothing."""
+"""Largest ratio of an interval's upper end to the estimate. A larger upper end carries no information."""
 
 FEWEST_OF_CLASS = 5
-"""Rows (or groups) of the rarest class that an interval of log loss needs. That class has the largest losses."""
+"""Fewest rows (or groups) of the rarest class for an interval of log loss or Brier score. That class has the largest
+losses."""
 
 
 def cross_entropies(target: np.ndarray, prediction: Array) -> Array:
-    """Of each row, in nats; probabilities clipped to `[eps, 1 - eps]` of float64, as in scikit-learn."""
+    """The cross-entropy of each row, in nats; probabilities are clipped to `[eps, 1 - eps]` of float64, as in
+    scikit-learn."""
     eps = np.finfo(np.float64).eps
     return -np.log(np.clip(prediction[np.arange(len(target)), target], eps, 1 - eps))
 
 
 def brier_scores(target: np.ndarray, prediction: Array) -> Array:
-    """Of each row: with two classes the square of what the positive one's probability is off, in [0, 1]; with more the
-    sum of such squares over the classes, in [0, 2] (Brier 1950). As in scikit-learn."""
+    """The Brier score of each row (Brier 1950). With two classes it is the squared error of the positive class's
+    probability, in [0, 1]; with more the sum of the squared errors over the classes, in [0, 2]. As in scikit-learn."""
     squares = (prediction - np.eye(prediction.shape[1])[target]) ** 2
     return squares[:, 1] if prediction.shape[1] == 2 else squares.sum(axis=1)
 
 
 def rights(target: np.ndarray, prediction: Array) -> Array:
-    """Of each row 1 where its class is the likeliest, else 0."""
+    """1 for each row whose class is predicted as the likeliest, else 0."""
     return (prediction.argmax(axis=1) == target).astype(np.float64)
 
 
 def percentages(target: Array, prediction: Array) -> Array:
-    """Of each row the absolute error as a share of the target; NaN where that is 0."""
+    """The absolute error of each row as a share of the target; NaN where the target is 0."""
     size = np.abs(target)
     return np.divide(np.abs(target - prediction), size, out=np.full(len(size), np.nan), where=size > 0)
 
@@ -84,7 +87,7 @@ def _of_probabilities(
 def of_losses(
     losses: Callable[[np.ndarray, Array], Array],
 ) -> Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]:
-    """The interval of a mean of losses among rows of one class."""
+    """Returns the function that gives the interval of a mean of losses, for rows of one class."""
 
     def interval(
         target: np.ndarray, prediction: Array, confidence: float, groups: np.ndarray | None
@@ -98,7 +101,7 @@ def mape(target: Array, prediction: Array, confidence: float, groups: np.ndarray
     """The interval of the mean absolute error as a share of the target.
 
     Raises:
-        UndefinedMetric: a target is 0, of which no error is a share.
+        UndefinedMetric: a target is 0, so that the share is undefined.
     """
     shares = percentages(target, prediction)
     if zeros := int(np.isnan(shares).sum()):
@@ -113,13 +116,14 @@ def mae(target: Array, prediction: Array, confidence: float, groups: np.ndarray 
 
 
 def rmse(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """The interval of the root mean square error, in the target's unit: the root of the mean square's."""
+    """The interval of the root mean square error, in the target's unit: the roots of the mean square's ends."""
     low, high = ratio_interval((target - prediction) ** 2, np.ones(len(target)), confidence, groups, FEWEST_SQUARED)
     return low**0.5, high**0.5
 
 
 def r2(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
-    """The interval of 1 - residual / total sum of squares, from that of the ratio: what holds for RMSE holds for it."""
+    """The interval of 1 - residual / total sum of squares, from the interval of that ratio; it needs as many rows as
+    RMSE's."""
     total = (target - target.mean()) ** 2
     low, high = ratio_interval((target - prediction) ** 2, total, confidence, groups, FEWEST_SQUARED)
     return 1 - high, 1 - low
@@ -130,18 +134,18 @@ def ratio_interval(
 ) -> tuple[float, float]:
     """The interval of `numerator.sum() / denominator.sum()`; rows or groups are resampled.
 
-    A mean is the ratio to a denominator of ones. In each resample the ratio's standard error is that of its
-    linearisation (Cochran 1977, eq. 2.39), so that groups of unequal size are no special case.
+    A mean is the ratio to a denominator of ones. In each resample the ratio's standard error comes from its
+    linearisation (Cochran 1977, eq. 2.39), which covers groups of unequal size, too.
 
     Args:
         numerator: `[rows]`, 0 or more.
         denominator: `[rows]`, 0 or more.
         confidence: In (0, 1).
         groups: The group of each row `[rows]`, or None.
-        least: Rows or groups that it takes.
+        least: Fewest rows or groups.
 
     Raises:
-        NoInterval: there are fewer, the numerators do not vary, or the upper end says nothing.
+        NoInterval: there are fewer than `least`, the values do not vary, or the upper end is beyond `LARGEST_RATIO`.
     """
     units = sums(np.column_stack([numerator, denominator]), groups)
     count = len(units)
@@ -161,10 +165,10 @@ def ratio_interval(
 
 
 def widening(units: int, spread: float) -> float:
-    """By how much the interval is widened, 1 or more: with few rows, and where the values' tail is heavy.
+    """The factor by which the interval is widened, 1 or more: for few rows, and for a heavy tail of the values.
 
     Args:
-        units: Rows, or groups.
+        units: Number of rows, or of groups.
         spread: The values' squared coefficient of variation: 0.57 for absolute and 2 for squared normal errors.
     """
     heavy = float(np.clip(spread - min(2.2, units / 33), 0, 1))
@@ -182,18 +186,18 @@ def _blocks(units: Array) -> Array:
 def _studentised(units: Array) -> Array:
     """Bootstrap values of (log ratio - its estimate) / its standard error, `[resamples]`, of sums `units` `[n, 2]`."""
     count = len(units)
-    top, bottom = (units / units.mean(axis=0)).T  # in units of their means: the estimated ratio is 1
+    top, bottom = (units / units.mean(axis=0)).T  # divided by their means, so that the estimated ratio is 1
     drawn = _weights(count) @ np.column_stack([top, bottom, top**2, top * bottom, bottom**2])
     a, b, aa, ab, bb = drawn.T / count
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = a / b
         error = np.sqrt(np.maximum(aa - 2 * ratio * ab + ratio**2 * bb, 0.0) / count) / a
         values = np.log(ratio) / error
-    # A resample of equal values has no standard error; it says nothing.
+    # Leave out resamples of equal values, which have no standard error.
     return values[np.isfinite(values)]
 
 
 @lru_cache(maxsize=2)
 def _weights(units: int) -> Array:
-    """How often each unit was drawn, `[resamples, units]`; the same at each call."""
+    """How often each unit is drawn, `[resamples, units]`; the same in every call."""
     return np.concatenate(list(draws(units, None, RESAMPLES, np.random.default_rng(0))))

@@ -1,4 +1,4 @@
-"""The interval of a median: two of the ordered values, whatever their distribution."""
+"""The interval of a median: its ends are two of the ordered values, and it holds for every distribution."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.evaluation.shares import effective_rows
 def median_ae(target: Array, prediction: Array, confidence: float, groups: np.ndarray | None) -> tuple[float, float]:
     """The interval of the median absolute error, in the target's unit.
 
-    The number of rows with an error below the median is binomial with a half, so the k-th smallest and the k-th largest
-    error hold the median in `confidence` of cases or more (David & Nagaraja 2003, Order Statistics, 7.1). Rows in
-    groups count as so many as they are worth (Woodruff 1952).
+    The number of rows with an error below the median is binomial with probability 1/2. So the median lies between the
+    k-th smallest and the k-th largest error in at least `confidence` of cases (David & Nagaraja 2003, Order Statistics,
+    7.1). Rows in groups count as their effective number of independent rows (Woodruff 1952).
 
     Raises:
         NoInterval: there are too few rows, or groups.
@@ -30,11 +30,11 @@ def median_ae(target: Array, prediction: Array, confidence: float, groups: np.nd
 
 
 def _rank(rows: int, tail: float) -> int:
-    """The largest k with which fewer than k of `rows` lie below the median in at most `tail` of cases; 0: there is
+    """The largest k for which fewer than k of `rows` lie below the median in at most `tail` of cases; 0: there is
     none."""
     from scipy.special import bdtr
 
     if rows < 1:
         return 0
-    # Of so many rows or fewer below the median, by the binomial distribution with a half.
+    # Binomial probability (with 1/2) that at most 0, 1, 2, ... rows lie below the median.
     return int(np.sum(bdtr(np.arange(rows // 2 + 1), rows, 0.5) <= tail))

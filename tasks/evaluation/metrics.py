@@ -1,12 +1,12 @@
-"""The metrics, each once, as a function of row weights: the bootstrap and the plain value are the same.
+"""The metrics. Each is one function of row weights, so that the bootstrap and the plain value share the same code.
 
 A metric's `statistic(target, prediction)` does the work that does not depend on the weights (sorting,
 logarithms) and returns a function from weights `[resamples, rows]` to values `[resamples]`. A bootstrap
 resample is a row of counts; the plain value is the row of ones.
 
-Shapes throughout: classification takes the class index `[rows]` and probabilities `[rows, classes]`;
-regression takes values `[rows]` and predicted values `[rows]`. Which class is positive the caller says; else with
-two classes it is the last one.
+Shapes throughout: classification takes the class index `[rows]` and probabilities `[rows, classes]`; regression takes
+values `[rows]` and predicted values `[rows]`. The caller says which class is positive; else with two classes it is the
+last one.
 """
 
 from __future__ import annotations
@@ -24,39 +24,41 @@ from tasks.evaluation.statistics import Statistic
 from tasks.evaluation.wording import inside
 
 Ends = Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]
-"""From target, prediction, confidence and the rows' groups to the ends of an interval; it may raise `NoInterval`."""
+"""Maps target, prediction, confidence and the rows' groups to the ends of an interval; may raise `NoInterval`."""
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 COST = "cost_per_case"
 """The metric that `evaluate.cost` defines."""
 
 IMBALANCED = 0.8
-"""Share of the commonest class above which accuracy says little."""
+"""Share of the most common class above which accuracy says little."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. Whatever the rest of the project knows of a metric stands here.
+    """One metric. Everything that the rest of the project knows about a metric is defined here.
 
     Args:
         name: As written in a spec.
         title: As written in a report.
-        tasks: Where it applies: `classification`, `regression`.
-        greater_is_better: The direction.
+        tasks: Tasks that it applies to: `classification`, `regression`.
+        greater_is_better: Whether a greater value is better.
         bounds: The lowest and highest possible value; infinite where there is none.
-        range: Its values in words, with the unit.
+        range: Its range and unit in words.
         statistic: `(target, prediction)` to a function from weights `[resamples, rows]` (non-negative) to
             values `[resamples]`.
-        interval: Its interval over test rows. What holds is measured, for each metric, by `tests.bench.coverage`.
-        at_prior: Its interval at other class shares than those of the rows.
-        share: Whether it is a share of rows: it moves in steps of about 1 / rows.
-        reads: What it looks at: probabilities or values; what is predicted (`decided`); or what answers cost. See
-            `decisions.Answers`.
-        of_class: Whether it speaks of one class, the positive one, or of all classes alike (macro).
-        macro: Whether without a class of interest it is the mean over three classes or more.
-        chance: What a model without knowledge gets: a value, or the share of the most frequent class; None where that
-            follows from more than the classes' shares.
-        default: Whether it is measured when the spec names no metric. The first such metric of a task decides.
+        interval: Its interval over test rows. `tests.bench.coverage` measures the coverage of each metric's.
+        at_prior: Its interval at class shares other than those of the rows.
+        share: Whether it is a share of rows, so that it moves in steps of about 1 / rows.
+        reads: Its input: probabilities or values (`prediction`); the predicted class (`decided`); or the costs of
+            answers (`cost`). See `decisions.Answers`.
+        of_class: Whether it is computed per class: for the positive class or, where there is none, for all classes with
+            equal weight (macro).
+        macro: Whether, for three classes or more without a positive one, it is the mean over the classes.
+        chance: Value of a model without knowledge: a number, or `majority` for the share of the most frequent class;
+            None where it depends on more than that.
+        default: Whether it is measured when the spec names no metric. The first such metric of a task is the deciding
+            one.
     """
 
     name: str
@@ -81,11 +83,11 @@ class Metric:
         return 1 if self.greater_is_better else -1
 
     def titled(self, positive: str | None, classes: int) -> str:
-        """Its title with the class that it speaks of: `Recall of fraud`, or of all alike `Macro recall`.
+        """Its title with the class that it is computed for: `Recall of fraud`; for all classes alike `Macro recall`.
 
         Args:
-            positive: The class of interest, if there is one.
-            classes: How many there are; 0 for regression.
+            positive: Name of the positive class, if there is one.
+            classes: Number of classes; 0 for regression.
         """
         if not self.of_class or not classes:
             return self.title
@@ -112,16 +114,17 @@ class Metric:
         positive: int | None = None,
         prior: priors.Prior | None = None,
     ) -> Interval:
-        """The metric and its interval over test rows: the truth lies beyond an end in (1 - confidence) / 2 of cases.
+        """The metric and its interval over test rows: the truth lies beyond each end in (1 - confidence) / 2 of cases.
 
         Args:
             target, prediction, positive, prior: As for `resampled`.
             confidence: In (0, 1).
-            groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are not independent: as
-                independent rows they would make the interval too narrow.
+            groups: The group of each row `[rows]`, any dtype, or None. Rows of one group are not independent: treating
+                them as independent would make the interval too narrow.
 
         Returns:
-            Where the rows do not suffice, the reason and no ends; where no row counts, NaN as the estimate.
+            The estimate with its ends. Where the rows do not suffice, the reason instead of ends; where no row counts,
+            NaN as the estimate.
 
         Raises:
             ValueError: the shapes of target and prediction do not fit.
@@ -139,11 +142,11 @@ class Metric:
             return Interval(np.nan, None, None, str(why))
         except NoInterval as why:
             return Interval(estimate, None, None, str(why))
-        # Rounding must not put the estimate outside.
+        # Rounding errors must not put the estimate outside its interval.
         return Interval(estimate, min(low, estimate), max(high, estimate))
 
     def _undefined(self, target: np.ndarray, prediction: np.ndarray, positive: int | None) -> str | None:
-        """Why rows that do count have no value, where that is known."""
+        """Why the metric has no value on these rows, where that is known."""
         if not len(target) or not np.isfinite(prediction).all():
             return None
         try:
@@ -164,9 +167,9 @@ class Metric:
         """The metric as a function of weights `[resamples, rows]`: NaN in resamples where it is undefined.
 
         Args:
-            positive: The class that it speaks of, where it speaks of one (`of_class`); None: of two the last one, of
-                more all alike.
-            prior: The share that each class counts with; None: that of its rows.
+            positive: The class that it is computed for, where it is for one class (`of_class`); None: the last of two
+                classes, or all of more with equal weight.
+            prior: Share that each class is weighted to; None: classes keep their shares of the rows.
 
         Raises:
             ValueError: the shapes of target and prediction do not fit.
@@ -181,7 +184,7 @@ class Metric:
         return found if prior is None else priors.reweighted(found, target, prior)
 
     def _prior_of(self, positive: int | None, prior: priors.Prior) -> priors.Prior:
-        """The shares of the classes in the order of `_of_positive`."""
+        """The class shares in the order of `_of_positive`."""
         if self.of_class and positive is not None and len(prior) == 2:
             return prior[1 - positive], prior[positive]
         return prior
@@ -189,7 +192,7 @@ class Metric:
     def _of_positive(
         self, target: np.ndarray, prediction: np.ndarray, positive: int | None
     ) -> tuple[np.ndarray, Array]:
-        """What `statistic` and `interval` take: two classes where the metric speaks of one."""
+        """The arguments of `statistic` and `interval`: reduced to two classes where the metric is for one class."""
         classes = CLASSIFICATION in self.tasks and REGRESSION not in self.tasks
         target = np.asarray(target).astype(np.int64 if classes else np.float64)
         prediction = np.asarray(prediction, dtype=np.float64)
@@ -199,15 +202,15 @@ class Metric:
 
 
 def one_against_rest(target: np.ndarray, prediction: Array, positive: int) -> tuple[np.ndarray, Array]:
-    """Two classes, the positive one last: it is predicted where it is the likeliest of all, and ranked by its own
-    probability.
+    """Reduces to two classes, the positive one last. It is predicted where it is the likeliest of all classes, and rows
+    are ranked by its own probability.
 
     Args:
         target: Class index `[rows]`.
         prediction: `[rows, classes]`.
     """
     rest = np.delete(prediction, positive, axis=1).max(axis=1)
-    # On a tie the first of the classes is predicted, as by argmax.
+    # On a tie the first class is predicted, as by argmax.
     first = np.where(prediction.argmax(axis=1) == positive, -1.0, rest)
     return (target == positive).astype(np.int64), np.column_stack([first, prediction[:, positive]])
 
@@ -432,16 +435,17 @@ METRICS: dict[str, Metric] = {
 
 
 def default_metrics(task: str) -> tuple[str, ...]:
-    """What is measured when the spec names no metric; the first one decides."""
+    """The metrics that are measured when the spec names none; the first is the deciding one."""
     return tuple(name for name in metrics_for(task) if METRICS[name].default)
 
 
 def deciding_metric(task: str, commonest: float | None = None) -> str:
-    """What decides when the spec names no metric and answers have no cost: not accuracy where nearly all rows are of
-    one class, since always to predict that one would be right as often.
+    """The deciding metric when the spec names none and answers have no cost. It is not accuracy where nearly all rows
+    are of one class, since always predicting that class would have a high accuracy.
 
     Args:
-        commonest: Share of the commonest class among the training rows; None where that is not known, or no class.
+        commonest: Share of the most common class among the training rows; None where it is not known or there are no
+            classes.
     """
     if task == CLASSIFICATION and commonest is not None and commonest > IMBALANCED:
         return "balanced_accuracy"
@@ -454,10 +458,10 @@ def metrics_for(task: str) -> Sequence[str]:
 
 
 def check_metric(name: str, task: str, where: str | None = None) -> None:
-    """Whether metric `name` applies to `task`.
+    """Checks that metric `name` applies to `task`.
 
     Raises:
-        BadInput: it is unknown, or meant for the other task.
+        BadInput: the metric is unknown, or is for the other task.
     """
     if name not in METRICS:
         raise BadInput("unknown metric", where=where, got=name, accepted=nearest(name, metrics_for(task)))

@@ -1,4 +1,5 @@
-"""The operating point of the shipped model: where it lies, how sure that is, and what it saves against other ways."""
+"""The operating point of the shipped model: its threshold, the uncertainty of it, and its cost compared with other
+ways."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ from tasks.records.estimate import Estimate
 from tasks.records.verdict import CurvePoint, OperatingPoint, PointCost
 
 FEW_POSITIVES = 5
-"""Of the validation part: with fewer, the interval of a threshold says little. At 50 rows with 2% positives it holds
-the best threshold in 52% of cases, where 95% are meant (`tests.bench.costs`)."""
+"""With fewer positive rows than this in the validation part, the interval of a threshold says little. At 50 rows with
+2% positives it holds the best threshold in 52% of cases instead of 95% (`tests.bench.costs`)."""
 
 _POINTS = 101
-"""Of the curve of costs over thresholds, at most."""
+"""Most points of the curve of cost over threshold."""
 
 
 def operating_point(
@@ -31,15 +32,15 @@ def operating_point(
     thresholds: Mapping[str, float],
     baselines: Mapping[str, str],
 ) -> OperatingPoint:
-    """Of two classes.
+    """The operating point of a model of two classes.
 
     Args:
-        trial: That is shipped.
-        name: Of the shipped model.
-        val: The validation rows under it and the other seeds of its recipe.
-        test: The test rows under it and the baselines.
-        deciding: How answers are made of predictions.
-        thresholds: By trial.
+        trial: The shipped trial.
+        name: Name of the shipped model.
+        val: The validation rows with the answers of it and of the other seeds of its recipe.
+        test: The test rows with the answers of it and of the baselines.
+        deciding: Turns predictions into answers.
+        thresholds: Trial to its threshold.
         baselines: Name to trial.
     """
     if trial not in thresholds:
@@ -63,8 +64,8 @@ def operating_point(
 
 
 def _moves(val: JudgedRows, deciding: Deciding, confidence: float) -> tuple[float, float]:
-    """Between which thresholds the middle share of those lies that resamples of the validation rows choose, under each
-    seed alike."""
+    """The interval that holds the middle `confidence` of the thresholds chosen on resamples of the validation rows,
+    pooled over the seeds."""
     target = val.target.astype(np.int64)
     moved = [deciding.moves(target, answers.prediction, val.rows, val.groups) for answers in val.answers.values()]
     tail = (1 - confidence) / 2
@@ -110,7 +111,7 @@ def _costs(
 
 
 def _told(threshold: float) -> float | None:
-    """None where every row, or none, is predicted positive whatever its probability."""
+    """The threshold to report; None where every row, or no row, is predicted positive whatever its probability."""
     return threshold if 0 < threshold < np.inf else None
 
 
@@ -122,7 +123,7 @@ def _cost(trial: str, threshold: float, test: JudgedRows, deciding: Deciding) ->
 
 
 def _curve(trial: str, test: JudgedRows, deciding: Deciding) -> list[CurvePoint]:
-    """At thresholds that divide the test rows evenly, and evenly over the probabilities."""
+    """The cost at thresholds that are evenly spaced, and at quantiles of the probabilities."""
     assert deciding.positive is not None
     probability = test.answers[trial].prediction[:, deciding.positive]
     even = np.linspace(0, 1, _POINTS // 2 + 1)

@@ -1,7 +1,7 @@
-"""How much worse a model does when the values of an input are dealt out anew among the rows.
+"""Permutation importance: how much worse a model gets when the values of an input are shuffled among the rows.
 
-Permutation importance: Breiman 2001 (Machine Learning 45:5), section 10; for any model and metric Fisher, Rudin and
-Dominici 2019 (JMLR 20:177). The model stays as it is, so an input that it does not use has a drop of exactly 0.
+Breiman 2001 (Machine Learning 45:5), section 10; for any model and metric Fisher, Rudin and Dominici 2019 (JMLR
+20:177). The model is not trained again, so an input that it does not use has a drop of exactly 0.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def drop(
     positive: int | None = None,
     prior: Prior | None = None,
 ) -> Interval:
-    """By how much the metric gets worse, positive where it does, in its own unit.
+    """How much worse the metric gets, in its own unit; positive where it gets worse.
 
-    The interval is normal. Its variance is that of the drop over bootstrap resamples of the rows, in which both models
-    see the same rows, and that of the mean over the shuffles.
+    The interval is normal. Its variance is the sum of two: that of the drop over bootstrap resamples of the rows, where
+    original and shuffled inputs use the same rows, and that of the mean over the shuffles.
 
     Args:
         target: Class indices, or values `[rows]`.
-        answers: What the metric reads of the model's answers `[rows, ...]`.
-        shuffled: The same, each from another shuffle of the input.
-        confidence: Of the interval, in (0, 1).
+        answers: The part of the model's answers that the metric reads `[rows, ...]`.
+        shuffled: The same for each shuffle of the input.
+        confidence: Confidence level of the interval, in (0, 1).
         groups: The group of each row `[rows]`, or None.
-        positive: Position of the class of interest, or None.
-        prior: The share that each class counts with; None: that of its rows.
+        positive: Position of the positive class, or None.
+        prior: Share that each class is weighted to; None: classes keep their shares of the rows.
     """
     kept = metric.function(target, answers, positive, prior)
     drops = metric.sign * (kept - np.array([metric.function(target, each, positive, prior) for each in shuffled]))
@@ -55,7 +55,7 @@ def drop(
     }
     drawn = resample(statistics, len(target), groups=groups, resamples=RESAMPLES)
     over_rows = metric.sign * (drawn[0] - np.mean([drawn[1 + place] for place in range(len(shuffled))], axis=0))
-    # Equal answers may differ by rounding.
+    # Equal answers may differ by rounding error: set those differences to 0.
     over_rows = np.where(np.abs(over_rows) <= 1e-12 * np.abs(drawn[0]), 0.0, over_rows)
     over_rows = over_rows[np.isfinite(over_rows)]
     if not np.isfinite(mean) or len(over_rows) < RESAMPLES / 2:

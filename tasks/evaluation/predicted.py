@@ -1,4 +1,4 @@
-"""What one network predicts for the rows of a part, row by row."""
+"""One network's predictions for the rows of a part, row by row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.evaluation.means import cross_entropies
 
 @dataclass(frozen=True)
 class Predicted:
-    """Rows in ascending order, and what is predicted for them.
+    """Rows in ascending order, and their predictions.
 
     Args:
         rows: Positions in the data set `[rows]`.
@@ -30,7 +30,7 @@ class Predicted:
 
     @classmethod
     def read(cls, predictions: pd.DataFrame, splits: pd.DataFrame, trial_id: str, part: str) -> Predicted | None:
-        """From the run's tables; None where the trial's predictions of the part were not kept. Rows without a finite
+        """Reads the run's tables; None where the trial's predictions of the part were not kept. Rows without a finite
         prediction are left out."""
         kept = predictions[(predictions["trial_id"] == trial_id) & (predictions["part"] == part)]
         if kept.empty:
@@ -48,7 +48,7 @@ class Predicted:
 
     @property
     def losses(self) -> Array:
-        """Of each row: the cross-entropy in nats, or how far the value is off, in the target's unit."""
+        """The loss of each row: the cross-entropy in nats, or the absolute error in the target's unit."""
         if self.prediction.ndim == 1:
             return np.abs(self.residuals)
         return cross_entropies(self.target, self.prediction)
@@ -59,11 +59,11 @@ class Predicted:
         return self.prediction - self.target
 
     def hardest(self, count: int) -> Predicted:
-        """The rows with the largest losses, the largest first; of equal ones the first by position."""
+        """The rows with the largest losses, the largest first; equal losses in the order of position."""
         return self.at(np.argsort(-self.losses, kind="stable")[:count])
 
     def at(self, places: np.ndarray) -> Predicted:
-        """The rows at these places of the arrays."""
+        """The rows at these positions of the arrays."""
         groups = None if self.groups is None else self.groups[places]
         return replace(
             self,

@@ -1,11 +1,12 @@
-"""Figures at other class shares than those of the rows, as where the data hold a rare class more often than reality.
+"""Metrics at class shares other than those of the rows, as where a rare class is more frequent in the data than in
+reality.
 
-Within a class the rows are as they are; only how much each class counts is given (a stratified sample, Cochran 1977,
-ch. 5). So a figure is the metric of rows of which each class's weigh its share. Of means over rows, the interval joins
-the classes' own by MOVER (Zou & Donner 2008): each one's distance to an end counts by its share, and their squares add
-up, since rows of different classes are independent; with groups, which may hold several classes, the distances add up.
-Metrics of the predicted class of two are functions of both recalls, whose exact intervals are joined likewise.
-What holds is measured by `tests.bench.costs`.
+Within a class the rows stay as they are; only the weight of each class is given (a stratified sample, Cochran 1977,
+ch. 5). So the metric is computed with rows weighted to the given class shares. For means over rows, MOVER (Zou & Donner
+2008) joins the classes' own intervals: each distance to an end is multiplied by the class's share, and the squares add
+up, since rows of different classes are independent. With groups, which may hold several classes, the distances add up.
+For two classes, metrics of the predicted class are functions of both recalls, whose exact intervals are joined in the
+same way. `tests.bench.costs` measures the coverage.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from tasks.evaluation.intervals import Array, NoInterval, UndefinedMetric
 from tasks.evaluation.statistics import Statistic
 
 Prior = Sequence[float]
-"""The share of each class, which add up to 1."""
+"""The share of each class; they add up to 1."""
 
 Ends = Callable[[np.ndarray, Array, Prior, float, np.ndarray | None], tuple[float, float]]
-"""From target, prediction, prior, confidence and the rows' groups to the ends of an interval."""
+"""Maps target, prediction, prior, confidence and the rows' groups to the ends of an interval."""
 
 _OfRows = Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]
 
 
 def weights(target: np.ndarray, prior: Prior) -> Array:
-    """What each row counts, `[rows]`, so that classes have these shares; its mean is 1. A class without rows leaves its
-    share to the others."""
+    """The weight of each row, `[rows]`, that gives the classes these shares; the mean weight is 1. The share of a class
+    without rows is divided among the others."""
     target = np.asarray(target).astype(np.int64)
     counts = np.bincount(target, minlength=len(prior))
     share = np.where(counts > 0, prior, 0.0)
@@ -37,10 +38,10 @@ def weights(target: np.ndarray, prior: Prior) -> Array:
 
 
 def reweighted(statistic: Statistic, target: np.ndarray, prior: Prior) -> Statistic:
-    """A metric at these class shares: in every resample its rows count so that the classes have them.
+    """A metric at these class shares: in every resample the rows are weighted so that the classes have them.
 
     Args:
-        statistic: Of weights `[resamples, rows]`.
+        statistic: The metric as a function of weights `[resamples, rows]`.
         target: Class indices `[rows]`.
     """
     target = np.asarray(target).astype(np.int64)
@@ -55,11 +56,11 @@ def reweighted(statistic: Statistic, target: np.ndarray, prior: Prior) -> Statis
 
 
 def of_means(value: Callable[[np.ndarray, Array], Array], interval: _OfRows) -> Ends:
-    """Of a mean over rows.
+    """Returns the interval function of a mean over rows.
 
     Args:
-        value: Of each row, from target and prediction.
-        interval: Of the mean, for rows of one class.
+        value: The value of each row, from target and prediction.
+        interval: The interval of the mean, for rows of one class.
     """
 
     def ends(
@@ -89,11 +90,11 @@ def _of_class(
 
 
 def of_rates(function: Callable[[Array, Array, Array], Array], *, of_predicted: bool = False) -> Ends:
-    """Of two classes' recalls.
+    """Returns the interval function of a metric of two classes that depends on their recalls.
 
     Args:
-        function: From sensitivity, specificity and the positive class's share to the metric.
-        of_predicted: Whether it is undefined where no row is predicted positive.
+        function: Maps sensitivity, specificity and the positive class's share to the metric.
+        of_predicted: Whether the metric is undefined where no row is predicted positive.
     """
 
     def ends(
@@ -112,7 +113,7 @@ def of_rates(function: Callable[[Array, Array, Array], Array], *, of_predicted: 
 
 
 def precision(sensitivity: Array, specificity: Array, prevalence: Array) -> Array:
-    """0 where nothing is predicted positive."""
+    """Precision from the rates; 0 where nothing is predicted positive."""
     hits = prevalence * sensitivity
     return _ratio(hits, hits + (1 - prevalence) * (1 - specificity))
 
@@ -127,12 +128,12 @@ def _ratio(top: Array, bottom: Array) -> Array:
 
 
 def unmoved(interval: _OfRows) -> Ends:
-    """Of a metric of recalls, which says the same at all class shares."""
+    """Returns the interval function of a metric of recalls, which does not depend on the class shares."""
     return lambda target, prediction, prior, confidence, groups: interval(target, prediction, confidence, groups)
 
 
 def of_two(interval: _OfRows) -> Ends:
-    """Of a metric that of two classes says the same at all their shares."""
+    """Returns the interval function of a metric that, for two classes, does not depend on their shares."""
 
     def ends(
         target: np.ndarray, prediction: Array, prior: Prior, confidence: float, groups: np.ndarray | None
@@ -147,5 +148,5 @@ def of_two(interval: _OfRows) -> Ends:
 def unknown(
     target: np.ndarray, prediction: Array, prior: Prior, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
-    """Of a metric for which none was found that holds."""
+    """The interval function of a metric for which no valid interval is known: always raises `NoInterval`."""
     raise NoInterval("at given class shares none is known")

@@ -1,15 +1,16 @@
 """ROC and precision-recall curves of ranked rows, with a band.
 
-A curve's point over a place of the horizontal axis belongs to one threshold, fixed though unknown. There the rate that
-the axis shows, and the rate that is asked for, are shares of different rows, each with an exact interval (`shares`).
-The band holds every value for which some threshold explains both: the squares of both distances, in standard errors of
-a normal variable with as much in its tails, add up to no more than that of the confidence. That is the profile of a
-likelihood over the threshold, which empirical likelihood has for ROC curves (Claeskens et al. 2003, Can. J. Stat.
-31:173), with exact tails in place of its ratio, so that few rows make it wider, not wrong. Precision is the other rate
-turned by Bayes' rule, and the class's share of the rows enters as a third distance.
+Each position on the horizontal axis belongs to one threshold, which is fixed but unknown. At this threshold the rate on
+the horizontal axis and the rate on the vertical one are shares of different rows, each with an exact interval
+(`shares`). The band holds every vertical value for which some threshold is compatible with both rates. To compare, each
+tail probability is turned into the number of standard errors of a normal variable; the squares of both numbers must add
+up to at most the square of the quantile of the confidence. This profiles a likelihood over the threshold, as empirical
+likelihood does for ROC curves (Claeskens et al. 2003, Can. J. Stat. 31:173), but with exact tails in place of the
+likelihood ratio: few rows make the band wider, not wrong. For precision, Bayes' rule converts the other rate, and the
+class's share of the rows enters as a third distance.
 
-The band is pointwise: it holds at any one place chosen beforehand. That it holds along the whole curve at once is not
-claimed. `tests.bench.curves` simulates how often it holds.
+The band is pointwise: it holds at any one position chosen beforehand, not along the whole curve at once.
+`tests.bench.curves` simulates its coverage.
 """
 
 from __future__ import annotations
@@ -24,28 +25,28 @@ from tasks.evaluation.intervals import Array, NoInterval
 from tasks.evaluation.shares import clopper_pearson, clopper_pearson_ends, effective_rows
 
 POINTS = 101
-"""Even steps of the horizontal axis, from 0 to 1, at which a curve is given at the least."""
+"""Number of evenly spaced positions on the horizontal axis, from 0 to 1, at which every curve is given."""
 
 CORNERS = 60
-"""Of a curve's own corners as many are added at most."""
+"""Most corners of the curve itself that are added to these positions."""
 
 THRESHOLDS, GROUPED_THRESHOLDS = 200, 60
-"""At most as many are looked at; fewer in groups, since each takes a variance between groups."""
+"""Most thresholds that are examined; fewer with groups, since each needs a variance between groups."""
 
 ARCS = 8
-"""A quarter circle of distances is covered by as many rectangles."""
+"""Number of rectangles that cover a quarter circle of distances."""
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A curve, and its band at the same places.
+    """A curve, and its band at the same positions.
 
     Args:
         x: Ascending from 0 to 1 `[points]`: the false positive rate, or recall.
-        y: Of the test rows `[points]`: the true positive rate, or precision.
+        y: The value on the test rows `[points]`: the true positive rate, or precision.
         low, high: The band `[points]`.
-        threshold: From which score on rows are predicted positive there `[points]`; infinite where none is.
-        area: Under the curve of the test rows.
+        threshold: The score from which rows are predicted positive there `[points]`; infinite where none is.
+        area: Area under the curve of the test rows.
     """
 
     x: Array
@@ -60,15 +61,15 @@ def roc(positive: np.ndarray, score: Array, confidence: float, groups: np.ndarra
     """True positive rate by false positive rate. Between two corners of the test rows' curve it is a straight line.
 
     Args:
-        positive: Rows of the class `[rows]`, bool; both kinds are there.
-        score: Higher means rather positive `[rows]`.
-        confidence: Of the band, in (0, 1).
+        positive: Whether a row is of the class `[rows]`, bool; at least one row is, and one is not.
+        score: `[rows]`; higher means more likely positive.
+        confidence: Confidence level of the band, in (0, 1).
         groups: The group of each row `[rows]`, or None.
     """
     hits, predicted, thresholds = _counts(positive, score)
     rate, found = (predicted - hits) / (~positive).sum(), hits / positive.sum()
     at = _places(rate)
-    # Where the curve rises straight up, its upper end is meant.
+    # Where the curve is vertical, take its upper end.
     last = np.searchsorted(rate, at, "right") - 1
     following = np.minimum(last + 1, len(rate) - 1)
     gap = rate[following] - rate[last]
@@ -85,8 +86,8 @@ def roc(positive: np.ndarray, score: Array, confidence: float, groups: np.ndarra
 
 
 def precision_recall(positive: np.ndarray, score: Array, confidence: float, groups: np.ndarray | None = None) -> Ranked:
-    """Precision by recall: that of the highest threshold which finds as many. The area under these steps is the average
-    precision. Arguments as for `roc`."""
+    """Precision by recall: at each recall, the precision of the highest threshold that reaches it. The area under these
+    steps is the average precision. Arguments as for `roc`."""
     hits, predicted, thresholds = _counts(positive, score)
     recall = hits / positive.sum()
     at = _places(recall)
@@ -111,14 +112,15 @@ def precision_recall(positive: np.ndarray, score: Array, confidence: float, grou
 
 
 def _precision(recall: Array, false_positive_rate: Array, share: float) -> Array:
-    """Bayes' rule; where nothing is predicted it may be anything, so the limit that false positives leave."""
+    """Precision by Bayes' rule. Without hits it is 0 if there are false positives; else it is undefined, and its limit
+    1 is used."""
     right, wrong = share * recall, (1 - share) * false_positive_rate
     return np.divide(right, right + wrong, out=np.where(false_positive_rate > 0, 0.0, 1.0), where=right > 0)
 
 
 def mean_of(curves: Sequence[Ranked]) -> Ranked:
-    """The macro average, at the even steps: every class counts alike. The ends of its band are the means of the
-    classes' ends, as if these moved together."""
+    """The macro average of the classes' curves, at the evenly spaced positions. The ends of its band are the means of
+    the classes' ends, as if these moved together."""
     at = np.linspace(0, 1, POINTS)
     inside = [np.searchsorted(curve.x, at - 1e-12) for curve in curves]
     y, low, high = (
@@ -130,7 +132,7 @@ def mean_of(curves: Sequence[Ranked]) -> Ranked:
 
 
 def _counts(positive: np.ndarray, score: Array) -> tuple[Array, Array, Array]:
-    """By threshold, from none predicted to all: hits, predicted rows, the threshold; each `[thresholds]`."""
+    """Hits, predicted rows and threshold, each `[thresholds]`, from no row predicted positive to all rows."""
     order = np.argsort(-score, kind="stable")
     ranked, hit = score[order], positive[order]
     ends = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
@@ -139,24 +141,26 @@ def _counts(positive: np.ndarray, score: Array) -> tuple[Array, Array, Array]:
 
 
 def _places(corners: Array) -> Array:
-    """Where a curve with these corners is given: even steps, and some of the corners, of which the first most."""
+    """The positions at which a curve with these corners is given: even steps, and some of the corners, most of them at
+    the start."""
     distinct = np.unique(corners)
     if len(distinct) > CORNERS:
         distinct = distinct[np.unique(np.geomspace(1, len(distinct), CORNERS).astype(int) - 1)]
     steps = np.linspace(0, 1, POINTS)
-    # A corner beside a step would be a point more that nobody sees.
+    # A corner very near a step would be an extra point that nobody can see.
     nearest = np.abs(distinct[:, None] - steps).min(axis=1)
     return np.sort(np.r_[steps, distinct[nearest > 1e-4]])
 
 
 def _looked_at(thresholds: int, groups: np.ndarray | None) -> np.ndarray:
-    """Positions of the thresholds that are looked at, the first and the last among them."""
+    """Positions of the thresholds to examine; the first and the last are among them."""
     most = THRESHOLDS if groups is None else GROUPED_THRESHOLDS
     return np.unique(np.linspace(0, thresholds - 1, min(thresholds, most)).round().astype(int))
 
 
 def _arcs(count: int) -> list[tuple[float, float]]:
-    """Distances in two directions, as shares of the whole: rectangles that cover a quarter circle from outside."""
+    """Distances in two directions, as shares of the radius: sides of rectangles that together cover a quarter
+    circle."""
     corners = np.linspace(0, np.pi / 2, count + 1)
     return list(zip(np.cos(corners[:-1]).tolist(), np.sin(corners[1:]).tolist(), strict=True))
 
@@ -168,7 +172,7 @@ def _normal(confidence: float) -> float:
 
 
 def _level(z: float) -> float:
-    """The confidence of an interval of so many standard errors to either side."""
+    """The confidence level of an interval of `z` standard errors to either side."""
     from scipy.special import ndtr
 
     return float(2 * ndtr(z) - 1)
@@ -176,16 +180,17 @@ def _level(z: float) -> float:
 
 @dataclass(frozen=True)
 class _Slices:
-    """What the rate of one kind of rows can be where that of another kind is known.
+    """The possible rates of one kind of rows where the rate of another kind is known.
 
     Args:
         at: The known rate `[points]`, ascending.
-        score: `[rows]`.
-        thresholds: From none predicted to all.
-        across, up: Rows of the kind whose rate is known, and of the other, `[rows]`, bool.
-        groups: `[rows]` or None.
-        skipped: Whether there are thresholds between these. Then the next ones on both sides count too: rates rise from
-            one to the other, so that what is between lies between theirs.
+        score: Score of each row `[rows]`.
+        thresholds: From the one that predicts no row positive to the one that predicts all.
+        across, up: Rows of the kind whose rate is known (horizontal axis), and of the other kind (vertical), `[rows]`,
+            bool.
+        groups: The group of each row `[rows]`, or None.
+        skipped: Whether `thresholds` leaves some out. Then the next one on both sides is included, too: rates rise from
+            one to the next, so the rates of the skipped ones lie between theirs.
     """
 
     at: Array
@@ -197,15 +202,15 @@ class _Slices:
     skipped: bool
 
     def places(self, z: float) -> tuple[np.ndarray, np.ndarray]:
-        """Of each point, the first and the last threshold whose interval of the known rate, so many standard errors to
-        either side, holds it."""
+        """For each point, the first and the last threshold whose interval of the known rate, `z` standard errors to
+        either side, holds the point."""
         left, right = _rising(*self._across, z)
         first = np.searchsorted(right, self.at, "left") - self.skipped
         last = np.searchsorted(left, self.at, "right") - 1 + self.skipped
         return np.clip(first, 0, len(left) - 1), np.clip(last, 0, len(left) - 1)
 
     def between(self, places: tuple[np.ndarray, np.ndarray], z: float) -> tuple[Array, Array]:
-        """The least and the greatest that the other rate can be between these thresholds, `[points]`."""
+        """The least and the greatest possible value of the other rate between these thresholds, each `[points]`."""
         low, high = _rising(*self._up, z)
         return low[places[0]], high[places[1]]
 
@@ -218,8 +223,8 @@ class _Slices:
         return self._counts(self.up)
 
     def _counts(self, kind: np.ndarray) -> tuple[Array, Array]:
-        """Of this kind of rows, how many are predicted by threshold, and how many there are: independent rows, as many
-        as they are worth in groups; none where they are all of one group."""
+        """For this kind of rows and each threshold: the number of rows predicted positive, and of all rows. With groups
+        these are effective numbers of independent rows, 0 where all rows are of one group."""
         ordered = np.sort(self.score[kind])
         if self.groups is None:
             predicted = len(ordered) - np.searchsorted(ordered, self.thresholds, "left")
@@ -231,7 +236,8 @@ class _Slices:
 
 
 def _rising(hits: Array, rows: Array, z: float) -> tuple[Array, Array]:
-    """The exact intervals of shares that rise. Effective sizes differ, so ends may fall a little: these move out."""
+    """The exact intervals of shares that rise. Effective numbers of rows differ, so ends may fall a little: those are
+    moved outwards until they rise."""
     low, high = clopper_pearson_ends(hits, rows, _level(z))
     return np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
 
@@ -239,5 +245,5 @@ def _rising(hits: Array, rows: Array, z: float) -> tuple[Array, Array]:
 def _worth(hit: np.ndarray, groups: np.ndarray | None) -> float:
     try:
         return effective_rows(hit, groups)
-    except NoInterval:  # one group: nothing is known of how groups differ
+    except NoInterval:  # one group: the spread between groups is unknown
         return 0.0

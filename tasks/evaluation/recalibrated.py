@@ -1,5 +1,5 @@
-"""What calibrating did: probabilities before and after, of the shipped model on the same test rows, or of the procedure
-on the rows that each fold holds out."""
+"""The effect of calibration: probabilities before and after, of the shipped model on the same test rows, or of the
+procedure on the rows that each fold holds out."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _JUDGED = ("brier_score", "calibration_error")
 def judge_recalibration(
     judged: JudgedRows, trial_id: str, before: np.ndarray, deciding: Deciding, calibrator: Calibrator
 ) -> Recalibration:
-    """What calibrating did.
+    """Compares the shipped model before and after calibration.
 
     Args:
-        judged: The test rows under the shipped model.
-        trial_id: Whose it is.
-        before: Its probabilities `[rows, classes]` as they were not yet calibrated.
-        calibrator: What they are calibrated by.
+        judged: The test rows with the shipped model's answers.
+        trial_id: The shipped model's trial.
+        before: Its probabilities before calibration `[rows, classes]`.
+        calibrator: The fitted calibrator.
     """
     answers = deciding.answers(judged.target.astype(np.int64), before, judged.rows, None)
     both = replace(judged, answers={**judged.answers, _BEFORE: answers})

@@ -1,8 +1,8 @@
-"""Fits what calibrates a model's probabilities, on the validation rows.
+"""Fits the calibrator of a model's probabilities on the validation rows.
 
-The weights have not seen these rows, so how sure the model is there is how sure it is of new ones. But what is fitted
-to rows fits them too well: so the validation rows themselves are calibrated by what the others of them say, and
-figures, thresholds and searches on them are as on new rows.
+The weights were not trained on these rows, so the model's confidence there is as on new rows. But a calibrator fits its
+own rows too well. So each validation row is calibrated by one that was fitted without it (cross-fitting), and metrics,
+thresholds and searches on these rows are as on new rows.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from tasks.calibrator import Calibrator
 
 Fit = Callable[[np.ndarray, np.ndarray], Calibrator]
-"""From probabilities `[rows, classes]` and class indices `[rows]` to what calibrates them."""
+"""Maps probabilities `[rows, classes]` and class indices `[rows]` to a fitted calibrator."""
 FOLDS = 5
-"""Of the validation rows, each calibrated by the others."""
+"""Number of folds of the validation rows; each fold is calibrated by the others."""
 _COLDEST, _HOTTEST = 0.01, 100.0
 
 
 def temperature(probability: np.ndarray, target: np.ndarray) -> Calibrator:
-    """Temperature scaling (Guo et al. 2017): the one temperature of least log loss. Between 0.01 and 100."""
+    """Temperature scaling (Guo et al. 2017): the temperature of least log loss, between 0.01 and 100."""
     from scipy.optimize import minimize_scalar
 
     logits = np.log(np.maximum(probability.astype(np.float64), np.finfo(np.float64).tiny))
@@ -40,9 +40,9 @@ def temperature(probability: np.ndarray, target: np.ndarray) -> Calibrator:
 def isotonic(probability: np.ndarray, target: np.ndarray) -> Calibrator:
     """Isotonic regression (Zadrozny & Elkan 2002) of each class against the others.
 
-    Its steps are joined at their centres (Oron & Flournoy 2017, centred isotonic regression), so that rows which the
-    model tells apart stay apart. And n rows without a case of a class are no proof that it never happens: what is
-    answered lies between 1 / (n + 2) and its complement (Laplace's rule of succession).
+    The centres of its steps are joined by lines (Oron & Flournoy 2017, centred isotonic regression), so that rows with
+    different scores keep different probabilities. And n rows without a case of a class do not prove that it never
+    happens: answers lie between 1 / (n + 2) and its complement (Laplace's rule of succession).
     """
     return Calibrator(knots=[_joined(column, target == k) for k, column in enumerate(probability.T)])
 
@@ -65,11 +65,12 @@ CALIBRATIONS: Mapping[str, Fit] = {"temperature": temperature, "isotonic": isoto
 
 
 def fitted(method: str, probability: np.ndarray, target: np.ndarray) -> tuple[Calibrator, np.ndarray]:
-    """What calibrates a model, and the validation rows' probabilities, each calibrated by what the others of them say.
+    """Fits a model's calibrator, and returns it with the validation rows' probabilities, each calibrated by a fit to
+    the other folds.
 
     Args:
         method: A name in `CALIBRATIONS`.
-        probability: Of the validation rows `[rows, classes]`.
+        probability: Probabilities of the validation rows `[rows, classes]`.
         target: Their class indices `[rows]`.
     """
     fit = CALIBRATIONS[method]

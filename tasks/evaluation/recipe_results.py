@@ -1,4 +1,4 @@
-"""What the final trials of each recipe showed, read from the run's tables."""
+"""The results of each recipe's final trials, read from the run's tables."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class RecipeResult:
 
     Args:
         id: `recipe_id`.
-        name: The readable recipe.
-        optimizer: Its name.
-        schedule: Its name.
-        seeds: How many seeds it was given.
+        name: The recipe as text, for a reader.
+        optimizer: Name of its optimizer.
+        schedule: Name of its schedule.
+        seeds: Number of seeds that it was trained with.
         ended: Seed to `trial_id` of the trials that ended well.
         values: (part, metric) to (seed to value), of the trials that ended well, where defined.
-        seconds: Training time of all its trials.
+        seconds: Training time of all its trials, in seconds.
     """
 
     id: str
@@ -43,7 +43,7 @@ class RecipeResult:
 
     @property
     def lost(self) -> int:
-        """How many trials diverged or failed."""
+        """Number of trials that diverged or failed."""
         return self.seeds - len(self.ended)
 
     @property
@@ -55,12 +55,13 @@ class RecipeResult:
         return self.values.get((part, metric), {})
 
     def mean(self, part: str, metric: str) -> float:
-        """Over the seeds that ended well; NaN where none did."""
+        """Mean over the seeds that ended well; NaN where none did."""
         values = list(self.by_seed(part, metric).values())
         return float(np.mean(values)) if values else np.nan
 
     def interval(self, part: str, metric: str, confidence: float, rows: Interval | None = None) -> Estimate:
-        """Over seeds; with `rows`, one model's interval over the rows of the part, over both together."""
+        """The mean with its interval over seeds; with `rows` (one model's interval over the rows of the part), over
+        seeds and rows together."""
         found = over_seeds(np.array(list(self.by_seed(part, metric).values())), confidence)
         if rows is not None:
             found = over_rows_and_seeds(found, rows)
@@ -70,7 +71,7 @@ class RecipeResult:
         """The trial with the best validation metric; ties go to the smallest seed.
 
         Raises:
-            ValueError: the metric is defined for none.
+            ValueError: the metric is defined for no trial.
         """
         values = self.by_seed(VAL, metric.name)
         return self.ended[min(sorted(values), key=lambda seed: -metric.sign * values[seed])]
@@ -79,7 +80,7 @@ class RecipeResult:
 def read_results(
     recipes: Iterable[Recipe], trials: pd.DataFrame, metrics: pd.DataFrame, stage: str = FINAL
 ) -> list[RecipeResult]:
-    """Each recipe of plan.json with its trials of a stage, in the plan's order.
+    """Reads each recipe of plan.json with its trials of a stage, in the plan's order.
 
     Args:
         recipes: plan.json's `recipes`.
@@ -115,11 +116,11 @@ def read_results(
 
 
 def ranked(results: Iterable[RecipeResult], metric: Metric, idle: Collection[str] = ()) -> list[RecipeResult]:
-    """The best validation mean first; results without one last; ties keep their order.
+    """Sorts results by their validation mean, the best first, those without one last; ties keep their order.
 
-    A result that ended in fewer than half of its seeds comes after those that did: a mean over the survivors
-    flatters it. So does one of `idle`, the recipes that did not learn: a metric that puts them first is blind. The
-    first one leads, if it has a validation mean.
+    A recipe that ended in fewer than half of its seeds comes after the others, since a mean over the surviving seeds is
+    too good. So does a recipe of `idle`, those that did not learn, since a metric that ranks them first does not see
+    that. The first recipe is the leader, if it has a validation mean.
     """
 
     def place(result: RecipeResult) -> tuple[bool, bool, bool, float]:

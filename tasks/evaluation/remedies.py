@@ -1,4 +1,4 @@
-"""What to do about recipes that did not learn: by their diagnosis, or else by how weights and loss went."""
+"""Advice for recipes that did not learn: from their diagnosis, or else from how their weights and loss changed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _WILD = "Lower the learning rate of {names}, or look at the inputs: the weights 
 def for_idle(
     idle: Sequence[RecipeResult], seen: Mapping[str, Seen], diagnosed: Mapping[str, Diagnosis], constant: Constant
 ) -> Iterable[str]:
-    """A sentence for each remedy, with its cause and the recipes that it is for.
+    """Yields a sentence for each remedy, with its cause and the recipes that it is for.
 
     Args:
         idle: The recipes that did not learn.
-        seen: `recipe_id` to what was seen of it.
-        diagnosed: `recipe_id` to the surest diagnosis, where there is one.
-        constant: What the best answer without inputs gets.
+        seen: `recipe_id` to what its training showed.
+        diagnosed: `recipe_id` to its most certain diagnosis, where there is one.
+        constant: Scores of an answer that ignores the inputs.
     """
     remedies: dict[str, list[RecipeResult]] = {}
     for result in idle:

@@ -1,8 +1,8 @@
-"""Where a network for a number is off: its residuals, predicted minus actual, along the inputs.
+"""Where the predictions of a regression are wrong: residuals, predicted minus actual, along each input.
 
-An input is divided into levels: a number into parts of about equally many rows, a category into its values. How much of
-the residuals' variance lies between the levels says whether the network is off in parts of the input's range; a network
-that has learned all that an input says leaves none. So numbers and categories stand in one order.
+An input is divided into levels: a number into parts of about equally many rows, a category into its values. The share
+of the residuals' variance between the levels shows whether the network is biased in parts of the input's range. It is 0
+for a network that has learned all that the input tells. So numbers and categories can be ranked together.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tasks.evaluation.intervals import Array, NoInterval
 from tasks.records.inspection import ResidualLevel
 
 PARTS = 20
-"""Of a number's range, at most; each has `FEWEST` rows or more."""
+"""Most parts of a number's range; each has about `FEWEST` rows or more."""
 
 VALUES = 15
-"""Of a category at most, the most frequent; the others are joined."""
+"""Most values of a category, the most frequent ones; the others are joined."""
 
 FEWEST = 20
 OTHERS, MISSING = "(others)", "(missing)"
@@ -31,11 +31,11 @@ class ByInput:
     """The residuals along one input.
 
     Args:
-        name: Of the input.
-        number: Whether it is a number.
-        association: Share of the residuals' variance between the levels, in [0, 1], less what chance gives (epsilon
+        name: Name of the input.
+        number: Whether the input is a number, not a category.
+        association: Share of the residuals' variance between the levels, in [0, 1], corrected for chance (epsilon
             squared, Kelley 1935).
-        levels: In order: of a number ascending, of a category by rows; those without a value last.
+        levels: In order: for a number ascending, for a category by number of rows; rows without a value last.
     """
 
     name: str
@@ -47,12 +47,12 @@ class ByInput:
 def by_input(
     name: str, values: pd.Series, residual: Array, confidence: float, groups: np.ndarray | None = None
 ) -> ByInput | None:
-    """The residuals along an input; None where all rows are alike in it.
+    """The residuals along an input; None where all rows have the same value or level.
 
     Args:
         values: float64 with NaN, or texts with None where there is no value `[rows]`.
-        residual: Finite `[rows]`.
-        confidence: Of the means' intervals, in (0, 1).
+        residual: Predicted minus actual, finite `[rows]`.
+        confidence: Confidence level of the means' intervals, in (0, 1).
         groups: The group of each row `[rows]`, or None.
     """
     number = pd.api.types.is_numeric_dtype(values)
@@ -78,8 +78,8 @@ def by_input(
 
 
 def epsilon_squared(values: Array, codes: np.ndarray) -> float:
-    """Share of the variance of `values` `[rows]` between the levels `codes` `[rows]`, less what chance gives, 0 or more
-    (Kelley 1935): 1 - (variance within, unbiased) / (variance in all, unbiased)."""
+    """Share of the variance of `values` `[rows]` between the levels `codes` `[rows]`, corrected for chance, 0 or more
+    (Kelley 1935): 1 - (variance within levels, unbiased) / (total variance, unbiased)."""
     _, of_row = np.unique(codes, return_inverse=True)
     rows, levels = np.bincount(of_row), int(of_row.max()) + 1
     within = values - (np.bincount(of_row, values) / rows)[of_row]
@@ -91,7 +91,7 @@ def epsilon_squared(values: Array, codes: np.ndarray) -> float:
 
 
 def _parts(values: Array) -> tuple[np.ndarray, dict[int, str]]:
-    """The part of each value's range it lies in, ascending; the last for those missing."""
+    """The code of the part of the range that each value lies in, ascending; the last code is for missing values."""
     known = values[~np.isnan(values)]
     parts = int(np.clip(len(known) // FEWEST, 1, PARTS))
     edges = np.unique(np.quantile(known, np.linspace(0, 1, parts + 1)[1:-1])) if len(known) else np.zeros(0)
@@ -101,7 +101,8 @@ def _parts(values: Array) -> tuple[np.ndarray, dict[int, str]]:
 
 
 def _values(values: pd.Series) -> tuple[np.ndarray, dict[int, str]]:
-    """The place of each value among the most frequent; then one for the others, and one for those missing."""
+    """The code of each value: its position among the most frequent ones; then a code for other values, and one for
+    missing ones."""
     frequent = values.value_counts().index[:VALUES].astype(str).tolist()
     place = {name: at for at, name in enumerate(frequent)}
     codes = np.array([len(place) + 1 if pd.isna(each) else place.get(str(each), len(place)) for each in values])
@@ -109,7 +110,8 @@ def _values(values: pd.Series) -> tuple[np.ndarray, dict[int, str]]:
 
 
 def mean_interval(residual: Array, confidence: float, groups: np.ndarray | None) -> dict[str, float | None]:
-    """Student's t interval of the mean; over groups by the linearised mean's sums (Cochran 1977, eq. 2.39)."""
+    """Student's t interval of the mean; with groups, from the sums of the linearised mean over each group (Cochran
+    1977, eq. 2.39)."""
     mean, nothing = float(residual.mean()), {"low": None, "high": None}
     try:
         totals = sums((residual - mean)[:, None], groups)[:, 0]

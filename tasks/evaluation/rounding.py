@@ -1,4 +1,5 @@
-"""One rule for figures with an interval, in sentences, tables and charts: as many decimals as the interval deserves."""
+"""One rule for figures with an interval, in sentences, tables and charts: the width of the interval sets the
+decimals."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def places(estimates: Iterable[Estimate | None]) -> int:
-    """How many decimals a column of estimates gets: two significant digits of the median half-width, 0 to 6.
+    """The number of decimals of a column of estimates: two significant digits of the median half-width, 0 to 6.
 
-    Never more than four significant digits of the median estimate, so that an interval of a width near zero does not
-    fill the page. In a sentence an estimate is a column of its own.
+    At most four significant digits of the median estimate, so that an interval of nearly no width does not give long
+    numbers. In a sentence each estimate is a column of its own.
     """
     told = [estimate for estimate in estimates if estimate and known(estimate.mean)]
     sizes = [abs(e.mean) for e in told if e.mean]
@@ -28,7 +29,8 @@ def places(estimates: Iterable[Estimate | None]) -> int:
 
 
 def fixed(value: float | None, decimals: int) -> str:
-    """1234.5 as `1,234.5`, 1.2e9 as a power of ten (from eight digits on), None and non-finite as a dash."""
+    """Formats a number: 1234.5 as `1,234.5`, 1.2e9 as a power of ten (from eight digits on), None and non-finite as a
+    dash."""
     if value is None or not known(value):
         return MISSING
     if abs(value) >= 1e7:
@@ -40,13 +42,13 @@ def fixed(value: float | None, decimals: int) -> str:
 
 
 def rounded(value: float | None) -> str:
-    """A metric's value without an interval: at least four significant digits, all before the point: `0.7978`,
-    `53,169`."""
+    """Formats a metric's value without an interval, with four significant digits and all digits before the point:
+    `0.7978`, `53,169`."""
     return fixed(value, places([Estimate(value)]))
 
 
 def signed(value: float | None, decimals: int) -> str:
-    """As `fixed`, with a plus sign in front of what is above zero."""
+    """Like `fixed`, with a plus sign in front of a value above zero."""
     text = fixed(value, decimals)
     return f"+{text}" if value is not None and known(value) and value > 0 else text
 
@@ -63,7 +65,7 @@ def interval(estimate: Estimate | None, decimals: int | None = None) -> str:
 
 
 def signed_interval(estimate: Estimate, decimals: int | None = None) -> str:
-    """As `interval`, with a plus sign in front of a mean above zero."""
+    """Like `interval`, with a plus sign in front of a mean above zero."""
     decimals = places([estimate]) if decimals is None else decimals
     text = interval(estimate, decimals)
     return (

@@ -1,4 +1,4 @@
-"""Which rule decided whether to ship: the rules in their order, what each said, and the first that left no choice."""
+"""Which rule decided whether to ship: the rules in their order, the finding of each, and which one decided."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from tasks.evaluation.wording import listing, opening
 from tasks.records.verdict import DecisionRule, RuleName
 
 _DECIDES: dict[str, RuleName] = {"nothing": "model", "no": "gates", "open": "gates", "ship": "comparison"}
-"""By the decision's answer."""
+"""Answer of the decision to the name of the rule that decided."""
 
 
 def rules(found: Findings) -> list[DecisionRule]:
-    """Data that fail a check of severity `block` stop a run before it is judged: the first rule has said yes here."""
+    """The rules with their findings. A failed check of severity `block` stops a run before its evaluation, so the first
+    rule, `data`, is always passed here."""
     made = decision(found)
     decided = _DECIDES[made.answer]
     said: dict[RuleName, str] = {

@@ -1,4 +1,5 @@
-"""What the hyperparameter search found, whether it was large enough, and what decided."""
+"""The results of the hyperparameter search: the best settings, whether the search was large enough, and what
+mattered."""
 
 from __future__ import annotations
 
@@ -22,9 +23,9 @@ from tasks.search.methods import METHODS
 from tasks.search.space import Choices, Dimension, Space
 
 _TOP = 10
-_EDGE = 0.05  # of a range, on its own scale
-_LITTLE = 0.05  # of the scores' variance
-_EVEN = 1.1  # budgets of epochs that differ by less are called equal: rungs can't spend every epoch
+_EDGE = 0.05  # share of a range, on its own scale, that counts as its edge
+_LITTLE = 0.05  # of the scores' variance; a smaller share of importance is ignored
+_EVEN = 1.1  # budgets of epochs with a smaller ratio are called equal: rungs can't spend every epoch
 _FEW_CHOICES = 3  # of two numbers, one is always the smallest
 
 
@@ -51,17 +52,17 @@ class _Recipe:
 
     @property
     def rest(self) -> tuple[str, ...]:
-        """What is compared besides the optimizer, which a recipe's name begins with; and the method."""
+        """The search method, and the parts of the recipe's name after the optimizer, which comes first."""
         return (self.entry.method, *self.name.split(" · ")[1:])
 
 
 def judge_search(search: SearchPlan, settings: pd.DataFrame) -> SearchVerdict:
-    """verdict.json's `search`.
+    """Evaluates the search for verdict.json's `search`.
 
-    By recipe: the best setting and the ten best, those at an edge of their range, the best score against the number of
-    settings (`expected_best`; the running best for adaptive methods), each hyperparameter's importance, the share of
-    the learning rate's range that is good enough. Over recipes: optimizers that ended worse than one they contain, and
-    where cost was asked the settings that no other beats in both score and seconds.
+    For each recipe: the best setting and the ten best, values at an edge of their range, the best score over the number
+    of settings (`expected_best`; the running best for adaptive methods), each hyperparameter's importance, and the
+    share of the learning rate's range that is good enough. Over all recipes: optimizers that ended worse than one they
+    contain and, where the spec asks for cost, the settings that no other beats in both score and seconds.
 
     Args:
         search: plan.json's `search`, not null.
@@ -127,7 +128,8 @@ def _setting(tried: Tried) -> BestSetting:
 
 
 def _curve(recipe: _Recipe, sign: int, floor: float | None) -> BestByBudget | None:
-    """Where the order means nothing, a diverged setting counts as the worst of the whole search (`floor`)."""
+    """The best score over the number of settings. For methods that do not adapt, a diverged setting counts as the worst
+    score of the whole search (`floor`)."""
     if not recipe.ranked or floor is None:
         return None
     if METHODS[recipe.entry.method].adapts:
@@ -137,7 +139,8 @@ def _curve(recipe: _Recipe, sign: int, floor: float | None) -> BestByBudget | No
 
 
 def _edges(space: Space, best: Tried, shares: Mapping[str, float]) -> list[Edge]:
-    """`matters` is False where the dimension's importance is known and small: then chance put the best value there."""
+    """The values of the best setting that lie at an edge of their range. `matters` is False where the dimension's
+    importance is known and small: then the best value may be there by chance."""
     found = []
     for dimension in space:
         if dimension.name in best.values and (side := edge(dimension, best.values[dimension.name])):
@@ -157,10 +160,11 @@ def _edges(space: Space, best: Tried, shares: Mapping[str, float]) -> list[Edge]
 
 
 def edge(dimension: Dimension, value: Any) -> str | None:
-    """`low` or `high` where `value` lies so near that end that better ones may lie beyond, else None.
+    """`low` or `high` where `value` lies so near that end of the range that better values may lie beyond it, else None.
 
-    Near is within 5% of the range on its own scale; of whole numbers and steps, the first or last; of three or more
-    numeric choices, the smallest or largest. Zero, and 1 of whole numbers, are natural ends: nothing lies beyond.
+    Near means within 5% of the range on its own scale; for whole numbers and steps, the first or last; for three or
+    more numeric choices, the smallest or largest. Zero, and 1 for whole numbers, are natural ends: no values lie
+    beyond.
     """
     over = dimension.over
     if isinstance(over, Choices):
@@ -196,7 +200,8 @@ def _end(dimension: Dimension, side: str) -> float:
 
 
 def _containments(recipes: Sequence[_Recipe], search: SearchPlan, sign: int) -> list[Containment]:
-    """Each pair of recipes whose optimizers stand in `INCLUSIONS` and that differ in nothing else that is compared."""
+    """Each pair of recipes whose optimizers are in `INCLUSIONS` and that differ in nothing else that the run
+    compares."""
     found = []
     for inclusion in INCLUSIONS:
         for outer in recipes:
@@ -229,7 +234,7 @@ def _containments(recipes: Sequence[_Recipe], search: SearchPlan, sign: int) -> 
 
 
 def _title(search: SearchPlan) -> str:
-    """Of its metric."""
+    """Title of the search's metric."""
     name = search.metric
     return METRICS[name].title if name in METRICS else name
 
@@ -248,7 +253,7 @@ def _pareto(recipes: Sequence[_Recipe], sign: int) -> list[str]:
     """Variants that no other setting beats in score without taking longer, the fastest first."""
     front: list[str] = []
     best = -np.inf
-    every = [each for recipe in recipes for each in recipe.ranked if each.epochs]  # what was trained, and so took time
+    every = [each for recipe in recipes for each in recipe.ranked if each.epochs]  # those that took time
     for each in sorted(every, key=lambda each: (each.seconds, -sign * (each.score or 0.0))):
         if sign * (each.score or 0.0) > best:
             best = sign * (each.score or 0.0)

@@ -1,4 +1,4 @@
-"""How much of the learning rate's range is good enough: what an optimizer forgives."""
+"""How much of the learning rate's range is good enough: an optimizer's tolerance to a wrong learning rate."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _LEAST = 3  # different learning rates
 
 
 def tolerance(by_recipe: Mapping[str, Sequence[Tried]], sign: int) -> float | None:
-    """How far below its best a recipe is still good enough, in the metric's unit; one number for all recipes.
+    """How much worse than a recipe's best a score may be and still be good enough, in the metric's unit; one number for
+    all recipes.
 
-    A tenth of the way from the best score of the search to its median, and no less than the noise: the median over
-    recipes of the best setting's spread. None where nothing ended.
+    It is a tenth of the distance from the best score of the search to its median, but at least the noise: the median
+    over recipes of the best setting's spread. None where nothing ended.
     """
     best = [ranked(tried, sign)[0] for tried in by_recipe.values() if ranked(tried, sign)]
     if not best:
@@ -31,11 +32,12 @@ def tolerance(by_recipe: Mapping[str, Sequence[Tried]], sign: int) -> float | No
 
 
 def sensitivity(space: Space, tried: Sequence[Tried], sign: int, tolerance: float) -> Sensitivity | None:
-    """The share of the range whose settings score within `tolerance` of the recipe's best.
+    """The share of the learning rate's range whose settings score within `tolerance` of the recipe's best.
 
-    Each learning rate tried stands for the part of the range that is nearer to it than to any other, on a logarithmic
-    scale, and for its best setting where it was tried more than once. Where other hyperparameters were searched too,
-    this is a lower bound: a setting may be poor for another one's sake. Diverged and pruned settings are not good.
+    Each learning rate tried represents the part of the range that is nearer to it than to any other, on a logarithmic
+    scale. Where it was tried more than once, its best setting counts. Where other hyperparameters were searched too,
+    the share is a lower bound: a setting may be poor because of another hyperparameter. Diverged and pruned settings
+    are not good enough.
 
     Returns:
         None where the learning rate was not searched, fewer than three values of it were tried, or nothing ended.
@@ -69,7 +71,7 @@ def sensitivity(space: Space, tried: Sequence[Tried], sign: int, tolerance: floa
 
 
 def _bounds(dimension: Dimension) -> tuple[float, float] | None:
-    """The ends of the range or of the choices; None where a logarithmic scale has none."""
+    """The ends of the range or of the choices; None where they have no logarithm, or are equal."""
     over = dimension.over
     if isinstance(over, Range):
         low, high = over.low, over.high

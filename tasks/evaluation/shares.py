@@ -1,10 +1,11 @@
 """Intervals of shares of test rows: exact for accuracy, and for precision, recall and F1 of two classes.
 
 Clopper & Pearson (1934): with k hits in n rows the ends are the shares at which k or more hits, or k or fewer, would
-come in (1 - confidence) / 2 of cases. So no more than that share of passes is false, whatever n and the true share are.
+occur in (1 - confidence) / 2 of cases. So a gate on an end is passed wrongly in at most that share of cases, for every
+n and every true share.
 
-Precision, recall and F1 are shares of rows whose number chance decides. Given that number the hits are binomial, so the
-interval holds for each number, and thus over all.
+Precision, recall and F1 are shares of a random number of rows. Given that number the hits are binomial, so the interval
+holds for each number, and thus in general.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from tasks.evaluation.clusters import design_effect, fewest
 from tasks.evaluation.intervals import Array, Interval, NoInterval, UndefinedMetric
 
 Rows = tuple[np.ndarray, np.ndarray]
-"""Which rows are hits, and which rows count: both `[rows]`, bool."""
+"""Which rows are hits, and which rows are counted: both `[rows]`, bool."""
 
 MACRO_FACTOR = 1.1
-"""By which macro intervals are widened, since the classes' ends are no standard deviations (`tests.bench.coverage`)."""
+"""Factor that widens macro intervals: the classes' half-widths are not standard deviations (`tests.bench.coverage`)."""
 
 
 def scored(classes: int) -> range:
-    """The classes that a metric of classes looks at: of two the last, positive one; else all, which count alike."""
+    """The classes that a per-class metric is computed for: the last of two (the positive one), else all, with equal
+    weight."""
     return range(1, 2) if classes == 2 else range(classes)
 
 
@@ -40,7 +42,7 @@ def clopper_pearson(hits: float, rows: float, confidence: float) -> tuple[float,
 
 
 def clopper_pearson_ends(hits: np.ndarray, rows: np.ndarray, confidence: float) -> tuple[Array, Array]:
-    """As `clopper_pearson`, of many shares at once `[shares]`; of no rows it is 0 to 1."""
+    """Like `clopper_pearson`, for many shares at once `[shares]`; with no rows it is 0 to 1."""
     from scipy.special import betaincinv
 
     tail, misses = (1 - confidence) / 2, rows - hits
@@ -50,10 +52,10 @@ def clopper_pearson_ends(hits: np.ndarray, rows: np.ndarray, confidence: float) 
 
 
 def effective_rows(hit: np.ndarray, groups: np.ndarray | None) -> float:
-    """How many independent rows `hit` `[rows]` (bool) is worth.
+    """The effective number of independent rows of `hit` `[rows]` (bool).
 
-    n / design effect (Korn & Graubard 1998) trusts a variance that few groups estimate badly. Where there are fewer
-    groups, their number counts twice beside it in a geometric mean.
+    n / design effect (Korn & Graubard 1998) uses a variance that few groups estimate badly. So where it exceeds the
+    number of groups, the result is the geometric mean of it once and the number of groups twice.
 
     Raises:
         NoInterval: there is one group.
@@ -106,7 +108,7 @@ def _either(actual: np.ndarray, predicted: np.ndarray) -> Rows:
 
 
 def _f1(jaccard: float) -> float:
-    """F1 = 2J / (1 + J), which rises with J = TP / (TP + FP + FN): an interval of the one is one of the other."""
+    """F1 = 2J / (1 + J), which rises with J = TP / (TP + FP + FN), so an interval of J gives one of F1."""
     return 2 * jaccard / (1 + jaccard)
 
 
@@ -116,17 +118,18 @@ def _of_classes(
     factor: float,
     transform: Callable[[float], float] = float,
 ) -> Callable[[np.ndarray, Array, float, np.ndarray | None], tuple[float, float]]:
-    """The interval of a share of the positive class; of the mean over three classes or more by MOVER.
+    """Returns the interval function of a share of the positive class; for three classes or more, of the mean over
+    classes, by MOVER.
 
-    MOVER (Zou & Donner 2008): the distance of a sum to its end is the root of the sum of the squares of its terms'
-    distances. That takes the classes' shares to be independent, which `factor` makes good. With groups the classes may
-    move together, and the ends are the means of theirs.
+    MOVER (Zou & Donner 2008): the distance from a sum to its end is the root of the sum of the squares of its terms'
+    distances. That assumes independent shares of the classes; `factor` corrects for it. With groups the classes may
+    move together, so the ends are the means of the classes' ends.
 
     Args:
-        rows_of: From the rows of the class and those predicted to be of it, `[rows]`, to the share's rows.
-        missing: What it means that no row counts.
-        factor: Of the distances.
-        transform: From the share to the metric.
+        rows_of: Maps the rows of the class and those predicted to be of it, bool `[rows]`, to the share's rows.
+        missing: Words for a row that would count, in the message where none does; `{}` is replaced by the class.
+        factor: Factor of the distances.
+        transform: Maps the share to the metric.
     """
 
     def interval(
@@ -152,14 +155,14 @@ def _of_classes(
 
 
 precision = _of_classes(_predicted, "predicted {}", MACRO_FACTOR)
-"""Of the rows predicted positive. Without any it is undefined."""
+"""The share of true positives among the rows predicted positive. Undefined where there are none."""
 
 recall = _of_classes(_actual, "{}", MACRO_FACTOR)
-"""Of the positive rows."""
+"""The share of true positives among the positive rows."""
 
 f1 = _of_classes(_either, "{}, actually or as predicted", float(np.sqrt(2)), _f1)
-"""Of the rows that are positive or predicted so. In a macro mean every wrong row counts for two classes, so that its
-variance is doubled."""
+"""From the share of true positives among the rows that are positive or predicted so. In a macro mean every wrong row
+counts for two classes, so the variance is doubled."""
 
 
 def of_one_class(
@@ -174,7 +177,8 @@ def of_one_class(
         groups: The group of each row `[rows]`, or None.
 
     Returns:
-        By metric. NaN without an interval where no row counts; no interval where the rows are all of one group.
+        Name of the metric to its interval. NaN without an interval where no row counts; no interval where the rows are
+        all of one group.
     """
     return {
         "precision": _interval(_predicted(actual, predicted), confidence, groups, float),

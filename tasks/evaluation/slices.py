@@ -1,4 +1,5 @@
-"""The test rows divided by a column, by two, or by a number's quantiles: how the shipped model does in each slice."""
+"""Divides the test rows by one column, by two, or by a number's quantiles, and evaluates the shipped model in each
+slice."""
 
 from __future__ import annotations
 
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
     from tasks.evaluation.judged_rows import JudgedRows
 
 FEWEST_ROWS = 30
-"""Of a slice that can be told of: with fewer, an exact 95% interval of a share may be 37 points wide."""
+"""Fewest rows of a slice to draw conclusions from: with fewer, an exact 95% interval of a share may be 37 points
+wide."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Rows that are alike in a slicing's columns.
+    """Rows with equal values in a slicing's columns.
 
     Args:
-        values: Of each column, as a gate says it; of quantiles the place, from 1.
-        name: For a reader.
+        values: Value of each column, as written in a gate; for quantiles the position, from 1.
+        name: Name for a reader.
     """
 
     values: tuple[str, ...]
@@ -42,12 +44,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slicing:
-    """A division of all rows of a data set.
+    """A division of all rows of a data set into slices.
 
     Args:
-        columns: By which they are divided.
-        slices: In order.
-        of_row: The slice of each row of the data set, by position `[rows]`.
+        columns: Columns that divide the rows.
+        slices: The slices, in order.
+        of_row: Position in `slices` of each row of the data set `[rows]`.
     """
 
     columns: tuple[str, ...]
@@ -59,14 +61,14 @@ class Slicing:
         return " and ".join(self.columns)
 
     def at(self, wanted: Mapping[str, str]) -> int | None:
-        """The position of the slice with these values by column; None where there is none."""
+        """The position of the slice with these values (column to value); None where there is none."""
         if set(wanted) != set(self.columns):
             return None
         values = tuple(wanted[column] for column in self.columns)
         return next((place for place, each in enumerate(self.slices) if each.values == values), None)
 
     def named(self, place: int) -> dict[str, str]:
-        """A slice by column, as a reader knows it: of quantiles by their ends."""
+        """A slice as column to value, for a reader: quantiles with their ends."""
         found = self.slices[place]
         names = (found.name,) if len(self.columns) == 1 else found.values
         return dict(zip(self.columns, names, strict=True))
@@ -81,12 +83,12 @@ def chosen(slicings: Sequence[Slicing], columns: str | Sequence[str] | None) -> 
 
 
 def judge_slicing(slicing: Slicing, test: JudgedRows, trial: str, metric: Metric, costs: bool) -> JudgedSlicing:
-    """How a model does in each slice.
+    """Evaluates a model in each slice.
 
     Args:
-        test: The test rows under the model.
-        trial: The model.
-        metric: The deciding one.
+        test: The test rows with the model's answers.
+        trial: The model's trial.
+        metric: The deciding metric.
         costs: Whether answers have a cost.
     """
     of_row = slicing.of_row[test.rows]
@@ -139,7 +141,7 @@ def _residual(rows: JudgedRows, trial: str) -> Estimate:
 
 
 Counted = Callable[[np.ndarray], np.ndarray]
-"""From which rows are positive to those that a rate is of, bool `[rows]`."""
+"""Maps which rows are positive to the rows that a rate is computed on, bool `[rows]`."""
 
 
 def _rates(rows: JudgedRows, trial: str) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def _share(rows: JudgedRows, trial: str, counted: Counted) -> Estimate:
 
 
 def _hits(rows: JudgedRows, trial: str, counted: Counted) -> float:
-    """The share of predicted positives among the rows that are counted; NaN without any."""
+    """The share of predicted positives among the counted rows; NaN where there are none."""
     actual, predicted = _actual_and_predicted(rows, trial)
     own = counted(actual)
     return float(predicted[own].mean()) if own.any() else np.nan
@@ -213,8 +215,8 @@ def _lies(found: Gap, slicing: Slicing) -> str:
 def _worst(
     slicing: Slicing, parts: Mapping[int, JudgedRows], test: JudgedRows, trial: str, metric: Metric
 ) -> WorstSlice | None:
-    """The slice that the metric is worst in, beside the other rows, with intervals corrected for looking at all slices
-    (Bonferroni); None where fewer than two can be told of."""
+    """The slice in which the metric is worst, compared with all other rows. The intervals are corrected for looking at
+    all slices (Bonferroni). None where fewer than two slices have enough rows and a value."""
     told = {place: rows for place, rows in parts.items() if len(rows.target) >= FEWEST_ROWS}
     means = {place: rows.interval(trial, metric).mean for place, rows in told.items()}
     means = {place: mean for place, mean in means.items() if np.isfinite(mean)}
@@ -249,15 +251,15 @@ def _beyond(worst: Interval, others: Interval, sign: int) -> bool:
 def at_gate(
     gate: Mapping[str, Any], test: JudgedRows, trial: str | None
 ) -> tuple[Mapping[str, Any], Interval, str, str]:
-    """A model at a gate of a slice, or of a fairness difference, as `gates.judge_gate` takes it.
+    """A model's figure at a gate on a slice or on a fairness difference: the arguments of `gates.judge_gate`.
 
     Args:
-        gate: As in the spec, with `slice`, or with a metric among `FAIRNESS`.
-        trial: The model; None: there is none.
+        gate: The gate as in the spec, with `slice`, or with a metric of `FAIRNESS`.
+        trial: The model's trial; None: there is no model.
 
     Returns:
-        The gate (`by` with all its columns, `slice` as a reader knows it), the metric's interval, its title, and where
-        it lies or what it rests on.
+        The gate (`by` with all its columns, `slice` in words for a reader), the metric's interval, its title, and the
+        slices that differ or the rows that it was measured on, in words.
     """
     if gate["metric"] in FAIRNESS:
         slicing = chosen(test.slicings, gate.get("by"))
@@ -270,7 +272,7 @@ def at_gate(
     metric = METRICS[gate["metric"]]
     slicing = chosen(test.slicings, list(gate["slice"]))
     place = slicing.at(gate["slice"])
-    assert place is not None  # `datasets.slices` has looked
+    assert place is not None  # checked in `datasets.slices`
     gate = {**gate, "slice": slicing.named(place)}
     title = test.classes.titled(metric) + of_gate(None, gate["slice"])
     if trial is None:

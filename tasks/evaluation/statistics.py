@@ -1,4 +1,4 @@
-"""What the metrics count, as functions of row weights; `tasks.evaluation.metrics` is the table of them.
+"""The computations of the metrics, as functions of row weights; the table of metrics is `tasks.evaluation.metrics`.
 
 Each takes the target and the prediction, does the work that does not depend on the weights (sorting, logarithms), and
 returns a function from weights `[resamples, rows]` to values `[resamples]`.
@@ -14,7 +14,7 @@ from tasks.evaluation import calibration, means, shares
 from tasks.evaluation.intervals import Array
 
 Statistic = Callable[[Array], Array]
-"""From weights `[resamples, rows]`, 0 or more, to values `[resamples]`."""
+"""Maps weights `[resamples, rows]`, 0 or more, to values `[resamples]`."""
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
@@ -23,12 +23,12 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
 
 
 def mean_of(rows: Array) -> Statistic:
-    """The weighted mean of one value a row."""
+    """The weighted mean of one value per row."""
     return lambda weights: _ratio(weights @ rows, weights.sum(axis=1))
 
 
 def _mean_over_defined(values: Array) -> Array:
-    """The mean over the last axis without NaN; NaN where all are."""
+    """The mean over the last axis, NaN left out; NaN where all values are NaN."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
 
@@ -48,7 +48,7 @@ def balanced_accuracy(target: np.ndarray, prediction: Array) -> Statistic:
 
 
 def mcc(target: np.ndarray, prediction: Array) -> Statistic:
-    """Matthews' correlation, of three classes or more R_K (Gorodkin 2004); 0 where all rows are of one class, or
+    """Matthews' correlation; for three classes or more R_K (Gorodkin 2004). 0 where all rows are of one class, or are
     predicted to be."""
     classes = np.arange(prediction.shape[1])
     actual = (target[:, None] == classes).astype(np.float64)
@@ -70,8 +70,8 @@ def per_class(
 ) -> Callable[[np.ndarray, Array], Statistic]:
     """A ratio of the `(hits, predicted, actual)` weights of the positive class; macro for 3 classes or more.
 
-    As scikit-learn with `zero_division=0`: a ratio with denominator 0 is 0. A class that occurs in neither
-    target nor prediction does not count; where none does, the value is NaN.
+    As in scikit-learn with `zero_division=0`, a ratio with denominator 0 is 0. A class that occurs in neither target
+    nor prediction is left out; where no class is left, the value is NaN.
     """
 
     def statistic(target: np.ndarray, prediction: Array) -> Statistic:
@@ -97,11 +97,11 @@ def per_class(
 def one_vs_rest(
     score: Callable[[Array, Array], Array],
 ) -> Callable[[np.ndarray, Array], Statistic]:
-    """A score of a ranking, of the positive class with two classes, else the macro average over the classes.
+    """A score of a ranking: for the positive class of two, else the macro average over the classes.
 
-    `score` takes the weights of positives and negatives `[resamples, distinct probabilities]`, the highest
-    probability first, and returns `[resamples]`. Undefined classes do not count; where none is defined, the
-    value is NaN.
+    `score` takes the weights of positives and negatives `[resamples, distinct probabilities]`, the highest probability
+    first, and returns `[resamples]`. Classes with an undefined score are left out; where no class has one, the value is
+    NaN.
     """
 
     def statistic(target: np.ndarray, prediction: Array) -> Statistic:
@@ -113,7 +113,8 @@ def one_vs_rest(
 
 
 def _ranking(positive: np.ndarray, probability: Array, score: Callable[[Array, Array], Array]) -> Statistic:
-    """Sorts once; equal probabilities are one threshold, so ties count half, whatever the rows' order."""
+    """Sorts the rows once, outside the returned function. Equal probabilities form one threshold, so the order of tied
+    rows does not matter."""
     order = np.argsort(-probability, kind="stable")
     ranked = probability[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
@@ -173,7 +174,7 @@ def mae(target: Array, prediction: Array) -> Statistic:
 
 
 def mape(target: Array, prediction: Array) -> Statistic:
-    """NaN where a row with a target of 0 counts."""
+    """The mean absolute percentage error, as a share; NaN where a row with a target of 0 has a weight."""
     errors = means.percentages(target, prediction)
     zero = np.isnan(errors)
     mean, zeros = mean_of(np.where(zero, 0.0, errors)), zero.astype(np.float64)
@@ -181,7 +182,7 @@ def mape(target: Array, prediction: Array) -> Statistic:
 
 
 def median_ae(target: Array, prediction: Array) -> Statistic:
-    """The median of the absolute errors; of an even number the mean of the middle two."""
+    """The median of the absolute errors; for an even number of rows the mean of the middle two."""
     errors = np.abs(target - prediction)
     order = np.argsort(errors)
     ranked = errors[order]
@@ -204,7 +205,7 @@ def r2(target: Array, prediction: Array) -> Statistic:
     def values(weights: Array) -> Array:
         count, total, squares, residual = (weights @ columns).T
         variation = squares - _ratio(total**2, count)
-        # What rounding leaves of a constant target is not variation.
+        # A constant target may vary by rounding error: that does not count as variation.
         varies = variation > 1e-12 * squares + rounding * count
         return 1.0 - _ratio(residual, np.where(varies, variation, 0.0))
 

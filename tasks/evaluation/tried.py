@@ -1,4 +1,4 @@
-"""The settings that a search tried, and what it tried them from: plan.json's `search` and table `settings`, read."""
+"""Reads the settings that a search tried, and its search spaces, from table `settings` and plan.json's `search`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Tried:
 
     Args:
         number: Order within the recipe, from 0.
-        values: Of the dimensions that are active.
+        values: Values of the active dimensions.
         status: `ok`, `diverged` or `pruned`.
         score: Mean over seeds and folds, in the metric's own unit; None where it diverged, or the metric is not defined
-            on all of their validation rows. A pruned setting's is that of its last rung.
+            on all of their validation rows. A pruned setting has the score of its last rung.
         spread: Standard deviation over seeds and folds (n - 1); None for a single one.
-        loss: Mean over seeds and folds on the validation rows, without penalties; None where it is not finite.
+        loss: Validation loss without penalties, mean over seeds and folds; None where it is not finite.
         epochs, seconds: Summed over seeds and folds; 0 where the same setting had been trained before.
     """
 
@@ -46,22 +46,23 @@ class Tried:
 
     @property
     def ended(self) -> bool:
-        """Whether its score is that of a whole training."""
+        """Whether its score comes from a complete training."""
         return self.status == OK and self.score is not None
 
 
 def learning_rate(setting: Setting) -> Any:
-    """Of a setting, however it is called: `learning_rate`, or `adam.learning_rate`; None where it was not searched."""
+    """The learning rate of a setting, named `learning_rate` or, for example, `adam.learning_rate`; None where it was
+    not searched."""
     return next((value for name, value in setting.items() if is_learning_rate(name)), None)
 
 
 def is_learning_rate(name: str) -> bool:
-    """Only an optimizer has one."""
+    """Whether a dimension is the learning rate. Its prefix does not matter, since only an optimizer has one."""
     return name.rpartition(".")[2] == "learning_rate"
 
 
 def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:
-    """Table `settings` by `recipe_id`, in the order asked."""
+    """Reads table `settings`: `recipe_id` to its settings, in the order in which they were tried."""
     tried: dict[str, list[Tried]] = {}
     for row in settings.sort_values("number", kind="stable").to_dict("records"):
         tried.setdefault(str(row["recipe_id"]), []).append(
@@ -81,7 +82,7 @@ def read_settings(settings: pd.DataFrame) -> dict[str, list[Tried]]:
 
 
 def read_space(entries: Sequence[SearchedDimension]) -> Space:
-    """The `space` of a recipe in plan.json's `search`."""
+    """Reads the `space` of a recipe in plan.json's `search`."""
     return tuple(
         Dimension(
             name=entry.name,
@@ -96,8 +97,8 @@ def read_space(entries: Sequence[SearchedDimension]) -> Space:
 
 
 def ranked(tried: Sequence[Tried], sign: int) -> list[Tried]:
-    """Those that ended, best first: by score; among equals, as shares of few rows often are, the one of lower loss,
-    then the one asked for first."""
+    """The settings that ended, the best score first. Equal scores, which are frequent for shares of few rows, are
+    ordered by lower loss, then by the order in which they were tried."""
 
     def place(each: Tried) -> tuple[float, float, int]:
         return -sign * (each.score or 0.0), math.inf if each.loss is None else each.loss, each.number
@@ -106,15 +107,15 @@ def ranked(tried: Sequence[Tried], sign: int) -> list[Tried]:
 
 
 def scores(tried: Sequence[Tried]) -> np.ndarray:
-    """`[ended]`, in the metric's own unit."""
+    """The scores of the settings that ended, `[ended]`, in the metric's own unit."""
     return np.array([each.score for each in tried if each.ended], dtype=np.float64)
 
 
 def worst_told_apart(found: np.ndarray, sign: int) -> float:
-    """The score beyond which worse ones count alike: three times as far below the median as the best is above it.
+    """The limit at which worse scores are clipped: three times as far below the median as the best score is above it.
 
-    One setting on the verge of divergence would else be all of a variance, and of a chart. Where half of the settings
-    are as good as the best, the lower quartile takes its place.
+    Otherwise one setting that nearly diverged would make up all of a variance, and fill a chart. Where the lower
+    quartile is further from the median than the best score, its distance is used instead.
 
     Args:
         found: `[n]`, n >= 1, in the metric's own unit.

@@ -1,9 +1,9 @@
-"""What makes the score of a recipe differ from fold to fold: which rows are held out and learned from, or the seed.
+"""Why the score of a recipe differs between trainings: because of the split into folds, or because of the seed.
 
 A one-way random-effects analysis of scores by fold and seed (Searle, Casella & McCulloch 1992, *Variance Components*,
-section 3.5): seeds within a fold differ by the training alone, folds by the split too. What Bouthillier et al. (2021,
-"Accounting for Variance in Machine Learning Benchmarks") ask of a benchmark, with two of their sources: a seed draws
-initial weights, the order of batches, dropout and augmentation together.
+section 3.5): seeds within a fold differ by the training alone, folds also by the split. Bouthillier et al. (2021,
+"Accounting for Variance in Machine Learning Benchmarks") ask this of a benchmark. Here there are two of their sources:
+a seed draws initial weights, the order of batches, dropout and augmentation together.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from tasks.records.out_of_fold import VarianceShares
 
 
 def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceShares | None:
-    """None without two folds in which two seeds or more ended well, or where no score differs.
+    """The shares of split and seed in the variance. None with fewer than two seeds, with fewer than two folds in which
+    all seeds ended well, or where no score differs.
 
     Args:
-        recipe: Its name.
+        recipe: Name of the recipe.
         scores: `[folds, seeds]`; NaN where a trial did not end well. Folds that lack a seed are left out.
-        confidence: Of the share's interval, which takes scores as normal and folds as independent. How often it
-            covers: `tests/bench/folds.md`.
+        confidence: Confidence level of the share's interval, which assumes normal scores and independent folds. Its
+            coverage is in `tests/bench/folds.md`.
     """
     whole = scores[np.isfinite(scores).all(axis=1)]
     folds, seeds = whole.shape
@@ -49,7 +50,7 @@ def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceSh
 
 
 def _share(between: float, within: float, seeds: int) -> float:
-    """The split's share of the variance where these mean squares were their own expectations, in [0, 1]."""
+    """The split's share of the variance, in [0, 1], if the mean squares equal their expectations."""
     if not within:
         return 1.0
     excess = max(0.0, between / within - 1)

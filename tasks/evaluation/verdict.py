@@ -1,7 +1,7 @@
-"""The verdict of a run: what won, by how much, whether that can be told, and what to do next.
+"""The verdict of a run: the winner, its lead, whether the lead is significant, and what to do next.
 
-Recipes are ranked, the leader and the shipped model chosen, on the validation part. The test part only
-measures.
+Recipes are ranked, and the leader and the shipped model are chosen, on the validation part. The test part is only used
+for measurements.
 """
 
 from __future__ import annotations
@@ -67,27 +67,29 @@ def judge(
     measure: Measure | None = None,
     fold_answers: FoldAnswers | None = None,
 ) -> Verdict:
-    """The verdict of a run; of its search, `tasks.evaluation.search` judges.
+    """Computes the verdict of a run. Its hyperparameter search is evaluated in `tasks.evaluation.search`.
 
-    The winner is the leader if it is better than each other recipe that learned. It is None where one can't be told
-    from the leader or beats it on the test part, where the leader did not learn, and where there is only one recipe:
-    then nothing was compared.
+    The winner is the leader if it is better than each other recipe that learned. It is None where another recipe can't
+    be told apart from the leader or beats it on the test part, where the leader did not learn, and where there is only
+    one recipe, so that nothing was compared.
 
     Args:
         plan: plan.json.
-        tables: `trials`: stages `final` and `baseline`. `metrics`: for each final trial that ended well every metric
-            of the plan on `val` and `test`, and `loss` on `val`: the best epoch's loss function, without penalties.
-            `predictions`: of each baseline, and of the trial of each recipe that would be shipped. `curves`.
-        splits: Table `splits`; where `group` is set, the groups of the test rows are counted.
-        constant: What the best answer without inputs gets on the validation part.
-        moved: How far a trial's weights are from where they began; asked for recipes that did not learn.
-        strengths: validation.json's.
+        tables: `trials`: stages `final` and `baseline`. `metrics`: for each final trial that ended well, every metric
+            of the plan on `val` and `test`, and `loss` on `val` (the loss function of the best epoch, without
+            penalties). `predictions`: those of each baseline, and of the trial of each recipe that would be shipped.
+            `curves`.
+        splits: Table `splits`; where `group` is set, intervals account for the groups of the test rows.
+        constant: Scores, on the validation part, of an answer that ignores the inputs.
+        moved: Distance of a trial's weights from the initial ones; called for leaders and for recipes that did not
+            learn.
+        strengths: Strong rules of one or two columns, from validation.json.
         test_evaluations: How often the test part was evaluated, for the record.
-        resamples: Of the bootstrap of differences over test rows.
-        deciding: How answers are made of predictions, and what they cost.
-        slicings: By what the test rows are divided, to judge each part.
-        measure: What a model takes; None: that is not looked at.
-        fold_answers: Where folds judge and there are slices.
+        resamples: Number of bootstrap resamples for differences over test rows.
+        deciding: Turns predictions into answers with costs.
+        slicings: Divisions of the rows into slices, to evaluate each slice.
+        measure: Measures a model's footprint (size, latency); None: footprints are not measured.
+        fold_answers: Answers of the folds' trials; needed where the evaluation is out of fold and there are slices.
 
     Raises:
         ValueError: two models predict different rows, or a class is missing from them.
@@ -104,7 +106,7 @@ def judge(
         return JudgedRows.read(predictions, splits, part, wanted, classes, confidence, deciding, thresholds)
 
     def val(wanted: Collection[str]) -> JudgedRows:
-        predicted = tables["predictions"]  # of many trials, not all are kept
+        predicted = tables["predictions"]  # with many trials, not all predictions are kept
         return rows(VAL, set(wanted) & set(predicted.loc[predicted["part"] == VAL, "trial_id"]))
 
     candidates = {result.id: result.best_trial(metric) for result in results if result.by_seed(VAL, metric.name)}
@@ -159,10 +161,10 @@ def _with_prices(
     thresholds: Mapping[str, float],
     resamples: int,
 ) -> Verdict:
-    """What it would cost to meet the gates on fairness by another threshold, where the model has one.
+    """Adds the price of meeting the fairness gates with another threshold, where the model has a threshold.
 
     Args:
-        shipped: The trial that is shipped; `own` are its validation rows.
+        shipped: The shipped trial; `own` are the validation rows with its answers.
     """
     if not own.answers or shipped not in thresholds:
         return verdict
@@ -171,8 +173,8 @@ def _with_prices(
 
 
 def _with_footprints(plan: Plan, verdict: Verdict, candidates: Mapping[str, str], measure: Measure) -> Verdict:
-    """What models take, where that can tell something: each recipe's where architectures differ, and the shipped
-    model's where a gate asks."""
+    """Adds the footprints: of each recipe where architectures differ, and of the shipped model there or where a gate
+    needs it."""
     assert verdict.shipped is not None
     models = [recipe.settings.part("model") for recipe in plan.recipes]
     differ = any(model != models[0] for model in models)
@@ -197,8 +199,8 @@ def _ranked(
     candidates: Mapping[str, str],
     moved: Moved,
 ) -> list[RecipeResult]:
-    """The leader first. One whose weights stand where they began is luck, not learning: `learned` is told so, and the
-    next one leads."""
+    """Ranks the recipes, the leader first. A leader whose weights did not move scores well by luck, not by learning: it
+    is set to `idle` in `learned`, and the next recipe leads."""
     while True:
         order = ranked(results, metric, [recipe for recipe, found in learned.items() if found == IDLE])
         leader = order[0].id if order else ""
@@ -208,14 +210,15 @@ def _ranked(
 
 
 _HIGH, _ABOUT = 0.9, 0.02
-"""Of the errors of guessing: what makes a few columns suspect, and how near is as good."""
+"""Shares of guessing's errors: a rule of a few columns that removes this much is suspicious, and this difference from
+the best baseline counts as equal."""
 
 
 def _enough(
     strengths: Sequence[ColumnStrength], baselines: Mapping[str, str], test: JudgedRows
 ) -> tuple[str, float, float] | None:
-    """The simplest of the strong rules that removes as many of guessing's errors as the best baseline does: the rule in
-    words, and what either removes."""
+    """The first of the strong rules that removes about as many of guessing's errors as the best baseline: the rule in
+    words, the share that it removes, and the share that the baseline removes. None where there is no such rule."""
     best = max((test.strength(trial) for trial in baselines.values()), default=np.nan)
     for each in strengths if np.isfinite(best) else ():
         if each.share >= max(_HIGH, best - _ABOUT):
@@ -224,7 +227,7 @@ def _enough(
 
 
 def _baselines(trials: pd.DataFrame) -> dict[str, str]:
-    """Name to `trial_id`."""
+    """Name of each baseline to its `trial_id`."""
     ended = trials[(trials["stage"] == "baseline") & (trials["status"] == "ok")]
     return dict(zip(ended["recipe"], ended["trial_id"], strict=True))
 
@@ -238,8 +241,8 @@ def _chosen_baseline(
     learned: Mapping[str, str],
     metrics: pd.DataFrame,
 ) -> str | None:
-    """The baseline that is shipped: where one may be, the best on the validation part, if it is better there than the
-    constant answer and than the network that would be shipped. Chosen there, it is measured on other rows."""
+    """The baseline to ship, where the spec allows one: the best on the validation part, if it is better there than the
+    constant answer and than the network that would be shipped. It is chosen there and measured on other rows."""
     if plan.ship != "best":
         return None
     own = metrics[(metrics["part"] == VAL) & (metrics["metric"] == metric.name)]
@@ -255,16 +258,16 @@ def _chosen_baseline(
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the verdict is written from.
+    """Everything that the verdict is written from.
 
     Args:
-        findings: What the sentences are made of.
-        effects: Of augmentation: the augmented recipe, its twin, their comparison.
+        findings: Input of the sentences.
+        effects: Effects of augmentation: the augmented recipe, its twin, their comparison.
         candidates: `recipe_id` to the trial that would be shipped.
         baselines: Name to `trial_id`.
-        test: The test rows under the candidates and the baselines.
+        test: The test rows with the answers of the candidates and the baselines.
         reported: Names of the metrics, the deciding one first.
-        titled: The same, and those of the gates.
+        titled: The same names, and those of the gates' metrics.
     """
 
     findings: Findings
@@ -361,7 +364,7 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
         against_baselines=[_against(name, interval) for name, interval in findings.against.items()],
         shipped=_shipped(judged),
         gates=findings.gates,
-        # Two classes: the predicted one is the likelier one, which is a threshold of one half.
+        # With two classes the likelier one is predicted: that is a threshold of one half.
         operating_point=OperatingPoint(threshold=0.5) if len(plan.data.classes or ()) == 2 else None,
         test_evaluations=test_evaluations,
         warnings=advice.warnings(findings),
@@ -372,14 +375,14 @@ def _verdict(plan: Plan, judged: _Judged, test_evaluations: int) -> Verdict:
 
 
 def _as_compared(plan: Plan) -> list[Recipe]:
-    """The recipes with the parameters that they were compared in, without what a search chose for each."""
+    """The recipes with the parameters that the spec compares, without the values that a search chose for each."""
     params = {each.recipe_id: each.params for each in plan.search.recipes} if plan.search else {}
     return [replace(recipe, settings=params.get(recipe.recipe_id, recipe.settings)) for recipe in plan.recipes]
 
 
 def _rivals(results: Sequence[RecipeResult], learned: Mapping[str, str]) -> list[RecipeResult]:
-    """What the leader is compared with: the recipes that learned. Others can't be shipped, and would only cost the test
-    its power. Where nothing but the leader learned, they are compared all the same, since that may have been luck."""
+    """The recipes that the leader is compared with: those that learned. Others can't be shipped, and would only reduce
+    the power of the test. Where only the leader learned, they are compared all the same, since its lead may be luck."""
     ended = [result for result in results[1:] if result.ended]
     return [result for result in ended if learned[result.id] != IDLE] or ended
 
@@ -387,7 +390,7 @@ def _rivals(results: Sequence[RecipeResult], learned: Mapping[str, str]) -> list
 def _compare(
     leader: RecipeResult, rivals: Sequence[RecipeResult], metric: Metric, test: JudgedRows, resolution: float
 ) -> dict[str, Comparison]:
-    """Paired by seed on the test part, or by fold."""
+    """Compares the leader with each rival, paired by seed on the test part, or by fold."""
     confidence = test.confidence
     if test.folds is not None:
         return compare_with_each(
@@ -412,7 +415,7 @@ def _winner(
     comparisons: Mapping[str, Comparison],
     learned: Mapping[str, str],
 ) -> RecipeResult | None:
-    """The leader, if it learned, had rivals and is better than each."""
+    """The leader, if it learned, has rivals and is better than each; else None."""
     if leader is None or learned[leader.id] == IDLE or len(results) == 1:
         return None
     return leader if all(found.answer == BETTER for found in comparisons.values()) else None
@@ -445,7 +448,7 @@ def _recipe(result: RecipeResult, rank: int, judged: _Judged) -> JudgedRecipe:
 
 
 def _compared(result: RecipeResult, found: Comparison) -> Json:
-    """What every comparison says, by field."""
+    """The fields that every comparison has."""
     return {
         "recipe_id": result.id,
         "recipe": result.name,
@@ -478,7 +481,8 @@ def _against(name: str, difference: Interval) -> BaselineDifference:
 
 
 def _shipped(judged: _Judged) -> Shipped | None:
-    """The chosen baseline, or of the leader, if it learned, the seed that is the best on the validation part."""
+    """The model to ship: the chosen baseline, else the leader's seed that is best on the validation part, if the leader
+    learned; else None."""
     baseline, leader = judged.findings.ships, judged.findings.leader
     if baseline:
         trial = judged.baselines[baseline]

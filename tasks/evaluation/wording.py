@@ -9,8 +9,8 @@ from tasks.evaluation.rounding import MINUS
 
 
 def number(value: float) -> str:
-    """A loss, a length, a threshold: three significant digits, without an exponent where a reader would stumble: 0.812,
-    12.3, 50,100. Metrics are written by `rounding`, in sentences as in tables.
+    """Formats a loss, a length or a threshold with three significant digits (0.812, 12.3), all digits from 1,000 on,
+    and no exponent down to a billionth. Metrics are written by `rounding`, in sentences as in tables.
 
     >>> number(50123.4), number(0.81234), number(-0.0), number(0.00000123), number(-0.5)
     ('50,123', '0.812', '0', '0.00000123', '\N{MINUS SIGN}0.5')
@@ -30,7 +30,7 @@ def between(low: float, high: float) -> str:
 
 
 def rows(count: int) -> str:
-    """A number of rows.
+    """A number of rows with its noun.
 
     >>> rows(1), rows(1234)
     ('1 row', '1,234 rows')
@@ -48,7 +48,8 @@ def percent(share: float) -> str:
 
 
 def written(value: float) -> str:
-    """As a person writes it: `0.000001`, not `1e-06`. Below a billionth the exponent is easier to read.
+    """Formats a number as a person writes it: `0.000001`, not `1e-06`. Below a billionth it keeps the exponent, which
+    is easier to read.
 
     >>> written(1e-6), written(0.25), written(3.0), written(1e-12)
     ('0.000001', '0.25', '3', '1e-12')
@@ -58,7 +59,7 @@ def written(value: float) -> str:
 
 
 def inside(title: str) -> str:
-    """A title inside a sentence: `Accuracy` is small there, `RMSE` and `ROC AUC` are not.
+    """A title inside a sentence: `Accuracy` loses its capital, `RMSE` and `ROC AUC` do not.
 
     >>> inside("Accuracy"), inside("RMSE")
     ('accuracy', 'RMSE')
@@ -67,7 +68,7 @@ def inside(title: str) -> str:
 
 
 def opening(phrase: str) -> str:
-    """A phrase at the start of a sentence: `TF-IDF` keeps its capitals.
+    """A phrase at the start of a sentence: its first letter becomes a capital, the rest stays.
 
     >>> opening("it passes"), opening("TF-IDF")
     ('It passes', 'TF-IDF')
@@ -76,7 +77,7 @@ def opening(phrase: str) -> str:
 
 
 def listing(names: Sequence[str], most: int = 3, last: str = "and") -> str:
-    """`a, b and c`; of more than `most` names the first ones, and how many are left.
+    """Joins names: `a, b and c`. Of more than `most` names it gives the first ones, and how many are left.
 
     >>> listing(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
