@@ -1,1 +1,1 @@
-"""Explanations: why a run went as it did, drawn and checked against theory, from the run's tables alone."""
+"""Explanations: why a run had its results, with pictures and checks against theory, from the run's tables alone."""

@@ -1,4 +1,4 @@
-"""What depth, activation and initialisation do to the signal: kept, vanished, dead or saturated."""
+"""Explains the effect of depth, activation and initialisation on the signal: kept, vanished, dead or saturated."""
 
 from __future__ import annotations
 
@@ -55,15 +55,16 @@ lower rate makes smaller steps. Leaky ReLU has no side without a gradient, but i
 """
 
 FEWEST = 3
-"""Hidden layers that a network needs."""
+"""Fewest hidden layers of a network."""
 TOLERANCE = 0.15
-"""Of a factor, by which it may differ from theory: of layers of finite width it varies by chance."""
+"""Relative difference from theory that a factor may have: in layers of finite width it varies by chance."""
 VANISHED = 1e-3
-"""The last hidden layer's variance over the first one's, below which theory says that nothing is learned."""
+"""Ratio of the last hidden layer's variance to the first one's below which, by theory, nothing is learned."""
 MANY = 0.2
-"""Share of dead units or saturated values that is worth a word."""
+"""Share of dead units or saturated values from which the page mentions them."""
 LEARNED, NOTHING = 0.6, 0.9
-"""Validation loss at the end over that of the best constant answer: at most, at least."""
+"""Bounds of the final validation loss, divided by that of the best constant answer: a network learned if at most the
+first, learned nothing if at least the second."""
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -83,16 +84,16 @@ VARIANCES: Mapping[str, Callable[[int], float]] = {
     "glorot_uniform": lambda units: 1 / units,
     "random_normal": lambda units: 0.05**2,
 }
-"""Variance of the weights between two layers of so many units."""
+"""Variance of the weights between two layers of the same number of units."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Networks that are alike before training, with the recipes that train them.
+    """One kind of network before training, with the recipes that train it.
 
     Args:
-        hidden: Units of each hidden layer, all alike.
-        recipes: By learning rate, in rising order.
+        hidden: Units of each hidden layer, all equal.
+        recipes: Learning rate to recipe, in rising order.
     """
 
     activation: str
@@ -107,12 +108,13 @@ class Network:
 
     @property
     def gain(self) -> float:
-        """`n * variance` of the weights."""
+        """Number of units times the variance of the weights."""
         return self.hidden[0] * VARIANCES[self.initialisation](self.hidden[0])
 
 
 def networks(recipes: Sequence[Recipe]) -> list[Network]:
-    """Those of recipes whose theory is known: fully connected, at least `FEWEST` hidden layers of one width."""
+    """The networks of the recipes whose theory is known: fully connected, with at least `FEWEST` hidden layers of one
+    width."""
     found: dict[tuple[object, ...], Network] = {}
     for recipe in recipes:
         kind, model = recipe.settings.model
@@ -128,7 +130,7 @@ def networks(recipes: Sequence[Recipe]) -> list[Network]:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where two networks of known theory differ."""
+    """Why this explainer does not apply; None where there are at least two different networks of known theory."""
     found = len(networks(recipes))
     if found >= 2:
         return None
@@ -141,12 +143,12 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 
 def variances(function: Function, gain: float, at_first: float, layers: int) -> np.ndarray:
-    """What theory says of the variance of each hidden layer's values before training, of wide layers.
+    """The variance of each hidden layer's values before training, by the theory of wide layers.
 
     Args:
-        gain: `n * variance` of the weights.
-        at_first: The variance in the first hidden layer, where the recursion begins.
-        layers: Of how many hidden layers.
+        gain: Number of units times the variance of the weights.
+        at_first: Measured variance in the first hidden layer, where the recursion starts.
+        layers: Number of hidden layers.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)
     weights = weights / weights.sum()
@@ -156,7 +158,7 @@ def variances(function: Function, gain: float, at_first: float, layers: int) -> 
         square = float(weights @ values**2)
         return square - float(weights @ values) ** 2, square
 
-    low, high = -60.0, 20.0  # of log q, between which the first layer's is found
+    low, high = -60.0, 20.0  # bounds of log q for the bisection of the first layer's q
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if moments(float(np.exp(middle)))[0] < at_first else (low, middle)
@@ -170,12 +172,12 @@ def variances(function: Function, gain: float, at_first: float, layers: int) -> 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What was measured of one network: geometric means and medians over seeds.
+    """Measurements of one network: geometric means and medians over seeds.
 
     Args:
-        variance: Of each hidden layer's values before training.
+        variance: Variance of each hidden layer's values before training.
         gradient: Norm of the gradient of each hidden layer's weights before training, relative to the weights.
-        by_rate: By learning rate, the histories.
+        by_rate: Learning rate to the histories of its trainings.
     """
 
     network: Network
@@ -214,7 +216,7 @@ class _Seen:
         return float(np.median(losses)) if losses else np.nan
 
     def at_end(self, rate: float, name: str) -> float:
-        """A signal's mean over the hidden layers at the end, median over the seeds that have it."""
+        """Final value of a signal: mean over the layers that have it, median over the seeds that ended."""
         found = []
         for each in self.by_rate[rate]:
             values = [last(each.of(name, layer)) for layer in each.layers if len(each.of(name, layer))]
@@ -224,7 +226,7 @@ class _Seen:
 
 
 def explain(results: Results) -> Explanation:
-    """Of all networks whose theory is known."""
+    """Explains all networks whose theory is known."""
     seen = [_Seen.of(each, results) for each in networks(results.plan.recipes)]
     nothing = _nothing_learned(results)
     return Explanation(
@@ -235,13 +237,14 @@ def explain(results: Results) -> Explanation:
 
 
 def _nothing_learned(results: Results) -> float:
-    """The validation loss of an answer that knows nothing: in classification the logarithm of the classes."""
+    """The validation loss of an answer without knowledge: in classification the logarithm of the number of classes,
+    else 1."""
     classes = results.plan.data.classes
     return float(np.log(len(classes))) if classes else 1.0
 
 
 def _geometric(values: np.ndarray) -> float:
-    """The factor from layer to layer."""
+    """The mean factor from one layer to the next (geometric mean)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((values[-1] / values[0]) ** (1 / (len(values) - 1)))
 
@@ -273,7 +276,8 @@ def _best_loss(each: _Seen) -> float:
 
 
 def _vanished(seen: Sequence[_Seen], nothing: float) -> list[Check]:
-    """That networks without a signal learn nothing at any rate, and others of the same activation learn."""
+    """Checks that networks without a signal learn nothing at any rate, and that the best other one of the same
+    activation learns."""
     checks = []
     for each in filter(_vanishes, seen):
         checks.append(
@@ -304,7 +308,8 @@ def _vanished(seen: Sequence[_Seen], nothing: float) -> list[Check]:
 
 
 def _broken(seen: Sequence[_Seen], nothing: float) -> list[Check]:
-    """That a high rate kills ReLU units and saturates tanh, and what it takes to learn at it."""
+    """Checks that a high rate kills ReLU units and saturates tanh, and that networks with batch normalisation learn at
+    it."""
     checks = []
     for activation, name, words in (("relu", "dead_units", "dead units"), ("tanh", "saturation", "saturated values")):
         of_it = [each for each in seen if each.network.activation == activation and not each.network.normalised]
@@ -335,7 +340,7 @@ def _broken(seen: Sequence[_Seen], nothing: float) -> list[Check]:
 
 
 def _of_signals(seen: Sequence[_Seen]) -> list[str]:
-    """Which networks keep the signal, and which lose it."""
+    """Says which networks keep the signal, and which lose it."""
     shares = {each.network.name: each.variance[-1] / each.variance[0] for each in seen if not each.network.normalised}
 
     def told(low: float, high: float, words: str) -> list[str]:
@@ -400,7 +405,7 @@ def _gradients(seen: Sequence[_Seen]) -> Picture:
 
 
 def _ends(seen: Sequence[_Seen]) -> list[Picture]:
-    """Dead units and saturated values at the end against the rate, where there are several rates."""
+    """Draws dead units and saturated values at the end over the rate, where there are several rates."""
     found = []
     for name, title in (("dead_units", "Dead units"), ("saturation", "Saturated values")):
         lines = []

@@ -1,4 +1,4 @@
-"""What adaptive optimizers adapt: the size of a step, by the gradients that each weight has seen."""
+"""Explains adaptive optimizers: they adapt the step size of each weight to its past gradients."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ not, so it circles the minimum at a distance of about $\eta$.
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
 PLAIN = "sgd"
 STEADY = 10
-"""The slope of the effective rate is taken from this step on."""
+"""The slope of the effective rate is fitted from this step on."""
 DRAWN = 60
-"""Points of a line of losses, at most, evenly along the logarithm of the step."""
+"""Most points of a line of losses, evenly spaced in the logarithm of the step."""
 EXACT = 0.02
-"""Of a step's size, by which it may differ from theory."""
+"""Relative difference from theory that a step's size may have."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Recipes of one model: by optimizer, then by learning rate in rising order."""
+    """Recipes of one model: optimizer to learning rate, in rising order, to recipe."""
 
     model: str
     members: Mapping[str, Mapping[float, Recipe]]
@@ -72,7 +72,8 @@ class Family:
 
 
 def families(recipes: Sequence[Recipe]) -> list[Family]:
-    """Of each model that has plain descent and the adaptive optimizers at one rate in common, linear models first."""
+    """The family of each model that is trained by plain descent and all adaptive optimizers, with at least one common
+    rate. Linear models come first."""
     found: dict[str, dict[str, dict[float, Recipe]]] = {}
     for recipe in recipes:
         if recipe.optimizer in (PLAIN, *ADAPTIVE) and recipe.schedule == "constant":
@@ -89,7 +90,8 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where a linear model is trained by plain descent and by the adaptive optimizers at a common rate."""
+    """Why this explainer does not apply; None where a linear model is trained by plain descent and by the adaptive
+    optimizers at a common rate."""
     found = families(recipes)
     if found and found[0].model == "linear":
         return None
@@ -102,12 +104,12 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one training of which signals were recorded, of a layer or of the whole network.
+    """The steps of one training whose signals were recorded, for a layer or for the whole network.
 
     Args:
-        at: Their numbers, from 1.
-        size: Length of each.
-        effective: That over the length of the gradient.
+        at: Numbers of the steps, from 1.
+        size: Length of each step.
+        effective: Length of each step divided by the length of the gradient.
     """
 
     at: np.ndarray
@@ -116,8 +118,9 @@ class Steps:
 
     @classmethod
     def of(cls, history: History, layer: str | None = None) -> Steps:
-        """A step's size is recorded relative to the weights before it, and the gradient at the weights behind it: the
-        first step has both as they were before, later ones to within what one step changes."""
+        """Computes the steps from the recorded signals. A step's size is recorded relative to the weights before the
+        step, and gradient and weight norms after it. For the first step the values before it are known; for later steps
+        those after it are used, which is right up to the change of one step."""
         names = ("update_ratio", "weight_norm", "grad_norm")
         by_step = [
             dict(zip(history.steps.get((name, layer), np.zeros(0)), history.of(name, layer), strict=True))
@@ -136,11 +139,11 @@ class Steps:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One recipe: its trainings by seed.
+    """The trainings of one recipe, by seed.
 
     Args:
-        weights: How many each has.
-        limit: `1 / input_rms^2`, of the largest input; NaN where that is not known.
+        weights: Number of weights of each network.
+        limit: `1 / input_rms^2` for the largest input; NaN where it is not known.
     """
 
     rate: float
@@ -162,7 +165,7 @@ class _Seen:
 
     @property
     def diverged(self) -> float:
-        """Share of the trainings."""
+        """Share of the trainings that diverged; NaN without trainings."""
         return float(np.mean([each.status != "ok" for each in self.histories])) if self.histories else np.nan
 
     @property
@@ -172,13 +175,13 @@ class _Seen:
         return float(np.median(ends)) if ends and not self.diverged else np.nan
 
     def per_weight(self, which: Callable[[np.ndarray], float]) -> float:
-        """Root mean square of what a step moves a weight by, over the rate; mean over seeds."""
+        """Root mean square, over the weights, of the change in one step, divided by the rate; mean over seeds."""
         found = [which(Steps.of(each).size) / np.sqrt(self.weights) / self.rate for each in self.histories]
         return float(np.mean(found)) if found else np.nan
 
     @property
     def slope(self) -> float:
-        """Of the logarithm of the effective rate over that of the step; mean over seeds."""
+        """Slope of the logarithm of the effective rate over the logarithm of the step; mean over seeds."""
         slopes = []
         for each in self.histories:
             steps = Steps.of(each)
@@ -189,11 +192,11 @@ class _Seen:
 
 
 Table = Mapping[str, Mapping[float, _Seen]]
-"""By optimizer and rate."""
+"""Optimizer to rate to its trainings."""
 
 
 def explain(results: Results) -> Explanation:
-    """Checks of the linear model, whose theory is exact; pictures of the layers of another one too."""
+    """Checks the linear model, whose theory is exact; pictures also show the layers of other models."""
     found = families(results.plan.recipes)
     tables: list[tuple[Family, Table]] = [
         (
@@ -298,7 +301,7 @@ def _of_steps(linear: Family, table: Table) -> list[Check]:
 
 
 def _lowest(rates: Mapping[float, _Seen]) -> _Seen | None:
-    """Of the lowest loss; None where all diverged."""
+    """The rate with the lowest loss; None where all diverged."""
     ended = [each for each in rates.values() if np.isfinite(each.loss)]
     return min(ended, key=lambda each: each.loss, default=None)
 
@@ -360,7 +363,7 @@ def _effective(linear: Family, table: Table) -> Picture:
 
 
 def _layers(family: Family, table: Table) -> Picture:
-    """Of each layer, by optimizer."""
+    """Draws the effective rate of each layer, by optimizer."""
     lines = []
     for name, rates in table.items():
         for history in rates[family.slowest].histories[:1]:
@@ -378,7 +381,7 @@ def _layers(family: Family, table: Table) -> Picture:
 
 
 def _losses(table: Table) -> Picture:
-    """The loss as training goes on, each optimizer at its best rate."""
+    """Draws the loss over the steps, each optimizer at its best rate."""
     lines = []
     for name, rates in table.items():
         best = _lowest(rates)

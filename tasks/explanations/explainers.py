@@ -1,4 +1,4 @@
-"""The table of explainers. A new one is a function from a run's results to an `Explanation`, and a line here."""
+"""The table of explainers. A new one needs a function from a run's results to an `Explanation`, and an entry here."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Explainer:
     Args:
         title: Its heading in the report.
         summary: What it explains, in a clause.
-        theory: What is to be expected and why: Markdown with formulas in TeX, our own words only.
-        explain: From a run's results to its explanation.
-        misfit: Why it does not apply to a run of these recipes; None: it does.
-        lesson: The shipped experiment made for it.
-        changes: Of the lesson's spec, two to try.
+        theory: What theory predicts and why: Markdown with formulas in TeX, in our own words only.
+        explain: Maps a run's results to its explanation.
+        misfit: Says why it does not apply to a run of these recipes; None: it applies.
+        lesson: Name of the shipped experiment made for it.
+        changes: Two changes of the lesson's spec to try.
     """
 
     title: str

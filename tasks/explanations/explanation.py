@@ -1,4 +1,4 @@
-"""What an explainer gives: pictures as plain data, checks against theory, and sentences."""
+"""The output of an explainer: pictures as plain data, checks against theory, and sentences."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def _none_kept(trial_id: str) -> Sequence[np.ndarray]:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A run as explainers read it.
+    """The results of a run, as explainers read them.
 
     Args:
-        plan: What was planned.
+        plan: The run's plan.
         trials, curves, metrics: The run's tables of these names.
-        inspected: What was found in the shipped network; None where none was shipped.
-        weights: Of a trial, the weights that it kept, in the order of its Keras model's; empty where it kept none.
+        inspected: The inspection of the shipped network; None where none was shipped.
+        weights: Returns the kept weights of a trial (`trial_id`), in the order of its Keras model's; empty where none
+            were kept.
     """
 
     plan: Plan
@@ -39,7 +40,7 @@ class Results:
     weights: Callable[[str], Sequence[np.ndarray]] = _none_kept
 
     def histories(self, recipe: Recipe) -> list[History]:
-        """Of the recipe's final trials, by seed."""
+        """The histories of the recipe's final trials, one per seed."""
         own = self.final(recipe)
         return [
             History.read(self.curves[self.curves["trial_id"] == trial], int(seed), str(status))
@@ -58,8 +59,8 @@ class Results:
         return np.array([values[trial] for trial in trials if trial in values.index], np.float64)
 
     def kernels(self, recipe: Recipe) -> list[list[np.ndarray]]:
-        """Of the recipe's final trials that kept weights, by seed: those with two axes or more, biases not among
-        them."""
+        """The kernels of the recipe's final trials that kept weights, one list per seed: arrays with two axes or more,
+        so without biases."""
         kept = [self.weights(str(trial)) for trial in self.final(recipe)["trial_id"]]
         return [[each for each in weights if each.ndim > 1] for weights in kept if len(weights)]
 
@@ -69,9 +70,9 @@ class Axis:
     """An axis of a picture.
 
     Args:
-        title: What is along it, with its unit.
-        log: Whether its scale is logarithmic; points that are not above 0 are then left out.
-        low, high: Where it ends; what lies beyond is cut off. None: where the points end.
+        title: The quantity along it, with its unit.
+        log: Whether its scale is logarithmic; then points at or below 0 are left out.
+        low, high: Ends of the axis; points beyond are cut off. None: it ends with the points.
     """
 
     title: str
@@ -85,9 +86,9 @@ class Line:
     """A line or points of a picture. Lines of one name have one colour.
 
     Args:
-        name: In the legend.
-        x, y: Points in order; those that are not finite are left out.
-        mark: A line, a dashed line (what theory says), or points.
+        name: Name in the legend.
+        x, y: Points in order; points that are not finite are left out.
+        mark: `line`, `theory` (a dashed line) or `points`.
     """
 
     name: str
@@ -101,10 +102,10 @@ class Heights:
     """Heights over a rectangle, as colours on a logarithmic scale.
 
     Args:
-        title: What they are, with their unit.
-        x, y: Evenly spaced, ascending: the middles of the cells.
-        values: `[len(y)][len(x)]`, above 0; None where there is none.
-        high: What is above has the last colour.
+        title: The quantity shown, with its unit.
+        x, y: Centres of the cells, evenly spaced and ascending.
+        values: `[len(y)][len(x)]`, above 0; None for a cell without a value.
+        high: Values above it get the last colour.
     """
 
     title: str
@@ -116,7 +117,8 @@ class Heights:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One picture: what it shows, how to read it, its lines, and heights below them."""
+    """One picture: its title, a caption that says how to read it, its axes and lines, and heights drawn below the
+    lines."""
 
     title: str
     caption: str
@@ -133,8 +135,8 @@ class Check:
     Args:
         claim: The statement, as a sentence.
         measured: The figure; NaN: the run did not measure it.
-        theory: What theory says of it; None: a bound only.
-        low, high: Within which it counts as met; None: no bound on that side.
+        theory: The value that theory predicts; None: theory gives only a bound.
+        low, high: Bounds within which the check is met; None: no bound on that side.
     """
 
     claim: str
@@ -145,7 +147,7 @@ class Check:
 
     @property
     def met(self) -> bool | None:
-        """None where nothing was measured."""
+        """Whether the figure is within the bounds; None where it was not measured."""
         if not np.isfinite(self.measured):
             return None
         above = self.low is None or self.measured >= self.low
@@ -154,11 +156,11 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What an explainer says of a run.
+    """The explanation of a run by one explainer.
 
     Args:
-        seen: What the run shows, with its figures, in whole sentences.
-        pictures, checks: In the order of the page.
+        seen: Sentences about what the run shows, with its figures.
+        pictures, checks: Pictures and checks, in the order of the page.
     """
 
     seen: Sequence[str]
@@ -168,7 +170,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Change:
-    """A change to try: what follows `--set`, and what to look for then."""
+    """A change to try: the argument of `--set`, and what to look for in the new run."""
 
     assignment: str
     look_for: str
@@ -184,17 +186,17 @@ class Misfit:
 
 
 def ratio(value: float, over: float) -> float:
-    """NaN where there is nothing to divide by."""
+    """`value / over`; NaN where `over` is 0."""
     return float(value / over) if over else np.nan
 
 
 def shared(recipe: Recipe, *names: str) -> str:
-    """What a recipe has in common with others that differ in these settings only, to group them by."""
+    """A key to group recipes that differ in these settings only: the other settings as JSON."""
     return json.dumps(settings_without(recipe, *names), sort_keys=True)
 
 
 def spaced(count: int, most: int) -> np.ndarray:
-    """Places of at most so many of `count` points, evenly along the logarithm: the first and the last, and others."""
+    """Positions of at most `most` of `count` points, evenly spaced in the logarithm, with the first and the last."""
     return np.unique(np.geomspace(1, max(count, 1), most).astype(int) - 1)[:count]
 
 

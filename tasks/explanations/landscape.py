@@ -1,4 +1,4 @@
-"""What the loss looks like around the trained weights: planes, the way there, and how steep it is."""
+"""Explains the loss around the trained weights: planes through them, the training path, and the sharpness."""
 
 from __future__ import annotations
 
@@ -52,20 +52,21 @@ principal components of their way.
 """
 
 _CLOSE = 0.25
-"""Share of the line along the steepest direction within which it is held against the parabola."""
+"""Share of the line along the steepest direction on which the loss is compared with the parabola."""
 
 _EDGE = 1.25
-"""Times the limit of stability; above it training hovers (Cohen et al. 2021, figure 1)."""
+"""Highest accepted sharpness, in multiples of the limit of stability: training hovers just above the limit (Cohen et
+al. 2021, figure 1)."""
 
 _TOP = 30.0
-"""Times the lowest loss of a plane, above which colours do not differ."""
+"""Losses above this multiple of a plane's lowest loss all have the same colour."""
 
 _MOMENTUM = {"sgd": 0.0, "momentum": None}
-"""Optimizers whose limit of stability is known; None: their own `momentum` says."""
+"""Optimizers whose limit of stability is known, with their momentum; None: it is the recipe's `momentum`."""
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where some recipe follows gradients."""
+    """Why this explainer does not apply; None where some recipe follows gradients."""
     if any(recipe.optimizer != "random_search" for recipe in recipes):
         return None
     return Misfit(
@@ -76,7 +77,7 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 
 def explain(results: Results) -> Explanation:
-    """What was recorded of the shipped network; little where none was."""
+    """Explains the loss around the shipped network; says little where no network was shipped."""
     found = results.inspected.landscape if results.inspected else None
     if found is None:
         return Explanation(
@@ -93,7 +94,8 @@ def explain(results: Results) -> Explanation:
 
 
 def _limits(results: Results, found: Landscape) -> dict[str, tuple[Curvature, float]]:
-    """By recipe whose optimizer has a limit of stability and whose sharpness is known: that, and the limit."""
+    """Name of the recipe to its curvature and its limit of stability, for recipes whose optimizer has a limit and whose
+    sharpness is known."""
     known = {}
     recipes = {recipe.recipe_id: recipe for recipe in results.plan.recipes}
     for each in found.curvatures:
@@ -139,8 +141,8 @@ def _of_shape(found: Landscape) -> list[Check]:
 
 
 def _bend(found: Landscape) -> float:
-    """Twice the least-squares coefficient of the distance squared; what rises on one side and falls on the other, as
-    where the gradient is not 0, does not count."""
+    """The second derivative: twice the least-squares coefficient of the squared distance. The linear term, which is
+    there where the gradient is not 0, does not change it."""
     along, losses = np.array(found.along), np.array(found.losses, float)
     near = np.abs(along) <= _CLOSE * along.max()
     if not np.isfinite(losses[near]).all():
@@ -291,7 +293,7 @@ def _steepest(found: Landscape) -> Picture:
 
 
 def _against_rates(found: Landscape, limits: dict[str, tuple[Curvature, float]]) -> list[Picture]:
-    """Where several rates of plain descent can be compared."""
+    """Draws sharpness over the rate, where at least three rates of plain descent can be compared."""
     plain = [each for each, limit in limits.values() if abs(limit * each.rate - 2) < 1e-9]
     rates = sorted({each.rate for each in plain})
     if len(rates) < 3:

@@ -1,4 +1,5 @@
-"""What more training rows do: the risk on the rows trained on, the risk on new ones, and the gap between the two."""
+"""Explains the effect of more training rows: the loss on the training rows, the loss on new rows, and the gap between
+them."""
 
 from __future__ import annotations
 
@@ -45,20 +46,20 @@ to fall at a rate between the two.
 """
 
 FEWEST = 4
-"""Numbers of rows that an explanation needs."""
+"""Fewest different numbers of rows for an explanation."""
 CONFIDENCE = 0.95
 NARROWS = 0.5
-"""The gap at the most rows over that at the fewest, at most."""
+"""Upper bound of the gap at the most rows divided by the gap at the fewest."""
 BETTER = 0.8
-"""The test loss at the most rows over that at the fewest, at most."""
+"""Upper bound of the test loss at the most rows divided by the test loss at the fewest."""
 STEEPEST, FLATTEST = -1.0, -0.5
-"""Of the gap's logarithm by that of the rows, what theory expects."""
+"""Range that theory expects for the slope of the gap's logarithm over the logarithm of the rows."""
 BITS = 32
-"""Of one weight, float32."""
+"""Bits of one weight, float32."""
 
 
 def family(recipes: Sequence[Recipe]) -> dict[int | None, Recipe]:
-    """By training rows, None for all, the largest group of recipes that differ only in them."""
+    """The largest group of recipes that differ only in their number of training rows (None: all), by that number."""
     found: dict[str, dict[int | None, Recipe]] = {}
     for recipe in recipes:
         found.setdefault(shared(recipe, "rows"), {})[recipe.settings.rows] = recipe
@@ -66,7 +67,7 @@ def family(recipes: Sequence[Recipe]) -> dict[int | None, Recipe]:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where enough numbers of training rows can be compared."""
+    """Why this explainer does not apply; None where enough numbers of training rows can be compared."""
     sizes = family(recipes)
     if len(sizes) >= FEWEST:
         return None
@@ -79,7 +80,7 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """What the seeds of one number of rows came to: loss (and share of errors) of those that ended."""
+    """Results for one number of rows: loss (and share of errors) of the seeds that ended."""
 
     train: np.ndarray
     test: np.ndarray
@@ -99,8 +100,9 @@ class _Size:
 
 @dataclass(frozen=True)
 class _Slope:
-    """Of a line through the logarithms of the gap by those of the rows, with half the width of its interval (Student's
-    t over the sizes) and its height at one row; NaN where the gaps are too few or not above 0."""
+    """Slope of a line through the logarithm of the gap over the logarithm of the rows, with the half-width of its
+    interval (Student's t over the sizes) and the line's height at one row. NaN where there are too few gaps, or one is
+    not above 0."""
 
     value: float = np.nan
     half: float = np.nan
@@ -207,7 +209,7 @@ def _of_gaps(sizes: Mapping[int, _Size], slope: _Slope) -> list[str]:
 
 
 def _of_bounds(results: Results, sizes: Mapping[int, _Size]) -> list[str]:
-    """What the bound of theory comes to, and how well the test rows tell the true risk."""
+    """Gives the value of the theoretical bound, and the precision with which the test rows measure the true risk."""
     if not results.plan.stacks or not len(sizes[max(sizes)].test_errors):
         return []
     weights, rows, test = max(each.parameters for each in results.plan.stacks), max(sizes), results.plan.parts["test"]

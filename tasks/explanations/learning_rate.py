@@ -1,4 +1,5 @@
-"""What the learning rate does: too slow, good, wild, no longer finite; and a guideline that finds a good one."""
+"""Explains the effect of the learning rate (too slow, good, wild, no longer finite), and a guideline to find a good
+one."""
 
 from __future__ import annotations
 
@@ -51,25 +52,25 @@ grows until it is no longer a finite number.
 """
 
 FEWEST = 4
-"""Learning rates that an explanation needs."""
+"""Fewest learning rates for an explanation."""
 GOOD = 1.1
-"""Validation loss over the best one's, up to which a rate is called good."""
+"""A rate is good if its validation loss divided by the lowest one is at most this."""
 NOWHERE = 0.9
-"""Validation loss over that before training, from which on nothing was learned."""
+"""Nothing was learned if the validation loss divided by that before training is at least this."""
 JUMPED = 1.5
-"""Highest validation loss over that before training, from which on a training is wild."""
+"""A training is wild if its highest validation loss divided by that before training is above this."""
 HIGHEST = 1e4
-"""Of a picture: losses up to so many times that before training."""
+"""Losses above this multiple of the loss before training are cut off in pictures."""
 FAR = 0.1
-"""Share of their length that the weights moved at least, where steps were large."""
+"""Steps were large if the weights moved by more than this share of their length."""
 DECADE = 9.0
-"""A step up of the guideline goes to the next rate at least so many times as high."""
+"""A step up of the guideline goes to the next rate that is at least this many times as high."""
 
 NAN, WILD, GOOD_RATE, SLOW, BETWEEN = "no longer finite", "wild", "good", "too slow", "past the best"
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where some recipes differ in their learning rate only, and have enough of them."""
+    """Why this explainer does not apply; None where enough recipes differ in their learning rate only."""
     most = max((len(each.members) for each in families(recipes)), default=0)
     if most >= FEWEST:
         return None
@@ -82,14 +83,14 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class Family:
-    """Recipes that differ in their learning rate only: by it, in rising order."""
+    """Recipes that differ in their learning rate only: learning rate, in rising order, to recipe."""
 
     optimizer: str
     members: Mapping[float, Recipe]
 
 
 def families(recipes: Sequence[Recipe]) -> list[Family]:
-    """Recipes by what they share beside the learning rate."""
+    """Groups recipes that share all settings except the learning rate."""
     found: dict[str, dict[float, Recipe]] = {}
     for recipe in recipes:
         if np.isfinite(recipe.settings.learning_rate):
@@ -99,16 +100,17 @@ def families(recipes: Sequence[Recipe]) -> list[Family]:
 
 @dataclass(frozen=True)
 class _Rate:
-    """What trainings at one rate came to: medians over the seeds that ended, NaN where none did.
+    """Results of the trainings at one rate: medians over the seeds that ended, NaN where none did.
 
     Args:
         diverged: Whether a seed's loss was no longer finite.
-        loss: On the validation part at the end.
-        fall: What it fell by, from the first evaluation to the last.
-        peak: Its highest value over that before training, of all seeds.
-        restless: Its fluctuation over the last half, as `measures.wanders`.
-        nowhere: Share of seeds that ended no better than before training, or did not end.
-        norm, moved: The weights' length and their distance from the start at the end, over their length there.
+        loss: Final validation loss.
+        fall: Decrease of the validation loss from the first evaluation to the last.
+        peak: Highest validation loss divided by that before training; median over all seeds.
+        restless: Fluctuation of the validation loss over the last half (`measures.wanders`).
+        nowhere: Share of seeds that ended hardly better than before training (`NOWHERE`), or did not end.
+        norm, moved: Length of the final weights, and their distance from the initial ones, both divided by the initial
+            length.
     """
 
     histories: Sequence[History]
@@ -123,8 +125,10 @@ class _Rate:
 
     @classmethod
     def of(cls, histories: Sequence[History], before: Mapping[int, float]) -> _Rate:
-        """Args:
-        before: By seed, the validation loss before training.
+        """Summarises the trainings at one rate.
+
+        Args:
+            before: Seed to the validation loss before training.
         """
         ended = [each for each in histories if each.status == "ok"]
         nowhere = [each not in ended or _last_loss(each) >= NOWHERE * before[each.seed] for each in histories]
@@ -143,8 +147,8 @@ class _Rate:
 
     @property
     def wild(self) -> bool:
-        """What a reader sees without knowing other rates: the loss is no longer finite, jumps, or is no better than
-        before training though the weights went far."""
+        """Whether the training looks wild without a comparison with other rates: the loss is no longer finite, jumps,
+        or is hardly better than before training although the weights moved far."""
         lost = self.nowhere > 0.5 and self.moved > FAR
         return self.diverged or self.peak > JUMPED or self.restless > WANDERS or lost
 
@@ -164,11 +168,11 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def explain(results: Results) -> Explanation:
-    """Of the family with most rates; of several, the first."""
+    """Explains the family with the most rates; where several have as many, the first."""
     every = families(results.plan.recipes)
     family = max(every, key=lambda each: len(each.members))
     histories = {rate: results.histories(recipe) for rate, recipe in family.members.items()}
-    starts = {each.seed: first(each.of("val_loss")) for each in histories[min(histories)]}  # it has hardly moved yet
+    starts = {each.seed: first(each.of("val_loss")) for each in histories[min(histories)]}  # weights hardly moved yet
     rates = {rate: _Rate.of(each, starts) for rate, each in histories.items()}
     before = _middle(list(starts.values()))
     kinds = _kinds(rates)
@@ -226,11 +230,11 @@ def explain(results: Results) -> Explanation:
 def guideline(wild: Mapping[float, bool]) -> list[float]:
     """The rates tried, in order; the last one is the answer.
 
-    It begins at the lowest rate. While a training is not wild, it goes up about tenfold; from the first wild one on,
-    down from rate to rate until one is not.
+    It starts at the lowest rate. While a training is not wild, it goes up about tenfold. After the first wild one it
+    goes down, one rate at a time, until a training is not wild.
 
     Args:
-        wild: By rate, in rising order, whether its training is wild.
+        wild: Rate, in rising order, to whether its training is wild.
     """
     rates = list(wild)
     tried = [rates[0]]
@@ -264,7 +268,7 @@ def _kinds(rates: Mapping[float, _Rate]) -> dict[float, str]:
 
 
 def _slope(rates: Mapping[float, _Rate], name: str) -> float:
-    """Between the two lowest rates, of logarithms."""
+    """Slope of the logarithm of a result over that of the rate, between the two lowest rates."""
     low, next_ = list(rates)[:2]
     values = [getattr(rates[rate], name) for rate in (low, next_)]
     if not min(values) > 0:

@@ -1,4 +1,5 @@
-"""What a loss is for, and what it is not: squared error and cross-entropy of classes, and what answers cost."""
+"""Explains what a loss is for and what it is not: squared error and cross-entropy of classes, and the cost of
+answers."""
 
 from __future__ import annotations
 
@@ -49,20 +50,21 @@ That a low loss of the training rows alone can be useless on new ones is the les
 
 CROSS_ENTROPY, SQUARED = "cross_entropy", "squared_error"
 WRONG = 0.1
-"""The squared error's gradient over that of the cross-entropy, below which a start is surely wrong."""
+"""A start is confident and wrong if the squared error's gradient divided by the cross-entropy's is below this."""
 HALF = 0.5
-"""The factor `2p(1 - p)` of a row where classes are equally likely; for no row it is higher."""
+"""The factor `2p(1 - p)` of a row where both classes are equally likely; it is highest there."""
 BESIDE = 0.15
-"""How far from it the factor may be where a start is about even: that of many rows together is no mean of theirs."""
+"""Accepted difference from `HALF` for a start where classes are about equally likely. The factor of many rows together
+is not the mean of the rows' factors."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Recipes that are alike but for the loss and the class weights.
+    """Recipes that differ only in the loss and the class weights.
 
     Args:
-        model: As it is said.
-        recipes: By loss and whether classes are weighted.
+        model: The model in words.
+        recipes: (loss, whether classes are weighted) to recipe.
     """
 
     model: str
@@ -74,7 +76,7 @@ class Setup:
 
 
 def setups(recipes: Sequence[Recipe]) -> list[Setup]:
-    """Those that have both losses, and the cross-entropy with class weights too."""
+    """The setups that have both losses without class weights, and the cross-entropy with them."""
     found: dict[str, Setup] = {}
     for recipe in recipes:
         imbalance = recipe.settings.imbalance
@@ -94,7 +96,8 @@ def _model(recipe: Recipe) -> str:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where a model has both losses, and class weights with the cross-entropy."""
+    """Why this explainer does not apply; None where a model has both losses, and class weights with the
+    cross-entropy."""
     if setups(recipes):
         return None
     losses = {recipe.settings.loss.name for recipe in recipes}
@@ -108,12 +111,12 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a recipe came to: medians over the seeds that ended, NaN where none did.
+    """Results of a recipe: medians over the seeds that ended, NaN where none did.
 
     Args:
-        loss: Cross-entropy of the validation rows, whatever was trained on.
-        train: That of the training rows.
-        cost: What a case of the test part costs; NaN where the spec has no costs.
+        loss: Cross-entropy of the validation rows, whatever the training loss was.
+        train: Cross-entropy of the training rows.
+        cost: Mean cost of a case in the test part; NaN where the spec has no costs.
     """
 
     loss: float
@@ -131,12 +134,12 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Start:
-    """A seed before training: both losses begin at the same weights.
+    """A seed before training: both losses start from the same weights.
 
     Args:
         gradient: Length of the cross-entropy's gradient.
-        factor: That of the squared error over it.
-        ends: Validation cross-entropy at the end, of training on the cross-entropy and on the squared error.
+        factor: Length of the squared error's gradient divided by that.
+        ends: Final validation cross-entropy after training on the cross-entropy, and on the squared error.
     """
 
     model: str
@@ -161,11 +164,11 @@ def _starts(setup: Setup, results: Results) -> list[_Start]:
 
 
 Table = Mapping[tuple[str, str, bool], _Seen]
-"""By model, loss and whether classes are weighted."""
+"""(model, loss, whether classes are weighted) to results."""
 
 
 def explain(results: Results) -> Explanation:
-    """Of all models that have both losses."""
+    """Explains all setups that have both losses."""
     found = setups(results.plan.recipes)
     starts = [start for setup in found for start in _starts(setup, results)]
     seen = {(setup.model, *key): _Seen.of(recipe, results) for setup in found for key, recipe in setup.recipes.items()}
@@ -203,7 +206,7 @@ def _of_starts(starts: Sequence[_Start]) -> list[Check]:
 
 
 def _weighed(seen: Table) -> tuple[str, _Seen, _Seen] | None:
-    """The model whose unweighted loss is lowest: its name, without and with class weights."""
+    """The model with the lowest loss without class weights: its name, and its results without and with them."""
     models = [key[0] for key in seen if key[1:] == (CROSS_ENTROPY, False) and np.isfinite(seen[key].loss)]
     if not models:
         return None

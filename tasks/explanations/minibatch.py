@@ -1,4 +1,4 @@
-"""What the batch size does: the gradient's noise, and the loss against steps, examples and seconds."""
+"""Explains the effect of the batch size: the gradient's noise, and the loss over steps, examples and seconds."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ batch is neither 1 nor all.
 """
 
 FEWEST = 3
-"""Batch sizes that an explanation needs."""
+"""Fewest batch sizes for an explanation."""
 POINTS = 100
-"""Of a line, at most."""
+"""Most points of a line."""
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where some recipes of plain SGD differ in their batch size only."""
+    """Why this explainer does not apply; None where enough recipes of plain SGD differ in their batch size only."""
     most = max((len(each) for each in families(recipes).values()), default=0)
     if most >= FEWEST:
         return None
@@ -64,8 +64,8 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 
 def families(recipes: Sequence[Recipe]) -> dict[float, dict[int, Recipe]]:
-    """By learning rate, in rising order: recipes of plain SGD by batch size. Where a rate has several such groups
-    (other models, say), the first."""
+    """Learning rate, in rising order, to recipes of plain SGD by batch size. Where a rate has several such groups (for
+    example, of different models), the first is used."""
     found: dict[tuple[float, str], dict[int, Recipe]] = {}
     for recipe in recipes:
         if recipe.optimizer == "sgd" and "batch_size" in recipe.settings.document:
@@ -79,13 +79,13 @@ def families(recipes: Sequence[Recipe]) -> dict[float, dict[int, Recipe]]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What trainings with one batch size came to.
+    """Results of the trainings with one batch size.
 
     Args:
-        size: Rows of a batch.
-        steps: Of an epoch.
-        histories: Of the seeds that ended.
-        seconds: Of a step: a stacked trial's share of its stack; NaN: not known.
+        size: Rows per batch.
+        steps: Steps per epoch.
+        histories: Histories of the seeds that ended.
+        seconds: Seconds per step, for a stacked trial its share of the stack's time; NaN: not known.
     """
 
     size: int
@@ -102,8 +102,8 @@ class _Batch:
         return cls(size, np.ceil(rows / size), histories, seconds / steps if steps else np.nan)
 
     def noise(self, rate: float) -> tuple[float, float]:
-        """What batches add to the squared length of a step over the rate, beyond that of the whole gradient: its mean
-        over evaluations and seeds, and the standard error of that."""
+        """The noise that batches add: squared length of (step / rate) minus squared length of the gradient over all
+        rows. Returns the mean over evaluations and seeds, and its standard error."""
         found: list[float] = []
         for each in self.histories:
             ratios, at = each.of("update_ratio"), each.steps.get(("update_ratio", None), np.zeros(0))
@@ -114,7 +114,7 @@ class _Batch:
         return float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(len(found)))
 
     def loss(self) -> tuple[np.ndarray, np.ndarray]:
-        """Steps, and the median validation loss over seeds."""
+        """Evaluated steps, and the median validation loss over seeds at each."""
         curves = [each.of("val_loss") for each in self.histories]
         length = min(map(len, curves), default=0)
         if not length:
@@ -123,19 +123,19 @@ class _Batch:
         return steps, np.median([each[:length] for each in curves], axis=0)
 
     def loss_at(self, step: float) -> float:
-        """After so many steps, between evaluations on a straight line."""
+        """Median validation loss at a step, by linear interpolation between evaluations."""
         steps, losses = self.loss()
         return float(np.interp(step, steps, losses)) if len(steps) else np.nan
 
 
 def _at(history: History, name: str, steps: np.ndarray) -> np.ndarray:
-    """A curve of the whole network at these steps; NaN where it has no value."""
+    """Values of a curve of the whole network at these steps; NaN where it has none."""
     known = dict(zip(history.steps.get((name, None), np.zeros(0)).tolist(), history.of(name), strict=True))
     return np.array([known.get(step, np.nan) for step in steps.tolist()], np.float64)
 
 
 def explain(results: Results) -> Explanation:
-    """Noise from the lowest rate, whose weights move least; losses from the highest one."""
+    """Takes the noise from the lowest rate, where weights move least, and the losses from the highest rate."""
     found = families(results.plan.recipes)
     found = {rate: members for rate, members in found.items() if len(members) >= FEWEST}
     low, high = min(found), max(found)
@@ -155,7 +155,7 @@ def explain(results: Results) -> Explanation:
 
 
 def law(size: float, rows: float) -> float:
-    """The noise of batches of so many rows, over that of single rows."""
+    """By theory, the noise of batches of `size` rows divided by the noise of single rows."""
     return max(rows - size, 0.0) / (rows - 1) / size
 
 
@@ -203,8 +203,8 @@ def _checks(
 
 
 def _slope(noise: Mapping[int, tuple[float, float]], theory: Mapping[int, float]) -> float:
-    """Of the logarithm of the noise against that of theory, sizes weighted by how exactly their noise is known; those
-    whose noise is lost in its own error are left out."""
+    """Slope of the logarithm of the noise over that of theory. Batch sizes are weighted by the precision of their
+    noise; those with a noise below twice its standard error are left out."""
     known = {size: (mean, error) for size, (mean, error) in noise.items() if mean > 2 * error > 0 and theory[size] > 0}
     if len(known) < 2:
         return np.nan
@@ -214,7 +214,7 @@ def _slope(noise: Mapping[int, tuple[float, float]], theory: Mapping[int, float]
 
 
 def _examples(trained: Sequence[_Batch]) -> float:
-    """After so many examples all batch sizes were evaluated once."""
+    """Number of examples after which every batch size was evaluated at least once."""
     return max((float(steps[0]) * each.size for each in trained if len(steps := each.loss()[0])), default=np.nan)
 
 

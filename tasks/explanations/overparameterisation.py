@@ -1,4 +1,5 @@
-"""What width does: narrow networks end in minima of many heights, wide ones in alike and joined ones."""
+"""Explains the effect of width: narrow networks end in minima of different losses, wide ones in equal and connected
+minima."""
 
 from __future__ import annotations
 
@@ -45,14 +46,14 @@ arXiv 2110.06296; Ainsworth et al. 2022, arXiv 2209.04836): their minima are one
 """
 
 FEWEST = 4
-"""Widths that an explanation needs."""
+"""Fewest widths for an explanation."""
 
 TARGET = 0.05
-"""Of what an answer without a look at the inputs costs: the training loss to reach."""
+"""The training loss to reach, as a share of the loss of an answer that ignores the inputs."""
 
 
 def family(recipes: Sequence[Recipe]) -> dict[int, Recipe]:
-    """By width, the largest group of recipes that differ only in the units of their one hidden layer."""
+    """The largest group of recipes that differ only in the units of their one hidden layer, by width."""
     found: dict[str, dict[int, Recipe]] = {}
     for recipe in recipes:
         kind, parameters = recipe.settings.model
@@ -64,7 +65,7 @@ def family(recipes: Sequence[Recipe]) -> dict[int, Recipe]:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where enough widths can be compared."""
+    """Why this explainer does not apply; None where enough widths can be compared."""
     widths = family(recipes)
     if len(widths) >= FEWEST:
         return None
@@ -77,12 +78,12 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class _Width:
-    """What the seeds of one width came to.
+    """Results of the seeds of one width.
 
     Args:
-        train, val: Loss at the end of each seed that ended, training and validation.
+        train, val: Final training and validation loss of each seed that ended.
         reached: Share of all seeds whose training loss is at the target or below.
-        between: None: not looked at.
+        between: Losses on the lines between seeds; None: not measured.
     """
 
     train: np.ndarray
@@ -109,7 +110,8 @@ def _widths(results: Results) -> dict[int, _Width]:
 
 
 def _target(results: Results) -> float:
-    """Of the cross-entropy over classes of equal size, or of the standardised squared error."""
+    """The training loss to reach: a share of the cross-entropy of equal class shares, or of the standardised squared
+    error."""
     classes = results.plan.data.classes
     return TARGET * (float(np.log(len(classes))) if classes else 1.0)
 
@@ -126,7 +128,7 @@ def explain(results: Results) -> Explanation:
 def _checks(results: Results, widths: Mapping[int, _Width]) -> list[Check]:
     narrow, wide = min(widths), max(widths)
     rows, outputs = results.plan.parts["train"], len(results.plan.data.classes or ()) or 1
-    enough = [width for width in widths if width >= rows]  # each unit brings an outgoing weight for every output
+    enough = [width for width in widths if width >= rows]  # each unit has one outgoing weight per output
     lines = {width: each.between for width, each in widths.items() if each.between is not None}
     highest = max((each.barrier for each in lines.values()), default=np.nan)
     last = lines.get(wide)

@@ -1,4 +1,5 @@
-"""What regularisation does: how L1 empties weights and L2 shrinks them, and what narrows the gap to new rows."""
+"""Explains the effect of regularisation: L1 moves weights to 0, L2 shrinks them; and what narrows the gap to new
+rows."""
 
 from __future__ import annotations
 
@@ -49,16 +50,16 @@ Augmentation trains on changed rows: small noise on the inputs acts like a penal
 """
 
 NEAR = 2.0
-"""A weight is near 0 within so many times `rate * l1`."""
+"""A weight is near 0 if its size is at most this many times `rate * l1`."""
 SMALLER = 0.8
-"""The gap over that without regularisation, at most, where something helps."""
+"""Regularisation helps if its gap divided by the gap without regularisation is at most this."""
 STOPPED = 0.9
-"""The lowest validation loss over the last one, at most, where stopping early pays."""
+"""Stopping early pays if the lowest validation loss divided by the last one is at most this."""
 LARGEST = 0.1
-"""Share of the weights, the largest, that are asked how much they carry."""
+"""Share of the weights that count as the largest, for the share of the sum of squares that they hold."""
 BINS = 36
 FROM = 0.1
-"""Where a single weight begins that is followed towards 0."""
+"""Start of the single weight whose way to 0 is drawn."""
 
 PLAIN = "no regularisation"
 EARLY = "early stopping"
@@ -69,9 +70,9 @@ class Arms:
     """Recipes that differ in one kind of regularisation from a plain one.
 
     Args:
-        plain: Without any.
-        others: By what they have, as it is said; early stopping among them.
-        rate: Their learning rate.
+        plain: The recipe without any regularisation.
+        others: Name of the regularisation (early stopping included) to the recipe that has it.
+        rate: Learning rate of the plain recipe.
     """
 
     plain: Recipe
@@ -79,7 +80,7 @@ class Arms:
     rate: float
 
     def strongest(self, penalty: str) -> tuple[str, float]:
-        """The name and the strength of the arm with the most of `l1` or `l2`."""
+        """The name and the strength of the arm with the largest `l1` or `l2`."""
         found = {name: _penalties(recipe)[penalty] for name, recipe in self.others.items()}
         name = max(found, key=lambda each: found[each])
         return name, found[name]
@@ -94,7 +95,7 @@ def _penalties(recipe: Recipe) -> dict[str, float]:
 
 
 def _has(recipe: Recipe) -> list[str]:
-    """What regularises a recipe: `L1 0.002`, `dropout 0.5`, `early stopping`, `gaussian_noise`."""
+    """Names of a recipe's regularisation: `L1 0.002`, `dropout 0.5`, `early stopping`, `gaussian noise`."""
     named = {"l1": "L1", "l2": "L2"}
     said = [
         f"{named.get(name, name.replace('_', ' '))} {written(value)}"
@@ -108,7 +109,8 @@ def _has(recipe: Recipe) -> list[str]:
 
 
 def arms(recipes: Sequence[Recipe]) -> Arms | None:
-    """Those under plain gradient descent; None where none is plain, or none has L1 or none L2 alone."""
+    """The arms under plain gradient descent. None unless there is a recipe without regularisation, one with L1 alone
+    and one with L2 alone."""
     descents = [each for each in recipes if each.optimizer == "sgd"]
     plain = next((each for each in descents if not _has(each)), None)
     alone = {names[0]: each for each in descents if len(names := _has(each)) == 1}
@@ -118,7 +120,8 @@ def arms(recipes: Sequence[Recipe]) -> Arms | None:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where plain gradient descent is compared without regularisation, with L1 alone and with L2 alone."""
+    """Why this explainer does not apply; None where plain gradient descent is compared without regularisation, with L1
+    alone and with L2 alone."""
     if arms(recipes) is not None:
         return None
     return Misfit(
@@ -130,12 +133,12 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What an arm came to: means over the seeds that ended, NaN where none did.
+    """Results of an arm: means over the seeds that ended, NaN where none did.
 
     Args:
-        train, val: Loss of the weights that were kept, without penalties, of training and of validation rows.
-        weights: Sizes of the kernels' weights, all seeds in one.
-        histories: By seed.
+        train, val: Training and validation loss of the kept weights, without penalties.
+        weights: Absolute values of the kernels' weights, all seeds in one array.
+        histories: One history per seed.
     """
 
     train: float
@@ -158,18 +161,18 @@ class _Seen:
         return self.val - self.train
 
     def near(self, bound: float) -> float:
-        """Share of the weights within this of 0."""
+        """Share of the weights whose size is at most `bound`."""
         return mean((self.weights <= bound).astype(np.float64))
 
     @property
     def carried(self) -> float:
-        """Share of the weights' sum of squares that the largest of them carry."""
+        """Share of the weights' sum of squares that the largest weights hold."""
         squares = np.sort(self.weights**2)
         return ratio(float(squares[len(squares) - round(LARGEST * len(squares)) :].sum()), float(squares.sum()))
 
 
 def explain(results: Results) -> Explanation:
-    """Of the plain recipe and of those that add one thing to it."""
+    """Explains the plain recipe and the recipes that add one kind of regularisation to it."""
     found = arms(results.plan.recipes)
     assert found is not None, "refused where it does not fit"
     seen = {name: _Seen.of(recipe, results) for name, recipe in found.all.items()}
@@ -302,7 +305,8 @@ def _of_weights(found: Arms, seen: Mapping[str, _Seen]) -> list[str]:
 
 
 def _learned_by_heart(seen: Mapping[str, _Seen]) -> Picture:
-    """The plain recipe's losses; recorded are the validation loss and, at some steps, the gap."""
+    """Draws the plain recipe's losses. The training loss is computed from the records: the validation loss and, at some
+    steps, the gap."""
     lines = []
     for history in seen[PLAIN].histories[:1]:
         at, losses = (each.get(("val_loss", None), np.zeros(0)) for each in (history.steps, history.values))
@@ -340,7 +344,7 @@ def _gaps(seen: Mapping[str, _Seen]) -> Picture:
 
 
 def _sizes(found: Arms, seen: Mapping[str, _Seen]) -> Picture:
-    """Histograms of the weights' sizes on one scale."""
+    """Draws histograms of the weights' sizes on one scale."""
     every = np.concatenate([each.weights for each in seen.values()])
     every = every[every > 0]
     ends = np.quantile(every, [0.002, 1]) if len(every) else np.array([1e-3, 1.0])
@@ -366,11 +370,11 @@ def _sizes(found: Arms, seen: Mapping[str, _Seen]) -> Picture:
 
 
 def _one_weight(found: Arms) -> Picture:
-    """A weight that the data do not need, under each rule, by this run's rate and strengths."""
+    """Draws the way of a weight that the data do not need, under each rule, with this run's rate and strengths."""
     (l1_name, l1), (l2_name, l2) = found.strongest("l1"), found.strongest("l2")
     pull = found.rate * l1
     steps = np.arange(int(1.5 * FROM / pull) + 2)
-    start = FROM + pull / 3  # no multiple of the pull, which would end at 0 by chance
+    start = FROM + pull / 3  # not a multiple of the pull, which would end exactly at 0
     plain, soft = [start], [start]
     for _ in steps[1:]:
         plain.append(plain[-1] - pull * float(np.sign(plain[-1])))

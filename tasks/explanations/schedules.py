@@ -1,4 +1,5 @@
-"""What a schedule does: a high rate is fast and leaves a poor minimum, a low one is slow and fine-tunes."""
+"""Explains the effect of a schedule: a high rate is fast and ends at a poor minimum, a low one is slow and
+fine-tunes."""
 
 from __future__ import annotations
 
@@ -44,17 +45,17 @@ A schedule that ends at 0 ends at the minimum. The shape on the way matters less
 """
 
 FEWEST = 3
-"""Schedules that an explanation needs, a constant one among them."""
+"""Fewest schedules for an explanation, the constant one included."""
 LAST = 3
-"""The floor is measured in the last one of so many parts of the training."""
+"""The floor is measured in the last part, when training is divided into this many parts."""
 FALLEN = 0.01
-"""Share of the highest rate, at which a schedule ends that fine-tunes."""
+"""A schedule ends low, and so fine-tunes, if its final rate is below this share of the highest rate."""
 ALIKE = 0.02
-"""Rates that differ by less are the same."""
+"""Rates that differ by a smaller share are treated as equal."""
 
 
 def family(recipes: Sequence[Recipe]) -> dict[tuple[float, str], Recipe]:
-    """By learning rate and schedule, the largest group of recipes that differ in these only."""
+    """The largest group of recipes that differ only in learning rate and schedule, by both."""
     found: dict[str, dict[tuple[float, str], Recipe]] = {}
     for recipe in recipes:
         if np.isfinite(recipe.settings.learning_rate):
@@ -64,7 +65,7 @@ def family(recipes: Sequence[Recipe]) -> dict[tuple[float, str], Recipe]:
 
 
 def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
-    """None where one rate has enough schedules."""
+    """Why this explainer does not apply; None where the highest rate has enough schedules, `constant` included."""
     members = family(recipes)
     at = [schedule for rate, schedule in members if rate == max(rate for rate, _ in members)]
     if len(at) >= FEWEST and "constant" in at:
@@ -78,7 +79,7 @@ def misfit(recipes: Sequence[Recipe]) -> Misfit | None:
 
 @dataclass(frozen=True)
 class _Curve:
-    """Means over the seeds that ended, by evaluation.
+    """Means over the seeds that ended, one value per evaluation.
 
     Args:
         rate: Learning rate.
@@ -106,17 +107,17 @@ class _Curve:
 
     @property
     def floor(self) -> float:
-        """Mean loss of the last part."""
+        """Mean loss in the last part of the training."""
         return mean(self.loss[len(self.loss) * (LAST - 1) // LAST :])
 
     def at_rate(self, rate: float) -> float:
-        """Mean loss while the schedule had this rate, but for the first evaluation then; NaN where it never had."""
+        """Mean loss while the schedule had this rate, without the first evaluation at it; NaN where it never had it."""
         places = np.flatnonzero(np.abs(self.rate - rate) < ALIKE * rate)[1:]
         return mean(self.loss[places])
 
 
 def explain(results: Results) -> Explanation:
-    """Schedules at the highest rate; constant rates against each other where there are several."""
+    """Explains the schedules at the highest rate, and compares constant rates where there are several."""
     members = family(results.plan.recipes)
     curves = {key: _Curve.of(results.histories(recipe)) for key, recipe in members.items()}
     high = max(rate for rate, _ in members)
@@ -198,7 +199,7 @@ def _of_shapes(shapes: Mapping[str, _Curve], constant: Mapping[float, _Curve], h
 
 
 def _fallen(shapes: Mapping[str, _Curve], high: float) -> dict[str, _Curve]:
-    """Schedules that end low."""
+    """The schedules that end low."""
     return {name: curve for name, curve in shapes.items() if len(curve.rate) and curve.rate[-1] < FALLEN * high}
 
 
@@ -251,7 +252,7 @@ def _top(shapes: Mapping[str, _Curve]) -> float | None:
 
 
 def _floors(constant: Mapping[float, _Curve]) -> list[Picture]:
-    """Floors against the rate; theory is the straight line through the two lowest."""
+    """Draws floors over the rate; the line of theory is the straight line through the two lowest rates."""
     if len(constant) < 3:
         return []
     rates, floors = list(constant), [curve.floor for curve in constant.values()]
