@@ -1,1 +1,1 @@
-"""Lessons: what optimization does, measured on problems whose answer is known, and checked against theory."""
+"""Lessons about optimization, measured on problems with a known answer and checked against theory."""

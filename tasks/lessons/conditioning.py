@@ -1,6 +1,6 @@
 """How the condition number decides the rate of gradient descent, and what momentum gains.
 
-Of a quadratic `f(w) = sum(l_i * w_i^2) / 2` with curvatures l_1 <= ... <= l_n the condition number is k = l_n / l_1.
+A quadratic `f(w) = sum(l_i * w_i^2) / 2` with curvatures l_1 <= ... <= l_n has the condition number k = l_n / l_1.
 Polyak (1964); Nesterov (2004, "Introductory Lectures on Convex Optimization", section 2.1); the parameters are those of
 Goh (2017, "Why Momentum Really Works").
 """
@@ -24,13 +24,13 @@ from tasks.training.optimizers import OPTIMIZERS
 ConditionNumber = Annotated[float, Field(gt=1, le=100_000, allow_inf_nan=False)]
 _METHODS = {"sgd": "descent", "momentum": "momentum"}
 _TOLERANCE = 0.02
-"""Of -ln(rate)."""
+"""Largest relative difference of -ln(rate) from theory."""
 _STEPS = {"sgd": 5.0, "momentum": 10.0}
-"""At least so many steps, times k for descent and sqrt(k) for momentum."""
+"""Number of steps, to be multiplied by k for descent and by sqrt(k) for momentum."""
 _FEWEST = 100
-"""Steps, so that a small k has enough for a line through their last half."""
+"""Fewest steps, so that for a small k there are enough to fit a line to their last half."""
 _DRAWN = 200
-"""Points of a curve."""
+"""Most points of a curve."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Measured:
 
     Args:
         error: Distance to the minimum before the first step and after each, float64 `[steps + 1]`.
-        rate: Factor by which a step shrinks it, from the last half of the steps.
+        rate: Factor by which a step multiplies the error, from the last half of the steps.
     """
 
     error: np.ndarray
@@ -54,8 +54,8 @@ def conditioning(
     weights: Annotated[int, Field(ge=2, le=1000)] = 10,
     step: Positive = 1.0,
 ) -> Lesson:  # fmt: skip
-    """Rates of gradient descent and momentum on quadratics of these condition numbers, against theory. `weights`: of
-    each quadratic; `step`: the learning rate, in units of the best one."""
+    """Rates of gradient descent and momentum on quadratics of these condition numbers, against theory. `weights`: the
+    number of each quadratic's weights; `step`: the learning rate, in units of the best one."""
     numbers = sorted(set(condition_numbers))
     return Lesson(
         asks="How much slower is gradient descent where a loss is steep in one direction and flat in another, and how "
@@ -81,14 +81,14 @@ def conditioning(
 
 
 def rates(k: float) -> dict[str, float]:
-    """What each method multiplies the error by in a step, at its best parameters."""
+    """The factor by which each method multiplies the error in a step, at its best parameters."""
     root = np.sqrt(k)
     return {"sgd": float((k - 1) / (k + 1)), "momentum": float((root - 1) / (root + 1))}
 
 
 def measure(method: str, k: float, weights: int, step: float) -> Measured:
-    """Runs a method on the quadratic of curvatures 1 to k, evenly spaced on a logarithmic scale, from 1 in every
-    direction. The axes are the directions of curvature: to turn them changes nothing for these two methods."""
+    """Runs a method on the quadratic of curvatures 1 to k, evenly spaced on a logarithmic scale. All weights start at
+    1. The directions of curvature are the axes: rotating them would change nothing for these two methods."""
     curvatures = np.geomspace(1.0, k, weights)
     root = np.sqrt(k)
     if method == "sgd":
@@ -107,8 +107,8 @@ def measure(method: str, k: float, weights: int, step: float) -> Measured:
 
 
 def _rate(error: np.ndarray, *, factor_t: bool) -> float:
-    """The slope of the error's logarithm over the last half of the steps. At its best parameters momentum's error is
-    t times a power (a double root), and that t is taken out."""
+    """The factor per step, from the slope of the error's logarithm over the last half of the steps. At its best
+    parameters momentum's error is t times a power (a double root), so `factor_t` divides by t first."""
     t = np.arange(len(error) // 2, len(error))
     late = error[t]
     usable = np.isfinite(late) & (late > 0)
@@ -144,7 +144,7 @@ def _checks(numbers: Sequence[float], found: dict[str, list[Measured]]) -> list[
 
 
 def _tenfold(rate: float) -> float:
-    """Steps for a ten times smaller error."""
+    """Number of steps to make the error ten times smaller."""
     return np.log(10) / -np.log(rate) if 0 < rate < 1 else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Steps of the trainer's own update rules on functions of a few weights, many runs at once."""
+"""Runs the trainer's own update rules on functions of a few weights, many runs at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.training.matrices import RMS, orthogonalised
 from tasks.training.optimizer import Optimizer
 
 Gradient = Callable[[np.ndarray], np.ndarray]
-"""Weights `[runs, weights]` to the gradient, of the same shape."""
+"""Maps weights `[runs, weights]` to the gradient, of the same shape."""
 
 
 def steps_of(
@@ -21,13 +21,14 @@ def steps_of(
     learning_rate: np.ndarray | float,
     inputs: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The weights after each step that the optimizer would have evaluated, without end: float64 `[runs, weights]`. An
-    optimizer of hidden layers takes them for a kernel of one unit.
+    """Yields, without end, the weights that the optimizer would evaluate after each step: float64 `[runs, weights]`.
+    For an optimizer with a rule for hidden layers, the weights are the kernel of a hidden layer with one unit.
 
     Args:
         start: Weights before the first step.
-        learning_rate: One for all, or `[runs, 1]`.
-        inputs: In place of the optimizer's own, each `[runs, 1]`: hyperparameters not rounded as Keras rounds them.
+        learning_rate: One for all runs, or `[runs, 1]`.
+        inputs: Hyperparameters that replace the optimizer's own, each `[runs, 1]`, without the rounding that Keras
+            applies.
     """
     weights = np.array(start, np.float64)
     lanes = np.ones((len(weights), 1))

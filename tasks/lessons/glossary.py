@@ -1,8 +1,8 @@
 """The glossary of optimizers and schedules: `python -m tasks.lessons.glossary > reports/glossary.json`.
 
-The report reads that file, since it knows no training. Paths are made by the trainer's own update rules on two
-functions of two weights, each at that learning rate of `RATES` which is lowest on average over the steps, among those
-that never rise above the start.
+The report reads that file, since it does not import the training code. Paths are made by the trainer's own update rules
+on two functions of two weights. Each uses the learning rate of `RATES` with the lowest mean height over the steps,
+among those whose path never rises above the start.
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ from tasks.training.schedules import SCHEDULES
 RATES = [float(f"{scale}e{power}") for power in range(-5, 2) for scale in (1, 2, 5)]
 CURVATURES = np.array([1.0, 10.0])
 HYPER_RATES = [float(f"1e{power}") for power in range(-10, -2)]
-"""For optimizers that learn their rate: the default is made for losses with far smaller slopes."""
+"""Values of `hyper_rate` for optimizers that learn their learning rate: its default suits losses with far smaller
+slopes."""
 STARTS = {"bowl": (-1.0, 0.45), "valley": (-1.2, 1.0)}
 STEPS = {"bowl": 40, "valley": 300}
 _FIRST, _LATER = 30, 30
-"""Points of a path: each of the first steps, and of the later ones ever fewer."""
+"""Points of a path: all of the first steps, and at most so many later ones, further and further apart."""
 _CURVE = 100
 
 
 def bowl(w: np.ndarray) -> np.ndarray:
-    """A quadratic of condition number 10, its minimum at 0: `[runs]`."""
+    """A quadratic of condition number 10 with its minimum at 0: heights `[runs]`."""
     return (CURVATURES * w**2).sum(axis=1) / 2
 
 
 def valley(w: np.ndarray) -> np.ndarray:
-    """Rosenbrock's function (1960), a bent valley whose minimum is at (1, 1): `[runs]`."""
+    """Rosenbrock's function (1960), a bent valley with its minimum at (1, 1): heights `[runs]`."""
     x, y = w.T
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
@@ -71,7 +72,7 @@ FUNCTIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndar
 
 
 def paths(optimizer: Optimizer, name: str) -> np.ndarray:
-    """From the start, at each of `RATES`: `[rates, steps + 1, 2]`; not finite where it diverges."""
+    """The paths from the start at each of `RATES`: `[rates, steps + 1, 2]`; not finite where a path diverges."""
     height, slope = FUNCTIONS[name]
     start = np.tile(STARTS[name], (len(RATES), 1))
     rates = np.array(RATES)[:, None]
@@ -88,7 +89,7 @@ def paths(optimizer: Optimizer, name: str) -> np.ndarray:
 
 
 def best_path(optimizer: str, name: str) -> tuple[dict[str, float], np.ndarray]:
-    """The learning rate, and the rate of learning it where there is one, that is drawn; and its path."""
+    """The path to draw, with its learning rate and, where the optimizer has one, its `hyper_rate`."""
     factory = OPTIMIZERS[optimizer]
     learns = "hyper_rate" in inspect.signature(factory).parameters
     choices = [{"hyper_rate": rate} for rate in HYPER_RATES] if learns else [{}]

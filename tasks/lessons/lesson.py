@@ -1,4 +1,4 @@
-"""What a kind of lesson is."""
+"""The interface of a lesson."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from tasks.records.lesson import Change, Passage, TheoryCheck
 
 Progress = Callable[[str, float], None]
-"""Told what is being done, and the share done in `[0, 1]`."""
+"""Receives the current work in words, and the share done in `[0, 1]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """What a lesson found. The fields are those of `tasks.records.lesson.Lesson`."""
+    """The findings of a lesson. The fields are those of `tasks.records.lesson.Lesson`."""
 
     appeared: bool
     headline: str
@@ -27,10 +27,10 @@ class Lesson:
     """A lesson with its parameters bound.
 
     Args:
-        asks: What it asks, in one sentence.
-        measures: What will be run, in one sentence.
-        teach: Runs it. The same parameters give the same answer, bit for bit.
-        optimizers: Whose steps it takes.
+        asks: Its question, in one sentence.
+        measures: The experiment that it runs, in one sentence.
+        teach: Runs the lesson. The same parameters give the same result, bit for bit.
+        optimizers: Names of the optimizers that it uses.
         tries: Two changes of the spec, with what to look for.
     """
 

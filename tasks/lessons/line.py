@@ -1,4 +1,5 @@
-"""A line through points by descent: a fixed step against a step times the slope, and the learning rate of the latter.
+"""Fits a line to points by descent: compares a fixed step with a step in proportion to the slope, at several learning
+rates.
 
 The mean squared error of a line is a quadratic of slope and intercept, so its minimum is known (Legendre 1805), and so
 is the path of descent to it: along each direction of curvature l a step multiplies the distance by `1 - rate * l`.
@@ -23,34 +24,38 @@ from tasks.records.lesson import Change, Drawing, Passage, Series, TheoryCheck
 from tasks.training.optimizers import OPTIMIZERS
 
 _AT_20, _TEN_YEARS, _NOISE = 7.11, 0.147, 1.33
-"""Pounds, and as below years: as the least squares line has it in the data set `births` (33,026 births)."""
+"""Weight at a mother's age of 20, gain for ten years of age, and standard deviation around the line, all in pounds: the
+least squares line of the data set `births` (33,026 births)."""
 _AGE, _AGE_SPREAD, _AGES = 27.4, 6.2, (12.0, 50.0)
+"""Mean, standard deviation and range of the mother's age, in years, as in that data set."""
 _START = (5.0, 0.0)
-"""Intercept and slope."""
+"""Intercept and slope at the start."""
 _STEPS = 60
 _LAST = 10
-"""Steps over which the distance of a fixed step is averaged; an even number, since it goes to and fro."""
+"""Number of last steps over which the distance of a fixed step is averaged; even, since it alternates between two
+sides."""
 _SMALL, _LARGE = 1 / 20, 2.1
-"""The small learning rate in units of the best one; the large one times the largest curvature, where 2 is too much."""
+"""The small learning rate in units of the best one, and the large one in units of 1 / largest curvature, where 2 is the
+limit."""
 _FIXED = {"small": 0.02, "good": 0.1, "too large": 1.0}
-"""Lengths."""
+"""Lengths of the fixed steps, in pounds."""
 _LEVELS = (0.02, 0.1, 0.3, 0.8, 1.8, 3.5, 6.0)
-"""Of the surface's lines: mean squared error above the least, in square pounds."""
+"""Levels of the surface's lines: mean squared error above the minimum, in square pounds."""
 _DOTS = 300
 _DRAWN = ("too large", "small", "good")
-"""In this order: the last one lies on top."""
+"""Order of drawing: the last one lies on top."""
 _LEAVING = 9
-"""Points of a path that leads nowhere."""
+"""Number of drawn points of a path that diverges."""
 _CLOSE, _RATE = 0.001, 0.02
 
 
 @dataclass(frozen=True)
 class Births:
-    """Made births.
+    """Simulated births.
 
     Args:
-        inputs: 1 and the decades of the mother's age, `[rows, 2]`.
-        pounds: `[rows]`.
+        inputs: A column of ones, and the mother's age in decades from the origin, `[rows, 2]`.
+        pounds: Weight at birth, `[rows]`.
     """
 
     inputs: np.ndarray
@@ -65,16 +70,16 @@ class Births:
 
     @cached_property
     def curvatures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of the mean squared error, the smaller first, and their directions as columns."""
+        """Curvatures of the mean squared error, the smaller first, and their directions as columns."""
         return np.linalg.eigh(2 * self.inputs.T @ self.inputs / len(self.pounds))
 
     def gradient(self, weights: np.ndarray) -> np.ndarray:
-        """Of the mean squared error, from the rows: `[runs, 2]`."""
+        """Gradient of the mean squared error over the rows: `[runs, 2]`."""
         errors = weights @ self.inputs.T - self.pounds
         return 2 * errors @ self.inputs / len(self.pounds)
 
     def rmse(self, weights: np.ndarray) -> np.ndarray:
-        """Of each pair of intercept and slope, `[runs]`."""
+        """RMSE of each pair of intercept and slope, `[runs]`."""
         return np.sqrt(np.square(weights @ self.inputs.T - self.pounds).mean(axis=1))
 
 
@@ -110,7 +115,7 @@ def line(
 
 
 def made(rows: int, origin: float, seed: int) -> Births:
-    """Births that were never born, with the figures of the real ones."""
+    """Simulates births with the distribution of the real ones."""
     rng = np.random.default_rng(seed)
     age = np.clip(rng.normal(_AGE, _AGE_SPREAD, rows), *_AGES)
     pounds = _AT_20 + _TEN_YEARS * (age - 20) / 10 + rng.normal(0, _NOISE, rows)
@@ -118,8 +123,8 @@ def made(rows: int, origin: float, seed: int) -> Births:
 
 
 def path(births: Births, size: float, *, fixed: bool = False) -> np.ndarray:
-    """Intercept and slope before the first step and after each, `[steps + 1, 2]`. A step is the slope times `size`, or,
-    where it is `fixed`, `size` long in the same direction."""
+    """Intercept and slope before the first step and after each, `[steps + 1, 2]`. A step is the slope times `size`; if
+    `fixed`, it has the same direction and the length `size`."""
 
     def direction(weights: np.ndarray) -> np.ndarray:
         slope = births.gradient(weights)
@@ -165,7 +170,7 @@ def _short(value: float) -> str:
 
 
 def _rest(births: Births, fixed: np.ndarray) -> float:
-    """How far a fixed step stays from the closed form: mean over the last steps."""
+    """Distance of a fixed step from the closed form: mean over the last steps."""
     return float(np.linalg.norm(fixed[-_LAST:] - births.best, axis=1).mean())
 
 
@@ -191,7 +196,7 @@ def _checks(
     middle = _STEPS // 2
 
     def shrinks(name: str, direction: int) -> float:
-        """−ln of a step's factor along a direction, over the first half of the steps."""
+        """Mean −ln of a step's factor along a direction, over the first half of the steps."""
         return float(np.log(along[name][0, direction] / along[name][middle, direction]) / middle)
 
     end = sloped["good"][-1]
@@ -330,7 +335,7 @@ def _by_step(births: Births, sloped: dict[str, np.ndarray], fixed: dict[str, np.
 
 
 def _distances(births: Births, path: np.ndarray) -> list[float | None]:
-    """From the closed form; None where it is beyond what a chart can show beside the others."""
+    """Distances from the closed form; None where one is too small or too large for the chart."""
     return [float(each) if 1e-9 < each < 1e3 else None for each in np.linalg.norm(path - births.best, axis=1)]
 
 

@@ -1,7 +1,7 @@
-"""Why a network is not trained by trying random steps: local random search against gradient descent.
+"""Why a network is not trained by trying random steps: compares local random search with gradient descent.
 
-Both go down a round bowl `f(w) = |w|^2 / 2`. A step of random search is normal in every direction and is taken if it
-lowers the loss (Rastrigin 1963; Matyas 1965). On a bowl all that matters is the distance r to the minimum, so the
+Both go down a round bowl `f(w) = |w|^2 / 2`. A step of random search is normally distributed in every direction and is
+taken if it lowers the loss (Rastrigin 1963; Matyas 1965). On a bowl only the distance r to the minimum matters, so the
 theory is exact: a step s * z leads to the distance `s * sqrt(chi2)`, where chi2 is noncentral chi-squared with a degree
 of freedom for each weight and noncentrality `(r / s)^2`.
 """
@@ -24,16 +24,16 @@ from tasks.records.lesson import Change, Drawing, Passage, Series, TheoryCheck
 from tasks.training.optimizers import OPTIMIZERS
 
 _TARGET = 0.2
-"""Of the distance to the minimum that the search begins at; 4% of the loss."""
+"""The search ends at this share of its initial distance to the minimum, which is 4% of the loss."""
 _RATE = 0.1
 """Learning rate of descent."""
 _MOST = 400_000
 """Steps after which a search that has not arrived is given up."""
 _DISTANCES = 240
-"""Of the grid on which the expected number of steps is computed."""
+"""Cells of the grid on which the expected number of steps is computed."""
 _TOLERANCE, _GROWTH = 0.15, 0.1
 _RATIO = 10.0
-"""So much more, at the largest number of weights than at the smallest, for the effect to be called seen."""
+"""The effect appeared if steps at the largest number of weights are at least this many times those at the smallest."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Searched:
     """All searches with one number of weights.
 
     Args:
-        steps: To the target, of each search that arrived.
-        missed: Searches that did not.
-        expected: Steps that theory expects.
+        steps: Steps to the target, of each search that arrived.
+        missed: Number of searches that did not arrive.
+        expected: Mean number of steps by theory.
         descent: Steps of gradient descent.
     """
 
@@ -54,7 +54,7 @@ class Searched:
 
     @property
     def mean(self) -> float:
-        """Of the steps; NaN where a search was given up."""
+        """Mean number of steps; NaN where a search was given up."""
         return float(self.steps.mean()) if not self.missed else float("nan")
 
 
@@ -68,7 +68,8 @@ def random_search(
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Lesson:  # fmt: skip
     """Steps of local random search and of gradient descent down a bowl, as the number of weights grows. `step`: the
-    length of a random step, in units of the distance to the minimum; `searches`: for each number of weights."""
+    length of a random step, in units of the distance to the minimum; `searches`: how many searches for each number of
+    weights."""
     numbers = sorted(set(weights))
     return Lesson(
         asks="How many steps does it take to find a minimum by trying, and how many by following the gradient, as the "
@@ -104,9 +105,9 @@ def chance(weights: int, distance: float, step: float) -> float:
 def expected_steps(weights: int, step: float) -> float:
     """The mean number of steps from distance 1 to `_TARGET`.
 
-    The distance after a step depends on that before it alone. With the chances of going from each distance of a grid to
-    every smaller one, the mean follows from the smallest distance upwards: `T(r) = (1 + sum of p(r to r') T(r')) / P`,
-    where P is the chance that a step helps.
+    The distance after a step depends only on the distance before it. With the probability p of going from each distance
+    of a grid to every smaller one, the mean T is computed from the smallest distance upwards:
+    `T(r) = (1 + sum of p(r to r') T(r')) / P`, where P is the chance that a step helps.
     """
     from scipy.stats import ncx2
 
@@ -117,21 +118,21 @@ def expected_steps(weights: int, step: float) -> float:
     for place, distance in enumerate(middles):
         below = np.append(edges[:-1][edges[:-1] < distance], distance)
         reached = ncx2.cdf(below**2 * scale, weights, distance**2 * scale)
-        moved = np.diff(reached)  # into each cell, at last into the lower half of its own
+        moved = np.diff(reached)  # into each lower cell; last: into the lower half of its own
         whole = len(moved) - (distance < 1.0)
         rest = 1 + moved[:whole] @ mean[:whole]
         if distance == 1.0:
             mean[place] = rest / reached[-1]
-        elif place == 0:  # what does not arrive here stays about where it is
+        elif place == 0:  # a step that does not arrive hardly moves
             mean[place] = 1 / (reached[-1] - moved[-1])
-        else:  # it lands a quarter of the way to the next cell's middle
+        else:  # a move within the cell goes a quarter of the way to the next cell's middle
             mean[place] = (rest + 0.25 * moved[-1] * mean[place - 1]) / (reached[-1] - 0.75 * moved[-1])
     return float(mean[-1])
 
 
 def search(weights: int, step: float, searches: int, seed: int) -> tuple[np.ndarray, int]:
-    """Steps of each search that arrives within `_MOST`, and how many do not. Each begins at distance 1, in a direction
-    of its own. A step is `step` long on average, whatever the number of weights."""
+    """Number of steps of each search that arrives within `_MOST`, and the number of searches that do not. Each search
+    starts at distance 1, in a random direction. A step has about the length `step`, for any number of weights."""
     rng = np.random.default_rng([seed, weights])
     start = rng.normal(size=(searches, weights))
     place = start / np.linalg.norm(start, axis=1, keepdims=True)
@@ -155,7 +156,7 @@ def search(weights: int, step: float, searches: int, seed: int) -> tuple[np.ndar
 
 
 def descend(weights: int) -> int:
-    """Steps of gradient descent from distance 1 to `_TARGET`."""
+    """Number of steps of gradient descent from distance 1 to `_TARGET`."""
     start = np.full((1, weights), 1 / np.sqrt(weights))
     path = steps_of(OPTIMIZERS["sgd"](), lambda w: w, start, _RATE)
     return next(taken for taken in itertools.count(1) if np.linalg.norm(next(path)) <= _TARGET)
@@ -191,7 +192,7 @@ def _told(mean: float) -> str:
 
 
 def _growth(numbers: Sequence[int], found: dict[int, Searched]) -> float:
-    """By how much the logarithm of the steps grows with each weight, over the upper half of the numbers."""
+    """Growth of the logarithm of the steps per weight, over the upper half of the numbers."""
     low, high = numbers[len(numbers) // 2], numbers[-1]
     return float(np.log(found[high].mean / found[low].mean) / (high - low))
 

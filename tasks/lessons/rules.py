@@ -1,4 +1,5 @@
-"""What the report's glossary says of each optimizer, schedule and average: its rule, what it is for, its source."""
+"""The entries of the report's glossary, for each optimizer, schedule, average, loss and gradient rule: its rule, its
+purpose, its source."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ class Rule:
 
     Args:
         words: What it does, in a sentence or two.
-        formulas: TeX. g is the gradient, w a weight, t the step from 1; of a schedule the factor of the learning rate
-            at share t of the run, unless it says otherwise.
-        source: The paper.
+        formulas: TeX. g is the gradient, w a weight, t the number of the step from 1. For a schedule: the factor of the
+            learning rate at share t of the run, unless `words` says otherwise.
+        source: The paper, or the Keras class.
     """
 
     words: str
@@ -41,7 +42,7 @@ SYMBOLS = {
     "decay": "d",
     "last": "k",
 }
-"""Parameter to its sign in the formulas."""
+"""Parameter to its symbol in the formulas."""
 
 _ADAM_MOMENTS = r"m \leftarrow \beta_1 m + (1-\beta_1)\,g,\qquad v \leftarrow \beta_2 v + (1-\beta_2)\,g^2"
 _ADAM_HAT = r"\hat m = \frac{m}{1-\beta_1^t},\qquad \hat v = \frac{v}{1-\beta_2^t}"

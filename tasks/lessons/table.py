@@ -1,8 +1,8 @@
 """The table of lessons that need no data.
 
-To add one: a module with a keyword-only factory that returns a `Lesson`, and a line here. Its signature is its schema.
-`tests/contracts/test_lessons.py` then runs it as it stands: its checks against theory are met, and it says so where the
-effect does not appear.
+A new lesson needs a module with a keyword-only factory that returns a `Lesson`, and an entry here. The factory's
+signature is its schema. `tests/contracts/test_lessons.py` then runs the lesson's shipped experiment: all checks against
+theory must be met. Where the effect does not appear, the headline must say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A lesson is run, and what it found put on record."""
+"""Runs a lesson and records its findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.records.lesson import Lesson
 def teach(
     lesson: kinds.Lesson, kind: str, experiment: str, description: str, spec: Mapping[str, Any], say: kinds.Progress
 ) -> Lesson:
-    """Runs a lesson. The arguments after it are those of the record."""
+    """Runs a lesson. The arguments between `lesson` and `say` are copied into the record."""
     started = time.monotonic()
     found = lesson.teach(say)
     return Lesson(
