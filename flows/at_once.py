@@ -1,4 +1,4 @@
-"""How many runs of a home folder work at once: the others wait, so that cores and memory suffice for those that do."""
+"""Limits how many runs of a home folder work at once. The others wait, so that cores and memory suffice."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tasks.run_folder import private_folder
 
 VARIABLE = "BAKEOFF_AT_ONCE"
 FOLDER = "slots"
-"""Below `cache/` of the home folder: an empty file for each run that may work, locked by that run. The system frees a
-lock when its process ends, however it ends."""
+"""Folder in `cache/` of the home folder. It holds an empty file, a slot, for each run that may work at once. A working
+run has its slot locked. The system frees the lock when the process ends, however it ends."""
 _OF_A_RUN = 2_000_000_000
-"""Bytes that a run of common size takes, with some room: so many runs are let in as fit into the memory."""
+"""Bytes of memory that a run of common size takes, with some room. As many runs may work as fit into the memory."""
 _POLL = 0.5
 """Seconds between two looks for a free slot."""
 
 
 def at_most() -> int:
-    """How many runs work at once: `BAKEOFF_AT_ONCE`, else one a core, fewer where the memory is small.
+    """Returns how many runs may work at once: `BAKEOFF_AT_ONCE`, else one per core, fewer if the memory is small.
 
     Raises:
-        BadInput: the variable holds no such number.
+        BadInput: the variable does not hold a whole number from 1 on.
     """
     said = os.environ.get(VARIABLE, "")
     if not said:
@@ -47,10 +47,10 @@ def at_most() -> int:
 
 @contextmanager
 def taking_turns(home: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """A block that only as many runs of a home folder are in as `at_most` says; waits until it may begin.
+    """Waits for a free slot and holds it during the block, so that at most `at_most()` runs of a home folder are in it.
 
     Args:
-        say: Is told twice a second why it waits.
+        say: Called twice a second, while the run waits, with the reason.
 
     Raises:
         BadInput: as `at_most`.
@@ -68,7 +68,7 @@ def taking_turns(home: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _free(folder: Path, most: int) -> BinaryIO | None:
-    """A slot, locked; None where all are taken."""
+    """Locks a free slot and returns its file; None if all are taken."""
     for number in range(most):
         slot = (folder / str(number)).open("ab")
         try:

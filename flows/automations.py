@@ -1,10 +1,10 @@
-"""What the server is to do by itself: mark as crashed the runs whose process is gone, and tell others of events.
+"""Automations of the Prefect server: mark runs whose process is gone as crashed, and send events to a webhook.
 
-Worker and run can be killed together, by a power cut or for memory. Nobody is left then to say so, and the run would
-stand as running for ever. As Prefect documents it, runs give a sign of life (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY`) and
-an automation waits for the next one: docs.prefect.io, "How to detect and respond to zombie flows".
+Worker and run can be killed together, by a power cut or out of memory. Then nobody is left to report it, and the run
+would be shown as running for ever. So runs send heartbeats (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY`), and an automation
+waits for the next one, as Prefect documents: docs.prefect.io, "How to detect and respond to zombie flows".
 
-Every event of this project can be sent to an address of the user's: by POST, as JSON `{"event", "time", "payload"}`.
+Every event of this project can be sent to an address of the user: by POST, as JSON `{"event", "time", "payload"}`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from flows.run_page import GATE_FAILED, WRONG_INPUT
 from tasks.errors import BadInput
 
 HEARTBEAT_SECONDS = 30
-"""The shortest that Prefect takes."""
+"""Time between heartbeats: the shortest that Prefect accepts."""
 _MISSED = 3
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", GATE_FAILED, WRONG_INPUT)
-"""Events are called by the state's name. An end that is missing here would be turned into a crash."""
+"""Final states of a run; its events are named after them. A final state that is missing here would be turned into a
+crash."""
 
 CRASH_DEAD_RUNS = AutomationCore(
     name="Crash runs that give no sign of life",
@@ -55,7 +56,7 @@ CRASH_DEAD_RUNS = AutomationCore(
 
 
 WEBHOOK = "BAKEOFF_WEBHOOK"
-"""The variable that names the address events are sent to; empty: to none any longer."""
+"""Environment variable with the address that events are sent to. Empty: events are no longer sent."""
 
 _BLOCK = "bakeoff"
 _TELL = "Send events to the webhook"
@@ -66,10 +67,10 @@ _SENT = (
 
 
 def checked(address: str) -> str:
-    """An address that events can be sent to, or an empty string.
+    """Returns the address if events can be sent to it, or if it is empty.
 
     Raises:
-        BadInput: it is neither.
+        BadInput: it is neither an http(s) address nor empty.
     """
     parts = urlsplit(address)
     if address and not (parts.scheme in ("http", "https") and parts.hostname):
@@ -78,10 +79,10 @@ def checked(address: str) -> str:
 
 
 def install(webhook: str | None) -> None:
-    """Tells the server that Prefect's settings name; once, however often it is called.
+    """Installs the automations on the server that Prefect's settings name. A second call adds no second copy.
 
     Args:
-        webhook: Where events are sent; empty: nowhere; None: as before.
+        webhook: Address that events are sent to; empty: they are not sent; None: as before.
     """
     with get_client(sync_client=True) as client:
         _put(client, CRASH_DEAD_RUNS)

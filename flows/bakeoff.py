@@ -33,8 +33,8 @@ from tasks.training.compilations import keep_compiled
 def bakeoff(request: RunRequest) -> str | State[str]:
     """Runs an experiment from its spec to its report; returns the run's folder.
 
-    What a user can mend ends the flow run as failed, with a name that says so and our message in place of a traceback.
-    Who calls the flow in Python gets the error itself.
+    A mistake that a user can mend ends the flow run as failed: the state's name says so, and our message stands in
+    place of a traceback. A Python caller of the flow gets the error itself.
     """
     page = RunPage()
     try:
@@ -47,18 +47,19 @@ def bakeoff(request: RunRequest) -> str | State[str]:
 
 
 def execute(request: RunRequest, page: RunPage) -> str:
-    """As the flow, which shows it on `page`.
+    """Does the work of the flow `bakeoff`, and shows it on `page`.
 
     Raises:
-        BadInput: the request, the spec or the data is wrong; nothing is left of a new run that has no plan.
-        GateFailed: see there.
+        BadInput: the request, the spec or the data is wrong. A new run without a plan is removed, unless a check of the
+            data blocked it.
+        GateFailed: `fail_on_gate` is set; as in `refuse_closed_gates`.
     """
     quieten()
     home = home_folder()
-    at_most()  # what is wrong with it is said before a folder is made
+    at_most()  # reports a wrong value before a folder is made
     runner = read_runner(os.environ.get(VARIABLE, ""))
     requested = read(request)
-    if page.deployed:  # the command has done so already
+    if page.deployed:  # on a terminal the command has checked it already
         check(requested, home)
     named, start = _place(request, page, home)
     anew = start if named is None and start != "load" else None
@@ -91,7 +92,7 @@ def execute(request: RunRequest, page: RunPage) -> str:
 
 
 def _rewrite_index(home: Path, page: RunPage) -> None:
-    """The index is a convenience: what keeps it from being written ends no run."""
+    """Writes the index of runs. It is a convenience, so an error in writing it does not end the run."""
     from reports.index import write_index
 
     try:
@@ -101,7 +102,8 @@ def _rewrite_index(home: Path, page: RunPage) -> None:
 
 
 def _place(request: RunRequest, page: RunPage, home: Path) -> tuple[Path | None, Stage]:
-    """The folder to run in (None: a new one) and the stage to begin at. A retry goes on where its first attempt was.
+    """Returns the folder to run in (None: a new one) and the stage to begin at. A retry goes on in the folder of the
+    earlier attempt.
 
     Raises:
         BadInput: a worker is asked to write outside of `runs/`.
@@ -128,11 +130,11 @@ def _run(
     anew: Stage | None,
     runner: DaskRunner | None,
 ) -> None:
-    """The stages.
+    """Runs the stages.
 
     Args:
-        anew: As `Run`.
-        runner: Who trains; None: this process.
+        anew: As in `Run`.
+        runner: The Dask workers that train; None: this process trains.
     """
     if isinstance(requested.spec, LessonSpec):
         _teach(request, requested.spec, requested, page, home, folder, start)
@@ -170,7 +172,7 @@ def _run(
 
 
 class _Waiting:
-    """Shows why a run waits: once as a line, and on a terminal for as long as it does."""
+    """Shows why a run waits: once as a line, and on a terminal for as long as the run waits."""
 
     def __init__(self) -> None:
         self._said = False
@@ -204,7 +206,7 @@ def _teach(
     folder: Path,
     start: Stage,
 ) -> None:
-    """As `_run`, of a lesson."""
+    """Runs a lesson, as `_run` runs an experiment."""
     run = runs.open_lesson(
         spec, requested.text, request.overrides, home, folder, experiment=requested.said, start=start
     )
@@ -221,7 +223,7 @@ def _teach(
 
 @contextmanager
 def _heard(page: RunPage) -> Iterator[None]:
-    """Where no terminal shows the run's progress, the flow's log does."""
+    """Writes the run's progress to the flow's log if no terminal shows it."""
     if steps.listener.get() is not None:
         yield
         return
@@ -234,7 +236,7 @@ def _heard(page: RunPage) -> Iterator[None]:
 
 @contextmanager
 def _reported(folder: Path) -> Iterator[None]:
-    """Writes a report of a run that ends with an error too, as far as it got."""
+    """If the block ends with an error, writes a report of what the run has reached, and raises the error again."""
     try:
         yield
     except Exception as error:
@@ -249,14 +251,14 @@ def _reported(folder: Path) -> Iterator[None]:
 
 
 def _is_kept(folder: Path, error: Exception) -> bool:
-    """Whether a new run's folder stays: not where a mistake in the input ended the run before it had a plan. What a
-    check of the data blocked stays, since validation.json says why."""
+    """Says whether a new run's folder stays. It does not if wrong input ended the run before it had a plan. A run that
+    a check of the data blocked stays, since its validation.json says why."""
     return not isinstance(error, BadInput) or isinstance(error, Blocked) or (folder / "plan.json").exists()
 
 
 @contextmanager
 def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
-    """Removes a new run's folder where it is not kept."""
+    """Removes a new run's folder after wrong input, unless `_is_kept` says that it stays."""
     try:
         yield
     except BadInput as error:
@@ -266,8 +268,9 @@ def _nothing_left(folder: Path, *, new: bool) -> Iterator[None]:
 
 
 def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip_validation: bool) -> Kernel | None:
-    """All stages but the report, whose process starts while training runs and ends with `report`; None: it needs none
-    of ours. Who trains is let go when all is trained."""
+    """Runs all stages but the report. Returns the report's kernel, which starts before training so that it is ready in
+    time, and ends with `report`; None if the report needs no kernel of ours. Closes the executor when all is trained.
+    """
     load_tensorflow(run.home)
     dataset = steps.load(run)
     splits = steps.split(run, dataset)
@@ -281,7 +284,7 @@ def _through_to_verdict(run: runs.Run, page: RunPage, report: ExitStack, *, skip
     if searched:
         plan = steps.search(run, plan, prepared, searched)
         keep_compiled()
-    del searched  # whose folds take memory
+    del searched  # its folds take memory
     steps.train(run, plan, prepared)
     keep_compiled()
     if run.spec.train.stabilise:

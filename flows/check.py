@@ -28,15 +28,15 @@ from tasks.run_folder import make_folder
 from tasks.spec.models import Spec
 
 _SHOWN = 20
-"""Stacks at most."""
+"""Most stacks that are listed."""
 _CLASSES = 8
-"""Named at most."""
+"""Most classes that are named."""
 
 
 def show_check(
     spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path, *, defaults: bool = False
 ) -> None:
-    """Data and plan without training; leaves nothing behind but downloaded data.
+    """Shows data and plan without training. Leaves nothing behind but downloaded data.
 
     Args:
         defaults: Also prints the spec with every default filled in.
@@ -80,7 +80,7 @@ def show_check(
 
 @contextmanager
 def scratch_folder(home: Path) -> Iterator[Path]:
-    """A run's folder below the home folder, gone afterwards."""
+    """Yields a temporary run folder in the home folder, and removes it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=".check-", dir=make_folder(home)))
     try:
         yield folder
@@ -146,7 +146,7 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
 
 
 def _show_judging(console: Console, plan: Plan) -> None:
-    """How folds judge; of few rows, that they could."""
+    """Says how folds replace the test part; for few rows without folds, suggests them."""
     held, split = plan.held_out, plan.spec["data"]["split"]
     if held:
         console.print(
@@ -164,11 +164,11 @@ def _show_judging(console: Console, plan: Plan) -> None:
 
 
 FEW_ROWS = 5000
-"""Below, it is offered that folds judge."""
+"""With fewer rows than this, `bakeoff check` suggests folds instead of a test part."""
 
 
 def _show_data(console: Console, data: DataDescription, task: str) -> None:
-    """What the data were taken for."""
+    """Prints what the data were taken for."""
     console.print(f"[bold]data[/] {marked(data.name)}: {marked(summary(data, task))}")
     for note in data.notes:
         console.print(f"note: {marked(note)}")
@@ -182,7 +182,7 @@ def summary(data: DataDescription, task: str) -> str:
 
 
 def show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
-    """Every column, what is surprising first. A narrow terminal gets fewer facts, not words in pieces."""
+    """Prints the columns as a table, surprising ones first. A narrow terminal gets fewer facts, not broken words."""
     table = Table(box=box.SIMPLE_HEAD, title="Columns, surprises first", title_justify="left", pad_edge=False)
     table.add_column("column", overflow="fold")
     table.add_column("kind", no_wrap=True)
@@ -205,15 +205,15 @@ def show_columns(console: Console, columns: Sequence[SourceColumn]) -> None:
 
 
 _COLUMNS = 40
-"""Columns that are listed."""
+"""Most columns that are listed."""
 _WITH_BECOMES, _WITH_WHY = 64, 100
-"""Width of a terminal from which the table says what becomes of a column, and why."""
+"""Terminal widths, in characters, from which the table shows what a column becomes, and why."""
 _PIPED = 160
-"""Width where the output is no terminal's, so that nothing is folded."""
+"""Width, in characters, for output that does not go to a terminal, so that nothing is folded."""
 
 
 def _wide(console: Console) -> Console:
-    """For tables, where `console` is."""
+    """Returns a console for tables that writes to the same place as `console`."""
     free = not console.is_terminal and "COLUMNS" not in os.environ
     return Console(file=console.file, highlight=False, width=_PIPED if free else None)
 
@@ -243,14 +243,14 @@ def _shuffled(policy: str) -> str:
 
 
 def _weights(stack: PlannedStack) -> str:
-    """How many, and the share of the stack's arithmetic that is not padding."""
+    """Returns the number of weights of a trial, and the share of the stack's arithmetic that is not padding."""
     counts = {stack.parameters_of(trial) for trial in stack.trials}
     span = f"{min(counts):,} to {max(counts):,}" if len(counts) > 1 else f"{stack.parameters:,}"
     return f"{span} weights each, filled to {stack.fill:.0%}"
 
 
 def _reused(plan: Plan) -> str:
-    """What earlier runs have trained. Of a search only the first settings are known before it."""
+    """Says what is reused from earlier runs. Before a search, only its first settings are known."""
     if plan.cost.search is None:
         return plan.reuse or "nothing"
     first = reuse_sentence(plan.cost.search.first_wave)
@@ -258,8 +258,8 @@ def _reused(plan: Plan) -> str:
 
 
 def _show_search(console: Console, plan: Plan, search: SearchPlan, searching: SearchCost) -> None:
-    """What is searched in each recipe and with which budget; the first settings' stacks, since later ones depend on
-    what those show."""
+    """Prints each recipe's search space and budget, and the stacks of the first settings. Later settings depend on the
+    results of the first ones."""
     on = f"{search.folds} folds" if search.folds else "the validation part"
     seeds = f"{search.seeds} seed{'s' if search.seeds > 1 else ''}"
     console.print(f"\n[bold]search[/] {searching.trials:,} trials, {seeds} on {on}")

@@ -1,4 +1,5 @@
-"""The command `bakeoff`. Heavy imports wait until a command needs them: a wrong spec is answered at once."""
+"""The command `bakeoff`. Heavy packages are imported only when a command needs them, so that a wrong spec is reported
+at once."""
 
 from __future__ import annotations
 
@@ -93,7 +94,7 @@ def run(
     from tasks.spec.lessons import LessonSpec
     from tasks.spec.load import at_lines
 
-    checked, text, path = _load(spec, overrides)  # what is wrong is answered before anything slow
+    checked, text, path = _load(spec, overrides)  # reports mistakes before anything slow starts
     for folder in (_home(home), run_dir or _home(home)):
         check_writable(folder)
     _check_folder(checked, run_dir, start)
@@ -121,8 +122,8 @@ def resume(
     home: HomeOption = None,
     runner: RunnerOption = None,
 ) -> None:
-    """Go on with a run that was killed or stopped: nothing that is finished is done again, and what was half trained
-    goes on from its last checkpoint. Prints the report's path last."""
+    """Go on with a run that was killed or stopped. Finished work is not done again; a half-trained stack goes on from
+    its last checkpoint. Prints the report's path last."""
     from flows.resuming import unfinished
 
     found = unfinished(name, _home(home))
@@ -185,7 +186,7 @@ def init(
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
     """Render a run's report again. Prints its path."""
     finished = ("verdict.json", "lesson.json")
-    if not any(os.path.isfile(run / name) for name in finished):  # noqa: PTH113 - also False where the name can't be one
+    if not any(os.path.isfile(run / name) for name in finished):  # noqa: PTH113 - False for an impossible name too
         raise BadInput(
             "this is not the folder of a finished run",
             where=str(run),
@@ -238,7 +239,7 @@ def monitor(
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Hold new rows against the champion's reference: keep (exit code 0), watch (4) or retrain (5). Prints the page's
+    """Compare new rows with the champion's reference: keep (exit code 0), watch (4) or retrain (5). Prints the page's
     path last."""
     from flows.disk import check_writable, disk_faults
     from flows.monitoring import monitor_file
@@ -254,7 +255,7 @@ def diff(
     other: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
     home: HomeOption = None,
 ) -> None:
-    """Show two runs side by side: spec, data, recipes, figures, gates. Prints the path of the same as a page last."""
+    """Show two runs side by side: spec, data, recipes, figures, gates. Also writes a page, and prints its path last."""
     from flows.differing import show_difference
     from flows.disk import disk_faults
 
@@ -306,8 +307,8 @@ def gc(
 
 @contextmanager
 def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator[tuple[Spec | LessonSpec, str, Path]]:
-    """The spec, its text, and its file, all that can be known at once being checked. What is found wrong in the block
-    gets its line, and a fault of the disk its sentence."""
+    """Yields the spec, its text and its file after all quick checks. An error in the block gets the line of the spec
+    that it belongs to; a disk error gets a plain message."""
     from flows.disk import check_writable, disk_faults
     from tasks.spec.load import at_lines
 
@@ -319,7 +320,7 @@ def _ready(experiment: str, overrides: list[str] | None, home: Path) -> Iterator
 
 
 def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec | LessonSpec, str, Path]:
-    """The spec, checked as far as it can be without its data; its text; and its file."""
+    """Returns the spec, checked as far as possible without its data; its text; and its file."""
     with importing():
         from flows.experiments import find
         from tasks.datasets.sources import check_source
@@ -338,10 +339,10 @@ def _load(experiment: str, overrides: list[str] | None) -> tuple[Spec | LessonSp
 
 
 def _check_folder(spec: Spec | LessonSpec, run_dir: Path | None, start: Stage) -> None:
-    """Whether the run can be begun, or gone on with, in the folder that `--run-dir` names. Makes nothing.
+    """Checks that a run can begin or go on in the folder that `--run-dir` names. Creates nothing.
 
     Raises:
-        BadInput: it can't, or another process holds the folder.
+        BadInput: it can't, or another process has locked the folder.
     """
     from tasks.run_folder import locked
     from tasks.runs import check_start
@@ -361,7 +362,7 @@ def _check_table(spec: Spec | LessonSpec, base: Path, home: Path) -> None:
 
 
 def _check_runner(runner: str | None) -> None:
-    """Whether who trains can; flows find it in the environment."""
+    """Checks the runner, and writes it to the environment, where flows read it."""
     from tasks.distributed.runners import VARIABLE, read_runner
 
     if runner is not None:
@@ -370,31 +371,31 @@ def _check_runner(runner: str | None) -> None:
 
 
 def _home(home: Path | None) -> Path:
-    """The home folder, which flows find in the environment."""
+    """Returns the home folder, and writes it to the environment, where flows read it."""
     if home:
         os.environ["BAKEOFF_HOME"] = str(home)
     return home_folder()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and exits: 0 done; 1 a defect of ours; 2 wrong input; 3 a gate; 4, 5 `watch` and `retrain` of
+    """Runs the command and exits: 0 done; 1 a bug of Bakeoff; 2 wrong input; 3 a gate; 4, 5 `watch` and `retrain` of
     `monitor`; 130 Ctrl-C; 143 SIGTERM."""
     quieten()
     with interruption.listening():
         code = _exit_code(arguments)
     stopped = interruption.exit_code()
-    if stopped is not None:  # whatever came of it on the way
+    if stopped is not None:  # it counts more than the command's own exit code
         print("stopped; finished stacks are kept: go on with bakeoff resume RUN", file=sys.stderr)
         code = stopped
     sys.stdout.flush()
-    collector.freeze()  # what ends the interpreter would go through all objects again and again, for 2 to 3 s
+    collector.freeze()  # else the interpreter's exit goes through all objects again and again, for 2 to 3 s
     sys.exit(code)
 
 
 def _exit_code(arguments: list[str] | None) -> Any:
     try:
         _refuse_other_encodings(sys.argv[1:] if arguments is None else arguments)
-        app(arguments)  # ends with SystemExit, after saying what is wrong with the arguments
+        app(arguments)  # ends with SystemExit; reports wrong arguments itself
     except BadInput as error:
         print(error.message(), file=sys.stderr)
         return 2
@@ -411,7 +412,7 @@ def _exit_code(arguments: list[str] | None) -> Any:
 
 
 def _refuse_other_encodings(arguments: list[str]) -> None:
-    """Raises BadInput where an argument holds bytes that are no UTF-8: no file of a run could repeat it."""
+    """Raises BadInput if an argument is not valid UTF-8: the files of a run, which are UTF-8, could not record it."""
     for argument in arguments:
         if any("\ud800" <= letter <= "\udfff" for letter in argument):
             shown = argument.encode("utf-8", "backslashreplace").decode()

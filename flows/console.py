@@ -1,4 +1,4 @@
-"""What the command shows of a run: progress while it goes on, its result at the end."""
+"""Shows a run on the terminal: its progress while it goes on, its result at the end."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from tasks.run_folder import Stage
 
 
 def marked(text: object) -> str:
-    """As `plain`, for a line in Rich's markup: brackets of the text are no tags."""
+    """Like `plain`, for a line in Rich's markup: brackets in the text are not read as tags."""
     return escape(plain(text))
 
 
 class Bar:
-    """A line a stage: a moving bar on a terminal, one plain line at each stage's end elsewhere."""
+    """Shows one line per stage: on a terminal a moving bar, elsewhere a plain line when the stage ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -66,7 +66,7 @@ class Bar:
         self._progress.stop()
 
     def hear(self, stage: str, what: str, share: float | None) -> None:
-        """Takes a stage's news, as `tasks.steps.Listener`. Here a run ends whose interrupt was dropped somewhere."""
+        """Receives a stage's progress, as a `tasks.steps.Listener`. Also ends a run whose interrupt was dropped."""
         stop_if_asked()
         if stage not in self._tasks:
             self._started[stage] = time.monotonic()
@@ -92,8 +92,8 @@ def run_with_progress(
     fail_on_gate: bool,
     lesson: bool = False,
 ) -> None:
-    """Runs the flow in this process, shows its progress, then its result; the report's path is the last line. A lesson
-    needs no TensorFlow.
+    """Runs the flow in this process, and shows its progress, then its result. The report's path is the last line. For a
+    lesson TensorFlow is not loaded.
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.
@@ -151,7 +151,7 @@ def run_with_progress(
 
 
 def show_result(folder: Path) -> None:
-    """The verdict and what to do next in a terminal's width, and the report's path as the last line."""
+    """Prints the verdict and what to do next, in the terminal's width. The report's path is the last line."""
     verdict, console = Verdict.read(folder), Console(highlight=False)
     first = verdict.metric
     named = (verdict.recipes or verdict.baselines)[0].metrics
@@ -190,19 +190,19 @@ def show_result(folder: Path) -> None:
 
 
 def _positive(positive: PositiveClass, rows: str) -> str:
-    """Which class is of interest, how it was chosen, and how many of the judged rows are of it."""
+    """Says which class is of interest, how it was chosen, and how many of the rows for testing belong to it."""
     return f"class of interest: {positive.name}, {positive.rows:,} of {positive.of:,} {rows} ({positive.why})"
 
 
 def _that_fit(names: Sequence[str], titles: dict[str, str], width: int) -> list[str]:
-    """The first of the metrics that leave the recipes' names some room; the report has them all."""
+    """Returns the first metrics, as many as leave room for the recipes' names. The report has them all."""
     room = width - _NAMES_AND_FIRST
     taken = list(accumulate(max(*map(len, titles[name].split()), 8) + _GAP for name in names))
     return [name for name, so_far in zip(names, taken, strict=True) if so_far <= room]
 
 
 _NAMES_AND_FIRST, _GAP = 55, 3
-"""Characters of rank, name and the deciding metric with its interval; and of the space before a column."""
+"""Widths in characters: of rank, name and the deciding metric with its interval; and of the space before a column."""
 
 
 def _name(recipe: JudgedRecipe) -> str:
@@ -213,13 +213,13 @@ def _name(recipe: JudgedRecipe) -> str:
 def _add_row(
     table: Table, rank: str, name: str, metrics: Mapping[str, Estimate], first: str, others: Sequence[str]
 ) -> None:
-    """One line: the deciding metric with its interval, the others without."""
+    """Adds one line: the deciding metric with its interval, the others without."""
     means = [rounded(metrics[other].mean if other in metrics else None) for other in others]
     table.add_row(rank, name, marked(interval(metrics.get(first))), *means)
 
 
 def show_validation(rows: Sequence[dict[str, str]]) -> None:
-    """The checks that failed; how many passed. In a narrow terminal as lines, since a table would break their words."""
+    """Prints the failed checks, and how many passed. A narrow terminal gets lines, since a table would break words."""
     console = Console(stderr=True, highlight=False)
     failed = [row for row in rows if row["answer"] != "passed"]
     coloured = {"blocks": "[red]blocks[/]", "warns": "[yellow]warns[/]"}
@@ -242,7 +242,7 @@ def show_validation(rows: Sequence[dict[str, str]]) -> None:
 
 
 _TABLE_OF_CHECKS = 120
-"""Width of a terminal from which the checks stand in a table."""
+"""Terminal width, in characters, from which the checks are shown in a table."""
 
 
 def render_again(run: Path) -> None:

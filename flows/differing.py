@@ -19,7 +19,7 @@ DIFFS = "diffs"
 
 
 def show_difference(one: str, other: str, home: Path) -> None:
-    """Prints what two runs are in, differences in bold, writes the page and prints its path last.
+    """Prints two runs side by side, differences in bold. Writes the same as a page and prints its path last.
 
     Raises:
         BadInput: one of them is no run, or has no plan; or only one is a lesson.

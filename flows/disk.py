@@ -1,4 +1,4 @@
-"""The disk: whether a folder can be written to, asked at once, and what is said where it fills up on the way."""
+"""The disk: checks at the start that a folder can be written to, and gives a plain message if it fills up later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.errors import BadInput
 NEEDED = 30_000_000
 """Bytes that must be free to begin: Prefect's database, a small run and its report."""
 _FULL = 1_000_000
-"""Bytes: with fewer left, whatever went wrong is put down to the disk. SQLite and others have errors of their own."""
+"""Bytes. With fewer left, any error is reported as a full disk, since SQLite and others raise errors of their own."""
 _SAID = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -29,10 +29,10 @@ _REMEDY = "make room, or choose another folder with --home or --run-dir; bakeoff
 
 
 def check_writable(folder: Path) -> None:
-    """Whether a folder that may be missing can be made and written to. Leaves nothing there.
+    """Checks that a folder, which may be missing, can be created and written to. Leaves nothing there.
 
     Raises:
-        BadInput: it can't, or there is too little room.
+        BadInput: it can't, or there is too little free space.
     """
     there = folder.absolute()
     try:
@@ -65,10 +65,10 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def disk_faults(*folders: Path) -> Iterator[None]:
-    """A block whose errors are the disk's where one of these folders' disk is full or read-only.
+    """Turns an error of the block into BadInput if the disk caused it.
 
     Raises:
-        BadInput: it is.
+        BadInput: the disk is full, read-only or not accessible, or almost nothing is free where one of `folders` lies.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def _fault(error: BaseException, folders: tuple[Path, ...]) -> BadInput | None:
             return BadInput(_SAID[found.errno], where=str(named), remedy=_REMEDY)
         found = found.__cause__ or found.__context__
     for folder in folders:
-        with suppress(OSError):  # it is not there yet
+        with suppress(OSError):  # the folder is not there yet
             usage = shutil.disk_usage(folder)
             if usage.total and usage.free < _FULL:
                 return BadInput(_SAID[errno.ENOSPC], where=str(folder), remedy=_REMEDY)

@@ -1,4 +1,5 @@
-"""The process's settings: quiet, offline, on TensorFlow. Called before any heavy import, never at import."""
+"""Settings of the process: quiet, offline, with TensorFlow. Call this before any heavy import; nothing is set when this
+module is imported."""
 
 from __future__ import annotations
 
@@ -26,10 +27,10 @@ _SETTINGS = {
 
 def load_tensorflow(home: Path | None = None) -> None:
     """Imports TensorFlow without its greeting ("oneDNN custom operations are on"), which its C++ part writes to file
-    descriptor 2 before it reads any setting. What Python writes meanwhile is shown.
+    descriptor 2 before it reads any setting. Python's own output is still shown.
 
     Args:
-        home: The home folder whose runs' compiled programs XLA shall find; None: it compiles anew.
+        home: The home folder with the compiled programs of earlier runs, for XLA to reuse; None: it compiles anew.
     """
     from tasks.training.compilations import open_cache
 
@@ -64,14 +65,15 @@ def home_folder() -> Path:
 
 
 def for_workers() -> dict[str, str]:
-    """What other processes that train take over of this one's settings, and where its data lie."""
+    """Returns the environment variables that other training processes take over from this one: its settings, and where
+    its data lie."""
     return {name: os.environ[name] for name in (*_SETTINGS, "BAKEOFF_DATA") if name in os.environ}
 
 
 def quieten() -> None:
-    """Sets what the user has not set."""
+    """Sets the variables that the user has not set, and hides TensorFlow's warnings."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     tensorflow = logging.getLogger("tensorflow")
     if tensorflow.level == logging.NOTSET:
-        tensorflow.setLevel(logging.ERROR)  # it warns of each stack's program: "excessive retracing"
+        tensorflow.setLevel(logging.ERROR)  # it warns about each stack's program: "excessive retracing"

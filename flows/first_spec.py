@@ -1,4 +1,4 @@
-"""The text of a first spec: what is worth saying as YAML, all else as comments."""
+"""The text of a first spec: the keys that matter as YAML, everything else as comments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 _PLAIN = re.compile(r"(\.{1,2}/)*[A-Za-z_][A-Za-z0-9_./-]*")
 _MEANT = {"null", "true", "false"}
-"""Words that YAML reads as no text."""
+"""Words that YAML does not read as text."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class FirstSpec:
     """A spec to begin with.
 
     Args:
-        command: That wrote it.
-        name, source, target, read, text, classes, checks, rows: As the spec has them; None, or empty, where it says
-            nothing.
+        command: The command line that wrote it.
+        name, source, target, read, text, classes, checks, rows: As in the spec; None, or empty, where the spec leaves
+            the key out.
         drop: The columns of `data.drop`, each with the reason.
         train: The spec's `train`.
         evaluate: The spec's `evaluate`.
@@ -41,7 +41,7 @@ class FirstSpec:
 
     @property
     def value(self) -> dict[str, Any]:
-        """What the YAML says."""
+        """The content of the YAML."""
         data = {
             "source": self.source,
             "target": self.target,
@@ -60,12 +60,12 @@ class FirstSpec:
         }
 
     def written(self, path: str, remarks: Mapping[str, Sequence[str]]) -> str:
-        """The file's content.
+        """Returns the file's text.
 
         Args:
-            path: As `bakeoff run` takes it.
-            remarks: Comments: those before a part or a key of `data` by its name, those after the data under "columns",
-                those at the end under "end".
+            path: The spec's path, as `bakeoff run` takes it.
+            remarks: Comments, by the name of the part or the key of `data` that they stand before. "head": at the top;
+                "data", then "columns": after the keys of `data`; "end": at the end.
         """
         lines = [f"bakeoff run {path} | a first spec, written by: {self.command}", *remarks.get("head", ())]
         text = "".join(_comment(line) for line in lines)
@@ -85,7 +85,7 @@ COMPARE = {"optimizer": ["momentum", "adam"], "schedule": ["constant", "cosine"]
 
 
 def _comment(text: str, indent: str = "") -> str:
-    """A line of a comment, or several; a sign that YAML does not take becomes U+FFFD."""
+    """Returns a text as one or more comment lines. A sign that can't be printed becomes U+FFFD."""
     lines = text.splitlines() or [""]
     return "".join(f"{indent}# {_printable(line)}".rstrip() + "\n" for line in lines)
 
@@ -95,7 +95,7 @@ def _printable(line: str) -> str:
 
 
 def quoted(value: Any) -> str:
-    """A value as YAML in one line; texts in quotes where they could be read as something else.
+    """Returns a value as YAML in one line. Texts that could be read as something else are in quotes.
 
     >>> quoted({"a": ["1e3", "x", 2, True, "null"]})
     '{a: ["1e3", x, 2, true, "null"]}'

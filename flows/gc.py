@@ -1,4 +1,4 @@
-"""`bakeoff gc`: what of a home folder can go, and its removal."""
+"""`bakeoff gc`: finds what can go from a home folder, and removes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.run_state import state_of
 
 _DAY = 24 * 3600.0
 _TEMPORARY = ("bakeoff-report-", "bakeoff-quarto-", "bakeoff-pandoc-", "bakeoff-kernel-")
-"""Beginnings of folders that are removed by who made them, unless that was killed."""
+"""Prefixes of temporary folders. The process that made such a folder removes it, unless it is killed."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Removable:
     """A file or folder that can go.
 
     Args:
-        why: In a few words.
+        why: The reason, in a few words.
         size: Bytes.
-        files: Where not all of a folder can go, what can.
+        files: The files that go, where the rest of a folder stays.
     """
 
     path: Path
@@ -37,11 +37,11 @@ class Removable:
 
 
 def removable(home: Path, keep: int) -> list[Removable]:
-    """What `--yes` would remove, runs first. Never a run that a process holds or that is a champion's, nor anything
+    """Returns what `--yes` would remove, runs first. Never contains a running run, the run of a champion, or anything
     under `champions/`.
 
     Args:
-        keep: So many of the newest runs stay.
+        keep: Number of the newest runs that stay.
     """
     runs = _runs(home)
     champions = _champions(home)
@@ -54,7 +54,7 @@ def removable(home: Path, keep: int) -> list[Removable]:
 
 
 def remove(things: Sequence[Removable]) -> None:
-    """Removes them. What is gone already, or can't be removed, is passed over."""
+    """Removes the things. Skips those that are gone already or can't be removed."""
     for each in things:
         for file in each.files:
             with suppress(OSError):
@@ -69,13 +69,14 @@ def remove(things: Sequence[Removable]) -> None:
 
 
 def _runs(home: Path) -> list[Path]:
-    """Run folders, the newest first. Their names begin with date and time."""
+    """Returns the run folders, the newest first. Their names begin with date and time."""
     found = [path for path in (home / "runs").glob("*") if (path / "stages.json").is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
 def _champions(home: Path) -> str:
-    """The text of all that stands under `champions/`, links included: a run that is named in it stays."""
+    """Returns the names, link targets, and JSON and YAML texts under `champions/`, joined. A run that is named in them
+    stays."""
     said = []
     for path in (home / "champions").rglob("*"):
         said.append(str(path.readlink()) if path.is_symlink() else path.name)
@@ -85,7 +86,8 @@ def _champions(home: Path) -> str:
 
 
 def _unreferenced(home: Path, kept: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Data sets that no kept run names, and copies that were not used since the oldest kept run began."""
+    """Yields data sets that no kept run names, and cached copies not used since the oldest kept run began; each with
+    the reason."""
     sources = {_source(run) for run in kept}
     for path in sorted((home / "cache" / "datasets").glob("*")):
         if path.name not in sources:
@@ -98,8 +100,8 @@ def _unreferenced(home: Path, kept: Sequence[Path]) -> Iterator[tuple[Path, str]
 
 
 def _trained(home: Path, kept: Sequence[Path]) -> Iterator[Removable]:
-    """Trained trials that no kept run trained or reused, as one: there may be thousands of them. Their time is that of
-    their last use by a run, not by who copies the folder."""
+    """Yields the trained trials that no kept run trained or reused, as one entry: there may be thousands of them. Each
+    run sets the modification time of a trial that it uses; a mere copying of the folder does not."""
     folder, begun = home / "cache" / "trials", _oldest(kept)
     files = [path for path in sorted(folder.glob("*")) if path.stat().st_mtime < begun]
     if files:
@@ -108,12 +110,13 @@ def _trained(home: Path, kept: Sequence[Path]) -> Iterator[Removable]:
 
 
 def _oldest(kept: Sequence[Path]) -> float:
-    """When the oldest kept run began; without any, now."""
+    """Returns when the oldest kept run began, in seconds since 1970; now, if no run is kept."""
     return min((_began(run) for run in kept), default=time.time())
 
 
 def _used(path: Path) -> float:
-    """When a file, or one of a folder, was last written or read; a folder's own reading is ours."""
+    """Returns when a file, or any file of a folder, was last written or read. A folder's own access time does not
+    count, since this function itself reads the folder."""
     files = [each.stat() for each in [path, *path.rglob("*")] if each.is_file()]
     return max([path.stat().st_mtime, *(time for each in files for time in (each.st_mtime, each.st_atime))])
 
@@ -126,7 +129,8 @@ def _source(run: Path) -> str:
 
 
 def _began(run: Path) -> float:
-    """When a run began: the time of its spec, which is written first. Local names of folders change with the clock."""
+    """Returns when a run began: the time of its spec, which is written first. Folder names hold local time, which
+    changes with the clock."""
     path = run / "spec.yaml"
     return path.stat().st_mtime if path.is_file() else run.stat().st_mtime
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tasks.datasets.sources import Source
 
 _SECONDS, _SECONDS_OF_MEDIA = 8, 3
-"""Of training, as the plan expects it, that a first run may take: of a table; and of texts, images and sounds, where
-the plan expects too little. Starting, judging and the report come on top."""
+"""Seconds of training, as the plan estimates them, that a first run may take: for tables; and for texts, images and
+sounds, whose time the plan underestimates. Starting, testing and the report come on top."""
 _EFFORTS: Sequence[tuple[dict[str, int], int | None]] = (
     ({"epochs": 20, "seeds": 5}, None),
     ({"epochs": 10, "seeds": 5}, None),
@@ -42,11 +42,11 @@ _EFFORTS: Sequence[tuple[dict[str, int], int | None]] = (
     ({"epochs": 10, "seeds": 3}, 2_000),
     ({"epochs": 5, "seeds": 2}, 1_000),
 )
-"""Epochs, seeds and rows (None: all) of a first run, from more to less; the first that fits the time is taken."""
+"""Epochs, seeds and rows (None: all) of a first run, from most to least work. The first that fits the time is taken."""
 _MOST_CLASSES = 50
-"""That a first spec lists."""
+"""Most classes that a first spec lists."""
 _WORDS = 3
-"""Words that a column's texts have on average, from which they are taken for free text."""
+"""Mean number of words in a column's texts from which the column counts as free text."""
 _WIDTH = 110
 
 
@@ -72,7 +72,7 @@ def write_first_spec(file: Path, target: str | None, output: Path | None, home: 
 
 
 def _check_paths(file: Path, output: Path) -> None:
-    if not os.path.exists(file):  # noqa: PTH110 - unlike Path.exists, also False where the name can't be one
+    if not os.path.exists(file):  # noqa: PTH110 - unlike Path.exists, False for an impossible name too
         beside = [each.name for each in file.parent.iterdir()] if os.path.isdir(file.parent) else []  # noqa: PTH112
         raise BadInput("no such file or folder", where="FILE", got=str(file), accepted=nearest(file.name, beside))
     if os.path.lexists(output):
@@ -82,8 +82,8 @@ def _check_paths(file: Path, output: Path) -> None:
 
 
 def _source(file: Path, output: Path) -> str:
-    """The file as the spec names it: a relative path starts at the spec's folder; `./` tells it from the catalogue's
-    names."""
+    """Returns the file's path as the spec names it. A relative path starts at the spec's folder; `./` tells it from a
+    name in the catalogue."""
     if file.is_absolute():
         return str(file)
     path = os.path.relpath(file, output.absolute().parent)
@@ -97,7 +97,7 @@ class _Found:
 
 
 def _found_out(spec: FirstSpec, output: Path, home: Path) -> _Found:
-    """The spec, tried out on the data up to its plan, and the comments that belong to it."""
+    """Tries the spec on the data, up to its plan. Returns the spec and its comments."""
     base = output.absolute().parent
     with Bar(Console(stderr=True)) as bar:
         bar.hear("look", "reading the data", None)
@@ -118,7 +118,7 @@ def _found_out(spec: FirstSpec, output: Path, home: Path) -> _Found:
 
 
 def _read(spec: FirstSpec, base: Path, home: Path) -> tuple[FirstSpec, Source]:
-    """The source, and the spec with what must be said of how it is written."""
+    """Reads the source. Returns the spec, with the `read` options that the file needs, and the source."""
     from tasks.datasets.guess import guessed_read
     from tasks.datasets.sources import delimited, read_source
 
@@ -127,7 +127,7 @@ def _read(spec: FirstSpec, base: Path, home: Path) -> tuple[FirstSpec, Source]:
     try:
         source = read_source(Data(source=spec.source, read=read), home, None, base)
     except BadInput as first:
-        # Quotes that don't match up may be ordinary characters.
+        # Unbalanced quotes may be ordinary characters.
         read = read.model_copy(update={"quoting": "none"})
         try:
             if not delimited(path):
@@ -139,7 +139,7 @@ def _read(spec: FirstSpec, base: Path, home: Path) -> tuple[FirstSpec, Source]:
 
 
 def _no_target(source: Source, spec: FirstSpec) -> BadInput:
-    """The columns that could be the target are printed; what is to be done is the error."""
+    """Prints the columns that could be the target. Returns the error that says what to do."""
     from tasks.datasets.candidates import candidates
 
     found = candidates(source.frame)
@@ -163,19 +163,19 @@ def _no_target(source: Source, spec: FirstSpec) -> BadInput:
 
 
 _CANDIDATES = 30
-"""Shown at most."""
+"""Most possible targets that are shown."""
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """What columns would become.
+    """How a file's columns can be used.
 
     Args:
-        inputs: Those that a model could use.
-        refused: Those that are left out: identifiers, and what can't be read without a choice; with the reason and the
-            choices.
-        texts: Those that hold free text, the longest first.
-        dates: Those that hold dates.
+        inputs: Columns that a model could use.
+        refused: Columns that are left out, with the reason and the choices: identifiers, and columns that can't be read
+            without a decision of the user.
+        texts: Columns of free text, the longest first.
+        dates: Columns of dates, which are inputs too.
     """
 
     inputs: Sequence[str]
@@ -226,7 +226,8 @@ def _load(spec: FirstSpec, base: Path, home: Path) -> Dataset:
 
 
 def _without_small_classes(spec: FirstSpec, dataset: Dataset) -> FirstSpec:
-    """With `data.classes` where some have too few rows to be in every part, and enough others are left."""
+    """Returns the spec; with `data.classes` if some classes have too few rows to be in every part and enough others are
+    left."""
     from tasks.validation.parts import FEWEST_ROWS
 
     if dataset.classes is None or dataset.given_part is not None:
@@ -237,7 +238,8 @@ def _without_small_classes(spec: FirstSpec, dataset: Dataset) -> FirstSpec:
 
 
 def _without_leaks(spec: FirstSpec, dataset: Dataset) -> FirstSpec:
-    """Without the columns that give the target away; where no other is left, with them and a check that only warns."""
+    """Returns the spec without the columns that give the target away. If no other column is left, keeps them and lets
+    the check only warn."""
     from tasks.datasets.splits import split_rows
     from tasks.validation.leak import evidence
 
@@ -265,7 +267,7 @@ class _Tried:
 
 
 def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
-    """With as much training as fits the time; at least the least.
+    """Returns the spec with as much training as fits the time, or with the smallest effort if none fits.
 
     Args:
         dataset: All rows.
@@ -277,7 +279,7 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
     metric = deciding_metric(dataset.task, _commonest(dataset))
     also += [] if metric in default_metrics(dataset.task) else ["accuracy", "pr_auc", "mcc"]
     most = _SECONDS if dataset.medium is None else _SECONDS_OF_MEDIA
-    tried, affordable = None, float("inf")  # rows, epochs and seeds multiplied, as far as the plans so far show
+    tried, affordable = None, float("inf")  # rows x epochs x seeds that fit the time, as the plans so far show
     efforts = [(effort, sample) for effort, sample in _EFFORTS if sample is None or sample < dataset.rows]
     for effort, sample in efforts:
         work = effort["epochs"] * effort["seeds"] * (sample or dataset.rows)
@@ -287,7 +289,7 @@ def _tried(spec: FirstSpec, dataset: Dataset, base: Path, home: Path) -> _Tried:
         evaluate: dict[str, Any] = {"metric": metric, **({"also": also} if also else {})}
         try:
             tried = _planned(replace(spec, rows=sample, train=train, evaluate=evaluate), base, home)
-        except BadInput:  # a sample may be too small for what all rows are fit for
+        except BadInput:  # a sample may be too small where all rows are enough
             if tried is None:
                 raise
             break
@@ -303,10 +305,10 @@ def _batch_size(rows: int) -> int:
 
 
 def _planned(spec: FirstSpec, base: Path, home: Path) -> _Tried:
-    """The plan, as `bakeoff check` makes it.
+    """Makes the plan, as `bakeoff check` does.
 
     Raises:
-        BadInput: as `bakeoff check` of the spec.
+        BadInput: as in `bakeoff check` of the spec.
     """
     from tasks import runs, stages
     from tasks.spec.load import parse_spec
@@ -321,7 +323,7 @@ def _planned(spec: FirstSpec, base: Path, home: Path) -> _Tried:
 
 
 def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
-    """The comments of the spec, by the key that they stand before."""
+    """Returns the comments of the spec, by the key that they stand before."""
     data, spec = tried.plan.data, tried.spec
     table = io.StringIO()
     if data.source_columns:
@@ -362,16 +364,16 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
 
 
 def _commonest(dataset: Dataset) -> float:
-    """The share of the commonest class; 0 for regression."""
+    """Returns the share of the most frequent class, 0 to 1; 0 for regression."""
     return float(np.bincount(dataset.target).max() / dataset.rows) if dataset.classes else 0.0
 
 
 _NOTES = 20
-"""Of the data's reader, at most."""
+"""Most notes of the data's reader that are listed."""
 
 
 def _gate(dataset: Dataset) -> list[str]:
-    """A threshold to begin with: half of the way from guessing to no error."""
+    """Returns a gate to begin with, as comments. Its threshold is halfway between guessing and no error."""
     if dataset.classes is None:
         guess = float(dataset.target.std())
         gate, said = f"rmse, at_most: {_rounded(guess / 2)}", f"always guessing the mean gives {_rounded(guess)}"
@@ -386,7 +388,7 @@ def _gate(dataset: Dataset) -> list[str]:
 
 
 def _rounded(number: float) -> str:
-    """To three digits, as a person writes it."""
+    """Rounds to three significant digits, written as a person does."""
     return written(float(f"{number:.3g}"))
 
 

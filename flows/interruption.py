@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the command ends with 130 or 143 wherever it is, and the run can be gone on with."""
+"""Ctrl-C and SIGTERM end the command at any point, with exit code 130 or 143. The run can be resumed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _asked: list[int] = []
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """A block in which both signals raise KeyboardInterrupt in the main thread, and are remembered. One that is
-    ignored, as Ctrl-C is in a shell's background, stays so."""
+    """In the block, both signals raise KeyboardInterrupt in the main thread, and are remembered. A signal that is
+    ignored already, as Ctrl-C is in a shell's background, stays ignored."""
     _asked.clear()
     before = {each: signal.getsignal(each) for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN}
     for each in before:
@@ -34,11 +34,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def exit_code() -> int | None:
-    """130 after Ctrl-C, 143 after SIGTERM; None where neither came."""
+    """Returns 130 after Ctrl-C, 143 after SIGTERM, None if neither came."""
     return 128 + _asked[0] if _asked else None
 
 
 def stop_if_asked() -> None:
-    """Raises KeyboardInterrupt where a signal came and what it raised was dropped, as Python does in finalisers."""
+    """Raises KeyboardInterrupt again if a signal came but its exception was dropped, as Python does in finalisers."""
     if _asked and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What the command shows of a lesson: what it would run, and what it found."""
+"""Shows a lesson on the terminal: what it would run, and what it found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.spec.lessons import LessonSpec
 
 
 def show_lesson_plan(spec: LessonSpec, *, defaults: bool) -> None:
-    """What `bakeoff check` says of a lesson."""
+    """Prints what `bakeoff check` says about a lesson."""
     import yaml
 
     console = Console(highlight=False, soft_wrap=True)
@@ -33,7 +33,7 @@ def show_lesson_plan(spec: LessonSpec, *, defaults: bool) -> None:
 
 
 def show_lesson(folder: Path) -> None:
-    """The checks against theory, what was seen, what to try; the report's path as the last line."""
+    """Prints the checks against theory, what was seen and what to try. The report's path is the last line."""
     lesson, console = Lesson.read(folder), Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, title=f"{lesson.counted} met", title_justify="left")
     table.add_column("check", overflow="fold")

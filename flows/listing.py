@@ -1,4 +1,4 @@
-"""What `bakeoff list` prints: one line for each thing there is, and a table of runs."""
+"""Prints what `bakeoff list` lists: one line for each thing there is, and a table of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.evaluation.wording import inside
 
 
 def lines(kind: str) -> Iterator[str]:
-    """The lines of one kind but runs: its name, then what it is."""
+    """Returns the lines of one kind (any but runs). Each gives a thing's name, then what it is."""
     return {
         "experiments": _experiments,
         "datasets": _datasets,
@@ -38,7 +38,7 @@ def lines(kind: str) -> Iterator[str]:
 
 
 def show_runs(home: Path) -> None:
-    """A table of the runs, the latest last; nothing where there is none."""
+    """Prints a table of the runs, the latest last; nothing if there are none."""
     folders = sorted(path for path in (home / "runs").glob("*") if path.is_dir())
     if not folders:
         return
@@ -54,11 +54,12 @@ def show_runs(home: Path) -> None:
 
 
 _PIPED = 200
-"""Width of a table that another program reads."""
+"""Table width, in characters, for output that does not go to a terminal."""
 
 
 def _ended(folder: Path) -> list[str]:
-    """What became of a run: its decision, the winner, the shipped model's deciding metric, the gates."""
+    """Returns a run's outcome: its decision, the winner, the shipped model's deciding metric, the gates. A run without
+    a verdict has only its state."""
     verdict = outcome(folder)
     if isinstance(verdict, str):
         return [verdict]

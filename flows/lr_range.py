@@ -22,8 +22,8 @@ from tasks.training.compilations import keep_compiled
 
 
 def show_ranges(spec: Spec, text: str, overrides: Sequence[str], base: Path, home: Path) -> None:
-    """Tests the ranges without a run: nothing is left but downloaded data and the page, whose path is printed last. A
-    page of the same experiment is replaced.
+    """Tests the ranges without a run. Leaves only downloaded data, compiled programs and the page, whose path is
+    printed last. An earlier page of the same experiment is replaced.
 
     Raises:
         BadInput: the spec or the data is wrong, or blocked by validation.

@@ -1,4 +1,4 @@
-"""The flow `monitor`, and `bakeoff monitor`: new rows against the reference of an experiment's champion."""
+"""The flow `monitor`, and the work of `bakeoff monitor`: compare new rows with the reference of a champion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tasks.records.plan import Plan
 from tasks.steps import address
 
 INCOMING = "incoming"
-"""Of the home folder: new rows of an experiment lie in a folder of its name."""
+"""Folder in the home folder. New rows of an experiment lie in `incoming/EXPERIMENT/`."""
 BAKE_OFF = "bakeoff/bake-off"
 """The deployment that trains again."""
 
@@ -43,8 +43,8 @@ class MonitorRequest(BaseModel):
 
 @flow(name="monitor", persist_result=False)
 def monitor(request: MonitorRequest) -> list[str] | State[list[str]]:
-    """Looks at new rows, and has a bake-off train again where an answer is `retrain`; returns the folders of what was
-    found. What a user can mend ends the flow run as failed, as in the flow `bakeoff`."""
+    """Compares new rows with the champion's reference, and starts a new bake-off if an answer is `retrain`. Returns the
+    folders of the results. A mistake that a user can mend ends the flow run as failed, as in the flow `bakeoff`."""
     quieten()
     page = RunPage()
     home = home_folder()
@@ -59,10 +59,10 @@ def monitor(request: MonitorRequest) -> list[str] | State[list[str]]:
 
 
 def look(home: Path, experiment: str, file: Path, size: int | None) -> tuple[Path, Monitored]:
-    """Monitors a file and keeps the record and its page; without Prefect.
+    """Monitors a file, and writes the record and its page. Needs no Prefect.
 
     Raises:
-        BadInput: as `tasks.monitoring.watch.monitor`, or the file is not there.
+        BadInput: as in `tasks.monitoring.watch.monitor`, or the file is not there.
     """
     from reports.index import write_index
     from reports.monitoring import write_page
@@ -81,7 +81,7 @@ def look(home: Path, experiment: str, file: Path, size: int | None) -> tuple[Pat
 
 
 def _asked(request: MonitorRequest, home: Path) -> Iterator[tuple[str, Path]]:
-    """Experiment and file of all that is to be looked at.
+    """Yields the experiment and the path of each file that is to be monitored.
 
     Raises:
         BadInput: a file is named without an experiment.
@@ -110,18 +110,19 @@ def _watched(page: RunPage, home: Path, experiment: str, file: Path, size: int |
 
 
 def _train_again(page: RunPage, home: Path, experiment: str) -> None:
-    """Has the deployment of the bake-off run the experiment again, and does not wait for it."""
+    """Starts the experiment again as a run of the bake-off's deployment, and does not wait for it."""
     try:
         started = run_deployment(BAKE_OFF, parameters={"request": again(home, experiment)}, timeout=0, as_subflow=False)
-    except Exception as error:  # a server without the deployment, or none that answers: the answer stands
+    except Exception as error:  # no such deployment, or no server that answers: the monitoring's answer stays valid
         page.log(f"No bake-off was started: {error}")
     else:
         page.log(f"A bake-off was started: {getattr(started, 'name', BAKE_OFF)}")
 
 
 def again(home: Path, experiment: str) -> dict[str, Any]:
-    """The request that runs an experiment again: by name where it is shipped, from its file under `experiments/` of the
-    home folder, else the spec of the champion's run, whose data are looked for from the worker's folder."""
+    """Returns the request that runs an experiment again: by its name if it is shipped, else by its file in
+    `experiments/` of the home folder, else by the spec of the champion's run. Relative data paths of that spec start
+    from the worker's folder."""
     if experiment in shipped():
         return {"experiment": experiment}
     own = home / "experiments" / f"{experiment}.yaml"

@@ -1,4 +1,4 @@
-"""`bakeoff monitor`: looks at a file of new rows, shows the answer, and exits with it."""
+"""`bakeoff monitor`: checks a file of new rows, shows the answer, and exits with the answer's code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ EXIT_CODES: dict[Answer, int] = {"keep": 0, "watch": 4, "retrain": 5}
 
 
 def monitor_file(experiment: str, file: Path, window: int | None, home: Path) -> None:
-    """Monitors a file. Where a Prefect server is set, as the flow `monitor` of that server, which trains again.
+    """Monitors a file. If a Prefect server is set, this runs as the flow `monitor` on it, which also trains again.
 
     Raises:
         BadInput: there is no champion, or the file is not what its model takes.
-        typer.Exit: with the answer's code, where it is not `keep`.
+        typer.Exit: with the answer's code, if it is not `keep`.
     """
     with importing():
         from prefect.settings import get_current_settings

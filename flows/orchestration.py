@@ -1,11 +1,11 @@
 """The Prefect API a run talks to: the user's server where one is set, else our own inside this process.
 
-Prefect's own answer to a missing server is a child process, which outlives a parent killed with -9. Here the
-same application runs in a thread of the run itself, so there is no process that could be left over. What it
-records stays in the home folder: `PREFECT_HOME=data/prefect prefect server start` shows it in Prefect's UI.
+Without a server, Prefect itself starts a child process, which outlives a parent killed with -9. Here the same
+application runs in a thread of the run itself, so that no process can be left over. Its records stay in the
+home folder: `PREFECT_HOME=data/prefect prefect server start` shows them in Prefect's UI.
 
 Measured on 2 cores: 2.5 s from the process's start until the API answers (of that 2.2 s imports), 6.5-8 s on a
-fresh home, whose database has to be made; Prefect's child process needs 12 s and 17-19 s.
+fresh home, whose database has to be created; Prefect's child process needs 12 s and 17-19 s.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ def _private_server(folder: Path) -> Iterator[Callable[[], None]]:
         settings = _settings(folder, port=listener.getsockname()[1])
         try:
             with (
-                # Quiet unless the user asks for more: the command itself says what happens and what went wrong.
+                # Quiet unless the user asks for more: the command itself reports progress and errors.
                 temporary_settings(settings, set_defaults={"logging.level": "CRITICAL"}),
-                temporary_database_config(None),  # else a process keeps to the first home's database for ever
+                temporary_database_config(None),  # else a process keeps the first home's database for ever
             ):
                 app = create_app(ephemeral=True, ignore_cache=True)  # sets the levels of Prefect's loggers too
                 server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
@@ -109,7 +109,7 @@ def _private_server(folder: Path) -> Iterator[Callable[[], None]]:
                 try:
                     yield lambda: _wait(ready, thread)
                 finally:
-                    # What the run still has to say, while someone listens. How much that is, is no news.
+                    # Sends the run's last events while the server listens. Hides the warning about their number.
                     logging.getLogger(EventsWorker.__name__).setLevel(logging.ERROR)
                     EventsWorker.drain_all(timeout=10)
                     server.should_exit = True
@@ -119,7 +119,7 @@ def _private_server(folder: Path) -> Iterator[Callable[[], None]]:
 
 
 def _settings(folder: Path, port: int) -> dict[Any, Any]:
-    """Prefect's settings for a private server and its clients, which are one process."""
+    """Returns Prefect's settings for a private server and its clients, which are one process."""
     password = f"bakeoff:{secrets.token_urlsafe(16)}"  # else any user of this machine could talk to the port
     return {
         "home": folder,
@@ -127,13 +127,13 @@ def _settings(folder: Path, port: int) -> dict[Any, Any]:
         "api.auth_string": password,
         "server.api.auth_string": password,
         "server.database.connection_url": f"sqlite+aiosqlite:///{folder}/prefect.db",
-        # Its recorder calls an error what it tries again a moment later (a database that another run has locked).
+        # Its event recorder logs as errors what it retries a moment later (another run has locked the database).
         "server.logging_level": "CRITICAL",
         "server.ui.enabled": False,
         "server.analytics_enabled": False,
         "server.register_blocks_on_start": False,  # they are for the UI's forms, and take a second to write
         "server.memoize_block_auto_registration": False,
-        # What watches deployments, automations and events; a run needs none of it.
+        # Services that watch deployments, automations and events: a run needs none of them.
         "server.services.event_persister.enabled": False,
         "server.services.event_logger.enabled": False,
         "server.services.triggers.enabled": False,
@@ -144,7 +144,7 @@ def _settings(folder: Path, port: int) -> dict[Any, Any]:
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket, lock: IO[str], ready: threading.Event) -> None:
-    """Serves until `server.should_exit`. The first process of a home makes its database; the others wait for it."""
+    """Serves until `server.should_exit`. The first process of a home creates its database; the others wait for it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         alone = True
@@ -174,9 +174,10 @@ def _wait(ready: threading.Event, thread: threading.Thread) -> None:
 
 
 async def _close_dead_runs() -> None:
-    """Marks as crashed the flow runs whose process was killed: they would stand as running for ever.
+    """Marks flow runs whose process was killed as crashed: else they would be shown as running for ever.
 
-    Only for the one process that uses the database. Runs of deployments belong to a server's workers.
+    Call it only while no other process uses the database. Runs of deployments are left alone, since they belong to a
+    server's workers.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (

@@ -1,4 +1,4 @@
-"""`bakeoff predict`: finds the run, and asks its model."""
+"""`bakeoff predict`: finds the run, and predicts with its model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LATEST = "latest"
 
 
 def predict_file(run: str, file: Path, output: Path | None, home: Path) -> None:
-    """As `answer_file`, with the model of a run.
+    """Predicts a file with the model of a run, as `answer_file` does.
 
     Raises:
-        BadInput: there is no such run, it shipped no model, or as `check_files` and `answer_file`.
+        BadInput: there is no such run, it shipped no model, or as in `check_files` and `answer_file`.
     """
     from tasks.serving.command import answer_file, check_files
 
@@ -28,7 +28,7 @@ def predict_file(run: str, file: Path, output: Path | None, home: Path) -> None:
 
 
 def finished_run(run: str, home: Path) -> Path:
-    """The folder of a run, which is named by its folder, by its name under runs/, or as `latest`.
+    """Returns the folder of a finished run. `run` is its folder, its name under runs/, or `latest`.
 
     Raises:
         BadInput: there is none, it is a lesson's, or it has no verdict.
@@ -42,7 +42,7 @@ def finished_run(run: str, home: Path) -> Path:
     for each in (folder, runs / run):
         if os.path.isfile(each / Lesson.FILE):  # noqa: PTH113 - as below
             raise BadInput("a lesson has no model and no verdict", where=str(each), accepted="a run on data")
-    if os.path.isfile(folder / "verdict.json"):  # noqa: PTH113 - also False where the name can't be one
+    if os.path.isfile(folder / "verdict.json"):  # noqa: PTH113 - False for an impossible name too
         return folder
     begun = next((each for each in (folder, runs / run) if os.path.isfile(each / "stages.json")), None)  # noqa: PTH113
     got = state_of(begun).phrase if begun else None
@@ -53,7 +53,7 @@ def finished_run(run: str, home: Path) -> Path:
 
 
 def begun_run(run: str, home: Path) -> Path:
-    """As `finished_run`; a run that ended before its verdict is found too.
+    """Like `finished_run`, but also finds a run that ended before its verdict.
 
     Raises:
         BadInput: there is no such run.
@@ -65,7 +65,7 @@ def begun_run(run: str, home: Path) -> Path:
 
 
 def _model(run: str, home: Path) -> Path:
-    """The folder of the model that a run shipped."""
+    """Returns the folder of the model that a run shipped."""
     folder = finished_run(run, home)
     model = folder / "model"
     if not (model / "signature.json").is_file():

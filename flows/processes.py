@@ -1,4 +1,4 @@
-"""Processes that outlive the command which started them: started apart from its terminal, stopped exactly."""
+"""Starts processes that outlive the command, apart from its terminal; later stops exactly those processes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Started:
 
     Args:
         name: What it is.
-        pid: Its number, which another process may have one day.
-        created: When it began, in seconds since 1970; with `pid` it names no other process.
+        pid: Its process number, which another process may get later.
+        created: When it began, in seconds since 1970. Together with `pid` it identifies the process.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Started:
     created: float
 
     def found(self) -> psutil.Process | None:
-        """The process, where it still runs."""
+        """Returns the process if it still runs, else None."""
         with suppress(psutil.Error):
             process = psutil.Process(self.pid)
             if process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE:
@@ -50,14 +50,14 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], fol
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A process of a shell's background ignores SIGINT, and so would this one, which is to end by it.
+            # Started from a shell's background, it would inherit that SIGINT is ignored; `stop` ends it by SIGINT.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     return Started(name, process.pid, psutil.Process(process.pid).create_time())
 
 
 def stop(started: Started, seconds: float = 20.0) -> bool:
-    """Ends a process and all that it started; says whether it still ran. At first it is asked to (SIGINT)."""
+    """Ends a process and all that it started: by SIGINT, then SIGTERM, then SIGKILL. Returns whether it still ran."""
     process = started.found()
     if process is None:
         return False

@@ -11,10 +11,10 @@ from tasks.errors import BadInput, plain
 
 
 def promote_run(run: str, home: Path, *, force: bool, why: str | None) -> None:
-    """Promotes a run's model and prints where its card lies; what is to be known goes to stderr.
+    """Promotes a run's model and prints the path of its model card. Notes go to stderr.
 
     Raises:
-        BadInput: there is no such run, `force` and `why` don't go together, or as `promote`.
+        BadInput: there is no such run, only one of `force` and `why` is given, or as in `promote`.
     """
     from tasks.champions.card import CARD
     from tasks.champions.promotion import promote

@@ -1,7 +1,7 @@
 """Serves a home folder's index and reports, read-only, on 127.0.0.1: `python -m flows.report_server PORT`.
 
 Other users of a machine reach 127.0.0.1 too, so every address begins with a secret token. Nothing else can be read: no
-listing, no data, no model; names are matched whole, and a link out of its folder is not followed.
+listing, no data, no model. A name must match as a whole, and a link that leads out of its folder is not followed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tasks.history import MONITORING
 
 HOST = "127.0.0.1"
 TOKEN = "BAKEOFF_REPORTS_TOKEN"
-"""The variable that holds the token: an argument would be seen in the list of processes."""
+"""Environment variable with the token: an argument would be seen in the list of processes."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}"
 _REPORT = re.compile(rf"(?P<folder>runs/{_NAME}|{MONITORING}/{_NAME}/{_NAME})/report\.html")
 _HEADERS = {
@@ -36,7 +36,7 @@ _HEADERS = {
 
 
 def page(home: Path, token: str, address: str) -> Path | None:
-    """The file that an address (`/TOKEN/`, `/TOKEN/runs/NAME/report.html`) means; None where there is none."""
+    """Returns the file that an address (`/TOKEN/`, `/TOKEN/runs/NAME/report.html`) means; None if there is none."""
     given, _, rest = address.removeprefix("/").partition("?")[0].partition("/")
     if not token or not hmac.compare_digest(given.encode(), token.encode()):
         return None
@@ -49,14 +49,14 @@ def page(home: Path, token: str, address: str) -> Path | None:
 
 
 def _inside(folder: Path, path: Path) -> Path | None:
-    """The path, where it is a file at the place that its name says: no link leads elsewhere."""
+    """Returns the resolved path if it is a file and no link in it leads elsewhere, else None."""
     relative = path.relative_to(folder)
     real = path.resolve()
     return real if real == folder.resolve() / relative and real.is_file() else None
 
 
 def server(home: Path, token: str, port: int) -> ThreadingHTTPServer:
-    """A server that is bound; `serve_forever` begins. Port 0: a free one.
+    """Returns a server that is bound to the port; its `serve_forever` starts it. Port 0: any free port.
 
     Raises:
         BadInput: the port is in use.
@@ -64,7 +64,7 @@ def server(home: Path, token: str, port: int) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "bakeoff", ""
-        timeout = 30  # s; who opens a connection and says nothing holds no thread for ever
+        timeout = 30  # s; else a silent connection would hold a thread for ever
 
         def do_GET(self) -> None:
             self._answer(body=True)
@@ -73,7 +73,7 @@ def server(home: Path, token: str, port: int) -> ThreadingHTTPServer:
             self._answer(body=False)
 
         def _answer(self, *, body: bool) -> None:
-            # A page elsewhere whose name is made to mean 127.0.0.1 comes with that name.
+            # Against DNS rebinding: a foreign page whose host name leads to 127.0.0.1 sends that name.
             host = self.headers.get("Host", "").rpartition(":")[0]
             path = page(home, token, self.path) if host in (HOST, "localhost") else None
             content = path.read_bytes() if path else b"<!DOCTYPE html><title>Not found</title><p>Not found."
@@ -86,7 +86,7 @@ def server(home: Path, token: str, port: int) -> ThreadingHTTPServer:
                 self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Nothing: a line of the log would hold the token."""
+            """Logs nothing: a log line would contain the token."""
 
     try:
         return ThreadingHTTPServer((HOST, port), Handler)

@@ -1,4 +1,4 @@
-"""What a run is asked for: the form behind "Custom run" in Prefect's UI, and its checks before anything heavy."""
+"""The request of a run: the form behind "Custom run" in Prefect's UI, and its checks before anything heavy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tasks.spec.models import Spec
 
 
 def _list_experiments(schema: dict[str, Any]) -> None:
-    """What the form offers: the shipped experiments and the YAML files of `experiments/` in the home folder. It is the
-    form's list only: the command takes a path as well."""
+    """Fills the form's list: the shipped experiments and the YAML files of `experiments/` in the home folder. Only the
+    form is bound to the list: the command takes a path as well."""
     own = sorted((home_folder() / "experiments").glob("*.yaml"))
     schema["enum"] = [*shipped(), *map(str, own)]
 
@@ -66,11 +66,11 @@ class Requested:
     """A request whose spec is read.
 
     Args:
-        spec: With the overrides.
-        text: As written.
-        file: Its name in messages.
+        spec: The spec with the overrides.
+        text: The spec as written.
+        file: The spec's file name in messages.
         base: The folder that relative data paths start from.
-        said: How the command would name it.
+        said: The experiment, as the command would name it.
     """
 
     spec: Spec | LessonSpec
@@ -84,10 +84,10 @@ _INLINE = "spec.yaml"
 
 
 def read(request: RunRequest) -> Requested:
-    """The experiment that a request means.
+    """Reads the experiment that a request names.
 
     Raises:
-        BadInput: it means two, there is none of that name, or its spec is wrong.
+        BadInput: it names two, there is none of that name, or its spec is wrong.
     """
     if request.path and request.spec.strip():
         raise BadInput("a file and a spec are both given", where="Or a spec", remedy="leave one of them empty")
@@ -101,7 +101,7 @@ def read(request: RunRequest) -> Requested:
 
 
 def check(requested: Requested, home: Path) -> None:
-    """All that can be known within seconds: the search, the data's source, a small table, a folder to write to.
+    """Checks all that can be known within seconds: the search, the data's source, a small table, a folder to write to.
 
     Raises:
         BadInput: something is wrong; with the line of the spec where it stands in one.

@@ -1,4 +1,4 @@
-"""`bakeoff resume`: what a run that did not come to its end was asked for, read from its folder."""
+"""`bakeoff resume`: reads from the folder of an unfinished run how the run was started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Unfinished:
     """A run to go on with.
 
     Args:
-        experiment: As `bakeoff run` took it; where it isn't found from here any more, the copy in the folder.
+        experiment: The SPEC that `bakeoff run` got; if it isn't found from here any more, the copy in the run folder.
         overrides: `path=value`.
     """
 
@@ -32,7 +32,7 @@ def unfinished(run: str, home: Path) -> Unfinished:
     """Finds a run by its folder, or by its name under runs/.
 
     Raises:
-        BadInput: there is none, it came to its end, or it was ended before it was on record what it was asked for.
+        BadInput: there is none, it is finished, or it ended before its command was recorded.
     """
     folder = _folder(run, home)
     if state_of(folder).ended == "finished":
@@ -51,7 +51,7 @@ def unfinished(run: str, home: Path) -> Unfinished:
 
 def _folder(run: str, home: Path) -> Path:
     for folder in (home / "runs" / run, Path(run)):
-        if os.path.isfile(folder / "stages.json"):  # noqa: PTH113 - also False where the name can't be one
+        if os.path.isfile(folder / "stages.json"):  # noqa: PTH113 - False for an impossible name too
             return folder
     begun = [path.parent for path in (home / "runs").glob("*/stages.json")]
     names = [folder.name for folder in begun if state_of(folder).ended in ("failed", "stopped", "killed")]

@@ -1,4 +1,4 @@
-"""What Prefect's page of a run tells: its name, tags, log lines and how it ended; and the events others listen to."""
+"""A run's page in Prefect's UI: its name, tags, log lines and how it ended; and the events others listen to."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 def first_name() -> str:
-    """A flow run's name until its plan is known: what was asked for."""
+    """Returns a flow run's name until its plan is known: what was asked for."""
     request = runtime.flow_run.parameters.get("request")
     asked: Mapping[str, Any] = request if isinstance(request, Mapping) else dict(request or {})
     return plain("a spec" if asked.get("spec") else Path(asked.get("path") or asked.get("experiment", "")).stem)
 
 
 def full_name(experiment: str, recipes: int, seeds: int) -> str:
-    """Says what runs.
+    """Returns a flow run's name once its plan is known.
 
     >>> full_name("titanic", 13, 5), full_name("churn", 1, 1)
     ('titanic · 13 recipes x 5 seeds', 'churn · 1 recipe x 1 seed')
@@ -53,7 +53,8 @@ class GateFailed(Exception):
 
 
 class _Worded(logging.Filter):
-    """Leaves out the tracebacks of what a user can mend: a task's log keeps the message, the flow's has said it."""
+    """Removes the tracebacks of errors that a user can mend. A task's log keeps the message. The flow's own record is
+    dropped as a whole, since the page has logged the message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -64,9 +65,9 @@ class _Worded(logging.Filter):
 
 
 class RunPage:
-    """The page of the flow run that this is called in; without one, as in a notebook, every method does nothing.
+    """The page of the current flow run. Without a flow run, as in a notebook, every method does nothing.
 
-    The page is a courtesy: a server that does not answer must not end a training.
+    The page only informs: a server that does not answer must not end a training.
     """
 
     def __init__(self) -> None:
@@ -110,7 +111,7 @@ class RunPage:
         self.tag(f"experiment:{experiment}", f"{_FOLDER}{folder.name}")
 
     def hear(self, stage: str, what: str, share: float | None) -> None:
-        """Takes a stage's news, as `tasks.steps.Listener`, from any thread; not every line of it is worth a log."""
+        """Receives a stage's progress, as a `tasks.steps.Listener`, from any thread. Not every line is worth a log."""
         now = time.monotonic()
         begun = self._begun.setdefault(stage, now)
         if what == "done":
@@ -122,7 +123,7 @@ class RunPage:
             self.log(f"{stage}: {what}, {share:.0%}, about {duration((now - begun) * (1 - share) / share)} left")
 
     def judged(self, experiment: str, verdict: Verdict, folder: Path, report: str) -> None:
-        """Logs leader, gates and report, tags the outcome, and tells those who listen for events."""
+        """Logs leader, gates and report, tags the outcome, and sends an event."""
         if verdict.leader:
             self.log(f"Leader: {verdict.name_of(verdict.leader)}. {verdict.sentence}")
         for gate in verdict.gates:
@@ -132,7 +133,7 @@ class RunPage:
         self._emit("bakeoff.run.finished", experiment, figures(experiment, verdict, folder))
 
     def taught(self, lesson: Lesson, report: str) -> None:
-        """Logs what a lesson found, and tags whether its effect appeared. It has no decision, so nobody is told."""
+        """Logs what a lesson found, and tags whether its effect appeared. It has no decision, so no event is sent."""
         self.log(f"{lesson.headline}. {lesson.counted} met. Report: {report}")
         self.tag(f"outcome:{'the effect appeared' if lesson.appeared else 'no effect'}")
 
@@ -141,7 +142,7 @@ class RunPage:
         self._emit("bakeoff.gate.failed", experiment, {**figures(experiment, verdict, folder), "sentence": sentence})
 
     def drifted(self, found: Monitored, folder: Path) -> None:
-        """Tells those who listen for events that new rows ask for a new model."""
+        """Sends the event that new rows ask for a new model."""
         worst = found.worst
         payload = {
             "experiment": found.experiment,
@@ -167,7 +168,7 @@ class RunPage:
 
 
 def figures(experiment: str, verdict: Verdict, folder: Path) -> dict[str, Any]:
-    """What an event says of a run: strings, numbers and lists only."""
+    """Returns what an event says about a run, as values of JSON."""
     estimate = verdict.shipped.metrics.get(verdict.metric) if verdict.shipped else None
     return {
         "experiment": experiment,

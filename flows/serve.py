@@ -2,8 +2,8 @@
 
     python -m flows.serve start | stop
 
-What it keeps lies in `serve/` of the home folder: the password and the token (0600), what runs, and the logs. The
-server's database is `prefect/`, where `bakeoff run` writes too. Starting again finds all of it.
+Its files lie in `serve/` of the home folder: the password and the token (mode 0600), the list of its processes, and the
+logs. The server's database is `prefect/`, where `bakeoff run` writes too. A later start finds all of it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Serving:
     Args:
         home: The folder of all state, absolute.
         ui_port, reports_port: On 127.0.0.1.
-        password: `bakeoff:...`, the whole of it is typed into the UI's field.
+        password: `bakeoff:...`; the user types the whole of it into the UI's field.
         token: The first part of every address of the reports.
         fresh: Whether the password was made just now.
     """
@@ -70,7 +70,8 @@ class Serving:
         return self.home / "serve"
 
     def environment(self) -> dict[str, str]:
-        """For the server, the worker and its runs: what the user has set of Prefect does not reach them."""
+        """Returns the environment of the server, the worker and its runs. Prefect settings of the user do not reach
+        them."""
         from flows.automations import HEARTBEAT_SECONDS
 
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
@@ -93,7 +94,8 @@ class Serving:
 
 
 def start() -> Serving:
-    """Starts what does not run yet. The same ports, password and token as the last time, unless others are asked for.
+    """Starts the server, the reports and the worker. If all of them run already on the same ports, leaves them running;
+    else restarts all. Ports stay as the last time, unless others are asked for; password and token always stay.
 
     Raises:
         BadInput: a port is in use, the server or the worker does not start, or BAKEOFF_WEBHOOK is no address.
@@ -126,7 +128,7 @@ def start() -> Serving:
 
 
 def stop() -> list[str]:
-    """Stops what `start` started, the worker first, and nothing else; gives the names of what still ran."""
+    """Stops what `start` started, the worker first, and nothing else. Returns the names of those that still ran."""
     with _alone() as folder:
         return [each.name for each in reversed(_running(folder)) if processes.stop(each)]
 
@@ -147,7 +149,7 @@ def _launch(name: str, serving: Serving) -> Started:
 
 
 def _set_up(serving: Serving, server: Started) -> None:
-    """Waits for the server; then the pool, the deployments of prefect.yaml, and the automations."""
+    """Waits for the server, then creates the pool, the deployments of prefect.yaml, and the automations."""
     deadline = time.monotonic() + _START_SECONDS
     while not _healthy(serving.ui):
         if server.found() is None or time.monotonic() > deadline:
@@ -187,7 +189,7 @@ def _healthy(url: str) -> bool:
 
 @contextmanager
 def _alone() -> Iterator[Path]:
-    """The folder `serve/`, for this process alone."""
+    """Yields the folder `serve/`, locked so that only this process uses it."""
     home = make_folder(home_folder()).resolve()
     folder = make_folder(home / "serve")
     folder.chmod(0o700)
@@ -205,7 +207,7 @@ def _configured(folder: Path) -> Serving:
 
 
 def _secret(path: Path, new: str) -> tuple[str, bool]:
-    """What a file of mode 0600 holds, and whether it was made just now."""
+    """Returns a secret and whether it is new: the text of the file, or `new`, which a missing file gets (mode 0600)."""
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(new)
@@ -269,7 +271,7 @@ def _said(serving: Serving) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit codes: 0 done; 2 what is asked for can't be."""
+    """Runs `start` or `stop`. Returns the exit code: 0 done; 2 the request can't be met."""
     quieten()
     asked = sys.argv[1:] if arguments is None else arguments
     try:

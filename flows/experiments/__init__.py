@@ -9,12 +9,12 @@ from tasks.errors import BadInput, nearest
 
 
 def shipped() -> dict[str, Path]:
-    """Name to file."""
+    """Returns the shipped experiments: name to file."""
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
 
 
 def find(experiment: str) -> Path:
-    """The file of a shipped experiment's name or of a path.
+    """Returns the file of an experiment, which is given as a shipped experiment's name or as a path.
 
     Raises:
         BadInput: there is neither.
@@ -22,7 +22,7 @@ def find(experiment: str) -> Path:
     known = shipped()
     if experiment in known:
         return known[experiment]
-    if os.path.isfile(experiment):  # noqa: PTH113 - unlike Path.is_file, also False where the name can't be one
+    if os.path.isfile(experiment):  # noqa: PTH113 - unlike Path.is_file, False for an impossible name too
         return Path(experiment)
     raise BadInput(
         "no such experiment",
