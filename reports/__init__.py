@@ -1,1 +1,1 @@
-"""The report: Quarto documents over the run's tables, and what renders them."""
+"""The report: a Quarto document over the run's tables, and the code that renders it."""

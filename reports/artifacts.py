@@ -1,4 +1,4 @@
-"""The verdict as Prefect's page of a run shows it: one text with the decision first, and two tables."""
+"""The verdict for a run's page in Prefect: a text that begins with the decision, and two tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Rows = list[dict[str, str]]
 
 
 def summary(verdict: Verdict, report: str) -> str:
-    """Markdown: whether to ship, the way to the report, the comparison, the gates, what to do next.
+    """Returns Markdown: whether to ship, a link to the report, the comparison, the gates, what to do next.
 
     Args:
-        report: Its address.
+        report: The report's address.
     """
     made = verdict.decision
     gates = [f"- **{gate.answer}**: {_text(gate.sentence)}" for gate in verdict.gates]
@@ -31,7 +31,7 @@ def summary(verdict: Verdict, report: str) -> str:
 
 
 def comparison(verdict: Verdict) -> Rows:
-    """A row for each recipe by rank, then for each baseline; metrics with their intervals."""
+    """Returns a row for each recipe by rank, then for each baseline; metrics with their intervals."""
     against = {each.recipe_id: each for each in verdict.comparisons}
     decimals = {name: places(each.metrics.get(name) for each in verdict.recipes) for name in measured(verdict)}
     rows = []
@@ -48,7 +48,7 @@ def comparison(verdict: Verdict) -> Rows:
 
 
 def gates(verdict: Verdict) -> Rows:
-    """A row for each gate."""
+    """Returns a row for each gate."""
     return [
         {
             "answer": gate.answer,
@@ -64,8 +64,8 @@ def gates(verdict: Verdict) -> Rows:
 
 
 def _text(text: str) -> str:
-    r"""A text as Prefect's page shows it again: its Markdown knows backslashes, but shows character references as they
-    are written.
+    r"""Escapes a text for Prefect's page with backslashes. Prefect's Markdown understands these, but would show
+    character references as they are written.
 
     >>> print(_text("a_b <i> [0.1]"))
     a\_b \<i\> \[0.1\]

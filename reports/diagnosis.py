@@ -1,4 +1,4 @@
-"""What the report says of training that went wrong: by recipe what is seen, why, what to do, and a chart of it."""
+"""The report on training that went wrong: for each recipe what is seen, why, what to do, and a chart."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tasks.records.diagnosis import DiagnosedRecipe, Diagnosis
 
 _CHARTS = 12
-"""Recipes that have a chart: more of them make a page heavy."""
+"""Most recipes that get a chart: more would make the page heavy."""
 
 
 def diagnoses(run: Run) -> str:
-    """Every recipe in which something was found; a sentence where nothing was."""
+    """Shows every recipe with a diagnosis, or a sentence if there is none."""
     if run.verdict is None:
         return ""
     found = run.verdict.diagnoses
@@ -38,7 +38,7 @@ def _of_recipe(run: Run, found: DiagnosedRecipe, *, charted: bool) -> str:
 
 
 def _said(found: Diagnosis) -> str:
-    """One diagnosis: its title, how sure it is, its sentences, and its figures behind a line that opens them."""
+    """Shows one diagnosis: its title, its confidence, its sentences, and its figures, folded away."""
     head = f"**{safe(DIAGNOSES[found.kind].title)}** (confidence {found.confidence:.2f}). "
     figures_of = [f"{name.replace('_', ' ')}: {value:.3g}" for name, value in found.evidence.items()]
     where = [f"layer: {found.layer}"] if found.layer else []

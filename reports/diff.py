@@ -25,11 +25,11 @@ from tasks.records.verdict import GateResult, Verdict
 
 @dataclass(frozen=True)
 class Side:
-    """A run, as far as it got.
+    """One of the two runs, which may be unfinished.
 
     Args:
-        name: Of its folder.
-        verdict: None where it was not judged.
+        name: The name of its folder.
+        verdict: None if the run has none.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of the comparison.
+    """A part of the comparison.
 
     Args:
-        rows: What it is, and how it is in either run.
-        note: What there is to know about them.
+        rows: The name of a thing, and its value in either run.
+        note: A remark on the rows.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class LessonSide:
-    """A lesson that was run; `name` is that of its folder."""
+    """A finished lesson; `name` is the name of its folder."""
 
     name: str
     lesson: Lesson
@@ -66,7 +66,7 @@ def read_sides(one: Path, other: Path) -> tuple[AnySide, AnySide]:
     """Reads two runs' folders.
 
     Raises:
-        BadInput: one is no run's, ended before it had a plan, or only one is a lesson.
+        BadInput: one of them is no run's folder, its run ended before it had a plan, or only one is a lesson.
     """
     sides = _read_side(one), _read_side(other)
     if isinstance(sides[0], LessonSide) != isinstance(sides[1], LessonSide):
@@ -84,7 +84,7 @@ def _read_side(folder: Path) -> AnySide:
 
 
 def compare_runs(one: AnySide, other: AnySide) -> list[Part]:
-    """The parts of the comparison, without those that hold nothing. Both are lessons, or neither."""
+    """Returns the parts of the comparison that are not empty. Both runs must be lessons, or neither."""
     if isinstance(one, LessonSide) or isinstance(other, LessonSide):
         assert isinstance(one, LessonSide) and isinstance(other, LessonSide)
         return [part for part in _of_lessons(one.lesson, other.lesson) if part.rows or part.note]
@@ -116,7 +116,7 @@ def _checked(lesson: Lesson) -> dict[str, str]:
 
 
 def to_html(one: AnySide, other: AnySide) -> str:
-    """One page that refers to nothing outside of it."""
+    """Returns one page that loads nothing from outside."""
     pieces = []
     for place, part in enumerate(compare_runs(one, other)):
         note = raw(f"<p>{safe(part.note)}</p>") if part.note else ""
@@ -131,7 +131,7 @@ def _marked(cell: str, row: tuple[str, str, str]) -> Html:
 
 
 def _of_maps(name: str, one: Mapping[str, str], other: Mapping[str, str], note: str = "") -> Part:
-    """Rows by key, in the order in which they come."""
+    """Makes a part with a row for each key, in the order of the keys."""
     keys = dict.fromkeys([*one, *other])
     return Part(name, [(key, one.get(key, MISSING), other.get(key, MISSING)) for key in keys], note)
 
@@ -150,7 +150,7 @@ def _result(side: Side) -> dict[str, str]:
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Part:
-    """The keys of two specs that differ, with every default filled in."""
+    """Makes the part with the keys in which two specs differ. Every default is filled in."""
     mine, yours = dict(_leaves(one)), dict(_leaves(other))
     keys = dict.fromkeys([*mine, *yours])
     differing = [
@@ -160,7 +160,7 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Part:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Paths of a spec and their values as JSON; lists are values."""
+    """Yields the paths of a spec and their values as JSON. A list counts as one value."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
             yield from _leaves(each, f"{path}.{key}" if path else str(key))
@@ -211,7 +211,7 @@ def _same_rows(one: Side, other: Side) -> str:
 
 
 def _rows(plan: Plan) -> Any:
-    """What decides which rows are tested."""
+    """Returns the parts of a plan that decide which rows are in the test part."""
     return plan.data.digest, plan.parts, plan.spec["data"].get("split")
 
 

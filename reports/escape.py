@@ -1,7 +1,7 @@
-"""One way to put a string that comes from data or a spec into the page.
+"""The one way to put a string that comes from data or a spec into the page.
 
 The page passes through four languages: Python's f-strings make Markdown, Quarto expands shortcodes in it
-(also inside raw HTML), pandoc turns it into HTML, a browser reads that. `safe` is right in all of them at
+(also inside raw HTML), pandoc turns it into HTML, a browser reads that. `safe` is right for all of them at
 once, because it leaves nothing that any of them treats as syntax.
 """
 
@@ -13,7 +13,7 @@ import unicodedata
 from typing import Any
 
 DIRECTION_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters without a glyph that turn the direction of text. They can make a name read as another one."""
+"""Characters without a glyph that change the direction of text. They can make a name look like another one."""
 
 
 class Html(str):
@@ -21,11 +21,11 @@ class Html(str):
 
 
 def safe(text: object) -> Html:
-    """`text` as it will be read, in HTML, in an HTML attribute, in Markdown and beside Quarto's shortcodes.
+    """Escapes `text` for HTML, for an HTML attribute, for Markdown and for use beside Quarto's shortcodes.
 
     Every ASCII character that is neither a letter, a digit nor a space becomes a numeric character reference;
-    runs of white space become one space; control and text-direction characters become U+FFFD. `Html` stays as
-    it is.
+    runs of white space become one space; control and text-direction characters become U+FFFD. `Html` is
+    returned unchanged.
 
     >>> str(safe("<b> {{x}}"))
     '&#60;b&#62; &#123;&#123;x&#125;&#125;'
@@ -37,20 +37,20 @@ def safe(text: object) -> Html:
 
 
 def safe_lines(text: str) -> Html:
-    """As `safe`, for preformatted text inside raw HTML: line breaks and indentation are kept."""
+    """Like `safe`, for preformatted text inside raw HTML: line breaks and indentation are kept."""
     lines = text.expandtabs(4).splitlines()
     return Html("\n".join("".join(map(_reference, line)) for line in lines))
 
 
 def safe_json(value: Any) -> Html:
-    """`value` as JSON for a `<script>` inside a raw HTML block: no `<`, `>`, `&` or backtick stands in it."""
+    """Returns `value` as JSON for a `<script>` inside a raw HTML block: without `<`, `>`, `&` and backticks."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Html(re.sub(r"[<>&`\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def visible(value: Any) -> Any:
-    """Plain JSON whose texts hold no control or text-direction characters: each becomes U+FFFD, but for line breaks
-    and tabs. A NUL ends the process in the library that draws charts.
+    """Returns plain JSON with each control and text-direction character of its texts replaced by U+FFFD. Line breaks
+    and tabs stay. This is needed because a NUL ends the process in the library that draws charts.
 
     >>> visible({"a\\0b": ["c", 1]})
     {'a\ufffdb': ['c', 1]}

@@ -1,4 +1,4 @@
-"""What the report explains: of each explainer what theory says, what the run shows, and whether the two agree."""
+"""The section of explanations: for each explainer what theory says, what the run shows, and whether they agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def explanations(run: Run) -> str:
-    """One after the other; a sentence where nothing was trained yet."""
+    """Shows the explanations that the spec asks for, in its order; a sentence if nothing was trained yet."""
     if run.trials.empty:
         return "Nothing was trained, so there is nothing to explain.\n"
     return "\n".join(_explained(run, EXPLAINERS[name]) for name in run.plan.spec["explain"] if name in EXPLAINERS)
@@ -49,7 +49,7 @@ def _explained(run: Run, explainer: Explainer) -> str:
 
 
 def results_of(run: Run) -> Results:
-    """What explainers read of a run."""
+    """Returns the parts of a run that explainers read."""
     stacks = run.trials.set_index("trial_id")["stack_id"]
 
     @cache
@@ -70,12 +70,13 @@ def results_of(run: Run) -> Results:
 
 
 def _names(pictures: Sequence[Picture]) -> list[str]:
-    """Of their lines but for those of theory. As long as there are colours for all, a name has one in all pictures."""
+    """Returns the names of the pictures' lines, without those of theory. If there are enough colours, all pictures
+    share these names, so that a name has the same colour in each."""
     return list(dict.fromkeys(line.name for each in pictures for line in each.lines if line.mark != "theory"))
 
 
 def _not_seen(checks: Sequence[Check]) -> str:
-    """A note where an effect does not appear."""
+    """Returns a note that lists the checks that are not met or not measured; nothing if all are met."""
     missing = [check.claim for check in checks if not check.met]
     if not missing:
         return ""
@@ -116,7 +117,7 @@ def _accepted(check: Check) -> str:
 
 
 def _to_try(explainer: Explainer) -> str:
-    """The lesson's two changes, as commands, and what to look for."""
+    """Shows the lesson's suggested changes as commands, and what to look for."""
     items = "".join(
         f"<li><code>bakeoff run {safe(explainer.lesson)} --set {safe(repr(change.assignment))}</code><br>"
         f"{safe(change.look_for)}</li>"

@@ -1,7 +1,7 @@
-"""The glossary: a page for each optimizer, schedule, average and loss that appears, and for what acts on gradients:
-its rule, parameters, source, path.
+"""The glossary: an entry for each optimizer, schedule, averaging, loss and change of gradients in a run: its rule,
+parameters, source and path.
 
-What it says stands in `glossary.json`, which `python -m tasks.lessons.glossary` makes.
+Its texts come from `glossary.json`, which `python -m tasks.lessons.glossary` makes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tasks.evaluation.wording import written
 
 _FILE = Path(__file__).with_name("glossary.json")
 _PLAIN = "sgd"
-"""Whose path stands beside the others, in grey."""
+"""The optimizer whose path is drawn in grey beside that of each other one."""
 _WIDTH, _HEIGHT = 240, 150  # px of a drawing
 _WINDOWS = {"bowl": (-1.15, 0.55, 0.75, -0.55), "valley": (-1.6, 1.9, 1.6, -0.6)}
-"""Left, upper, right and lower end."""
+"""Left, upper, right and lower end of each drawing, in the function's coordinates."""
 _NAMES = {"bowl": "a bowl of condition number 10", "valley": "Rosenbrock's bent valley"}
 _LEVELS = {"bowl": (0.02, 0.1, 0.3, 0.7, 1.3), "valley": (0.5, 3.0, 12.0, 50.0, 150.0)}
 _POINTS = 60
-"""Of half a line of equal height."""
+"""Line segments in each half, upper and lower, of a contour line."""
 _CHOSEN = (
     "Each path is drawn at the learning rate, of 1, 2 and 5 times powers of ten, that is lowest on average over the "
     "steps without ever rising above its start."
@@ -40,16 +40,16 @@ def _known() -> dict[str, Any]:
 
 
 Named = Mapping[str, Iterable[str]]
-"""Names by what they are of: optimizers, schedules, averagings, losses, and what acts on gradients."""
+"""Names by kind: optimizers, schedules, averagings, losses, gradients (what changes gradients)."""
 
 
 def knows(named: Named) -> bool:
-    """Whether there is anything to say of these names."""
+    """Whether the glossary has an entry for any of these names."""
     return any(name in _known()[kind] for kind, names in named.items() for name in names)
 
 
 def glossary(named: Named) -> str:
-    """Markdown: an entry for each of these names that is known, once."""
+    """Returns Markdown with one entry for each of these names that is known."""
     made = {"optimizers": _optimizer, "schedules": _schedule}
     pieces = [
         raw(f'<svg class="visually-hidden" aria-hidden="true"><defs>{_levels("bowl")}{_levels("valley")}</defs></svg>'),
@@ -64,7 +64,7 @@ def glossary(named: Named) -> str:
 
 
 def _named(table: Mapping[str, Any], names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """The entries of these names, each once."""
+    """Returns the known entries of these names, each once."""
     return ((name, table[name]) for name in dict.fromkeys(names) if name in table)
 
 
@@ -101,7 +101,7 @@ def _shown(value: Any) -> str:
 
 
 def _walk(name: str, function: str, drawn: Mapping[str, Any]) -> str:
-    """An optimizer's path on a function, and that of plain descent."""
+    """Draws an optimizer's path on a function, and that of plain gradient descent."""
     plain = _known()["optimizers"][_PLAIN]["paths"][function]
     rates = ", ".join(f"{key.replace('_', ' ')} {written(value)}" for key, value in drawn["rates"].items())
     label = f"{name} on {_NAMES[function]}: {drawn['steps']} steps, {rates}"
@@ -131,7 +131,7 @@ def _sketch(label: str, inside: str, caption: str) -> str:
 
 
 def _at(function: str, x: float, y: float) -> tuple[float, float]:
-    """Pixels of a point."""
+    """Returns the pixel coordinates of a point."""
     left, upper, right, lower = _WINDOWS[function]
     return round(_WIDTH * (x - left) / (right - left), 1), round(_HEIGHT * (upper - y) / (upper - lower), 1)
 
@@ -143,7 +143,7 @@ def _line(function: str, path: Sequence[Sequence[float]], kind: str) -> Html:
 
 @cache
 def _levels(function: str) -> str:
-    """Lines of equal height, in closed form, as an SVG path to refer to."""
+    """Returns the contour lines, in closed form, as an SVG path with an id that drawings refer to."""
     left, _, right, _ = _WINDOWS[function]
     pieces = []
     for level in _LEVELS[function]:
@@ -157,7 +157,7 @@ def _levels(function: str) -> str:
 
 
 def _height(function: str, level: float, x: float, side: int) -> float:
-    """Where the line of a level is at x, on its upper side (1) or its lower one (-1)."""
+    """Returns y of a level's contour line at x, on its upper side (1) or its lower side (-1)."""
     if function == "bowl":  # (x^2 + 10 y^2) / 2 = level
         return side * math.sqrt(max(2 * level - x * x, 0) / 10)
     return x * x + side * math.sqrt(max(level - (1 - x) ** 2, 0)) / 10  # (1 - x)^2 + 100 (y - x^2)^2 = level

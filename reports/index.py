@@ -38,11 +38,11 @@ class Listed:
     """A run in the index.
 
     Args:
-        name: Of its folder.
-        experiment: As its plan or its spec names it.
-        started: UTC, to the minute, `2026-11-27 04:44`; empty where that is not known.
-        verdict: None where the run was not judged, or its verdict can't be read.
-        ended: What became of it, where there is no verdict.
+        name: The name of its folder.
+        experiment: The experiment's name, from its plan or its spec.
+        started: UTC, to the minute, `2026-11-27 04:44`; empty if not known.
+        verdict: None if there is none, or it can't be read.
+        ended: How the run ended, if there is no verdict.
         reported: Whether it has a report.
     """
 
@@ -65,7 +65,7 @@ class Listed:
 
 
 def write_index(home: Path) -> Path:
-    """Writes the index of all runs under `home/runs`, and of what was monitored, anew."""
+    """Writes the index anew: all runs under `home/runs`, and the monitored experiments. Returns its path."""
     watched = {name: found for name in experiments(home) if (found := past(home, name))}
     path = write_text(home / INDEX, to_html(listed(home), watched))
     path.chmod(0o600)
@@ -73,16 +73,17 @@ def write_index(home: Path) -> Path:
 
 
 def listed(home: Path) -> list[Listed]:
-    """Every run of a home folder, the newest first."""
+    """Returns every run of a home folder, the newest first."""
     folders = (path for path in (home / "runs").glob("*") if path.is_dir() and (path / "stages.json").is_file())
     return [_listed(folder) for folder in sorted(folders, key=lambda path: path.name, reverse=True)]
 
 
 def to_html(runs: Sequence[Listed], watched: Mapping[str, Sequence[tuple[Path, Monitored]]] | None = None) -> str:
-    """One page that refers to nothing outside of it, but for the links to the runs' reports.
+    """Returns one page that loads nothing from outside. It links to the runs' reports.
 
     Args:
-        watched: Of each experiment whose champion was monitored, folder and record of each time, the latest last.
+        watched: For each experiment whose champion was monitored: folder and record of each monitoring, the latest
+            last.
     """
     script = raw(f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>")
     body = [
@@ -98,7 +99,7 @@ def to_html(runs: Sequence[Listed], watched: Mapping[str, Sequence[tuple[Path, M
 
 
 def outcome(folder: Path) -> Verdict | str:
-    """A run's verdict; where it has none that can be read, what became of it."""
+    """Returns a run's verdict, or, without one that can be read, how the run ended."""
     try:
         verdict = Verdict.read_if_there(folder)
         if verdict or not (folder / Lesson.FILE).is_file():
@@ -121,7 +122,7 @@ def _listed(folder: Path) -> Listed:
 
 
 def _started(folder: Path) -> str:
-    """UTC, ISO 8601; empty where that can't be told."""
+    """Returns the run's start (UTC, ISO 8601), or an empty string if it is not known."""
     try:
         return environment_of(folder).started or ""
     except (OSError, BadInput):
@@ -167,7 +168,7 @@ def _gates(verdict: Verdict) -> Html:
 
 
 def _experiments(runs: Sequence[Listed]) -> Html:
-    """A row for each experiment, the one that ran last first."""
+    """Returns a table with a row for each experiment, the one that ran last first."""
     by_name: dict[str, list[Listed]] = {}
     for run in runs:
         by_name.setdefault(run.experiment, []).append(run)
@@ -184,7 +185,8 @@ def _latest(runs: Sequence[Listed]) -> list[object]:
 
 
 def _monitoring(watched: Mapping[str, Sequence[tuple[Path, Monitored]]]) -> Html:
-    """A row for each experiment whose champion was monitored: what came of it last, and before."""
+    """Returns a table with a row for each experiment whose champion was monitored: the last answer, and the earlier
+    ones."""
     rows = []
     for name, found in watched.items():
         folder, last = found[-1]
@@ -199,11 +201,12 @@ def _monitoring(watched: Mapping[str, Sequence[tuple[Path, Monitored]]]) -> Html
 
 
 _WIDTH, _HEIGHT, _MARGIN, _MOST = 160, 36, 4, 40
-"""Of a trend, in pixels; and runs at most, the last ones."""
+"""Width, height and margin of a trend, in pixels; and the most runs that it shows, the latest ones."""
 
 
 def _trend(experiment: str, runs: Sequence[Listed]) -> Html:
-    """The deciding metric over the last runs that were decided by the metric of the last one, with its intervals."""
+    """Draws the deciding metric over the last runs, with its intervals. Goes back only as far as the runs have the same
+    deciding metric as the last one."""
     told = [run for run in reversed(runs) if run.verdict and run.figure and known(run.figure.mean)]
     _, same = next(iter(groupby(reversed(told), key=lambda run: run.verdict and run.verdict.metric)), (None, ()))
     shown = list(same)[:_MOST][::-1]
@@ -241,5 +244,5 @@ def _bounds(estimate: Estimate, mean: float) -> tuple[float, float]:
 
 
 def _in_address(name: str) -> str:
-    """A folder's name inside a link."""
+    """Quotes a folder's name for a link."""
     return quote(name, safe="")

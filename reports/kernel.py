@@ -1,5 +1,5 @@
-"""The process that runs a report's cells. It may be started before it is needed: it imports what reports take while the
-caller goes on, and ends with the block that opened it."""
+"""The process that runs a report's cells. It can be started before it is needed: it imports what reports need while the
+caller goes on. It ends with the block that opened it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = ("PREFECT_", "BAKEOFF_REPORTS")
 _PATIENCE = 30.0
-"""Seconds that a kernel gets to end."""
+"""Most seconds to wait for a kernel to end."""
 _FIRST = "import reports.sections; from reports.figures.place import prepare; prepare()"
-"""What the kernel runs before it is asked anything."""
+"""Code that the kernel runs at its start, so that the first cell need not wait for imports."""
 
 
 class Kernel:
-    """A Jupyter kernel with this interpreter. Nothing of the user's Jupyter or IPython set-up is read or written.
+    """A Jupyter kernel with this interpreter. It reads and writes nothing of the user's Jupyter or IPython set-up.
 
     Args:
-        folder: Where it runs.
+        folder: The kernel's working folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,7 +63,7 @@ class Kernel:
         await self._manager.start_kernel(
             cwd=str(self.folder),
             env=kernel_environment(private),
-            # What cells say comes as messages. On its own stderr a kernel now and then prints how it was shut down.
+            # Output of cells comes as messages. On its own stderr a kernel sometimes prints how it was shut down.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -85,13 +85,13 @@ class Kernel:
             task.cancel()
 
     def execute(self, notebook: NotebookNode, timeout: float) -> NotebookNode | None:
-        """Runs the cells; outputs, errors too, are put into `notebook`. Once.
+        """Runs the cells, and puts their outputs and errors into `notebook`. Call it once.
 
         Args:
-            timeout: Seconds for one cell; its interruption counts as its error.
+            timeout: Seconds for one cell. A cell that takes longer is interrupted, which counts as an error.
 
         Returns:
-            The cell in which the kernel died; None: it did not.
+            The cell in which the kernel died; None if it did not die.
         """
         from nbclient import NotebookClient
         from nbclient.exceptions import DeadKernelError
@@ -113,13 +113,13 @@ class Kernel:
         return None
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Runs a coroutine to its end. What interrupts this call ends it, and then its own end is waited for."""
+        """Runs a coroutine to its end. If this call is interrupted, cancels the coroutine and waits until it ended."""
         interrupted, over = threading.Event(), threading.Event()
 
         async def to_its_end() -> None:
             try:
                 await work
-            except Exception:  # of a kernel that was ended, nobody is left to hear
+            except Exception:  # after an interrupt nobody is left to receive errors of the ended kernel
                 if not interrupted.is_set():
                     raise
             finally:
@@ -136,8 +136,8 @@ class Kernel:
 
 
 def kernel_environment(private: Path) -> dict[str, str]:
-    """The environment of a kernel that finds this project and leaves nothing behind outside `private`. A worker's
-    password and the token of its reports are not in it: nothing that runs there could show them."""
+    """Returns the environment of a kernel that finds this project and leaves nothing behind outside `private`. It lacks
+    a worker's password and the token of its reports, so that no cell can show them."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
     path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
     return own | {

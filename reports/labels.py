@@ -1,4 +1,4 @@
-"""Short labels for recipes whose names are too long for a chart: no two are equal."""
+"""Makes short, distinct labels for recipes whose names are too long for a chart."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import unicodedata
 from collections.abc import Sequence
 
 MOST = 44
-"""Characters of a label; those of East Asian scripts count double."""
+"""Most characters of a label; those of East Asian scripts count double."""
 _BETWEEN = " · "
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """A label for each name, in their order, of at most `MOST` characters.
+    """Returns a label for each name, in their order, of at most `MOST` characters.
 
-    Names are those of a plan, parts joined by " · ". Parts that all recipes share are left out; then, where a label is
-    still too long, words with which a part begins in every recipe; then letters in the middle. Distinct names get
-    distinct labels.
+    Names are those of a plan: parts joined by " · ". If a name is too long, parts that all recipes share are left out.
+    If a label is still too long, the words with which a part begins in every recipe are left out; then letters in the
+    middle. Distinct names get distinct labels.
 
     >>> labels(["adam · cosine · batch size 32", "sgd · cosine · batch size 64"])
     ['adam · batch size 32', 'sgd · batch size 64']
@@ -31,7 +31,7 @@ def labels(names: Sequence[str]) -> list[str]:
 
 
 def _columns(names: Sequence[str]) -> list[list[str]]:
-    """The parts by place; nothing where names have different numbers of parts."""
+    """Returns the names' parts by position; nothing if names have different numbers of parts."""
     parts = [name.split(_BETWEEN) for name in names]
     if len({len(each) for each in parts}) != 1:
         return []
@@ -43,7 +43,7 @@ def _joined(columns: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _without_common_words(column: Sequence[str]) -> list[str]:
-    """`learning rate 0.1`, `learning rate 1` as `0.1`, `1`: each keeps at least its last word."""
+    """Turns `learning rate 0.1`, `learning rate 1` into `0.1`, `1`. Each part keeps at least its last word."""
     words = [part.split(" ") for part in column]
     common = 0
     while all(len(each) > common + 1 for each in words) and len({each[common] for each in words}) == 1:
@@ -52,7 +52,7 @@ def _without_common_words(column: Sequence[str]) -> list[str]:
 
 
 def _distinct(short: list[str]) -> list[str]:
-    """With a number at the end of those that would be equal."""
+    """Makes labels distinct: adds a number at the end of those that would be equal."""
     taken: set[str] = set()
     for place, label in enumerate(short):
         number, text = 1, label
@@ -65,7 +65,7 @@ def _distinct(short: list[str]) -> list[str]:
 
 
 def _cut(text: str, most: int) -> str:
-    """Without its middle where it is too long: names differ at either end more often than there."""
+    """Cuts the middle out of a text that is too long: names differ at their ends more often than there."""
     if _width(text) <= most:
         return text
     head, tail = text[: len(text) // 2], text[len(text) // 2 :]

@@ -1,4 +1,4 @@
-"""The report of a lesson: what was seen, why, and how it stands against theory."""
+"""The report of a lesson: what was seen, why, and how it compares with theory."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tasks.records.lesson import Lesson, Passage, TheoryCheck
 
 
 def can_be_shown(run: Path) -> bool:
-    """Whether a folder holds a lesson that was run."""
+    """Whether a folder holds a finished lesson."""
     return (run / Lesson.FILE).is_file()
 
 
 def to_html(run: Path, lesson: Lesson, renderer: str) -> str:
-    """One page that refers to nothing outside of it.
+    """Returns one page that loads nothing from outside.
 
     Args:
         run: The lesson's folder.
-        lesson: What its `lesson.json` holds.
-        renderer: What makes the page.
+        lesson: The content of its `lesson.json`.
+        renderer: Name and version of the renderer, for the page.
     """
     pieces = [
         "## What was seen {#seen}\n",

@@ -1,4 +1,4 @@
-"""The pieces of Markdown and HTML the report is made of, alike under Quarto and under pandoc."""
+"""The pieces of Markdown and HTML that the report is made of. They look alike under Quarto and under pandoc."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ if TYPE_CHECKING:
 
 Callout = Literal["note", "tip", "important", "warning", "caution"]
 
-# Longer than any run of backticks that can stand inside: `safe` and `safe_json` leave none.
+# Longer than any run of backticks inside: `safe` and `safe_json` leave none.
 _FENCE = "`" * 6
 
 
 def show(markdown: str) -> Markdown:
-    """A cell's result. Markdown: for a script in a text/html output Quarto loads libraries from outside."""
+    """Returns a cell's result. It is Markdown, since Quarto loads libraries from outside for a script in a text/html
+    output."""
     from IPython.display import Markdown
 
     return Markdown(markdown)
 
 
 def raw(html: str) -> str:
-    """`html` as Markdown that no renderer looks into."""
+    """Wraps `html` as Markdown that renderers pass on unchanged."""
     return f"{_FENCE}{{=html}}\n{html}\n{_FENCE}\n"
 
 
 def formula(tex: str) -> str:
-    """A formula on a line of its own, of which pandoc makes MathML.
+    """Returns a formula on a line of its own. Pandoc turns it into MathML.
 
     Raises:
-        ValueError: it holds a sign that ends a formula in Markdown.
+        ValueError: it holds a character that ends a formula in Markdown.
     """
     if set(tex) & set("$`\n"):
         raise ValueError(f"no formula: {tex!r}")
@@ -42,37 +43,38 @@ def formula(tex: str) -> str:
 
 
 def callout(kind: Callout, title: str, body: str) -> str:
-    """A Quarto callout. `title` is escaped here, `body` is Markdown."""
+    """Returns a Quarto callout. `title` is escaped here, `body` is Markdown."""
     return f'::: {{.callout-{kind} title="{safe(title)}"}}\n\n{body}\n\n:::\n'
 
 
 def folded_note(title: str, body: str) -> str:
-    """A note behind its title, escaped here; `body` is Markdown. Plain HTML, since what Quarto makes of a collapsed
-    callout has an attribute that its element must not have (axe-core: aria-allowed-attr)."""
+    """Returns a note that is folded behind its title. `title` is escaped here, `body` is Markdown. It is plain HTML,
+    since Quarto gives a collapsed callout an attribute that its element must not have (axe-core: aria-allowed-attr).
+    """
     head = f'<span class="callout-icon" aria-hidden="true"></span><span class="callout-title">{safe(title)}</span>'
     start = f'<details class="callout callout-note"><summary class="callout-header">{head}</summary>'
     return "\n".join([raw(start + '<div class="callout-body">'), body, "", raw("</div></details>")])
 
 
 def not_made(error: str, said: object, others: str = "The other parts are complete.") -> str:
-    """What stands in the place of a part that failed: the error's name and what it says, escaped here; and a sentence
-    on the other parts."""
+    """Returns the note that replaces a failed part: the error's name and message, escaped here; and a sentence about
+    the other parts."""
     body = f"{safe(error)}: {safe(said)}\n\n{others}"
     return callout("important", "This part of the report could not be made", body)
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """A Markdown list of plain sentences, escaped here."""
+    """Returns a Markdown list of plain sentences, escaped here."""
     return "\n".join(f"- {safe(sentence)}" for sentence in sentences) + "\n"
 
 
 def titled(title: str, body: str) -> str:
-    """A heading below the section's, with its Markdown; nothing where there is nothing below it."""
+    """Returns a subheading and its Markdown; nothing if `body` is empty."""
     return f"### {safe(title)}\n\n{body}" if body else ""
 
 
 def tabset(tabs: Mapping[str, str]) -> str:
-    """A Quarto tabset: titles (escaped here) and their Markdown. One tab alone needs no tabs."""
+    """Returns a Quarto tabset of titles (escaped here) and their Markdown. A single tab is returned without tabs."""
     if len(tabs) == 1:
         return next(iter(tabs.values()))
     panels = "\n".join(f"### {safe(title)}\n\n{body}\n" for title, body in tabs.items())
@@ -80,44 +82,45 @@ def tabset(tabs: Mapping[str, str]) -> str:
 
 
 def picture(content: bytes, said: str, css_class: str = "") -> Html:
-    """A PNG within the page; `said`, escaped here, is read to those who can't see it."""
+    """Embeds a PNG in the page. `said`, escaped here, is its alternative text."""
     named = f' class="{css_class}"' if css_class else ""
     return Html(f'<img{named} src="data:image/png;base64,{base64.b64encode(content).decode()}" alt="{safe(said)}">')
 
 
 def preview(content: bytes, said: str) -> Html:
-    """A PNG with its pixels to be seen, which scrolls where it is wider than the page, by keyboard too."""
+    """Embeds a PNG so that its pixels can be seen. It scrolls if it is wider than the page, by keyboard too."""
     return Html(f'<figure class="preview" tabindex="0">{picture(content, said)}</figure>')
 
 
 def badge(kind: str, text: str) -> Html:
-    """A small label. `kind` picks its colour: good, bad, open, quiet."""
+    """Returns a small label. `kind` sets its colour: good, bad, open, quiet."""
     return Html(f'<span class="badge-{kind}">{safe(text)}</span>')
 
 
 def recipe(name: str, line: str = "") -> Html:
-    """A recipe's name in a table, which filters look at, after its line in the charts."""
+    """Returns a recipe's name for a table, which its filters look at. `line` is the recipe's line in charts; it comes
+    before the name."""
     long = " long" if len(name) > _SHORT else ""
     return Html(f'<span class="recipe{long}">{line}{safe(name)}</span>')
 
 
 _SHORT = 24
-"""Letters of a name that a table keeps on one line."""
+"""Most letters of a name that a table keeps on one line."""
 
 
 def answer(text: str) -> Html:
-    """A comparison's answer as a badge."""
+    """Returns a comparison's answer as a badge."""
     return badge({"better": "good", "worse": "bad", "can't tell": "open"}[text], text)
 
 
 def stacked(interval: str) -> Html:
-    """In a cell the mean above its bounds, so that more figures fit beside each other."""
+    """Returns a cell with the mean above its bounds, so that more figures fit beside each other."""
     mean, _, bounds = interval.partition(" ")
     return Html(f"{safe(mean)} <small>{safe(bounds)}</small>" if bounds else safe(mean))
 
 
 def gate_answer(gate: GateResult) -> Html:
-    """A gate's answer as a badge, and its sentence."""
+    """Returns a gate's answer as a badge, and its sentence."""
     kinds = {"pass": "good", "fail": "bad", "undecided": "open"}
     blocks = ' <span class="quiet">(blocks)</span>' if gate.severity == "block" else ""
     return Html(f"{badge(kinds[gate.answer], gate.answer)} <span>{safe(gate.sentence)}{blocks}</span>")
@@ -131,16 +134,15 @@ def table(
     marked: int | None = None,
     lists: Literal["recipes", "trials", "slices", "runs"] | None = None,
 ) -> Html:
-    """An HTML table in a box of its own that scrolls when the page is narrow.
+    """Returns an HTML table in a box of its own, which scrolls when the page is narrow.
 
     Args:
-        head: Column titles; those that begin with `#` (not shown) hold numbers, set flush right, in figures
-            of equal width. A name from data that may begin so is to be `Html`.
-        rows: Cells; what is not `Html` is escaped.
-        caption: Says to those who can't see it what the table holds.
+        head: Column titles. A title that begins with `#` (not shown) is of a column of numbers: flush right, with
+            digits of equal width. A name from data may begin with `#`, so pass it as `Html`.
+        rows: Cells; those that are not `Html` are escaped.
+        caption: Says what the table holds, for readers who can't see it.
         marked: Position of the row that stands out.
-        lists: What each row is. Then the reader can sort the rows; those that belong to recipes are filtered too, and
-            so are runs.
+        lists: What each row is. If it is given, the reader can sort the rows, and filter all but slices.
     """
     numbers = [title.startswith("#") and not isinstance(title, Html) for title in head]
     styles = [' class="number"' if each else "" for each in numbers]
@@ -167,7 +169,7 @@ def table(
 
 
 def facts(pairs: Mapping[str, object]) -> Html:
-    """A list of terms and their values; pairs without a value are left out."""
+    """Returns a list of terms and their values. Pairs without a value are left out."""
     items = "".join(
         f"<div><dt>{safe(term)}</dt><dd>{safe(value)}</dd></div>"
         for term, value in pairs.items()
@@ -177,5 +179,5 @@ def facts(pairs: Mapping[str, object]) -> Html:
 
 
 def fold(summary: str, html: str, *, opened: bool = False) -> Html:
-    """HTML behind a line that opens it."""
+    """Folds HTML behind a line that opens it."""
     return Html(f"<details{' open' if opened else ''}><summary>{safe(summary)}</summary>\n{html}\n</details>")

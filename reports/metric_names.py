@@ -1,4 +1,4 @@
-"""How the report calls a metric."""
+"""Names of metrics in the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tasks.records.verdict import Verdict
 
 
 def titles_of(plan: Plan) -> dict[str, str]:
-    """What each metric is called in a run: with the class that it speaks of. Plain in a run that names none."""
+    """Returns the title of each metric in a run, with the class that it is about. Runs on two classes without a class
+    of interest get the plain titles."""
     positive, classes = plan.data.positive, plan.data.classes or ()
     unnamed = positive is None and len(classes) == 2
     return {
@@ -19,27 +20,27 @@ def titles_of(plan: Plan) -> dict[str, str]:
 
 
 def title(name: str, titles: Mapping[str, str]) -> str:
-    """The metric's title; its own name where a run holds one that this version does not know.
+    """Returns the metric's title. A metric that this version does not know keeps its name, in words.
 
     Args:
-        titles: Those of the run, as in the verdict.
+        titles: The run's titles, as in the verdict.
     """
     return titles.get(name) or (METRICS[name].title if name in METRICS else name.replace("_", " "))
 
 
 def phrase(name: str, titles: Mapping[str, str]) -> str:
-    """The metric's title inside a sentence: `accuracy`, `RMSE`."""
+    """Returns the metric's title for use inside a sentence: `accuracy`, `RMSE`."""
     words = title(name, titles)
     return words[0].lower() + words[1:] if words[1:2].islower() else words
 
 
 def measured(verdict: Verdict) -> list[str]:
-    """The metrics of the comparison: the deciding one first, then the others as they were asked for."""
+    """Returns the metrics of the comparison: the deciding one first, then the others in the order of the spec."""
     found = {name: None for recipe in verdict.recipes for name in recipe.metrics}
     return list({verdict.metric: None, **found})
 
 
 def searched(plan: Plan) -> str:
-    """The title of the metric that a search goes by."""
+    """Returns the title of the metric that a search optimises."""
     assert plan.search is not None
     return title(plan.search.metric, titles_of(plan))

@@ -1,4 +1,4 @@
-"""The page of `bakeoff monitor`: the answer, what changed, and how the data were over time."""
+"""The page of `bakeoff monitor`: the answer, what changed, and the answers over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADLINES = {
     "retrain": "Train a new model",
 }
 KINDS = {"keep": "good", "watch": "open", "retrain": "bad"}
-"""Of each answer's badge."""
+"""Kind of the badge of each answer."""
 _LOOKS = {"keep": "ship", "watch": "open", "retrain": "no"}
 _HOW = (
     "Of values, the distance is the largest one between the two cumulative shares (numbers), or the total variation "
@@ -30,7 +30,7 @@ _HOW = (
 
 
 def write_page(path: Path, past: Sequence[Monitored]) -> Path:
-    """Writes the page of the last of these monitorings of an experiment, which come in order."""
+    """Writes the page of an experiment's last monitoring. `past` holds all of its monitorings, the oldest first."""
     now = past[-1]
     worst = now.worst
     pieces = [
@@ -50,7 +50,8 @@ def write_page(path: Path, past: Sequence[Monitored]) -> Path:
 
 
 def strip(past: Sequence[Monitored], most: int = 60) -> Html:
-    """The answers of the last windows as a row of bars, the latest at the right: the higher, the worse."""
+    """Returns the answers of the last `most` windows as a row of bars, the latest at the right. A higher bar is a worse
+    answer."""
     answers = [window.answer for each in past for window in each.windows][-most:]
     width, height = 6, 12
     bars = "".join(
@@ -125,7 +126,7 @@ def _drawings(measured: Sequence[Measured]) -> Html:
 
 
 _WIDTH, _HEIGHT = 168, 48
-"""Of a drawing, in pixels."""
+"""Size of a drawing, in pixels."""
 
 
 def _drawing(each: Measured) -> str:

@@ -1,4 +1,4 @@
-"""The section that looks into networks: how large the steps of each layer were, and what the shipped one learned."""
+"""The section that looks into networks: the size of each layer's steps, and what the shipped network learned."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _hidden(run: Run) -> str:
 
 
 def _strongest(found: HiddenUnits) -> str:
-    """What the unit that adds most does, and how many never answer."""
+    """Says what the unit with the largest contribution does, and how many units are never active."""
     unit = max(range(len(found.added)), key=lambda place: max(map(abs, found.added[place])))
     own = dict(zip(found.outputs, found.added[unit], strict=True))
     done = [
@@ -114,4 +114,4 @@ PARTS: dict[str, Callable[[Run], str]] = {
     "filters": _filters,
     "hidden": _hidden,
 }
-"""By the name that a failure is reported under, in the order of the section."""
+"""The parts by the name under which a failure is reported, in the order of the section."""

@@ -1,8 +1,8 @@
-"""A Quarto document without Quarto: nbclient runs its cells, their outputs take their place as Markdown.
+"""Runs a Quarto document without Quarto: nbclient runs its cells, and their outputs replace them as Markdown.
 
-Of Quarto's language this knows what the report uses: front matter, python cells with the `#| ` options
-`echo`, `include`, `label` and `tags`, and the tag `parameters` as papermill treats it. Outputs stand in the
-text as they are, which Quarto's `output: asis` asks for.
+It knows the parts of Quarto's language that the report uses: front matter, python cells with the `#| ` options
+`echo`, `include`, `label` and `tags`, and the tag `parameters` as papermill treats it. Outputs are put into the
+text unchanged, as with Quarto's `output: asis`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from reports.kernel import Kernel
 
 RUN = "run"
-"""What the run's folder is called beside the document: a link, so that no name of a user's stands in a cell."""
+"""Name of the link to the run's folder beside the document. Because of the link, no cell holds a user's folder name."""
 
 _FRONT = re.compile(r"\A---\n(?P<yaml>.*?)\n---\n", re.DOTALL)
 _CELL = re.compile(r"^```\{python\}\n(?P<source>.*?)^```$\n?", re.DOTALL | re.MULTILINE)
 _OPTION = re.compile(r"^#\| ?(?P<yaml>.*)$")
 
-# What a cell may show, the first it offers being taken.
+# Output types that a cell may show. The first of these that the cell offers is taken.
 _SHOWN = {
     "text/markdown": lambda text: text,
     "text/html": raw,
@@ -39,13 +39,13 @@ _SHOWN = {
 
 
 def front_matter(document: str) -> tuple[dict[str, Any], str]:
-    """The document's metadata, and the rest of its text."""
+    """Returns the document's metadata, and the rest of its text."""
     found = _FRONT.match(document)
     return (yaml.safe_load(found["yaml"]) or {}, document[found.end() :]) if found else ({}, document)
 
 
 def to_notebook(document: str, parameters: Mapping[str, Any]) -> NotebookNode:
-    """The document as a notebook, with a cell that sets `parameters` after the one tagged so.
+    """Returns the document as a notebook. A cell that sets `parameters` follows the cell tagged `parameters`.
 
     Raises:
         ValueError: there are parameters, and no cell is tagged `parameters`.
@@ -85,11 +85,11 @@ def _with_parameters(cells: list[NotebookNode], parameters: Mapping[str, Any]) -
 
 
 def execute(notebook: NotebookNode, kernel: Kernel, timeout: float) -> list[str]:
-    """Runs the cells; outputs, errors too, are put into `notebook`.
+    """Runs the cells, and puts their outputs and errors into `notebook`.
 
     Args:
-        kernel: Started, where the cells are to run.
-        timeout: Seconds for one cell; its interruption counts as its error.
+        kernel: The started kernel that runs the cells.
+        timeout: Seconds for one cell. A cell that takes longer is interrupted, which counts as an error.
 
     Returns:
         A sentence for each cell that failed.
@@ -118,7 +118,7 @@ def _failures(notebook: NotebookNode) -> list[str]:
 
 
 def to_markdown(notebook: NotebookNode) -> str:
-    """The executed notebook as one Markdown text."""
+    """Returns the executed notebook as one Markdown text."""
     return "\n\n".join(cell.source if cell.cell_type == "markdown" else _outputs(cell) for cell in notebook.cells)
 
 

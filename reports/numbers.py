@@ -1,4 +1,4 @@
-"""Counts, settings, p-values, durations and moments as a reader wants them."""
+"""Formats counts, settings, p-values, durations and times for a reader."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tasks.evaluation.wording import written
 
 
 def count(value: float | None) -> str:
-    """A whole number with thousands separated."""
+    """Formats a whole number with thousands separated."""
     return fixed(value, 0)
 
 
 def figure(value: float | None) -> str:
-    """A measured figure: whole where it is, else at least four significant digits."""
+    """Formats a measured number: a whole one without decimals, another with at least four significant digits."""
     return count(value) if value is not None and float(value).is_integer() else rounded(value)
 
 
 def setting(value: Any) -> str:
-    """A hyperparameter's value: a fraction to three significant digits, a list as JSON, nothing as `none`."""
+    """Formats a hyperparameter's value: a float to three significant digits, a list as JSON, None as `none`."""
     if value is None:
         return "none"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -30,14 +30,14 @@ def setting(value: Any) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p-value: three decimals, or `< 0.001`."""
+    """Formats a p-value: three decimals, or `< 0.001`."""
     if p is None or not known(p):
         return MISSING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def duration(seconds: float | None) -> str:
-    """`0.4 s`, `41 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Formats seconds as `0.4 s`, `41 s`, `3 min 20 s` or `2 h 5 min`."""
     if seconds is None or not known(seconds):
         return MISSING
     if seconds < 9.95:
@@ -51,7 +51,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(written: str) -> str:
-    """A time as environment.json holds it, for a reader.
+    """Formats a time of environment.json for a reader.
 
     >>> moment("2026-11-27T04:44:25Z")
     '27 November 2026, 04:44 UTC'

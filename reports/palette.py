@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Okabe & Ito (2008), which readers with any colour blindness can tell apart. Without yellow, too faint as a
-# line on white, and with grey for black.
+# Okabe & Ito (2008): readers with any colour blindness can tell these colours apart. Yellow is left out, since it is
+# too faint as a line on white; grey replaces black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b6470")
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3))
 
@@ -15,7 +15,7 @@ BETTER, WORSE, OPEN, INK, FAINT = "#0072b2", "#d55e00", "#7a828c", "#23282e", "#
 
 @dataclass(frozen=True)
 class Palette:
-    """Recipe names in the plan's order, with the colour (hex) and the dash (pixels on, off, ...) of each."""
+    """Names in order, with the colour (hex) and the dash (pixels on, off, ...) of each."""
 
     names: tuple[str, ...]
     colours: tuple[str, ...]
@@ -23,7 +23,8 @@ class Palette:
 
 
 def palette(names: Sequence[str]) -> Palette:
-    """The first seven recipes differ by colour, further ones by dash too: 28 in all, then they repeat."""
+    """Returns a colour and a dash for each name. The first seven differ by colour, further ones by dash too. There are
+    28 combinations; then they repeat."""
     rounds = [divmod(position, len(COLOURS)) for position in range(len(names))]
     return Palette(
         names=tuple(names),

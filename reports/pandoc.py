@@ -1,4 +1,4 @@
-"""Markdown into one HTML page by pandoc, in this project's own frame, looking as Quarto's."""
+"""Turns Markdown into one HTML page by pandoc, in this project's own template, which looks like Quarto's."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ _TIMEOUT = 120  # s; a page takes a tenth of a second
 
 
 def version() -> str:
-    """Pandoc's version."""
+    """Returns pandoc's version."""
     import pypandoc
 
     return str(pypandoc.get_pandoc_version())
 
 
 def to_html(markdown: str, metadata: Mapping[str, Any]) -> str:
-    """One page that refers to nothing outside of it.
+    """Returns one page that loads nothing from outside.
 
     Args:
         markdown: Pandoc's Markdown, with Quarto's callouts and tabsets.
-        metadata: `title`, `subtitle` (both Markdown) and `lang`.
+        metadata: `title` (Markdown) and `lang`; optional: `subtitle` (Markdown), `brand`, and `contents`, the title of
+            the table of contents.
 
     Raises:
-        RuntimeError: pandoc refused.
+        RuntimeError: pandoc ended with an error.
     """
     import pypandoc
 

@@ -1,4 +1,4 @@
-"""The document through the real Quarto, where its program is installed."""
+"""Renders the document with Quarto itself, if that program is installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class QuartoFailed(Exception):
 
 
 def program() -> str | None:
-    """The `quarto` program's path: beside this interpreter, where quarto-cli puts it, else on the PATH."""
+    """Returns the path of the `quarto` program: beside this interpreter, where quarto-cli puts it, else on the PATH."""
     beside = str(Path(sys.executable).parent)
     return shutil.which("quarto", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
 
@@ -37,11 +37,11 @@ def to_html(quarto: str, document: str, run: Path, parameters: Mapping[str, Any]
     A failed cell makes Quarto end with 1. Its parameters need papermill in this interpreter's environment.
 
     Args:
-        quarto: The program.
+        quarto: Path of the program.
         document: The text of the `.qmd`.
-        run: The run's folder; parameter `run` is the name of a link to it.
-        parameters: By name; written to a YAML file, because `-P name:value` would read `#` as a comment.
-        timeout: Seconds for all; Quarto itself sets none.
+        run: The run's folder; the parameter `run` is the name of a link to it.
+        parameters: Values by name; written to a YAML file, because `-P name:value` would read `#` as a comment.
+        timeout: Seconds for the whole document. Quarto itself has no limit.
 
     Raises:
         QuartoFailed: it ended with an error, ran too long, or wrote no page.
@@ -60,7 +60,7 @@ def to_html(quarto: str, document: str, run: Path, parameters: Mapping[str, Any]
 
 
 def command(quarto: str) -> list[str]:
-    """The command, run in the folder of the document."""
+    """Returns the command line, for the folder of the document."""
     return [
         quarto,
         "render",
@@ -76,12 +76,12 @@ def command(quarto: str) -> list[str]:
 
 
 def environment(private: Path) -> dict[str, str]:
-    """This process's, with this interpreter for the cells."""
+    """Returns this process's environment variables, with this interpreter for the cells."""
     return kernel_environment(private) | {"QUARTO_PYTHON": sys.executable}
 
 
 def _run(words: list[str], folder: Path, variables: Mapping[str, str], timeout: float) -> None:
-    """Runs the command in a session of its own, so that its kernel ends with it."""
+    """Runs the command in a session of its own, so that its kernel can be ended together with it."""
     try:
         process = subprocess.Popen(
             words,

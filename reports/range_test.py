@@ -1,4 +1,4 @@
-"""The page of `bakeoff lr-range`: one file that refers to nothing outside of it."""
+"""The page of `bakeoff lr-range`: one file that loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAPTION = (
 
 
 def write_page(path: Path, plan: Plan, tests: Sequence[RangeTest]) -> Path:
-    """Writes the chart and the table of range tests, and how to use them."""
+    """Writes a page with the chart and the table of the range tests, and how to use them. Returns its path."""
     chart = range_test(tests, recipes_of(plan, None).among(test.recipe for test in tests))
     how = HOW_TESTED.removeprefix("Before the search, range").format(rates=RATES_A_DECADE, seeds=tests[0].seeds)
     pieces = [

@@ -1,4 +1,4 @@
-"""How a report shows its recipes: in which order, by which label, in which colour; the same in every chart."""
+"""How a report shows its recipes: their order, labels and colours, the same in every chart."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tasks.records.plan import Plan
 from tasks.records.verdict import Verdict
 
 TOP = 20
-"""Recipes that a chart or a table shows until the reader asks for all. `draw.js` and `recipes.js` know it too."""
+"""Recipes that a chart or a table shows until the reader asks for all. `draw.js` and `recipes.js` repeat it."""
 
 TOLD_APART = len(COLOURS) * len(DASHES)
-"""Recipes that have a colour and a dash of their own; more take those of others."""
+"""Recipes that have a colour and a dash of their own. Further ones repeat them."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Of one recipe: its label in charts, its colour (hex) and its dash (pixels on, off, ...)."""
+    """How one recipe is drawn: its label in charts, its colour (hex) and its dash (pixels on, off, ...)."""
 
     name: str
     label: str
@@ -29,26 +29,25 @@ class Look:
 
 @dataclass(frozen=True)
 class Recipes:
-    """The looks of a run's recipes by their full names, the leading one first (without a verdict, in the plan's
-    order)."""
+    """The looks of a run's recipes by full name, the leading recipe first; without a verdict, in the plan's order."""
 
     looks: dict[str, Look] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
-        """The recipe's label; its name where the plan does not know it."""
+        """Returns the recipe's label, or its name if the plan does not know it."""
         return self.looks[name].label if name in self.looks else name
 
     def among(self, names: Iterable[str]) -> list[Look]:
-        """The looks of these recipes, the leading one first."""
+        """Returns the looks of these recipes, the leading one first."""
         wanted = set(names)
         return [look for name, look in self.looks.items() if name in wanted]
 
 
 def recipes_of(plan: Plan, verdict: Verdict | None) -> Recipes:
-    """The looks of a run's recipes.
+    """Returns the looks of a run's recipes.
 
-    Colours follow the plan's order, so that a recipe keeps its own when others fare better. Of more recipes than there
-    are colours and dashes to tell apart they follow the ranks: then the leading ones differ.
+    Colours follow the plan's order, so that a recipe's colour does not depend on its rank. If there are more recipes
+    than looks that can be told apart (`TOLD_APART`), colours follow the ranks, so that the leading recipes differ.
     """
     planned = list(dict.fromkeys(recipe.recipe for recipe in plan.recipes))
     place = {entry.recipe: entry.rank for entry in verdict.recipes} if verdict else {}

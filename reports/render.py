@@ -1,4 +1,4 @@
-"""A run folder into its report: `report.html`, one page that refers to nothing outside of it."""
+"""Renders a run folder's report: `report.html`, one page that loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _FETCHES = re.compile(
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was made.
+    """The result of rendering.
 
     Args:
         path: The report.
-        renderer: Which way it took.
-        seconds: How long that took.
-        warnings: What went wrong on the way: the other renderer had to help.
-        failures: What is missing from the page, which says so itself.
+        renderer: The renderer that made it.
+        seconds: Rendering time.
+        warnings: Why pandoc had to step in for Quarto.
+        failures: What is missing from the page. The page says so too.
     """
 
     path: Path
@@ -51,13 +51,13 @@ class Rendered:
     failures: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raises ReportFailed where a part is missing."""
+        """Raises ReportFailed if a part is missing."""
         if self.failures:
             raise ReportFailed(self)
 
 
 class ReportFailed(Exception):
-    """The report lacks a part: a cell failed, or the process that runs the cells died. A defect of ours."""
+    """The report lacks a part: a cell failed, or the process that runs the cells died. This is a bug of Bakeoff."""
 
     def __init__(self, rendered: Rendered) -> None:
         super().__init__(f"the report is incomplete: {'; '.join(rendered.failures)}")
@@ -66,8 +66,8 @@ class ReportFailed(Exception):
 
 @contextmanager
 def ready(run: Path) -> Iterator[Kernel]:
-    """Starts the process that the report of a run is made in, while the caller goes on. It is in a folder where `run`
-    leads to the run's."""
+    """Starts the process that a run's report is made in, while the caller goes on. The process works in a temporary
+    folder, where the link `run` leads to the run folder."""
     with tempfile.TemporaryDirectory(prefix="bakeoff-report-") as folder:
         Path(folder, notebook.RUN).symlink_to(run.resolve())
         with Kernel(Path(folder)) as kernel:
@@ -75,22 +75,22 @@ def ready(run: Path) -> Iterator[Kernel]:
 
 
 def wants_kernel(renderer: Renderer = "auto") -> bool:
-    """Whether a report is made in a process of ours: Quarto has its own."""
+    """Whether a report needs a kernel of ours. Quarto starts its own."""
     return renderer == "pandoc" or quarto.program() is None
 
 
 def render(run: Path, *, renderer: Renderer = "auto", made_ready: Kernel | None = None) -> Rendered:
     """Renders `run/report.html` from the run folder's files.
 
-    `auto` takes Quarto where it is installed, else nbclient and pandoc, which also step in, with a warning,
-    where Quarto fails. Where a cell fails, the page says so at its head and in the cell's place.
+    `auto` takes Quarto if it is installed, else nbclient and pandoc. These also step in, with a warning, if Quarto
+    fails. If a cell fails, the page says so at its head and in the cell's place.
 
     No string of the run is in the document, its front matter, or the notebook made of it: cells read the run's folder,
-    and what they show is escaped. The run's name and description become title and heading of the finished page. Of a
-    lesson, and of a run that ended before it had a plan, there is a page by pandoc alone.
+    and their output is escaped. The experiment's name and description become title and heading of the finished page.
+    The page of a lesson, or of a run that ended before it had a plan, is always made by pandoc.
 
     Args:
-        made_ready: What `ready` gave for this run; None: it is made ready here, where it is needed.
+        made_ready: The kernel that `ready` started for this run; None: one is started here if it is needed.
 
     Raises:
         BadInput: `run` is no run folder.
@@ -114,7 +114,7 @@ def render(run: Path, *, renderer: Renderer = "auto", made_ready: Kernel | None 
 
 
 def _without_plan(run: Path) -> str | None:
-    """The page of a lesson, or of a run that ended before it had a plan; None of other runs."""
+    """Returns the page of a lesson, or of a run that ended before it had a plan; None for other runs."""
     renderer = f"pandoc {pandoc.version()}"
     if lesson.can_be_shown(run):
         found = Lesson.read(run)
@@ -125,13 +125,13 @@ def _without_plan(run: Path) -> str | None:
 
 
 def outside_references(page: str) -> list[str]:
-    """The addresses a browser would fetch to show the page."""
+    """Returns the addresses that a browser would fetch to show the page."""
     return [address for found in _FETCHES.finditer(page) if (address := found[1] or found[2])]
 
 
 def headed(page: str, experiment: str, description: str) -> str:
-    """The page with the experiment's name as its title and heading, and the description below that. Put in when no
-    renderer reads it any more: Quarto expands shortcodes in front matter, whatever is escaped there."""
+    """Returns the page with the experiment's name as title and heading, and the description below. These are put into
+    the finished page, since Quarto expands shortcodes in front matter even if they are escaped."""
     name = safe(experiment)
     below = f'\n<p class="subtitle lead">{safe(description)}</p>' if description else ""
     page = _TITLE.sub(lambda found: found[1] + name + found[2], page, count=1)
@@ -143,7 +143,7 @@ _HEADING = re.compile(r'(<h1 class="title">)Bakeoff report(</h1>)')
 
 
 def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]) -> str | None:
-    """The page, or None with a warning; silently None where `auto` finds no Quarto."""
+    """Returns the page; None, with a warning, if Quarto fails; None without one if `auto` finds no Quarto."""
     program = quarto.program()
     if program is None:
         if renderer == "quarto":
@@ -161,7 +161,7 @@ def _by_quarto(document: str, run: Path, renderer: Renderer, warnings: list[str]
 
 
 def _by_pandoc(document: str, run: Path, made_ready: Kernel | None) -> tuple[str, list[str]]:
-    """The page, and what it lacks."""
+    """Returns the page, and a sentence for each part that it lacks."""
     parameters = {"run": notebook.RUN, "renderer": f"nbclient and pandoc {pandoc.version()}"}
     cells = notebook.to_notebook(document, parameters)
     with nullcontext(made_ready) if made_ready else ready(run) as kernel:

@@ -1,4 +1,4 @@
-"""What the stage stabilise tried: of each recipe the ladder as it was walked, the control, and the repaired recipe."""
+"""What the stage stabilise tried, for each recipe: the rungs of its ladder, the control, and the repaired recipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNDER = (
 
 
 def repairs(run: Run) -> str:
-    """Nothing where no stage stabilise was asked for."""
+    """Shows the repairs; empty if the spec does not ask for the stage stabilise."""
     found = run.repairs
     if found is None:
         return ""
@@ -59,7 +59,7 @@ def _of_recipe(repair: Repair, *, written: bool) -> str:
 
 
 def _said(repair: Repair, *, written: bool) -> Html:
-    """The answer in a sentence or two, and the command for a repaired recipe that was written."""
+    """Says in a sentence or two whether the recipe was cured. Adds the command if the repaired recipe was written."""
     kind = DIAGNOSES[repair.kind].title.lower()
     if not repair.cured or repair.proof is None:
         return Html(f"<b>{safe(repair.recipe)}</b>: {safe(kind)}. No rung of its ladder cured it on fresh seeds.")
@@ -105,7 +105,7 @@ def _answer(tried: TriedRepair) -> Html:
 
 
 def _ratio(change: Change) -> str:
-    """`0.41 (0.3 to 0.55)`."""
+    """Formats a change of logarithms as a ratio: `0.41 (0.3 to 0.55)`."""
     if change.mean is None or change.low is None or change.high is None:
         return MISSING
     mean, low, high = (number(float(f"{math.exp(each):.3g}")) for each in (change.mean, change.low, change.high))

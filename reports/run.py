@@ -1,4 +1,4 @@
-"""All that the report reads: the files of one run folder, and nothing else."""
+"""Reads what the report shows: the files of one run folder, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One run's files, read. What the run did not get to write is empty, or None.
+    """The files of one run, read. A file that the run has not written is empty, or None.
 
     Args:
-        folder: Where they were read.
+        folder: The run folder.
         spec: The text of `spec.yaml`.
-        plan: What was planned.
-        validation: None where the data were not checked.
-        environment, stages: Where and how it was run, and what became of its stages.
-        verdict: None where the run was not judged.
-        previews: `previews/augmentation.json`.
+        plan: The plan.
+        validation: The checks of the data; None if they were not made.
+        environment, stages: Where and how the run was made, and the states of its stages.
+        verdict: None if the run has none.
+        previews: The content of `previews/augmentation.json`.
         pictures: The PNG files beside it, by name.
         trials, metrics, curves, predictions, splits, settings: The tables of `tasks.records.tables`.
-        renderer: What makes the report of it.
-        inspection: As `previews/inspection.json` has it; see `inspected`.
-        repairs: None where the spec asks for none.
+        renderer: Name of the renderer, for the report.
+        inspection: The inspection of a model; see `inspected`.
+        repairs: None if the spec asks for none.
     """
 
     folder: Path
@@ -61,7 +61,8 @@ class Run:
 
     @property
     def inspected(self) -> Inspection | None:
-        """What was found in the shipped model; None where none was shipped, or by a version that did not look."""
+        """The inspection, if it is of the shipped model. None if no model was shipped, or by an older version that
+        recorded none."""
         shipped = self.verdict.shipped if self.verdict else None
         return self.inspection if self.inspection and shipped and self.inspection.trial_id == shipped.trial_id else None
 
@@ -70,7 +71,7 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
     """Reads a run folder.
 
     Raises:
-        BadInput: there is no `plan.json`, so this is no run folder; or it or verdict.json can't be read.
+        BadInput: there is no `plan.json`, so this is no run folder; or `plan.json` or `verdict.json` can't be read.
     """
     folder = Path(folder).resolve()
     if not (folder / "plan.json").is_file():
@@ -102,23 +103,23 @@ def read_run(folder: Path | str, renderer: str = "") -> Run:
 
 
 def spec_of(folder: Path) -> str:
-    """The text of `spec.yaml`; empty where there is none."""
+    """Returns the text of `spec.yaml`, empty if there is none."""
     path = folder / "spec.yaml"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def environment_of(folder: Path) -> Environment:
-    """What `environment.json` says; nothing where there is none."""
+    """Returns the content of `environment.json`, an empty record if there is none."""
     return Environment.read_if_there(folder) or Environment()
 
 
 def stages_of(folder: Path) -> StageRecords:
-    """What `stages.json` says; nothing where there is none."""
+    """Returns the content of `stages.json`, an empty record if there is none."""
     return StageRecords.read_if_there(folder) or StageRecords()
 
 
 def document(folder: Path, name: str) -> dict[str, Any]:
-    """The JSON file of this name; an empty dict where there is none."""
+    """Returns the content of the JSON file of this name, an empty dict if there is none."""
     path = folder / f"{name}.json"
     found: dict[str, Any] = read_json(path) if path.is_file() else {}
     return found

@@ -10,5 +10,6 @@ _SCRIPT = Path(__file__).parent / "theme" / "save.js"
 
 
 def script() -> str:
-    """What makes the buttons, once a page, last. Without scripts there is none that does nothing."""
+    """Returns the script that makes the buttons. Put it once into a page, at the end. Since the script makes the
+    buttons, a page without scripts has no dead ones."""
     return raw(f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>")

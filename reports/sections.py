@@ -1,7 +1,7 @@
 """The report's sections in order: the table `SECTIONS`. A new section is one line in it.
 
-A section is made of parts. Each is a function from the run to Markdown, empty where there is nothing to show. A part
-that fails is replaced by a note; the other parts are made all the same.
+A section is made of parts. Each is a function from the run to Markdown, empty if there is nothing to show. A part that
+fails is replaced by a note; the other parts are still made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Section:
     Args:
         title: Its heading.
         anchor: The heading's id, for links.
-        parts: Functions to Markdown, by the name that a failure is reported under.
+        parts: Functions from the run to Markdown, by the name under which a failure is reported.
         shown: Whether the section is in the report of a run.
     """
 
@@ -44,10 +44,10 @@ class ReportIncomplete(Exception):
 
 
 def markdown(run: Run, sections: Iterable[Section]) -> Iterator[str]:
-    """The report from its first heading to the script that draws its charts, piece by piece.
+    """Yields the report piece by piece, from its first heading to the scripts that draw charts and save tables.
 
     Raises:
-        ReportIncomplete: at the end, where a part failed.
+        ReportIncomplete: at the end, if a part failed.
     """
     failures: list[str] = []
     for section in sections:
@@ -189,7 +189,7 @@ def _trials(run: Run) -> str:
 
 
 def _appearing(run: Run) -> dict[str, list[str]]:
-    """What the recipes are made of that the glossary has pages of. A constant rate needs no explanation."""
+    """Returns the parts of the recipes that the glossary may have pages on. A constant rate needs no explanation."""
     recipes = run.plan.recipes
     return {
         "optimizers": [each.optimizer for each in recipes],
@@ -336,4 +336,4 @@ SECTIONS: dict[str, Section] = {
         },
     ),
 }
-"""By name, in the order of the report."""
+"""The sections by name, in the order of the report."""

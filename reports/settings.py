@@ -1,4 +1,4 @@
-"""A recipe's settings in words: no notation of Python or JSON."""
+"""Writes a recipe's settings in words, without the notation of Python or JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports.numbers import setting
 
 
 def words(value: Any) -> str:
-    """A setting as a reader wants it; what is not set is left out.
+    """Returns a setting in words. Keys without a value are left out.
 
     >>> words({"sgd": {"learning_rate": 0.01, "nesterov": True}})
     'sgd (learning rate 0.01, nesterov yes)'
@@ -33,15 +33,15 @@ def words(value: Any) -> str:
 
 
 def named(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Each setting's name in words, and its value."""
+    """Returns each setting's name and value, both in words."""
     return {_plain(name): words(value) for name, value in settings.items()}
 
 
 def _inner(value: Any) -> str:
-    """A value inside of another: what holds several is set in brackets."""
+    """Returns a nested value in words. A value with several parts gets brackets."""
     several = isinstance(value, Mapping | list | tuple) and len(value) > 1
     return f"({words(value)})" if several else words(value)
 
 
 def _plain(name: object) -> str:
-    return re.sub(r"_(?=[a-z])", " ", str(name))  # not beta_1
+    return re.sub(r"_(?=[a-z])", " ", str(name))  # keeps beta_1

@@ -1,4 +1,4 @@
-"""The section on the shipped model's predictions: its parts, each from the run to Markdown."""
+"""The section on the shipped model's predictions. Each of its parts is a function from the run to Markdown."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _PRIVATE = "Their values are not shown, since rows may be private; the spec's re
 
 @dataclass(frozen=True)
 class Decided:
-    """The shipped model's rows of the judged part, and the classes that it answers.
+    """The shipped model's predictions on the test part (or out of fold), as classes.
 
     Args:
-        of: What is predicted.
-        verdict: Whose model it is.
-        classes: Names, in order.
-        positive: Position of the class of interest, of two classes.
-        answer: The predicted class `[rows]`.
-        prior: The share that each class really has; None: that of its rows.
+        of: Predictions and targets.
+        verdict: The verdict that shipped the model.
+        classes: Class names, in order.
+        positive: Position of the class of interest, if there are two classes; else None.
+        answer: Index of the predicted class `[rows]`.
+        prior: Each class's real share; None: its share of the rows.
     """
 
     of: Predicted
@@ -54,7 +54,7 @@ class Decided:
 
     @classmethod
     def read(cls, run: Run) -> Decided | None:
-        """None where no model was shipped, its predictions were not kept, or there are no classes."""
+        """Reads them; None if no model was shipped, its predictions were not kept, or there are no classes."""
         predicted = _predicted(run)
         if predicted is None or run.verdict is None or predicted.prediction.ndim == 1:
             return None
@@ -81,7 +81,7 @@ def _predicted(run: Run) -> Predicted | None:
 
 
 def _of_classes(part: Callable[[Decided], str]) -> Callable[[Run], str]:
-    """The part of a run whose target has classes; nothing of another."""
+    """Makes a part for runs whose target has classes. It is empty for other runs."""
 
     def made(run: Run) -> str:
         found = Decided.read(run)
@@ -91,7 +91,7 @@ def _of_classes(part: Callable[[Decided], str]) -> Callable[[Run], str]:
 
 
 def about(run: Run) -> str:
-    """Which model and rows the section is of."""
+    """Says which model and rows the section is about."""
     predicted = _predicted(run)
     if predicted is None or run.verdict is None or run.verdict.shipped is None:
         return raw(f'<p class="quiet">{safe(_NOT_KEPT)}</p>')
@@ -264,4 +264,4 @@ PARTS: dict[str, Callable[[Run], str]] = {
     "inputs that matter": _influence,
     "hardest rows": _hardest,
 }
-"""By the name that a failure is reported under, in the order of the section."""
+"""The parts by the name under which a failure is reported, in the order of the section."""

@@ -1,4 +1,4 @@
-"""The page of a run that ended before it had a plan: what ended it, what its data were found to be, how it was set."""
+"""The page of a run that ended before it had a plan: what ended it, what the data checks found, and its spec."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _NEXT = {
 
 
 def can_be_shown(run: Path) -> bool:
-    """Whether a folder holds a run without a plan of which something can be said."""
+    """Whether a folder holds a run that began, but has no plan."""
     return not (run / "plan.json").is_file() and (run / "stages.json").is_file()
 
 
 def to_html(run: Path, renderer: str) -> str:
-    """One page that refers to nothing outside of it.
+    """Returns one page that loads nothing from outside.
 
     Args:
-        run: The run's folder, of which `can_be_shown` holds.
-        renderer: What makes the page.
+        run: The run's folder; `can_be_shown(run)` must hold.
+        renderer: Name and version of the renderer, for the page.
     """
     state, environment = state_of(run), environment_of(run)
     spec = spec_of(run)
@@ -73,7 +73,7 @@ def _when(environment: Environment) -> str:
 
 
 def _of_what(run: Path) -> str:
-    """The data as the spec names them; no more is known of data that could not be read."""
+    """Returns the data's name as the spec has it: nothing else is known, since the data may not have been read."""
     data = _spec(run).get("data")
     if not isinstance(data, dict) or not data.get("source"):
         return ""
@@ -82,7 +82,7 @@ def _of_what(run: Path) -> str:
 
 
 def experiment(run: Path) -> str:
-    """The experiment's name as the spec has it, else the folder's."""
+    """Returns the experiment's name as the spec has it, else the folder's name."""
     return str(_spec(run).get("name") or run.name)
 
 

@@ -1,4 +1,5 @@
-"""The report's charts: from the run's dicts and frames to Altair charts, and into the page (`tabs`)."""
+"""The report's charts: functions that make Altair charts from records and data frames of the run, and put them into the
+page (`tabs`)."""
 
 from reports.figures.by_slice import by_slice
 from reports.figures.comparison import differences, effects, forest

@@ -1,4 +1,4 @@
-"""The deciding metric by slice, as dots with intervals beside that of all rows."""
+"""Draws the deciding metric by slice, as dots with intervals, and that of all rows as a line."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ROW = 26  # px
 
 
 def by_slice(verdict: Verdict, found: JudgedSlicing) -> Chart | None:
-    """A row for each slice that has the metric; None where fewer than two have. Slices that are too few to tell are
-    grey; the line is the metric over all rows."""
+    """Draws a row for each slice that has the metric; None if fewer than two have it. Slices with too few rows to tell
+    are grey. The line is the metric over all rows."""
     import altair as alt
 
     shown = [each for each in found.slices if each.metric.mean is not None]

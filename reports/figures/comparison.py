@@ -1,4 +1,4 @@
-"""The deciding metric by recipe, and the leader against each other recipe, as dots with intervals."""
+"""Draws the deciding metric by recipe, and the leader against each other recipe, as dots with intervals."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 _ROW = 30  # px
 _FAR = 0.5
-"""Of the width that the recipes take, from which on a baseline is drawn at the edge."""
+"""A baseline is drawn at the edge if it is further from the recipes than this share of the width that they take."""
 
 
 def forest(verdict: Verdict | None, plan: Plan, trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Chart]:
-    """The deciding metric of each recipe: a faint dot a seed, mean and interval, baselines as lines.
+    """Draws the deciding metric of each recipe: mean and interval, a faint dot for each seed, baselines as lines.
 
-    By tab title: all recipes, and those that learned where the others would squeeze them together.
+    Returns charts by tab title: all recipes; and, if some did not learn, only those that learned, since the others
+    squeeze them together.
     """
     if not verdict:
         return {}
@@ -98,7 +99,7 @@ def _forest(recipes: Sequence[JudgedRecipe], verdict: Verdict, plan: Plan, seeds
 def _span(
     recipes: Sequence[Mapping[str, Any]], seeds: Sequence[Mapping[str, Any]], verdict: Verdict, kept: set[str]
 ) -> Span:
-    """A scale on which these recipes take most of the width, with the baselines that are not far from them."""
+    """Returns a scale on which the recipes in `kept` take most of the width, together with baselines near them."""
     values = [each[end] for each in recipes if each["recipe"] in kept for end in ("mean", "low", "high")]
     values += [seed["value"] for seed in seeds if seed["recipe"] in kept]
     known = [value for value in values if value is not None]
@@ -112,20 +113,20 @@ def _span(
 
 
 def _beyond(verdict: Verdict, span: Span) -> int:
-    """How many baselines are not on the scale."""
+    """Returns how many baselines lie beyond the scale."""
     means = [mean for each in verdict.baselines if (mean := _mean(each, verdict.metric)) is not None]
     return sum(not span[0] <= mean <= span[1] for mean in means)
 
 
 def _baselines(verdict: Verdict) -> list[Chart]:
-    """A line for each baseline on the scale; an arrow at the edge, with the name and the value, for one beyond it."""
+    """Draws a line for each baseline on the scale. One beyond it gets an arrow at the edge, with name and value."""
     import altair as alt
 
     known = [(each.name, mean) for each in verdict.baselines if (mean := _mean(each, verdict.metric)) is not None]
     rows = [{"baseline": name, "mean": mean} for name, mean in known]
     if not rows:
         return []
-    # Known names by constant order: the legend reads the same in every report.
+    # Baselines keep their order, so that the legend reads the same in every report.
     dashes = alt.Scale(range=[[1, 2], [5, 3], [10, 3]])
     lines = (
         alt.Chart(inline(rows))
@@ -159,7 +160,7 @@ def _edge(place: int, name: str, mean: float, left: bool) -> Chart:
 
 
 def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) -> list[dict[str, Any]]:
-    """The metric of every final trial."""
+    """Returns the metric of every final trial on one part."""
     final = trials.loc[trials["stage"] == "final", ["trial_id", "recipe"]]
     values = metrics[(metrics["part"] == part) & (metrics["metric"] == metric) & metrics["slice"].isna()]
     joined = final.merge(values[["trial_id", "value"]], on="trial_id").dropna()
@@ -167,9 +168,10 @@ def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) 
 
 
 def differences(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
-    """The leader minus each other recipe, paired over seeds: right of zero, the leader is better.
+    """Draws the leader minus each other recipe, paired over seeds or folds: right of zero, the leader is better.
 
-    By tab title: all recipes, and those that learned where the others would squeeze them together.
+    Returns charts by tab title: all recipes; and, if some did not learn, only those that learned, since the others
+    squeeze them together.
     """
     if not verdict:
         return {}
@@ -184,7 +186,7 @@ def differences(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
 
 
 def effects(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
-    """Each augmented recipe minus its twin, paired over seeds: right of zero, augmentation is better."""
+    """Draws each augmented recipe minus its twin, paired over seeds or folds: right of zero, augmentation is better."""
     if not verdict:
         return {}
     found = [entry for entry in verdict.augmentation if entry.difference is not None]
@@ -193,7 +195,7 @@ def effects(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
 
 
 def _differences(found: Sequence[PairedDifference], recipes: Recipes, name: str, who: str) -> Chart:
-    """Differences with intervals; `who` is better right of zero."""
+    """Draws differences with intervals. Right of zero, `who` is better."""
     import altair as alt
 
     ordered = sorted(found, key=lambda entry: entry.difference or 0.0)

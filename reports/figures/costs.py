@@ -1,4 +1,4 @@
-"""The cost of a case over thresholds: where the shipped model's threshold lies on it."""
+"""The cost of a case over thresholds, with the shipped model's threshold marked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cost_curve(verdict: Verdict | None) -> dict[str, Chart]:
-    """By tab title; empty where answers have no cost, or no threshold was chosen."""
+    """Returns the chart by tab title; empty if answers have no cost, or no threshold was chosen."""
     import altair as alt
 
     point = verdict.operating_point if verdict else None

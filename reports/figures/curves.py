@@ -1,4 +1,4 @@
-"""How each recipe learned: losses, the metric and the learning rate over epochs."""
+"""Learning curves of the recipes: losses, the metric and the learning rate over epochs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from tasks.records.plan import Plan
     from tasks.records.verdict import Verdict
 
-POINTS = 120  # of a line, at most
-_OTHERS = 3_000  # points of a chart beyond those of the leading recipes: all other lines together
-_FEWEST = 12  # points of a line, where it has as many
+POINTS = 120  # most points of a line
+_OTHERS = 3_000  # most points of a chart for all lines together that are not of the leading recipes
+_FEWEST = 12  # points that a line may always have
 _SPREAD = 20  # a loss that covers more than this factor is drawn on a logarithmic scale
 
 
 def learning_curves(
     curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan, verdict: Verdict | None
 ) -> dict[str, Chart]:
-    """By tab title: validation metric, validation loss, training loss, learning rate if scheduled.
+    """Returns charts by tab title: validation metric, validation loss, training loss, learning rate if scheduled.
 
-    Each recipe is one line: the mean over its seeds, in a band from the lowest to the highest of them; a ring where
-    the first of them stopped before the last. A click on the legend brings a recipe to the front (shift: several). A
-    recipe that diverged leaves the chart at the top.
+    Each recipe is one line: the mean over its seeds, in a band from the lowest to the highest seed. A ring marks the
+    last point at which all seeds still train, if they stop at different epochs. A click on the legend highlights a
+    recipe (shift: several). The line of a diverged recipe leaves the chart at the top.
     """
     recipes = recipes_of(plan, verdict)
     finished = set(trials.loc[trials["status"] == "ok", "recipe"])
@@ -51,7 +51,8 @@ def learning_curves(
 
 
 def in_epochs(curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """The curves with `epoch` as the epochs done at each point, whole or not: an epoch may hold several points."""
+    """Returns the curves with `epoch`: the epochs done at each point, which need not be whole, since an epoch may have
+    several points."""
     import pandas as pd
 
     budget = {trial.trial_id: trial.epochs for trial in plan.trials}
@@ -61,19 +62,20 @@ def in_epochs(curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def aggregate(curves: pd.DataFrame, trials: pd.DataFrame, leading: Sequence[str] = ()) -> pd.DataFrame:
-    """`recipe, name, epoch, mean, low, high, training, stop` over the seeds of the final trials; finite values only.
+    """Returns `recipe, name, epoch, mean, low, high, training, stop` over the seeds of the final trials. Only finite
+    values count.
 
     The mean is over the same seeds at every epoch: a seed that stopped early keeps its last value (the last observation
-    is carried forward), which is what its training had come to. A mean over the seeds that still train would jump
-    whenever one leaves, towards those that happen to train longest, and a line cut off where the first seed stops would
-    hide most of what the others did. `training` counts the seeds that still train, `stop` marks the last point at which
-    all do, so that the reader sees from where on values are carried.
+    is carried forward), the result of its training. A mean over only the seeds that still train would jump whenever one
+    stops, towards those that happen to train longest. A line that ends where the first seed stops would hide most of
+    the other seeds' training. `training` counts the seeds that still train. `stop` marks the last point at which all
+    do, so that the reader sees from where on values are carried.
 
-    Seeds that diverged are left out of recipes that finished in others: one of them would be all of the mean. Where
-    all diverged there is no value to keep, and the line ends with the first of them.
+    Diverged seeds are left out if other seeds of the recipe finished: one diverged seed would dominate the mean. If all
+    diverged, there is no value to keep, and the line ends where the first of them ends.
 
     Args:
-        leading: Recipes in their order. The first ones' lines keep most points.
+        leading: Recipe names in order. The lines of the first ones keep the most points.
     """
     import numpy as np
     import pandas as pd
@@ -92,14 +94,14 @@ def aggregate(curves: pd.DataFrame, trials: pd.DataFrame, leading: Sequence[str]
 
 
 def _most(recipes: set[str], leading: Sequence[str]) -> dict[str, int]:
-    """How many points each recipe's lines may have, so that a page of hundreds of recipes stays small."""
+    """Returns the most points of each recipe's lines, so that a page of hundreds of recipes stays small."""
     ordered = [*(name for name in leading if name in recipes), *sorted(recipes - set(leading))]
     others = max(_FEWEST, _OTHERS // max(1, len(ordered) - TOP))
     return {name: POINTS if place < TOP else min(POINTS, others) for place, name in enumerate(ordered)}
 
 
 def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
-    """One recipe's mean over its seeds, at each epoch at which one of them was evaluated."""
+    """Returns one recipe's mean over its seeds, at the epochs at which any of them was evaluated, thinned to `most`."""
     import numpy as np
     import pandas as pd
 
@@ -108,7 +110,7 @@ def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
     every = np.unique(np.concatenate([epochs for epochs, _ in seeds]))
     end = every[-1] if (points["status"] == "ok").any() else last
     at = thinned(every[(every >= min(first, end)) & (every <= end)], most)
-    # Beyond its last epoch a seed keeps its last value; between two evaluations (seconds apart) it lies between them.
+    # After its last epoch a seed keeps its last value; between two evaluations its value is interpolated linearly.
     values = np.array([np.interp(at, epochs, seen) for epochs, seen in seeds])
     training = np.array([sum(epochs[-1] >= epoch for epochs, _ in seeds) for epoch in at])
     stop = np.zeros(len(at), dtype=bool)
@@ -120,7 +122,7 @@ def _line(points: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def thinned(ordered: np.ndarray, most: int = POINTS) -> np.ndarray:
-    """The points of a line that are drawn: all, or evenly chosen with the first and the last."""
+    """Returns the points of a line that are drawn: all, or an even choice with the first and the last."""
     import numpy as np
 
     if len(ordered) <= most:
@@ -135,7 +137,7 @@ def _scheduled(rates: pd.DataFrame) -> bool:
 
 
 def _span(curve: pd.DataFrame, finished: set[str]) -> Span:
-    """From the lowest to the highest value of the curves that did not diverge."""
+    """Returns the lowest and the highest value of the curves that did not diverge; of all, if all diverged."""
     calm = curve[curve["recipe"].isin(finished)]
     drawn = curve if calm.empty else calm
     return float(drawn["low"].min()), float(drawn["high"].max())
@@ -187,7 +189,7 @@ def _chart(curve: pd.DataFrame, words: str, recipes: Recipes, finished: set[str]
 
 
 def _rows(curve: pd.DataFrame) -> list[dict[str, Any]]:
-    """The lines' points; whether one is the last before a seed stops is said only where it is."""
+    """Returns the points of the lines. `stop` is None where it is false."""
     found = curve.drop(columns="name").assign(epoch=[_short(each) for each in curve["epoch"]])
     columns = {str(name): found[name].tolist() for name in found}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -206,5 +208,5 @@ def _tooltip() -> list[alt.Tooltip]:
 
 
 def _short(epochs: float) -> float:
-    """Whole, or to four decimals: a page may hold thousands."""
+    """Rounds epochs to four decimals, or to a whole number if they are one: a page may hold thousands of them."""
     return int(epochs) if epochs == int(epochs) else round(epochs, 4)

@@ -1,4 +1,4 @@
-"""The evidence of a diagnosis over the epochs, one line a seed."""
+"""Draws the evidence of a diagnosis over the epochs, one line for each seed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _EVIDENCE = {
     "plateau": ("learning_rate", "Learning rate"),
     "underfitting": ("train_loss", "Training loss"),
 }
-"""Of a diagnosis the curve that shows it, and its title; of the others, the validation loss."""
+"""By diagnosis: the curve that shows it, and the curve's title. Other diagnoses show the validation loss."""
 
 
 def evidence(found: Diagnosis, recipe_id: str, curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan) -> Chart | None:
-    """The curve that shows a diagnosis; None where nothing of it was recorded."""
+    """Draws the curve that shows a diagnosis; None if the curve was not recorded."""
     import altair as alt
 
     name, words = _EVIDENCE.get(found.kind, ("val_loss", "Validation loss"))

@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 Span: TypeAlias = tuple[float, float]
 
 BANDED = 3
-"""Recipes that have their bands drawn: more of them lie over each other and hide the lines."""
+"""Recipes whose bands are drawn: more bands would overlap and hide the lines."""
 
-_LEGEND = 760  # px, what a legend has under a chart
-_SIGN, _LETTER = 50, 7  # px, of a legend's entry
+_LEGEND = 760  # px; width of a legend under a chart
+_SIGN, _LETTER = 50, 7  # px; width of an entry's symbol with its gaps, and of a letter
 
 
 def inline(rows: Sequence[Mapping[Any, Any]]) -> alt.InlineData:
-    """Rows as a chart's data, numbers to five significant digits: nobody sees more; the page is smaller."""
+    """Returns rows as a chart's data, numbers to five significant digits: nobody sees more, and the page is smaller."""
     import altair as alt
 
     return alt.InlineData(values=[{name: _short(value) for name, value in row.items()} for row in rows])
 
 
 def own_range() -> alt.Scale:
-    """An axis over the values that there are, with some air at the ends; 0 has no place of its own."""
+    """Returns a scale over the range of the values, with some space at the ends. It need not include 0."""
     import altair as alt
 
     return alt.Scale(zero=False, nice=False, padding=8)
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    """In how many columns a legend of these fits under a chart."""
+    """Returns the number of columns, 1 to 4, in which a legend of these labels fits under a chart."""
     return max(1, min(4, _LEGEND // (_SIGN + _LETTER * max(map(len, labels), default=0))))
 
 
@@ -53,33 +53,35 @@ class Shown:
         return [look.label for look in self.looks]
 
     def inline(self, rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-        """Rows whose `recipe` is a name: it becomes the label, and `full` the name, for tooltips."""
+        """Returns rows as a chart's data. Their `recipe`, a full name, becomes the label; `full` is the name, for
+        tooltips."""
         label = {look.name: look.label for look in self.looks}
         return inline([{**row, "recipe": label[row["recipe"]], "full": row["recipe"]} for row in rows])
 
     def colour(self, legend: alt.Legend | None) -> alt.Color:
-        """The recipe's colour."""
+        """Returns the encoding of the recipe as colour."""
         import altair as alt
 
         scale = alt.Scale(domain=self.labels, range=[look.colour for look in self.looks])
         return alt.Color("recipe:N", title=None, scale=scale, legend=legend)
 
     def dash(self, legend: alt.Legend | None) -> alt.StrokeDash:
-        """The recipe's dash."""
+        """Returns the encoding of the recipe as dash."""
         import altair as alt
 
         scale = alt.Scale(domain=self.labels, range=[list(look.dash) for look in self.looks])
         return alt.StrokeDash("recipe:N", title=None, scale=scale, legend=legend)
 
     def legend(self, *, stroke: bool = True) -> alt.Legend:
-        """One entry for each recipe, in as many columns as fit under the chart."""
+        """Returns a legend with an entry for each recipe, in as many columns as fit under the chart."""
         import altair as alt
 
         kind: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolSize": 300} if stroke else {}
         return alt.Legend(columns=legend_columns(self.labels), values=self.labels, symbolOpacity=1, **kind)
 
     def banded(self) -> alt.Parameter:
-        """The parameter that `banded` reads: recipes that have a band while the reader has chosen none."""
+        """Returns the parameter that the filter `banded` reads: the recipes with a band while the reader has chosen
+        none."""
         import altair as alt
 
         return alt.param(name="banded", value=self.labels[:BANDED])
@@ -92,13 +94,13 @@ class Shown:
         height: tuple[float, float] | None = None,
         spans: tuple[Span, Span] | None = None,
     ) -> Chart:
-        """The chart, with what `draw.js` must know to show some of its recipes.
+        """Returns the chart with the facts that `draw.js` needs to show some of its recipes.
 
         Args:
-            chart: It.
-            rows: Whether each recipe is a row of its own, under the next.
-            height: Pixels without any recipe, and those of each, where they decide the chart's height.
-            spans: What the parameter `span` is for the first `TOP` recipes, and for all.
+            chart: The chart.
+            rows: Whether each recipe is a row of the chart.
+            height: Pixels without any recipe, and pixels for each recipe, if the recipes decide the chart's height.
+            spans: The parameter `span` for the first `TOP` recipes, and for all.
         """
         looks = {
             "labels": self.labels,
@@ -116,7 +118,7 @@ class Shown:
 
 
 def banded(chosen: alt.Parameter) -> Any:
-    """A filter for bands: those of the recipes chosen in the legend; while none is, those of the first `BANDED`."""
+    """Returns a filter that keeps the bands of recipes chosen in the legend, or, if none is, of the first `BANDED`."""
     return {
         "or": [
             {"param": chosen.name, "empty": False},
@@ -126,14 +128,15 @@ def banded(chosen: alt.Parameter) -> Any:
 
 
 def recipe_tooltip() -> alt.Tooltip:
-    """The recipe's full name."""
+    """Returns a tooltip with the recipe's full name."""
     import altair as alt
 
     return alt.Tooltip("full:N", title="recipe")
 
 
 def span_of(leading: Span, every: Span, recipes: int) -> tuple[alt.Parameter, tuple[Span, Span]]:
-    """The parameter `span`, which scales refer to, for a chart of so many recipes, and its two values for `told`."""
+    """Returns the parameter `span`, which scales refer to, for a chart of `recipes` recipes; and its two values, for
+    `told`."""
     import altair as alt
 
     spans = (leading, every)
@@ -141,8 +144,8 @@ def span_of(leading: Span, every: Span, recipes: int) -> tuple[alt.Parameter, tu
 
 
 def logarithmic(field: str, words: str, values: Sequence[float], format: str = "~g", **options: Any) -> alt.X:
-    """A horizontal axis on a logarithmic scale. Where two powers of ten or more lie among `values`, they alone are
-    labelled: Vega's own choice may label 0.002 and not 0.001."""
+    """Returns a horizontal logarithmic axis. If two powers of ten or more lie within the range of `values`, only these
+    are labelled, since Vega may label 0.002 and not 0.001."""
     import altair as alt
 
     low, high = math.log10(min(values)), math.log10(max(values))

@@ -1,4 +1,4 @@
-"""The pictures of an explanation: plain data into a chart."""
+"""The pictures of an explanation: turns plain data into a chart."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from reports.figures.encoding import Chart
     from tasks.explanations.explanation import Axis, Heights, Picture
 
-_BANDS = 16  # of heights
-_OVER = 0.06  # of a cell, by which it reaches under the next one: no seam is left
+_BANDS = 16  # bands of heights
+_OVER = 0.06  # share of a cell by which it reaches under the next one, so that no seam is left
 
 
 def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
-    """The lines of a picture, dashed what theory says; None where nothing can be drawn.
+    """Draws the lines of a picture; those of theory are dashed. None if nothing can be drawn.
 
     Args:
-        names: Of its lines but those of theory, and of others that have a colour of their own.
+        names: Names that get colours, in order: the picture's lines without those of theory; and perhaps lines of other
+            pictures, so that all share their colours.
     """
     import altair as alt
 
@@ -53,7 +54,7 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
     layers: list[alt.Chart] = []
     if lines := _rows(picture, "line", "theory"):
         mark = alt.Chart(inline(lines)).mark_line(strokeWidth=2, clip=True, aria=False)
-        dashed = {} if picture.heights else {"strokeDash": dash}  # its legend and that of colours would be two there
+        dashed = {} if picture.heights else {"strokeDash": dash}  # else colours and dashes would have a legend each
         layers.append(mark.encode(**encoding, **dashed, detail="number:N"))
     if points := _rows(picture, "points"):
         dots = alt.Chart(inline(points)).mark_point(filled=True, size=70, opacity=1, clip=True, aria=False)
@@ -67,8 +68,8 @@ def drawn(picture: Picture, names: Sequence[str]) -> Chart | None:
 
 
 def _heights(heights: Heights, encoding: dict[str, Any]) -> alt.Chart:
-    """Bands of colour, pale where it is low. Cells of one band that lie side by side are one rectangle, since each
-    stands in the page twice, and as a picture takes far more than as a number."""
+    """Draws heights as bands of colour, pale for low ones. Neighbouring cells of one band are drawn as one rectangle:
+    each rectangle is in the page twice, and takes far more bytes in the picture than in the data."""
     import altair as alt
 
     across, up = ((side[-1] - side[0]) / (len(side) - 1) for side in (heights.x, heights.y))
@@ -97,7 +98,7 @@ def _heights(heights: Heights, encoding: dict[str, Any]) -> alt.Chart:
 
 
 def _bands(heights: Heights) -> np.ndarray:
-    """Each height as the middle of its band, by the logarithm, `[len(y), len(x)]`; NaN where there is none."""
+    """Returns each height as the middle of its logarithmic band, `[len(y), len(x)]`; NaN where there is no height."""
     values = np.array(heights.values, float)
     values = np.minimum(np.where(values > 0, values, np.nan), heights.high)
     low = np.nanmin(values) if np.isfinite(values).any() else heights.high
@@ -106,7 +107,7 @@ def _bands(heights: Heights) -> np.ndarray:
 
 
 def _rows(picture: Picture, *marks: str) -> list[dict[str, Any]]:
-    """The points of lines of these marks that can be drawn."""
+    """Returns the points that can be drawn, of lines with one of these marks."""
     found = []
     for number, line in enumerate(picture.lines):
         x, y = np.asarray(line.x, np.float64), np.asarray(line.y, np.float64)

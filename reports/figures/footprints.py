@@ -1,4 +1,4 @@
-"""The deciding metric against what recipes take, with the front of each figure."""
+"""Draws the deciding metric against parameters, bytes and latency of recipes, with the Pareto front of each."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _AXES = {PARAMETERS: ("Parameters", "", 1), BYTES: ("Size", "kB", 1000)} | {
     timed(batch): (f"Latency{of_batch(batch)}", "ms", 1) for batch in BATCHES
 }
-"""By figure: its tab, its unit, and so many of its own units that is."""
+"""By figure: the title of its tab, the unit of the axis, and how many of the figure's own units that is."""
 
 
 def footprints(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
-    """By tab title; empty where there is nothing to compare."""
+    """Returns charts by tab title; empty if there is nothing to compare."""
     fronts = verdict.footprints.fronts if verdict and verdict.footprints else None
     if verdict is None or fronts is None or verdict.footprints is None:
         return {}
@@ -82,4 +82,4 @@ def _chart(verdict: Verdict, plan: Plan, models: Mapping[str, Footprint], name: 
 
 
 _WIDE = 8
-"""From this ratio of the largest to the smallest on, the axis is logarithmic."""
+"""If the largest size is at least this many times the smallest, the axis is logarithmic."""

@@ -1,4 +1,4 @@
-"""A gate as a picture: the threshold, which side passes, and where the interval lies."""
+"""Draws a gate: the threshold, the side that passes, and the interval of the estimate."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from reports.figures.encoding import Chart
 
 _UNITS = {BYTES: ("kB", 1000), LATENCY: ("ms", 1)}
-"""What an axis is in, and so many of a metric's own units that is."""
+"""By metric: the unit of the axis, and how many of the metric's own units it is."""
 
 _NARROW = 0.15
-"""Of a chart's width, what is too narrow for the words beside a threshold."""
+"""Share of a chart's width that is too narrow for the words beside a threshold."""
 
 _COLOURS = {"pass": BETTER, "fail": WORSE, "undecided": OPEN}
 
 
 def gates(verdict: Verdict | None) -> str:
-    """Every gate: its answer, its sentence, its picture, as Markdown."""
+    """Returns every gate as Markdown: its answer, its sentence, its chart."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
     found = verdict.gates
@@ -46,7 +46,7 @@ def gates(verdict: Verdict | None) -> str:
 
 
 def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
-    """Estimate and interval against the threshold; the side that passes is shaded."""
+    """Draws estimate and interval against the threshold. The side that passes is shaded."""
     import altair as alt
 
     at_least = gate.bound == "at_least"
@@ -97,7 +97,7 @@ def gate(gate: GateResult, titles: Mapping[str, str]) -> Chart:
 
 
 def _domain(metric: str, values: list[float]) -> tuple[float, float]:
-    """Room on both sides of all values, within the metric's own bounds."""
+    """Returns the ends of the axis: with room on both sides of all values, within the metric's own bounds."""
     margin = 0.25 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
     start, end = min(values) - margin, max(values) + margin
     known = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)

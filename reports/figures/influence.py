@@ -1,4 +1,4 @@
-"""Which inputs the shipped model leans on: drops with intervals, and how its answers follow single inputs."""
+"""Charts of the inputs that the shipped model relies on: drops of the metric with intervals, and partial dependence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROW = 28  # px
 
 
 def influence(found: Sequence[ImportantInput], metric: str) -> Chart:
-    """A row for each input or group, the largest drop first. What can't be told from 0 is grey."""
+    """Draws a row for each input or group, the largest drop first. Drops that can't be told from 0 are grey."""
     import altair as alt
 
     decimals = places(each.drop for each in found)
@@ -56,7 +56,7 @@ def influence(found: Sequence[ImportantInput], metric: str) -> Chart:
 
 
 def dependence(found: Sequence[Dependence], answer: str) -> dict[str, Chart]:
-    """By input: the mean answer where every row has the same value of it."""
+    """Returns charts by input: the mean prediction if every row gets the same value of that input."""
     return {each.name: _number(each, answer) if _is_number(each) else _category(each, answer) for each in found}
 
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _HEIGHT = 340  # px
 _LABELS = 6
-"""Of a logarithmic axis, about."""
+"""Labels of a logarithmic axis, about."""
 
 
 def drawing(told: Drawing) -> Chart:
-    """Lines, dots and paths in colours by name. What theory says has the colour of what it is about, the series before
-    it, and dashes."""
+    """Draws lines, dots and paths, with a colour for each name. A series of theory is dashed, and has the colour of the
+    series before it, which it belongs to."""
     import altair as alt
 
     named = list(dict.fromkeys(each.name for each in told.series if each.look != "level"))
@@ -42,7 +42,7 @@ def drawing(told: Drawing) -> Chart:
 
 
 def _legend(told: Drawing) -> alt.Legend | None:
-    """An entry for each colour; none where there is one."""
+    """Returns a legend with an entry for each series (not of theory or levels); None if there is only one."""
     import altair as alt
 
     shown = list(dict.fromkeys(each.name for each in told.series if each.look not in ("level", "theory")))
@@ -100,7 +100,7 @@ def _axes(told: Drawing) -> tuple[alt.X, alt.Y]:
 
 
 def _powers(heights: list[float]) -> alt.Axis:
-    """Labels at powers of ten, every other one or fewer where there are many."""
+    """Returns an axis with labels at powers of ten; if there are many, only at every second one or fewer."""
     import altair as alt
 
     low, high = math.floor(math.log10(min(heights))), math.ceil(math.log10(max(heights)))

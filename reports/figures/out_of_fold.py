@@ -1,4 +1,4 @@
-"""The score of the procedure in every fold, by repeat, with the mean and its interval."""
+"""Draws the score of the procedure in every fold, by repeat, with the mean and its interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def out_of_fold(verdict: Verdict | None) -> dict[str, Chart]:
-    """By title of the deciding metric; empty where a test part judged."""
+    """Returns the chart by the title of the deciding metric; empty for a run with a test part."""
     import altair as alt
 
     found = verdict.out_of_fold if verdict else None

@@ -1,4 +1,4 @@
-"""A chart's specification as it stands in the page: small, and able to show some of its recipes.
+"""Packs a chart's specification for the page: it is small, and the reader can show some of its recipes.
 
 `draw.js` reads what is written here.
 """
@@ -16,11 +16,11 @@ _LISTS = ("labels", "colours", "dashes")
 
 
 def leading(specification: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The chart of its first `TOP` recipes.
+    """Returns the chart with only its first `TOP` recipes.
 
     Args:
         specification: Vega-Lite, as plain JSON.
-        known: What `Shown.told` put beside it.
+        known: The facts that `Shown.told` put beside it.
     """
     looks = known["recipes"]
     kept = {name: looks[name][:TOP] for name in _LISTS}
@@ -37,8 +37,8 @@ def leading(specification: Mapping[str, Any], known: Mapping[str, Any]) -> dict[
 
 
 def packed(specification: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The same chart with rows as columns, strings that repeat as places in a list, and, of more than `TOP` recipes,
-    the lists of labels, colours and dashes once, in `usermeta`."""
+    """Returns the same chart in fewer bytes: rows as columns, and repeated strings as places in a list. With more than
+    `TOP` recipes, the lists of labels, colours and dashes are written once, in `usermeta`."""
     looks = known.get("recipes", {})
     many = len(looks.get("labels", ())) > TOP
     chart = _without_data(specification)
@@ -59,7 +59,7 @@ def _without_data(specification: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replaced(value: Any, lists: Sequence[tuple[list[Any], Any]]) -> Any:
-    """`value` with each list that equals a first of `lists` replaced by its second."""
+    """Returns `value` with lists replaced: `lists` holds pairs of a list to find and its replacement."""
     if isinstance(value, list):
         for old, new in lists:
             if value == old:
@@ -71,7 +71,7 @@ def _replaced(value: Any, lists: Sequence[tuple[list[Any], Any]]) -> Any:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], labels: Sequence[str] | None) -> dict[str, Any]:
-    """The rows' columns; with `labels`, `recipe` is a place in them, and the full name is left out."""
+    """Returns the rows as columns. With `labels`, `recipe` becomes a place in them, and the full name is left out."""
     place: dict[Any, int] = {label: at for at, label in enumerate(labels)} if labels else {}
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):

@@ -1,7 +1,7 @@
-"""Charts into the page: a still picture, and the Vega-Lite specification that a script draws in its stead.
+"""Puts charts into the page: a still picture, and the Vega-Lite specification that a script draws in its place.
 
 The still picture stays where scripts do not run: a mail reader, a locked-down viewer, a closed tab in print.
-Vega's script is in the page once (`library`); `ast: true` has it interpret expressions, so that it needs no
+Vega's script is in the page once (`library`). With `ast: true` it interprets expressions, so that it needs no
 `unsafe-eval`.
 """
 
@@ -55,8 +55,8 @@ _CONFIG: dict[str, Any] = {
 
 @contextmanager
 def trusted() -> Iterator[None]:
-    """Charts made in this block are not held against Vega-Lite's schema, piece by piece, as Altair does for those who
-    write them: that takes a quarter of a report's time, and the tests do it for ours."""
+    """In the block, Altair does not check each piece of a chart against Vega-Lite's schema. The checks would take a
+    quarter of a report's time, and the tests make them for our charts."""
     from altair.utils import schemapi
 
     with schemapi.debug_mode(False):
@@ -64,7 +64,7 @@ def trusted() -> Iterator[None]:
 
 
 def place(chart: Chart, caption: str = "") -> str:
-    """A chart and its caption as Markdown. The chart's `description` is read to those who can't see it."""
+    """Returns a chart and its caption as Markdown. The chart's `description` is the alternative text."""
     import vl_convert
 
     specification = visible(chart.to_dict(validate=_checked()))
@@ -84,14 +84,14 @@ def place(chart: Chart, caption: str = "") -> str:
 
 
 def tabs(charts: Mapping[str, Chart], caption: str = "", empty: str = "") -> str:
-    """Charts by the title of their tab, under one caption; `empty` is said where there are none."""
+    """Returns charts as tabs by their titles, each with the same caption; the text `empty` if there are none."""
     if not charts:
         return raw(f'<p class="quiet">{safe(empty)}</p>') if empty else ""
     return tabset({title: place(chart, caption) for title, chart in charts.items()})
 
 
 def prepare() -> None:
-    """Does ahead what takes long in a process's first chart (0.7 s) and first page (2 s)."""
+    """Does in advance what is slow in a process's first chart (0.7 s) and first page (2 s)."""
     import vl_convert
 
     vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"})
@@ -100,8 +100,8 @@ def prepare() -> None:
 
 @cache
 def library() -> str:
-    """Vega, Vega-Lite and vega-embed (0.9 MB), and the scripts that draw every chart and let tables be sorted and
-    filtered. Once a page, last."""
+    """Returns Vega, Vega-Lite and vega-embed (0.9 MB), and the scripts that draw charts and sort and filter tables. Put
+    it once into a page, at the end."""
     import vl_convert
 
     own = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("recipes.js", "draw.js"))
@@ -110,16 +110,17 @@ def library() -> str:
 
 
 def _checked() -> bool:
-    """Whether charts are held against the schema: not within `trusted`."""
+    """Whether charts are checked against the schema: not within `trusted`."""
     from altair.utils import schemapi
 
     return schemapi.DEBUG_MODE
 
 
 def _still(specification: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification of its leading recipes, at a width of its own, since a picture has no container to fill."""
+    """Returns the specification for the still picture: the leading recipes only, at a fixed width, since a picture has
+    no container to fill."""
     chart = leading(specification, known) if "recipes" in known else dict(specification)
-    # The reader's letters may be wider than those that words are measured with here.
+    # The reader's font may be wider than the one that text is measured with here.
     chart["config"] = _CONFIG | {"legend": _CONFIG["legend"] | {"columnPadding": 40}}
     if known.get("rows"):
         chart["padding"] = {"left": 36, "top": 5, "right": 5, "bottom": 5}

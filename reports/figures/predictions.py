@@ -1,4 +1,4 @@
-"""What the shipped model answers on the judged part: which classes it takes for which, and how sure it is."""
+"""The shipped model's predictions on the test part (or out of fold): confused classes, and calibration."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from reports.figures.encoding import Chart
 
-_CELLS_WITH_COUNTS = 15  # classes; beyond, counts would not fit their cells
-_MOST_CLASSES = 40  # beyond, cells are too many and too small to see
+_CELLS_WITH_COUNTS = 15  # classes; with more, counts would not fit into the cells
+_MOST_CLASSES = 40  # with more, cells are too small to see
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, Chart]:
-    """The confusion matrix, each row as shares of its actual class; nothing for more than 40 classes.
+    """Draws the confusion matrix, each row as shares of its actual class; empty for more than 40 classes.
 
     Args:
         actual, predicted: Class indices `[rows]`.
-        classes: Names, in order.
+        classes: Class names, in order.
     """
     import altair as alt
     import numpy as np
@@ -69,7 +69,7 @@ def confusion(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> 
 
 
 def _words(count: int, share: float, written: bool) -> dict[str, str]:
-    """What stands in a cell; nothing in an empty one."""
+    """Returns the texts of a cell; empty ones for a cell without rows."""
     if not written:
         return {}
     percent = "<1%" if 0 < share < 0.005 else ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
@@ -77,7 +77,7 @@ def _words(count: int, share: float, written: bool) -> dict[str, str]:
 
 
 def _places(classes: list[str]) -> dict[str, alt.X | alt.Y | list[alt.Tooltip]]:
-    """Actual classes from above, predicted ones across."""
+    """Returns the axes and the tooltip: actual classes from top to bottom, predicted ones from left to right."""
     import altair as alt
 
     across = alt.Axis(
@@ -110,15 +110,15 @@ def calibration(
     observed: str,
     weight: np.ndarray | None = None,
 ) -> Chart:
-    """How often it happened by predicted probability: ten bins, intervals as of other shares.
+    """Draws the observed share by predicted probability, in ten bins of equal width with intervals.
 
     Args:
-        probability: In [0, 1] `[rows]`.
-        hit: Whether it happened `[rows]`, bool.
+        probability: Predicted probability, in [0, 1] `[rows]`.
+        hit: Whether the predicted event happened `[rows]`, bool.
         groups: The group of each row `[rows]`, or None.
-        confidence: Of each interval.
+        confidence: Of each interval, in (0, 1).
         predicted, observed: Titles of the axes.
-        weight: What each row counts `[rows]`; None: 1.
+        weight: The weight of each row `[rows]`, then without intervals; None: 1.
     """
     import altair as alt
 

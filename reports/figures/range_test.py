@@ -16,7 +16,7 @@ _HEIGHT = 340  # px
 
 
 def range_test(tests: Sequence[RangeTest], looks: Sequence[Look]) -> Chart:
-    """A line for each recipe, thick within its range; a rate at which a training diverged has no point."""
+    """Draws a line for each recipe, thick within its range. A rate at which a training diverged has no point."""
     import altair as alt
 
     rows: list[dict[str, Any]] = [
@@ -31,7 +31,7 @@ def range_test(tests: Sequence[RangeTest], looks: Sequence[Look]) -> Chart:
         if loss is not None
     ]
     first = [next((loss for loss in test.losses if loss is not None), None) for test in tests]
-    # A diverging loss is cut: twice the loss before anything was learned says enough.
+    # A diverging loss is cut off at twice the loss of the lowest rate, at which hardly anything was learned.
     most = 2 * max((loss for loss in first if loss is not None), default=1.0)
     shown = Shown(looks)
     base = alt.Chart(shown.inline(rows)).encode(

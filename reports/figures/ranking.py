@@ -1,4 +1,4 @@
-"""How well the shipped model ranks rows: ROC and precision-recall curves with their bands."""
+"""Draws how well the shipped model ranks rows: ROC and precision-recall curves with their bands."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tasks.evaluation.predicted import Predicted
     from tasks.records.verdict import OperatingPoint
 
-_PANELS = 12  # of several classes: the macro average, and so many less one
-_SIDE = 148  # px, of a panel
-_STEPS = (0.01, 0.02, 0.03, 0.05, 0.07)  # of a panel, beside every fiftieth
+_PANELS = 12  # most panels for several classes: the macro average, and the others for classes
+_SIDE = 148  # px; a panel's width and height
+_STEPS = (0.01, 0.02, 0.03, 0.05, 0.07)  # points of a panel's horizontal axis, beside every fiftieth
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ _PR = _Axes("Precision-recall", "Recall", "Precision", "average precision")
 
 @dataclass(frozen=True)
 class Ranking:
-    """The charts by title, and which classes they show in a sentence; without charts why there are none."""
+    """The charts by title, and a sentence that says which classes they show, or why there are no charts."""
 
     charts: dict[str, Chart] = field(default_factory=dict)
     said: str = ""
@@ -44,14 +44,15 @@ class Ranking:
 def ranking(
     of: Predicted, classes: list[str], positive: int | None, confidence: float, point: OperatingPoint | None
 ) -> Ranking:
-    """Of two classes the one of interest, with the operating point; of more each against the others, and the mean.
+    """Draws the curves. For two classes: of the class of interest, with the threshold in use. For more: of each class
+    against the others, and their mean.
 
     Args:
-        of: What is predicted, as probabilities.
-        classes: Names, in order.
-        positive: Position of the class of interest, of two.
-        confidence: Of the bands.
-        point: From which probability on the positive class is predicted.
+        of: Predicted probabilities and targets.
+        classes: Class names, in order.
+        positive: Position of the class of interest, for two classes; else None.
+        confidence: Of the bands, in (0, 1).
+        point: Holds the probability from which on the positive class is predicted.
     """
     wanted = range(len(classes)) if positive is None else [positive]
     there = [k for k in wanted if (of.target == k).any() and not (of.target == k).all()]
@@ -91,7 +92,7 @@ def _said(classes: int, there: int) -> str:
 
 
 def _at(actual: np.ndarray, score: np.ndarray, point: OperatingPoint | None) -> dict[str, dict[str, float]]:
-    """By curve, where the threshold in use lies on it."""
+    """Returns the place of the threshold in use on each curve, by the curve's title."""
     if point is None:
         return {}
     predicted = score >= point.threshold
@@ -148,7 +149,8 @@ def _single(curve: Ranked, axes: _Axes, name: str, chance: float | None, points:
 
 
 def _panels(curves: dict[int, Ranked], axes: _Axes, classes: list[str], shares: dict[int, float] | None) -> Chart:
-    """The macro average and a panel for each class; of many those with the smallest area, the smallest first."""
+    """Draws a panel for the macro average and one for each class. Of many classes, shows only those with the smallest
+    area, the smallest first."""
     import altair as alt
 
     order = list(curves)
@@ -161,7 +163,7 @@ def _panels(curves: dict[int, Ranked], axes: _Axes, classes: list[str], shares: 
     for name, curve, chance in panels:
         titles.append(f"{name}: {curve.area:.3f}")
         for row in _rows(curve, _thinned(curve)):
-            tenth = abs(row["x"] * 10 - round(row["x"] * 10)) < 1e-6  # that can be pointed at
+            tenth = abs(row["x"] * 10 - round(row["x"] * 10)) < 1e-6  # points that show a tooltip
             chances = row["x"] if chance is None else chance
             rows.append({"panel": titles[-1], **row, "chance": chances, "tenth": tenth})
     base = alt.Chart().encode(x=_x(axes, values=[0, 0.5, 1]))
@@ -192,7 +194,7 @@ def _mean(shares: dict[int, float] | None) -> float | None:
 
 
 def _thinned(curve: Ranked) -> list[int]:
-    """Every fiftieth, and some of the first hundredths."""
+    """Returns the positions of the points that a panel draws: every fiftieth of the axis, and `_STEPS`."""
     return [
         at
         for at, x in enumerate(curve.x)

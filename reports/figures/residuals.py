@@ -1,4 +1,4 @@
-"""How far the shipped model's values are off: against what it predicts, and along the inputs."""
+"""Residuals of the shipped model, for regression: against its predictions, and along the inputs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _RESIDUAL = "Residual (predicted minus actual)"
 
 
 def residuals(of: Predicted, target: str, confidence: float) -> dict[str, Chart]:
-    """By tab title: predicted against actual values, residuals against predicted ones, and how residuals spread.
+    """Returns charts by tab title: predicted against actual values, residuals against predicted ones, and a histogram.
 
     Args:
-        of: What is predicted, as values.
-        target: Name of what is predicted.
-        confidence: Of the running mean's intervals.
+        of: Predictions and targets of a regression.
+        target: Name of the target.
+        confidence: Of the running mean's intervals, in (0, 1).
     """
     return {
         "Predicted and actual": _scatter(of.target, of.prediction, target),
@@ -37,7 +37,8 @@ def residuals(of: Predicted, target: str, confidence: float) -> dict[str, Chart]
 
 
 def residuals_by_input(found: Sequence[InputResiduals]) -> dict[str, Chart]:
-    """By tab title: the residuals along each input, with the share of their variance that lies between its parts."""
+    """Returns charts by tab title: the residuals along each input. The title has the share of their variance that lies
+    between the parts of the input."""
     return {
         f"{each.name} ({each.association:.0%})": _by_number(each) if each.number else _by_category(each)
         for each in found
@@ -45,7 +46,7 @@ def residuals_by_input(found: Sequence[InputResiduals]) -> dict[str, Chart]:
 
 
 def _some(rows: int) -> np.ndarray:
-    """Positions of at most `_DOTS` rows at random, ascending."""
+    """Returns the positions of at most `_DOTS` random rows, ascending."""
     import numpy as np
 
     return np.sort(np.random.default_rng(0).permutation(rows)[:_DOTS])

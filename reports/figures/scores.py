@@ -1,4 +1,4 @@
-"""Settings of a search as rows for charts: thinned, and on an axis that a few poor ones do not squeeze."""
+"""Prepares settings of a search for charts: thins them, and finds an axis that a few poor settings do not stretch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def by_recipe(search: SearchPlan, settings: pd.DataFrame) -> dict[str, list[Tried]]:
-    """Recipe name to its settings, in the plan's order; recipes with none are left out."""
+    """Returns the settings by recipe name, in the plan's order. Recipes without any are left out."""
     tried = read_settings(settings)
     return {each.recipe: tried[each.recipe_id] for each in search.recipes if each.recipe_id in tried}
 
@@ -29,8 +29,8 @@ def by_recipe(search: SearchPlan, settings: pd.DataFrame) -> dict[str, list[Trie
 def judged_search(
     verdict: Verdict | None, plan: Plan, settings: pd.DataFrame
 ) -> tuple[SearchPlan, SearchVerdict, dict[str, list[Tried]], tuple[float, float]] | None:
-    """What was searched, how it was judged, the settings by recipe, and the score's axis; None where nothing was
-    searched, or no setting ended."""
+    """Returns the plan of the search, its verdict, the settings by recipe, and the ends of the score's axis. None if
+    nothing was searched, or no setting ended."""
     search, judged = plan.search, verdict.search if verdict else None
     if not search or not judged:
         return None
@@ -40,7 +40,8 @@ def judged_search(
 
 
 def domain(search: SearchPlan, tried: dict[str, list[Tried]]) -> tuple[float, float] | None:
-    """Low and high end of the score's axis; scores beyond are drawn at its edge. None where nothing ended."""
+    """Returns the low and the high end of the score's axis; scores beyond them are drawn at the edge. None if no
+    setting ended."""
     import numpy as np
 
     every = np.concatenate([scores(each) for each in tried.values()]) if tried else np.empty(0)
@@ -53,7 +54,7 @@ def domain(search: SearchPlan, tried: dict[str, list[Tried]]) -> tuple[float, fl
 
 
 def score_axis(metric_title: str, ends: tuple[float, float], *, clamp: bool = True) -> alt.Y:
-    """The score's axis; `clamp` draws what lies beyond at its edge, where lines should be cut off instead."""
+    """Returns the score's axis. `clamp` draws what lies beyond it at its edge; without it, lines can be cut off."""
     import altair as alt
 
     return alt.Y(
@@ -64,7 +65,7 @@ def score_axis(metric_title: str, ends: tuple[float, float], *, clamp: bool = Tr
 
 
 def status_shape() -> alt.Shape:
-    """A dot for a setting that ended, a triangle for a pruned one, a cross for a diverged one."""
+    """Returns the shapes: a dot for a setting that ended, a triangle for a pruned one, a cross for a diverged one."""
     import altair as alt
 
     shapes = {OK: "circle", PRUNED: "triangle-down", DIVERGED: "cross"}
@@ -72,7 +73,7 @@ def status_shape() -> alt.Shape:
 
 
 def point(recipe: str, tried: Tried, worst: float) -> dict[str, Any]:
-    """One setting as a row. A diverged one is drawn at the worst end of the axis."""
+    """Returns one setting as a row. A setting without a score is drawn at the worst end of the axis."""
     return {
         "recipe": recipe,
         "number": tried.number + 1,
@@ -83,7 +84,7 @@ def point(recipe: str, tried: Tried, worst: float) -> dict[str, Any]:
 
 
 def thinned(ranked: Sequence[T], most: int) -> list[T]:
-    """At most `most` of what is ordered from best to worst: evenly chosen, the best always."""
+    """Returns at most `most` items of a sequence ordered from best to worst: evenly chosen, and always the best."""
     if len(ranked) <= most:
         return list(ranked)
     if most < 2:
@@ -93,7 +94,7 @@ def thinned(ranked: Sequence[T], most: int) -> list[T]:
 
 
 def from_best(tried: Sequence[Tried], sign: int) -> list[Tried]:
-    """All settings, the best first; those without a score last."""
+    """Returns all settings, the best first; those that were pruned or diverged come last."""
     return sorted(
         tried, key=lambda each: (each.status != OK, each.score is None, -sign * (each.score or 0.0), each.number)
     )

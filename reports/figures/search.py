@@ -1,4 +1,4 @@
-"""How the search went, what fewer settings would have found, what it cost, and which hyperparameters decided."""
+"""Charts of the search: its progress, what fewer settings would have found, its cost, and what decided the scores."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from tasks.records.search_verdict import BestByBudget, SearchVerdict
     from tasks.records.verdict import Verdict
 
-_POINTS = 400  # of a chart, at most: all recipes together
+_POINTS = 400  # most points of a chart, all recipes together
 _HEIGHT = 320  # px
 _WIDE = 20  # a range of seconds that covers more than this factor is drawn on a logarithmic scale
 _BAR, _GAP = 9, 12  # px
 
 
 def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
-    """By tab title: the best score against the number of settings, every setting in order, score against time."""
+    """Returns charts by tab title: the best score by budget, every setting in order, score against time."""
     found = judged_search(verdict, plan, settings)
     if found is None:
         return {}
@@ -48,8 +48,8 @@ def progress(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dic
 
 
 def _budget(judged: SearchVerdict, plan: Plan, recipes: Recipes, ends: tuple[float, float]) -> Chart:
-    """The expected best of so many settings with its band; the running best for adaptive methods. Over epochs, since
-    settings that leave at rungs cost fewer."""
+    """Draws the expected best score of n settings with its band; for adaptive methods, the best so far. The axis shows
+    epochs, since settings that are stopped at rungs take fewer."""
     import altair as alt
 
     curves = {each.recipe: each.curve for each in judged.recipes if each.curve}
@@ -110,7 +110,7 @@ def _budget(judged: SearchVerdict, plan: Plan, recipes: Recipes, ends: tuple[flo
 
 
 def _after_a_fifth(curves: Sequence[BestByBudget], ends: tuple[float, float]) -> tuple[float, float]:
-    """The axis without what the first fifth of the settings alone would need: curves come in from beyond it."""
+    """Returns the ends of an axis for the curves after the first fifth of the settings. Before, they may lie outside."""
     later = [
         best
         for curve in curves
@@ -128,7 +128,7 @@ _SHAPES = {"expected": "linear", "running": "step-after"}
 
 
 def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, recipes: Recipes, ends: Any) -> Chart:
-    """Every setting in the order asked, and the best so far."""
+    """Draws every setting in the order asked, and the best so far."""
     import altair as alt
 
     rows = _points(search, tried, ends)
@@ -166,7 +166,7 @@ def _history(search: SearchPlan, tried: dict[str, list[Tried]], plan: Plan, reci
 def _pareto(
     search: SearchPlan, front: set[str], tried: dict[str, list[Tried]], plan: Plan, recipes: Recipes, ends: Any
 ) -> Chart:
-    """Score against training time; the line joins settings that none beats in both."""
+    """Draws score against training time. The line joins the Pareto front: no setting is both better and faster."""
     import altair as alt
 
     tried = {
@@ -218,7 +218,7 @@ _SECONDS = "Training time of the setting, seconds over its seeds"
 
 
 def learning_rates(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
-    """Score against learning rate, every recipe in one chart; nothing where it was not searched."""
+    """Draws score against learning rate, all recipes in one chart; empty if the learning rate was not searched."""
     import altair as alt
 
     found = judged_search(verdict, plan, settings)
@@ -266,7 +266,7 @@ def _rate(tried: Tried) -> bool:
 
 
 def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, float]) -> list[dict[str, Any]]:
-    """The best setting in each third of a decade, by learning rate."""
+    """Returns the best setting in each third of a decade of learning rates, in their order."""
     import math
 
     best: dict[int, Tried] = {}
@@ -282,7 +282,7 @@ def _envelope(recipe: str, tried: list[Tried], sign: int, ends: tuple[float, flo
 
 
 def importance(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
-    """Bars: how much of the scores' variance each hyperparameter decides, by recipe."""
+    """Draws bars: the share of the scores' variance that each hyperparameter explains, by recipe."""
     import altair as alt
 
     judged = verdict.search if verdict else None
@@ -331,7 +331,7 @@ def _points(
     seconds: bool = False,
     rate: bool = False,
 ) -> list[dict[str, Any]]:
-    """Rows of every recipe, as many of each as there is room for."""
+    """Returns rows of every recipe, thinned so that the chart has about `_POINTS`, but at least 10 of each."""
     worst = ends[0] if search.sign > 0 else ends[1]
     most = max(10, _POINTS // len(tried))
     rows = []
@@ -357,7 +357,7 @@ def _drawn(
     *,
     time: bool = False,
 ) -> alt.Chart:
-    """A dot for each setting; a triangle where it was stopped early, a cross where it diverged."""
+    """Draws each setting: a dot; a triangle if it was stopped early, a cross if it diverged."""
     import altair as alt
 
     return (
@@ -383,7 +383,7 @@ def _tooltip(*, time: bool = False) -> list[alt.Tooltip]:
 
 
 def _chosen(name: str) -> alt.Parameter:
-    """A click on the legend brings a recipe out."""
+    """Returns the selection of a click on the legend, which highlights a recipe."""
     import altair as alt
 
     return alt.selection_point(fields=["recipe"], bind="legend", name=name)

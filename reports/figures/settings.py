@@ -1,4 +1,4 @@
-"""The settings themselves: as lines over parallel axes, and the score against each hyperparameter alone."""
+"""Draws the settings of a search: as lines over parallel axes, and the score against each hyperparameter alone."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from tasks.records.search_plan import SearchPlan
     from tasks.records.verdict import Verdict
 
-_LINES = 400  # of all parallel coordinates together
-_RECIPES = 8  # get parallel coordinates: those with the best settings
-_BRIGHT = 10  # settings stand out
-_DOTS = 250  # of a slice, at most
-_COLUMNS = 8  # of a slice, at most, where the hyperparameter is a whole number or has steps
-_LABEL = 100  # px, of a choice's name
-_OFF = -0.13  # where a line passes an axis that is not active
-_CROWDED = 5  # axes; more have their titles on two levels
+_LINES = 400  # most lines of all parallel coordinates together
+_RECIPES = 8  # most recipes with parallel coordinates: those with the best settings
+_BRIGHT = 10  # settings that stand out
+_DOTS = 250  # most dots of a slice
+_COLUMNS = 8  # most columns of a slice, if the hyperparameter is a whole number or has steps
+_LABEL = 100  # px; width of a choice's name
+_OFF = -0.13  # place at which a line crosses the axis of an inactive hyperparameter
+_CROWDED = 5  # axes; with more, the titles are on two levels
 _SHADES = ("#c9d4dc", "#56b4e9", "#084a75")
 
 
 def parallel(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
-    """By recipe: a line for each setting over an axis for each hyperparameter and one for the score."""
+    """Returns charts by recipe: a line for each setting, over an axis for each hyperparameter and one for the score."""
     search, judged = plan.search, verdict.search if verdict else None
     if not search or not judged:
         return {}
@@ -62,7 +62,7 @@ def _parallel(
     ranked = [each for each in from_best(tried, search.sign) if each.ended]
     limit, best = worst_told_apart(ended_scores(tried), search.sign), ranked[0].score or 0.0
     keys = [f"x{i}" for i in range(len(space) + 1)]
-    # The ten best, whatever else is left out.
+    # Always the ten best; the others are thinned.
     rows = _lines([*ranked[:_BRIGHT], *thinned(ranked[_BRIGHT:], most - _BRIGHT)], keys, space, limit, best)
     x = alt.X("axis:N", sort=keys, title=None, axis=None, scale=alt.Scale(type="point", padding=0.35))
     scale = alt.Scale(domain=[_OFF - 0.05 if _has_off(rows, keys) else -0.06, 1.26], nice=False, zero=False)
@@ -95,7 +95,7 @@ def _parallel(
 def _lines(
     shown: Sequence[Tried], keys: Sequence[str], space: Sequence[Dimension], limit: float, best: float
 ) -> list[dict[str, Any]]:
-    """A row for each setting, its place on each axis; the best are last, so that they are drawn over the others."""
+    """Returns a row for each setting: its place on each axis. The best come last, so that they are drawn on top."""
     return [
         {
             **{key: _place(dimension, each) for key, dimension in zip(keys, space, strict=False)},
@@ -129,7 +129,7 @@ def _line_layer(rows: list[dict[str, Any]], keys: Sequence[str], x: Any, y: Any,
 
 
 def _dot_layer(rows: list[dict[str, Any]], key: str, x: Any, scale: Any, paint: Any, over: Any) -> Any:
-    """The scores. A line is too thin to be pointed at, so its score is what answers."""
+    """Draws a dot for each score. A line is too thin to point at, so the dot shows the tooltip."""
     import altair as alt
 
     return (
@@ -151,7 +151,7 @@ def _dot_layer(rows: list[dict[str, Any]], key: str, x: Any, scale: Any, paint: 
 
 
 def _axis_layers(keys: Sequence[str], ticks: list[dict[str, Any]], x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """The axes and the words beside them; white around the words, so that they can be read over lines."""
+    """Draws the axes and their labels. Labels have a white outline, so that they can be read over lines."""
     import altair as alt
 
     rules = alt.Chart(inline([{"axis": key, "at": 0, "end": 1} for key in keys]))
@@ -165,7 +165,7 @@ def _axis_layers(keys: Sequence[str], ticks: list[dict[str, Any]], x: Any, y: An
 
 
 def _head_layer(keys: Sequence[str], names: Sequence[str], x: Any, y: Any) -> Any:
-    """The axes' names; of many every second one higher up."""
+    """Draws the axes' names. If there are many, every second one is higher up."""
     import altair as alt
 
     heads = [
@@ -180,7 +180,7 @@ def _between(score: float, worst: float, best: float) -> float:
 
 
 def _place(dimension: Dimension, tried: Tried) -> float:
-    """Between 0 and 1 on the axis, or below it where the dimension is not active."""
+    """Returns the setting's place on the axis: between 0 and 1, or `_OFF` if the dimension is not active."""
     if dimension.name not in tried.values:
         return _OFF
     value, over = tried.values[dimension.name], dimension.over
@@ -190,7 +190,7 @@ def _place(dimension: Dimension, tried: Tried) -> float:
 
 
 def _spread(over: Choices, value: Any) -> float:
-    """Choices stand at equal distances, numbers in their order."""
+    """Returns a choice's place in 0 to 1. Choices are at equal distances, numbers in ascending order."""
     ordered = _ordered(over)
     return 0.5 if len(ordered) < 2 else ordered.index(value) / (len(ordered) - 1)
 
@@ -213,7 +213,8 @@ def _ticks(dimension: Dimension, rows: Sequence[dict[str, Any]], key: str) -> li
 
 
 def _values(over: Range) -> list[float]:
-    """Two ends, and between them each power of ten of a logarithmic range, or the middle."""
+    """Returns the values of an axis's labels: all values if they are few; else both ends, and between them powers of
+    ten of a logarithmic range, or the middle."""
     import math
 
     if over.low == over.high:
@@ -236,7 +237,7 @@ def _short(text: str) -> str:
 
 
 def slices(verdict: Verdict | None, plan: Plan, settings: pd.DataFrame) -> dict[str, Chart]:
-    """By hyperparameter: the score against it, every recipe that searched it in its colour."""
+    """Returns charts by hyperparameter: the score against it. Each recipe that searched it has its own colour."""
     found = judged_search(verdict, plan, settings)
     if found is None:
         return {}
@@ -267,7 +268,7 @@ def _slice(
     most = max(10, _DOTS // len(tried))
     ranges = [dimension.over for dimension in dimensions.values() if isinstance(dimension.over, Range)]
     few = {setting(value): value for each in dimensions.values() for value in _points(each.over)}
-    along = len(ranges) == len(dimensions) and (not few or len(few) > _COLUMNS)  # else one column a value
+    along = len(ranges) == len(dimensions) and (not few or len(few) > _COLUMNS)  # else one column for each value
     rows = []
     for recipe, own in tried.items():
         having = [each for each in from_best(own, search.sign) if name in each.values]
@@ -317,4 +318,4 @@ def _points(over: Range | Choices) -> list[Any]:
 
 
 _LISTED = 1_000
-"""Values of a range: far more than there is room for in columns."""
+"""Most values of a range that are listed: far more than there is room for in columns."""

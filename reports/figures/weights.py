@@ -1,4 +1,4 @@
-"""What a network learned and how it got there: its weights by layer, and the size of each layer's steps."""
+"""Charts of networks: the weights by layer, what hidden units add, and the size of each layer's steps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tasks.records.verdict import Verdict
 
 _RECIPES = 3
-"""Whose steps are drawn: the leading ones."""
+"""Recipes whose steps are drawn: the leading ones."""
 
 
 def histograms(layers: Sequence[LayerWeights]) -> dict[str, Chart]:
-    """By tab title, the weights of each layer."""
+    """Returns a histogram of each layer's weights, by tab title."""
     return {each.name: _histogram(each) for each in layers}
 
 
@@ -49,7 +49,7 @@ def _histogram(of: LayerWeights) -> Chart:
 
 
 def units(of: HiddenUnits) -> Chart:
-    """What each hidden unit adds to each output, as colours."""
+    """Draws what each hidden unit adds to each output, as colours."""
     import altair as alt
 
     rows = [
@@ -78,8 +78,8 @@ def units(of: HiddenUnits) -> Chart:
 
 
 def steps(curves: pd.DataFrame, trials: pd.DataFrame, plan: Plan, verdict: Verdict | None) -> dict[str, Chart]:
-    """By the label of each leading recipe, the effective learning rate of its layers over the epochs: the norm of the
-    last step over the norm of the gradient, the geometric mean over the seeds."""
+    """Returns charts by label of the leading recipes: the effective learning rate of each layer over the epochs. It is
+    the norm of the last step over the norm of the gradient, as the geometric mean over the seeds."""
     import numpy as np
 
     wide = curves[curves["layer"].notna() & curves["name"].isin(["update_ratio", "weight_norm", "grad_norm"])]

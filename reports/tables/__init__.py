@@ -1,4 +1,4 @@
-"""The report's tables and texts: each function takes the run's dicts or frames and returns Markdown."""
+"""The report's tables and texts: each function takes records or data frames of the run and returns Markdown."""
 
 from reports.tables.augmentation import effects, previews
 from reports.tables.comparison import comparison, differences

@@ -1,4 +1,4 @@
-"""What augmentation made of training rows, and what it did to the metric."""
+"""Augmentation: examples of training rows before and after it, and its effect on the metric."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tasks.records.verdict import Verdict
 
 
 def effects(verdict: Verdict | None) -> str:
-    """Each augmented recipe against its twin, paired over seeds. Nothing where there is none."""
+    """Compares each augmented recipe with its twin without augmentation, paired over seeds (or folds). Empty if there
+    is none."""
     if not verdict or not verdict.augmentation:
         return ""
     found = verdict.augmentation
@@ -45,10 +46,10 @@ def effects(verdict: Verdict | None) -> str:
 
 
 def previews(previews: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
-    """Some training examples before and after, a tab for each policy. Nothing where no recipe augments.
+    """Shows some training examples before and after, a tab for each policy. Empty if no recipe augments.
 
     Args:
-        previews: `augmentation.json`, or empty.
+        previews: The content of `augmentation.json`, or empty.
         pictures: The PNG files beside it.
     """
     if not previews:
@@ -90,7 +91,7 @@ def _texts(policy: dict[str, Any]) -> Html:
 
 
 def marked(before: str, after: str) -> Html:
-    """The words of `after`; those that are new are marked, and those of `before` that are gone are crossed out."""
+    """Returns the words of `after`. New words are marked; words of `before` that are gone are crossed out."""
     old, new = before.split(), after.split()
     parts: list[str] = []
     for change, start, stop, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

@@ -1,4 +1,4 @@
-"""The recipes beside each other, and the leader against each."""
+"""A table of all recipes, and one of the leader against each other recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tasks.records.verdict import JudgedRecipe, Verdict
 
 
 def comparison(verdict: Verdict | None, plan: Plan) -> str:
-    """Each recipe's mean over seeds and its interval over rows and seeds per metric, ranked."""
+    """Shows the recipes by rank: for each metric the mean over seeds and its interval over rows and seeds, or both over
+    folds."""
     if not verdict:
         return raw('<p class="quiet">This run was not judged.</p>')
     names = measured(verdict)
@@ -52,7 +53,7 @@ def comparison(verdict: Verdict | None, plan: Plan) -> str:
 
 
 def differences(verdict: Verdict | None) -> str:
-    """The leader against every other recipe, paired over seeds."""
+    """Compares the leader with every other recipe, paired over seeds or folds."""
     if not verdict or not verdict.comparisons:
         return ""
     found = verdict.comparisons
@@ -87,7 +88,8 @@ def differences(verdict: Verdict | None) -> str:
 
 
 def swatches(plan: Plan, verdict: Verdict | None) -> dict[str, Html]:
-    """By recipe name: its line in every chart. Of more than can be told apart, those of the leading ones."""
+    """Returns each recipe's line in the charts, by recipe name. Only as many leading recipes as can be told apart have
+    one."""
     looks = list(recipes_of(plan, verdict).looks.values())[:TOLD_APART]
     return {look.name: _line(look.colour, " ".join(map(str, look.dash)) if look.dash[1] else "none") for look in looks}
 
@@ -100,7 +102,7 @@ def _line(colour: str, dashes: str) -> Html:
 
 
 def _name(entry: JudgedRecipe, swatches: dict[str, Html]) -> Html:
-    """The recipe's line, its name, and below what there is to say about it."""
+    """Returns the recipe's line and name, and below them its status and note."""
     return Html(recipe(entry.recipe, swatches.get(entry.recipe, "")) + _note(entry))
 
 

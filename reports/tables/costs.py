@@ -1,4 +1,4 @@
-"""What a case costs, by the way to decide."""
+"""The cost of a case for each way to decide, such as a threshold or a baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.records.verdict import OperatingPoint, Verdict
 
 
 def threshold(verdict: Verdict | None) -> str:
-    """From which probability on the class of interest is predicted, how that was chosen, and how far it may move."""
+    """Says from which probability on the class of interest is predicted, how it was chosen, how far it may move."""
     point = verdict.operating_point if verdict else None
     if verdict is None or point is None or not point.how or verdict.positive is None:
         return ""
@@ -33,7 +33,8 @@ def threshold(verdict: Verdict | None) -> str:
 
 
 def costs(verdict: Verdict | None) -> str:
-    """The cost of a case on the judged part at the chosen threshold, at others, and of other models."""
+    """Shows the cost of a case on the test part (or out of fold): at the chosen threshold, at others, and of other
+    models."""
     point = verdict.operating_point if verdict else None
     if verdict is None or point is None or not point.costs:
         return ""

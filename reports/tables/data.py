@@ -1,4 +1,4 @@
-"""The data: what they are, and whether they passed their checks."""
+"""The data: facts about them, and whether they passed their checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 60  # columns listed by name; image-like tables have hundreds
 
 
 def data(plan: Plan) -> str:
-    """The facts of the data set, and what its reader noticed."""
+    """Shows the facts of the data set, and what its reader noticed."""
     about, parts = plan.data, plan.parts
     classes = about.classes
     divided = ", ".join(f"{count(rows)} {part}" for part, rows in parts.items())
@@ -38,8 +38,8 @@ def data(plan: Plan) -> str:
 
 
 def columns(plan: Plan) -> str:
-    """Every column of the source and what it was taken for, what is surprising first and open. Nothing where there are
-    none."""
+    """Lists the columns of the source and what each was taken for, surprising ones first; folded away. Empty if there
+    are none."""
     listed = sorted(plan.data.source_columns, key=lambda column: column.note is None)
     if not listed:
         return ""
@@ -65,7 +65,7 @@ def _noted(column: SourceColumn) -> Html:
 
 
 def validation(validation: Validation | None) -> str:
-    """Every check of the data: failures first, those that passed folded away."""
+    """Shows every check of the data: failed ones first, passed ones folded away."""
     if validation is None:
         return callout("note", "Not checked", "This run ended before its data were checked.")
     results = sorted(validation.results, key=lambda result: (result.success, result.severity != "block"))

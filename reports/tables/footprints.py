@@ -1,4 +1,4 @@
-"""What models take: parameters, bytes and latency."""
+"""The size and speed of models: parameters, bytes and latency."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _UNDER = (
 
 
 def footprints(verdict: Verdict | None, plan: Plan) -> str:
-    """The shipped model in a sentence, or each recipe where architectures differ; nothing where none was measured."""
+    """Describes the shipped model in a sentence, or shows a table of recipes if architectures differ. Empty if nothing
+    was measured."""
     found = verdict.footprints if verdict else None
     if verdict is None or found is None:
         return ""
@@ -38,7 +39,7 @@ def footprints(verdict: Verdict | None, plan: Plan) -> str:
 
 
 def _of_shipped(verdict: Verdict) -> str:
-    """In words, where there is nothing to compare."""
+    """Describes the shipped model in words, for runs with nothing to compare."""
     assert verdict.footprints is not None and verdict.shipped is not None
     models = [each for each in verdict.footprints.models if each.trial_id == verdict.shipped.trial_id]
     if not models:

@@ -1,4 +1,4 @@
-"""The whole procedure on rows that were held out in turn: its figures, and what it chose."""
+"""The whole procedure, tested on folds that are held out in turn: its figures, and what it chose."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasks.records.out_of_fold import ChosenSettings, OutOfFold
 from tasks.records.verdict import Verdict
 
 SETTINGS = 5
-"""Of a recipe, the most frequent ones."""
+"""Most settings of a recipe that are listed, the most frequent first."""
 
 
 def out_of_fold(verdict: Verdict | None) -> str:
-    """The procedure's metrics, and what it chose in how many folds. Nothing where a test part judged."""
+    """Shows the procedure's metrics, and what it chose in how many folds. Empty for a run with a test part."""
     found = verdict.out_of_fold if verdict else None
     if verdict is None or found is None:
         return ""
@@ -36,7 +36,7 @@ def out_of_fold(verdict: Verdict | None) -> str:
 
 
 def _settings(found: OutOfFold, verdict: Verdict) -> Html:
-    """What the searches in the folds chose, and how far their own scores were from those out of fold."""
+    """Shows the settings that the searches in the folds chose, and their own scores beside those out of fold."""
     if not found.searched:
         return Html("")
     rows = [row for each in found.searched for row in _rows(each)]
@@ -57,7 +57,7 @@ def _settings(found: OutOfFold, verdict: Verdict) -> Html:
 
 
 def _variance(found: OutOfFold, verdict: Verdict) -> Html:
-    """What another seed and what another split change."""
+    """Shows how much of a fold's score varies with the seed and with the split."""
     shares = found.variance
     if shares is None or shares.share.mean is None:
         return Html("")
@@ -82,7 +82,7 @@ def _variance(found: OutOfFold, verdict: Verdict) -> Html:
 
 
 def _rows(chosen: ChosenSettings) -> list[tuple[Html | str, ...]]:
-    """The settings of a recipe that were chosen most often; the others as one."""
+    """Returns a row for each of a recipe's settings that was chosen most often, and one row for all others."""
     rows: list[tuple[Html | str, ...]] = [
         (
             recipe(chosen.recipe),

@@ -1,4 +1,4 @@
-"""The shipped model's answers in figures: class by class, which classes it confuses, where it is most wrong."""
+"""The shipped model's predictions in figures: by class, which classes it confuses, where it is most wrong."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from tasks.evaluation.intervals import Interval
     from tasks.evaluation.predicted import Predicted
 
-_CLASSES = 100  # listed at most; of more, those with the least F1
+_CLASSES = 100  # most classes that are listed: those with the lowest F1
 _PAIRS = 20
-_MATRIX = 15  # classes whose confusion matrix has its numbers in it
+_MATRIX = 15  # most classes for which the confusion matrix shows numbers
 _ROWS = 20
 
 
 def by_class(of: Predicted, answer: np.ndarray, classes: Sequence[str], confidence: float) -> str:
-    """Precision, recall and F1 of each class, with intervals, and the rows they rest on.
+    """Shows precision, recall and F1 of each class, with intervals, and the number of rows they rest on.
 
     Args:
-        of: What is predicted.
-        answer: The predicted class `[rows]`.
-        classes: Names, in order.
-        confidence: Of each interval.
+        of: Predictions and targets.
+        answer: Index of the predicted class `[rows]`.
+        classes: Class names, in order.
+        confidence: Of each interval, in (0, 1).
     """
     found = [of_one_class(of.target == k, answer == k, confidence, of.groups) for k in range(len(classes))]
     order = list(range(len(classes)))
@@ -58,7 +58,7 @@ def by_class(of: Predicted, answer: np.ndarray, classes: Sequence[str], confiden
 
 
 def recalibration(effect: Recalibration) -> str:
-    """The Brier score and the calibration error before and after calibrating."""
+    """Shows the Brier score and the calibration error before and after calibrating."""
     names = {"brier_score": "Brier score", "calibration_error": "Expected calibration error"}
     rows = [(title, interval(effect.before[each]), interval(effect.after[each])) for each, title in names.items()]
     head = ["On the same rows", "#Before calibrating", "#After"]
@@ -70,7 +70,7 @@ def _cell(of: Interval) -> str:
 
 
 def confused(actual: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> str:
-    """The pairs of classes that are confused most, where they are too many for a matrix with numbers."""
+    """Lists the pairs of classes that are confused most. Empty if the confusion matrix can show its numbers."""
     import numpy as np
 
     if len(classes) <= _MATRIX:
@@ -100,13 +100,13 @@ def hardest(
     examples: Examples | None,
     pictures: Mapping[str, bytes],
 ) -> str:
-    """The rows with the largest loss: by number, and with their own values where those were recorded.
+    """Lists the rows with the largest loss: their number, and their own values if those were recorded.
 
     Args:
-        of: What is predicted.
-        answer: The predicted class `[rows]`; None for values.
-        classes: Names, in order.
-        examples: Their values; None where they are not to be shown.
+        of: Predictions and targets.
+        answer: Index of the predicted class `[rows]`; None for regression.
+        classes: Class names, in order.
+        examples: The rows' values; None if they must not be shown.
         pictures: PNG files, by name.
     """
     worst = of.hardest(_ROWS)
@@ -128,7 +128,7 @@ def hardest(
         values = [MISSING if value is None else value for value in own] or [MISSING] * len(columns)
         picture = [_picture(example.picture if example else None, row, pictures)] if drawn else []
         rows.append([*picture, str(row), *said, *values])
-    # A column's own name may begin with what marks a column of numbers.
+    # A column's own name may begin with `#`, which would mark a column of numbers: so it is passed as Html.
     head += [Html(safe(name)) for name in columns]
     html = table(head, rows, caption="Rows that the model is most wrong about")
     loss = "the largest error" if answered is None else "the least probability for their class"

@@ -15,7 +15,7 @@ from tasks.records.stage_records import StageRecords
 
 
 def reproduce(plan: Plan, environment: Environment, stages: StageRecords, spec: str, renderer: str) -> str:
-    """Command, spec, seeds, digests, versions, and where the time went."""
+    """Shows command, spec, seeds, digests, versions, and the time of each stage."""
     return raw(
         facts(_facts(plan, environment, renderer))
         + _listing("Spec as written", spec, opened=True)
@@ -26,7 +26,7 @@ def reproduce(plan: Plan, environment: Environment, stages: StageRecords, spec: 
 
 
 def of_stopped(environment: Environment, stages: StageRecords, spec: str, renderer: str) -> str:
-    """The same of a run that ended before it had a plan."""
+    """Shows the same for a run without a plan: one that ended early, or a lesson."""
     return raw(
         facts(_circumstances(environment, renderer))
         + _listing("Spec as written", spec, opened=True)
@@ -48,7 +48,7 @@ def _facts(plan: Plan, environment: Environment, renderer: str) -> Mapping[str, 
 
 
 def _circumstances(environment: Environment, renderer: str) -> dict[str, object]:
-    """Command, machine and code."""
+    """Returns command, machine and code version."""
     command, git = environment.command, environment.git
     return {
         "Command": Html(f"<code>{safe(command)}</code>") if command else None,
@@ -82,7 +82,7 @@ def _stages(stages: StageRecords) -> Html:
 
 
 def _share(seconds: float | None, total: float) -> Html:
-    """A bar and a percentage; the report's own stage is not over while it is written."""
+    """Returns a bar and a percentage. The report's own stage has no time yet, since it is not over."""
     if seconds is None or not total:
         return safe(MISSING)
     percent = 100 * seconds / total
@@ -95,7 +95,7 @@ def _versions(environment: Environment) -> Html:
 
 
 def _recipes(plan: Plan) -> Html:
-    """Every hyperparameter of every recipe: once where all have it alike, else in the recipe's row."""
+    """Shows every hyperparameter of every recipe: once if all recipes have the same value, else in the recipe's row."""
     settings = [named(each.settings.document) for each in plan.recipes]
     alike = {
         name: value

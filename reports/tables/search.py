@@ -1,4 +1,4 @@
-"""The hyperparameter search in words and figures: what it spent, where it looked, what it found."""
+"""The hyperparameter search in words and figures: its cost, its search space, and its results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FOUND = "found by a range test"
 
 
 def search(plan: Plan, verdict: Verdict | None) -> str:
-    """What the search spent and where it looked. Nothing without a search."""
+    """Shows the cost of the search and its search space. Empty without a search."""
     found = plan.search
     if not found:
         return ""
@@ -40,7 +40,7 @@ def search(plan: Plan, verdict: Verdict | None) -> str:
 
 
 def _tested(tests: Sequence[RangeTest]) -> Html:
-    """Where the ranges of learning rates were found by range tests: how, and what was found."""
+    """Says how range tests found ranges of learning rates, and what they found. Empty without range tests."""
     if not tests:
         return Html("")
     return Html(f"<p>{safe(HOW_TESTED.format(rates=RATES_A_DECADE, seeds=tests[0].seeds))}</p>{range_tests(tests)}")
@@ -56,7 +56,7 @@ HOW_TESTED = (
 
 
 def range_tests(tests: Sequence[RangeTest]) -> Html:
-    """What each range test found."""
+    """Returns a table with the result of each range test."""
     rows = [
         (
             named(each.recipe),
@@ -93,7 +93,7 @@ def _budget(search: SearchPlan, judged: SearchVerdict | None, titles: Mapping[st
 
 
 def _meant(plan: Plan) -> Html:
-    """What the figures of the comparison say of the search."""
+    """Says how the figures of the comparison relate to the search."""
     if plan.held_out is None:
         return safe(
             "Only that is in the comparison above: its intervals are those of the settings found, and do not say what "
@@ -112,7 +112,7 @@ def _span(values: set[int]) -> str:
 
 
 def _ranges(search: SearchPlan) -> Html:
-    """Each dimension, once for all recipes that have it alike."""
+    """Returns a table of the dimensions. Recipes that have the same dimension share a row."""
     recipes = {each.recipe_id: each.recipe for each in search.recipes}
     alike: dict[str, tuple[SearchedDimension, list[str]]] = {}
     for each in search.recipes:
@@ -143,13 +143,14 @@ def _range(dimension: SearchedDimension) -> str:
 
 
 def search_warnings(verdict: Verdict | None) -> str:
-    """What weakens the search: settings at an edge, optimizers worse than what they contain, diverged settings."""
+    """Lists what weakens the search: settings at an edge, an optimizer worse than one that it contains, diverged
+    settings."""
     found = verdict.search.warnings if verdict and verdict.search else ()
     return callout("warning", "Was the search large enough?", bullets(found)) if found else ""
 
 
 def settings(verdict: Verdict | None, plan: Plan) -> str:
-    """The best setting of each recipe, ranked by its score, and below it the ten best of each."""
+    """Shows the best setting of each recipe, ranked by its score, and below it the ten best of the first recipes."""
     search = verdict.search if verdict else None
     if not search:
         return ""
@@ -205,7 +206,7 @@ def _top(recipe: SearchedRecipe, decimals: int, title: str) -> Html:
 
 
 def sensitivity(verdict: Verdict | None, plan: Plan) -> str:
-    """How much of its learning rate's range each recipe forgives."""
+    """Shows how wide the range of good learning rates of each recipe is."""
     search = verdict.search if verdict else None
     rated = [(each, each.learning_rate) for each in search.recipes if each.learning_rate] if search else []
     if not search or not rated:
@@ -238,7 +239,7 @@ def _estimate(best: BestSetting) -> Estimate:
 
 
 def _values(values: Mapping[str, Any], edges: Sequence[Edge]) -> Html:
-    """Names and values, those at an edge of their range with an arrow that says which."""
+    """Returns names and values. A value at an edge of its range has an arrow that says which edge."""
     arrows = {each.name: {"high": "\N{NO-BREAK SPACE}↑", "low": "\N{NO-BREAK SPACE}↓"}[each.side] for each in edges}
     return Html(
         ", ".join(

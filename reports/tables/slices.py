@@ -1,4 +1,4 @@
-"""How the shipped model does in slices of the judged rows."""
+"""The shipped model's figures on slices of the test rows (or out of fold)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RATES = ("Selection rate", "True positive rate", "False positive rate")
 
 
 def slicing(verdict: Verdict, found: JudgedSlicing) -> str:
-    """One slicing: its slices as a table, the fairness differences, and the worst slice in words."""
+    """Shows one slicing: its slices as a table, the fairness differences, and the worst slice in words."""
     columns = _columns(verdict, found)
     decimals = {name: places(estimates) for name, estimates in columns.items()}
     decimals |= {name: min(decimals[name], 3) for name in _RATES if name in decimals}  # a narrower table
@@ -51,7 +51,7 @@ def _name(each: JudgedSlice) -> Html:
 
 
 def _columns(verdict: Verdict, found: JudgedSlicing) -> dict[str, list[Estimate | None]]:
-    """By title, where any slice has it, the estimates of all slices."""
+    """Returns, by the title of a figure, its estimates for all slices. Figures that no slice has are left out."""
     metric = title(verdict.metric, verdict.titles)
     columns: dict[str, list[Estimate | None]] = {
         metric: [each.metric for each in found.slices],
@@ -77,7 +77,7 @@ def _under(verdict: Verdict, few: bool) -> str:
 
 
 def _price(verdict: Verdict, price: FairnessPrice) -> str:
-    """What it costs to meet a fairness gate."""
+    """Says what it costs to meet a fairness gate."""
     gate = f"the gate {inside(FAIRNESS[price.metric])} at most {price.at_most:,.12g}"
     if price.threshold is None or price.more is None:
         return f"No single threshold for all slices meets {gate} on the validation part."

@@ -1,4 +1,4 @@
-"""What was trained, which way, and what was left out."""
+"""The trials and stacks that were trained, and the recipes that were skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _BADGES = {"ok": "quiet", "diverged": "bad", "failed": "bad"}
 
 
 def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Mapping[str, str]) -> str:
-    """Each final trial, those that went wrong first. `metric` is shown on the test part, which no other trial sees."""
+    """Lists the final trials, those that went wrong first. `metric` is shown on the test part, which is not used before
+    the end."""
     trained = trials[trials["stage"] == "final"]
     if trained.empty:
         return raw('<p class="quiet">No trial was trained.</p>')
@@ -58,7 +59,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
 
 
 def stacks(plan: Plan) -> str:
-    """The groups of trials that were trained together, and why each took the way it took."""
+    """Lists the groups of trials that were trained together, and why each was trained in its way."""
     head = [
         "Trainer",
         "#Trials",
@@ -89,7 +90,7 @@ def stacks(plan: Plan) -> str:
 
 
 def skipped(plan: Plan) -> str:
-    """The recipes that could not be made, each with its reason."""
+    """Lists the recipes that could not be made, each with its reason."""
     rows = [(recipe(entry.recipe), entry.reason) for entry in plan.skipped]
     if not rows:
         return raw('<p class="quiet">Nothing was skipped.</p>')
@@ -107,7 +108,7 @@ def _status(status: str, reason: Any) -> Html:
 
 
 def _whole(value: Any) -> str:
-    """A nullable integer."""
+    """Formats a nullable integer."""
     import pandas as pd
 
     return MISSING if pd.isna(value) else count(int(value))

@@ -1,4 +1,4 @@
-"""The verdict in words and figures: who won, by how much, and is it good enough."""
+"""The verdict in words and figures: which recipe won, by how much, and whether it is good enough."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ANSWERS = {
 
 
 def of_run(name: str, plan: Plan, environment: Environment) -> str:
-    """Which run this is, of when, and of which data.
+    """Says which run this is, when it started, and on which data.
 
     Args:
-        name: Of the run's folder.
-        environment: Which says when.
+        name: The name of the run's folder.
+        environment: Holds the start.
     """
     data, started = plan.data, environment.started
     when = f", {moment(started)}" if started else ""
@@ -36,7 +36,7 @@ def of_run(name: str, plan: Plan, environment: Environment) -> str:
 
 
 def decision(verdict: Verdict | None) -> str:
-    """Whether to ship, in one sentence with its reason. Without a verdict: that there is none."""
+    """Says whether to ship, in one sentence with its reason; or that there is no verdict."""
     if not verdict:
         return callout(
             "important",
@@ -55,7 +55,7 @@ _RULES = {"data": "Data", "model": "Model", "gates": "Gates", "comparison": "Com
 
 
 def _rules(verdict: Verdict) -> Html:
-    """The rules in order, each with what it said, and which one decided."""
+    """Lists the rules in order, each with its answer, and marks the one that decided."""
     if not verdict.rules:
         return Html("")
     mark = " <b>This decided.</b>"
@@ -66,7 +66,7 @@ def _rules(verdict: Verdict) -> Html:
 
 
 def _accuracy(verdict: Verdict) -> Html:
-    """The deciding metric of the model that is in `model/`: one of the leader's seeds, or a baseline."""
+    """Gives the deciding metric of the model in `model/`: one of the leader's seeds, or a baseline."""
     shipped = verdict.shipped
     estimate = shipped.metrics.get(verdict.metric) if shipped else None
     if shipped is None or estimate is None:
@@ -83,7 +83,7 @@ def _accuracy(verdict: Verdict) -> Html:
 
 
 def compared(verdict: Verdict | None) -> str:
-    """The answer of the comparison, and how far the leader is from its strongest rival."""
+    """Shows the answer of the comparison, and the difference between the leader and its strongest rival."""
     if not verdict:
         return ""
     margin = _margin(verdict)
@@ -95,7 +95,7 @@ def compared(verdict: Verdict | None) -> str:
 
 
 def champion(verdict: Verdict | None) -> str:
-    """Whether the shipped model is to replace the experiment's champion."""
+    """Says whether the shipped model should replace the experiment's champion."""
     found = verdict.champion if verdict else None
     if found is None:
         return ""
@@ -103,12 +103,12 @@ def champion(verdict: Verdict | None) -> str:
 
 
 def scope(verdict: Verdict | None, plan: Plan) -> str:
-    """What the figures are of."""
+    """Says what the figures were measured on."""
     return raw(f'<p class="under">{_scope(verdict, plan)}</p>') if verdict else ""
 
 
 def _margin(verdict: Verdict) -> Html:
-    """How far the leader, chosen on the validation part, is ahead of the strongest other recipe, or behind it."""
+    """Says how far the leader, chosen on the validation part, is ahead of the strongest other recipe, or behind it."""
     known = [(each.difference, each) for each in verdict.comparisons if each.difference is not None]
     if not known or not any(each.learned for each in verdict.recipes):
         return Html("")
@@ -150,7 +150,7 @@ def _scope(verdict: Verdict, plan: Plan) -> Html:
 
 
 def at_real_shares(plan: Plan) -> str:
-    """At which real shares of the classes figures are; empty where they are at those of the rows."""
+    """Names the real shares of the classes that the figures are corrected to; empty if they are not corrected."""
     prior = plan.decides.prior if plan.decides else None
     if prior is None:
         return ""
@@ -162,7 +162,7 @@ def at_real_shares(plan: Plan) -> str:
 
 
 def baselines(verdict: Verdict | None) -> str:
-    """The shipped model's deciding metric as a card, and a card for each baseline beside it."""
+    """Shows a card with the shipped model's deciding metric, and beside it a card for each baseline."""
     if not verdict:
         return ""
     metric, shipped = verdict.metric, verdict.shipped
@@ -183,7 +183,7 @@ def baselines(verdict: Verdict | None) -> str:
 
 
 def _shipped(verdict: Verdict, shipped: Shipped, decimals: int, answers: Mapping[str, BaselineDifference]) -> Html:
-    """The saved model's card; of a baseline with how far the leading network is from it."""
+    """Makes the saved model's card. If the model is a baseline, adds the leading network's difference from it."""
     name, note = verdict.saved or "", safe(f"{title(verdict.metric, verdict.titles)} {verdict.where}")
     if shipped.baseline and shipped.baseline in answers:
         note = Html(f"{note}. {_answer(answers[shipped.baseline], decimals)}")
@@ -209,7 +209,7 @@ def _answer(against: BaselineDifference | None, decimals: int) -> Html:
 
 
 def gates(verdict: Verdict | None) -> str:
-    """Each gate's answer as a badge, with its sentence."""
+    """Lists the gates, each with its answer as a badge and its sentence."""
     if not verdict:
         return ""
     if not verdict.gates:
@@ -219,12 +219,12 @@ def gates(verdict: Verdict | None) -> str:
 
 
 def warnings(verdict: Verdict | None) -> str:
-    """What the reader must know before trusting the verdict."""
+    """Lists what the reader must know before trusting the verdict."""
     found = verdict.warnings if verdict else ()
     return callout("warning", "Read this first", bullets(found)) if found else ""
 
 
 def next_steps(verdict: Verdict | None) -> str:
-    """What to do next, but for what the decision says already."""
+    """Lists what to do next, without the step that the decision states already."""
     steps = verdict.next[0 if verdict.decision.answer == "open" else 1 :] if verdict else ()
     return callout("tip", "What to do next", bullets(steps)) if steps else ""
