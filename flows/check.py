@@ -177,7 +177,7 @@ def _show_data(console: Console, data: DataDescription, task: str) -> None:
 
 
 def summary(data: DataDescription, task: str) -> str:
-    """`891 rows, 9 columns, classification of survived: 2 classes (0, 1)`."""
+    """Describes the data in a line: `891 rows, 9 columns, classification of survived: 2 classes (0, 1)`."""
     return f"{data.rows:,} rows, {_inputs(data)}, {task} of {data.target}{_classes(data)}"
 
 
@@ -229,7 +229,7 @@ def _inputs(data: DataDescription) -> str:
 
 
 def _classes(data: DataDescription) -> str:
-    """`: 3 classes (a, b, c)`, with the class of interest where there is one."""
+    """Lists the classes as `: 3 classes (a, b, c)`, with the class of interest if there is one."""
     if not data.classes:
         return ""
     names = data.classes
@@ -292,7 +292,7 @@ def _show_search(console: Console, plan: Plan, search: SearchPlan, searching: Se
 
 
 def _searched(dimension: SearchedDimension) -> str:
-    """`learning_rate: 0.0001 to 1, logarithmic (the optimizer's own range)`."""
+    """Describes a dimension: `learning_rate: 0.0001 to 1, logarithmic (the optimizer's own range)`."""
     if isinstance(dimension, SearchedChoices):
         values = "one of " + ", ".join(map(str, dimension.choices))
     elif dimension.tested:

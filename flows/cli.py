@@ -123,7 +123,7 @@ def resume(
     runner: RunnerOption = None,
 ) -> None:
     """Go on with a run that was killed or stopped. Finished work is not done again; a half-trained stack goes on from
-    its last checkpoint. Prints the report's path last."""
+    its last checkpoint, if it has one. Prints the report's path last."""
     from flows.resuming import unfinished
 
     found = unfinished(name, _home(home))

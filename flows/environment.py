@@ -1,5 +1,5 @@
-"""Settings of the process: quiet, offline, with TensorFlow. Call this before any heavy import; nothing is set when this
-module is imported."""
+"""Settings of the process: quiet, offline, with TensorFlow. Apply them before any heavy import. Importing this module
+sets nothing."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _descriptor_muted() -> Iterator[None]:
 
 
 def home_folder() -> Path:
-    """The folder of all state: runs, cache, champions."""
+    """Returns the folder of all state: runs, cache, champions."""
     return Path(os.environ.get("BAKEOFF_HOME") or "data")
 
 

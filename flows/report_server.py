@@ -59,7 +59,7 @@ def server(home: Path, token: str, port: int) -> ThreadingHTTPServer:
     """Returns a server that is bound to the port; its `serve_forever` starts it. Port 0: any free port.
 
     Raises:
-        BadInput: the port is in use.
+        BadInput: the port can't be used, such as one in use.
     """
 
     class Handler(BaseHTTPRequestHandler):

@@ -105,7 +105,7 @@ def _answer(tried: TriedRepair) -> Html:
 
 
 def _ratio(change: Change) -> str:
-    """Formats a change of logarithms as a ratio: `0.41 (0.3 to 0.55)`."""
+    """Formats a change of a logarithm as a ratio: `0.41 (0.3 to 0.55)`."""
     if change.mean is None or change.low is None or change.high is None:
         return MISSING
     mean, low, high = (number(float(f"{math.exp(each):.3g}")) for each in (change.mean, change.low, change.high))

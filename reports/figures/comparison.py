@@ -28,7 +28,7 @@ _FAR = 0.5
 def forest(verdict: Verdict | None, plan: Plan, trials: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Chart]:
     """Draws the deciding metric of each recipe: mean and interval, a faint dot for each seed, baselines as lines.
 
-    Returns charts by tab title: all recipes; and, if some did not learn, only those that learned, since the others
+    Returns charts by tab title: one of all recipes; and, if some did not learn, one of those that did, since the others
     squeeze them together.
     """
     if not verdict:
@@ -170,7 +170,7 @@ def _seeds(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, part: str) 
 def differences(verdict: Verdict | None, plan: Plan) -> dict[str, Chart]:
     """Draws the leader minus each other recipe, paired over seeds or folds: right of zero, the leader is better.
 
-    Returns charts by tab title: all recipes; and, if some did not learn, only those that learned, since the others
+    Returns charts by tab title: one of all recipes; and, if some did not learn, one of those that did, since the others
     squeeze them together.
     """
     if not verdict:

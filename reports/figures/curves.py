@@ -94,7 +94,7 @@ def aggregate(curves: pd.DataFrame, trials: pd.DataFrame, leading: Sequence[str]
 
 
 def _most(recipes: set[str], leading: Sequence[str]) -> dict[str, int]:
-    """Returns the most points of each recipe's lines, so that a page of hundreds of recipes stays small."""
+    """Returns the largest number of points for each recipe's lines. It keeps a page of hundreds of recipes small."""
     ordered = [*(name for name in leading if name in recipes), *sorted(recipes - set(leading))]
     others = max(_FEWEST, _OTHERS // max(1, len(ordered) - TOP))
     return {name: POINTS if place < TOP else min(POINTS, others) for place, name in enumerate(ordered)}

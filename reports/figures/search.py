@@ -110,7 +110,7 @@ def _budget(judged: SearchVerdict, plan: Plan, recipes: Recipes, ends: tuple[flo
 
 
 def _after_a_fifth(curves: Sequence[BestByBudget], ends: tuple[float, float]) -> tuple[float, float]:
-    """Returns the ends of an axis for the curves after the first fifth of the settings. Before, they may lie outside."""
+    """Returns the ends of an axis for the curves after the first fifth of the settings; earlier ones may be cut off."""
     later = [
         best
         for curve in curves
