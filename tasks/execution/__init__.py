@@ -1,1 +1,1 @@
-"""What a plan says is done here: stacks are trained and recorded, a search goes on round by round."""
+"""Carries out a plan: trains and records its stacks, and runs a search round by round."""

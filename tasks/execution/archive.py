@@ -1,10 +1,10 @@
-"""Trained trials of earlier runs, kept under `cache/trials` of the home folder and found again by what decides them.
+"""Trained trials of earlier runs, kept under `cache/trials` of the home folder. A run finds a trial again by its key.
 
-A file a trial, named by its key (`tasks.execution.deciding`), written whole or not at all: runs that write or read at
-the same time do not disturb each other. It holds what the trainer gave, before anything is measured by it, and the
-stack that the trial was trained in. So a run of the same spec has the same stacks, and one that judges otherwise
-measures anew what is not trained anew. No test row is in it, since training never sees one; of a trial of a fold that
-is held out, what it answers for the rows of that fold.
+Each trial has one file, named by the trial's key (`tasks.execution.deciding`). A file is written whole or not at all,
+so runs that read or write at the same time do not disturb each other. The file holds what the trainer returned, before
+any metric is computed, and the stack that the trial was trained in. So a run of the same spec gets the same stacks, and
+a run with other metrics measures again without training again. The file holds no test row, since training never sees
+one. For a trial of a fold that is held out, it holds the trial's answers for the rows of that fold.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ FOLDER = "trials"
 """Below `cache/` of the home folder."""
 
 _PLAIN = ("status", "reason", "curves", "signals", "epochs", "steps", "best_step", "seconds")
-"""Of an outcome, what JSON takes as it is."""
+"""The fields of an outcome that JSON takes as they are."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a file holds of a trial.
+    """What the file of one trial holds.
 
     Args:
         run: The name of the run that trained it.
         stack: Its stack, with the trials' keys in place of their ids.
-        place: Of the stack among those of its job, from 0.
+        place: The stack's position among the stacks of its job, from 0.
         outcome: Status, curves and the other plain fields.
-        arrays: `weights/NUMBER` and `outputs/PART`, where they were asked for.
-        rung: The last one that it reached in a search, else None.
-        gradients: Of a search that asks for them.
+        arrays: Arrays under `weights/NUMBER` and `outputs/PART`; empty where they were not read.
+        rung: The last rung that it reached in a search, else None.
+        gradients: The derivatives, in a search that asks for them; else None.
     """
 
     run: str
@@ -64,7 +64,7 @@ class Kept:
 
     @property
     def together(self) -> str:
-        """Equal of trials of one stack, whichever run trained it."""
+        """An identifier that is equal for trials of one stack, whichever run trained it."""
         return identifier([self.stack.trials, self.stack.xla, self.stack.evaluate_every, self.place])
 
 
@@ -73,10 +73,10 @@ class Archive:
     """The trained trials of a home folder, for one run.
 
     Args:
-        folder: Where they lie.
+        folder: Where the trials' files lie.
         prepared: What trials learn from, by fold.
-        run: The run's name, which is kept with what it trains.
-        anew: Whether what lies there is passed over, and replaced.
+        run: The run's name, stored with each trial that it trains.
+        anew: Whether stored trials are ignored and replaced.
     """
 
     folder: Path
@@ -86,7 +86,7 @@ class Archive:
 
     @classmethod
     def of(cls, home: Path, prepared: PreparedByFold, run: Path, *, anew: bool = False) -> Archive:
-        """That of a home folder and a run's folder."""
+        """The archive of a home folder, for the run in a run's folder."""
         return cls(home / "cache" / FOLDER, prepared, run.resolve().name, anew)
 
     def stacks(
@@ -96,8 +96,8 @@ class Archive:
         metrics: Sequence[str],
         beside: Mapping[str, Any] = {},
     ) -> list[PlannedStack]:
-        """As `tasks.planning.stacks.Earlier`. Of trials that something beside their own settings decides, all or none
-        are taken."""
+        """Returns the stacks of those trials that are already trained (see `tasks.planning.stacks.Earlier`). Where more
+        than their own settings decides the trials (`beside`), all of them are reused or none."""
         if self.anew:
             return []
         found: dict[str, tuple[PlannedTrial, Kept]] = {}
@@ -115,8 +115,8 @@ class Archive:
         return [stack for _, stack in sorted(stacks, key=lambda each: each[0])]
 
     def outcomes(self, stack: PlannedStack, job: Job) -> tuple[list[Outcome], Searched] | None:
-        """What was trained of a stack that is reused, its trials bound as they are planned now; None where some of it
-        is gone."""
+        """Returns the stored results of a stack that is reused, its trials bound as they are planned now; None where a
+        trial's file is gone."""
         planned, beside = {trial.trial_id: trial for trial in job.trials}, job.beside(stack)
         outcomes: list[Outcome] = []
         rungs: dict[str, int] = {}
@@ -127,7 +127,7 @@ class Archive:
             kept = _read(self.folder / key) if key else None
             if kept is None:
                 return None
-            with suppress(OSError):  # so that it is known as used
+            with suppress(OSError):  # the new time marks the file as used
                 os.utime(self.folder / str(key))
             lengths = self.prepared[planned[each].fold].lengths
             trial = bind_trial(planned[each], recipe, stack.evaluate_every, lengths=lengths)
@@ -139,7 +139,7 @@ class Archive:
         return outcomes, Searched(gradients, rungs)
 
     def keep(self, stack: PlannedStack, outcomes: Sequence[Outcome], job: Job, searched: Searched) -> None:
-        """Keeps what was trained of a stack. A full disk costs the reuse, not the run."""
+        """Stores what was trained of a stack. If the disk is full, nothing is stored, and the run goes on."""
         planned, beside = {trial.trial_id: trial for trial in job.trials}, job.beside(stack)
         keys = {each: self.key(planned[each], job.variant(planned[each].variant_id), beside) for each in stack.trials}
         if None in keys.values():
@@ -168,14 +168,14 @@ class Archive:
                     "rung": searched.rungs.get(trial_id),
                     "gradients": searched.gradients.get(trial_id),
                 }
-                final = planned[trial_id].stage == FINAL  # no other's weights are used
+                final = planned[trial_id].stage == FINAL  # weights of other trials are never used
                 write_sealed(path, _packed(of_trial, outcome, weights=final))
 
     def key(self, trial: PlannedTrial, recipe: Recipe, beside: Mapping[str, Any] = {}) -> str | None:
-        """As `trial_key`, of a trial with its recipe.
+        """The key of a trial with its recipe, as `trial_key`.
 
         Args:
-            beside: By `recipe_id`.
+            beside: By `recipe_id`, what else decides the trials.
         """
         own = self.prepared[trial.fold]
         data = own.judged_digest if trial.stage == FOLD else own.digest
@@ -183,7 +183,8 @@ class Archive:
 
 
 def _stack_of(group: Sequence[tuple[str, PlannedTrial, Kept]], metrics: Sequence[str]) -> PlannedStack:
-    """The stack that trials were trained in, with those of them that are wanted, under their present ids."""
+    """The stack that these trials were trained in, cut down to the trials that are wanted now, under their present
+    ids."""
     stack, present = group[0][2].stack, {key: trial for key, trial, _ in group}
     ids = [present[key].trial_id for key in stack.trials if key in present]
     return replace(
@@ -201,19 +202,19 @@ def _packed(facts: Mapping[str, Any], outcome: Outcome, *, weights: bool) -> byt
     arrays = {f"outputs/{part}": values for part, values in outcome.outputs.items()}
     if weights:
         arrays |= {f"weights/{number}": values for number, values in enumerate(outcome.weights or [])}
-    text = zlib.compress(json.dumps(facts, default=_plain).encode())  # arrays of weights would hardly get smaller
+    text = zlib.compress(json.dumps(facts, default=_plain).encode())  # weights are not compressed: they hardly shrink
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, facts=np.frombuffer(text, np.uint8), **arrays)
     return buffer.getvalue()
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers, which JSON does not know."""
+    """Converts NumPy's numbers, which JSON does not know."""
     return value.item()
 
 
 def _read(path: Path, *, arrays: bool = True) -> Kept | None:
-    """What the file holds, with or without its arrays; None where it isn't there or isn't whole."""
+    """Reads a trial's file, with or without its arrays; None where the file is missing or incomplete."""
     payload = read_sealed(path)
     if payload is None:
         return None

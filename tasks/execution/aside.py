@@ -1,4 +1,4 @@
-"""Trials beside the comparison: trained and recorded below a run's folder, in none of its tables."""
+"""Trials outside the comparison: trained and recorded below a run's folder, but in none of its tables."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from tasks.records.weights import folder_of
 from tasks.run_folder import read_json, write_json
 
 Train = Callable[[Job, StackProgress | None], None]
-"""Trains the stacks of a job whose results are not there yet."""
+"""Trains the stacks of a job that have no results yet."""
 
 
 @dataclass(frozen=True)
 class Aside:
-    """Trials of some variants, each under each seed.
+    """Trials of some variants, each variant under each seed.
 
     Args:
-        name: Of the file below `checkpoints/` that says how they were divided into stacks: who goes on with a killed
-            run, perhaps on other cores, keeps the division.
-        stage: Of the trials.
-        context: Of one fold, or of the run's own parts.
-        key: Of the data, for the trials' ids.
+        name: Name of the file below `checkpoints/` that stores how the trials were divided into stacks. A run that goes
+            on after a kill, perhaps on another number of cores, keeps this division.
+        stage: The stage of the trials.
+        context: The rows to plan on: those of one fold, or the run's own parts.
+        key: The key of the data, used in the trials' ids.
     """
 
     name: str
@@ -62,12 +62,13 @@ class Aside:
         ]
 
     def divide(self) -> tuple[list[PlannedStack], float]:
-        """The stacks, and the seconds expected. No probe is asked: they are divided alike on as many cores."""
+        """Returns the stacks and the expected seconds. Uses no probe of the machine's speed, so the division is the
+        same on any machine with as many cores."""
         stacks, seconds, _ = self.context.stacks(self.trials, self.variants, AS_MODELLED)
         return stacks, seconds
 
     def train(self, run: Path, train: Train, progress: StackProgress | None = None) -> Job:
-        """Trains what is not recorded yet."""
+        """Trains the trials that are not recorded yet."""
         path, trials, metrics = run / "checkpoints" / f"{self.name}.json", self.trials, self.context.metrics
         wanted: dict[str, Any] = {"trials": [each.trial_id for each in trials], "metrics": list(metrics)}
         written = read_json(path) if path.exists() else {}
@@ -81,12 +82,12 @@ class Aside:
 
 
 def recorded(job: Job, run: Path, table: Table) -> pd.DataFrame:
-    """A table of all trials of a job."""
+    """One table of records, with the rows of all trials of a job."""
     return pd.concat([table.read(folder_of(run, stack.stack_id)) for stack in job.stacks], ignore_index=True)
 
 
 def row_counts(prepared: Prepared) -> RowCounts:
-    """How many rows each part has, and their shape."""
+    """The number of rows of each part, and the shape of a row."""
     parts = {part: len(rows) for part, rows in prepared.rows.items()}
     return RowCounts.of(
         prepared.dataset, parts, prepared.features.shape[1:], resampled_count(prepared), prepared.lengths
@@ -94,7 +95,8 @@ def row_counts(prepared: Prepared) -> RowCounts:
 
 
 def resampled_count(prepared: Prepared) -> int | None:
-    """Training rows once each class has as many as the largest; None for values."""
+    """The number of training rows after resampling, when each class has as many rows as the largest; None for
+    regression."""
     dataset = prepared.dataset
     return resampled_rows(dataset.target[prepared.rows[TRAIN]]) if dataset.classes else None
 
@@ -102,7 +104,7 @@ def resampled_count(prepared: Prepared) -> int | None:
 def own_context(
     plan: Plan, prepared: Prepared, archive: Archive | None = None, executor: Executor = LOCAL
 ) -> PlanContext:
-    """What trials beside the plan's are planned on: the run's own parts."""
+    """The planning context of trials outside the plan: the run's own parts."""
     return PlanContext(
         prepared.dataset,
         {None: row_counts(prepared)},
@@ -116,5 +118,5 @@ def own_context(
 def trainer(
     prepared: Prepared, run: Path, home: Path, archive: Archive | None = None, executor: Executor = LOCAL
 ) -> Train:
-    """Trains on the run's own parts."""
+    """Returns a function that trains jobs on the run's own parts."""
     return lambda job, report: train(job, prepared, run, home, report, archive, executor)

@@ -36,8 +36,8 @@ from tasks.records.weights import folder_of
 
 
 def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
-    """Trains what every figure is compared with, and records it as trials of stage `baseline`; and as trials of stage
-    `fold` on the rows that each fold learns from, where folds are held out."""
+    """Trains the baselines and records them as trials of stage `baseline`. Where folds are held out, also trains them
+    on the rows that each fold learns from, recorded as trials of stage `fold`."""
     folder = folder_of(run, baselines_id(plan))
     if folder.exists():
         return
@@ -66,7 +66,7 @@ def train_baselines(plan: Plan, prepared: Prepared, run: Path) -> None:
 
 def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
     dataset, tokens, learned = prepared.dataset, sum(prepared.lengths), prepared.limited(most_rows(plan))
-    # Where there are no test rows, what is answered for them is not asked for.
+    # Where there are no test rows, the validation rows stand in for them; nothing reads these answers.
     rows = learned.rows if len(learned.rows[TEST]) else {**learned.rows, TEST: learned.rows[VAL]}
     return fit_baselines(
         prepared.features[:, :-tokens] if tokens else prepared.features,
@@ -82,15 +82,15 @@ def _fitted(plan: Plan, prepared: Prepared) -> list[Baseline]:
 
 @dataclass(frozen=True)
 class _Record:
-    """What is recorded of a baseline.
+    """The records of one baseline.
 
     Args:
-        fold: That it is of; None: of none.
+        fold: The fold that it was trained in; None: trained on the run's own parts.
         trial: Its row of table `trials`.
         metrics: Its rows of table `metrics`.
-        answers: By part, with the data that the rows are of.
-        uncalibrated: The answers for the rows that its fold holds out, before they are calibrated; None where they
-            aren't, or it is of no fold.
+        answers: Pairs of part and answers, each with the data whose rows are answered.
+        uncalibrated: The answers for the rows that its fold holds out, before calibration; None where they are not
+            calibrated, or the baseline was trained in no fold.
     """
 
     baseline: Baseline
@@ -139,8 +139,8 @@ class _Record:
 
 
 def _judged(record: _Record, held_out: Sequence[Sequence[_Record]], folds: int) -> _Record:
-    """The record of a baseline with what the same one gave in the folds that were held out: of each metric the mean,
-    and the answers of the first repeat."""
+    """The record of a baseline with its results from the folds that were held out added: the mean of each metric, and
+    the answers of the first repeat."""
     own = [each for of_fold in held_out for each in of_fold if each.baseline.name == record.baseline.name]
     values: dict[str, list[float]] = {}
     rows = 0
@@ -158,8 +158,8 @@ def _judged(record: _Record, held_out: Sequence[Sequence[_Record]], folds: int) 
 
 
 def _class_weights(plan: Plan, prepared: Prepared) -> np.ndarray | None:
-    """Those of the network, where every recipe's classes count alike, by weights or by resampling: in expectation both
-    are the same loss."""
+    """The class weights of the networks, where classes count alike in every recipe, by weights or by resampling: in
+    expectation both give the same loss. Else None."""
     if not counted_alike(plan):
         return None
     dataset = prepared.dataset

@@ -1,4 +1,4 @@
-"""How far the stacks of a job are."""
+"""The progress of the stacks of a job."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from tasks.planning.jobs import Job
 from tasks.records.stacks import PlannedStack
 
 StackProgress = Callable[[str, int, int], None]
-"""Told (what is being done, training steps done, steps in all) over the whole job, steps counted per trial."""
+"""Called with (what is being done, training steps done, all training steps) of the whole job; steps are counted per
+trial."""
 
 
 class Stopped(Exception):
-    """Ends a stack after an evaluation, because the run ends."""
+    """Ends a stack after an evaluation, because the run is ending."""
 
 
 class Board:
-    """The progress of each stack. Those who train write it; the main thread shows it.
+    """The progress of each stack. The training threads write it; the main thread shows it.
 
     Args:
-        waiting: Of the job's stacks, those that are not trained yet.
-        progress: Told when it is shown.
-        told: Told of every note at once, in the thread that trains. What it raises ends the stack.
+        waiting: The job's stacks that are not trained yet.
+        progress: Called each time the progress is shown.
+        told: Called with every note at once, in the thread that trains. An exception from it ends the stack.
 
     Attributes:
-        doing: Work that precedes the training of a stack, in words; empty while there is none.
+        doing: Work before the training of a stack, in words; empty while there is none.
     """
 
     def __init__(
@@ -41,23 +42,23 @@ class Board:
         self.doing = ""
 
     def note(self, stack_id: str, share: float) -> None:
-        """Notes that so much of a stack is trained, in [0, 1].
+        """Notes which share of a stack is trained, in [0, 1].
 
         Raises:
-            Stopped: nobody wants it any more.
+            Stopped: the run is ending.
         """
         if self._stopping:
             raise Stopped
         if self._told:
             self._told(stack_id, share)
-        self._shares[stack_id] = max(share, self._shares[stack_id])  # who takes up another's stack may be behind it
+        self._shares[stack_id] = max(share, self._shares[stack_id])  # a process that takes up a stack may start behind
 
     def stop(self) -> None:
         """Ends every stack with its next note."""
         self._stopping = True
 
     def show(self) -> None:
-        """Tells whoever listens."""
+        """Calls `progress` with the present state."""
         if self._progress:
             done = sum(round(self._steps[name] * share) for name, share in self._shares.items())
             finished = sum(share == 1.0 for share in self._shares.values())
@@ -65,6 +66,6 @@ class Board:
             self._progress(said, done, sum(self._steps.values()))
 
     def writing(self, done: int, rows: int) -> None:
-        """Tells how far the preprocessing of streamed rows is."""
+        """Reports how many streamed rows are preprocessed."""
         if self._progress:
             self._progress(f"preprocessed {done:,} of {rows:,} rows to disk", 0, 1)

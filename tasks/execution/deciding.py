@@ -1,12 +1,13 @@
-"""What decides what training gives of a trial, as one key: equal keys, equal weights and curves.
+"""The key of a trial: a digest of everything that decides its training. Equal keys mean equal weights and curves.
 
-In it: all that the trial learns from (`Prepared.digest`), its recipe with every hyperparameter bound, its seed, fold,
-epochs and stage, what else decides it in a search, the code that training goes through, and the versions of the
-libraries. Not in it: its neighbours in a stack and whether XLA compiles, which change digits within the trainer's
-tolerance; and all that only judges what was trained, such as metrics, costs, thresholds and gates.
+The key covers: all that the trial learns from (`Prepared.digest`), its recipe with every hyperparameter bound, its
+seed, fold, epochs and stage, what else decides it in a search, the code that training goes through, and the versions of
+the libraries. It does not cover the other trials of its stack, nor whether XLA compiles: these change digits only
+within the trainer's tolerance. Nor does it cover what only judges a trained trial, such as metrics, costs, thresholds
+and gates.
 
-A stack that is half trained has a key of its own, with its trials in their order and how it is compiled: it goes on bit
-for bit.
+A stack that is half trained has a key of its own. It covers the trials in their order and how the stack is compiled,
+because training goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ CODE = (
     "training",
     "augmentation",
 )
-"""Below `tasks/`: the modules, and the folders of modules, that training goes through from a plan to its outcome."""
+"""Paths below `tasks/`: the modules, and folders of modules, that training goes through from a plan to its outcome."""
 
 LIBRARIES = ("tensorflow", "tensorflow-cpu", "keras", *PACKAGES)
 
 
 def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None) -> str | None:
-    """SHA-256 (hex) of what decides a trial; None where that is not known: `evaluate_every` in seconds becomes steps by
-    the pace of the machine.
+    """SHA-256 (hex) of all that decides a trial. None where `evaluate_every` is in seconds: the speed of the machine
+    then decides how many steps that is.
 
     Args:
-        recipe: Its variant.
+        recipe: The trial's variant.
         data: `Prepared.digest` of its fold.
-        beside: What `jobs.beside` says of its recipe.
+        beside: The entry of its recipe in `jobs.beside`.
     """
     if recipe.settings.evaluate_every["seconds"]:
         return None
@@ -63,7 +64,7 @@ def trial_key(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any = None
 
 
 def stack_key(stack: PlannedStack, job: Job, data: Mapping[int | None, str]) -> str:
-    """SHA-256 (hex) of what decides a stack's trials, their order and how they are compiled included.
+    """SHA-256 (hex) of all that decides a stack's trials, including their order and how they are compiled.
 
     Args:
         data: `Prepared.digest` by fold.
@@ -110,7 +111,7 @@ def code_digest() -> str:
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Of the libraries that training goes through, and the kind of processor."""
+    """The versions of the libraries that training goes through, and the kind of processor."""
     found = {"processor": platform.machine()}
     for name in LIBRARIES:
         try:

@@ -1,4 +1,4 @@
-"""Who trains the stacks of a job: the threads of this process, or processes elsewhere (`tasks.distributed`)."""
+"""Who trains the stacks of a job: threads of this process, or other processes (`tasks.distributed`)."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from tasks.planning.stacks import Machine
 from tasks.records.stacks import PlannedStack
 
 Crew = Callable[[Sequence[StackJob]], Sequence[Done]]
-"""Does jobs, those that are given first begun first, and returns when all are done. Before that it tells the board how
-far they are. An error ends the others with their next evaluation."""
+"""Does jobs. It begins them in the order given, reports their progress to the board, and returns when all are done. An
+error in one job ends the others at their next evaluation."""
 
 
 class Executor(Protocol):
-    """A way to have jobs done. It is asked for nothing but plain data: whoever does a job may be another process, on
-    another machine, and another one than had the stack before."""
+    """A way to have jobs done. It passes plain data only, because a job may be done by another process, on another
+    machine, and by another process than trained the stack before."""
 
     def machine(self) -> Machine:
-        """What trials are laid out for: how many stacks are trained side by side, and how many of them share a memory.
+        """What trials are planned for: how many stacks are trained side by side, and how many of them share a memory.
 
         Raises:
-            BadInput: nobody can train.
+            BadInput: no worker can train.
         """
         ...
 
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> AbstractContextManager[Crew]:
-        """Who does jobs of these stacks.
+        """Returns the crew that does jobs of these stacks.
 
         Raises:
-            BadInput: nobody can.
+            BadInput: no worker can train.
         """
         ...
 
     def close(self) -> None:
-        """Frees what it holds. It can be used again."""
+        """Frees what the executor holds. It can be used again."""
         ...
 
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Stacks side by side in this process, one a core; what Keras trains one by one, since Keras has one state for all
-    threads. A stack that pauses at a rung stays in memory."""
+    """Trains stacks side by side in this process, one per core. Trials that Keras trains go one by one, since Keras has
+    one state for all threads. A stack that pauses at a rung stays in memory."""
 
     def machine(self) -> Machine:
-        """This one."""
+        """This machine."""
         return Machine()
 
     @contextmanager
@@ -72,7 +72,7 @@ class LocalExecutor:
                             board.show()
                             done.append(trainer.do(each))
                 except BaseException:
-                    board.stop()  # which ends the making of copies, too
+                    board.stop()  # this ends the making of augmented copies, too
                     raise
                 return done
 
@@ -102,21 +102,21 @@ def _side_by_side(work: Callable[[StackJob], Done], jobs: Sequence[StackJob], be
 
 
 def beside_each_other(stacks: Sequence[PlannedStack], more_bytes: int = 0) -> int:
-    """How many stacks are trained side by side on this machine: as many as there are cores, fewer where the largest
-    would not fit in memory so often.
+    """How many stacks are trained side by side on this machine: one per core, but fewer where memory does not hold as
+    many copies of the largest stack.
 
     Args:
-        more_bytes: What each takes beside its own memory.
+        more_bytes: Bytes that each stack takes in addition to its own memory.
     """
     largest = max((stack.memory_bytes for stack in stacks), default=1)
     return max(1, min(cores(), memory_bytes() // (largest + more_bytes)))
 
 
 _PROCESSES_PAY = 10.0
-"""Seconds of augmentation from which on processes are started, where they can pay at all."""
+"""With fewer seconds of augmentation than this, no processes are started, even where they could pay."""
 
 
 def _processes(prepared: PreparedByFold, waiting: Sequence[PlannedStack]) -> int:
-    """How many processes make augmented rows; 1: only this one."""
+    """How many processes make augmented rows; 1: this one only."""
     pays = sum(stack.augmentation_seconds for stack in waiting) > _PROCESSES_PAY
     return cores() if pays and all(each.dataset.form.processes_pay for each in prepared.values()) else 1

@@ -1,4 +1,4 @@
-"""Measures what a model takes, from its files: bytes, and the time from raw rows to answers on this machine."""
+"""Measures what a model needs, from its files: bytes, and the time from raw rows to answers on this machine."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from tasks.training.exported import ESTIMATOR, FEATURES, MODEL, load_exported
 Rows = pd.DataFrame | np.ndarray
 
 WARM_UP = 2
-"""Calls that are not counted: the first ones set things up."""
+"""Calls that are not counted, because first calls set things up."""
 
 _ROUNDS, _BURST, _ROUND = 15, 0.02, 0.06
-"""So often all models are called in turn, each for so many seconds, in a round of so many seconds at least: what else
-the machine does comes and goes, and is to meet all of them alike."""
+"""All models are called in turn in so many rounds; each is called for `_BURST` seconds per round, and a round takes at
+least `_ROUND` seconds. In this way other work on the machine affects all models alike."""
 
 _FEWEST, _LONGEST = 6, 3.0
-"""Rounds that are made in any case; and seconds for each model and batch, after which no further one begins."""
+"""The least number of rounds; and the seconds per model and batch size after which no further round begins."""
 
 
 class Measuring:
-    """What the models of trials take, measured once for each architecture.
+    """Measures the models of trials, once for each architecture.
 
-    What an earlier verdict of the run holds is kept: times differ from call to call, and a verdict that differs would
+    Measurements of an earlier verdict of the run are kept: times differ from call to call, and a changed verdict would
     count as another look at the test rows.
 
     Args:
-        plan: Of the run.
+        plan: The run's plan.
         rows: Raw training rows, repeated where a batch is larger.
-        export: Writes the model of a trial to a folder and returns a network's parameters.
-        earlier: What was measured in this run before.
+        export: Writes the model of a trial to a folder and returns a network's number of parameters.
+        earlier: Earlier measurements of this run.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class Measuring:
         self._known = {self._key(each.trial_id): each for each in (earlier.models if earlier else ())}
 
     def __call__(self, trial_ids: Iterable[str], batches: Sequence[int]) -> dict[str, Footprint]:
-        """By trial, with latency for these batches at least; without baselines that are not saved."""
+        """Returns footprints by trial, with latencies for at least these batch sizes. Leaves out baselines that are not
+        saved."""
         wanted = {self._key(each): each for each in trial_ids if each in self._architecture or self._saves_baselines}
         with tempfile.TemporaryDirectory() as name:
             folders: dict[str, Path] = {}
@@ -66,7 +67,7 @@ class Measuring:
                 folder = Path(name) / str(len(folders))
                 try:
                     parameters = self._export(trial_id, folder)
-                except BadInput:  # the constant answer has no file
+                except BadInput:  # the constant baseline has no file
                     continue
                 folders[key] = folder
                 self._known[key] = self.saved(trial_id, folder, parameters)
@@ -78,7 +79,7 @@ class Measuring:
         }
 
     def _time(self, folders: Mapping[str, Path], batches: Sequence[int]) -> None:
-        """Adds the latencies that are missing."""
+        """Measures the latencies that are missing."""
         calls: dict[tuple[str, str], Callable[[], object]] = {}
         for key, folder in folders.items():
             model = load_exported(folder)
@@ -94,7 +95,7 @@ class Measuring:
         return self._rows.iloc[places] if isinstance(self._rows, pd.DataFrame) else self._rows[places]
 
     def saved(self, trial_id: str, folder: Path, parameters: int | None) -> Footprint:
-        """Of a model that is saved already, what is known without a call."""
+        """The footprint of a saved model, as far as it is known without calling the model."""
         found = self._known.get(self._key(trial_id))
         if found is not None:
             return replace(found, trial_id=trial_id)
@@ -110,10 +111,10 @@ K = TypeVar("K")
 
 
 def latencies(calls: Mapping[K, Callable[[], object]], confidence: float) -> dict[K, Latency]:
-    """How long calls take, made in turn.
+    """Measures how long calls take, made in turn.
 
     Args:
-        confidence: The share of calls that the brackets hold.
+        confidence: The share of calls between `low` and `high`.
     """
     taken: dict[K, list[float]] = {name: [] for name in calls}
     for call in calls.values():
@@ -131,7 +132,7 @@ def latencies(calls: Mapping[K, Callable[[], object]], confidence: float) -> dic
 
 
 def _burst(call: Callable[[], object], taken: list[float]) -> None:
-    """Calls for a short time, one at least, and notes the milliseconds that each takes."""
+    """Calls at least once, for a short time, and notes the milliseconds of each call."""
     begun = start = time.perf_counter()
     while start - begun < _BURST:
         call()
@@ -141,7 +142,8 @@ def _burst(call: Callable[[], object], taken: list[float]) -> None:
 
 
 def spread(taken: Sequence[float], confidence: float) -> Latency:
-    """The median of calls, and the range that holds at least this share of them, as much above as below.
+    """The median of calls, and the range that holds at least this share of them, with equal shares left out above and
+    below.
 
     >>> spread([float(ms) for ms in range(101)], 0.9)
     Latency(median=50.0, low=5.0, high=95.0, calls=101)

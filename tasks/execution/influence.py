@@ -1,4 +1,5 @@
-"""Which inputs the shipped model leans on: what shuffling each costs, and how the answers follow the first few."""
+"""Which inputs the shipped model relies on: what shuffling each input costs, and how the answers depend on the top
+ones."""
 
 from __future__ import annotations
 
@@ -25,18 +26,18 @@ CURVES = 300
 """Rows whose answers a partial dependence averages."""
 
 POINTS = 20
-_TAIL = 0.025  # of the rows, at either end of a number's range, which is not drawn
+_TAIL = 0.025  # share of rows at each end of a number's range that is not drawn
 
 Answer = Callable[[pd.DataFrame | np.ndarray], Array]
 """From raw rows to probabilities `[rows, classes]`, or values `[rows]`."""
 
 
 def influence(prepared: Prepared, verdict: Verdict, predicted: Predicted, answer: Answer) -> Influence | None:
-    """Of the shipped model, on at most `ROWS` of the judged rows; None where the inputs are no columns, or too few
-    rows.
+    """Measures the influence of inputs on the shipped model, on at most `ROWS` of the judged rows. None where the
+    inputs are not columns, or there are too few rows.
 
     Args:
-        predicted: What the model answers for the judged rows.
+        predicted: The model's answers for the judged rows.
         answer: The model.
     """
     dataset = prepared.dataset
@@ -70,7 +71,7 @@ def influence(prepared: Prepared, verdict: Verdict, predicted: Predicted, answer
 
 
 def rows_of(prepared: Prepared, predicted: Predicted) -> tuple[pd.DataFrame, Predicted]:
-    """The inputs of the predicted rows; of streamed data of those that are in memory."""
+    """The inputs of the predicted rows, and their predictions; of streamed data, only those rows that are in memory."""
     dataset = prepared.dataset
     if dataset.streamed is None:
         return dataset.table.iloc[predicted.rows], predicted
@@ -80,7 +81,7 @@ def rows_of(prepared: Prepared, predicted: Predicted) -> tuple[pd.DataFrame, Pre
 
 
 def _first(names: Sequence[str], table: pd.DataFrame, answers: Array) -> list[str]:
-    """Of too many inputs those that go with the answers most, each looked at alone."""
+    """The inputs to look at: all, or where there are too many, those most associated with the answers, each alone."""
     if len(names) <= INPUTS:
         return list(names)
     found = {name: by_input(name, table[name], answers, 0.95) for name in names}
@@ -90,13 +91,13 @@ def _first(names: Sequence[str], table: pd.DataFrame, answers: Array) -> list[st
 
 @dataclass(frozen=True)
 class _Shuffles:
-    """What it costs the model when inputs are shuffled.
+    """Measures what it costs the model when inputs are shuffled.
 
     Args:
-        predicted: The rows that are judged.
+        predicted: The judged rows.
         table: Their inputs.
-        answers: What the model answers as they are.
-        confidence: Of each interval.
+        answers: The model's answers for the inputs as they are.
+        confidence: The confidence of each interval.
     """
 
     prepared: Prepared
@@ -108,7 +109,7 @@ class _Shuffles:
     confidence: float
 
     def importance(self, group: list[str]) -> ImportantInput:
-        """Of inputs that are shuffled together."""
+        """The importance of inputs that are shuffled together."""
         rng, shuffles = np.random.default_rng(0), []
         for _ in range(REPEATS):
             order = rng.permutation(len(self.table))
@@ -128,7 +129,7 @@ class _Shuffles:
         return ImportantInput(names=group, drop=found.estimate(), matters=found.low is not None and found.low > 0)
 
     def _read(self, answers: Array) -> Array:
-        """What the metric looks at."""
+        """The answers in the form that the metric reads."""
         threshold = self.verdict.operating_point.threshold if self.verdict.operating_point else None
         rows = self.predicted
         decided = self.prepared.deciding.answers(rows.target, answers, rows.rows, threshold)
@@ -136,7 +137,8 @@ class _Shuffles:
 
 
 def _spoken_of(prepared: Prepared, predicted: Predicted) -> tuple[int | None, str | None]:
-    """The class whose probability is drawn: that of interest, else the commonest; None and None for values."""
+    """Position and name of the class whose probability is drawn: the positive class, else the most common one; None and
+    None for regression."""
     classes = prepared.dataset.classes
     if classes is None:
         return None, None
@@ -151,7 +153,7 @@ def _column(answers: Array, column: int | None) -> Array:
 
 def _dependence(name: str, table: pd.DataFrame, answer: Answer, column: int | None) -> Dependence | None:
     """Partial dependence (Friedman 2001, Ann. Stat. 29:1189), with the spread of centred individual curves (Goldstein
-    et al. 2015, JCGS 24:44). None where the input has one value only."""
+    et al. 2015, JCGS 24:44). None where the input has fewer than two values to draw."""
     values = _grid(table[name])
     if len(values) < 2:
         return None
@@ -179,7 +181,8 @@ def _dependence(name: str, table: pd.DataFrame, answer: Answer, column: int | No
 
 
 def _grid(values: pd.Series) -> list[float] | list[str]:
-    """Even steps of a number's rows, without its tails; of a category the values that many rows share."""
+    """The values to draw: of a number, evenly spaced quantiles without the tails; of a category, values that many rows
+    share."""
     known = values.dropna()
     if known.empty:
         return []

@@ -1,4 +1,4 @@
-"""What the report says of the shipped network and can't read in the run's tables: writes inspection.json."""
+"""Writes inspection.json: what the report says of the shipped network beyond the run's tables."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 EXAMPLES = 20
 COLUMNS = 40
-"""Of a row, at most."""
+"""Columns shown of a row, at most."""
 
 LETTERS = 300
-"""Of a value, at most."""
+"""Characters shown of a value, at most."""
 
 PIXELS = 96
-"""The longer side of a picture, at most."""
+"""The longer side of a picture in pixels, at most."""
 
 INPUTS = 6
 DOTS = 250
@@ -50,16 +50,16 @@ def write_inspection(
     landscape: Landscape | None = None,
     between: Sequence[Between] | None = None,
 ) -> None:
-    """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. What an earlier
-    verdict of this run wrote is gone, so that no row's values stay that are no longer asked for.
+    """Writes inspection.json for the shipped network, and with `shown` the pictures of its examples. First deletes what
+    an earlier verdict of this run wrote, so that values of rows do not stay once they are no longer asked for.
 
     Args:
         run: The run's folder.
-        predictions, splits: Its tables.
-        answer: The shipped model; None: there is none.
-        network: The shipped model where it is a network.
-        shown: Whether rows' own values may be written.
-        landscape, between: Where they were looked at.
+        predictions, splits: The run's tables.
+        answer: The shipped model; None where there is none.
+        network: The shipped model, where it is a network.
+        shown: Whether values of single rows may be written.
+        landscape, between: What was found of the loss surface, where it was looked at.
     """
     (run / Inspection.FILE).unlink(missing_ok=True)
     for old in [*(run / "previews").glob("example-*.png"), run / "previews" / PICTURE]:
@@ -69,7 +69,7 @@ def write_inspection(
     predicted = Predicted.read(predictions, splits, verdict.shipped.trial_id, verdict.part)
     if predicted is None:
         return
-    # A model that learned from every row is asked about those that chose it only.
+    # A model that learned from every row is asked only about the validation rows, which did no more than choose it.
     asked: Predicted | None = predicted
     if verdict.out_of_fold is not None:
         asked = Predicted.read(predictions, splits, verdict.shipped.trial_id, VAL)
@@ -110,7 +110,7 @@ def _examples(run: Path, prepared: Prepared, predicted: Predicted) -> Examples:
 
 
 def _table(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
-    """The source's columns of these rows as they were written; where they were not kept, the inputs."""
+    """These rows of the source's columns as they were written, or of the raw inputs where the source was not kept."""
     if dataset.streamed is not None:
         found, start = [], 0
         for chunk in dataset.streamed.raw.chunks():
@@ -131,7 +131,7 @@ def _text(value: Any) -> str | None:
 
 
 def _picture(prepared: Prepared, row: int, path: Path) -> str:
-    """Writes an image or a spectrogram, as the network is given it."""
+    """Writes an image or a spectrogram as the network receives it. Returns the file's name."""
     import cv2
 
     picture = prepared.dataset.form.preview.show(prepared.features[[row]], [], prepared.dataset)
@@ -150,7 +150,7 @@ def _picture(prepared: Prepared, row: int, path: Path) -> str:
 def _residuals(
     prepared: Prepared, names: list[str], predicted: Predicted, confidence: float, shown: bool
 ) -> list[InputResiduals]:
-    """The inputs along which the network is off most."""
+    """The inputs that the residuals are most associated with."""
     table, predicted = rows_of(prepared, predicted)
     if len(predicted.rows) < 2 * FEWEST:
         return []
@@ -169,7 +169,7 @@ def _residuals(
 
 
 def _dots(values: pd.Series, of: ByInput, predicted: Predicted) -> list[Dot]:
-    """Some rows at random, those with a value first in line for a number."""
+    """Some rows at random; for a number, only rows with a value."""
     places = np.flatnonzero(values.notna().to_numpy()) if of.number else np.arange(len(values))
     if len(places) > DOTS:
         places = np.sort(np.random.default_rng(0).choice(places, DOTS, replace=False))

@@ -1,5 +1,5 @@
-"""The loss around the shipped network, for the explainer `landscape`: planes, its way there, and curvature. And between
-networks of different seeds, for `overparameterisation`."""
+"""The loss surface around the shipped network, for the explainer `landscape`: planes, the path of training, and
+curvature. Also the loss between networks of different seeds, for the explainer `overparameterisation`."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from tasks.training.surface import Spectrum, Surface
 from tasks.training.trial import Trial
 
 POINTS = 41
-"""Of a plane, along each side."""
+"""Grid points of a plane along each side."""
 
 ROWS = 1_000
-"""Training rows at most. Fewer where rows times weights would be more than `WORK`, but at least `FEWEST`."""
+"""Training rows, at most. Fewer where rows times weights would be more than `WORK`, but at least `FEWEST`."""
 
 WORK, FEWEST = 20_000_000, 128
 
 RECIPES = 16
-"""Whose curvature is looked at, at most: the first ones of the plan."""
+"""Recipes whose curvature is computed, at most: the first ones of the plan."""
 
 PAIRS = 3
-"""Of seeds, between which lines are drawn, at most."""
+"""Pairs of seeds between which lines are drawn, at most."""
 
 PAUSES = 60
-"""Points of the way, at most, beside its start."""
+"""Points of the training path, at most, in addition to its start."""
 
 _MARGIN = 0.25
-"""Around the way, as a share of its extent."""
+"""Margin around the training path, as a share of its extent."""
 
 _RISE = 1.0
-"""Of the loss at the ends of the line along the steepest direction, if it were a parabola, over the loss there; where
-that is nearly 0, over `_LEAST`."""
+"""Sets the length of the line along the steepest direction: if the loss were a parabola, it would rise from the centre
+to the ends by this multiple of the loss at the centre, or of `_LEAST` where that loss is smaller."""
 
 _LEAST = 0.01
 _DIGITS = 6
 
 
 class Looking:
-    """Looks at the final trials of a run.
+    """Computes loss surfaces of the final trials of a run.
 
     Args:
         run: The run's folder.
-        trials: Its table.
+        trials: The run's table `trials`.
     """
 
     def __init__(self, run: Path, plan: Plan, prepared: Prepared, trials: pd.DataFrame) -> None:
@@ -63,10 +63,10 @@ class Looking:
         self._planned = {trial.trial_id: trial for trial in plan.trials}
 
     def landscape(self, trial_id: str, curves: pd.DataFrame) -> Landscape:
-        """Around a final trial.
+        """The loss surface around a final trial.
 
         Args:
-            curves: The run's table.
+            curves: The run's table `curves`.
         """
         surface, weights = self._surface(trial_id), self._kept(trial_id)
         rng = np.random.default_rng(0)
@@ -97,7 +97,8 @@ class Looking:
         )
 
     def between(self) -> list[Between]:
-        """Of the first recipes whose networks have one hidden layer, and of whose seeds two ended."""
+        """The loss between networks of one recipe: for the first recipes whose networks have one hidden layer, where at
+        least two seeds ended."""
         found = []
         for recipe in self._plan.recipes[:RECIPES]:
             own = self._trials[(self._trials["recipe_id"] == recipe.recipe_id) & (self._trials["stage"] == "final")]
@@ -142,14 +143,14 @@ class Looking:
         return bind_trial(planned, variant, self._plan.stack_of(planned.trial_id).evaluate_every, lengths=lengths)
 
     def _learned(self, trial_id: str) -> Prepared:
-        """What the trial learned from."""
+        """The data that the trial learned from."""
         return self._prepared.limited(self._plan.variant(self._planned[trial_id].variant_id).settings.rows)
 
     def _rows(self, trial_id: str, work: int | None = WORK) -> np.ndarray:
-        """Places among the scored training rows, the same for all networks of a size.
+        """Positions among the scored training rows, the same for all networks of one size.
 
         Args:
-            work: None: as many for a large network as for a small one.
+            work: Limit of rows times weights; None: a large network gets as many rows as a small one.
         """
         weights, there = (
             sum(int(each.size) for each in self._kept(trial_id)),
@@ -160,7 +161,8 @@ class Looking:
         return np.sort(chosen)
 
     def _surface(self, trial_id: str, work: int | None = WORK) -> Surface:
-        """One for all trials of an architecture and as many training rows; `work` as for `_rows`."""
+        """The surface, shared by all trials with the same architecture and number of training rows; `work` as in
+        `_rows`."""
         trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
         prepared = self._learned(trial_id)
         key = f"{trial.architecture} {work} {len(prepared.rows[TRAIN])}"
@@ -179,7 +181,8 @@ class Looking:
     # -- its way --
 
     def _path(self, trial_id: str) -> tuple[TrainingPath | None, str | None]:
-        """Trains the trial once more, alone, and looks at its weights on the way."""
+        """Trains the trial once more, alone, and records its weights on the way. Returns the path, or None and why
+        there is none."""
         trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
         settings = self._plan.variant(trial.variant_id).settings
         if not stack.stacked:
@@ -198,12 +201,12 @@ class Looking:
         return self._projected(trial_id, steps, np.stack(way)), None
 
     def _standing(self, again: Stack, trial: Trial) -> np.ndarray:
-        """Its trainable weights as one vector."""
+        """The trial's present trainable weights as one vector."""
         joined = [each.numpy() for each in again.state.weights]
         return self._surface(trial.trial_id).vector(again.networks.of_trial(joined, 0, 0, trial))
 
     def _projected(self, trial_id: str, steps: Sequence[int], way: np.ndarray) -> TrainingPath:
-        """On the two principal components of the way `[points, P]`, seen from the shipped weights."""
+        """Projects the path `[points, P]` on its two principal components, with the shipped weights as origin."""
         surface, weights = self._surface(trial_id), self._kept(trial_id)
         end = surface.vector(weights).astype(np.float64)
         off = way - end
@@ -234,7 +237,7 @@ class Looking:
 
 
 def _one_of_each(plan: Plan, trials: pd.DataFrame, shipped: str) -> list[str]:
-    """Of the other recipes the trial of the first seed that ended."""
+    """For each other recipe, the trial of the first seed that ended."""
     ended = trials[(trials["stage"] == "final") & (trials["status"] == "ok")].sort_values("seed", kind="stable")
     first = ended.drop_duplicates("recipe_id").set_index("recipe_id")["trial_id"]
     own = next(trial.recipe_id for trial in plan.trials if trial.trial_id == shipped)
@@ -243,7 +246,7 @@ def _one_of_each(plan: Plan, trials: pd.DataFrame, shipped: str) -> list[str]:
 
 
 def _over(value: np.floating, length: np.floating) -> float:
-    """0 where there is nothing to divide by: all weights are 0, or stayed where they were."""
+    """The quotient; 0 where the divisor is 0: all weights are 0, or did not move."""
     return float(value) / float(length) if length else 0.0
 
 
@@ -266,5 +269,5 @@ def _shorts(values: np.ndarray) -> list[float]:
 
 
 def _short(value: float) -> float:
-    """To six digits: nobody sees more, and the file is smaller."""
+    """Rounds to six significant digits: more cannot be seen, and the file is smaller."""
     return float(f"{value:.{_DIGITS}g}")

@@ -1,5 +1,6 @@
-"""What a search learns from and where it is done: once, on all rows that don't judge; and where folds judge, in each of
-them anew, on the rows that are left to it. Else the search would have seen the rows that judge it."""
+"""Where a search is done, and what it learns from. It is done once on all rows that don't judge. Where folds judge, it
+is done again for each fold, on the rows left to that fold: otherwise the search would have seen the rows that judge
+it."""
 
 from __future__ import annotations
 
@@ -17,24 +18,25 @@ from tasks.planning.searches import Search
 from tasks.spec.models import Split
 
 Places = Mapping[int | None, tuple[int | None, ...]]
-"""By fold that judges, and under None for all rows: the folds in which settings are tried, numbered through. A fold of
-its own number is the fold's training rows with its own validation part."""
+"""For each fold that judges, and under None for all rows: the folds in which settings are tried, numbered
+consecutively. Where settings are tried on validation parts, the entry is the key itself: that fold's training rows with
+its own validation part."""
 
 _FIRST_SEED = 1_000_000
-"""Beyond the seeds of all trials that judge: a thousand folds of a thousand seeds at most."""
+"""Larger than all seeds of trials that judge: there are at most a thousand folds of a thousand seeds."""
 
 
 def searched_rows(
     prepared: Prepared, splits: pd.DataFrame, split: Split, folds: int | None
 ) -> tuple[PreparedByFold, Places]:
-    """By fold what a search's trials learn from, and where its settings are tried.
+    """Returns what a search's trials learn from, by fold, and where its settings are tried.
 
     Args:
         splits: Table `splits`, with the folds of the search unless folds judge.
         folds: `tune.folds`; None: settings are tried on the validation parts.
 
     Raises:
-        BadInput: the rows left to a fold can't be divided into so many.
+        BadInput: the rows left to a fold can't be divided into so many folds.
     """
     if folds is None:
         by_fold = prepared.by_fold
@@ -51,8 +53,8 @@ def searched_rows(
 
 
 def _divided(own: Prepared, splits: pd.DataFrame, split: Split, folds: int) -> pd.DataFrame:
-    """The splits with the folds of a search among the rows that may be learned from; all others are left out, as those
-    of a test part are."""
+    """The splits, with the search's folds among the rows that may be learned from. All other rows are left out, as the
+    rows of a test part are."""
     learned = np.concatenate([own.rows[TRAIN], own.rows[VAL]])
     parts = np.where(np.isin(splits["row"].to_numpy(), learned), TRAIN, TEST)
     named = pd.Categorical(parts, categories=[TRAIN, VAL, TEST])
@@ -60,12 +62,12 @@ def _divided(own: Prepared, splits: pd.DataFrame, split: Split, folds: int) -> p
 
 
 def nested(searches: Sequence[Search], places: Places, seeds: int) -> list[Search]:
-    """These searches in every place, that on all rows first. All draw the same settings, but train them from initial
-    weights of their own.
+    """Repeats these searches in every place, the one on all rows first. All places draw the same settings, but train
+    them from initial weights of their own.
 
     Args:
         searches: One for each recipe.
-        seeds: Under which each setting is trained.
+        seeds: The number of seeds under which each setting is trained.
     """
     return [
         replace(

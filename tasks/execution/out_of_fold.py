@@ -1,4 +1,5 @@
-"""What trials of folds that were held out gave for these, under the names of the final trials that they stand for."""
+"""Results on folds that were held out, recorded under the names of the final trials that the folds' trials stand
+for."""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ class OutOfFold:
     """The finished trials of folds that were held out.
 
     Args:
-        stand_ins: By final trial the trial that stands for it in each fold: of its recipe, with the seed of its place.
-        values: By trial of a fold and metric, its value on the fold's rows.
+        stand_ins: For each final trial, the trial that stands for it in each fold: of the same recipe, with the seed of
+            the same place.
+        values: By trial of a fold and metric, the metric's value on the fold's rows.
         answers: By trial of a fold of the first repeat, its answers for the fold's rows.
         held_out: What each fold learns from and is judged on.
-        folds: Of a repeat.
+        folds: The number of folds of one repeat.
     """
 
     stand_ins: Mapping[str, list[str]]
@@ -53,7 +55,7 @@ class OutOfFold:
         return cls(_stand_ins(plan), values, answers, prepared.held_out, plan.held_out.folds)
 
     def metric_rows(self, trial_id: str) -> list[dict[str, Any]]:
-        """Of a final trial: the mean over the folds in which its stand-in ended well."""
+        """Rows of table `metrics` for a final trial: means over the folds in which its stand-in ended well."""
         ended = [(fold, self.values[each]) for fold, each in enumerate(self.stand_ins[trial_id]) if each in self.values]
         names = dict.fromkeys(name for _, values in ended for name in values)
         rows = sum(len(self.held_out[fold].rows[TEST]) for fold, _ in ended)
@@ -69,8 +71,8 @@ class OutOfFold:
         ]
 
     def prediction_rows(self, trial_id: str) -> Iterator[pd.DataFrame]:
-        """Of a final trial: what its stand-ins in the first repeat answer, each for the rows that it did not learn
-        from; NaN for those of a fold in which it did not end well."""
+        """Rows of table `predictions` for a final trial: answers of its stand-ins in the first repeat, each for the
+        rows that it did not learn from; NaN for the rows of a fold in which the stand-in did not end well."""
         known = {each: self.answers[each] for each in self.stand_ins[trial_id] if each in self.answers}
         width = next((found.shape[1:] for found in known.values()), ())
         for fold, each in enumerate(self.stand_ins[trial_id][: self.folds]):
@@ -93,8 +95,11 @@ def _stand_ins(plan: Plan) -> dict[str, list[str]]:
 
 
 def fold_answers(plan: Plan, run: Path, name: str = ANSWERS) -> dict[str, np.ndarray]:
-    """By trial of a fold, networks' and baselines', what it answers for the rows that the fold holds out; `name` as in
-    `kept_answers`."""
+    """By trial of a fold, networks and baselines alike: its answers for the rows that the fold holds out.
+
+    Args:
+        name: As for `kept_answers`.
+    """
     assert plan.held_out is not None
     folders = [folder_of(run, name) for name in (*(each.stack_id for each in plan.held_out.stacks), baselines_id(plan))]
     return {trial: found for folder in folders for trial, found in kept_answers(folder, name).items()}

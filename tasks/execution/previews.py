@@ -1,11 +1,11 @@
 """Some training examples before and after augmentation, for the report: `previews/augmentation.json` and PNG files.
 
-For each policy of the plan the same few examples, as they are and in some versions: those of the first seed in the
-first epochs, or of the first copies. Images and spectrograms are shown as the network is given them, tables and texts
-as they are before preprocessing.
+For each policy of the plan, the same few examples are shown as they are and in some augmented versions: those of the
+first seed in the first epochs, or the first copies. Images and spectrograms are shown as the network receives them,
+tables and texts as they are before preprocessing.
 
 `augmentation.json`: `kind` (image, audio, text, table) and `policies`, a list of `name`, `times`, `versions` (how many)
-and, by kind, `picture` (a PNG's name: a column an example, the original above its versions), or `examples` (`before`,
+and, by kind, `picture` (a PNG's name: a column per example, the original above its versions), or `examples` (`before`,
 and `after`: a list of versions; of a table with `columns`).
 """
 
@@ -30,7 +30,7 @@ VERSIONS = 3
 
 
 def write_previews(plan: Plan, prepared: Prepared, folder: Path) -> None:
-    """Writes the run's previews where a recipe is augmented, else nothing.
+    """Writes the run's previews where a recipe is augmented; else writes nothing.
 
     Args:
         folder: The run's `previews/`.
@@ -55,14 +55,15 @@ def write_previews(plan: Plan, prepared: Prepared, folder: Path) -> None:
 
 
 def chosen(targets: np.ndarray, classes: bool) -> np.ndarray:
-    """Positions of the examples shown: the first of each class, then the first ones; int64, ascending."""
+    """Positions of the examples shown: the first example of each class, then the first rows; int64, ascending."""
     first = np.unique(targets, return_index=True)[1] if classes else np.zeros(0, np.int64)
     order = dict.fromkeys([*sorted(first.tolist()), *range(min(EXAMPLES, len(targets)))])
     return np.sort(np.array(list(order)[:EXAMPLES], np.int64))
 
 
 def before_and_after(versions: Versions, positions: np.ndarray, count: int, of_features: bool) -> tuple[Any, list[Any]]:
-    """The examples as they are, and so many versions of them: what a network is given, or raw."""
+    """The examples as they are, and `count` versions of them: as the network receives them with `of_features`, else
+    raw."""
     prepared = versions.prepared
     rows = prepared.rows[TRAIN][positions]
     if of_features:

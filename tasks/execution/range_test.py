@@ -1,6 +1,7 @@
-"""Learning-rate range tests of recipes: short trainings at fixed rates, all recipes' in common stacks.
+"""Learning-rate range tests of recipes: short trainings at fixed rates, all recipes in common stacks.
 
-What was found is written down, so that a search that goes on after a kill looks where it looked before.
+The divisions and results are written down, so that a search that goes on after a kill uses the ranges that it used
+before.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from tasks.training.optimizers import LEARNING_RATES
 
 SEEDS = 3
 FIRST_SEED = 2000
-"""So that the seeds of the search (1000, ...) and of the comparison (0, 1, ...) are fresh."""
+"""Different from the seeds of the search (1000, ...) and of the comparison (0, 1, ...), so that those stay fresh."""
 SHARE = 0.1
-"""Of a recipe's epochs: how long each rate is trained, at least one epoch."""
+"""How long each rate is trained, as a share of a recipe's epochs; at least one epoch."""
 
 
 @dataclass(frozen=True)
 class RangeTests:
-    """The range tests of recipes. They are trained on training rows and judged on validation rows.
+    """The range tests of recipes, trained on training rows and judged on validation rows.
 
     Args:
-        recipes: Each is tested.
-        context: By fold, or with the run's own validation part under None; of folds the first one is taken.
-        key: Of the data, for the trials' ids.
-        rates: By optimizer, rising; None: `rates_to_test`.
-        seeds: Under which each rate is trained, from `first_seed` on.
-        share: Of each recipe's epochs.
-        name: As `Aside`.
+        recipes: The recipes that are tested.
+        context: By fold, or with the run's own validation part under None; of several folds, only the first is used.
+        key: The key of the data, used in the trials' ids.
+        rates: By optimizer, in rising order; None: those of `rates_to_test`.
+        seeds: Number of seeds under which each rate is trained, from `first_seed` on.
+        share: Share of each recipe's epochs.
+        name: As in `Aside`.
     """
 
     recipes: Sequence[Recipe]
@@ -66,7 +67,8 @@ class RangeTests:
         return Divided(*self._aside(self._variants()).divide())
 
     def run(self, run: Path, train: Train, progress: StackProgress | None = None) -> list[RangeTest]:
-        """What is found for each recipe. Trains what is not recorded yet below the run's folder."""
+        """Returns the range found for each recipe. Trains the trials that are not recorded yet below the run's
+        folder."""
         results = self.results(run, train, progress)
         return [
             self._found(recipe, [each.loss for each in of_recipe])
@@ -74,8 +76,7 @@ class RangeTests:
         ]
 
     def results(self, run: Path, train: Train, progress: StackProgress | None = None) -> list[list[Result]]:
-        """For each recipe, the result at each rate. How the trials were divided is written down below the run's
-        folder."""
+        """Returns, for each recipe, the result at each rate. Writes the division into stacks below the run's folder."""
         by_recipe = self._variants()
 
         def report(what: str, done: int, total: int) -> None:
@@ -107,7 +108,7 @@ class RangeTests:
         return max(1, round(self.share * recipe.settings.epochs))
 
     def _aside(self, by_recipe: Sequence[Sequence[Recipe]]) -> Aside:
-        """Recipes that differ only in how they stop are one here."""
+        """The range tests' trials. Recipes that differ only in how they stop are trained once."""
         once = {each.variant_id: each for variants in by_recipe for each in variants}
         fold = next(iter(self.context.rows))
         return Aside(
@@ -120,7 +121,7 @@ class RangeTests:
         )
 
     def _variants(self) -> list[list[Recipe]]:
-        """For each recipe, it at each rate, without what would end a training early."""
+        """For each recipe, its variants at each rate, without the settings that end a training early."""
         found = []
         for recipe in self.recipes:
             optimizer, parameters = recipe.settings.optimizer
@@ -134,12 +135,12 @@ class RangeTests:
 
 
 def asking(searches: Sequence[Search]) -> list[Recipe]:
-    """The recipes whose learning rate is searched in the range that a test finds."""
+    """The recipes with a learning rate that is searched in the range that a test finds."""
     return [each.recipe for each in searches if any(dimension.tested for dimension in each.space)]
 
 
 def ranged(search: Search, tests: Mapping[str, RangeTest]) -> Search:
-    """The search with the range that was found put in.
+    """The search, with the range that the test found put in.
 
     Args:
         tests: By `recipe_id`.

@@ -1,6 +1,6 @@
 """Records of what was trained: written stack by stack under `checkpoints/`, then joined into the run's tables.
 
-A folder of records appears when all of it is written. So a killed process loses the stacks in flight and nothing else.
+A folder of records appears only when it is complete. So a killed process loses only the stacks that it was training.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ RECORDED = (TRIALS, METRICS_TABLE, CURVES, PREDICTIONS)
 GRADIENTS, CALIBRATORS = "gradients.json", "calibrators.json"
 ANSWERS, UNCALIBRATED = "answers.npz", "uncalibrated.npz"
 LOSS = "loss"
-"""In `metrics`, beside the plan's metrics: the loss function's value without penalties."""
+"""Name in table `metrics`, beside the plan's metrics: the value of the loss function without penalties."""
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search needs of a stack's trials beyond their records.
+    """Results of a stack's trials that a search needs beyond their records.
 
     Args:
-        gradients: By trial, the derivatives of the validation loss by what is searched.
+        gradients: By trial, the derivatives of the validation loss with respect to the hyperparameters that are
+            searched.
         rungs: By trial, the last rung that it reached.
     """
 
@@ -60,13 +61,13 @@ class Searched:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a trial's outputs are read.
+    """How a trial's outputs become answers.
 
     Args:
         alike: Whether classes counted alike in its training.
-        calibrator: What its probabilities are calibrated by; None: they are not.
-        threshold: From which probability on it predicts the positive class; None: it predicts the likeliest class, or
-            that of least expected cost.
+        calibrator: The calibrator of its probabilities; None: they are not calibrated.
+        threshold: The least probability at which it predicts the positive class; None: it predicts the likeliest class,
+            or the class of least expected cost.
     """
 
     alike: bool = False
@@ -84,7 +85,7 @@ def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
     tables = {}
     for table in RECORDED:
         with_it = [folder for folder in folders if (folder / f"{table.name}.parquet").exists()]
-        if table is PREDICTIONS:  # the largest by far, and a trial's stand in one folder
+        if table is PREDICTIONS:  # by far the largest, and all rows of a trial are in one folder: joined piece by piece
             table.join(with_it, run)
             give_back()
             tables[table.name] = table.read(run)
@@ -96,13 +97,14 @@ def collect(plan: Plan, run: Path) -> dict[str, pd.DataFrame]:
 
 
 def _by_trial(frame: pd.DataFrame) -> pd.DataFrame:
-    """Brings the rows of each trial together: a trial's test rows are recorded apart from the others. Order is kept."""
+    """Brings the rows of each trial together, since a trial's test rows are recorded in another folder. Keeps the
+    order."""
     order, _ = pd.factorize(frame["trial_id"])
     return frame.iloc[np.argsort(order, kind="stable")]
 
 
 def kept_estimator(run: Path, plan: Plan, trial_id: str) -> Estimator:
-    """The fitted model of a baseline, not the constant answer."""
+    """Loads the fitted model of a baseline. The constant baseline has none."""
     return Estimator.load(folder_of(run, baselines_id(plan)) / _file_of(trial_id))
 
 
@@ -111,17 +113,18 @@ def _file_of(trial_id: str) -> str:
 
 
 def kept_calibrators(folder: Path) -> dict[str, Calibrator]:
-    """By trial of finished records, what its probabilities are calibrated by. Empty where they are not."""
+    """By trial, the calibrators in a folder of finished records; empty where probabilities are not calibrated."""
     path = folder / CALIBRATORS
     found = read_json(path) if path.exists() else {}
     return {trial_id: Calibrator.of_json(each) for trial_id, each in found.items()}
 
 
 def kept_answers(folder: Path, name: str = ANSWERS) -> dict[str, np.ndarray]:
-    """By trial of finished records, what it answers for the rows that its fold holds out; none where all diverged.
+    """By trial, the answers in a folder of finished records for the rows that the trial's fold holds out; empty where
+    all trials diverged.
 
     Args:
-        name: `UNCALIBRATED` for its probabilities before they are calibrated; none where they aren't.
+        name: `UNCALIBRATED` for the probabilities before calibration; empty where they are not calibrated.
     """
     path = folder / name
     if not path.exists():
@@ -131,7 +134,8 @@ def kept_answers(folder: Path, name: str = ANSWERS) -> dict[str, np.ndarray]:
 
 
 def gradients_of(folder: Path) -> dict[str, dict[str, float | None]]:
-    """By trial of a stack, the derivatives of its validation loss; None where it diverged. Empty without any."""
+    """By trial of a stack, the derivatives of its validation loss; None where it diverged. Empty where there are
+    none."""
     path = folder / GRADIENTS
     return read_json(path) if path.exists() else {}
 
@@ -148,8 +152,8 @@ def record(
     prepared: PreparedByFold,
     searched: Searched = Searched(),
 ) -> None:
-    """Writes what the trials of a stack gave. Weights are kept of final trials only: no other is shipped. Of trials of
-    folds that are held out, the answers for these are kept, and no curves."""
+    """Writes the results of a stack's trials. Weights are kept of final trials only, since no other trial is shipped.
+    For trials of folds that are held out, the answers for the held-out rows are kept, and no curves."""
     planned = {trial.trial_id: trial for trial in job.trials}
     trials = [
         _trial_row(outcome, planned[outcome.trial.trial_id], stack, job)
@@ -237,10 +241,10 @@ def output_rows(
     prepared: Prepared,
     threshold: float | None,
 ) -> list[dict[str, Any]]:
-    """The metrics of a network's outputs `[rows, outputs]` on a part, and their loss.
+    """Rows of table `metrics`: the metrics of a network's outputs `[rows, outputs]` on a part, and their loss.
 
     Args:
-        prediction: What the outputs are read as.
+        prediction: The answers that the outputs were turned into.
         threshold: As in `Reading`.
     """
     return [
@@ -266,10 +270,11 @@ def metric_rows(
 
 
 def on_validation(prepared: Prepared, given: np.ndarray, alike: bool) -> tuple[Reading, np.ndarray]:
-    """How a model's outputs are read, by its answers for the validation rows; and what these are read as.
+    """Decides from the validation rows how a model's outputs are read. Returns that reading, and the answers for these
+    rows.
 
     Args:
-        given: Its probabilities or values for the validation rows, as `Prepared.given`.
+        given: The model's probabilities or values for the validation rows, from `Prepared.given`.
         alike: As in `Reading`.
     """
     calibrator, prediction = calibrated(prepared, given, alike)
@@ -279,8 +284,9 @@ def on_validation(prepared: Prepared, given: np.ndarray, alike: bool) -> tuple[R
 
 
 def calibrated(prepared: Prepared, given: np.ndarray, alike: bool) -> tuple[Calibrator | None, np.ndarray]:
-    """What a model is calibrated by, and its answers for the validation rows, each calibrated by others of them, at the
-    real class shares. Answers that are not finite are not calibrated. As for `on_validation`."""
+    """Fits the calibrator of a model. Returns it, and the model's answers for the validation rows at the real class
+    shares. Each row is calibrated by a calibrator that was fitted to other rows. Answers that are not finite are not
+    calibrated. Arguments as in `on_validation`."""
     method = prepared.deciding.how.calibrate
     if method is None or not np.isfinite(given).all():
         return None, prepared.corrected(given, alike)
@@ -299,7 +305,7 @@ def _metric_row(trial_id: str, part: str, name: str, value: float, rows: int) ->
 
 
 def prediction_rows(trial_id: str, part: str, prediction: np.ndarray, prepared: Prepared) -> Iterator[pd.DataFrame]:
-    """Rows of table `predictions`, some at a time."""
+    """Yields rows of table `predictions`, a piece at a time."""
     rows, target = prepared.rows[part], prepared.dataset.target
     columns = 1 if prediction.ndim == 1 else prediction.shape[1]
     held = max(_PREDICTED // columns, 1)
@@ -316,7 +322,7 @@ def prediction_rows(trial_id: str, part: str, prediction: np.ndarray, prepared: 
 
 
 _PREDICTED = 2**18
-"""Rows of table `predictions` that are made at a time."""
+"""Rows of table `predictions` in one piece, about."""
 
 
 def write_folder(
@@ -329,16 +335,17 @@ def write_folder(
     answers: Mapping[str, np.ndarray] = {},
     uncalibrated: Mapping[str, np.ndarray] = {},
 ) -> None:
-    """Writes records that belong together; the folder is there when all of it is. Where it is there already, it stays.
+    """Writes records that belong together. The folder appears only when it is complete. A folder that already exists
+    stays as it is.
 
     Args:
-        tables: Their rows, or an iterator of frames, of which one is held at a time.
+        tables: The rows of each table, or an iterator of frames, of which one is held at a time.
         weights: `TRIAL/NUMBER` to array; None where there are none to keep.
-        gradients: By trial and hyperparameter.
-        estimators: By trial, of baselines.
+        gradients: Derivatives, by trial and hyperparameter.
+        estimators: Fitted models of baselines, by trial.
         calibrators: By trial, where probabilities are calibrated.
-        answers: By trial, for the rows that its fold holds out.
-        uncalibrated: The same before probabilities are calibrated, where they are.
+        answers: By trial, the answers for the rows that its fold holds out.
+        uncalibrated: The same before calibration, where probabilities are calibrated.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.t{time.monotonic_ns()}")
     temporary.mkdir(parents=True)
@@ -362,36 +369,37 @@ def write_folder(
         try:
             temporary.rename(folder)
         except OSError:
-            if not folder.exists():  # else another process recorded the same meanwhile: the first one's stand
+            if not folder.exists():  # else another process recorded the same meanwhile: its records stay
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def scores_id(stack: PlannedStack) -> str:
-    """The folder of what a stack's trials show on the test part."""
+    """Name of the folder with a stack's results on the test part."""
     return f"scores-{stack.stack_id}"
 
 
 def baselines_id(plan: Plan) -> str:
-    """The folder of the baselines' records: named by their data and by what was measured."""
+    """Name of the folder with the baselines' records: made from their data and from what was measured."""
     kept = "estimators" if plan.held_out is None else "estimators, answers"
     return "baselines-" + identifier({"of": baselines_key(plan), "metrics": list(plan.metrics), "kept": kept})
 
 
 def counted_alike(plan: Plan) -> bool:
-    """Whether every recipe's classes count alike in training, whatever their rows."""
+    """Whether the classes count alike in the training of every recipe, however many rows each class has."""
     return len(weighted_recipes(plan.recipes)) == len(plan.recipes)
 
 
 def most_rows(plan: Plan) -> int | None:
-    """The most training rows that a recipe is limited to, which baselines learn from too; None: one has them all."""
+    """The largest limit of training rows among the recipes, which holds for baselines too; None: a recipe has no
+    limit."""
     limits = [rows for recipe in plan.recipes if (rows := recipe.settings.rows) is not None]
     return max(limits) if len(limits) == len(plan.recipes) else None
 
 
 def baselines_key(plan: Plan) -> dict[str, Any]:
-    """What decides the baselines' predictions."""
+    """All that decides the baselines' predictions."""
     positive, classes = plan.data.positive, list(plan.data.classes or [])
     key = {"data": plan.data.digest, "split": plan.spec["data"]["split"]}
     meant = always_meant(None if positive is None else classes.index(positive), len(classes))

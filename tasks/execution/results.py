@@ -1,4 +1,4 @@
-"""What a search's trials gave, read from the records of their stacks: one result for each variant."""
+"""Results of a search's trials, read from the records of their stacks: one result for each variant."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Result:
     """The result of a variant's trials.
 
     Args:
-        status: `ok`, `diverged` if any did, or `pruned` if it left at a rung.
-        score: Mean over seeds and folds of the deciding metric on the validation rows; None where it diverged, or the
-            metric is not defined on some of them (the area under the curve, where all rows are of one class).
-        spread: Their standard deviation (n - 1); None for a single one.
-        rung: The last one reached; None without rungs.
-        epochs, seconds: Of all its trials.
+        status: `diverged` if any trial diverged, else `pruned` if any left at a rung, else `ok`.
+        score: Mean over seeds and folds of the deciding metric on the validation rows. None where a trial diverged, or
+            where the metric is not defined on some of them (the area under the curve, where all rows are of one class).
+        spread: Standard deviation of these values (n - 1); None for a single trial.
+        rung: The last rung reached; None without rungs.
+        epochs, seconds: Sums over all its trials.
         loss: Mean of the validation loss without penalties.
-        gradients: Of that loss with respect to what is searched, means; empty where they were not asked for.
+        gradients: Mean derivatives of that loss with respect to what is searched; empty where they were not asked for.
     """
 
     status: str
@@ -42,20 +42,20 @@ class Result:
 
 
 def results_of(job: Job, run: Path) -> dict[str, Result]:
-    """Each variant's result, read from the records of its stacks."""
+    """Reads each variant's result from the records of its stacks."""
     records = Records.read(job, run)
     return records.by_variant({trial.trial_id for trial in job.trials})
 
 
 @dataclass(frozen=True)
 class Records:
-    """What the stacks of a job recorded.
+    """The records of a job's stacks.
 
     Args:
         trials: Table `trials`; None where there is no stack.
         values: By trial, the deciding metric on the validation rows.
-        losses: By trial, the loss on them.
-        gradients: By trial, its derivatives.
+        losses: By trial, the loss on the validation rows.
+        gradients: By trial, the derivatives of that loss.
     """
 
     trials: pd.DataFrame | None
@@ -80,7 +80,7 @@ class Records:
         return cls(pd.concat([TRIALS.read(folder) for folder in folders]), values, losses, gradients)
 
     def by_variant(self, trials: Collection[str]) -> dict[str, Result]:
-        """Of these trials."""
+        """The results of these trials, by variant."""
         if self.trials is None:
             return {}
         own = self.trials[self.trials["trial_id"].isin(trials)]

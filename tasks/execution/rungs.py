@@ -1,8 +1,8 @@
-"""Successive halving: stacks train side by side from rung to rung, and at each rung the worse settings leave them.
+"""Successive halving: stacks train side by side from rung to rung, and the worse settings leave at each rung.
 
-A rung is decided over all of a recipe's settings, whichever stacks they are in, so every stack pauses there for the
-others. What it holds is then saved, as it is every minute on the way. Whoever trains it to the next rung, in this
-process or in another one, takes it up there; so does a search that goes on after a kill.
+A rung compares all settings of a recipe, whichever stacks they are in. So every stack pauses at a rung and waits for
+the others. Its state is then saved, as it also is every minute between rungs. Training goes on from the saved state: in
+this process, in another one, or in a search that goes on after a kill.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tasks.training.trial import MEASURED, Progress
 
 @dataclass(frozen=True)
 class Contest:
-    """One recipe's settings.
+    """The competition between the settings of one recipe.
 
     Args:
-        rungs: Where they are told apart.
+        rungs: Where the settings are compared.
         trials: By variant, the ids of its trials.
-        measured: In `MEASURED`: whose validation value decides, as a mean over a variant's trials.
+        measured: Name in `MEASURED`. Its mean validation value over a variant's trials decides.
     """
 
     rungs: Sequence[Rung]
@@ -32,12 +32,12 @@ class Contest:
     measured: str
 
     def losers(self, number: int, values: Mapping[str, Mapping[str, float]], left: set[str]) -> dict[str, str]:
-        """Which variants leave at a rung, and why.
+        """Returns the variants that leave at a rung, and why.
 
         Args:
-            number: Of the rung, from 0; nobody leaves at the last.
-            values: By trial, those of the weights that it keeps.
-            left: Variants that have left before.
+            number: The rung's number, from 0; no variant leaves at the last rung.
+            values: By trial, the values at the weights that it keeps.
+            left: Variants that left before.
         """
         if number + 1 >= len(self.rungs):
             return {}
@@ -47,7 +47,7 @@ class Contest:
             for variant, trials in self.trials.items()
             if variant not in left
         }
-        # What diverged comes last; of equals those asked earlier go on.
+        # Diverged variants come last; among equals, those suggested earlier go on.
         order = sorted(means, key=lambda variant: -means[variant] if np.isfinite(means[variant]) else np.inf)
         kept = self.rungs[number + 1].settings
         return {
@@ -62,8 +62,8 @@ class Leaving:
     """Trials that leave at a rung.
 
     Args:
-        epochs: Of the rung.
-        reasons: By trial, why.
+        epochs: The epochs at that rung.
+        reasons: By trial, why it leaves.
     """
 
     epochs: int
@@ -72,13 +72,13 @@ class Leaving:
 
 @dataclass(frozen=True)
 class Climb:
-    """The way of a bracket's stacks to their next rung, as plain data.
+    """The step of a bracket's stacks to their next rung, as plain data.
 
     Args:
-        epochs: Of that rung.
-        left: Who left at the rungs before it, in their order.
-        reached: At the last rung, where nobody leaves: by trial, the rung at which it left, from 0; of the others the
-            last one. None before.
+        epochs: The epochs at that rung.
+        left: The trials that left at the rungs before it, in the order of the rungs.
+        reached: Only for the last rung, where no trial leaves: by trial, the rung at which it left, from 0, or the last
+            rung. None for other rungs.
     """
 
     epochs: int
@@ -87,20 +87,20 @@ class Climb:
 
 
 Values = Mapping[str, Mapping[str, float]]
-"""By trial, what `Stack.kept_values` gives."""
+"""By trial, the result of `Stack.kept_values`."""
 ClimbAll = Callable[[Climb], Values]
-"""Has all stacks of a bracket climb, and gives their trials' values at the end of it."""
+"""Trains all stacks of a bracket to their next rung, and returns their trials' values there."""
 
 
 def climb(stack: Stack, way: Climb, progress: Progress | None = None) -> Values:
     """Trains one stack to its next rung and saves it there.
 
     Args:
-        stack: Not begun, or taken up where it was saved: also at a later rung.
+        stack: A new stack, or one from its saved state, which may be at a later rung.
     """
     own = {trial.trial_id for trial in stack.trials}
     for leaving in way.left:
-        if stack.step <= leaving.epochs * stack.steps_per_epoch:  # else it was saved at a later rung, without these
+        if stack.step <= leaving.epochs * stack.steps_per_epoch:  # a stack saved at a later rung has dropped them
             stack.drop({each: reason for each, reason in leaving.reasons.items() if each in own})
     stop = way.epochs * stack.steps_per_epoch
     if stack.step < stop:
@@ -110,11 +110,11 @@ def climb(stack: Stack, way: Climb, progress: Progress | None = None) -> Values:
 
 
 def run_bracket(trials: Sequence[str], contests: Sequence[Contest], climb_all: ClimbAll) -> None:
-    """Brings the stacks of a bracket through the rungs of the contests that their trials are in.
+    """Trains the stacks of a bracket through all rungs of the contests that their trials are in.
 
     Args:
-        trials: The ids of all of them.
-        contests: With the same rungs.
+        trials: The ids of all trials of the bracket.
+        contests: Contests with the same rungs.
     """
     rungs = contests[0].rungs
     reached: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Trains the trials of a job: says which stacks are to be trained and in which order, and has an executor do it."""
+"""Trains the trials of a job: decides which stacks to train and in which order, and has an executor train them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def train(
     executor: Executor = LOCAL,
 ) -> None:
     """Trains every stack that is not recorded yet: stacks side by side, then the brackets of successive halving, then
-    trials that need `Model.fit`. Of those that are reused the records are made of what lies trained.
+    trials that need `Model.fit`. The records of reused stacks are made from stored results.
 
-    After Ctrl-C, stacks in flight end with their next evaluation. Finished ones stay, and of the others what their
-    checkpoints hold: the same job, taken up again, goes on from there.
+    After Ctrl-C, stacks in training end at their next evaluation. Finished stacks stay, and so do the checkpoints of
+    the others: when the same job runs again, it goes on from there.
 
     Args:
-        prepared: What the trials learn from; of trials in folds, by fold.
+        prepared: The data that the trials learn from; by fold, for trials in folds.
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
         archive: Where trained trials are kept for other runs; None: nowhere.
-        executor: Who trains them.
+        executor: What trains the stacks.
     """
     by_fold: PreparedByFold = {None: prepared} if isinstance(prepared, Prepared) else prepared
     work = Work(job, by_fold, run, home, archive)
@@ -55,7 +55,7 @@ def train(
 
 
 def _reused(stack: PlannedStack, work: Work) -> bool:
-    """Whether the stack is recorded by what lies trained."""
+    """Records a stack from stored results, where it can be reused. Returns whether it was recorded."""
     found = work.archive.outcomes(stack, work.job) if work.archive and stack.reused else None
     if found is not None:
         record(work.run, stack, found[0], work.job, work.prepared, found[1])
@@ -63,8 +63,8 @@ def _reused(stack: PlannedStack, work: Work) -> bool:
 
 
 def _train(work: Work, waiting: Sequence[PlannedStack], brackets: Sequence[Sequence[PlannedStack]], crew: Crew) -> None:
-    """Trains stacks, the longest first, so that nobody waits for a late one; then those that go on from others; then
-    the brackets of successive halving; then what Keras trains."""
+    """Trains stacks, the longest first, so that a long one does not run alone at the end; then stacks of shorter
+    budgets that go on from others; then the brackets of successive halving; then the trials that Keras trains."""
     plain = [stack for stack in waiting if stack.stacked and training_of(stack) != "rungs"]
     plain.sort(key=lambda each: -each.steps_taken)
     ahead = {stack.stack_id for stack in plain}
@@ -83,8 +83,8 @@ def _train(work: Work, waiting: Sequence[PlannedStack], brackets: Sequence[Seque
 
 
 def _brackets(work: Work, waiting: Sequence[PlannedStack]) -> list[list[PlannedStack]]:
-    """The stacks of successive halving. Those of one epoch budget form a bracket and train together. A stack that was
-    recorded before is taken up from its checkpoint, since rungs compare it with the others."""
+    """The stacks of successive halving. Stacks with the same number of epochs form a bracket and train together. A
+    stack that was recorded before takes part from its checkpoint, since rungs compare it with the others."""
     epochs = {trial.trial_id: trial.epochs for trial in work.job.trials}
     halving = [stack for stack in work.job.stacks if training_of(stack) == "rungs"]
     found = [
@@ -95,7 +95,7 @@ def _brackets(work: Work, waiting: Sequence[PlannedStack]) -> list[list[PlannedS
 
 
 def _contests(job: Job, planned: Sequence[PlannedStack]) -> list[Contest]:
-    """One for each recipe that has trials in these stacks, with its settings in the order of the search."""
+    """One contest for each recipe that has trials in these stacks, with its settings in the order of the search."""
     there = {each for stack in planned for each in stack.trials}
     decides, *_ = job.metrics
     measured = decides if decides in MEASURED else "loss"

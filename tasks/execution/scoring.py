@@ -1,7 +1,8 @@
-"""The final trials on the test part. Nowhere else does a row of it reach a network.
+"""Scores the final trials on the test part. Before this, no network sees a test row.
 
 Training measures each trial on the training and validation rows and keeps its weights. Here the kept weights score the
-test rows, stack by stack; what a stack's trials show is written once, whole, so a killed run goes on with the next one.
+test rows, stack by stack. A stack's results are written once, when they are complete, so a run that was killed goes on
+with the next stack.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ from tasks.training.trial import InputRows
 
 def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
     """Records metrics on the test rows, and predictions for validation and test rows, of every final trial that ended
-    well. What was recorded before is kept. Without a test part these are of the trials that stand for it in the folds
-    that were held out (see `OutOfFold`)."""
+    well. Earlier records are kept. Without a test part, the test results are those of the trials that stand for a final
+    trial in the folds that were held out (see `OutOfFold`)."""
     waiting = [stack for stack in plan.stacks if not folder_of(run, scores_id(stack)).exists()]
     if not waiting:
         return
@@ -83,7 +84,8 @@ def score_final_trials(plan: Plan, prepared: Prepared, run: Path) -> None:
 
 
 def _read(part: str, outputs: np.ndarray, prepared: Prepared, reading: Reading) -> np.ndarray:
-    """A trial's answers for a part; those for the validation rows as they were when its threshold was chosen."""
+    """A trial's answers for a part. Answers for the validation rows are made as they were when its threshold was
+    chosen."""
     if part == VAL:
         _, prediction = calibrated(prepared, prepared.given(outputs), reading.alike)
         return prediction
@@ -94,10 +96,11 @@ def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PR
     """The trials whose predictions are kept.
 
     Args:
-        values: The most that are kept of all final trials.
+        values: The largest number of predicted values kept for all final trials together.
 
     Returns:
-        All final trials, or the leader's and the finalists: of each recipe the trial that would be shipped.
+        All final trials where that is few enough values. Else all trials of the leading recipe, and of each other
+        recipe the trial that would be shipped.
     """
     rows = len(prepared.rows[VAL]) + len(prepared.rows[TEST])
     classes = len(prepared.dataset.classes or ()) or 1
@@ -120,7 +123,7 @@ def predicted_trials(plan: Plan, prepared: Prepared, run: Path, values: int = PR
 def _outputs(
     plan: Plan, prepared: Prepared, run: Path, stack: PlannedStack, parts: Mapping[str, InputRows]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """By trial and part, what the kept weights give, computed as while the stack was trained."""
+    """By trial and part, the outputs of the kept weights, computed in the same way as while the stack was trained."""
     planned = {trial.trial_id: trial for trial in plan.trials}
     trials = [
         bind_trial(

@@ -1,7 +1,8 @@
-"""Repairs of recipes whose training went wrong: ladders of changes, walked until one cures, and proved on fresh seeds.
+"""Repairs recipes whose training went wrong. Each diagnosis has a ladder of changes; its rungs are tried until one
+cures, and the cure is proved on fresh seeds.
 
-Only training and validation rows are looked at. A repaired recipe is tuned more than the others, so it is shown and
-written down, but not compared.
+Only training and validation rows are used. A repaired recipe is tuned more than the others, so it is shown and written
+down, but not compared.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ from tasks.spec.models import Spec
 REPAIRED = "repaired.yaml"
 SEEDS = 5
 FIRST_SEED, PROOF_SEED = 3000, 4000
-"""Of the ladders, and of the proof: fresh ones, since who was diagnosed under some seeds does better under others, and
-so does not who was chosen under some."""
+"""First seeds of the ladders, and of the proof. They are fresh: a recipe that was diagnosed under some seeds does
+better under others, and a change that was chosen under some seeds does worse under others."""
 SLACK = math.log(1.02)
-"""The loss is no worse where the upper 95% bound of its paired log ratio is at most this."""
+"""The loss counts as no worse where the upper 95% bound of its paired log ratio is at most this."""
 INTERVAL = 0.9
-"""Of a paired log ratio: its upper end is a one-sided bound of 95%."""
+"""Confidence of the interval of a paired log ratio: its upper end is a one-sided 95% bound."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One variant's trials, by seed: the last validation loss without penalties, how restless it was, and which
-    diagnoses hold of all of them. Of a seed that diverged there are no numbers."""
+    """One variant's trials, by seed: the last validation loss without penalties, how much the loss fluctuated, and the
+    diagnoses of the variant. A seed that diverged has no numbers."""
 
     recipe: Recipe
     losses: Mapping[int, float]
@@ -61,13 +62,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where recipes are repaired.
+    """The workshop: all that is needed to repair a run's recipes.
 
     Args:
-        plan: With its final trials, which are trained.
-        context: Of the run's own parts.
-        key: Of the data, for the trials' ids.
-        constant: What the best answer without inputs gets on the validation part.
+        plan: The plan, with its final trials, which are trained.
+        context: The run's own parts.
+        key: The key of the data, used in the trials' ids.
+        constant: The score of the best constant answer on the validation part.
         run: The run's folder.
     """
 
@@ -91,7 +92,7 @@ class Workshop:
         archive: Archive | None = None,
         executor: Executor = LOCAL,
     ) -> Workshop:
-        """That of a run whose final trials are trained."""
+        """The workshop of a run whose final trials are trained."""
         target, rows, classes = prepared.dataset.target, prepared.rows, prepared.dataset.classes
         constant = Constant.of(target[rows[TRAIN]], target[rows[VAL]], classes)
         context = own_context(plan, prepared, archive, executor)
@@ -99,7 +100,7 @@ class Workshop:
         return cls(plan, context, context.key(spec), constant, run, train, progress)
 
     def repair(self) -> Repairs:
-        """Repairs each recipe that has a diagnosis with a ladder, the surest diagnosis of each."""
+        """Repairs each recipe that has a diagnosis with a ladder. Uses the surest such diagnosis of each recipe."""
         found = self._found(Job.of(self.plan), self.plan)
         repairs, unrepaired = [], []
         for each in found:
@@ -113,11 +114,11 @@ class Workshop:
         return Repairs(recipes=repairs, unrepaired=unrepaired, written=best.recipe_id if best else None)
 
     def walk(self, recipe: Recipe, kind: str) -> Repair:
-        """Walks the ladder of a diagnosis with a recipe."""
+        """Tries the ladder of a diagnosis on a recipe."""
         return _Walk(self, recipe, kind).repair()
 
     def trained(self, name: str, recipes: Sequence[Recipe], first_seed: int) -> list[Trained]:
-        """Trains variants under `SEEDS` seeds and reads what came of each."""
+        """Trains variants under `SEEDS` seeds and reads their results."""
 
         def report(what: str, done: int, total: int) -> None:
             if self.progress:
@@ -155,7 +156,7 @@ class Workshop:
         return [found[each.variant_id] for each in recipes]
 
     def _found(self, job: Job, plan: Plan) -> list[Any]:
-        """The diagnoses of a job's recipes, which `plan` has under the same ids."""
+        """The diagnoses of a job's recipes, which have the same ids in `plan`."""
         tables = {
             "trials": recorded(job, self.run, TRIALS),
             "curves": recorded(job, self.run, CURVES),
@@ -169,14 +170,14 @@ class Workshop:
 
 
 def _loss_after(repair: Repair) -> float:
-    """Of a repaired recipe, on validation rows; where it diverged before, that is not known."""
+    """The validation loss of a repaired recipe; infinite where it is not known, because the recipe diverged before."""
     change = repair.proof.loss_change.mean if repair.proof else None
     return math.inf if repair.loss is None or change is None else repair.loss * math.exp(change)
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """One recipe's way up its ladder."""
+    """One recipe's walk up its ladder."""
 
     shop: Workshop
     recipe: Recipe
@@ -235,7 +236,7 @@ class _Walk:
         return self.shop.trained(name, [variant_of(self.recipe, each.settings) for each in candidates], first_seed)
 
     def _proved(self, candidate: Candidate) -> TriedRepair:
-        """A candidate against the recipe as it stands, both on fresh seeds."""
+        """Compares a candidate with the recipe as it stands, both on fresh seeds."""
         base, found = self.shop.trained("proof", [self.recipe, variant_of(self.recipe, candidate.settings)], PROOF_SEED)
         return self._compared(candidate.words, found, base)
 
@@ -244,7 +245,7 @@ class _Walk:
         diverged = SEEDS - len(found.losses)
         still = self.kind in found.kinds or bool(diverged)
         no_worse = loss.high is not None and loss.high <= SLACK
-        # Of a recipe that diverges itself there is no loss to be worse than.
+        # Where the recipe itself diverges, there is no loss to compare with.
         sound = not diverged and (no_worse or len(base.losses) < 2)
         return TriedRepair(
             words=words,
@@ -258,8 +259,9 @@ class _Walk:
 
 
 def _chosen(tried: Sequence[TriedRepair], kind: str) -> int | None:
-    """Of a rung's changes the one that later rungs build on: the best that cures, else the best that helps; None where
-    there is none. What helps calms a fluctuating loss that gets no worse; for other diagnoses, it lowers the loss."""
+    """The change of a rung that later rungs build on: the best that cures, else the best that helps; None where none
+    helps. For a fluctuating loss, a change helps if the loss gets calmer and no worse; for other diagnoses, if the loss
+    gets lower."""
     place = min(range(len(tried)), key=lambda each: _order(tried[each], kind))
     best = tried[place]
     change = best.restless_change if kind == _FLUCTUATES else best.loss_change
@@ -268,7 +270,8 @@ def _chosen(tried: Sequence[TriedRepair], kind: str) -> int | None:
 
 
 def _order(tried: TriedRepair, kind: str) -> tuple[bool, bool, float, float]:
-    """Cured ones first, by their loss; then those whose loss is no worse, by what the diagnosis is about."""
+    """Sort key: cured changes first, by loss; then changes with no worse loss, by what the diagnosis is about; then
+    others."""
     loss, calm = tried.loss_change.mean, tried.restless_change.mean
     level = math.inf if loss is None else loss
     by_calm = kind == _FLUCTUATES and not tried.cured and calm is not None
@@ -276,7 +279,7 @@ def _order(tried: TriedRepair, kind: str) -> tuple[bool, bool, float, float]:
 
 
 def _worse(tried: TriedRepair) -> bool:
-    """Whether the loss may be worse than that of the recipe as it stands, or is not known."""
+    """Whether the loss may be worse than that of the recipe as it stands. Also true where it is not known."""
     return tried.diverged > 0 or tried.loss_change.high is None or tried.loss_change.high > SLACK
 
 
@@ -284,7 +287,7 @@ _FLUCTUATES = "fluctuating_validation_loss"
 
 
 def _change(one: Mapping[int, float], other: Mapping[int, float]) -> Change:
-    """The mean of the paired log ratio with its interval; none where a seed lacks one of the two."""
+    """The mean paired log ratio over seeds, with its interval; all None where a seed lacks one of the two values."""
     seeds = [seed for seed in one.keys() & other.keys() if one[seed] > 0 and other[seed] > 0]
     if len(seeds) < SEEDS:
         return Change(None, None, None)
@@ -298,7 +301,7 @@ def _median(values: Mapping[int, float]) -> float | None:
 
 
 def write_repaired(repairs: Repairs, plan: Plan, spec: Spec, base: Path, run: Path) -> None:
-    """Writes repaired.yaml into the run's folder, or takes an earlier one away where nothing was cured."""
+    """Writes repaired.yaml into the run's folder. Where nothing was cured, deletes an earlier one."""
     (run / REPAIRED).unlink(missing_ok=True)
     for each in repairs.recipes:
         if each.recipe_id == repairs.written:

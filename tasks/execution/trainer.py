@@ -31,10 +31,10 @@ from tasks.training.trial import Arrays, Outcome, Trial
 
 @dataclass(frozen=True)
 class Work:
-    """A job, with all that training it takes.
+    """A job, with everything that its training needs.
 
     Args:
-        prepared: What its trials learn from, by fold.
+        prepared: The data that its trials learn from, by fold.
         run: The run's folder.
         home: Where augmented copies are kept for other runs.
         archive: Where trained trials are kept for other runs; None: nowhere.
@@ -50,27 +50,27 @@ class Work:
         return next(each for each in self.job.stacks if each.stack_id == stack_id)
 
     def recorded(self, stack: PlannedStack) -> bool:
-        """Whether a stack's records are there."""
+        """Whether the stack's records exist."""
         return folder_of(self.run, stack.stack_id).exists()
 
     def asked(self, stack: PlannedStack, way: Climb | None = None) -> StackJob:
-        """What is to be done with a stack."""
+        """The job for one stack: to train to its end, or to the next rung (`way`)."""
         data = {fold: prepared.digest for fold, prepared in self.prepared.items()}
         return StackJob(stack.stack_id, stack_key(stack, self.job, data), way)
 
     def paused(self, stack: PlannedStack) -> Path:
-        """Where a stack's state lies while it trains."""
+        """Path of the file with a stack's state while it trains."""
         return self.run / "checkpoints" / f"paused-{stack.stack_id}.npz"
 
 
 class StackTrainer:
-    """The training of a job's stacks in one process.
+    """Trains the stacks of a job in one process.
 
     Args:
-        stacks: Those that may be asked for.
+        stacks: The stacks that may be asked for.
         making: Makes augmented rows.
-        holds: Whether a stack that pauses at a rung is held in memory until it goes on. It saves compiling it again
-            where the same process goes on with it.
+        holds: Whether a stack that pauses at a rung stays in memory until it goes on. This saves compiling it again
+            when the same process goes on with it.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class StackTrainer:
         self._arrays = {each: self._learned_from(each[0], limited) for each, limited in self._limited.items()}
 
     def do(self, asked: StackJob) -> Done:
-        """Trains a stack as asked, and records it where it comes to its end. What is recorded is not trained again,
-        but at a rung it is looked at."""
+        """Trains a stack as asked, and records it when it reaches its end. A recorded stack is not trained again; but
+        at a rung its values are read from its checkpoint."""
         stack = self._work.stack(asked.stack_id)
         values: Values = {}
         if asked.climb is not None:
@@ -135,7 +135,7 @@ class StackTrainer:
         ]
 
     def _climb(self, stack: PlannedStack, asked: StackJob, way: Climb) -> Values:
-        """Trains a stack to its next rung. Its checkpoint stays until the job ends, since rungs compare it with
+        """Trains a stack to its next rung. The checkpoint stays until the job ends, since rungs compare the stack with
         others."""
         paused = self._held.pop(stack.stack_id, None)
         if paused is None:
@@ -156,10 +156,10 @@ class StackTrainer:
         if work.archive:
             work.archive.keep(stack, outcomes, work.job, searched)
 
-    # -- what a stack's trials are, and learn from --
+    # -- the trials of a stack, and the data that they learn from --
 
     def _learned_from(self, fold: int | None, prepared: Prepared) -> Arrays:
-        """What trials of a fold, or of none, learn from, with the rows that are scored once they are trained."""
+        """The data that trials of a fold, or of no fold, learn from, with the rows that are scored after training."""
         stages = {trial.stage for trial in self._work.job.trials if trial.fold == fold}
         arrays = prepared.arrays(self._board.writing)
         if FINAL in stages:
@@ -171,7 +171,7 @@ class StackTrainer:
         return list(dict.fromkeys(self._planned[each].fold for each in stack.trials))
 
     def _rows(self, stack: PlannedStack) -> int | None:
-        """The training rows that its trials are limited to, the same for all of them; None: they are not."""
+        """The number of training rows that all its trials are limited to; None: no limit."""
         return self._work.job.variant(self._planned[stack.trials[0]].variant_id).settings.rows
 
     def _trials(self, stack: PlannedStack) -> list[Trial]:
@@ -212,12 +212,13 @@ class StackTrainer:
         return trials, arrays
 
     def _looks(self, stack: PlannedStack) -> bool:
-        """Whether a diagnosis will be made of a stack's trials: of those that a search tries, or that judge, no signals
-        are kept."""
+        """Whether signals are kept for a diagnosis of the stack's trials. None are kept for trials that a search tries,
+        or that judge a fold."""
         return all(self._planned[each].stage not in ("search", FOLD) for each in stack.trials)
 
     def _followed(self, stack: PlannedStack) -> list[str]:
-        """The hyperparameters that are searched: the validation loss of a stack's trials is differentiated by them."""
+        """The hyperparameters that are searched. The validation loss of a stack's trials is differentiated with respect
+        to them."""
         recipes = {self._planned[each].recipe_id for each in stack.trials}
         names = [
             dimension.name.rpartition(".")[2]

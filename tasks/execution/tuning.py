@@ -1,9 +1,9 @@
 """The search: in each round settings are suggested, trained in stacks, and observed.
 
-A round has every recipe's method suggest its next settings, given the observations so far, and trains them all in
-common stacks. Its suggestions, and how they are divided into stacks, are written down before anything trains. Results
-are stored stack by stack. So a search that goes on after a kill suggests nothing twice and trains only what is missing:
-the methods hold no state, they are given the earlier observations again.
+In each round, every recipe's method suggests its next settings from the observations so far. All of them are trained in
+common stacks. The suggestions, and how they are divided into stacks, are written down before training begins. Results
+are stored stack by stack. So a search that goes on after a kill suggests the same settings and trains only what is
+missing. The methods hold no state: they are given the earlier observations again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Suggestion:
     """One setting that a recipe's search tries.
 
     Args:
-        number: Its place in the search, from 0.
+        number: The position in the search, from 0.
         variant: The recipe with the setting put in.
     """
 
@@ -59,7 +59,7 @@ class Suggestion:
 
 
 Place = tuple[tuple[int | None, ...] | None, str]
-"""Where a variant is tried, and its id: the same variant in other folds is trained and scored anew."""
+"""The folds in which a variant is tried, and its id. The same variant in other folds is trained and scored again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Finished:
     """A suggestion that was trained.
 
     Args:
-        round: Of the search, from 0.
+        round: The round of the search, from 0.
     """
 
     round: int
@@ -76,7 +76,8 @@ class Finished:
 
 
 def _by_search(history: Sequence[Finished]) -> dict[int, list[Finished]]:
-    """By the search's `id`, since two recipes' searches may be equal, in the order asked."""
+    """Groups by the `id` of the search object, since the searches of two recipes may be equal. Keeps the order of
+    suggestion."""
     found: dict[int, list[Finished]] = {}
     for each in history:
         found.setdefault(id(each.suggestion.search), []).append(each)
@@ -88,9 +89,9 @@ class Round:
     """The suggestions that are trained before any of them is observed.
 
     Args:
-        number: From 0.
-        variants: Those of the suggestions that no earlier round trained in the same place, each once.
-        trials: Of these variants, in their places.
+        number: The number of the round, from 0.
+        variants: Variants of the suggestions that no earlier round trained in the same place, each once.
+        trials: The trials of these variants, in their places.
     """
 
     number: int
@@ -104,7 +105,7 @@ class Divided:
     """A round's trials in stacks.
 
     Args:
-        seconds: Expected of them.
+        seconds: The expected training time.
     """
 
     stacks: Sequence[PlannedStack]
@@ -116,11 +117,11 @@ class Found:
     """What a search found.
 
     Args:
-        recipes: Each compared recipe with its best setting put in; as it stands where all settings diverged.
-        settings: Table `settings`: of the search on all rows that don't judge.
-        stacks: Those that were trained, as in plan.json.
+        recipes: Each compared recipe with its best setting put in; unchanged where all its settings diverged.
+        settings: Table `settings` of the search on all rows that don't judge.
+        stacks: The stacks that were trained, as in plan.json.
         in_folds: By fold that judges, as `recipes`.
-        choices: What was chosen there.
+        choices: The settings chosen in these folds.
     """
 
     recipes: list[Recipe]
@@ -132,14 +133,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The search of one run. Nothing here changes: what comes next follows from what is finished.
+    """The search of one run. It holds no changing state: the next round follows from the finished ones.
 
     Args:
-        searches: One for each compared recipe; where folds judge, in each of them too.
+        searches: One for each compared recipe; where folds judge, also one for each recipe in each fold.
         context: By fold, or with the run's own validation part under None.
-        key: Of the data, for the trials' ids.
-        seeds: Under which each setting is trained.
-        seed: Of the methods.
+        key: The key of the data, used in the trials' ids.
+        seeds: The number of seeds under which each setting is trained.
+        seed: The seed of the methods.
     """
 
     searches: Sequence[Search]
@@ -159,7 +160,7 @@ class Tuning:
         return METRICS[self.context.metrics[0]].sign
 
     def next_round(self, history: Sequence[Finished]) -> Round | None:
-        """The round after what is finished; None where every method is done."""
+        """The round after the finished ones; None where every method is done."""
         number = 1 + max((each.round for each in history), default=-1)
         finished = _by_search(history)
         suggestions = [
@@ -174,7 +175,7 @@ class Tuning:
         return Round(number, suggestions, list(variants.values()), trials)
 
     def _suggested(self, search: Search, number: int, history: Sequence[Finished]) -> Iterator[Suggestion]:
-        """In a round, after what its own search has finished."""
+        """The suggestions of one search in a round, given what that search has finished."""
         method = METHODS[search.method]
         sizes = method.batches(search.space, search.trials)
         if number >= len(sizes):
@@ -192,7 +193,7 @@ class Tuning:
         return Observation(setting, self.sign * result.score, result.loss if sound else None, result.gradients)
 
     def _worst_loss(self) -> float:
-        """Twice the loss of predicting the same for every row. Beyond it a loss's derivatives point anywhere."""
+        """Twice the loss of predicting the same for every row. Above it, derivatives of the loss are not reliable."""
         classes = self.context.dataset.classes
         return 2 * math.log(len(classes)) if classes else 2.0
 
@@ -208,8 +209,9 @@ class Tuning:
         return list(self.context.rows) if search.folds is None else search.folds
 
     def divide(self, round: Round) -> Divided:
-        """The round divided into stacks, each of one way to train. No probe is asked: then the same search is divided
-        alike whenever it runs on as many cores, and its results are the same to the last digit.
+        """Divides the round into stacks, each trained in one way. Uses no probe of the machine's speed. So the same
+        search is divided in the same way on any machine with as many cores, and its results are the same to the last
+        digit.
 
         Raises:
             BadInput: a method that needs stacks can't train these trials.
@@ -221,7 +223,7 @@ class Tuning:
         for variant in round.variants:
             method = methods[variant.variant_id]
             training = METHODS[method].training
-            # Derivatives are taken of networks as they are, not of padded ones.
+            # Derivatives are computed for networks as they are, not for padded ones.
             apart = identifier(variant.settings.part("model")) if training == "gradients" else ""
             groups.setdefault(("" if training == "whole" else method, apart), []).append(variant)
         for (special, _), variants in groups.items():
@@ -246,16 +248,18 @@ class Tuning:
 
 
 _STACK_SECONDS = 0.6
-"""Of a round's stack beyond the model of cost, measured: tracing in Python, one stack at a time, and records."""
+"""Measured seconds per stack of a round that the cost model leaves out: tracing in Python, one stack at a time, and
+records."""
 
 
 def _epochs(suggestion: Suggestion) -> float:
-    """Of one seed and fold, on average over the suggestion's search."""
+    """Epochs of one seed and fold, on average over the suggestion's search."""
     return suggestion.search.epochs / max(suggestion.search.trials, 1)
 
 
 def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Sequence[Recipe]) -> None:
-    """Raises BadInput where trials of a special method can't be stacked, or take no gradients."""
+    """Raises BadInput where trials of a special method can't be stacked, or where their optimizer takes no
+    gradients."""
     why = next((stack.why for stack in stacks if not stack.stacked), None)
     if METHODS[method].training == "gradients":
         searching = [each.recipe for each in variants if OPTIMIZERS[each.optimizer]().searches]
@@ -271,12 +275,12 @@ def _refuse_unstacked(method: str, stacks: Sequence[PlannedStack], variants: Seq
 
 @dataclass(frozen=True)
 class RoundStore:
-    """The rounds of a search on disk: `checkpoints/wave-000.json` and on in the run's folder."""
+    """The rounds of a search on disk: `checkpoints/wave-000.json`, `wave-001.json`, ... in the run's folder."""
 
     run: Path
 
     def stacks(self, round: Round, metrics: Sequence[str]) -> list[PlannedStack] | None:
-        """The stacks that the round was divided into; None where this round, with these metrics, was not written."""
+        """The stacks of the round as written before; None where this round, with these metrics, was not written."""
         path = self._path(round)
         earlier = read_json(path) if path.exists() else {}
         if any(earlier.get(name) != value for name, value in self._wanted(round, metrics).items()):
@@ -292,7 +296,7 @@ class RoundStore:
     def _wanted(self, round: Round, metrics: Sequence[str]) -> dict[str, Any]:
         return {
             "asked": [_asked(each) for each in round.suggestions],
-            "metrics": list(metrics),  # what was not measured is trained anew
+            "metrics": list(metrics),  # with other metrics, the round is trained anew
         }
 
 
@@ -308,7 +312,7 @@ def search(
     """Goes through all rounds.
 
     Args:
-        first: The first round's stacks, where they are known.
+        first: The first round's stacks, where they are known already.
     """
     store, metrics = RoundStore(run), tuning.context.metrics
     stacks: list[PlannedStack] = []
@@ -332,7 +336,7 @@ def search(
 
 
 def _found(tuning: Tuning, history: Sequence[Finished], stacks: list[PlannedStack]) -> Found:
-    """What is best in every place."""
+    """Collects the best setting of each search, on all rows and in each fold that judges."""
     recipes: dict[int | None, list[Recipe]] = {}
     choices: list[FoldChoice] = []
     finished = _by_search(history)
@@ -359,7 +363,7 @@ def _fold_choice(outer: int, best: Finished) -> FoldChoice:
 
 
 def _within(progress: StackProgress, number: int, done: float, share: float) -> StackProgress:
-    """Progress of one round as part of the whole search."""
+    """Reports the progress of one round as part of the whole search."""
 
     def report(what: str, steps: int, of: int) -> None:
         progress(f"round {number + 1}: {what}", round(1e6 * (done + share * steps / max(of, 1))), 1_000_000)
@@ -368,7 +372,7 @@ def _within(progress: StackProgress, number: int, done: float, share: float) -> 
 
 
 def settings_table(history: Sequence[Finished]) -> pd.DataFrame:
-    """Table `settings`. A setting that was tried before took no time."""
+    """Table `settings`. A setting that was trained before counts no epochs and no seconds."""
     rows, tried = [], set[str]()
     for finished in history:
         rows.append(_row(finished, again=finished.suggestion.variant.variant_id in tried))
@@ -397,14 +401,14 @@ def _row(finished: Finished, *, again: bool) -> dict[str, Any]:
 
 
 def _best(history: Sequence[Finished], sign: int) -> Finished | None:
-    """The best setting of one search; None where none ended."""
+    """The best setting of one search; None where no trial ended well."""
     tried = [each for of_recipe in read_settings(settings_table(history)).values() for each in of_recipe]
     best = next(iter(ranked(tried, sign)), None)
     return next((each for each in history if best and each.suggestion.number == best.number), None)
 
 
 def _results_by_place(job: Job, round: Round, run: Path) -> dict[Place, Result]:
-    """The results of a round's variants in each place where it tried them."""
+    """The results of a round's variants, by place."""
     records = Records.read(job, run)
     found: dict[Place, Result] = {}
     for folds in dict.fromkeys(each.search.folds for each in round.suggestions):

@@ -1,4 +1,4 @@
-"""What the shipped network learned: its weights by layer, and those of the first layer as a picture."""
+"""The weights of the shipped network: by layer, and those of the first layer as a picture."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 PICTURE = "filters.png"
 BINS = 40
 LAYERS = 8
-"""That have a histogram, at most: the first half of them and the last."""
+"""Layers that have a histogram, at most: half of them from the start, half from the end."""
 
 TILES = 64
-"""Units in the picture, and in the figure of what each adds, at most."""
+"""Units in the picture, and in the figure of what each unit adds, at most."""
 
 ROWS = 1_000
-"""Training rows that means of the units' answers are over, at most."""
+"""Training rows over which the units' answers are averaged, at most."""
 
 _ACROSS = 16
 _SIDE = 40
-"""The longer side of a tile, at least, in pixels."""
+"""The least length of a tile's longer side, in pixels."""
 
 _GAP = 6
 _POSITIVE, _NEGATIVE = np.array([0, 114, 178]), np.array([213, 94, 0])
-"""Of the weights' signs, RGB: blue and vermilion of Okabe & Ito (2008), on white, which is 0."""
+"""Colours of positive and negative weights, RGB: blue and vermilion of Okabe & Ito (2008), on white, which is 0."""
 
 _GREY = 128
 
 
 def weights_of(network: keras.Model, prepared: Prepared, folder: Path) -> NetworkWeights:
-    """Writes the picture of the first layer too, where there is something to see.
+    """Reads the network's weights. Also writes the picture of the first layer, where it can be shown.
 
     Args:
         folder: The run's `previews/`.
@@ -75,7 +75,8 @@ def _histogram(name: str, values: np.ndarray) -> LayerWeights:
 
 
 def _filters(layers: list[keras.Layer], shape: tuple[int, ...], path: Path) -> Filters | None:
-    """Of images, `shape` `[height, width, channels]`: the first layer with weights, if it looks at pixels."""
+    """Makes a picture of the first layer with weights, for images of `shape` `[height, width, channels]`. None where
+    that layer does not look at pixels."""
     import cv2
 
     first = next((layer for layer in layers if layer.trainable_weights), None)
@@ -98,12 +99,14 @@ def _filters(layers: list[keras.Layer], shape: tuple[int, ...], path: Path) -> F
 
 
 def _largest_first(units: np.ndarray) -> np.ndarray:
-    """Positions of the units `[units, ...]` that are shown, by the sum of squares of their incoming weights."""
+    """Positions of the shown units of `[units, ...]`, by the sum of squares of their incoming weights, largest
+    first."""
     return np.argsort(-np.square(units).reshape(len(units), -1).sum(1), kind="stable")[:TILES]
 
 
 def _hidden(network: keras.Model, prepared: Prepared) -> HiddenUnits | None:
-    """Of a network of Dense layers, `[inputs, units]` and `[units, outputs]`."""
+    """The hidden units of a network with one hidden Dense layer, weights `[inputs, units]` and `[units, outputs]`; else
+    None."""
     weights = [np.asarray(each, np.float64) for each in network.weights]
     if not has_one_hidden_layer(weights):
         return None
@@ -140,7 +143,7 @@ def _tile(weights: np.ndarray) -> np.ndarray:
 
 
 def _tiles(tiles: list[np.ndarray]) -> np.ndarray:
-    """In rows, on white."""
+    """Joins tiles in rows, on white."""
     height, width = tiles[0].shape[:2]
     across = min(_ACROSS, len(tiles))
     down = -(-len(tiles) // across)

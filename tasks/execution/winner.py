@@ -1,4 +1,4 @@
-"""The leading recipe as a spec of its own: what `bakeoff run` takes to train it again, without a search."""
+"""The leading recipe as its own spec: `bakeoff run` takes it to train the recipe again, without a search."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tasks.spec.models import Spec, as_written
 
 
 def winner_spec(spec: Spec, recipe: Recipe, base: Path, *, name: str = "winner.yaml", said: str = "chose it") -> str:
-    """YAML, with every value written out.
+    """Returns the spec as YAML, with every value written out.
 
     Args:
-        name: Of the file.
-        said: What the run did with the recipe, after "as the run".
-        recipe: With what a search chose for it.
-        base: The folder that the spec's relative paths start from; in the result they are absolute.
+        name: The name of the file.
+        said: What the run did with the recipe, to follow "as the run".
+        recipe: The recipe, with the settings that a search chose for it.
+        base: The folder that the spec's relative paths start from; the result has absolute paths.
     """
     written = as_written(spec)
     settings = recipe.settings.without(["model", "method"])
