@@ -1,1 +1,1 @@
-"""Champions: the model of each experiment that is in use, how it came to be, and whether a new one replaces it."""
+"""Champions: the model of each experiment that is in use, its history, and whether a new model replaces it."""

@@ -17,15 +17,15 @@ from tasks.records.verdict import Verdict
 
 CARD = "card.md"
 _COLUMNS = 50
-"""Named, at most."""
+"""Columns named in the card, at most."""
 
 
 def model_card(plan: Plan, verdict: Verdict, promotion: Promotion, signature: Mapping[str, Any]) -> str:
-    """The card of a model that was promoted: what it is, what it was made of, how good it is, and where that ends.
+    """The card of a promoted model: what it is, what it was made from, how good it is, and what its limits are.
 
     Args:
-        plan, verdict: Of the run that shipped it.
-        signature: Of the model.
+        plan, verdict: Of the run that shipped the model.
+        signature: The model's signature.
     """
     sections = {
         "Model": _model(plan, verdict, promotion),
@@ -42,7 +42,7 @@ def model_card(plan: Plan, verdict: Verdict, promotion: Promotion, signature: Ma
 
 
 def text(value: object) -> str:
-    r"""A text as Markdown that reads as it stands, on one line: nothing in it is markup.
+    r"""Escapes a text for Markdown, so that it reads as it is, on one line, and nothing in it is markup.
 
     >>> text("a*b* <i>")
     'a\\*b\\* \\<i\\>'
@@ -82,7 +82,7 @@ def _data(plan: Plan, signature: Mapping[str, Any]) -> str:
 
 
 def _measured(plan: Plan) -> str:
-    """On what, after what it was learned from."""
+    """The rows that the model was measured on, to follow the rows that it learned from."""
     if plan.held_out is None:
         return f"measured on {plan.parts['test']:,} that nothing was learned from"
     return "there was no test part: not this model was measured, but the procedure that made it, out of fold"

@@ -1,12 +1,12 @@
-"""Challenger and champion on the same test rows: replace, keep, or can't tell.
+"""Compares challenger and champion on the same test rows: replace, keep, or can't tell.
 
-The champion answers through its own saved pipeline, from the raw rows. Rows that a model learned from would flatter it,
-so only test rows count that are new to both: equal to no row of either one's training or validation part, and of no
-group of the champion's. Rows are known by the digest in table `splits`.
+The champion answers through its own saved pipeline, from the raw rows. Rows that a model learned from would favour it.
+So a test row counts only if it is new to both models: it equals no row of the training or validation part of either
+model, and belongs to no group of the champion's rows. Rows are identified by the digest in table `splits`.
 
-Without a test part the rows that folds held out are taken, under what was trained without them: the procedure that made
-the shipped model is compared, not that model, which learned from all rows. A row that stands twice does not count: the
-other one may have been learned from.
+Without a test part, the rows that folds held out are used, with the answers of trials trained without them. This
+compares the procedure that made the shipped model, not that model, which learned from all rows. A row that occurs twice
+does not count, because its copy may have been learned from.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tasks.training.exported import Exported, load_exported, read_signature
 from tasks.validation.rows import row_digests
 
 FEWEST = 30
-"""Test rows that are new to both, from which on two models are compared."""
+"""The least number of test rows, new to both models, for a comparison."""
 _CHAMPION = "champion"
 
 Tables = Mapping[str, pd.DataFrame]
@@ -58,13 +58,13 @@ def compare_with_champion(
     tables: Tables,
     fold_answers: FoldAnswers | None = None,
 ) -> AgainstChampion:
-    """What a run ships against the champion.
+    """Compares the model that a run ships with the champion.
 
     Args:
-        plan: The run's, as `verdict`, which has shipped a model.
-        deciding: How answers are made of predictions, and what they cost.
+        plan: The run's plan; `verdict`: its verdict, which has a shipped model.
+        deciding: How answers are made from predictions, and what answers cost.
         tables: The run's `trials`, `predictions`, `metrics` and `splits`.
-        fold_answers: Where folds judge.
+        fold_answers: The answers of the folds' trials, where folds judge.
     """
     of = plan.parts[TEST]
 
@@ -99,7 +99,7 @@ def compare_with_champion(
 
 
 def _check_target(signature: Signature, dataset: Dataset) -> None:
-    """Raises BadInput where the champion predicts something else."""
+    """Raises BadInput where the champion predicts another target or other classes."""
     classes = sorted(signature["classes"] or [])
     if signature["target"] != dataset.target_name or classes != sorted(dataset.classes or []):
         said = f"{signature['target']}{': ' + ', '.join(classes) if classes else ''}"
@@ -107,11 +107,11 @@ def _check_target(signature: Signature, dataset: Dataset) -> None:
 
 
 def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataFrame) -> np.ndarray | None:
-    """Which of the data set's rows equal one that a model learned from, or may have in a fold, bool `[rows]`; None: the
-    champion's are not on record.
+    """Marks the data set's rows that equal a row that a model learned from, or may have learned from in a fold, bool
+    `[rows]`. None where the rows that the champion learned from are not on record.
 
     Raises:
-        BadInput: columns are missing that the champion takes.
+        BadInput: columns that the champion needs are missing.
     """
     if not (entry / f"{SPLITS.name}.parquet").is_file():
         return None
@@ -125,7 +125,7 @@ def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataF
         raise BadInput("columns are missing that it was trained on", got=", ".join(missing))
     found = row_digests(dataset, columns)
     learned = (splits["part"] != TEST).to_numpy(bool)
-    folds = learned.all()  # each row is held out in one
+    folds = learned.all()  # then each row is held out in one fold
     twice = pd.Series(found).duplicated(keep=False).to_numpy(bool)
     known = np.isin(found, former["content"].to_numpy(np.int64)) | (twice if folds else np.isin(found, found[learned]))
     groups = former["group"].dropna().unique()
@@ -135,7 +135,7 @@ def _known(entry: Path, signature: Signature, dataset: Dataset, splits: pd.DataF
 def _with_champion(
     judged: JudgedRows, new: np.ndarray, verdict: Verdict, dataset: Dataset, deciding: Deciding, exported: Exported
 ) -> JudgedRows:
-    """Some of the judged rows, under both models."""
+    """The judged rows that are new, with the answers of both models."""
     assert verdict.shipped is not None
     own = judged.where(new, verdict.shipped.trial_id)
 
@@ -150,7 +150,7 @@ def _with_champion(
 
 
 def _answers(judged: JudgedRows, dataset: Dataset, deciding: Deciding, exported: Exported) -> Answers:
-    """The champion's, with classes in the data set's order, and chosen as the champion chooses them."""
+    """The champion's answers, with classes in the data set's order, chosen by the champion's own rule."""
     prediction = np.concatenate([exported.asked(each) for each in dataset.raw_pieces(judged.rows)]).astype(np.float64)
     if dataset.classes is None:
         return deciding.answers(judged.target, prediction, judged.rows, None)

@@ -1,4 +1,4 @@
-"""A run's model becomes the champion of its experiment."""
+"""Promotes a run's model to champion of its experiment."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tasks.run_folder import held_by_another, write_text
 from tasks.training.exported import read_signature
 
 _KEPT = ("spec.yaml", "plan.json", "verdict.json", "splits.parquet", "validation.json", "checkpoints/reference.parquet")
-"""Of the run, kept beside its model."""
+"""Files of the run that are kept beside its model."""
 
 
 def promote(run: Path, home: Path, *, why: str | None = None) -> Champion:
     """Makes the model of a finished run the champion of its experiment.
 
     Args:
-        run: Its folder.
-        home: Holds the champions.
-        why: Why the model is promoted though a blocking gate does not pass; None: it is not.
+        run: The run's folder.
+        home: The home folder, which holds the champions.
+        why: Why the model is promoted although a blocking gate does not pass; None: then it is not promoted.
 
     Raises:
         BadInput: the run is not finished, is a lesson's, shipped no model or is the champion already; or a blocking
@@ -68,7 +68,7 @@ def promote(run: Path, home: Path, *, why: str | None = None) -> Champion:
 
 
 def _judged(run: Path) -> tuple[Plan, Verdict]:
-    """Plan and verdict of a run with a model.
+    """Reads plan and verdict of a run that shipped a model.
 
     Raises:
         BadInput: as `promote`.

@@ -1,7 +1,7 @@
-"""Where champions lie: champions/EXPERIMENT/ENTRY/ under the home folder, one entry for each promotion.
+"""Where champions are stored: champions/EXPERIMENT/ENTRY/ under the home folder, one entry for each promotion.
 
-Entries are numbered and dated (`0002-20261127`), and the last one is the champion. An entry is written under a
-temporary name and then renamed, so readers see all of it or none; the former champions stay beside it.
+Entries are numbered and dated (`0002-20261127`); the last one is the champion. An entry is written under a temporary
+name and then renamed, so readers see all of it or none. Entries of former champions are kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Champion:
 
     Args:
         folder: Its entry, with `model/`, `card.md`, and the run's spec.yaml, plan.json, verdict.json and splits.
-        promotion: How it came to be.
+        promotion: The record of its promotion.
     """
 
     folder: Path
@@ -51,21 +51,21 @@ def champion_of(home: Path, experiment: str) -> Champion | None:
 
 
 def entries(home: Path, experiment: str) -> list[Path]:
-    """All that were champion of an experiment, the present one last."""
+    """The entries of all champions of an experiment, the present champion last."""
     folder = home / CHAMPIONS / experiment
     found = [path for path in folder.iterdir() if _number(path)] if folder.is_dir() else []
     return sorted(found, key=_number)
 
 
 def add_entry(home: Path, experiment: str, write: Callable[[Path], None]) -> Path:
-    """Makes a new entry, which is then the champion.
+    """Makes a new entry, which then is the champion.
 
     Args:
-        write: Writes its files into the folder that it is given.
+        write: Writes the entry's files into the folder that it is given.
     """
     folder = make_folder(home / CHAMPIONS / experiment)
     temporary = folder / f".entry.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process of this number
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process with this number
     temporary.mkdir()
     try:
         write(temporary)
@@ -75,7 +75,7 @@ def add_entry(home: Path, experiment: str, write: Callable[[Path], None]) -> Pat
 
 
 def _renamed(temporary: Path, home: Path, experiment: str) -> Path:
-    """The entry under the next free number, which another process may take at the same moment."""
+    """Renames the entry to the next free number. Tries again where another process takes that number first."""
     for _ in range(_ATTEMPTS):
         last = entries(home, experiment)
         number = _number(last[-1]) + 1 if last else 1
@@ -89,6 +89,6 @@ def _renamed(temporary: Path, home: Path, experiment: str) -> Path:
 
 
 def _number(entry: Path) -> int:
-    """An entry's number, from 1; 0 of what is no entry."""
+    """An entry's number, from 1; 0 where the path is not an entry."""
     found = _ENTRY.fullmatch(entry.name)
     return int(found[1]) if found else 0

@@ -1,1 +1,1 @@
-"""New rows against the reference of a champion: have the data changed, and does the model still hold?"""
+"""Compares new rows with the reference of a champion: have the data changed, and is the model still good?"""

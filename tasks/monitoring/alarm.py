@@ -1,14 +1,14 @@
-"""When a window of new rows is said to differ from the reference: the alarm rule.
+"""The alarm rule: decides when a window of new rows differs from the reference.
 
-Rows that follow each other may be alike, so a window of n rows of a series says less than n independent rows. The rule
-therefore takes its thresholds from stretches of consecutive rows of the reference itself: it puts a window and a
-reference together out of such blocks (the moving block bootstrap of Künsch 1989, Ann. Statist. 17:1217), measures how
-far they are apart, and does so many times. A column's threshold is a multiple of its own 95% quantile; the multiple is
-the one that the largest of all columns passes at the stated rate (the single-step maximum of Westfall & Young 1993). So
-the rate is of the window, however many columns there are.
+Rows that follow each other may be similar, so a window of n rows of a series tells less than n independent rows. The
+rule therefore takes its thresholds from blocks of consecutive rows of the reference itself (the moving block bootstrap
+of Künsch 1989, Ann. Statist. 17:1217). It joins such blocks into a window and a reference, measures the distance
+between them, and repeats this many times. The threshold of a measure is a multiple of its own 95% quantile. The
+multiple is one number for all measures: the largest of all their distances passes it at the stated rate (the
+single-step maximum of Westfall & Young 1993). So the rate holds for the whole window, however many columns there are.
 
-What never happens in the reference has no such quantile. It takes as many rows as would be unlikely to be the first
-ones (the rule of succession).
+A value that never occurs in the reference has no such quantile. It raises an alarm when it occurs in so many rows that
+this is unlikely in unchanged data (the rule of succession).
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Array = np.ndarray
 Key = TypeVar("Key")
 
 RATE = 0.01
-"""Share of windows of unchanged data that raise an alarm, all columns together."""
+"""Share of windows of unchanged data that raise an alarm, over all columns together."""
 LONGEST = 20
-"""A block is at most this part of the reference: with fewer blocks the thresholds would rest on too little."""
+"""A block has at most 1 / `LONGEST` of the reference's rows: with longer blocks there are too few for reliable
+thresholds."""
 _STARTS = 200
 _DRAWS = 1000
 _QUANTILE = 0.95
@@ -38,9 +39,9 @@ class Distribution:
     """How often each value occurs.
 
     Args:
-        reference, window: The place of each row's value among `cells`, int64 `[rows]`; -1: not counted.
-        ordered: Whether the places have an order. Then the distance is that of Kolmogorov and Smirnov, the largest
-            between the two cumulative shares; else the total variation. Both lie in [0, 1].
+        reference, window: For each row, the position of its value among `cells`, int64 `[rows]`; -1: not counted.
+        ordered: Whether the cells have an order. Then the distance is that of Kolmogorov and Smirnov, the largest
+            difference of the two cumulative shares; else the total variation. Both lie in [0, 1].
     """
 
     reference: Array
@@ -51,12 +52,12 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of some number.
+    """The mean of a number.
 
     Args:
-        reference, window: Of each row, float64 `[rows]`; NaN: not counted.
+        reference, window: The number of each row, float64 `[rows]`; NaN: not counted.
         one_sided: Whether only a larger mean counts.
-        unit: What two rows may well differ by: 1 for what happens or does not, else a standard deviation.
+        unit: A typical difference between two rows: 1 for an event that happens or not, else a standard deviation.
     """
 
     reference: Array
@@ -70,12 +71,12 @@ Measure = Distribution | Mean
 
 @dataclass(frozen=True)
 class Distance:
-    """How far a window is from the reference in one measure.
+    """The distance of a window from the reference in one measure.
 
     Args:
-        value: The distance, as the measure says; NaN where the window has nothing to count.
-        threshold: From which on it alarms.
-        p: Share of windows of unchanged data in which some measure is as far out as this one; None where the reference
+        value: The distance, as the measure defines it; NaN where the window has no value to count.
+        threshold: The least distance that raises an alarm.
+        p: Share of windows of unchanged data in which some measure is as extreme as this one; None where the reference
             never shows any distance.
     """
 
@@ -125,11 +126,11 @@ def distances(groups: Sequence[Mapping[Key, Measure]], rate: float = RATE, seed:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Stretches of the reference, and how often each one is drawn.
+    """Blocks of the reference, and how often each block is drawn.
 
     Args:
         rows: Positions, int64 `[blocks, length]`.
-        windows, references: How often each block is in each draw `[draws, blocks]`.
+        windows, references: How often each block occurs in each draw `[draws, blocks]`.
         independent: About how many blocks do not overlap.
     """
 
@@ -151,12 +152,13 @@ class _Blocks:
         return cls(rows, windows, references, independent)
 
     def widening(self, rate: float) -> float:
-        """As Student's t is wider than the normal distribution, since few blocks say little about what is usual."""
+        """The ratio of the quantiles of Student's t and of the normal distribution, since few blocks tell little about
+        what is usual."""
         freedom = max(self.independent - 1, 2)
         return float(stats.t.ppf(1 - rate / 2, freedom) / stats.norm.ppf(1 - rate / 2))
 
     def drawn(self, measure: Measure) -> Array:
-        """Distances between windows and references out of blocks `[draws]`."""
+        """Distances between windows and references that are joined from blocks `[draws]`."""
         if isinstance(measure, Distribution):
             codes = measure.reference[self.rows]
             cells = np.arange(len(codes))[:, None] * (measure.cells + 1) + codes + 1
@@ -186,8 +188,9 @@ def _distance(measure: Measure) -> float:
 
 
 def _floor(measure: Measure, rate: float) -> float:
-    """The share of a window's rows that must be new to the reference before that is unlikely in unchanged data: of what
-    N rows have not shown, the next n show k rows with a probability of about (n / (N + n)) to the k."""
+    """The least distance for an alarm: the share of a window's rows with something new to the reference that is
+    unlikely in unchanged data. If N rows did not show it, the next n rows show it k times with a probability of about
+    (n / (N + n)) to the k."""
     counted = [each >= 0 if isinstance(measure, Distribution) else np.isfinite(each) for each in _both(measure)]
     known, new = (int(each.sum()) for each in counted)
     if not known or not new:
@@ -220,10 +223,11 @@ def _further(one: Array, other: Array, *, one_sided: bool) -> Array:
 
 
 def number_places(reference: Array, *others: Array) -> tuple[int, list[Array]]:
-    """The cells between and at numbers of the reference (all of them, or 64 quantiles), and the place of each value.
+    """The cells at and between numbers of the reference (all its numbers, or 64 quantiles), and the position of each
+    value.
 
     Args:
-        reference, others: float64; NaN has the place -1.
+        reference, others: float64; NaN has the position -1.
     """
     known = reference[np.isfinite(reference)]
     edges = np.unique(known)

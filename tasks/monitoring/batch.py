@@ -1,4 +1,5 @@
-"""A batch of new rows, read as the training data were; its labels, where it has some; and what its schema is like."""
+"""Reads a batch of new rows in the same way as the training data: its inputs, its labels if it has some, and its
+schema."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from tasks.spec.slices import columns_of
 from tasks.validation.wording import listing, of
 
 _MOSTLY = 0.5
-"""A column of which more can't be read is of another kind."""
+"""If a larger share of a column's values can't be read, the column is of another kind."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class Batch:
     """The usable rows of a file, in its order.
 
     Args:
-        inputs: As the model takes them.
+        inputs: The rows as the model takes them.
         written: The same rows as the file has them.
         target: Class index or value, float64 `[rows]`; NaN without a label.
-        slices: Of each slicing by values whose columns are there, the name of each row's slice.
-        noticed: What there is to say of the schema.
+        slices: The name of each row's slice, for each slicing by values whose columns are in the file.
+        noticed: Findings about the schema.
     """
 
     inputs: pd.DataFrame
@@ -60,8 +61,8 @@ def read_batch(path: Path, signature: Mapping[str, Any], spec: Spec) -> Batch:
     """Reads a file.
 
     Args:
-        signature: Of the champion's model.
-        spec: What it was made by.
+        signature: The signature of the champion's model.
+        spec: The spec of the run that made the model.
 
     Raises:
         BadInput: the file can't be read, lacks columns, or holds no row that can be used.
@@ -79,7 +80,7 @@ def read_batch(path: Path, signature: Mapping[str, Any], spec: Spec) -> Batch:
 
 
 def _schema(frame: pd.DataFrame | ParquetTable, rows: Rows, signature: Mapping[str, Any]) -> Iterator[Noticed]:
-    """Columns of another kind or in another order, and rows that can't be used."""
+    """Findings about columns of another kind or in another order, and about rows that can't be used."""
     names = [column["name"] for column in signature["columns"]]
     found = [str(name) for name in frame.columns if name in names]
     if found != names:
@@ -103,7 +104,7 @@ def _schema(frame: pd.DataFrame | ParquetTable, rows: Rows, signature: Mapping[s
 
 
 def _labels(written: pd.DataFrame, signature: Mapping[str, Any], data: Data) -> tuple[np.ndarray, list[Noticed]]:
-    """Class index or value of each row, NaN where there is none."""
+    """Class index or value of each row, NaN where there is no label; and findings about the labels."""
     name, classes = signature["target"], signature["classes"]
     if name not in written.columns or written[name].isna().all():
         why = f"There are no labels (column {name}), so errors and calibration are not known."
@@ -118,7 +119,7 @@ def _labels(written: pd.DataFrame, signature: Mapping[str, Any], data: Data) -> 
         values = texts.map(_meant(data, classes)).to_numpy(np.float64, na_value=np.nan)
         numbers = {float(name): at for at, name in enumerate(classes)} if all(map(_is_number, classes)) else {}
         same = pd.to_numeric(texts, errors="coerce").map(numbers).to_numpy(np.float64, na_value=np.nan)
-        values = np.where(np.isnan(values), same, values)  # 1.0 is 1
+        values = np.where(np.isnan(values), same, values)  # a label 1.0 means the class 1
         strangers = texts.notna() & np.isnan(values)
     if not strangers.any():
         return values, []
@@ -136,7 +137,7 @@ def _is_number(text: str) -> bool:
 
 
 def _meant(data: Data, classes: list[str]) -> dict[str, int]:
-    """What stands for each class in a file: its name, spellings that the spec joins, values of the catalogue."""
+    """The texts that mean each class in a file: its name, spellings that the spec joins, values of the catalogue."""
     entry = CATALOGUE.get(data.source, Entry())
     place = {name: at for at, name in enumerate(classes)}
     spellings = dict(place)

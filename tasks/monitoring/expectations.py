@@ -1,4 +1,4 @@
-"""The expectations of the run that made the champion, held against a window of new rows."""
+"""Checks a window of new rows against the expectations of the run that made the champion."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tasks.validation.validate import COUNTS
 from tasks.validation.written import columns_of, finding_of, is_about_texts
 
 _OF_TYPE = "expect_column_values_to_be_of_type"
-"""A batch is read as the training data were, so types are not asked again."""
+"""Not checked again: a batch is read in the same way as the training data, so the types are the same."""
 
 
 def inferred(validation: Validation, columns: Sequence[str]) -> list[Expectation]:
-    """What the run learned of each column, where that held.
+    """The expectations of each column that the run inferred and that held in the run.
 
     Args:
-        validation: Its validation.json.
-        columns: The inputs.
+        validation: The run's validation.json.
+        columns: The names of the inputs.
     """
     known = set(columns)
     return [
@@ -43,7 +43,7 @@ def inferred(validation: Validation, columns: Sequence[str]) -> list[Expectation
 
 
 def written(spec: Spec) -> list[Expectation]:
-    """What the spec's author expects, but for what grows with the number of rows."""
+    """The expectations of the spec's author, except those that depend on the number of rows."""
     return [
         Expectation(each.name, each.parameters)
         for each in spec.data.checks
@@ -52,13 +52,13 @@ def written(spec: Spec) -> list[Expectation]:
 
 
 def broken(batch: Batch, meant: pd.DataFrame, expectations: Sequence[Expectation]) -> Iterator[Noticed]:
-    """The expectations that do not hold.
+    """Yields the expectations that do not hold.
 
-    Where some part of the values may be otherwise, a small batch may pass that part by chance: it counts where that is
-    as unlikely as an alarm.
+    Where an expectation allows a share of exceptions, a small batch may exceed that share by chance. Then it counts as
+    broken only if this is as unlikely as an alarm.
 
     Args:
-        meant: The inputs of the batch and its target, in the values that they mean.
+        meant: The inputs of the batch and its target, as interpreted values.
     """
     texts = pd.DataFrame({name: as_written(batch.written[name]).array for name in batch.written.columns})
     for textual, frame in ((False, meant), (True, texts)):
@@ -82,7 +82,7 @@ def _by_chance(expectation: Expectation, outcome: Outcome) -> bool:
 
 
 def meaning(batch: Batch, target: str, classes: Sequence[str] | None) -> pd.DataFrame:
-    """The inputs of a batch, and its target under the names of its classes."""
+    """The inputs of a batch, and its target as names of classes."""
     if not classes:
         return batch.inputs.assign(**{target: batch.target})
     labels = [classes[int(each)] if np.isfinite(each) else None for each in batch.target]

@@ -1,4 +1,5 @@
-"""What of a reference and a window is compared: each column, the model's answers, and the model against labels."""
+"""The measures that compare a reference and a window: each column, the model's answers, and its errors against
+labels."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from tasks.training.exported import Exported
 Key = tuple[What, str]
 
 FEWEST = 30
-"""Labelled rows from which on errors are compared."""
+"""The least number of labelled rows for a comparison of errors."""
 _CATEGORIES = 50
-"""Of a column that are told apart, the most frequent ones; the others are counted together."""
+"""Categories of a column that are counted separately, the most frequent ones; all others are counted together."""
 _BARS = 12
 
 
@@ -29,10 +30,10 @@ class Judged:
     """Rows with the model's answers.
 
     Args:
-        inputs: As the model takes them.
+        inputs: The rows as the model takes them.
         target: Class index or value, float64 `[rows]`; NaN without a label.
         answers: Class probabilities `[rows, classes]`, or values `[rows]`.
-        slices: Of each slicing, the name of each row's slice.
+        slices: The name of each row's slice, for each slicing.
     """
 
     inputs: pd.DataFrame
@@ -51,10 +52,10 @@ class Judged:
 
 
 def watchable(inputs: pd.DataFrame, exported: Exported, left_out: frozenset[str]) -> pd.DataFrame:
-    """The inputs that are compared; of texts, their number of words.
+    """The inputs that are compared; for texts, their number of words.
 
     Args:
-        left_out: Columns that change by their nature, as the time of a split by time.
+        left_out: Columns that always change, such as the time of a split by time.
     """
     kinds = {each["name"]: each["kind"] for each in exported.signature["inputs"]}
     found = inputs[[name for name in inputs.columns if name not in left_out]]
@@ -67,7 +68,7 @@ def _words(text: str) -> int:
 
 
 def of_columns(reference: pd.DataFrame, window: pd.DataFrame) -> dict[Key, Measure]:
-    """Measures of the inputs, as `watchable` gives them."""
+    """Measures of the inputs from `watchable`."""
     found: dict[Key, Measure] = {}
     for name in map(str, reference.columns):
         before, now = reference[name], window[name]
@@ -84,7 +85,7 @@ def of_columns(reference: pd.DataFrame, window: pd.DataFrame) -> dict[Key, Measu
 
 
 def of_answers(reference: Judged, window: Judged, exported: Exported) -> dict[Key, Measure]:
-    """Measures of what the model says."""
+    """Measures of the model's answers."""
     classes = exported.signature["classes"]
     if not classes:
         return {("answers", "prediction"): _numbers(reference.answers, window.answers)}
@@ -101,7 +102,7 @@ def of_answers(reference: Judged, window: Judged, exported: Exported) -> dict[Ke
 
 
 def of_errors(reference: Judged, window: Judged, exported: Exported) -> dict[Key, Measure]:
-    """Measures of the model against labels, of rows that have one."""
+    """Measures of the model's errors and calibration, on rows that have a label."""
     classes = exported.signature["classes"]
     wrong = [_wrong(each, exported) for each in (reference, window)]
     unit = 1.0 if classes else float(np.std(reference.target))
@@ -126,15 +127,15 @@ def of_errors(reference: Judged, window: Judged, exported: Exported) -> dict[Key
 
 
 def error_name(exported: Exported) -> str:
-    """What an error is."""
+    """The name of the error measure."""
     return "error rate" if exported.signature["classes"] else "mean absolute error"
 
 
 def measured(key: Key, measure: Measure, distance: Distance, before: object = None, now: object = None) -> Measured:
-    """For the record.
+    """The record of one measure.
 
     Args:
-        before, now: The values themselves, where they are to be drawn.
+        before, now: The values of reference and window, where they are to be drawn.
     """
     what, name = key
     means: list[float | None] = [None, None]
@@ -156,7 +157,7 @@ def measured(key: Key, measure: Measure, distance: Distance, before: object = No
 
 
 def drawn_answers(judged: Judged, exported: Exported, name: str) -> object:
-    """What `of_answers` compares under this name."""
+    """The values that `of_answers` compares under this name."""
     classes = exported.signature["classes"]
     if not classes:
         return judged.answers
@@ -203,7 +204,7 @@ def _gap(judged: Judged, exported: Exported) -> Array:
 
 
 def _effect(before: object, now: object) -> float | None:
-    """The Wasserstein distance of numbers, in standard deviations of the reference."""
+    """The Wasserstein distance of numbers, in standard deviations of the reference; None where there is none."""
     values = [np.asarray(each) for each in (before, now)]
     if any(each.dtype.kind not in "fiub" for each in values):
         return None

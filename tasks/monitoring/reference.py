@@ -1,4 +1,4 @@
-"""The reference: the rows that a shipped model learned from and was measured on, in order, kept beside it."""
+"""The reference: the rows that a shipped model learned from and was measured on, in order, stored beside the model."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tasks.spec.models import Spec
 
 REFERENCE = "reference.parquet"
 IN_RUN = f"checkpoints/{REFERENCE}"
-"""Where a run has it: beside what else it holds of the data's own rows. A champion has it beside its model."""
+"""Path in a run's folder, beside other files that hold rows of the data. A champion has the file beside its model."""
 
 MOST = 20_000
-"""Rows that are kept, the last ones."""
+"""The largest number of rows that are stored; they are the last ones."""
 _INPUT, _SLICING, _TARGET, _PART = "input:", "slices by ", "target", "part"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Rows in order: by time where the split was by time, else as the source has them.
+    """Reference rows in order: by time where the split was by time, else in the order of the source.
 
     Args:
-        inputs: As the model takes them.
+        inputs: The rows as the model takes them.
         target: Class index or value, float64 `[rows]`.
-        tested: Which rows the model did not learn from and was measured on, bool `[rows]`.
-        slices: Of each slicing by values, the name of each row's slice.
+        tested: Rows that the model was measured on and did not learn from, bool `[rows]`.
+        slices: The name of each row's slice, for each slicing by values.
     """
 
     inputs: pd.DataFrame
@@ -44,11 +44,11 @@ class Reference:
 def write_reference(
     run: Path, dataset: Dataset, splits: pd.DataFrame, spec: Spec, slicings: Sequence[Slicing]
 ) -> Path | None:
-    """Keeps the last rows of a data set of columns or texts; nothing of other ones.
+    """Stores the last rows of a data set of columns or texts. For other data it stores nothing and returns None.
 
     Args:
         run: The run's folder.
-        slicings: Of `evaluate.slices`, in its order.
+        slicings: The slicings of `evaluate.slices`, in that order.
     """
     held, parts = dataset.in_memory(splits)
     if not isinstance(held.raw, pd.DataFrame):
@@ -58,7 +58,7 @@ def write_reference(
     rows = order[-MOST:]
     kept = held.raw.iloc[rows].reset_index(drop=True).add_prefix(_INPUT)
     for entry, slicing in zip(spec.evaluate.slices, slicings, strict=True):
-        if not isinstance(entry, dict):  # bounds of quantiles are not on record
+        if not isinstance(entry, dict):  # for slices by quantiles, the bounds are not on record
             names = np.array([each.name for each in slicing.slices], object)
             kept[slicing_name(slicing.columns)] = names[slicing.of_row[rows]]
     kept[_TARGET] = held.target[rows].astype(np.float64)
@@ -69,15 +69,15 @@ def write_reference(
 
 
 def slicing_name(columns: Sequence[str]) -> str:
-    """How the reference calls a slicing."""
+    """The reference's column name for a slicing."""
     return _SLICING + " and ".join(columns)
 
 
 def read_reference(folder: Path) -> Reference:
-    """What `write_reference` kept, as a champion has it.
+    """Reads what `write_reference` stored, from a champion's folder.
 
     Raises:
-        BadInput: there is none.
+        BadInput: the champion has no reference.
     """
     path = folder / REFERENCE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A batch against the reference of an experiment's champion: keep it, watch it, or train again."""
+"""Compares a batch with the reference of an experiment's champion: keep the model, watch it, or train again."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _CHANGES = ("values", "missing", "new values")
 
 @dataclass(frozen=True)
 class Watched:
-    """A champion with all that new rows are held against.
+    """A champion with everything that new rows are compared with.
 
     Args:
-        left_out: Inputs that are not compared, since the split was by their time.
+        left_out: Inputs that are not compared, because they come from the time that the split was by.
         tested: The rows that the model did not learn from, with its answers.
-        expected: Expectations of a window.
+        expected: The expectations that a window is checked against.
     """
 
     champion: Champion
@@ -68,10 +68,10 @@ class Watched:
 
 
 def open_champion(home: Path, experiment: str) -> Watched:
-    """The champion of an experiment, asked about its reference.
+    """Loads the champion of an experiment, and computes its answers for its reference.
 
     Raises:
-        BadInput: there is no champion, it is not of columns or texts, or its files can't be read.
+        BadInput: there is no champion, its data are neither columns nor texts, or its files can't be read.
     """
     champion = _champion(home, experiment)
     exported = load_exported(champion.model)
@@ -101,11 +101,11 @@ def open_champion(home: Path, experiment: str) -> Watched:
 
 
 def monitor(home: Path, experiment: str, file: Path, size: int | None = None) -> Monitored:
-    """Holds a file of new rows against the champion's reference.
+    """Compares a file of new rows with the champion's reference.
 
     Args:
-        size: Rows of a window, of which the file is cut into several, in order; a shorter rest joins the last one.
-            None: the file is one window.
+        size: Rows per window. The file is cut into windows in order; a shorter rest joins the last window. None: the
+            file is one window.
 
     Raises:
         BadInput: as `open_champion`, or as `read_batch`.
@@ -192,7 +192,7 @@ def _window(watched: Watched, batch: Batch, first: int, before: Window | None) -
 
 
 def _measured(watched: Watched, judged: Judged) -> list[Measured]:
-    """All that can be compared, the alarms first."""
+    """All measures that can be computed, alarms first."""
     exported, tested = watched.exported, watched.tested
     before, now = (watchable(each, exported, watched.left_out) for each in (watched.reference.inputs, judged.inputs))
     columns = of_columns(before, now)
@@ -221,8 +221,8 @@ def _answer(
     before: Window | None,
     exported: Exported,
 ) -> tuple[Answer, str]:
-    """What to do, and why. With labels, only more errors ask for a new model. Without, other answers of the model do,
-    and inputs that have changed in two windows in a row."""
+    """Decides what to do, and says why. With labels, only an increase of errors asks for a new model. Without labels, a
+    change of the model's answers does, and so do inputs that changed in two windows in a row."""
     alarms = [each for each in found if each.alarms]
     changed = list(dict.fromkeys(each.name for each in alarms if each.what in _CHANGES))
     worse = next((each for each in alarms if each.what == "errors"), None)
@@ -262,7 +262,7 @@ def _said(alarm: Measured, exported: Exported) -> str:
 
 
 def _calibration(tested: Judged, judged: Judged, exported: Exported) -> tuple[Estimate, Estimate] | None:
-    """The expected calibration errors of reference and window."""
+    """The expected calibration errors of reference and window; None for regression, or where one has too few labels."""
     if not exported.signature["classes"]:
         return None
     found = []

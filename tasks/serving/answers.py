@@ -1,7 +1,7 @@
-"""What a shipped model says of the rows of a file.
+"""A shipped model's answers for the rows of a file.
 
-The file is read as the training data were: `signature.json` holds how the file was read and how each column was, so the
-same code decides the same in training and here.
+The file is read in the same way as the training data. `signature.json` records how the training file and each of its
+columns were read, and the same code reads files in training and here.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ ROW, PREDICTION, PROBLEM = "row", "prediction", "problem"
 
 
 def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The model's answers, one row for each of the file's, and what to know about the file.
+    """Returns the model's answers, one row for each row of the file, and notes about the file.
 
     Args:
         model: The folder that a run shipped.
-        file: Written as the training data were. Of a table or of texts: a CSV, TSV, Excel, Parquet or .npz file, or
-            a folder of Parquet files. Of images or sounds: one file, a folder or an archive of them, or arrays.
+        file: A file in the same format as the training data. For a table or texts: a CSV, TSV, Excel, Parquet or .npz
+            file, or a folder of Parquet files. For images or sounds: one file, a folder or an archive of them, or
+            arrays.
 
     Returns:
-        `row` (from 1); what names the rows: the columns that are neither inputs nor the target, or `file`, its path
-        in the folder; `prediction` (a class, or the value) and `probability of CLASS` for each class, all empty where
-        the row can't be used; and `problem`: what could not be read of the row, else empty. Of a table such a value
-        counts as missing.
+        `row` (from 1); the columns that identify a row: those that are neither inputs nor the target, or `file`, its
+        path in the folder; `prediction` (a class, or the value) and `probability of CLASS` for each class, all empty
+        where the row can't be used; and `problem`: what could not be read in the row, else empty. In a table, such a
+        value counts as missing.
 
     Raises:
-        BadInput: the model is not there, or the file can't be read or is not what the model takes.
+        BadInput: the model is missing, or the file can't be read or does not fit the model.
     """
     exported = load_exported(model)
     signature = exported.signature
@@ -84,7 +85,7 @@ def _answered(rows: Rows, exported: Exported) -> pd.DataFrame:
 
 
 def chosen_classes(probability: np.ndarray, exported: Exported) -> np.ndarray:
-    """Class indices `[rows]`, by what the signature says."""
+    """Chooses class indices `[rows]` by the rule in the signature."""
     signature = exported.signature
     choice, positive = signature.get("choice") or {}, signature["positive"]
     place = signature["classes"].index(positive) if positive in signature["classes"] else None
@@ -92,7 +93,7 @@ def chosen_classes(probability: np.ndarray, exported: Exported) -> np.ndarray:
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
-    """The name, or one like it that the file does not use."""
+    """The name; where the file uses it already, the name with an addition."""
     while name in taken:
         name = f"{name} (model)"
     return name

@@ -1,4 +1,4 @@
-"""A file in, a file of answers out: what `bakeoff predict` and a model's own predict.py do."""
+"""Reads a file of rows and writes a file of answers, for `bakeoff predict` and for a model's own predict.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "new rows: a CSV, TSV, Excel or Parquet file; images or WAV files, one or
 
 
 def check_files(file: Path, output: Path | None) -> None:
-    """Whether there is a file, and a folder to write to.
+    """Checks that the file exists, and the folder to write to.
 
     Raises:
         BadInput: one is missing.
@@ -30,10 +30,10 @@ def check_files(file: Path, output: Path | None) -> None:
 
 
 def answer_file(model: Path, file: Path, output: Path | None) -> None:
-    """Writes the model's answers to `output`, or prints them; what is to be known goes to stderr.
+    """Writes the model's answers to `output`, or prints them. Notes go to stderr.
 
     Raises:
-        BadInput: as `answers`, or `output` can't be written.
+        BadInput: as in `answers`, or `output` can't be written.
     """
     rows, notes = answers(model, file)
     troubled = int((rows.iloc[:, -1] != "").sum())
@@ -48,7 +48,7 @@ def answer_file(model: Path, file: Path, output: Path | None) -> None:
 
 
 def _write(rows: pd.DataFrame, output: Path) -> None:
-    """Under a temporary name, then renamed: readers see all of it."""
+    """Writes to a temporary name, then renames: readers see only a complete file."""
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         if output.name.lower().endswith(".parquet"):
@@ -63,11 +63,11 @@ def _write(rows: pd.DataFrame, output: Path) -> None:
 
 
 def main(model: Path, arguments: Sequence[str] | None = None) -> int:
-    """The exit code of `predict.py`: 0, or 2 with a message on stderr where the file is not what the model takes.
+    """Runs `predict.py`. Returns its exit code: 0, or 2 with a message on stderr where the file does not fit the model.
 
     Args:
         model: The folder with model.keras and signature.json.
-        arguments: None: those of the command line.
+        arguments: The command's arguments; None: those of the command line.
     """
     parser = argparse.ArgumentParser(prog="predict.py", description="The model's answers for new rows.")
     parser.add_argument("file", metavar="FILE", type=Path, help=FILE)

@@ -1,4 +1,4 @@
-"""Rows that are images or sounds: a file, a folder, an archive, or arrays."""
+"""Rows that are images or sounds, from a file, a folder, an archive, or arrays."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from tasks.serving.rows import Rows
 
 FILE = "file"
 _AT_ONCE = 2**27
-"""Bytes of decoded files that are held at a time."""
+"""Bytes of decoded files that are held in memory at a time."""
 _ENDINGS = {"image": IMAGE_ENDINGS, "sound": SOUND_ENDINGS}
 
 
 def media_rows(path: Path, taken: Mapping[str, Any]) -> tuple[Iterator[Rows], list[str]]:
-    """Images or sounds in the order of their files' paths, some at a time, and what to know about the other files.
+    """Returns images or sounds in the order of their files' paths, a piece at a time, and notes about the other files.
 
-    A file that can't be decoded, or is of another size or rate than the model takes, is not usable.
+    A file that can't be decoded, or has another size or sample rate than the model takes, is not usable.
 
     Args:
-        path: A file, a folder in which files lie at any depth, an archive of such, a .npz archive, an IDX file or a
-            folder of IDX files.
+        path: A file, a folder with files at any depth, an archive of files, a .npz archive, an IDX file or a folder of
+            IDX files.
         taken: The entry of the model's input in its signature.
 
     Raises:
-        BadInput: there is nothing of this kind, or an array is of another shape.
+        BadInput: there is no file of this kind, or an array has another shape.
     """
     arrays = _arrays(path) if taken["kind"] == "image" else None
     if arrays is not None:
@@ -83,7 +83,8 @@ def _of_files(root: Path, names: Sequence[str], path: Path, taken: Mapping[str, 
 
 
 def _arrays(path: Path) -> np.ndarray | None:
-    """The images of an archive of arrays, of an IDX file, or of a folder of IDX files; None: it is none of these."""
+    """Reads the images of a .npz archive, of an IDX file, or of a folder of IDX files; None where `path` is none of
+    these."""
     if path.name.lower().endswith(".npz"):
         return read_inputs(path, str(path))
     if path.is_dir() and any("-ubyte" in file.name for file in path.iterdir()):

@@ -1,4 +1,4 @@
-"""How to use a shipped model, in its own folder, with its own columns."""
+"""The README in a shipped model's folder: how to use the model, with its own columns."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ _OF_KIND = {
 
 
 def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """Markdown: both ways to ask the model, with examples that run in its folder, and what it takes.
+    """Returns Markdown: both ways to use the model, with examples that run in its folder, and what inputs it takes.
 
     Args:
-        signature: What `export_model` wrote.
-        table: Raw inputs that are columns, for numbers of a likely size.
+        signature: The signature that `export_model` wrote.
+        table: Raw inputs that are columns, from which the examples take typical numbers.
     """
     classes, inputs = signature["classes"], signature["inputs"]
     typical = {str(name): _typical(table[name]) for name in table.columns if table[name].dtype != object}
@@ -113,7 +113,7 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
 
 
 def _estimator(signature: Mapping[str, Any]) -> str:
-    """How to ask a model of scikit-learn's in Python."""
+    """How to use a scikit-learn model in Python."""
     table = "shape" not in signature["inputs"][0]
     rows = "a pandas table with the columns below" if table else "a NumPy array of rows as below"
     features = "; `features.keras` makes what it takes of them" if signature["sha256"] else ""
@@ -139,7 +139,7 @@ def _calibration(signature: Mapping[str, Any]) -> list[str]:
 
 
 def _prior(signature: Mapping[str, Any]) -> list[str]:
-    """That probabilities are those at the real shares of the classes, where the spec says them."""
+    """The sentence that probabilities hold at the real class shares, where the spec states these shares."""
     real = signature.get("real_prior")
     if not real:
         return []
@@ -152,7 +152,7 @@ def _prior(signature: Mapping[str, Any]) -> list[str]:
 
 
 def _choice(signature: Mapping[str, Any]) -> list[str]:
-    """How a class is chosen from the probabilities, where it is not the likeliest one."""
+    """The rule by which a class is chosen from the probabilities, where it is not the likeliest class."""
     choice = signature.get("choice")
     if not choice:
         return []
@@ -169,7 +169,7 @@ def _typical(column: pd.Series) -> float:
 
 
 def _value(entry: Mapping[str, Any], typical: Mapping[str, float]) -> str:
-    """Python text of an array of one row."""
+    """Python code for an array of one row."""
     if "shape" in entry:
         return f"np.zeros((1, {', '.join(map(str, entry['shape']))}), {_literal(entry['dtype'])})"
     if entry["kind"] == "number":
@@ -179,7 +179,7 @@ def _value(entry: Mapping[str, Any], typical: Mapping[str, float]) -> str:
 
 
 def _rows_of_a_file(signature: Mapping[str, Any], typical: Mapping[str, float]) -> str:
-    """The command that writes new.csv with one row, as the training file is written; nothing for images and sounds."""
+    """The shell command that writes new.csv with one row in the training file's format; empty for images and sounds."""
     if not signature.get("columns"):
         return ""
     read, columns = signature["read"], {column["name"]: column for column in signature["columns"]}
@@ -211,7 +211,7 @@ def _line(fields: Sequence[str], read: Mapping[str, Any]) -> str:
 
 
 def _written(column: Mapping[str, Any], signature: Mapping[str, Any], typical: Mapping[str, float]) -> str:
-    """A likely value of a column, as its file writes it."""
+    """A likely value of a column, in the format of its file."""
     name, reading = column["name"], column["reading"]
     if name in signature["clock"]:
         return "1:09"
@@ -252,10 +252,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _literal(text: str) -> str:
-    """A text in Python, in double quotes: JSON's literals are Python's too."""
+    """Python code for a text, in double quotes: JSON's string literals are valid in Python."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _code(text: str) -> str:
-    """A name as Markdown code, whatever stands in it."""
+    """A name as Markdown code, whatever characters it has."""
     return "`" + str(text).replace("`", "'").replace("|", "¦").replace("\n", " ") + "`"

@@ -1,4 +1,4 @@
-"""The rows of a file as a model takes them, whatever the file is."""
+"""The rows of a file as a model takes them, for every kind of file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Rows:
     """Some rows of a file, in its order.
 
     Args:
-        ids: What names them, a row for each; of a table its columns that are neither inputs nor the target.
-        inputs: Of the usable rows only: what `exported.asked` takes.
+        ids: What identifies each row; for a table, its columns that are neither inputs nor the target.
+        inputs: The inputs of the usable rows only, as `exported.asked` takes them.
         usable: Which rows get an answer, bool `[rows]`.
-        problems: Of each row what could not be read, else "".
-        unread: Of each column of a table, how many of its values could not be read.
+        problems: For each row, what could not be read, else "".
+        unread: For each column of a table, how many of its values could not be read.
     """
 
     ids: pd.DataFrame

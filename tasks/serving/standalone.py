@@ -1,6 +1,7 @@
-"""`predict.py` beside a saved model: the modules by which training read its files, copied, so that there is one reader.
+"""Writes `predict.py` beside a saved model. It uses copies of the modules that read the training files, so training and
+serving read files alike.
 
-It needs none of this project's other parts, and none of its packages but those that it names.
+The program needs no other part of this project, and only the packages that it names.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def write_program(folder: Path, kind: str, *, estimator: bool = False) -> None:
     """Writes `predict.py` and the modules that it needs, as package `reading`, into a model's folder.
 
     Args:
-        kind: Of the model's first input, as its signature says.
+        kind: The kind of the model's first input, from its signature.
         estimator: Whether a model of scikit-learn's is shipped.
     """
     for path in sorted(modules("tasks.serving.command")):
@@ -54,7 +55,8 @@ def write_program(folder: Path, kind: str, *, estimator: bool = False) -> None:
 
 
 def modules(start: str) -> set[Path]:
-    """The files of a module of this project and of all that are imported when it runs, `__init__.py` among them."""
+    """The files of a module of this project and of all modules that are imported when it runs, including
+    `__init__.py`."""
     found: set[Path] = set()
     waiting = [start]
     while waiting:
@@ -74,11 +76,11 @@ def _file(module: str) -> Path | None:
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
-    """Modules of this project that stand in import statements, those for a type checker only excepted."""
+    """Yields modules of this project in import statements, except those in blocks for type checkers only."""
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return
     if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tasks":
         yield node.module
-        yield from (f"{node.module}.{each.name}" for each in node.names)  # perhaps modules
+        yield from (f"{node.module}.{each.name}" for each in node.names)  # these may be modules, too
     for child in ast.iter_child_nodes(node):
         yield from _imported(child)

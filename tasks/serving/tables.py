@@ -1,4 +1,4 @@
-"""Rows of tables and of texts: CSV, TSV, Excel, Parquet, or columns of a NumPy archive."""
+"""Rows of tables and of texts, from CSV, TSV, Excel, Parquet, or columns of a NumPy archive."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _ACCEPTED = "a CSV, TSV, Excel, Parquet or .npz file, or a folder of Parquet files"
 _NAMELESS = "unnamed_1"
-"""The first column where pandas and R write row numbers."""
+"""The name of the first column where pandas or R wrote row numbers."""
 
 
 def table_rows(path: Path, signature: Mapping[str, Any]) -> tuple[Rows, list[str]]:
-    """All rows of a file that is written as the training data were, and what to know about its columns.
+    """Reads all rows of a file in the same format as the training data. Returns them, and notes about the columns.
 
-    A value that can't be read counts as missing, which is said in `problems`. A row that is not UTF-8, or whose text is
-    blank where that is all there is, is not usable.
+    A value that can't be read counts as missing, and `problems` says so. A row is not usable if it is not UTF-8, or if
+    texts are the only input and its text is blank.
 
     Raises:
         BadInput: the file can't be read, is of another kind, or lacks columns.
@@ -42,7 +42,7 @@ def table_rows(path: Path, signature: Mapping[str, Any]) -> tuple[Rows, list[str
 def rows_of(
     frame: pd.DataFrame | ParquetTable, broken: np.ndarray, signature: Mapping[str, Any], path: Path
 ) -> tuple[Rows, list[str]]:
-    """As `table_rows`, of what `read_frame` gave.
+    """As `table_rows`, for the result of `read_frame`.
 
     Raises:
         BadInput: columns are missing.
@@ -87,7 +87,7 @@ def rows_of(
 def _values(
     raw: pd.Series, name: str, reading: Reading, signature: Mapping[str, Any]
 ) -> tuple[pd.Series, dict[int, str]]:
-    """A column's values as training read them, and for the rows where that fails, why."""
+    """A column's values, read as in training; and by row, why a value can't be read."""
     if name in signature["clock"] and raw.dtype == object:
         values, said = as_seconds(raw), "no time (minutes:seconds)"
     else:
@@ -102,7 +102,7 @@ def _values(
 
 
 def read_frame(path: Path, signature: Mapping[str, Any]) -> tuple[pd.DataFrame | ParquetTable, np.ndarray]:
-    """What stands in the file, under the names that training used; and which rows are not UTF-8, bool `[rows]`."""
+    """The content of the file, under the names that training used; and which rows are not UTF-8, bool `[rows]`."""
     name = path.name.lower()
     if name.endswith(".parquet") or (path.is_dir() and holds_parquet(path)):
         table, _ = open_parquet(path, str(path))
@@ -117,20 +117,20 @@ def read_frame(path: Path, signature: Mapping[str, Any]) -> tuple[pd.DataFrame |
     excel = name.endswith(EXCEL)
     frame = (
         _sheet(path, signature) if excel else _delimited(path, signature)
-    )  # whatever its name ends in: some published files have no ending
+    )  # any other name is read as text: some published files have no ending
     known = {old: new for old, new in signature["rename"].items() if old in frame.columns}
     renamed = {old: new for old, new in known.items() if new not in frame.columns}
     return frame.rename(columns=renamed), undecodable(frame)
 
 
 def _sheet(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
-    """The texts of a sheet: of the one that training read, or of the first where training read no Excel file."""
+    """The texts of a sheet: of the sheet that training read, or of the first one where training read no Excel file."""
     how = cast("Read", SimpleNamespace(**signature["read"] | OF_TEXT_FILES))
     return read_excel(path, how, str(path), texts=signature["text"])[0]
 
 
 def _delimited(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
-    """The file's texts. A file without a header may lack the target's column."""
+    """The file's texts. A file without a header may have no column for the target."""
     read, columns = dict(signature["read"]) | {"sheet": None}, signature["read"]["columns"]
 
     def read_as(names: Sequence[str] | None) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def _delimited(path: Path, signature: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _strange(inputs: Mapping[str, pd.Series], signature: Mapping[str, Any]) -> list[str]:
-    """Of each category the values that training never saw, in words: networks take them as no value."""
+    """Notes on values of categories that training never saw: networks treat them as missing."""
     found = []
     for entry in signature["inputs"]:
         if entry["kind"] == "category" and entry["name"] in inputs:
