@@ -1,1 +1,1 @@
-"""What a run writes for others to read: its tables and their columns, and its documents."""
+"""The files that a run writes for others to read: its tables with their columns, and its documents."""

@@ -1,4 +1,4 @@
-"""What promotion.json of a champion holds: which run's model it is, and when, by whom and why it was promoted."""
+"""promotion.json of a champion: which run's model it is, and when, by whom and why it was promoted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Promotion(RunDocument):
     """promotion.json.
 
     Args:
-        experiment: Whose champion it became.
+        experiment: The experiment whose champion it became.
         run: Name of the run's folder.
-        promoted: When, in UTC.
+        promoted: The time of the promotion, in UTC.
         by: The user's name on the machine.
         closed: Sentences of the blocking gates that did not pass.
-        why: Why it was promoted all the same; None where all of them passed.
+        why: Why it was promoted although gates did not pass; None where all of them passed.
     """
 
     FILE: ClassVar[str] = "promotion.json"

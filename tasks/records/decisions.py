@@ -1,4 +1,4 @@
-"""How a run chooses classes from probabilities and what its answers cost, as plan.json holds it."""
+"""How a run chooses classes from probabilities and what its answers cost, as stored in plan.json."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CHOSEN: dict[Rule, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What answers cost. Gains are negative.
+    """The costs of answers. Gains are negative.
 
     Args:
-        matrix: Of classes, `[actual][predicted]` in the order of the classes; None for regression.
-        columns: By `ACTUAL,PREDICTED` (positions) the column that holds the cost of each row, which the matrix counts
-            as 0.
-        over, under: Of regression, for each unit that a prediction is above or below the truth.
-        currency: What they are counted in; None: in costs.
+        matrix: For classification, `[actual][predicted]` in the order of the classes; None for regression.
+        columns: By `ACTUAL,PREDICTED` (positions), the column that holds the cost of each row; the matrix holds 0
+            there.
+        over, under: For regression, the cost of each unit that a prediction is above or below the truth.
+        currency: The unit of the costs; None: no unit, just costs.
     """
 
     matrix: Annotated[Sequence[Sequence[Number]] | None, OMITTED] = None
@@ -41,16 +41,16 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Decides:
-    """How answers are made of a model's outputs.
+    """How answers are made from a model's outputs.
 
     Args:
-        rule: Of two classes, how the probability from which on the positive class is predicted is chosen on the
-            validation part: `fixed`, not at all; `cost`, that of the least cost; or the one that finds the most
-            positives, or raises the fewest alarms, within a limit. Of more classes `cost`: the class of least expected
-            cost. None: the likeliest class.
-        value: The limit, a share; of `fixed` the probability.
+        rule: With two classes, how the threshold (the least probability at which the positive class is predicted) is
+            chosen on the validation part: `fixed`, not at all; `cost`, the threshold of least cost; or the threshold
+            that finds the most positives, or raises the fewest alarms, within a limit. With more classes `cost`: the
+            class of least expected cost. None: the likeliest class.
+        value: The limit, a share; for `fixed`, the threshold.
         costs: None: answers have no cost.
-        prior: The real share of each class, in their order; None: that of the training rows.
+        prior: The real share of each class, in the order of the classes; None: the shares of the training rows.
         calibrate: How probabilities are calibrated on the validation part; None: they are not.
     """
 
@@ -62,7 +62,7 @@ class Decides:
 
     @property
     def chosen(self) -> str | None:
-        """How a threshold is, in words; None: the likeliest class is predicted."""
+        """How the threshold is chosen, in words; None: the likeliest class is predicted."""
         if self.rule is None:
             return None
         said = _CHOSEN[self.rule].format(value=self.value or 0)

@@ -1,4 +1,4 @@
-"""What verdict.json holds of training that went wrong."""
+"""The part of verdict.json on training that went wrong."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Diagnosis:
     """One cause of trouble, found in the final trials of one recipe.
 
     Args:
-        kind: Its name in `tasks.diagnosis.diagnose.DIAGNOSES`.
+        kind: The key in `tasks.diagnosis.diagnose.DIAGNOSES`.
         confidence: In (0, 1].
-        figure: The number that tells it; `evidence` holds it too, under the name that comes first.
-        evidence: Every number that was looked at, by name.
+        figure: The number that shows the cause; `evidence` holds it too, under its first name.
+        evidence: Every number that was used, by name.
         seen: What is seen, in one sentence.
         why: Why that happens, in one sentence.
         remedy: What to do, in one sentence.
-        layer: Where it is; None: the whole network, or not in a layer.
-        step: When it is seen first; None: over the whole training.
+        layer: The layer where it is; None: the whole network, or no single layer.
+        step: The training step at which it is seen first; None: over the whole training.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class DiagnosedRecipe:
-    """A recipe, and all that was found of it, the surest first."""
+    """A recipe and all its diagnoses, the surest first."""
 
     recipe_id: str
     recipe: str

@@ -1,4 +1,4 @@
-"""JSON documents of a run as frozen dataclasses: one way to write them, and one to read them."""
+"""JSON documents of a run as frozen dataclasses, with one way to write them and one way to read them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tasks.run_folder import write_json
 Document = TypeVar("Document")
 
 Number = int | float
-"""As it was written: 1 stays 1, and 1.0 stays 1.0."""
+"""A number as it was written: 1 stays 1, and 1.0 stays 1.0."""
 
 OMITTED: Any = Field(exclude_if=lambda value: value is None)
-"""Of a field, in `Annotated`: where it is None, the document has no such key."""
+"""For a field, in `Annotated`: where the field is None, the document has no such key."""
 
 
 def as_json(document: Any) -> dict[str, Any]:
@@ -38,16 +38,16 @@ def write_document(path: Path, document: Any) -> Path:
 
 
 def read_document(path: Path, kind: type[Document]) -> Document:
-    """Reads what `write_document` wrote. Keys that this version does not know are left out.
+    """Reads what `write_document` wrote. Ignores keys that this version does not know.
 
     Raises:
-        BadInput: the file is no JSON, or what it holds is not of this kind.
+        BadInput: the file is not JSON, or its content does not fit `kind`.
     """
     return _read(kind, path.read_bytes(), str(path))
 
 
 class RunDocument:
-    """A document with a place of its own in a run's folder. Its kinds are frozen dataclasses."""
+    """A document with a fixed file name in a run's folder. Its subclasses are frozen dataclasses."""
 
     FILE: ClassVar[str]
 
@@ -60,21 +60,21 @@ class RunDocument:
         """Reads the document of a run's folder.
 
         Raises:
-            BadInput: it is not what this version writes.
+            BadInput: the content is not what this version writes.
         """
         return read_document(folder / cls.FILE, cls)
 
     @classmethod
     def read_if_there(cls, folder: Path) -> Self | None:
-        """As `read`; None where the run did not get as far."""
+        """As `read`; None where the run did not get so far as to write it."""
         return cls.read(folder) if (folder / cls.FILE).is_file() else None
 
 
 def document_of(value: Any, kind: type[Document]) -> Document:
-    """The document that plain values stand for.
+    """Makes a document from plain values.
 
     Raises:
-        BadInput: they are not of this kind.
+        BadInput: the values do not fit `kind`.
     """
     return _read(kind, json.dumps(value).encode(), kind.__name__)
 
@@ -96,4 +96,4 @@ def _read(kind: type[Document], text: bytes, where: str) -> Document:
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
-"""Built once for each kind, since that takes milliseconds."""
+"""Makes an adapter only once for each kind, since that takes milliseconds."""

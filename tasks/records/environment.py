@@ -1,4 +1,4 @@
-"""environment.json: on what a run ran, and how it was asked for."""
+"""environment.json: the machine and software of a run, and the command that started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.records.documents import OMITTED, RunDocument
 
 @dataclass(frozen=True)
 class Revision:
-    """This project's own commit, and whether its files were changed since."""
+    """The commit of this project, and whether its files were changed since."""
 
     commit: str
     changed: bool = False
@@ -19,16 +19,16 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment(RunDocument):
-    """What a reader needs to run it again.
+    """What a reader needs to repeat the run.
 
     Args:
         python, platform: Their versions.
         cpus, memory_bytes: Of the machine; None: not known.
-        versions: Of packages, by name.
-        command: As one writes it in a shell.
+        versions: Versions of packages, by name.
+        command: The command as a shell takes it.
         overrides: `KEY=VALUE`, as `--set` takes them.
         git: None where it ran from an installed package.
-        started, ended: UTC, ISO 8601; None: not known, and of `ended`, that the run goes on or was killed.
+        started, ended: UTC, ISO 8601. None: not known; for `ended` also: the run still goes on, or was killed.
     """
 
     python: str = ""

@@ -1,4 +1,4 @@
-"""What models take: parameters, bytes and time, as verdict.json holds them."""
+"""What models need: parameters, bytes and time, as stored in verdict.json."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What one model takes.
+    """What one model needs.
 
     Args:
         trial_id: The trial that would be shipped.
-        parameters: Of the network, trained or not, without its preprocessing; None: it is no network.
-        model_bytes: Of the model's files as they are saved, with its preprocessing.
-        latency_ms: By rows in a call, on the machine that judged. Empty where nothing asked for it.
+        parameters: Number of parameters of the network, trained or not, without its preprocessing; None: it is not a
+            network.
+        model_bytes: Size of the model's saved files, with its preprocessing.
+        latency_ms: By number of rows in a call, on the machine that judged. Empty where nothing asked for it.
     """
 
     trial_id: str
@@ -39,14 +40,14 @@ class Footprint:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprints:
-    """Every model that was measured. Recipes of one architecture share what was measured.
+    """The footprints of all models that were measured. Recipes with the same architecture share one measurement.
 
     Args:
-        models: The shipped one, and those of all recipes where architectures differ.
-        fronts: By figure (`parameters`, `model_bytes`, `latency_ms` of one row and of a batch: `latency_ms 256`) the
-            `recipe_id` of those that no other recipe is as small and as good as, and better in one, by the means on
-            the judged part.
-        smaller: Names a smaller recipe that can't be told from the leader; None: there is none.
+        models: The shipped model; and the models of all recipes, where architectures differ.
+        fronts: The Pareto front for each figure (`parameters`, `model_bytes`, `latency_ms` of one row and of a batch:
+            `latency_ms 256`): the `recipe_id` of each recipe for which no other recipe is at least as small and as
+            good, and better in one of the two, by means on the judged part.
+        smaller: A sentence that names a smaller recipe that can't be told from the leader; None: there is none.
     """
 
     models: Sequence[Footprint]

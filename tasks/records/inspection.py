@@ -1,7 +1,7 @@
-"""What previews/inspection.json holds: what the report says of the shipped network and can't read in the run's tables.
+"""previews/inspection.json: what the report says of the shipped network beyond the run's tables.
 
-It is written when the verdict is. Rows' own values stand in it only where the spec asks for them
-(`report: {show_examples: true}`), since they may be private; without, of a number's inputs what many rows share.
+It is written together with the verdict. It holds values of single rows only where the spec asks for them
+(`report: {show_examples: true}`), since they may be private. Without that, it holds only values that many rows share.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Example:
 
     Args:
         row: Position in the data set, as in table `predictions`.
-        values: In the order of `columns`, as texts; None where there is none.
-        picture: A PNG's name in `previews/`; None where the inputs are no picture.
+        values: In the order of `columns`, as texts; None where the row has no value.
+        picture: A PNG's name in `previews/`; None where the inputs are not pictures.
     """
 
     row: int
@@ -37,8 +37,8 @@ class Examples:
     """The rows that the network is most wrong about, the worst first.
 
     Args:
-        columns: Whose values are shown: those of the source, as written there, without the target.
-        left_out: Columns that are not shown, since there are too many.
+        columns: The columns that are shown: those of the source, with values as written there, without the target.
+        left_out: The number of columns that are not shown, since there are too many.
     """
 
     columns: Sequence[str]
@@ -48,15 +48,16 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualLevel:
-    """Rows that are alike in an input.
+    """Rows that are alike in one input.
 
     Args:
-        name: A category's value; what stands for several, or for none, is in round brackets. None for a number.
+        name: A category's value. A name in round brackets stands for several values, or for no value. None for a
+            number.
         at: The median of a number; None for a category and for rows without a value.
-        rows: How many.
-        mean: Of the residuals, in the target's unit.
-        low, high: The mean's interval (Student's t, over rows or groups); None where it takes more of them.
-        quartiles: Of the residuals: 25%, 50%, 75%.
+        rows: The number of rows.
+        mean: Mean of the residuals, in the target's unit.
+        low, high: The mean's interval (Student's t, over rows or groups); None where there are too few rows or groups.
+        quartiles: Quartiles of the residuals: 25%, 50%, 75%.
     """
 
     name: str | None
@@ -78,7 +79,7 @@ class Dot:
 
 @dataclass(frozen=True, kw_only=True)
 class InputResiduals:
-    """The residuals along one input, in the numbers of `evaluation.residuals.ByInput`.
+    """The residuals along one input. The fields have the meaning of those of `evaluation.residuals.ByInput`.
 
     Args:
         dots: Some rows at random; none unless the spec asks for rows.
@@ -96,8 +97,9 @@ class ImportantInput:
     """Inputs that were shuffled together, and how much worse the model did.
 
     Args:
-        names: One, or several that go together.
-        drop: In the metric's own unit, positive where it got worse; its interval allows for all that were looked at.
+        names: One input, or several that are associated.
+        drop: In the metric's own unit, positive where it got worse; its interval is corrected for the number of inputs
+            that were looked at.
         matters: Whether that interval lies above 0.
     """
 
@@ -111,10 +113,10 @@ class DependencePoint:
     """The model's answers where one input has the same value in every row.
 
     Args:
-        at: Of a number; None for a category.
-        name: Of a category; None for a number.
-        mean: Of the answers: a probability, or the target's unit.
-        low, high: The middle half of the rows' own curves, each moved to the average of all.
+        at: The value of a number; None for a category.
+        name: The value of a category; None for a number.
+        mean: Mean of the answers: a probability, or a value in the target's unit.
+        low, high: The middle half of the individual curves, each shifted so that its mean is the mean of all.
     """
 
     at: float | None
@@ -134,15 +136,15 @@ class Dependence:
 
 @dataclass(frozen=True, kw_only=True)
 class Influence:
-    """Which inputs the shipped model leans on.
+    """Which inputs the shipped model relies on.
 
     Args:
-        metric: Whose drop is measured.
-        rows: Judged rows that it is measured on.
-        inputs: Those looked at, in groups, the largest drop first.
+        metric: The metric whose drop is measured.
+        rows: The number of judged rows that it is measured on.
+        inputs: The inputs that were looked at, in groups, the largest drop first.
         left_out: How many inputs were not looked at, since there are too many.
-        dependence: On the first few inputs whose shuffling made it worse.
-        of: Whose probability that is; None where it is a value.
+        dependence: Partial dependence on the first few inputs whose shuffling made the model worse.
+        of: The class whose probability the dependence shows; None where it shows a value.
     """
 
     metric: str
@@ -158,11 +160,11 @@ class LayerWeights:
     """The weights of one layer without its biases, as a histogram of bins of equal width.
 
     Args:
-        name: As in table `curves`.
-        weights: How many there are.
+        name: The layer's name, as in table `curves`.
+        weights: The number of weights.
         zeros: How many of them are exactly 0.
-        edges: Of the bins, one more than `counts`, ascending.
-        counts: Weights in each bin.
+        edges: Edges of the bins, one more than `counts`, ascending.
+        counts: Number of weights in each bin.
     """
 
     name: str
@@ -174,13 +176,13 @@ class LayerWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """The first layer's weights as a picture: a tile a unit, those with the largest weights first.
+    """The first layer's weights as a picture, with one tile per unit; units with the largest weights come first.
 
     Args:
         picture: A PNG's name in `previews/`.
-        shown: Units in it.
-        units: Of the layer.
-        colours: Whether a tile shows the weights of red, green and blue, around grey; else their signs have colours.
+        shown: The number of units in the picture.
+        units: The number of units of the layer.
+        colours: Whether a tile shows the weights of red, green and blue, around grey; else colours show the signs.
     """
 
     picture: str
@@ -191,15 +193,16 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenUnits:
-    """What the units of the only hidden layer add to the outputs, those with the largest incoming weights first.
+    """What each unit of the only hidden layer adds to the outputs; units with the largest incoming weights come first.
 
     Args:
-        units: Of the layer; those shown may be fewer.
-        rows: Of the training part, that means are over.
-        outputs: Class names, or the target's.
-        active: Of each unit shown, the share of rows in which its answer is not 0.
+        units: The number of units of the layer; fewer may be shown.
+        rows: The number of training rows that means are over.
+        outputs: Class names, or the target's name.
+        active: For each unit shown, the share of rows in which its answer is not 0.
         added: `[unit shown][output]`: the mean over rows of its answer times its outgoing weight, as a logit or a
-            standardised value. Of classes less its mean over them, since what is added to all changes no probability.
+            standardised value. For classes, the mean over classes is subtracted, since adding the same to all classes
+            changes no probability.
     """
 
     units: int
@@ -211,13 +214,13 @@ class HiddenUnits:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkWeights:
-    """What the shipped network learned, to be looked at.
+    """The weights of the shipped network, for display.
 
     Args:
-        layers: Those with weights, from the input on.
-        left_out: Layers in the middle that are not in `layers`, since there are too many.
-        filters: None where the inputs are no pictures, or the first layer does not look at them.
-        hidden: None where there is not just one hidden layer, and in runs of earlier versions.
+        layers: Layers with weights, from the input on.
+        left_out: The number of layers in the middle that are not in `layers`, since there are too many.
+        filters: None where the inputs are not pictures, or the first layer does not look at them.
+        hidden: None where the network does not have exactly one hidden layer, and in runs of earlier versions.
     """
 
     layers: Sequence[LayerWeights]
@@ -231,13 +234,14 @@ class Inspection(RunDocument):
     """previews/inspection.json.
 
     Args:
-        trial_id: Of the shipped network.
+        trial_id: The trial of the shipped network.
         examples: None unless the spec asks for rows.
-        residuals: Of a regression on columns, the inputs that go with them most, the first most; None for others.
-        inputs: How many inputs were looked at for that.
-        influence: None where the inputs are no columns, and in runs of earlier versions.
+        residuals: For regression on columns, the inputs most associated with the residuals, the strongest first; else
+            None.
+        inputs: How many inputs were looked at for the residuals.
+        influence: None where the inputs are not columns, and in runs of earlier versions.
         network: None where a baseline is shipped, and in runs of earlier versions.
-        landscape, between: Where the spec asks for their explanations and a network is shipped.
+        landscape, between: Set where the spec asks for these explanations and a network is shipped.
     """
 
     FILE: ClassVar[str] = "previews/inspection.json"

@@ -1,4 +1,4 @@
-"""What inspection.json holds of the loss around the shipped network, and between networks of different seeds."""
+"""The part of inspection.json on the loss around the shipped network, and between networks of different seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Plane:
 
     Args:
         x, y: Evenly spaced, ascending.
-        losses: `[len(y)][len(x)]`; None where it is no finite number.
+        losses: `[len(y)][len(x)]`; None where the loss is not finite.
     """
 
     x: Sequence[float]
@@ -24,15 +24,15 @@ class Plane:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPath:
-    """The way of the weights in the plane of its two principal components.
+    """The path of the weights during training, in the plane of its two principal components.
 
     Args:
-        plane: Along these components, of length 1.
+        plane: The plane along these components, which have length 1.
         steps: Training steps taken at each point, the first 0.
         x, y: The points, as coordinates of the plane.
-        share: Of the squared distances from the end of the way, what lies in the plane, in [0, 1].
-        apart: Distance of its end from the shipped weights, over their length. The shipped trial was trained once more,
-            alone, to be watched.
+        share: Share of the squared distances from the path's end that lies in the plane, in [0, 1].
+        apart: Distance of the path's end from the shipped weights, divided by the length of these. The path is from
+            training the shipped trial once more, alone.
     """
 
     plane: Plane
@@ -48,9 +48,9 @@ class Curvature:
     """The Hessian of the training loss at the kept weights of a final trial.
 
     Args:
-        largest: Its largest eigenvalue; None where the iteration did not come to an end.
-        smallest, negative: Its smallest eigenvalue, and how many are below 0 by more than rounding; None of networks
-            with more weights than the whole Hessian is made for.
+        largest: Its largest eigenvalue; None where the iteration did not converge.
+        smallest, negative: Its smallest eigenvalue, and the number of eigenvalues below 0 by more than rounding errors;
+            None for networks with too many weights to compute the whole Hessian.
         rate: Learning rate of the last step.
     """
 
@@ -67,15 +67,16 @@ class Landscape:
     """The training loss around the shipped network.
 
     Args:
-        rows: Training rows that it is a mean over, of `training_rows`.
-        weights: Trainable ones.
-        loss: At the shipped weights, without penalties.
-        plane: Along two random directions, filter-normalised: at 1 each unit has as much of it as of its own weights.
+        rows: The number of training rows that the loss is a mean over, out of `training_rows`.
+        weights: The number of trainable weights.
+        loss: The loss at the shipped weights, without penalties.
+        plane: Along two random, filter-normalised directions: at 1, each unit's part of the direction is as long as the
+            unit's own weights.
         path: None: see `no_path`.
-        no_path: Why the way to the weights is not known, in a clause; None: it is.
-        curvatures: Of one trial of each recipe; of the shipped one first.
-        along, losses: Distances along the steepest direction, of length 1, and the losses there.
-        random: The second derivative of the loss along the plane's first direction, for a length of 1.
+        no_path: Why the path of training is not known, in a clause; None where it is known.
+        curvatures: One trial of each recipe; the shipped trial first.
+        along, losses: Distances along the steepest direction, which has length 1, and the losses there.
+        random: The second derivative of the loss along the plane's first direction, scaled to length 1.
     """
 
     rows: int
@@ -97,12 +98,12 @@ class Between:
     hidden layer.
 
     Args:
-        pairs: Of seeds; the losses are means over them.
-        at: Places on the line, from 0 to 1.
-        losses: With each network's units in their own order.
-        matched: With the units of one in the order that brings its weights nearest to the other's.
-        barrier, matched_barrier: The most by which the loss of a pair is above the straight line between the losses at
-            its ends (Frankle et al. 2020), mean over pairs.
+        pairs: The number of pairs of seeds; the losses are means over them.
+        at: Positions on the line, from 0 to 1.
+        losses: Losses with each network's units in their own order.
+        matched: Losses with the units of one network in the order that brings its weights nearest to the other's.
+        barrier, matched_barrier: The largest height of a pair's loss above the straight line between the losses at its
+            ends (Frankle et al. 2020), mean over pairs.
     """
 
     recipe_id: str

@@ -1,4 +1,4 @@
-"""What a lesson measured and what it says: `lesson.json`, all that the report of a lesson is made of."""
+"""`lesson.json`: what a lesson measured and what it says. The report of a lesson is made from this file alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Series:
     """One line, or one set of dots, of a drawing.
 
     Args:
-        x, y: Of equal length; where y is None there is no point.
+        x, y: Of equal length; where y is None, no point is drawn.
         look: `line`; `dots`; `cloud`: many faint dots; `path`: a line in the order of its points, with a dot at each;
             `theory`: dashed; `level`: thin, a line of equal height.
     """
@@ -32,10 +32,10 @@ class Drawing:
     """A chart.
 
     Args:
-        caption: What stands below it, and is read to those who can't see it.
+        caption: The text below the chart; screen readers read it, too.
         x, y: The axes' titles.
-        logarithmic: Axes on a logarithmic scale, of `x` and `y`.
-        window: `(low, high)` of x and of y, beyond which nothing is drawn; None: over all points.
+        logarithmic: The axes with a logarithmic scale: `x`, `y`, both or none.
+        window: `(low, high)` of x and of y; nothing is drawn outside. None: all points fit in.
     """
 
     caption: str
@@ -48,12 +48,12 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class TheoryCheck:
-    """A measured figure against what theory says.
+    """A measured figure compared with theory.
 
     Args:
-        measured: None where there was nothing to measure, as after a divergence.
-        theory: What it should be.
-        tolerance: What is accepted, in words: `within 2%`.
+        measured: None where there was nothing to measure, for example after a divergence.
+        theory: The value that theory predicts.
+        tolerance: The accepted deviation, in words: `within 2%`.
     """
 
     what: str
@@ -70,7 +70,7 @@ class Passage:
     Args:
         sentences: Paragraphs.
         formulas: TeX, each on a line of its own.
-        drawing: Or None.
+        drawing: A chart, or None.
     """
 
     title: str
@@ -81,7 +81,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Change:
-    """What a reader may try: a value of the spec, as `path=value`, and what to look for."""
+    """A change for the reader to try: a value of the spec, as `path=value`, and what to look for."""
 
     setting: str
     look_for: str
@@ -92,14 +92,14 @@ class Lesson(RunDocument):
     """lesson.json.
 
     Args:
-        experiment, description, kind: As the spec has them.
-        spec: With every default, as plain values.
-        appeared: Whether what the lesson is about was seen in this run.
-        headline: That, in one sentence.
+        experiment, description, kind: As in the spec.
+        spec: The spec with every default, as plain values.
+        appeared: Whether the effect that the lesson is about was seen in this run.
+        headline: The same in one sentence.
         lead: What was seen, with its figures.
-        optimizers: Whose steps were taken, for the glossary.
-        tries: What to change next.
-        seconds: Of measuring.
+        optimizers: The optimizers that were used, for the glossary.
+        tries: Changes to try next.
+        seconds: Time of measuring.
     """
 
     FILE: ClassVar[str] = "lesson.json"
@@ -120,7 +120,7 @@ class Lesson(RunDocument):
 
     @property
     def phrase(self) -> str:
-        """What became of it, for a list: `lesson: the effect appeared, 18 of 18 checks met`."""
+        """The result, for a list: `lesson: the effect appeared, 18 of 18 checks met`."""
         return f"lesson: the effect {'appeared' if self.appeared else 'did not appear'}, {self.counted} met"
 
     @property

@@ -1,4 +1,4 @@
-"""What monitor.json holds: how new rows stand against the reference of an experiment's champion."""
+"""monitor.json: how new rows compare with the reference of an experiment's champion."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SCHEMA_VERSION = 1
 
 Answer = Literal["keep", "watch", "retrain"]
 ANSWERS: tuple[Answer, ...] = ("keep", "watch", "retrain")
-"""From the best to the worst."""
+"""In order, from the best to the worst."""
 
 What = Literal["values", "missing", "new values", "answers", "errors", "calibration", "errors of a slice"]
-"""What is measured of a column, of the model's answers, or of the model against labels."""
+"""What is measured, of a column, of the model's answers, or of the model's errors against labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A part of a column's values.
+    """One bar: a category of a column's values, or a range of them.
 
     Args:
-        label: A category, or from where to where a number lies.
-        reference, window: Its share among the values that are there, in [0, 1].
+        label: The category, or the range of a number.
+        reference, window: Its share among the values that are not missing, in [0, 1].
     """
 
     label: str
@@ -35,19 +35,20 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """How far a window is from the reference in one thing.
+    """The distance of a window from the reference in one measure.
 
     Args:
-        name: Of the column, the slice, or of what the model answers.
-        distance: Of values, the largest distance of two cumulative shares (numbers) or the total variation
-            (categories); of all else the difference of two means, in its unit. None where the window has no value.
-        threshold: From which on it alarms.
-        p: Share of windows of unchanged data in which anything is as far out; absent where the reference never shows
-            any distance.
+        name: The name of the column, the slice, or the model's answer.
+        distance: For values, the largest distance of two cumulative shares (numbers) or the total variation
+            (categories); for everything else, the difference of two means, in its unit. None where the window has no
+            value.
+        threshold: The least distance that raises an alarm.
+        p: Share of windows of unchanged data in which some measure is as extreme; absent where the reference never
+            shows any distance.
         alarms: Whether the distance reaches the threshold.
-        effect: Of numbers, the Wasserstein distance in standard deviations of the reference.
-        reference, window: The mean, of what has one.
-        bars: The values, for a drawing.
+        effect: For numbers, the Wasserstein distance in standard deviations of the reference.
+        reference, window: The two means, where the measure compares means.
+        bars: The values, for a chart.
     """
 
     what: What
@@ -64,11 +65,11 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Noticed:
-    """What was found of the schema, or of what is expected of the data.
+    """A finding on the schema, or on an expectation of the data.
 
     Args:
-        column: None where it is of the table.
-        fault: Whether it is to be watched; else it is only said.
+        column: The column; None where it is about the table.
+        fault: Whether it calls for watching; else it is only a note.
     """
 
     column: Annotated[str | None, OMITTED] = None
@@ -82,12 +83,12 @@ class Window:
 
     Args:
         first: The number of its first row, from 1.
-        rows: How many can be used.
+        rows: The number of its rows, all usable.
         labelled: How many of them have a label.
         answer, sentence: What to do with the champion, and why.
-        columns: Those that alarm or are at fault.
-        noticed: Of its schema, and of expectations that held for the reference and don't any more.
-        measured: The alarms first.
+        columns: The columns with an alarm or a fault.
+        noticed: Findings on its schema, and on expectations that held for the reference and no longer hold.
+        measured: Measures, alarms first.
         calibration: The expected calibration error of the reference and of the window, with intervals; absent without
             labels or classes.
     """
@@ -112,12 +113,12 @@ class Monitored(RunDocument):
     """monitor.json.
 
     Args:
-        experiment, champion, run: Whose champion, which of its entries, and the run that made it.
-        monitored: When, in UTC.
+        experiment, champion, run: The experiment, the entry of its champion, and the run that made the champion.
+        monitored: The time of monitoring, in UTC.
         data: The batch's path.
-        reference_rows: Rows that the batch is held against.
+        reference_rows: The number of rows that the batch is compared with.
         rate: Share of windows of unchanged data that raise an alarm.
-        answer, sentence: Of the window with the worst answer, the latest of several.
+        answer, sentence: Those of the window with the worst answer; the latest, if several have it.
         windows: In order.
     """
 

@@ -1,4 +1,4 @@
-"""What verdict.json holds of a procedure that is judged out of fold."""
+"""The part of verdict.json on a procedure that is judged out of fold."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class ChosenSetting:
     """A setting that a recipe's searches chose.
 
     Args:
-        folds: In how many of the folds.
-        whole: Whether the search on all rows, which what is shipped comes from, chose it too.
+        folds: The number of folds in which it was chosen.
+        whole: Whether the search on all rows, which the shipped model comes from, chose it too.
     """
 
     values: Mapping[str, Any]
@@ -26,12 +26,12 @@ class ChosenSetting:
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenSettings:
-    """What a recipe's searches chose, one in each fold, on the rows left to it.
+    """The settings that a recipe's searches chose. There is one search in each fold, on the rows left to it.
 
     Args:
-        settings: The most frequent first.
-        folds: In which a setting ended well.
-        chosen_by: The best setting's score in a fold, the mean over folds: on the rows that chose it.
+        settings: The settings, the most frequent first.
+        folds: The number of folds in which a setting ended well.
+        chosen_by: Mean over folds of the best setting's score in a fold, on the rows that chose it.
     """
 
     recipe_id: str
@@ -43,13 +43,14 @@ class ChosenSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceShares:
-    """What makes one recipe's score in a fold differ.
+    """The sources of variation of one recipe's score in a fold.
 
     Args:
-        folds, seeds: How many scores that was found from.
-        split: Standard deviation by another split into rows that are learned from and held out.
-        seed: By another seed: initial weights, order of batches, and whatever else training draws.
-        share: Of the split in the variance of both, in [0, 1].
+        folds, seeds: The numbers of folds and of seeds that were used.
+        split: Standard deviation from another split into rows that are learned from and held out.
+        seed: Standard deviation from another seed: initial weights, order of batches, and other random draws of
+            training.
+        share: Share of the split in the variance of both, in [0, 1].
     """
 
     recipe: str
@@ -62,19 +63,19 @@ class VarianceShares:
 
 @dataclass(frozen=True, kw_only=True)
 class OutOfFold:
-    """The whole procedure, done anew without each fold, on the rows of that fold.
+    """The results of the whole procedure, repeated without each fold and judged on the rows of that fold.
 
     Args:
-        folds, repeats: As the spec has them.
-        rows: Judged in each repeat.
-        learned_from: The fewest and the most rows that a fold learned from: the figures are those of a procedure that
-            has so many.
+        folds, repeats: As in the spec.
+        rows: The number of rows judged in each repeat.
+        learned_from: The fewest and the most rows that a fold learned from. The figures are those of a procedure with
+            so many rows.
         metrics: The mean over folds, with the corrected resampled t interval (Nadeau and Bengio 2003).
         spread: Standard deviation of the deciding metric between folds.
         scores: The deciding metric in each fold, the first repeat's first; None where it is undefined.
-        chosen: By name of a recipe, or of a baseline that may be shipped, in how many folds it was chosen.
-        searched: Where something is tuned, what the searches chose, by recipe.
-        variance: Of the leading recipe's scores, where it was trained under several seeds.
+        chosen: By name of a recipe, or of a baseline that may be shipped: in how many folds it was chosen.
+        searched: Where something is tuned, the settings that the searches chose, by recipe.
+        variance: The variation of the leading recipe's scores, where it was trained under several seeds.
     """
 
     folds: int
@@ -101,7 +102,7 @@ class OutOfFold:
 
     @property
     def sentence(self) -> str:
-        """What the figures are of."""
+        """What the figures mean, in words."""
         searching, own = ("searching, ", ", with a search of its own") if self.searched else ("", "")
         return (
             f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "

@@ -1,4 +1,4 @@
-"""What plan.json holds: everything that will be done, written down before it is."""
+"""plan.json: everything that a run will do, written before it is done."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Recipe:
     """One arm of the comparison, every hyperparameter bound.
 
     Args:
-        recipe: Readable: what tells it from the other recipes.
-        settings: In the file `params`.
+        recipe: Readable name, which says how it differs from the other recipes.
+        settings: Called `params` in the file.
     """
 
     recipe_id: str
@@ -56,16 +56,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceColumn:
-    """A column of the source, and what it was taken for.
+    """A column of the source, and how it is interpreted.
 
     Args:
         kind: `number`, `category`, `date`, `text`, `target`, `split` (it divides the rows) or `ignore`.
         why: How that was decided.
         missing: Share of the rows without a value, in [0, 1]; None where the column was not looked at.
-        missing_texts: Texts that were taken as no value, with their rows; a field that is empty is not among them.
-        distinct: Different values; None where the column was not looked at.
-        becomes: What the model gets of it, in words.
-        note: What is surprising about it, and how to overrule it; None where nothing is.
+        missing_texts: Texts that count as missing, with their number of rows; an empty field is not listed.
+        distinct: Number of different values; None where the column was not looked at.
+        becomes: What the model receives of it, in words.
+        note: What is surprising about it, and how to change the decision; None where nothing is surprising.
     """
 
     name: str
@@ -88,7 +88,7 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class Sound:
-    """Of every sound: `rate` samples a second, `seconds` long."""
+    """The format of all sounds: `rate` samples per second, `seconds` long."""
 
     rate: int
     seconds: Number
@@ -101,10 +101,10 @@ class DataDescription:
     Args:
         classes: None for regression.
         positive: The class of interest; None where there is none. `positive_why` says how it was chosen.
-        notes: What its reader noticed.
-        columns: Of a table, the inputs.
-        source_columns: Of a table or of texts, every column of the source.
-        kind: Name of the form the inputs have.
+        notes: Notes from reading the data.
+        columns: For a table, the inputs.
+        source_columns: For a table or texts, every column of the source.
+        kind: Name of the form of the inputs.
         image_shape: Rows, columns and channels of images.
         text: The column of texts.
     """
@@ -129,12 +129,12 @@ class DataDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts(DataDescription):
-    """The data set, and how its rows are held.
+    """The data set, and how its rows are stored.
 
     Args:
         streamed: Whether rows stay on disk.
         shuffle: `whole`, or the blocks that training rows are shuffled by.
-        memory_bytes: About what the data take beside the stacks.
+        memory_bytes: About how much memory the data take, without the stacks.
     """
 
     streamed: bool
@@ -152,7 +152,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class RangeTestCost:
-    """Trials of all range tests, and the seconds expected."""
+    """The number of trials of all range tests, and the expected seconds."""
 
     trials: int
     seconds: Number
@@ -160,10 +160,10 @@ class RangeTestCost:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchCost:
-    """What a search is expected to cost: trials, seconds, and the stacks of its first round.
+    """The expected cost of a search: trials, seconds, and the stacks of its first round.
 
     Args:
-        range_tests: Where its ranges are found by range tests, what these cost; `seconds` holds theirs too.
+        range_tests: The cost of the range tests, where they find its ranges; it is included in `seconds`.
     """
 
     trials: int
@@ -174,10 +174,10 @@ class SearchCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a run is expected to cost; `seconds` are those of the whole run, `search` where something is tuned.
+    """The expected cost of a run: `seconds` are those of the whole run; `search` is set where something is tuned.
 
     Args:
-        memory_bytes: Of the run's process at its peak; None in plans from before it was said.
+        memory_bytes: The peak memory of the run's process; None in plans of versions before it was recorded.
     """
 
     trials: int
@@ -189,7 +189,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How many times as long as the model says a machine takes, compiling and stepping."""
+    """How many times as long as in the cost model a machine takes, for compiling and for stepping."""
 
     compiling: Number = 1.0
     stepping: Number = 1.0
@@ -197,13 +197,13 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """What the probe of the machine found.
+    """The results of one probe of the machine.
 
     Args:
-        trials: In its stack.
-        compile_seconds: Of one core, tracing included.
-        step_seconds: Of one core, for a step of all trials.
-        pace: Against what was expected.
+        trials: The number of trials in its stack.
+        compile_seconds: On one core, tracing included.
+        step_seconds: On one core, for a step of all trials.
+        pace: The times relative to those expected.
     """
 
     trials: int
@@ -214,7 +214,7 @@ class Probed:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """With XLA and without."""
+    """The results of the probe with XLA and without."""
 
     xla: Probed
     graph: Probed
@@ -222,7 +222,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Reach:
-    """From when to when rows reach, in words: dates in UTC, or numbers."""
+    """The first and the last time of rows, in words: dates in UTC, or numbers."""
 
     first: str
     last: str
@@ -232,17 +232,18 @@ class Reach:
 
 
 FINAL, FOLD = "final", "fold"
-"""Stages of trials: those that are compared and may be shipped; and those of a fold that is held out, which judge."""
+"""Stages of trials. `final`: compared, and may be shipped. `fold`: trained without a fold that is held out, to
+judge."""
 
 
 @dataclass(frozen=True)
 class FoldChoice:
-    """What a recipe's search chose in a fold that judges, by rows that the fold learns from alone.
+    """The setting that a recipe's search chose in a fold that judges, using only rows that the fold learns from.
 
     Args:
-        number: Of the setting in the search, from 0.
+        number: The number of the setting in the search, from 0.
         values: The setting.
-        score: Of the deciding metric on the rows that the search chose by, which it flatters.
+        score: The deciding metric on the rows that chose the setting, so it is too good on average.
     """
 
     fold: int
@@ -258,8 +259,8 @@ class FoldSearches:
     """The searches in folds that judge.
 
     Args:
-        variants: The recipes with what was chosen in some fold, each once.
-        choices: What each recipe's search chose in each fold, where a setting ended well.
+        variants: The recipes with the settings chosen in some fold, each once.
+        choices: The choice of each recipe's search in each fold, where a setting ended well.
     """
 
     variants: list[Recipe]
@@ -271,14 +272,16 @@ class HeldOut:
     """Folds that are held out in turn, where the procedure is judged out of fold.
 
     Args:
-        folds, repeats: As the spec has them. Folds are numbered through, the first repeat's first.
-        rows: How many are judged in the first repeat.
-        learned_from: The fewest and the most rows that a fold learns from, those that choose included.
-        ratio: Judged rows to rows learned from, the mean over folds: 1 / (folds - 1) where all are equally large.
-        trials, stacks: Those of the folds. In fold j, the trial that stands for seed s of a run with n has seed
-            j * n + s: so initial weights and the order of batches are drawn anew in every fold.
-        searched: Where something is tuned; None until that is done. Of its trials, those with the number of a fold
-            here were tried on its rows that choose; with `tune.folds`, numbers go on after these folds.
+        folds, repeats: As in the spec. Folds are numbered consecutively, the first repeat's first.
+        rows: The number of rows judged in the first repeat.
+        learned_from: The fewest and the most rows that a fold learns from, including its validation rows.
+        ratio: Judged rows divided by rows learned from, mean over folds: 1 / (folds - 1) where all folds are equally
+            large.
+        trials, stacks: The trials and stacks of the folds. In fold j, the trial that stands for seed s of a run with n
+            seeds has seed j * n + s, so initial weights and the order of batches are drawn again in every fold.
+        searched: The searches in the folds, where something is tuned; None until they are done. Their trials with the
+            number of a fold here were tried on that fold's validation rows; with `tune.folds`, fold numbers continue
+            after these folds.
     """
 
     folds: int
@@ -301,20 +304,21 @@ class Plan(RunDocument):
     """plan.json.
 
     Args:
-        spec: As written, with every default.
-        metric, also: What is measured of each trial; the first one decides.
-        metric_why: Why that one, where it was chosen by the data; None: the spec names it, or it is the usual one.
-        confidence: Of all intervals.
-        decides: How answers are made of outputs, and what they cost; None: the likeliest class, and nothing.
+        spec: The spec as written, with every default.
+        metric, also: The metrics of each trial; the first one decides.
+        metric_why: Why the deciding metric was chosen, if the data decided; None: the spec names it, or it is the usual
+            one.
+        confidence: The confidence of all intervals.
+        decides: How answers are made from outputs, and what they cost; None: the likeliest class, without costs.
         ship: `best`: a baseline may be shipped; None: networks only.
-        parts: Rows of train, val and test.
-        reaches: Of a split by time, from when to when each part reaches.
-        trials, stacks: The final trials; empty until a search is done.
+        parts: Number of rows of train, val and test.
+        reaches: For a split by time, the first and last time of each part.
+        trials, stacks: The final trials and their stacks; empty until a search is done.
         skipped: Recipes that don't fit the data.
         probe: Where the machine was measured.
         search: Where something is tuned.
-        held_out: Where the procedure is judged out of fold. Then `parts` has for test the rows that are judged so, and
-            all rows are of train or val.
+        held_out: Where the procedure is judged out of fold. Then the `test` of `parts` counts the rows judged in this
+            way, and all rows are in train or val.
     """
 
     FILE: ClassVar[str] = PLAN
@@ -343,10 +347,10 @@ class Plan(RunDocument):
     schema_version: int = SCHEMA_VERSION
 
     def following(self, earlier: Plan) -> Plan:
-        """This plan with the stacks of an earlier one, where that has the same trials and measures the same.
+        """This plan, but with the stacks of an earlier plan, if that has the same trials and metrics.
 
-        Stacks are divided for the machine at hand, and evaluated at steps that may come from its pace; whoever goes on
-        with a run keeps the division and the steps it was begun with.
+        The division into stacks depends on the machine, and steps of evaluation may depend on its speed. So a run that
+        goes on keeps the division and the steps that it began with.
         """
         same = [{each.trial_id for each in plan.all_trials} for plan in (self, earlier)]
         if same[0] != same[1] or self.metrics != earlier.metrics:
@@ -355,22 +359,22 @@ class Plan(RunDocument):
 
     @property
     def all_trials(self) -> list[PlannedTrial]:
-        """The final ones, and those of folds that are held out."""
+        """The final trials, and the trials of folds that are held out."""
         return [*self.trials, *(self.held_out.trials if self.held_out else ())]
 
     @property
     def all_stacks(self) -> list[PlannedStack]:
-        """Of `all_trials`."""
+        """The stacks of `all_trials`."""
         return [*self.stacks, *(self.held_out.stacks if self.held_out else ())]
 
     @property
     def reuse(self) -> str:
-        """How many of the trials an earlier run trained, in a sentence; empty where none."""
+        """How many of the trials were trained by an earlier run, in a sentence; empty where none were."""
         return reuse_sentence(self.all_stacks)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is measured of each trial; the first one decides."""
+        """The metrics of each trial; the first one decides."""
         return (self.metric, *self.also)
 
     def stack_of(self, trial_id: str) -> PlannedStack:
@@ -379,12 +383,12 @@ class Plan(RunDocument):
 
     @property
     def variants(self) -> list[Recipe]:
-        """The recipes, and what searches made of them in folds that are held out."""
+        """The recipes, and their variants from searches in folds that are held out."""
         searched = self.held_out.searched if self.held_out else None
         return [*self.recipes, *(searched.variants if searched else ())]
 
     def variant(self, variant_id: str) -> Recipe:
-        """The recipe with its values bound."""
+        """The recipe with this `variant_id`."""
         return next(each for each in self.variants if each.variant_id == variant_id)
 
 
@@ -402,11 +406,11 @@ def reuse_sentence(stacks: Iterable[PlannedStack]) -> str:
 
 
 def counts_alike(recipe: Recipe) -> bool:
-    """Whether its classes count alike in training, whatever their rows."""
+    """Whether the classes count alike in the recipe's training, however many rows each class has."""
     return recipe.settings.imbalance != "none"
 
 
 def weighted_recipes(recipes: Iterable[Recipe]) -> dict[str, str]:
-    """By `recipe_id`, how the classes were made to count alike in training, where they were: `class_weight` or
-    `resample`."""
+    """By `recipe_id`, how classes are made to count alike in training: `class_weight` or `resample`. Recipes where they
+    do not are left out."""
     return {recipe.recipe_id: recipe.settings.imbalance for recipe in recipes if counts_alike(recipe)}

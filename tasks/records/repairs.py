@@ -1,4 +1,4 @@
-"""What the stage stabilise tried on recipes whose training went wrong: `previews/repairs.json`."""
+"""`previews/repairs.json`: what the stage stabilise tried on recipes whose training went wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Change:
     """A paired difference over seeds, with its interval (Student's t); None where a trial diverged.
 
     Args:
-        high: The interval is one of 90%, so this is an upper bound of 95%.
+        high: The interval has a confidence of 90%, so this is a one-sided 95% bound.
     """
 
     mean: Number | None
@@ -27,18 +27,18 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class TriedRepair:
-    """A changed recipe against the recipe as it stood, under the same seeds.
+    """A changed recipe compared with the recipe as it stood, under the same seeds.
 
     Args:
-        words: What was changed, all together.
+        words: All changes together, in words.
         restless: Median over seeds of the fluctuation of the validation loss: the standard deviation of the first
             differences of its logarithm over the last half; None where there are too few evaluations.
-        restless_change: Of the logarithm of that.
-        loss_change: Of the logarithm of the last validation loss, without penalties.
-        diverged: Seeds that did.
+        restless_change: Change of the logarithm of `restless`.
+        loss_change: Change of the logarithm of the last validation loss, without penalties.
+        diverged: Number of seeds that diverged.
         found: Whether the diagnosis still holds.
-        cured: It does not, and the loss is no worse.
-        kept: Whether later rungs build on it.
+        cured: Whether the diagnosis no longer holds, and the loss is no worse.
+        kept: Whether later rungs build on this change.
     """
 
     words: str
@@ -56,7 +56,7 @@ class TriedRung:
     """One step of a ladder: changes of one kind, trained in a stack.
 
     Args:
-        proof: Where one cured: all changes so far on fresh seeds.
+        proof: Where a change cured: the test of all changes so far on fresh seeds.
     """
 
     title: str
@@ -69,15 +69,16 @@ class Repair:
     """The repair of one recipe.
 
     Args:
-        kind: The diagnosis whose ladder was walked.
-        restless, loss: Of the recipe as it stands, median over seeds.
-        rungs: As far as the ladder was walked.
+        kind: The diagnosis whose ladder was tried.
+        restless, loss: Values of the recipe as it stands, median over seeds.
+        rungs: The rungs that were tried.
         proof: The last of the rungs' proofs; None where no rung cured.
-        controls: Random settings that were trained instead, for as many training steps as the ladder took.
+        controls: Number of random settings that were trained for comparison, with as many training steps as the ladder
+            took.
         control: The best of them, under the seeds of the ladder.
-        control_proof: It on the fresh seeds; None where there is no proof.
-        steps, control_steps: Training steps of the ladder and of the control, all seeds.
-        settings: The repaired recipe, complete; None where the proof does not hold or there is none.
+        control_proof: The same setting on the fresh seeds; None where there is no proof.
+        steps, control_steps: Training steps of the ladder and of the control, over all seeds.
+        settings: All settings of the repaired recipe; None where there is no proof or it does not hold.
     """
 
     recipe_id: str
@@ -106,8 +107,8 @@ class Repairs(RunDocument):
 
     Args:
         unrepaired: Recipes with a diagnosis that no ladder fits: the recipe and the diagnosis.
-        written: `recipe_id` of the repaired recipe that is in repaired.yaml: of several the one of least validation
-            loss; None where none was cured.
+        written: `recipe_id` of the repaired recipe in repaired.yaml: of several, the one of least validation loss; None
+            where none was cured.
     """
 
     FILE: ClassVar[str] = "previews/repairs.json"

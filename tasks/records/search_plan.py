@@ -1,4 +1,4 @@
-"""What plan.json holds of a hyperparameter search: what is searched, and with which budget."""
+"""The part of plan.json on a hyperparameter search: what is searched, and with which budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.records.stacks import PlannedStack
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedRange:
-    """A dimension over a range, as `tasks.search.space` has it; before a range test, the optimizer's own."""
+    """A dimension over a range, as in `tasks.search.space`; before a range test, the optimizer's own range."""
 
     name: str
     low: Number
@@ -41,7 +41,7 @@ SearchedDimension = SearchedRange | SearchedChoices
 
 @dataclass(frozen=True)
 class PlannedRung:
-    """How many settings go on, and to the end of which epoch."""
+    """How many settings are trained to this rung, and up to the end of which epoch."""
 
     settings: int
     epochs: int
@@ -52,10 +52,10 @@ class PlannedSearch:
     """The search of one recipe.
 
     Args:
-        params: The recipe's settings as compared, before anything was chosen.
-        trials: Settings that are tried: with rungs, that begin.
-        epochs: That one seed and fold spend on all of them.
-        rungs: Where settings are left out; empty: nowhere.
+        params: The recipe's settings as compared, before the search chose any.
+        trials: The number of settings that are tried; with rungs, the number that begin.
+        epochs: Epochs that one seed and fold spend on all of them.
+        rungs: Where settings leave the search; empty: nowhere.
     """
 
     recipe_id: str
@@ -71,14 +71,14 @@ class PlannedSearch:
 
 @dataclass(frozen=True, kw_only=True)
 class RangeTest:
-    """What a learning-rate range test found of one recipe (rule and source: `tasks.search.range_test`).
+    """The result of a learning-rate range test of one recipe (rule and source: `tasks.search.range_test`).
 
     Args:
-        epochs: Of each trial, of which there is one for each rate and seed.
-        rates: Those that were tried, rising.
-        losses: Of each rate, the validation loss after these epochs, mean over seeds; None where one diverged.
+        epochs: Epochs of each trial. There is one trial for each rate and seed.
+        rates: The rates that were tried, in rising order.
+        losses: For each rate, the validation loss after these epochs, mean over seeds; None where a trial diverged.
         best: The rate of the least loss; None where no rate lowered the loss.
-        low, high: The suggested range; where no rate lowered the loss, the optimizer's own.
+        low, high: The suggested range; where no rate lowered the loss, the optimizer's own range.
     """
 
     recipe_id: str
@@ -100,10 +100,10 @@ class SearchPlan:
     Args:
         method: The methods' names, with commas between them.
         folds: None: settings are scored on the validation part.
-        metric: What settings are scored by.
+        metric: The metric that scores settings.
         cost: `seconds` where settings are judged by time too.
-        stacks: Those that were trained; empty until the search is done.
-        range_tests: Where learning rates are searched in the range that a test found; None until it is done.
+        stacks: The stacks that were trained; empty until the search is done.
+        range_tests: Where learning rates are searched in the range that a test finds; None until the tests are done.
     """
 
     method: str

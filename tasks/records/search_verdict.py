@@ -1,4 +1,4 @@
-"""What verdict.json holds of a hyperparameter search."""
+"""The part of verdict.json on a hyperparameter search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.records.documents import Number
 
 @dataclass(frozen=True, kw_only=True)
 class BestSetting:
-    """One of a recipe's settings that ended; its fields are those of `evaluation.tried.Tried`."""
+    """One of a recipe's settings that ended well; its fields are those of `evaluation.tried.Tried`."""
 
     number: int
     variant_id: str
@@ -23,14 +23,14 @@ class BestSetting:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """A best value at the edge of what was searched.
+    """A best value at the edge of the searched range.
 
     Args:
         side: `low` or `high`.
-        end: Where the range ends on that side.
+        end: The end of the range on that side.
         owned: Whether the range is the optimizer's own.
-        matters: False where the dimension's importance is known and small: then chance put the best value there.
-        sentence, remedy: What to say of it, and what to do.
+        matters: False where the dimension's importance is known and small: then the best value is there by chance.
+        sentence, remedy: The finding in words, and what to do.
     """
 
     name: str
@@ -48,7 +48,7 @@ class BestByBudget:
     """A curve over the number of settings.
 
     Args:
-        kind: `expected` where the order means nothing, `running` where it does.
+        kind: `expected` where the order of settings has no meaning, `running` where it has one.
         settings: `[points]`, from 1, rising.
         best: `[points]`, in the metric's own unit; None before the first setting that ended.
         low, high: `[points]`, the bounds of the band; None where there is none.
@@ -63,12 +63,14 @@ class BestByBudget:
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one dimension.
+    """The importance of one dimension.
 
     Args:
-        name: The dimension's.
-        share: Of the variance of the scores, by its main effect, in `[0, 1]`. What all shares leave is interaction.
-        settings: How many it was found from: for a dimension that is not always active, those where it is.
+        name: The dimension's name.
+        share: Share of the variance of the scores that its main effect explains, in `[0, 1]`. The rest, after all
+            shares, is interaction.
+        settings: The number of settings that it was computed from: for a dimension that is not always active, those
+            where it is.
     """
 
     name: str
@@ -78,11 +80,11 @@ class Importance:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Of one recipe to its learning rate.
+    """The sensitivity of one recipe to its learning rate.
 
     Args:
-        low, high: The range searched.
-        share: Of that range on a logarithmic scale, in `[0, 1]`: where settings score within the tolerance.
+        low, high: The searched range.
+        share: Share of that range, on a logarithmic scale, in which settings score within the tolerance, in `[0, 1]`.
         decades: The same as a width: 1 = a factor of ten.
         good_low, good_high: The lowest and the highest learning rate within the tolerance.
     """
@@ -97,16 +99,16 @@ class Sensitivity:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedRecipe:
-    """One recipe's search, judged.
+    """The judgement of one recipe's search.
 
     Args:
-        settings, diverged, pruned: How many were tried, and what became of some.
-        epochs, seconds: Of all of them, over seeds and folds.
-        best, top: The best setting and the ten best; None and empty where none ended.
+        settings, diverged, pruned: How many settings were tried, diverged, and left at a rung.
+        epochs, seconds: Sums over all settings, seeds and folds.
+        best, top: The best setting and the ten best; None and empty where none ended well.
         edges: The best values at an edge of their range.
-        curve: The best score by the number of settings; None where none ended.
-        importance: Of each dimension; None where it can't be told.
-        learning_rate: None where it was not searched, or can't be told.
+        curve: The best score by the number of settings; None where none ended well.
+        importance: The importance of each dimension; None where it is not known.
+        learning_rate: None where it was not searched, or its sensitivity is not known.
     """
 
     recipe_id: str
@@ -128,14 +130,14 @@ class SearchedRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Containment:
-    """An optimizer that contains another, which its search should therefore not fall behind.
+    """An optimizer that contains another as a special case, so its search should not do worse.
 
     Args:
-        exact: Whether it contains all that the other can do, or comes close.
+        exact: Whether it can do exactly what the other can; else it only comes close.
         why: Which values make them equal.
-        difference: Of their best scores, positive = `outer` better.
-        noise: What chance allows; None where it is not known.
-        too_small: Whether the difference says that the search was too small; `sentence` says so then.
+        difference: Difference of their best scores, positive = `outer` better.
+        noise: The difference that may be due to chance; None where it is not known.
+        too_small: Whether the difference shows that the search was too small; then `sentence` says so.
     """
 
     outer_id: str
@@ -155,11 +157,12 @@ class SearchVerdict:
     """verdict.json's `search`.
 
     Args:
-        metric: What settings were scored by.
+        metric: The metric that scored settings.
         runs: Seeds times folds of each setting.
-        tolerance: How far below its best a recipe is still good enough, in the metric's unit; None where none ended.
-        pareto: Variants that no other setting beats in both score and seconds, the fastest first; None where cost was
-            not asked.
+        tolerance: How far below its best a recipe is still good enough, in the metric's unit; None where no setting
+            ended well.
+        pareto: Variants that no other setting beats in both score and seconds, the fastest first; None where the search
+            was not asked to judge by time.
         warnings: A full sentence for each thing that weakens the comparison.
     """
 

@@ -1,4 +1,4 @@
-"""A recipe's hyperparameters, as plan.json and the tables hold them, read by name."""
+"""A recipe's hyperparameters, as stored in plan.json and the tables, read by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ABSENT: Mapping[str, Any] = {
     "rows": None,
     "method": None,
 }
-"""Parts that a recipe's document lacks where they are this, so that it is identified as before there were any."""
+"""Values at which a part is left out of a recipe's document. So recipes keep the identifiers that they had before the
+part existed."""
 
 
 class Named(NamedTuple):
@@ -33,7 +34,7 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Strengths:
-    """What holds the weights back: `regularisation` of the spec, every number at least 0."""
+    """The strengths of regularisation: `regularisation` of the spec, every number at least 0."""
 
     l1: float = 0.0
     l2: float = 0.0
@@ -44,24 +45,24 @@ class Strengths:
 
 @dataclass(frozen=True)
 class RecipeSettings:
-    """Every hyperparameter of a recipe, and what is held still but decides results.
+    """Every hyperparameter of a recipe, and the fixed values that decide its results.
 
     Args:
-        document: Part to value, plain JSON, complete but for what is `ABSENT`. It is never changed in place.
+        document: Part to value, plain JSON, complete except for values in `ABSENT`. It is never changed in place.
     """
 
     document: Mapping[str, Any]
 
     def part(self, name: str) -> Any:
-        """A part as plain JSON.
+        """The value of a part, as plain JSON.
 
         Raises:
-            KeyError: there is none of this name.
+            KeyError: there is no part of this name.
         """
         return self.document[name] if name in self.document else ABSENT[name]
 
     def replaced(self, **parts: Any) -> RecipeSettings:
-        """With other values of some parts."""
+        """These settings with other values of some parts."""
         document = {**self.document, **parts}
         return RecipeSettings({name: value for name, value in document.items() if not absent(name, value)})
 
@@ -70,7 +71,7 @@ class RecipeSettings:
         return {name: copy.deepcopy(value) for name, value in self.document.items() if name not in names}
 
     def named(self, part: str) -> Named:
-        """The entry of one of the tables."""
+        """The entry of a table (an optimizer, a model and so on) in this part."""
         ((name, parameters),) = self.part(part).items()
         return Named(name, parameters)
 
@@ -92,12 +93,12 @@ class RecipeSettings:
 
     @property
     def learning_rate(self) -> float:
-        """That of the optimizer; NaN where it has none."""
+        """The optimizer's learning rate; NaN where it has none."""
         return float(self.optimizer.parameters.get("learning_rate", math.nan))
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        """Units of the hidden layers; empty of a linear model, and of one that does not say."""
+        """Units of the hidden layers; empty for a linear model, and for a model without this parameter."""
         return tuple(self.model.parameters.get("hidden", ()))
 
     @property
@@ -106,7 +107,7 @@ class RecipeSettings:
 
     @property
     def clipping(self) -> Mapping[str, float | None]:
-        """`value`, `norm` and `global_norm`, one of them at most not None."""
+        """`value`, `norm` and `global_norm`; at most one of them is not None."""
         found: Mapping[str, float | None] = self.part("clipping")
         return found
 
@@ -126,29 +127,29 @@ class RecipeSettings:
 
     @property
     def accumulation(self) -> int:
-        """Steps whose gradients make one update."""
+        """The number of steps whose gradients make one update."""
         return int(self.part("accumulation"))
 
     @property
     def gradient_noise(self) -> Mapping[str, float]:
-        """`eta` and `gamma`; empty: none."""
+        """`eta` and `gamma`; empty where there is none."""
         found: Mapping[str, float] = self.part("gradient_noise") or {}
         return found
 
     @property
     def on_gradients(self) -> list[str]:
-        """What acts on the recipe's gradients: those of `accumulation` and `gradient_noise` that it has."""
+        """Which of `accumulation` and `gradient_noise` act on the recipe's gradients."""
         return [name for name in ("accumulation", "gradient_noise") if name in self.document]
 
     @property
     def rows(self) -> int | None:
-        """Training rows that the recipe is limited to; None: all."""
+        """The number of training rows that the recipe is limited to; None: all rows."""
         rows: int | None = self.part("rows")
         return rows
 
     @property
     def method(self) -> str | None:
-        """Of the search, where methods are compared."""
+        """The search method, where methods are compared."""
         method: str | None = self.part("method")
         return method
 
@@ -162,13 +163,13 @@ class RecipeSettings:
 
     @property
     def evaluate_every(self) -> Mapping[str, float | None]:
-        """`steps`, `epochs` and `seconds`, one of them not None."""
+        """`steps`, `epochs` and `seconds`; one of them is not None."""
         found: Mapping[str, float | None] = self.part("evaluate_every")
         return found
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Documents of a run hold the plain mapping."""
+        """Makes documents of a run hold the plain mapping."""
         return core_schema.no_info_after_validator_function(
             cls,
             core_schema.dict_schema(core_schema.str_schema()),
@@ -177,5 +178,5 @@ class RecipeSettings:
 
 
 def absent(part: str, value: Any) -> bool:
-    """Whether a recipe with this value is as one without the part."""
+    """Whether a recipe with this value of a part is the same as a recipe without the part."""
     return part in ABSENT and bool(ABSENT[part] == value)

@@ -1,4 +1,4 @@
-"""What verdict.json holds of slices: figures of each, fairness differences, and what meeting a gate on them costs."""
+"""The part of verdict.json on slices: figures of each, fairness differences, and the cost of meeting a gate on them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tasks.records.estimate import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedSlice:
-    """One slice. Intervals hold one by one, not for all slices together.
+    """One slice. Each interval holds for itself, not for all slices together.
 
     Args:
-        name: For a reader.
-        values: Of each column, as a gate says them.
-        rows: Of the judged part.
-        few: Whether they are too few to tell.
-        positives: Rows of the positive class; of two classes, as are the rates.
-        metric: The deciding one.
+        name: The name that readers see.
+        values: The value of each column, as a gate writes it.
+        rows: Number of rows of the judged part.
+        few: Whether these are too few to tell anything.
+        positives: Number of rows of the positive class. Only for two classes, like the rates.
+        metric: The deciding metric.
         selection: Share of rows predicted positive.
-        true_positive, false_positive: The same of the rows that are positive, and that are not.
-        residual: Of a value the mean of predicted minus actual.
-        cost: Of a case, where answers have one.
+        true_positive, false_positive: The same share, of the rows that are positive, and of those that are not.
+        residual: For regression, the mean of predicted minus actual.
+        cost: The cost of a case, where answers have a cost.
     """
 
     name: str
@@ -46,7 +46,7 @@ class SliceDifference:
 
     Args:
         metric: Its name in a gate.
-        lies: Between which slices, in which rate.
+        lies: The two slices that it is between, and the rate that it is of.
     """
 
     metric: str
@@ -60,10 +60,10 @@ class WorstSlice:
     """The slice that the deciding metric is worst in.
 
     Args:
-        metric: With an interval that is corrected for looking at all slices.
-        others: Of all other rows, likewise.
-        slices: So many were looked at.
-        worse: Whether it is told from the others.
+        metric: With an interval that is corrected for the number of slices.
+        others: The metric on all other rows, with such an interval.
+        slices: The number of slices that were looked at.
+        worse: Whether its interval lies wholly on the worse side of that of the others.
         sentence: The same in words.
     """
 
@@ -77,12 +77,12 @@ class WorstSlice:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedSlicing:
-    """The judged rows divided by some columns.
+    """The judged rows, divided by the values of some columns.
 
     Args:
-        nothing: Why there is nothing to compare; None: there is.
-        differences: Of two classes.
-        worst: None where fewer than two slices can be told of.
+        nothing: Why slices can't be compared; None where they can.
+        differences: Fairness differences, for two classes.
+        worst: None where fewer than two slices have enough rows.
     """
 
     columns: Sequence[str]
@@ -94,14 +94,15 @@ class JudgedSlicing:
 
 @dataclass(frozen=True, kw_only=True)
 class FairnessPrice:
-    """What a case costs more where a fairness gate is met by another threshold, one for all slices.
+    """The additional cost of a case if another threshold, one for all slices, meets a fairness gate.
 
     Args:
-        metric, by, at_most: Of the gate.
-        threshold: The one of least cost on the validation part that meets the gate's difference as estimated there;
-            None: none does.
-        chosen_cost, least_cost: Of a case there: with that threshold, and with the best of all.
-        more: On the judged part, what a case costs more than with the shipped model's threshold, paired by row.
+        metric, by, at_most: Those of the gate.
+        threshold: The threshold of least cost on the validation part that meets the gate's limit, as estimated there;
+            None: no threshold does.
+        chosen_cost, least_cost: The cost of a case there, with that threshold and with the best of all thresholds.
+        more: The additional cost of a case on the judged part, compared with the shipped model's threshold, paired by
+            row.
         difference: The fairness difference on the judged part with that threshold, as estimated.
     """
 

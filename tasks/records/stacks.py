@@ -1,4 +1,4 @@
-"""What plan.json holds of one stack."""
+"""The part of plan.json on one stack."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from tasks.records.documents import OMITTED, Number
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """Trials that run together.
+    """Trials that are trained together.
 
     Args:
         trainer: `stack`, or `fit` where `why` says what can't be stacked.
         xla: Whether XLA compiles the stack's program.
-        lanes: How many replicas it has: each seed counts once for each of its folds, and sees batches of its own.
+        lanes: The number of its replicas: each seed counts once for each of its folds, and sees batches of its own.
         size: Number of trials.
         parameters: Trainable weights of one trial; where widths differ, of the network that all are padded to.
         narrower: Trainable weights of the trials that have fewer, by trial.
         fill: Share of the arithmetic that is not padding, in (0, 1]; 1 where all trials are equally wide.
-        rows: Of an epoch, augmented copies included.
+        rows: Training rows of an epoch, augmented copies included.
         steps: Training steps of one trial.
-        batch_size: Rows a step.
-        augmentation_seconds: Expected of one core, to augment what all its seeds see.
-        evaluate_every: Steps from one evaluation to the next, at most all of them.
-        search: The search method, where it does not simply train its trials to their end; else empty.
-        memory_bytes: The most it should need, by arithmetic: its trials, the chunks of rows in their hands, and of
-            streamed data the windows that are shuffled.
-        reused: The run whose trained trials these are, where an earlier one trained them; several with commas between.
-            None: they are trained.
-        after: The stack of the same trials with a longer budget, which takes the first `shared` steps for these, too.
-        shared: Steps.
+        batch_size: Rows per step.
+        augmentation_seconds: Expected seconds of one core for the augmentation of all rows that its seeds see.
+        evaluate_every: Steps from one evaluation to the next; at most all steps.
+        search: The search method, if it does not simply train its trials to their end; else empty.
+        memory_bytes: The largest memory that it should need, computed: its trials, the chunks of rows that they use,
+            and for streamed data the windows that are shuffled.
+        reused: The earlier run that trained these trials; several runs with commas between. None: they are trained in
+            this run.
+        after: The stack whose trials differ from these in a longer budget alone, and which takes the first `shared`
+            steps for both. None: it begins at its first step.
+        shared: Number of steps.
     """
 
     stack_id: str
@@ -58,14 +59,14 @@ class PlannedStack:
 
     @property
     def stacked(self) -> bool:
-        """Whether the stacked trainer takes its trials, not `Model.fit`."""
+        """Whether the stacked trainer trains it, not `Model.fit`."""
         return self.trainer == "stack"
 
     @property
     def steps_taken(self) -> int:
-        """Of all its trials, without those that longer ones take for them."""
+        """Steps of all its trials, without the shared ones."""
         return (self.steps - (self.shared or 0)) * self.size
 
     def parameters_of(self, trial_id: str) -> int:
-        """Trainable weights of one trial, its own."""
+        """The number of trainable weights of one trial."""
         return self.narrower.get(trial_id, self.parameters)

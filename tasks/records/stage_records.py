@@ -1,4 +1,4 @@
-"""stages.json: what became of each stage of a run, in the order they ran."""
+"""stages.json: the status of each stage of a run, in the order they ran."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class StageRecord:
     """One stage.
 
     Args:
-        status: `running` of a killed run, too.
+        status: A killed run leaves `running`, too.
         started: UTC, ISO 8601.
         reason: Why it failed.
-        seconds: That it took; None while it runs.
+        seconds: The time that it took; None while it runs.
     """
 
     status: Literal["running", "done", "failed"]
@@ -31,7 +31,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class StageRecords(RunDocument):
-    """The stages by name."""
+    """The records of all stages, by name."""
 
     stages: Mapping[str, StageRecord] = field(default_factory=dict)
 
@@ -42,7 +42,8 @@ class Stages:
     """Writes the record of a run while its stages run."""
 
     def __init__(self, folder: Path) -> None:
-        """Takes up an earlier record; a new one is written at once: from then on, the folder holds a run."""
+        """Goes on with an earlier record. A new record is written at once, since it marks the folder as that of a
+        run."""
         self._folder = folder
         earlier = StageRecords.read_if_there(folder)
         self._records = dict(earlier.stages) if earlier else {}

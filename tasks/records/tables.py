@@ -1,7 +1,8 @@
-"""Every table of a run folder: its columns, dtypes and units. The contract between stages, the report, and other tools.
+"""Every table of a run folder: its columns, dtypes and units. This is the contract between stages, report and other
+tools.
 
-Tables are Parquet and tidy (one observation a row). `schema_version` stands in every row and in the file's metadata;
-it grows when a column is renamed, removed or changes its meaning, not when one is added.
+Tables are Parquet and tidy (one observation per row). `schema_version` is in every row and in the file's metadata. It
+increases when a column is renamed, removed or changes its meaning, not when a column is added.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Table:
     Args:
         name: The file is `{name}.parquet`.
         columns: Column name to Arrow type, in order, without `schema_version`.
-        categories: Texts of which a few fill many rows: pandas gets them as categories, of one byte a row and not 20.
+        categories: Text columns with few different values in many rows: pandas holds them as categories, with about 1
+            byte per row instead of 20.
     """
 
     name: str
@@ -49,21 +51,21 @@ class Table:
         return self._pandas(self._arrow(rows))
 
     def write(self, rows: pd.DataFrame | list[dict], folder: Path) -> Path:
-        """Writes the table under a temporary name, then renames it: readers see all of it or nothing."""
+        """Writes the table to a temporary name, then renames it: readers see the whole table or none."""
         table = self._arrow(rows)
         with self._new(folder) as path:
             pq.write_table(table, path, compression=_COMPRESSION)
         return self._path(folder)
 
     def write_pieces(self, pieces: Iterable[pd.DataFrame], folder: Path) -> Path:
-        """As `write`, of frames one after the other, of which one is held at a time."""
+        """As `write`, from frames one after the other, so that only one is in memory at a time."""
         with self._new(folder) as path, pq.ParquetWriter(path, self.schema, compression=_COMPRESSION) as writer:
             for piece in pieces:
                 writer.write_table(self._arrow(piece))
         return self._path(folder)
 
     def join(self, sources: Sequence[Path], folder: Path) -> Path:
-        """Writes the rows of the tables in these folders one after the other, holding some at a time."""
+        """Writes the rows of the tables in these folders one after the other, some rows at a time."""
         with self._new(folder) as path, pq.ParquetWriter(path, self.schema, compression=_COMPRESSION) as writer:
             for source in sources:
                 with pq.ParquetFile(self._path(source)) as file:
@@ -72,7 +74,7 @@ class Table:
         return self._path(folder)
 
     def read(self, folder: Path) -> pd.DataFrame:
-        """The whole table, read column by column: it is never in memory twice."""
+        """Reads the whole table, column by column, so that it is never in memory twice."""
         path, names = self._path(folder), self.schema.names
         columns = (pq.read_table(path, columns=[name], read_dictionary=self.categories) for name in names)
         return pd.DataFrame(
@@ -84,7 +86,7 @@ class Table:
 
     @contextmanager
     def _new(self, folder: Path) -> Iterator[Path]:
-        """Where to write: a file that takes the table's name when all of it is there."""
+        """Yields a temporary path to write to. The file gets the table's name when it is complete."""
         path = self._path(folder)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -101,12 +103,12 @@ class Table:
         frame = frame.assign(schema_version=SCHEMA_VERSION).reindex(columns=self.schema.names)
         try:
             table = pa.Table.from_pandas(frame, schema=self.schema, preserve_index=False)
-        except pa.ArrowTypeError as error:  # a TypeError; what else doesn't fit is an ArrowInvalid, a ValueError
+        except pa.ArrowTypeError as error:  # a TypeError; all other misfits are ArrowInvalid, which is a ValueError
             raise ValueError(f"table {self.name}: {error}") from None
         return table.replace_schema_metadata(self.schema.metadata)
 
     def _pandas(self, table: pa.Table) -> pd.DataFrame:
-        """Some columns of this table, or all."""
+        """Converts some or all columns of this table to pandas."""
         for place, name in enumerate(table.schema.names):
             if name in self.categories and not pa.types.is_dictionary(table.column(place).type):
                 table = table.set_column(place, name, table.column(place).dictionary_encode())
@@ -128,16 +130,16 @@ TRIALS = Table(
         "optimizer": _text,
         "schedule": _text,
         "variant_id": _text,
-        "stage": _text,  # search, final, baseline; fold: of a fold that is held out to judge
+        "stage": _text,  # search, final, baseline; fold: trained without a fold that is held out to judge
         "rung": _int,
         "fold": _int,
         "seed": _int,
         "params": _text,  # JSON, complete: every hyperparameter of the variant
         "status": _text,  # ok, diverged, pruned, skipped, failed
-        "reason": _text,  # why, where status is not ok; where it is, the target that was reached and ended the trial
+        "reason": _text,  # why, where status is not ok; where it is ok: the target whose reaching ended the trial
         "trainer": _text,  # stack, fit; sklearn for a baseline
-        "epochs": _int,  # trained, the last one perhaps in part
-        "steps": _int,  # trained
+        "epochs": _int,  # epochs trained; the last one may be incomplete
+        "steps": _int,  # steps trained
         "best_step": _int,  # the step whose weights were kept
         "parameters": _int,  # trainable weights
         "seconds": _float,  # wall clock; a stacked trial's share of its stack
@@ -174,7 +176,7 @@ PREDICTIONS = Table(
     "predictions",
     {
         "trial_id": _text,
-        "part": _text,  # val, test; where folds judge, what trials answer for the fold held out, of the first repeat
+        "part": _text,  # val, test; where folds judge, test: the rows held out by the folds of the first repeat
         "row": _int,  # position in the data set, as in `splits`
         "target": _float,  # class index, or the value to predict
         "class_index": _int,  # null for regression
@@ -188,29 +190,29 @@ SPLITS = Table(
     {
         "row": _int,  # position in the data set
         "part": _text,  # train, val, test
-        "fold": _int,  # null without cross-validation; of folds that judge, that of the first repeat
+        "fold": _int,  # null without cross-validation; where folds judge, the fold of the first repeat
         "group": _text,  # null without groups
-        "content": _int,  # digest of the row's inputs and target: of equal columns, equal rows have equal ones
+        "content": _int,  # digest of the row's inputs and target: for the same columns, equal rows have equal digests
     },
     categories=("part",),
 )
 
-SETTINGS = Table(  # one row a setting that the search tried, in the order asked; no rows without a search
+SETTINGS = Table(  # one row per setting that the search tried, in the order of suggestion; no rows without a search
     "settings",
     {
         "recipe_id": _text,
         "recipe": _text,
-        "method": _text,  # what asked for it: grid, random, quasi-random, tpe, successive-halving, gradient
+        "method": _text,  # the method that suggested it: grid, random, quasi-random, tpe, successive-halving, gradient
         "number": _int,  # order within the recipe, from 0
-        "batch": _int,  # settings of one batch are asked for before any of them is told
+        "batch": _int,  # the round: all its settings are suggested before the result of any of them is known
         "variant_id": _text,
         "values": _text,  # JSON: searched name to value, only what is active
         "status": _text,  # ok (without a score: the metric is not defined on some of the rows), diverged, pruned
         "score": _float,  # mean over seeds and folds of the deciding metric on val, in its own unit; null: see `status`
-        "spread": _float,  # standard deviation over seeds and folds (n - 1); null for a single one
+        "spread": _float,  # standard deviation over seeds and folds (n - 1); null for a single trial
         "loss": _float,  # mean of the loss on val, without penalties: among equal scores the lower one is better
-        "rung": _int,  # the last one reached; null without rungs
-        "epochs": _float,  # trained, summed over seeds and folds
+        "rung": _int,  # the last rung reached; null without rungs
+        "epochs": _float,  # epochs trained, summed over seeds and folds
         "seconds": _float,  # likewise
     },
 )

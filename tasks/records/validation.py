@@ -1,4 +1,4 @@
-"""validation.json: what the checks of the data found."""
+"""validation.json: the results of the checks of the data."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Origin = Literal["inferred", "spec", "comparison"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Args:
         check: Its name: an expectation of Great Expectations, or one of `CHECKS`.
-        column: The one that it is about, or None.
-        origin: Who asked for it: the suite inferred from the data, the spec, or the comparison of recipes.
+        column: The column that it is about, or None.
+        origin: Where the check comes from: the suite inferred from the data, the spec, or the comparison of recipes.
         severity: Whether a failure ends the run.
         success: Whether the data are as expected.
         expected, observed: In words.
-        rows: How many were looked at: rows, or what the message is about (classes, columns).
+        rows: The number of things checked: rows, or what the message is about (classes, columns).
         unexpected: How many of them are not as expected; None where that can't be counted.
         message: One sentence.
         remedy: What to do about a failure, or None.
-        parameters: Of an inferred expectation, what it learned: with them it can be held against other rows.
+        parameters: For an inferred expectation, its parameters from the data, with which other rows can be checked.
     """
 
     check: str
@@ -50,12 +50,13 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class ColumnStrength:
-    """How much of the target a rule on one or two columns tells.
+    """How well a rule on one or two columns predicts the target.
 
     Args:
         columns: Their names.
-        phrase: What the rule sees of them: `shop`, `whether fee is missing`, `shop and day together`, `a + b`.
-        share: Of the errors of guessing that it removes, in [0, 1].
+        phrase: The part of the columns that the rule uses: `shop`, `whether fee is missing`, `shop and day together`,
+            `a + b`.
+        share: Share of the errors of guessing that the rule removes, in [0, 1].
     """
 
     columns: list[str]
@@ -65,13 +66,13 @@ class ColumnStrength:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation(RunDocument):
-    """What all checks found.
+    """The results of all checks.
 
     Args:
         outcome: `blocked` where a `block` check failed, `warned` where another did, else `passed`.
-        seconds: That the checks took.
-        sampled: Rows on which the inputs were checked where that is not all of them, else None.
-        strengths: The rules that tell most of the target; none of runs that were checked before they were measured.
+        seconds: The time that the checks took.
+        sampled: The number of rows on which the inputs were checked, if it is not all of them, else None.
+        strengths: The rules that predict the target best; empty in runs of versions that did not measure them.
         results: The spec's expectations first, then the checks that guard the comparison, then the inferred suite.
     """
 

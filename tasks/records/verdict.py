@@ -1,4 +1,4 @@
-"""What verdict.json holds: who won, by how much, whether that can be told, and what to do next."""
+"""verdict.json: which recipe won, by how much, whether that can be told, and what to do next."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class JudgedRecipe:
     """One recipe's final trials.
 
     Args:
-        seeds: Trials that ended well.
-        status: `ok`, or `diverged` where none did.
-        metrics: On the judged part, over seeds.
+        seeds: Number of trials that ended well.
+        status: `ok`, or `diverged` where no trial ended well.
+        metrics: Metrics on the judged part, over seeds.
         val: The deciding metric on the validation part.
         learned: Whether it is better than the best constant prediction.
-        note: What there is to say about it.
+        note: A remark on it, or None.
         seconds: Training time of all its trials.
         rank: From 1, by the validation part.
     """
@@ -51,7 +51,8 @@ class JudgedRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """The leader against another recipe, paired by seed, in the numbers of `evaluation.comparison.Comparison`."""
+    """The leader compared with another recipe, paired by seed. The fields are those of
+    `evaluation.comparison.Comparison`."""
 
     recipe_id: str
     recipe: str
@@ -71,7 +72,8 @@ class PairedDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationEffect(PairedDifference):
-    """A recipe with augmentation against its twin without; `pairs` counts the seeds that both ended."""
+    """A recipe with augmentation compared with its twin without; `pairs` is the number of seeds under which both ended
+    well."""
 
     against_id: str
     against: str
@@ -104,10 +106,10 @@ class BaselineDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """The trial that is shipped, its metrics on the judged part under the bootstrap over rows.
+    """The trial that is shipped, with its metrics on the judged part and their bootstrap intervals over rows.
 
     Args:
-        baseline: Its name, where it is none of the networks.
+        baseline: The baseline's name, where a baseline is shipped.
     """
 
     trial_id: str
@@ -118,7 +120,8 @@ class Shipped:
 
 
 def of_gate(by: Sequence[str] | None, slice: Mapping[str, str] | None) -> str:
-    """What a gate's metric is of, after its title: by which columns it compares, or in which slice it is measured.
+    """What a gate's metric refers to, to follow its title: the columns that it compares by, or the slice that it is
+    measured in.
 
     >>> of_gate(["sex", "race"], None), of_gate(None, {"sex": "F"}), of_gate(None, None)
     (' by sex and race', ' where sex is F', '')
@@ -129,7 +132,7 @@ def of_gate(by: Sequence[str] | None, slice: Mapping[str, str] | None) -> str:
 
 
 def of_batch(batch: int) -> str:
-    """What a latency is of, after its title.
+    """What a latency refers to, to follow its title.
 
     >>> of_batch(1), of_batch(1024)
     (' of one row', ' of 1,024 rows')
@@ -139,17 +142,17 @@ def of_batch(batch: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """A gate, answered.
+    """The result of a gate.
 
     Args:
         at_least, at_most: The threshold; the other one is None.
         severity: `warn` or `block`.
-        estimate, low, high: Of the shipped model; None where there is none.
+        estimate, low, high: The shipped model's value with its interval; None where there is none.
         answer: `pass`, `fail` or `undecided`.
         reason: Why there is no interval; None where there is one.
         by: The columns of the slices that a fairness difference is between.
-        slice: By column the value of the slice that it is of; None: it is of all rows.
-        batch: Of a latency, rows in a call.
+        slice: The slice that it is measured on, as column to value; None: all rows.
+        batch: For a latency, the number of rows in a call.
     """
 
     metric: str
@@ -168,14 +171,14 @@ class GateResult:
 
     @property
     def of(self) -> str:
-        """After the metric's title: ` by sex`, ` where sex is F`, or ` of 64 rows`."""
+        """The text after the metric's title: ` by sex`, ` where sex is F`, or ` of 64 rows`."""
         if self.batch:
             return of_batch(self.batch)
         return of_gate(self.by, self.slice)
 
     @property
     def bound(self) -> str:
-        """Which side passes: `at_least` or `at_most`."""
+        """The kind of threshold: `at_least` or `at_most`."""
         return "at_most" if self.at_least is None else "at_least"
 
     @property
@@ -187,12 +190,12 @@ class GateResult:
 
 @dataclass(frozen=True, kw_only=True)
 class PointCost:
-    """What a case costs on the judged part, in a way to decide.
+    """The cost of a case on the judged part, under one way to decide.
 
     Args:
-        name: Which way, in words.
-        threshold: From which probability on the positive class is predicted; None: it is not asked.
-        cost: Without an interval where the rows themselves chose the threshold.
+        name: The way to decide, in words.
+        threshold: The least probability at which the positive class is predicted; None: no threshold is used.
+        cost: Without an interval where the threshold was chosen on the same rows.
     """
 
     name: str
@@ -210,15 +213,17 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
-    """From which probability on the positive class of two is predicted.
+    """The threshold: the least probability at which the positive class, of two, is predicted.
 
     Args:
-        threshold: Of the shipped model.
-        low, high: How far it moves over resamples of the validation rows and over seeds; None where it is given.
+        threshold: The shipped model's threshold.
+        low, high: Its range over resamples of the validation rows and over seeds; None where the spec gives the
+            threshold.
         how: How it was chosen, in words; None: it is one half, where the likelier class is predicted.
-        positives: Validation rows of the positive class, where one was chosen.
-        costs: Of the shipped model and others, where answers have a cost; the shipped model at its threshold first.
-        curve: Of the shipped model over thresholds.
+        positives: Number of validation rows of the positive class, where a threshold was chosen.
+        costs: Costs of the shipped model and others, where answers have a cost; the shipped model at its threshold
+            first.
+        curve: Costs of the shipped model over thresholds.
     """
 
     threshold: float
@@ -232,13 +237,13 @@ class OperatingPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class PositiveClass:
-    """The class that recall, precision, F1 and the areas under curves speak of.
+    """The class that recall, precision, F1 and the areas under curves refer to.
 
     Args:
-        name: In the document it is called `class`.
+        name: Called `class` in the document.
         why: How it was chosen, and how to choose another.
-        rows: Of the judged part that are of it.
-        of: Rows of the judged part.
+        rows: Number of rows of the judged part that are of this class.
+        of: Number of rows of the judged part.
     """
 
     name: Annotated[str, Field(alias="class")]
@@ -268,14 +273,14 @@ RuleName = Literal["data", "model", "gates", "comparison"]
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRule:
-    """One of the rules by which a decision is made, in their order.
+    """One of the rules that make the decision, in their order.
 
     Args:
-        name: `data`: a check that blocks stops the run; `model`: without a model that learned nothing is shipped;
-            `gates`: without gates it is open whether to ship, and one that does not pass forbids it; `comparison`: what
-            of all that passes.
-        said: What it said, as a sentence without a full stop.
-        decided: Whether it is the one that decided; no later one is asked.
+        name: `data`: a blocking check stops the run; `model`: without a model that learned, nothing is shipped;
+            `gates`: without gates it is open whether to ship, and a gate that does not pass forbids it; `comparison`:
+            how the models that pass all this compare.
+        said: Its result, as a sentence without a full stop.
+        decided: Whether it is the rule that decided; later rules are not used.
     """
 
     name: RuleName
@@ -285,13 +290,13 @@ class DecisionRule:
 
 @dataclass(frozen=True, kw_only=True)
 class AgainstChampion:
-    """The shipped model against the champion of its experiment, on test rows that are new to both.
+    """The shipped model compared with the champion of its experiment, on test rows that are new to both.
 
     Args:
-        run: Which run's model the champion is.
-        promoted: When it became that, in UTC.
-        rows: Test rows that both were compared on; 0 where they were not compared.
-        of: Test rows in all.
+        run: The run whose model the champion is.
+        promoted: When the champion was promoted, in UTC.
+        rows: Number of test rows that both were compared on; 0 where they were not compared.
+        of: Number of all test rows.
         challenger, champion: The deciding metric on these rows.
         difference: Positive = the shipped model is better; paired, over rows.
         answer: `replace` the champion, `keep` it, or `can't tell`, which keeps it too.
@@ -311,13 +316,13 @@ class AgainstChampion:
 
 @dataclass(frozen=True, kw_only=True)
 class Recalibration:
-    """What calibrating the shipped model's probabilities did, on the judged part.
+    """The effect of calibrating the shipped model's probabilities, on the judged part.
 
     Args:
         method: `temperature` or `isotonic`.
-        temperature: What logits are divided by; absent for other methods.
+        temperature: The divisor of the logits; absent for other methods.
         before, after: By metric (`brier_score`, `calibration_error`), over rows.
-        gain: How much smaller the Brier score became, paired over rows; positive = better.
+        gain: By how much the Brier score became smaller, paired over rows; positive = better.
         sentence: The same in words.
     """
 
@@ -334,33 +339,34 @@ class Verdict(RunDocument):
     """verdict.json.
 
     Args:
-        metric: The one that decides.
-        confidence: Of all intervals.
-        part: Which the figures are of.
-        positive: None for regression, and where all of several classes count alike.
-        titles: By metric, what it is called here: `Recall of fraud`.
+        metric: The metric that decides.
+        confidence: The confidence of all intervals.
+        part: The part of the data that the figures are of.
+        positive: None for regression, and where none of several classes is of special interest.
+        titles: By metric, its title in this run: `Recall of fraud`.
         winner, leader: `recipe_id`; None where there is none.
-        tied: `recipe_id` of those that the leader can't be told from.
+        tied: `recipe_id` of the recipes that the leader can't be told from.
         decision: Whether to ship. Unless it is open, the first of `next` says the same.
-        rules: By which it was made, in their order.
+        rules: The rules that made the decision, in their order.
         sentence: The comparison in words.
         recipes: By rank.
-        comparisons: The leader against each other recipe that learned; where none did, that ended.
-        augmentation: Each recipe with augmentation against its twin.
+        comparisons: The leader compared with each other recipe that learned; if none learned, with each that ended
+            well.
+        augmentation: Each recipe with augmentation compared with its twin.
         baselines, against_baselines: The simple models, and the leader's lead over each.
         shipped: None where no model can be shipped.
         operating_point: With two classes.
         test_evaluations: How often the test part was looked at in this folder.
         warnings, next: Full sentences.
         slices: Of the shipped model, in the order of `evaluate.slices`.
-        diagnoses: What went wrong in training, by recipe; those in which nothing did are left out.
-        fairness_prices: Of each fairness gate, where answers have a cost.
+        diagnoses: What went wrong in training, by recipe. Recipes without a diagnosis are left out.
+        fairness_prices: For each fairness gate, where answers have a cost.
         search: Where something was tuned.
-        champion: Where the experiment has one and a model was shipped.
+        champion: Where the experiment has a champion and a model was shipped.
         footprints: Parameters, bytes and latency, where a model was measured.
         recalibration: Where probabilities are calibrated and a model was shipped.
-        out_of_fold: Where the procedure is judged so. Then `part` names the rows held out in turn, the figures of
-            recipes and baselines are means over folds, and those of `shipped` and its gates are the procedure's.
+        out_of_fold: Where the procedure is judged out of fold. Then `part` names the rows held out in turn, the figures
+            of recipes and baselines are means over folds, and those of `shipped` and its gates are the procedure's.
     """
 
     FILE: ClassVar[str] = VERDICT
@@ -400,7 +406,7 @@ class Verdict(RunDocument):
 
     @property
     def where(self) -> str:
-        """Where figures were measured: `on the test part`, or `out of fold`."""
+        """On which rows figures were measured: `on the test part`, or `out of fold`."""
         return "out of fold" if self.out_of_fold else f"on the {self.part} part"
 
     @property

@@ -1,4 +1,4 @@
-"""The weights that a stack's trials kept, as they lie under a run's `checkpoints/`."""
+"""The weights that a stack's trials kept, as stored under a run's `checkpoints/`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WEIGHTS = "weights.npz"
 
 
 def folder_of(run: Path, name: str) -> Path:
-    """The folder of finished records."""
+    """The folder of records called `name`."""
     return run / "checkpoints" / name
 
 
