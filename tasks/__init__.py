@@ -1,1 +1,1 @@
-"""The pipeline's stages as plain functions: importable in a notebook, free of Prefect (but for `steps`)."""
+"""The pipeline's stages as plain functions: importable in a notebook, free of Prefect (except `steps`)."""

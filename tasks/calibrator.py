@@ -1,4 +1,4 @@
-"""What brings a model's probabilities to what happens, alike in evaluation and in a shipped model."""
+"""Calibrates a model's probabilities, in the same way in evaluation and in a shipped model."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Calibrator:
     """A map from probabilities to probabilities, one of:
 
     Args:
-        temperature: What logits are divided by, above 0 (Guo et al. 2017, eq. 9): above 1 makes a model less sure. The
-            likeliest class stays.
-        knots: Of each class, where its probability is taken to: pairs of a given and an answered probability, both
-            rising; straight lines between them, level beyond the ends. Then the classes are made to add up to 1
-            (Zadrozny & Elkan 2002, section 3).
+        temperature: The divisor of the logits, above 0 (Guo et al. 2017, eq. 9). Above 1 it makes a model less sure.
+            The likeliest class stays the same.
+        knots: For each class, a piecewise linear map of its probability: given values and answered values, both rising;
+            constant beyond the ends. The classes' results are then divided by their sum (Zadrozny & Elkan 2002,
+            section 3).
     """
 
     temperature: float | None = None
     knots: Sequence[tuple[Sequence[float], Sequence[float]]] | None = None
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities, float64 `[rows, classes]`, of those given."""
+        """Returns the calibrated probabilities, float64 `[rows, classes]`."""
         given = probability.astype(np.float64)
         if self.temperature is not None:
             logits = np.log(np.maximum(given, _TINY)) / self.temperature
@@ -38,12 +38,12 @@ class Calibrator:
         return found / found.sum(axis=1, keepdims=True)
 
     def as_json(self) -> dict[str, Any]:
-        """As `of_json` reads it."""
+        """The calibrator as plain values, for `of_json`."""
         if self.temperature is not None:
             return {"temperature": self.temperature}
         return {"knots": [[list(map(float, each)) for each in of_class] for of_class in self.knots or ()]}
 
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> Calibrator:
-        """What `as_json` gave."""
+        """The calibrator from the values of `as_json`."""
         return cls(temperature=found.get("temperature"), knots=found.get("knots"))

@@ -1,4 +1,4 @@
-"""From probabilities to a class, alike in evaluation and in a shipped model."""
+"""Chooses a class from probabilities, in the same way in evaluation and in a shipped model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 
 def corrected(probability: np.ndarray, factors: Sequence[float]) -> np.ndarray:
-    """Probabilities at other class shares than those of the training rows, as floats like the given ones: each class's
-    is taken times its real share over its share in training, and they are made to add up to 1 again (Elkan 2001,
-    theorem 2; Saerens et al. 2002, eq. 2.4).
+    """Converts probabilities to other class shares than those of the training rows; same float type as given. Each
+    class's probability is multiplied by its real share over its share in training, and then all are divided by their
+    sum (Elkan 2001, theorem 2; Saerens et al. 2002, eq. 2.4).
 
     Args:
         probability: `[rows, classes]`.
@@ -27,14 +27,14 @@ def choose(
     threshold: float | None = None,
     costs: Sequence[Sequence[float]] | None = None,
 ) -> np.ndarray:
-    """Class indices, int64 `[rows]`.
+    """The chosen class indices, int64 `[rows]`.
 
     Args:
         probability: `[rows, classes]`.
-        positive: Position of the class of interest of two.
-        threshold: From which probability on it is chosen; None: see `costs`.
+        positive: Position of the class of interest, of two classes.
+        threshold: The least probability at which the class of interest is chosen; None: see `costs`.
         costs: `[actual][predicted]`: the class of least expected cost is chosen (Elkan 2001, eq. 1); None: the
-            likeliest one.
+            likeliest class.
     """
     if threshold is not None and positive is not None:
         return np.where(probability[:, positive] >= threshold, positive, 1 - positive)

@@ -1,7 +1,7 @@
-"""One data set: its inputs, each of a kind, and what is to be predicted; in memory, or streamed from disk.
+"""One data set: its inputs, each of a kind, and the target that is predicted; in memory, or streamed from disk.
 
-What a kind of input asks of the rest of the product stands with it (`Kind`, `Form`), so that nobody else needs to ask
-what the data are. The kinds themselves are listed in `kinds.KINDS`.
+Everything that a kind of input needs from the rest of the product is in its `Kind` and `Form`, so that other code need
+not ask what the data are. The kinds themselves are listed in `kinds.KINDS`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Values = Any
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the data when the plan is made.
+    """Facts about the data that are known when the plan is made.
 
     Args:
         kind: Name of the data's form.
-        shape: Of one example: (height, width, channels), (samples,), (numeric columns,), or () for a text.
-        dtype: Of the values, as NumPy names it; `str` for texts.
-        sample_rate: Of sound, in Hz, else None.
+        shape: Shape of one example: (height, width, channels), (samples,), (numeric columns,), or () for a text.
+        dtype: NumPy's name of the values' type; `str` for texts.
+        sample_rate: Sample rate of sound, in Hz, else None.
     """
 
     kind: str
@@ -54,9 +54,9 @@ class Preview:
     """How a report shows examples before and after augmentation.
 
     Args:
-        of_features: Whether it shows what the network is given, else the raw examples.
-        show: From the examples, a list of versions of them, and the data set: a picture, uint8
-            `[height, width, channels]`, or what previews/augmentation.json holds of them.
+        of_features: Whether it shows what the network receives, else the raw examples.
+        show: Called with the examples, a list of versions of them, and the data set. Returns a picture, uint8
+            `[height, width, channels]`, or the entry of previews/augmentation.json.
     """
 
     of_features: bool
@@ -65,22 +65,22 @@ class Preview:
 
 @dataclass(frozen=True)
 class Form:
-    """What inputs are together: columns are a table, and images, texts or sounds stand alone.
+    """What a data set's inputs are together: columns form a table; images, texts or sounds stand alone.
 
     Args:
-        name: As plan.json calls it.
+        name: The name in plan.json.
         noun: What a model takes: `a table`, `images`.
         cases: What the rows are called: `rows`, `images`.
-        model: The one that is trained where the spec names none.
-        fit: Learns the preprocessing from the raw training rows (`Columns`, or as `Dataset.raw`) of a data set.
-        facts: What augmenters are told of a data set.
+        model: The model that is trained where the spec names none.
+        fit: Fits the preprocessing to the raw training rows (`Columns`, or as `Dataset.raw`) of a data set.
+        facts: The facts about a data set that augmenters are given.
         examples: The raw examples of a data set at these positions.
-        restored: Changed examples of these positions as a preprocessor takes them.
-        suites: What is expected of a data set's inputs, for training rows and held-back ones.
+        restored: Turns changed examples of these positions into the preprocessor's input.
+        suites: The expectations of a data set's inputs, for training rows and held-back rows.
         not_finite: By name, how many of the inputs' numbers are not finite.
-        described: What plan.json says of the inputs.
-        row_bytes: About what the raw inputs of a row take in memory.
-        rivals: What `evaluation.baselines.fit_baselines` trains beside the constant answer.
+        described: The description of the inputs in plan.json.
+        row_bytes: About how many bytes of memory the raw inputs of one row take.
+        rivals: The baselines that `evaluation.baselines.fit_baselines` trains beside the constant answer.
         preview: How augmented examples are shown.
         processes_pay: Whether augmenting an example takes longer than sending it to another process.
     """
@@ -109,9 +109,10 @@ class Kind:
     Args:
         name: number, unscaled (a number as it is), category, text, image or sound; words or trigrams: a text among
             other columns.
-        form: What inputs of this kind are together.
+        form: The form of data with inputs of this kind.
         column: How a column of a table becomes features (a `preprocessing.tables.ColumnKind`), else None.
-        identity: What of an input, beside its values, decides results: it enters the data's digest. Of columns None.
+        identity: A text of what decides results besides the input's values; it is part of the data's digest. None for
+            columns.
     """
 
     name: str
@@ -125,13 +126,13 @@ class Input:
     """One input.
 
     Args:
-        name: As its column is called; `image` or `sound` where there is none.
-        values: Of all rows (of streamed data: of the sample). A number is float64 (NaN = missing), booleans 0/1; a
-            category or a text among other columns `str` (None = missing); a text alone `str`, never missing or blank;
-            images uint8 or float32
-            `[rows, height, width, channels]`; sounds float32 in [-1, 1] `[rows, samples]`, padded with zeros.
-        tokens: What texts are divided into for a model: `words` or `trigrams`.
-        rate: Samples a second of sounds, else None.
+        name: The column's name; `image` or `sound` where there is no column.
+        values: Values of all rows (of streamed data: of the sample). A number is float64 (NaN = missing), booleans 0/1;
+            a category or a text among other columns is `str` (None = missing); a text alone is `str`, never missing or
+            blank; images are uint8 or float32 `[rows, height, width, channels]`; sounds are float32 in [-1, 1]
+            `[rows, samples]`, padded with zeros.
+        tokens: The tokens that texts are divided into for a model: `words` or `trigrams`.
+        rate: Sample rate of sounds, in Hz, else None.
     """
 
     name: str
@@ -142,7 +143,7 @@ class Input:
 
 
 class Columns(Protocol):
-    """Raw columns that are not in memory together. What is said of `Dataset.table`'s columns holds for these."""
+    """Raw columns that are not in memory together. They have the same meaning as the columns of `Dataset.table`."""
 
     @property
     def columns(self) -> list[str]: ...
@@ -153,21 +154,21 @@ class Columns(Protocol):
 
 
 class RawColumns(Columns, Protocol):
-    """Columns whose rows can be read piece by piece, too."""
+    """Columns whose rows can also be read piece by piece."""
 
     def chunks(self) -> Iterator[pd.DataFrame]:
-        """All rows in order, some at a time."""
+        """Yields all rows in order, a piece at a time."""
         ...
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """Where the rows are that are too many to be in memory together.
+    """Where the rows are stored that do not fit in memory together.
 
     Args:
         raw: All rows, on disk.
         sample: Positions of the rows that `Dataset.table` holds, int64, ascending: a random sample of each part.
-        cache: The folder in which preprocessed rows may be kept.
+        cache: The folder in which preprocessed rows may be stored.
     """
 
     raw: RawColumns
@@ -177,7 +178,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Positive:
-    """The class that recall, precision, F1 and the areas under curves speak of.
+    """The class that recall, precision, F1 and the areas under curves refer to.
 
     Args:
         index: Its position in the data set's classes.
@@ -189,8 +190,8 @@ class Positive:
 
 
 def always_meant(index: int | None, classes: int) -> bool:
-    """Whether no class of interest, or the last of two, is meant: as before it could be named. Identifiers of such data
-    do not mention it."""
+    """Whether there is no class of interest, or it is the last of two. Before the class could be named, these were the
+    only cases. Identifiers of such data do not mention the class."""
     return index is None or (classes, index) == (2, 1)
 
 
@@ -200,27 +201,28 @@ class Dataset:
 
     Args:
         name: The catalogue's name, or the file's.
-        table: The inputs that are columns, `[rows, columns]`, each as `Input.values` says. Without columns where the
-            inputs are images, texts or sounds. Of streamed data only a sample of the rows (`streamed.sample`).
+        table: The inputs that are columns, `[rows, columns]`, with values as in `Input.values`. It has no columns where
+            the inputs are images, texts or sounds. For streamed data it holds a sample of the rows (`streamed.sample`).
         target: Class index (int64, position in `classes`) or the value (float64). Shape `[rows]`, never missing.
         target_name: The target's column name.
         classes: Class names in order, or None for regression.
-        positive: The class that is of interest; None for regression, for more than two classes unless one is named,
-            and as long as only the training part can tell (see `datasets.positive`).
+        positive: The class of interest. None for regression, for more than two classes unless one is named, and as long
+            as only the training part can decide it (see `datasets.positive`).
         digest: SHA-256 (hex) of the content that decides results: inputs, target, column names and order.
         kinds: The kind of each column of `table`.
-        medium: The one input where it is images, texts or sounds, else None.
-        given_part: `train`, `val` or `test` of each row where the source comes already split, else None.
-        extras: Columns that steer the split (groups, time, parts), aligned with `table`.
-        written: Every column of the source as it was read, before its values were given a meaning: texts with None
-            where missing, or numbers. Aligned with `table`; without columns for streamed data, images and sounds.
-        columns: Of a table or of texts: of each column of the source, in JSON values, `facts` (a records.SourceColumn)
-            and of an input its `name`, the `reading` of its values and the `inputs` that it became.
-        group: The column of `extras` whose rows stay in one part unless the spec splits by another, else None.
-        source: Where it came from: an address or a path, for the report.
-        licence: As its source states it.
+        medium: The only input, where it is images, texts or sounds, else None.
+        given_part: `train`, `val` or `test` of each row where the source is already split, else None.
+        extras: Columns that control the split (groups, time, parts), aligned with `table`.
+        written: Every column of the source as it was read, before its values were interpreted: texts with None where
+            missing, or numbers. Aligned with `table`; without columns for streamed data, images and sounds.
+        columns: For tables and texts: an entry for each column of the source, in JSON values. It has `facts` (a
+            records.SourceColumn); for an input also its `name`, the `reading` of its values and the `inputs` made from
+            it.
+        group: The column of `extras` whose rows stay in one part unless the spec splits by another column, else None.
+        source: Where the data came from: an address or a path, for the report.
+        licence: The licence as the source states it.
         notes: What the reader did or noticed ("2 rows without target left out").
-        streamed: Where all rows are, if not in `table`.
+        streamed: Where all rows are stored, if `table` does not hold them.
     """
 
     name: str
@@ -252,7 +254,7 @@ class Dataset:
         return raw[rows] if isinstance(raw, np.ndarray) else raw.iloc[rows]
 
     def raw_pieces(self, rows: np.ndarray) -> Iterator[pd.DataFrame | np.ndarray]:
-        """The raw inputs at these positions, which ascend; of streamed data piece by piece."""
+        """Yields the raw inputs at these positions, which must be ascending; streamed data come piece by piece."""
         if self.streamed is None:
             yield self.raw_at(rows)
             return
@@ -263,7 +265,7 @@ class Dataset:
 
     @property
     def beside(self) -> pd.DataFrame:
-        """The columns of the source that are neither inputs nor the target, and steer nothing."""
+        """The columns of the source that are neither inputs nor the target, and do not control the split."""
         used = {*self.table.columns, *self.extras.columns, self.target_name}
         return self.written[[name for name in self.written.columns if name not in used]]
 
@@ -276,7 +278,7 @@ class Dataset:
 
     @property
     def form(self) -> Form:
-        """What the inputs are together."""
+        """The form of the inputs together."""
         if self.medium is not None:
             return self.medium.kind.form
         forms = {kind.form.name: kind.form for kind in self.kinds.values()}
@@ -284,7 +286,8 @@ class Dataset:
 
     @property
     def raw(self) -> pd.DataFrame | np.ndarray:
-        """The inputs as a preprocessor takes them: the table, images or sounds; texts as a table of one column."""
+        """The inputs in the form that a preprocessor takes: the table, images or sounds; texts as a table of one
+        column."""
         if self.medium is None:
             return self.table
         values = self.medium.values
@@ -317,10 +320,11 @@ class Dataset:
         return [name for name in self.table.columns if self.kinds[name].form.name == TEXT_AND_COLUMNS]
 
     def in_memory(self, splits: pd.DataFrame) -> tuple[Dataset, pd.DataFrame]:
-        """The rows that `table` holds as a data set of their own, with their part of `splits`; else what was given.
+        """Returns the rows that `table` holds as a data set, with their rows of `splits`; unchanged where nothing is
+        streamed.
 
         Args:
-            splits: Columns of records.SPLITS, one row for each of the data set's, in its order.
+            splits: Columns of records.SPLITS, one row for each row of the data set, in its order.
         """
         if self.streamed is None:
             return self, splits

@@ -1,7 +1,7 @@
-"""What a user can get wrong, said so that they can mend it.
+"""Errors that a user can cause, reported so that the user can correct them.
 
-Every error a user can cause is a `BadInput`: the command prints its message without a traceback and exits with 2.
-Anything else that reaches the command is a defect of ours (exit code 1, with the traceback).
+Every such error is a `BadInput`: the command prints its message without a traceback and exits with code 2. Any other
+error that reaches the command is a defect of this project (exit code 1, with the traceback).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class BadInput(Exception):
 
     Args:
         problem: What is wrong, in one sentence without a full stop.
-        where: Where it stands: a path in the YAML (`train.epochs`), a file (with line), a column.
+        where: Where it is: a path in the YAML (`train.epochs`), a file (with line), a column.
         got: The offending value, as the user wrote it.
-        accepted: What would have been accepted.
-        remedy: What to do about it.
+        accepted: The values that are accepted.
+        remedy: What the user can do about it.
     """
 
     def __init__(
@@ -36,14 +36,14 @@ class BadInput(Exception):
         super().__init__(self.message())
 
     def message(self) -> str:
-        """The whole message: one line for the problem, one for each further fact that is known."""
+        """The whole message: one line for the problem, and one line for each further fact that is known."""
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         facts = (("got", self.got), ("accepted", self.accepted), ("remedy", self.remedy))
         return plain("\n".join([head, *(f"  {name + ':':<10}{fact}" for name, fact in facts if fact)]))
 
 
 class Several(BadInput):
-    """More than one thing is wrong; all are said at once."""
+    """Several things are wrong; all are reported at once."""
 
     def __init__(self, errors: Iterable[BadInput]) -> None:
         self.errors = tuple(errors)
@@ -54,8 +54,8 @@ class Several(BadInput):
 
 
 class Blocked(BadInput):
-    """A `block` check of the data failed. `table` holds all results, ready to be shown: what failed first; `report` is
-    where they can be read, once that is written."""
+    """A `block` check of the data failed. `table` holds all results for display, failed ones first. `report` is the
+    path of the report, once it is written."""
 
     table: tuple[dict[str, str], ...] = ()
     report: Path | None = None
@@ -66,13 +66,13 @@ class Locked(BadInput):
 
 
 LISTED = 30
-"""Names at most: such as those that may be searched."""
+"""Names listed, at most."""
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:
-    """The accepted names, the nearest one first: `did you mean adam? one of adadelta, adagrad, adam`.
+    """Lists the accepted names, with the nearest one first: `did you mean adam? one of adadelta, adagrad, adam`.
 
-    Of more than `LISTED` names only the near ones are listed.
+    Of more than `LISTED` names, only the nearest are listed.
 
     >>> nearest("adm", ["adam", "sgd"])
     'did you mean adam? one of adam, sgd'
@@ -87,16 +87,16 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
 
 
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's categories of controls, halves of characters, and separators of lines and paragraphs."""
+"""Unicode's categories of controls, surrogates (halves of characters), and line and paragraph separators."""
 _TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "L", "R", "AL"})
-"""Bidirectional classes of the format characters that turn the direction of text."""
+"""Bidirectional classes of the format characters that change the direction of text."""
 
 
 def plain(text: object) -> str:
-    r"""A text from data, a spec or a file's name as a terminal may show it.
+    r"""Makes a text from data, a spec or a file's name safe to show on a terminal.
 
-    A terminal takes control characters as commands (they move the cursor, hide lines, rename the window), and marks of
-    direction make a name read as another one. Each is written as in a Python string; line breaks and tabs stay.
+    A terminal obeys control characters (they move the cursor, hide lines, rename the window), and direction marks make
+    a name look like another one. Each such character is written as in a Python string; line breaks and tabs stay.
 
     >>> plain("\x1b[31mred")
     '\\x1b[31mred'

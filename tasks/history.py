@@ -1,5 +1,5 @@
-"""Where monitorings lie: monitoring/EXPERIMENT/DATE-TIME/ under the home folder, one folder for each. `bakeoff gc`
-never looks there."""
+"""Where monitorings are stored: monitoring/EXPERIMENT/DATE-TIME/ under the home folder, one folder for each.
+`bakeoff gc` never deletes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folders(home: Path, experiment: str) -> list[Path]:
 
 
 def experiments(home: Path) -> list[str]:
-    """Those that have been monitored."""
+    """The experiments that have been monitored."""
     return sorted(path.name for path in (home / MONITORING).glob("*") if folders(home, path.name))
 
 
@@ -38,7 +38,7 @@ def past(home: Path, experiment: str) -> list[tuple[Path, Monitored]]:
 
 
 def earlier(home: Path, experiment: str, champion: str) -> Monitored | None:
-    """The last monitoring of this champion."""
+    """The last monitoring of this champion; None where there is none."""
     return next((each for _, each in reversed(past(home, experiment)) if each.champion == champion), None)
 
 

@@ -1,4 +1,4 @@
-"""Imports of large libraries: whole, whatever signal comes meanwhile, and without Python's collector of garbage."""
+"""Imports large libraries: never interrupted by a signal, and without Python's garbage collector."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tasks.interruption import signals_wait
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """A block of imports. Modules are hundreds of thousands of objects and hold next to no garbage: to look for it,
-    again and again, takes a quarter of the time. Later collections need not look at them either."""
+    """Context for a block of imports. Modules are hundreds of thousands of objects and hold almost no garbage:
+    collecting during the imports takes a quarter of their time. Later collections skip these objects too."""
     collects, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:

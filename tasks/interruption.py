@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while libraries are imported: they wait until the import is done."""
+"""Delays Ctrl-C and SIGTERM during imports of libraries, until the import is done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """A block at whose end SIGINT and SIGTERM act that came meanwhile. For imports of large libraries: what a signal's
-    handler raises inside a weak reference's callback or a finaliser, of which they run many, Python drops."""
-    if threading.current_thread() is not threading.main_thread():  # which gets no signals
+    """Context that delays SIGINT and SIGTERM until its block ends. It is for imports of large libraries: they run many
+    weak reference callbacks and finalisers, and Python drops an exception that a signal handler raises inside these."""
+    if threading.current_thread() is not threading.main_thread():  # other threads get no signals
         yield
         return
     came: list[int] = []

@@ -1,7 +1,7 @@
 """The kinds of input, and the forms that inputs have together. To add a kind: an entry in `KINDS`.
 
-A kind of column needs a `preprocessing.tables.ColumnKind` and the form `TABLE_FORM`; another form needs all that `Form`
-lists. Texts are a form of their own where they are the only input; among other columns they are columns of the kind
+A kind of column needs a `preprocessing.tables.ColumnKind` and the form `TABLE_FORM`; another form needs all fields of
+`Form`. Texts are a form of their own where they are the only input. Among other columns they are columns of the kind
 `words` or `trigrams`, and the data have the form `MIXED_FORM`.
 """
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 _NUMBER_BYTES = 8
 _NOTHING: Mapping[str, Any] = {"columns": [], "image_shape": None, "text": None, "sound": None}
-"""What plan.json says of inputs, each form filling in its own."""
+"""The description of inputs in plan.json; each form fills in its own part."""
 
 
 def grouped(dataset: Dataset) -> Grouped:
-    """The columns of a data set's table by kind, in the order of `KINDS`, as `fit_preprocessor` takes them."""
+    """The columns of a data set's table by kind, in the order of `KINDS`, in the form that `fit_preprocessor` takes."""
     named = [(kind, [name for name, own in dataset.kinds.items() if own is kind]) for kind in KINDS.values()]
     return [(kind.column, names) for kind, names in named if names]
 
 
 def kinds_of(table: pd.DataFrame) -> dict[str, Kind]:
-    """The kind of each column by its values alone: float64 is a number, texts are categories."""
+    """The kind of each column from its values alone: float64 is a number, texts are categories."""
     return {
         str(name): KINDS["number" if pd.api.types.is_numeric_dtype(table[name]) else "category"]
         for name in table.columns
@@ -76,7 +76,7 @@ def _numbers(dataset: Dataset, rows: np.ndarray) -> Values:
 
 
 def _with_numbers(dataset: Dataset, values: Values, rows: np.ndarray) -> pd.DataFrame:
-    """The categories are those of the rows that the changed numbers came from."""
+    """Rows with changed numbers. Their categories are those of the rows that the numbers came from."""
     table = dataset.table.iloc[rows].reset_index(drop=True)
     table[dataset.numbers] = values
     return table
@@ -87,7 +87,7 @@ def _table_suites(dataset: Dataset, train: np.ndarray, held: np.ndarray) -> Iter
 
 
 def _infinite_numbers(dataset: Dataset) -> dict[str, int]:
-    """Missing ones are no fault."""
+    """By column, how many numbers are infinite. Missing numbers are not counted: they are allowed."""
     return {name: int(np.isinf(dataset.table[name].to_numpy(np.float64)).sum()) for name in dataset.numbers}
 
 
@@ -279,6 +279,6 @@ KINDS: dict[str, Kind] = {
         Kind("sound", SOUND_FORM, identity=partial(_array_identity, "sounds")),
     )
 }
-"""The order of the columns' kinds is that of their features."""
+"""The order of the column kinds here is the order of their features."""
 
 FORMS: tuple[Form, ...] = tuple(dict.fromkeys(kind.form for kind in KINDS.values()))

@@ -1,4 +1,4 @@
-"""How much memory there is: what claims to need more is refused before it is decoded, built or trained."""
+"""How much memory there is. Data, models and trainings that need more are refused before any work on them begins."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _CONTAINER = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/mem
 
 
 def memory_bytes() -> int:
-    """What this process may take at most: the machine's memory, or less where a container or a limit (`ulimit -v`)
-    allows less. Not what is free just now, so two runs of one spec get the same answer."""
+    """The most memory that this process may use: the machine's memory, or less where a container or a limit
+    (`ulimit -v`) allows less. It is not the memory that is free now, so two runs of one spec get the same answer."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for path in _CONTAINER:
         with suppress(OSError, ValueError):  # there is none, or it says "max"
@@ -26,8 +26,8 @@ def memory_bytes() -> int:
 
 
 def give_back() -> None:
-    """Returns freed memory to the system: glibc and Arrow keep it, so that what each stage needed for a while would add
-    up. Elsewhere than under glibc, Arrow's only."""
+    """Returns freed memory to the system. glibc and Arrow keep freed memory, so the peaks of the stages would add up.
+    Without glibc, only Arrow's memory is returned."""
     if pyarrow := sys.modules.get("pyarrow"):
         pyarrow.default_memory_pool().release_unused()
     with suppress(AttributeError, OSError):
@@ -35,7 +35,7 @@ def give_back() -> None:
 
 
 def gigabytes(count: int) -> str:
-    """A number of bytes as it is read.
+    """A number of bytes as text, in gigabytes.
 
     >>> gigabytes(1_610_612_736)
     '1.6 GB'

@@ -1,5 +1,5 @@
-"""From a spec, its data and how their rows are divided to what the run's trials learn from. The process that runs the
-experiment does this, and every process that trains for it comes to the same digests."""
+"""Makes the data that a run's trials learn from, given the spec, the data set and the split of its rows. The process
+that runs the experiment does this, and so does every process that trains for it; all get the same digests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tasks.spec.models import Spec
 
 
 def prepared_for_training(spec: Spec, dataset: Dataset, splits: pd.DataFrame) -> Prepared:
-    """The run's own parts, and the folds that are held out in turn where the spec asks for them.
+    """Prepares the run's own parts, and the folds that are held out in turn where the spec asks for them.
 
     Args:
-        dataset: With its class of interest (`with_positive`).
+        dataset: The data set, with its class of interest (see `with_positive`).
 
     Raises:
-        BadInput: what the spec says of answers and costs is not for these data.
+        BadInput: the spec's entries on answers and costs do not fit these data.
     """
     prepared = prepare(dataset, splits, _deciding(spec, dataset))
     if spec.evaluate.folds is not None:
@@ -30,7 +30,7 @@ def prepared_for_training(spec: Spec, dataset: Dataset, splits: pd.DataFrame) ->
 
 
 def with_positive(dataset: Dataset, splits: pd.DataFrame) -> Dataset:
-    """The data set with its class of interest, where only the training part can tell which one it is."""
+    """The data set with its class of interest. Where it is not set yet, `rarer` chooses it from the training part."""
     from tasks.datasets.positive import rarer
 
     if dataset.classes is None or dataset.positive is not None:

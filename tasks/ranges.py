@@ -1,4 +1,4 @@
-"""The ranges that factories' parameters take. A factory's signature is its schema, so these stand in signatures."""
+"""The ranges of factories' parameters. A factory's signature is its schema, so these types stand in signatures."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder that the user named, with its parents; one that is there is left as it is.
+    """Makes a folder that the user named, with its parents. An existing folder is left as it is.
 
     Raises:
-        BadInput: it can't be made.
+        BadInput: the folder can't be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,8 @@ def make_folder(folder: Path) -> Path:
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes a folder that only its owner may enter (0700), with its parents; one that is there is left as it is."""
+    """Makes a folder that only its owner may enter (mode 0700), with its parents. An existing folder is left as it
+    is."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
@@ -46,7 +47,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Writes under a temporary name, then renames: readers see all of it or what was there before."""
+    """Writes to a temporary name, then renames: readers see the whole new file, or the old one."""
     with replacing(path) as file:
         file.write(content)
     return path
@@ -54,7 +55,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, as `write_bytes` writes: it takes its place where the block ends without an error."""
+    """Opens a file to write to, atomically as `write_bytes`: it replaces `path` when the block ends without an
+    error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -65,7 +67,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Writes strict JSON atomically. NaN and infinity are refused (`ValueError`): say None instead."""
+    """Writes strict JSON atomically. NaN and infinity raise `ValueError`: use None instead."""
     return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -75,7 +77,7 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the run folder's `lock` for this process; the system frees it when the process ends, however it ends.
+    """Holds the run folder's `lock` for this process. The system frees the lock when the process ends in any way.
 
     Raises:
         Locked: another process holds it.
@@ -111,8 +113,8 @@ def held_by_another(folder: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed processes left half-written in a run's folder: files and folders `.NAME.PROCESS`, as they are
-    called until they are complete. Only for who holds the lock.
+    """Removes incomplete files and folders of killed processes from a run's folder. They are named `.NAME.PROCESS`
+    until they are complete. Only the process that holds the lock may call this.
     """
     for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
         if is_half_written(path):
@@ -120,17 +122,17 @@ def sweep(folder: Path) -> None:
 
 
 def is_half_written(path: Path) -> bool:
-    """Whether a file or folder was being written by a process that is gone."""
+    """Whether a file or folder is an incomplete one, and the process that wrote it has ended."""
     found = _HALF_WRITTEN.fullmatch(path.name)
     return found is not None and not _runs(int(found["process"]))
 
 
 _HALF_WRITTEN = re.compile(r"\..+\.(?P<process>\d+)(\.[a-z]\w*)?")
-"""The name, the process, and perhaps more."""
+"""Pattern of the names of incomplete files: the name, the process number, and perhaps a suffix."""
 
 
 def _runs(process: int) -> bool:
-    """Whether there is such a process, whoever it belongs to."""
+    """Whether this process exists, whichever user owns it."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What became of a run, told from its folder."""
+"""The state of a run, read from its folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Ended = Literal["finished", "blocked", "failed", "stopped", "running", "killed",
 
 @dataclass(frozen=True)
 class RunState:
-    """What became of a run.
+    """The state of a run.
 
     Args:
         ended: `finished`; `blocked` by its data; `failed` with an error; `stopped` by Ctrl-C; still `running` in
-            another process; `killed`, which left a stage begun and nobody at it; `unknown`, where the folder holds no
+            another process; `killed`: a stage began, but no process is working on it; `unknown`: the folder holds no
             record of stages.
-        stage: Where it ended, or is; None where that can't be told.
-        reason: Why it failed or was blocked; empty for the others.
+        stage: The stage at which it ended, or is; None where that is not known.
+        reason: Why it failed or was blocked; empty otherwise.
     """
 
     ended: Ended
@@ -43,7 +43,7 @@ class RunState:
 
 
 def state_of(folder: Path) -> RunState:
-    """What `stages.json`, validation.json and the lock of a run's folder say."""
+    """Reads the state from `stages.json`, validation.json and the lock of a run's folder."""
     stages = _stages(folder)
     if not stages:
         return RunState("unknown")

@@ -1,4 +1,4 @@
-"""The set-up of a run: its folder, where it may begin, what is on record about the machine and the code."""
+"""Sets up a run: its folder, the stage that it begins at, and the record of the machine and the code."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 
 
 def _local() -> Executor:
-    from tasks.execution.executors import LOCAL  # late: what is wrong with a spec is answered before
+    from tasks.execution.executors import LOCAL  # imported late: errors in a spec are reported before this takes time
 
     return LOCAL
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every stage of one run knows.
+    """The settings that every stage of one run knows.
 
     Args:
         spec: The experiment.
-        text: The spec as written, with overrides beside it.
+        text: The spec as written; overrides are kept apart.
         overrides: `path=value`, as given.
         base: The folder that relative data paths start from.
-        home: Holds `runs/`, `cache/`.
-        folder: The run's own.
-        start: The stage that it begins at.
-        anew: The stage from which on nothing is reused of what earlier runs trained; None: all that lies trained is.
-        executor: Who trains.
+        home: The home folder, with `runs/` and `cache/`.
+        folder: The run's own folder.
+        start: The stage that the run begins at.
+        anew: From this stage on, trials of earlier runs are not reused; None: all trained trials are reused.
+        executor: What trains the stacks.
     """
 
     spec: Spec
@@ -69,7 +69,7 @@ class Run:
 
 @dataclass(frozen=True)
 class LessonRun:
-    """What the stages of a lesson know. The fields are those of `Run`."""
+    """The settings that the stages of a lesson know. The fields are those of `Run`."""
 
     spec: LessonSpec
     home: Path
@@ -79,7 +79,7 @@ class LessonRun:
 
 
 def new_folder(home: Path, name: str) -> Path:
-    """Makes `runs/DATE-TIME-NAME` under the home folder; two runs of one second get two folders."""
+    """Makes `runs/DATE-TIME-NAME` under the home folder. Two runs in the same second get two folders."""
     runs = private_folder(home / "runs")
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     for number in range(1, 1000):
@@ -105,12 +105,13 @@ def open_run(
     anew: Stage | None = None,
     executor: Executor | None = None,
 ) -> Run:
-    """Sets up a run folder, or takes an earlier one up again from stage `start` on: finished stacks are kept. A run
-    that was ended before it had a plan begins at the beginning, whatever `start` says. Only for who holds the lock.
+    """Sets up a run folder, or goes on with an earlier run from stage `start`; finished stacks are kept. A run that
+    ended before it had a plan begins at the first stage, whatever `start` says. Only the process that holds the lock
+    may call this.
 
     Raises:
-        BadInput: the folder holds something and `start` is the first stage, or it holds no run of this experiment to go
-            on from.
+        BadInput: the folder is not empty and `start` is the first stage; or it holds no run of this experiment to go on
+            from.
     """
     start = first_stage(spec, folder, start)
     record = _begun(folder, text, overrides, experiment)
@@ -129,13 +130,13 @@ def open_lesson(
     experiment: str = "SPEC",
     start: Stage = "load",
 ) -> LessonRun:
-    """As `open_run`, of a lesson: its stages are train and report."""
+    """As `open_run`, for a lesson: its stages are train and report."""
     start = first_stage(spec, folder, start)
     return LessonRun(spec, home, folder, start, _begun(folder, text, overrides, experiment))
 
 
 def _begun(folder: Path, text: str, overrides: Sequence[str], experiment: str) -> Stages:
-    """The folder with what every run has from its beginning."""
+    """Makes the folder and writes the files that every run has from its beginning."""
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     record = Stages(folder)
@@ -145,12 +146,12 @@ def _begun(folder: Path, text: str, overrides: Sequence[str], experiment: str) -
 
 
 def close_run(folder: Path) -> None:
-    """Notes in environment.json when the run ended, however it ended. Of a killed run it does not say."""
+    """Writes into environment.json when the run ended, in any way. A killed run has no such entry."""
     replace(Environment.read(folder), ended=_now()).write(folder)
 
 
 def check_start(spec: Spec | LessonSpec, folder: Path | None, start: Stage) -> None:
-    """Whether a run can begin at `start` in `folder` (None: a new one), which may be missing. Makes nothing.
+    """Checks that a run can begin at `start` in `folder` (None: a new one), which need not exist. Makes nothing.
 
     Raises:
         BadInput: as `open_run`.
@@ -160,7 +161,7 @@ def check_start(spec: Spec | LessonSpec, folder: Path | None, start: Stage) -> N
 
 
 def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:
-    """The stage that a run in `folder` begins at where `start` is asked for; the folder may be missing.
+    """The stage at which a run in `folder` begins if `start` is asked for; the folder need not exist.
 
     Raises:
         BadInput: as `open_run`.
@@ -168,7 +169,7 @@ def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:
     held = [path.name for path in folder.iterdir() if path.name != "lock"] if folder.is_dir() else []
     kind: type[Lesson | Plan] = Lesson if isinstance(spec, LessonSpec) else Plan
     begun = (folder / StageRecords.FILE).exists() and not any((folder / each.FILE).exists() for each in (Plan, Lesson))
-    if begun:  # and ended by a mistake in its input, or killed
+    if begun:  # and it ended by an error in its input, or was killed
         return "load"
     if start == "load" and held:
         raise BadInput(
@@ -190,7 +191,8 @@ def first_stage(spec: Spec | LessonSpec, folder: Path, start: Stage) -> Stage:
 
 
 def _refuse_another(now: dict[str, Any], earlier: Mapping[str, Any], folder: Path, start: Stage) -> None:
-    """What was trained must be what the spec says; only how it is judged may change, and not behind the report."""
+    """Raises BadInput where the spec differs from that of the trained run. Only entries on judging may differ, and none
+    of them once only the report is left."""
     with suppress(BadInput):  # an earlier version's spec lacks keys that have a default now
         earlier = as_written(parse_spec(dict(earlier)))
     may_change = set() if start == "report" else {"description", "evaluate", "gates", "report"}
@@ -205,7 +207,7 @@ def _refuse_another(now: dict[str, Any], earlier: Mapping[str, Any], folder: Pat
 
 
 def environment(experiment: str, overrides: Sequence[str] = ()) -> Environment:
-    """That of a run which begins now in this process."""
+    """The environment of a run that begins now in this process."""
     names = (
         "bakeoff",
         "tensorflow-cpu",
@@ -241,7 +243,7 @@ def _now() -> str:
 
 
 def _revision() -> Revision | None:
-    """This project's own commit, where it runs from a checkout."""
+    """The commit of this project, where it runs from a checkout; else None."""
     root = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> str:
@@ -257,11 +259,11 @@ def _revision() -> Revision | None:
 
 
 def check_table(spec: Spec, base: Path, home: Path) -> None:
-    """Reads the table, where it is a small file, and divides its rows, as the run will again: that takes less time than
-    the start of TensorFlow and Prefect, which a mistake would else wait for.
+    """Reads the table, if it is a small file, and splits its rows, as the run will do again. This reports a mistake at
+    once, before TensorFlow and Prefect start, which takes longer.
 
     Raises:
-        BadInput: as the stages load and split, and for metrics that don't fit the task.
+        BadInput: as in the stages load and split, and for metrics that don't fit the task.
     """
     if not small_table(spec.data, base):
         return

@@ -1,4 +1,5 @@
-"""Files of a cache: the SHA-256 of the content, then the content. What does not match its digest is not there."""
+"""Cache files: the SHA-256 of the content, then the content. A file that does not match its digest counts as
+missing."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ _DIGEST = 32
 
 
 def read_sealed(path: Path) -> bytes | None:
-    """The file's content, or None where it isn't there or isn't whole."""
+    """The file's content, or None where the file is missing or incomplete."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -21,10 +22,10 @@ def read_sealed(path: Path) -> bytes | None:
 
 
 def write_sealed(path: Path, payload: bytes) -> None:
-    """Under a temporary name, then renamed: whoever reads sees all of it or nothing, however many write it at once.
+    """Writes to a temporary name, then renames: readers see the whole file or none, even if several processes write it.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")

@@ -1,4 +1,4 @@
-"""The shipped model: put together from what the run kept, saved, and asked."""
+"""The shipped model: assembled from what the run stored, saved, and asked for answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def kept(run: Run, laid_out: Plan, trial_id: str) -> list[np.ndarray]:
 
 
 def answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) -> Any:
-    """What is shipped: the estimator of a baseline, or the Keras model of a final trial."""
+    """The model to ship: the estimator of a baseline, or the Keras model of a final trial."""
     if shipped.baseline:
         return kept_estimator(run.folder, laid_out, shipped.trial_id)
     model = network(laid_out, prepared, shipped.trial_id)
@@ -51,7 +51,7 @@ def answering(run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped) ->
 
 
 def calibrator(run: Run, laid_out: Plan, shipped: Shipped) -> Calibrator | None:
-    """What the probabilities of what is shipped are calibrated by."""
+    """The calibrator of the shipped model's probabilities; None where they are not calibrated."""
     name = baselines_id(laid_out) if shipped.baseline else laid_out.stack_of(shipped.trial_id).stack_id
     return kept_calibrators(folder_of(run.folder, name)).get(shipped.trial_id)
 
@@ -59,10 +59,10 @@ def calibrator(run: Run, laid_out: Plan, shipped: Shipped) -> Calibrator | None:
 def answer(
     run: Run, laid_out: Plan, prepared: Prepared, shipped: Shipped, model: Any, *, calibrate: bool = True
 ) -> Answer:
-    """The shipped model, from `answering`, as a function of raw rows.
+    """Returns the shipped model, from `answering`, as a function of raw rows.
 
     Args:
-        calibrate: Where it is calibrated; False: as it was before.
+        calibrate: Whether probabilities are calibrated, where the model has a calibrator.
     """
     from tasks.preprocessing.estimators import Estimator
     from tasks.preprocessing.tables import preprocess
@@ -83,7 +83,7 @@ def answer(
 
 
 def ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, model: Any) -> None:
-    """Writes `model/`, of what `answering` gave."""
+    """Writes the folder `model/` from the result of `answering`."""
     from tasks.serving.readme import README, readme
     from tasks.serving.standalone import write_program
     from tasks.training.exported import read_signature
@@ -97,7 +97,7 @@ def ship(run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, model: 
 
 
 def measuring(run: Run, laid_out: Plan, prepared: Prepared, earlier: Footprints | None) -> Measuring:
-    """What models take, which `Measuring` has saved to folders of its own."""
+    """Returns the `Measuring` of the trials' models. It exports each model to a temporary folder of its own."""
 
     def export(trial_id: str, folder: Path) -> int | None:
         recipe = next((each.recipe_id for each in laid_out.trials if each.trial_id == trial_id), None)
@@ -112,13 +112,13 @@ def measuring(run: Run, laid_out: Plan, prepared: Prepared, earlier: Footprints 
 
 
 def parameters(model: Any) -> int | None:
-    """Of what `answering` gave; None: it is no network."""
+    """The number of parameters of a result of `answering`; None where it is not a network."""
     count = getattr(model, "count_params", None)
     return int(count()) if count else None
 
 
 def _training_rows(prepared: Prepared, most: int) -> pd.DataFrame | np.ndarray:
-    """Raw training rows; of streamed data of those that are in memory."""
+    """Raw training rows, at most `most`; of streamed data, only rows that are in memory."""
     dataset, rows = prepared.dataset, prepared.rows[TRAIN]
     if dataset.streamed is not None:
         rows = np.flatnonzero(np.isin(dataset.streamed.sample, rows))
@@ -126,7 +126,7 @@ def _training_rows(prepared: Prepared, most: int) -> pd.DataFrame | np.ndarray:
 
 
 def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
-    """How the shipped model's class is chosen, where it is not the likeliest one."""
+    """The rule by which the shipped model chooses a class; None where it chooses the likeliest one."""
     if laid_out.decides is None or laid_out.decides.rule is None:
         return None
     point, costs = verdict.operating_point, laid_out.decides.costs
@@ -136,14 +136,14 @@ def _choice(laid_out: Plan, verdict: Verdict) -> dict[str, Any] | None:
 
 
 def _alike(laid_out: Plan, shipped: Shipped) -> bool:
-    """Whether classes counted alike when it was trained."""
+    """Whether classes counted alike when the shipped model was trained."""
     if shipped.baseline:
         return counted_alike(laid_out)
     return counts_alike(next(each for each in laid_out.recipes if each.recipe_id == shipped.recipe_id))
 
 
 def _real_prior(laid_out: Plan, factors: Sequence[float] | None) -> dict[str, Any] | None:
-    """The real share of each class, and what probabilities are corrected by."""
+    """The real share of each class, and the factors that correct probabilities; None where there is no correction."""
     if factors is None or laid_out.decides is None or laid_out.decides.prior is None:
         return None
     shares = dict(zip(laid_out.data.classes or (), laid_out.decides.prior, strict=True))
@@ -159,7 +159,7 @@ def _export(
     folder: Path,
     choice: Mapping[str, Any] | None,
 ) -> None:
-    """Writes a model, of what `answering` gave, with its signature."""
+    """Writes a model, the result of `answering`, with its signature."""
     from tasks.datasets.catalogue import CATALOGUE, Entry
     from tasks.training.export import export_model
 

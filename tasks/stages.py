@@ -82,7 +82,7 @@ def split(run: Run, dataset: Dataset) -> pd.DataFrame:
 
 
 def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> Validation:
-    """Writes validation.json. Without a test part, the first fold that is held out is looked at in its place.
+    """Writes validation.json. Without a test part, the first fold that is held out is checked in its place.
 
     Raises:
         Blocked: a check of severity `block` failed.
@@ -108,13 +108,13 @@ def validate(run: Run, dataset: Dataset, splits: pd.DataFrame) -> Validation:
 
 @dataclass(frozen=True)
 class Searching:
-    """A search that is planned.
+    """A planned search.
 
     Args:
-        by_fold: What its trials learn from: the folds, or the run's own parts under None.
-        tests: Where ranges are to be found first; until then the searches have the optimizers' own. By fold that
-            judges, and under None for all rows.
-        first: The first round's stacks, where they were needed to plan it and no range test changes it.
+        by_fold: The data that its trials learn from: by fold, or the run's own parts under None.
+        tests: The range tests to do first, by fold that judges, and under None for all rows. Until then the searches
+            use the optimizers' own ranges.
+        first: The first round's stacks, if planning made them and no range test will change them.
     """
 
     tuning: Tuning
@@ -124,12 +124,12 @@ class Searching:
 
 
 def plan(run: Run, dataset: Dataset, splits: pd.DataFrame) -> tuple[Plan, Prepared, Searching | None]:
-    """Writes plan.json, before anything is trained. A run that is gone on with keeps its stacks. Where something is
-    tuned, the plan is complete when the search is done; the last of the result is then what `search` takes."""
+    """Writes plan.json, before anything is trained. A run that goes on keeps its stacks. Where something is tuned, the
+    plan becomes complete only in the stage `search`, which takes the last item of the result."""
     from tasks.datasets.slices import slicings_of
 
     dataset = with_positive(dataset, splits)
-    slicings_of(run.spec, dataset)  # what is wrong with them is said before anything is trained
+    slicings_of(run.spec, dataset)  # reports errors in the slices before anything is trained
     prepared = prepared_for_training(run.spec, dataset, splits)
     laid_out = _laid_out(run, prepared)
     earlier = Plan.read_if_there(run.folder)
@@ -171,13 +171,13 @@ def _laid_out(run: Run, prepared: Prepared, found: Found | None = None, probe: P
 
 
 def archive_of(run: Run, prepared: PreparedByFold, stage: Stage) -> Archive:
-    """The trials that earlier runs trained, for a stage of this one."""
+    """The trials that earlier runs trained, as far as this stage may reuse them."""
     anew = run.anew is not None and STAGES.index(run.anew) <= STAGES.index(stage)
     return Archive.of(run.home, prepared, run.folder, anew=anew)
 
 
 def _with_search(cost: Cost, tuning: Tuning, tests: Collection[RangeTests]) -> tuple[Cost, Divided]:
-    """The expected cost of a plan, its search included; and the first round's stacks."""
+    """The expected cost of a plan including its search; and the first round's stacks."""
     _, divided, seconds = tuning.first_round()
     testing = None
     if tests:
@@ -192,7 +192,7 @@ def _with_search(cost: Cost, tuning: Tuning, tests: Collection[RangeTests]) -> t
 
 
 def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFrame) -> Searching:
-    """Prepares the search of a plan. Nothing is trained or written."""
+    """Prepares the search of a plan. Trains and writes nothing."""
     tune, dataset, evaluated = run.spec.tune, prepared.dataset, run.spec.evaluate
     assert tune is not None
     by_fold, places = searched_rows(prepared, splits, run.spec.data.split, tune.folds)
@@ -220,7 +220,7 @@ def _test_name(outer: int | None) -> str:
 
 
 def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> list[RangeTest]:
-    """Range tests of the learning rates of all recipes, as the plan has them, without a search."""
+    """Does range tests of the learning rates of all recipes of the plan, without a search."""
     context = own_context(laid_out, prepared)
     tests = RangeTests(laid_out.recipes, context, context.key(run.spec))
     return tests.run(run.folder, trainer(prepared, run.folder, run.home), progress)
@@ -229,8 +229,8 @@ def range_tests(run: Run, laid_out: Plan, prepared: Prepared, progress: StackPro
 def search(
     run: Run, laid_out: Plan, prepared: Prepared, searched: Searching, progress: StackProgress | None = None
 ) -> Plan:
-    """Finds the best setting of each recipe and completes plan.json with it; writes table `settings`. Before it, the
-    ranges that are to be found by range tests."""
+    """Finds the best setting of each recipe, completes plan.json with it, and writes table `settings`. Does the range
+    tests first, where there are any."""
 
     def train(job: Job, report: StackProgress | None) -> None:
         train_trials(job, searched.by_fold, run.folder, run.home, report, archive, run.executor)
@@ -259,15 +259,15 @@ def search(
 
 
 def train(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> None:
-    """Writes `previews/` too: what augmentation makes of some training rows."""
+    """Trains the plan's trials. Also writes `previews/`: some training rows before and after augmentation."""
     write_previews(laid_out, prepared, run.folder / "previews")
     archive = archive_of(run, prepared.by_fold, "train")
     train_trials(Job.of(laid_out), prepared.by_fold, run.folder, run.home, progress, archive, run.executor)
 
 
 def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgress | None = None) -> Repairs:
-    """Repairs recipes whose training went wrong; writes previews/repairs.json and, where one was cured, repaired.yaml.
-    No test row is looked at."""
+    """Repairs recipes whose training went wrong. Writes previews/repairs.json and, if one was cured, repaired.yaml.
+    Uses no test row."""
     archive = archive_of(run, {None: prepared}, "stabilise")
     shop = Workshop.of(run.spec, laid_out, prepared, run.folder, run.home, progress, archive, run.executor)
     repairs = shop.repair()
@@ -277,8 +277,8 @@ def stabilise(run: Run, laid_out: Plan, prepared: Prepared, progress: StackProgr
 
 
 def evaluate(run: Run, laid_out: Plan, prepared: Prepared) -> dict[str, pd.DataFrame]:
-    """Scores the test rows, once, under the weights that the final trials kept; trains the baselines, and writes the
-    run's tables. No other stage runs test rows."""
+    """Scores the test rows, once, with the weights that the final trials kept; trains the baselines, and writes the
+    run's tables. No other stage scores trials on test rows."""
     score_final_trials(laid_out, prepared, run.folder)
     train_baselines(laid_out, prepared, run.folder)
     return collect(laid_out, run.folder)
@@ -289,8 +289,8 @@ def judge(
 ) -> Verdict:
     """Writes verdict.json and, where a model can be shipped, `model/` and `previews/inspection.json`.
 
-    Its `test_evaluations` says how often the test part was looked at in this folder. To see the same verdict again, as
-    who goes on with a killed run may, is no further look: nothing was learned from it.
+    Its `test_evaluations` is the number of times the test part was looked at in this folder. To see the same verdict
+    again, for example when a killed run goes on, is not another look: nothing was learned from it.
     """
     from tasks.datasets.slices import slicings_of
     from tasks.evaluation.baselines import Constant
@@ -321,7 +321,7 @@ def judge(
         verdict = replace(verdict, search=found, warnings=[*verdict.warnings, *found.warnings])
     tables = {**tables, "splits": splits}
     verdict = replace(verdict, champion=_against_champion(run, laid_out, prepared, verdict, tables))
-    _nothing_shipped(run)  # by an earlier verdict
+    _nothing_shipped(run)  # removes what an earlier verdict shipped
     asked = model = None
     if verdict.shipped:
         model = answering(run, laid_out, prepared, verdict.shipped)
@@ -349,8 +349,8 @@ def _fold_answers(laid_out: Plan, prepared: Prepared, run: Run, name: str = ANSW
 
 
 def _not_learned_from(splits: pd.DataFrame) -> pd.DataFrame:
-    """The splits; without a test part with the validation rows in its place, whose answers of the shipped model are the
-    nearest to those for new rows."""
+    """The splits. Without a test part, the validation rows take its place: the shipped model's answers for them are the
+    nearest to its answers for new rows."""
     if (splits["part"] == TEST).any():
         return splits
     parts = splits["part"].to_numpy(str)
@@ -366,8 +366,8 @@ def _inspect(
     asked: Answer | None,
     model: Any,
 ) -> None:
-    """Writes what the report says of the shipped model and can't read in the tables; looks at the loss around it where
-    the spec asks for that to be explained."""
+    """Writes inspection.json: what the report says of the shipped model beyond the tables. Computes the loss surface
+    where the spec asks for it to be explained."""
     network = None if verdict.shipped is None or verdict.shipped.baseline else model
     landscape = between = None
     if network is not None and verdict.shipped:
@@ -398,8 +398,8 @@ def _recalibration(
     tables: dict[str, pd.DataFrame],
     model: Any,
 ) -> Recalibration | None:
-    """What calibrating did to the shipped model, whose answers without it are asked for anew, or out of fold to the
-    procedure; None: the shipped model is not calibrated."""
+    """The effect of calibration on the shipped model, whose uncalibrated answers are computed again, or out of fold on
+    the procedure. None where the shipped model is not calibrated."""
     from tasks.evaluation.recalibrated import judge_in_folds, judge_recalibration
 
     by = calibrator(run, laid_out, verdict.shipped) if verdict.shipped else None
@@ -419,7 +419,8 @@ def _recalibration(
 def _against_champion(
     run: Run, laid_out: Plan, prepared: Prepared, verdict: Verdict, tables: dict[str, pd.DataFrame]
 ) -> AgainstChampion | None:
-    """What is shipped against the experiment's champion; None where there is none but this run's own model."""
+    """Compares the shipped model with the experiment's champion; None where there is no champion, or it is this run's
+    own model."""
     from tasks.champions.store import champion_of
 
     champion = champion_of(run.home, run.spec.name) if verdict.shipped else None
@@ -444,12 +445,12 @@ def _nothing_shipped(run: Run) -> None:
 
 
 def _moved(run: Run, laid_out: Plan, prepared: Prepared, trial_id: str) -> float:
-    """How far a final trial's weights are from where they began."""
+    """How far a final trial's weights moved from their initial values."""
     from tasks.evaluation.learning import distance
 
     return distance(kept(run, laid_out, trial_id), network(laid_out, prepared, trial_id).get_weights())
 
 
 def report(run: Run | LessonRun, made_ready: Kernel | None = None) -> Rendered:
-    """Writes report.html; `made_ready` as for `render`."""
+    """Writes report.html; `made_ready` as in `render`."""
     return render(run.folder, made_ready=made_ready)

@@ -1,7 +1,7 @@
 """The stages as Prefect tasks: what a flow calls. The only file under `tasks` that imports Prefect.
 
-A task is a stage, never an epoch: Prefect's own cost a task is milliseconds, and its database grows with each.
-Results are not persisted by Prefect; the run folder holds them.
+A task is a stage, never an epoch: each task costs Prefect milliseconds and makes its database larger. Prefect does not
+store the results; the run folder holds them.
 """
 
 from __future__ import annotations
@@ -44,19 +44,21 @@ from tasks.runs import LessonRun, Run
 from tasks.stages import Searching
 
 Listener = Callable[[str, str, float | None], None]
-"""Told (stage, what is being done, share done in `[0, 1]` or None). What begins with `note:` is to stay in sight."""
+"""Called with (stage, what is being done, share done in `[0, 1]` or None). A text that begins with `note:` stays in
+sight."""
 
 listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
-"""Who shows progress beside Prefect: the command sets it to a terminal's bar."""
+"""A listener for progress beside Prefect: the command sets it to a progress bar on the terminal."""
 
 REPORTS = "BAKEOFF_REPORTS"
-"""The variable that names the address where the home folder's reports are served, if they are."""
+"""The environment variable with the address where the home folder's reports are served, if they are served."""
 _SECONDS_BETWEEN_UPDATES = 2.0
 _stage = task(cache_policy=NO_CACHE, persist_result=False)
 
 
 def address(report: Path, home: Path) -> str:
-    """Where a browser opens the report of a run or a monitoring. Browsers refuse `file://` links on Prefect's pages."""
+    """The address at which a browser opens the report of a run or a monitoring. Browsers refuse `file://` links on
+    Prefect's pages."""
     served, path = os.environ.get(REPORTS), report.resolve()
     for folder in ("runs", MONITORING) if served else ():
         if path.is_relative_to(inside := (home / folder).resolve()):
@@ -66,7 +68,7 @@ def address(report: Path, home: Path) -> str:
 
 @contextmanager
 def _running(run: Run | LessonRun, name: str) -> Iterator[Callable[[str, float | None], None]]:
-    """Records the stage and passes its progress on to the listener."""
+    """Records the stage and reports its progress to the listener."""
     hear = listener.get()
 
     def say(what: str, share: float | None = None) -> None:
@@ -81,7 +83,7 @@ def _running(run: Run | LessonRun, name: str) -> Iterator[Callable[[str, float |
 
 
 class _ProgressArtifact:
-    """A Prefect progress artifact that is written now and then, since each write is a request to the API."""
+    """A Prefect progress artifact that is written only every few seconds, since each write is a request to the API."""
 
     def __init__(self, key: str, description: str) -> None:
         created = create_progress_artifact(0.0, key=key, description=description)
