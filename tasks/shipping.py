@@ -37,7 +37,7 @@ def network(laid_out: Plan, prepared: Prepared, trial_id: str) -> keras.Model:
 
 
 def kept(run: Run, laid_out: Plan, trial_id: str) -> list[np.ndarray]:
-    """The weights of a final trial."""
+    """The weights that a final trial kept."""
     return kept_weights(run.folder, laid_out.stack_of(trial_id).stack_id)[trial_id]
 
 

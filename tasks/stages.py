@@ -202,7 +202,7 @@ def plan_search(run: Run, laid_out: Plan, prepared: Prepared, splits: pd.DataFra
     context = PlanContext(dataset, rows, laid_out.metrics, run.executor.machine(), decides, archive.stacks)
     searches = searches_of(run.spec, laid_out.recipes)
     key = context.key(run.spec)
-    # The first of three folds is not the first of five.
+    # The keys include the number of folds: the first of three folds is not the first of five.
     divided = {"folds": tune.folds, "held out": evaluated.folds}
     divided = {name: folds for name, folds in divided.items() if folds}
     key = identifier({"data": key} | divided) if divided else key

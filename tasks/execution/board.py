@@ -54,7 +54,7 @@ class Board:
         self._shares[stack_id] = max(share, self._shares[stack_id])  # a process that takes up a stack may start behind
 
     def stop(self) -> None:
-        """Ends every stack with its next note."""
+        """Ends every stack at its next note."""
         self._stopping = True
 
     def show(self) -> None:

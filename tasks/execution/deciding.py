@@ -97,7 +97,7 @@ def _digest(facts: Mapping[str, Any]) -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 (hex) of the text of `CODE`."""
+    """SHA-256 (hex) of the text of the modules in `CODE`."""
     tasks = Path(__file__).parent.parent
     found = hashlib.sha256()
     for name in CODE:

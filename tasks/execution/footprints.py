@@ -25,8 +25,8 @@ WARM_UP = 2
 """Calls that are not counted, because first calls set things up."""
 
 _ROUNDS, _BURST, _ROUND = 15, 0.02, 0.06
-"""All models are called in turn in so many rounds; each is called for `_BURST` seconds per round, and a round takes at
-least `_ROUND` seconds. In this way other work on the machine affects all models alike."""
+"""All models are called in turn, in at most `_ROUNDS` rounds; each is called for `_BURST` seconds per round, and a
+round takes at least `_ROUND` seconds. In this way other work on the machine affects all models alike."""
 
 _FEWEST, _LONGEST = 6, 3.0
 """The least number of rounds; and the seconds per model and batch size after which no further round begins."""

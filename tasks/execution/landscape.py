@@ -130,7 +130,7 @@ class Looking:
             matched_barrier=_short(float(np.mean(barriers["matched"]))),
         )
 
-    # -- what is looked at --
+    # -- the networks and the rows --
 
     def _kept(self, trial_id: str) -> list[np.ndarray]:
         stack_id = self._plan.stack_of(trial_id).stack_id
@@ -178,7 +178,7 @@ class Looking:
             self._surfaces[key] = Surface(model, x, y, classes, xla=stack.xla and stack.stacked)
         return self._surfaces[key]
 
-    # -- its way --
+    # -- the training path --
 
     def _path(self, trial_id: str) -> tuple[TrainingPath | None, str | None]:
         """Trains the trial once more, alone, and records its weights on the way. Returns the path, or None and why

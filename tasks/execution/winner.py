@@ -30,7 +30,7 @@ def winner_spec(spec: Spec, recipe: Recipe, base: Path, *, name: str = "winner.y
         "data": written["data"] | {"source": _absolute(spec.data.source, base)},
     }
     del document["compare"], document["tune"]
-    document.pop("explain", None)  # explainers compare recipes, and one is left
+    document.pop("explain", None)  # explainers compare recipes, and this spec has only one
     parse_spec(document, name)
     head = f"# {recipe.recipe}, as the run {said}: bakeoff run {name} trains it again.\n"
     return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None)

@@ -50,7 +50,7 @@ class BestByBudget:
     Args:
         kind: `expected` where the order of settings has no meaning, `running` where it has one.
         settings: `[points]`, from 1, rising.
-        best: `[points]`, in the metric's own unit; None before the first setting that ended.
+        best: `[points]`, in the metric's own unit; None before the first setting that ended well.
         low, high: `[points]`, the bounds of the band; None where there is none.
     """
 

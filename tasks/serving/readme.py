@@ -85,7 +85,7 @@ def readme(signature: Mapping[str, Any], table: pd.DataFrame) -> str:
     typical = {str(name): _typical(table[name]) for name in table.columns if table[name].dtype != object}
     prediction = "the class and a probability for each" if classes else "the value"
     file, more = _OF_KIND.get(inputs[0]["kind"], ("new.csv", ", for Parquet pyarrow"))
-    if inputs[0]["kind"] == "image" and inputs[0]["dtype"] != "uint8":  # no file of images holds such numbers
+    if inputs[0]["kind"] == "image" and inputs[0]["dtype"] != "uint8":  # image files do not hold such numbers
         file, more = "new.npz", ""
     example = f"```sh\n{_rows_of_a_file(signature, typical)}python predict.py {file} --output answers.csv\n```"
     if file == "FOLDER":
