@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def _accepted(check: Check) -> str:
 def _to_try(explainer: Explainer) -> str:
     """Shows the lesson's suggested changes as commands, and what to look for."""
     items = "".join(
-        f"<li><code>bakeoff run {safe(explainer.lesson)} --set {safe(repr(change.assignment))}</code><br>"
+        f"<li><code>bakeoff run {safe(explainer.lesson)} --set {safe(shlex.quote(change.assignment))}</code><br>"
         f"{safe(change.look_for)}</li>"
         for change in explainer.changes
     )

@@ -37,9 +37,7 @@ def to_html(markdown: str, metadata: Mapping[str, Any]) -> str:
 
     with tempfile.TemporaryDirectory(prefix="bakeoff-pandoc-") as private:
         head = Path(private) / "head.html"
-        styles = "".join(
-            (_THEME / name).read_text(encoding="utf-8") for name in ("page.css", "report.css", "recipes.css")
-        )
+        styles = "".join((_THEME / name).read_text(encoding="utf-8") for name in _STYLES)
         head.write_text(f"<style>\n{styles}</style>\n", encoding="utf-8")
         foot = Path(private) / "foot.html"
         foot.write_text(f"<script>\n{(_THEME / 'page.js').read_text(encoding='utf-8')}</script>\n", encoding="utf-8")

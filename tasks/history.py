@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _MOST_A_SECOND = 1000
 def folders(home: Path, experiment: str) -> list[Path]:
     """All monitorings of an experiment, the latest last."""
     found = (home / MONITORING / experiment).glob(f"*/{Monitored.FILE}")
-    return sorted((path.parent for path in found), key=lambda path: path.name)
+    return sorted((path.parent for path in found), key=_when)
 
 
 def experiments(home: Path) -> list[str]:
@@ -40,6 +41,11 @@ def past(home: Path, experiment: str) -> list[tuple[Path, Monitored]]:
 def earlier(home: Path, experiment: str, champion: str) -> Monitored | None:
     """The last monitoring of this champion; None where there is none."""
     return next((each for _, each in reversed(past(home, experiment)) if each.champion == champion), None)
+
+
+def _when(folder: Path) -> list[int]:
+    """Date, time, and the number among the folders of that second, to sort by."""
+    return [int(number) for number in re.findall(r"\d+", folder.name)]
 
 
 def new_folder(home: Path, experiment: str) -> Path:

@@ -40,6 +40,7 @@ CODE = (
     "planning/stacks.py",
     "planning/trials.py",
     "preprocessing",
+    "records/settings.py",
     "records/stacks.py",
     "training",
     "augmentation",

@@ -29,6 +29,7 @@ from tasks.planning.recipes import identifier
 from tasks.planning.searches import Search
 from tasks.planning.stacks import PlanContext
 from tasks.planning.trials import planned
+from tasks.records.documents import document_of
 from tasks.records.plan import FoldChoice, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import SETTINGS
@@ -285,7 +286,7 @@ class RoundStore:
         earlier = read_json(path) if path.exists() else {}
         if any(earlier.get(name) != value for name, value in self._wanted(round, metrics).items()):
             return None
-        return [PlannedStack(**each) for each in earlier["stacks"]]
+        return [document_of(each, PlannedStack) for each in earlier["stacks"]]
 
     def write(self, round: Round, metrics: Sequence[str], stacks: Sequence[PlannedStack]) -> None:
         write_json(self._path(round), {**self._wanted(round, metrics), "stacks": [asdict(each) for each in stacks]})

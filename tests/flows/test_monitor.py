@@ -203,6 +203,7 @@ def test_a_champion_that_is_not_there_is_said(home: Path, tmp_path: Path, capsys
     file = home / "loans.csv"
     assert "did you mean loans" in asked("loan", file) and "bakeoff promote RUN" in asked("x", file, tmp_path)
     assert "is not there" in asked("loans", tmp_path / "gone.csv")
+    assert "is not there" in asked("loans", tmp_path / f"{'x' * 300}.csv")
     entry = next((home / "champions" / "loans").iterdir())
     (entry / REFERENCE).rename(entry / "away")
     assert "no reference to hold new rows against" in asked("loans", file)
