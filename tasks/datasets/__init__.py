@@ -1,1 +1,1 @@
-"""Data: the catalogue, files, splits, and preprocessing."""
+"""Data sets: the catalogue, readers of files, column types, the target, and splits."""

@@ -1,4 +1,4 @@
-"""Columns that hold what a mistake costs in each row. They may be inputs too."""
+"""Cost columns: each says what a mistake costs in its row. A cost column may be an input too."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from tasks.spec.data import Data
 
 
 def amounts(dataset: Dataset, columns: Mapping[str, str], data: Data) -> dict[str, Array]:
-    """The numbers of some columns, float64 `[rows]`, by the keys of `columns`.
+    """Reads cost columns as numbers: float64 `[rows]`, under the keys of `columns`.
 
     Args:
-        columns: By key a column's name.
+        columns: Column names by key.
         data: How the spec reads columns.
 
     Raises:
-        BadInput: the data have no columns in memory, there is no such column, or a row has no number.
+        BadInput: the data have no columns in memory, a column is unknown, is the target or holds no numbers, or a row
+            has no number.
     """
     return {key: _numbers(dataset, name, data) for key, name in columns.items()}
 

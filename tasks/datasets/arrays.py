@@ -18,7 +18,8 @@ _BROKEN = (
     *(OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError),
     *(ValueError, TypeError, AttributeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError),
 )
-"""What numpy and zipfile raise for damaged files; headers are Python literals."""
+"""What numpy and zipfile raise for damaged files. An array's header is a Python literal, so its parsing errors count
+too."""
 
 
 def read_arrays(path: Path, shown: str) -> dict[str, np.ndarray]:
@@ -37,10 +38,11 @@ def read_arrays(path: Path, shown: str) -> dict[str, np.ndarray]:
 
 
 def read_inputs(path: Path, shown: str) -> np.ndarray:
-    """Array `x`, or `x_train`, `x_val` and `x_test` one after the other, as `as_inputs`; labels are passed over.
+    """Reads array `x`, or `x_train`, `x_val` and `x_test` concatenated, in the forms of `as_inputs`. Labels are
+    ignored.
 
     Raises:
-        BadInput: as `read_arrays` and `as_inputs`, there is none, or their shapes differ.
+        BadInput: as in `read_arrays` and `as_inputs`; or the archive has no inputs, or their shapes differ.
     """
     arrays = read_arrays(path, shown)
     found = ["x"] if "x" in arrays else [f"x_{part}" for part in ("train", "val", "test") if f"x_{part}" in arrays]
@@ -54,14 +56,14 @@ def read_inputs(path: Path, shown: str) -> np.ndarray:
 
 
 def as_inputs(x: np.ndarray, shown: str, name: str) -> np.ndarray:
-    """Images uint8 (where all values are whole and in [0, 255]) or float32 `[rows, height, width, channels]`, or
-    columns float64 `[rows, columns]`.
+    """Returns images, uint8 (for integers and booleans in [0, 255]) or float32 `[rows, height, width, channels]`, or
+    columns, float64 `[rows, columns]`.
 
     Args:
-        name: The array's, for messages.
+        name: The array's name, for messages.
 
     Raises:
-        BadInput: it holds neither.
+        BadInput: the array holds neither.
     """
     if x.ndim not in (2, 3, 4) or x.dtype.kind not in "buif" or not x.size:
         raise BadInput(
@@ -78,11 +80,11 @@ def as_inputs(x: np.ndarray, shown: str, name: str) -> np.ndarray:
 
 
 def _check_sizes(archive: zipfile.ZipFile, shown: str) -> None:
-    """Whether the arrays are as large as their headers say, and fit in memory together: numpy makes room for what the
-    header claims before it reads a value.
+    """Checks that the arrays are as large as their headers say and fit in memory together. It is needed because numpy
+    allocates what the header claims before it reads a value.
 
     Raises:
-        BadInput: they are not, or do not.
+        BadInput: a size differs from its header, or the arrays don't fit.
     """
     unpacked = sum(info.file_size for info in archive.infolist())
     if unpacked > most_bytes():

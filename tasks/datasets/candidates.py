@@ -1,4 +1,4 @@
-"""Which columns of a table could be what is to be predicted."""
+"""Which columns of a table could be the target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEANT = {"target", "label", "class", "y", "outcome", "result", "response"}
 """Words of a column's name that say it is the target."""
 _IDENTIFIES = {"id", "index", "key", "no", "nr", "number", "row"}
 _SHOWN = 4
-"""Classes that are named."""
+"""The most classes that a candidate names."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Candidate:
     """A column that could be the target.
 
     Args:
-        name: The column's.
+        name: The column's name.
         task: `classification` or `regression`.
-        values: In words: its classes, or from where to where it reaches.
+        values: In words: its classes, or its range and the number of different values.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Candidate:
 def candidates(frame: pd.DataFrame | ParquetTable) -> list[Candidate]:
     """Columns that could be the target, the likeliest first.
 
-    A constant, a date, an identifier, a text that hardly repeats and a column that can be read in two ways are none.
-    What is called so comes first (`label`, `y`), then the last and the first column; two classes come before more, and
-    those before quantities.
+    Constants, dates, identifiers, texts that hardly repeat and columns that can be read in two ways are left out.
+    Columns with a name such as `label` or `y` come first, then the last column, then the first. Among the others, two
+    classes come before more classes, and classes before quantities.
     """
     names = list(frame.columns)
     found = [(each, place) for place, name in enumerate(names) if (each := _candidate(frame[name], name)) is not None]
@@ -56,7 +56,8 @@ def candidates(frame: pd.DataFrame | ParquetTable) -> list[Candidate]:
 
 
 def _candidate(column: pd.Series, name: str) -> tuple[Candidate, int] | None:
-    """The column, and how many classes it would have (more than any of a quantity)."""
+    """The column as a candidate and its number of classes (for a quantity: more than any class target has); None if it
+    is no candidate."""
     try:
         values, reading = as_input(column.rename(name), name)
     except BadInput:
@@ -78,12 +79,13 @@ def _candidate(column: pd.Series, name: str) -> tuple[Candidate, int] | None:
 
 
 def names_rows(numbers: pd.Series, name: str) -> bool:
-    """Whether whole numbers, another in every row, count the rows or are called so."""
+    """Whether numbers identify rows: whole, different in every row, and either nearly consecutive or named like an
+    id."""
     if not (numbers == np.floor(numbers)).all() or numbers.nunique() < len(numbers):
         return False
     return bool(_words(name) & _IDENTIFIES) or numbers.max() - numbers.min() < 2 * len(numbers)
 
 
 def _words(name: str) -> set[str]:
-    """`PassengerId` and `passenger_id` as passenger and id."""
+    """The words of a name: `PassengerId` and `passenger_id` both give passenger and id."""
     return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))

@@ -1,7 +1,7 @@
 """The catalogue: every data set known by name, in one table. A new one is one entry of `CATALOGUE`.
 
-An entry says where the bytes come from, how they are read, what is predicted, and which columns must not be
-inputs and why. All else (kinds of columns, blanks, classes) is found out from the data, as for any file.
+An entry says where the bytes come from, how they are read, what is predicted, and which columns must not be inputs and
+why. All else (kinds of columns, blanks, classes) is inferred from the data, as for any file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tasks.spec.data import Read
 
 NOT_STATED = "not stated"
 SAME_TEXT = "same text"
-"""As an entry's `group`: texts that differ in case, punctuation and blanks only stay in one part."""
+"""As an entry's `group`: texts that differ only in case, punctuation and blanks stay in one part."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class File:
     """One file of a data set, recognised by its content.
 
     Args:
-        name: As it is called in the cache and in a folder named in BAKEOFF_DATA.
+        name: Its name in the cache and in a folder that BAKEOFF_DATA names.
         digest: `sha256:HEX`, or `md5:HEX` where its publisher states no other.
-        addresses: Where it can be had, in the order they are tried.
+        addresses: Its URLs, in the order they are tried.
         part: `train` or `test` where the set comes in parts.
-        instead: The same rows in another file, taken where it is found but not downloaded.
+        instead: Other files with the same rows. They are used where found, but never downloaded.
         made: For a file without addresses: the one command that makes it from a public source.
     """
 
@@ -40,7 +40,7 @@ class File:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known about a data set before it is read. The defaults are those of a file nobody described.
+    """What is known about a data set before it is read. The defaults are those of a file that is not in the catalogue.
 
     Args:
         summary: One line for `bakeoff list datasets`.
@@ -53,12 +53,12 @@ class Entry:
             or one archive of WAV files (clips).
         text: The column of free text that is the only input.
         clip_names: Regular expression for the clips' paths; its groups are columns, `label` among them.
-        test_clips: Column and values that make the official test part of the clips.
+        test_clips: A column, and those of its values that make up the official test part of the clips.
         read: How its tables are read.
         target: What is predicted unless the spec says otherwise.
         names: Target value to class name, in the order of the classes; None: the values themselves, sorted.
         target_suffix: Text that some files append to the target's values.
-        rename: Column name as found to the one used here.
+        rename: Column name in the file to the name used here.
         clock: Columns of `minutes:seconds` text, read as seconds.
         leave_out: Columns that are no inputs unless the spec names them in `features`, each with its reason.
         group: Rows with one value in this column stay in one part, unless the spec splits otherwise.

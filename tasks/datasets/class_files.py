@@ -22,7 +22,7 @@ class ClassFile:
 
 
 def class_files(paths: list[str], shown: str) -> list[ClassFile]:
-    """Class and part of each file, from the folders it lies in. A single folder around all others does not count.
+    """Class and part of each file, from the folders it lies in. A single folder around all others is ignored.
 
     Raises:
         BadInput: a file lies in no class's folder, or there is a test folder but none to train on.

@@ -17,12 +17,13 @@ from tasks.errors import BadInput
 if TYPE_CHECKING:
     from tasks.spec.data import Column, Read
 
-# A text column with more distinct values than the one, and than the other share of its rows, holds names,
-# identifiers or free text: no category repeats often enough to learn from.
+# A text column whose distinct values exceed both limits (a count, and a share of its rows) holds names, identifiers or
+# free text: no category repeats often enough to learn from.
 MAX_FREE_CATEGORIES = 50
 MAX_DISTINCT_SHARE = 0.2
 MOSTLY_NUMBERS = 0.9  # a text column with this share of numbers was meant as numbers
-# So was one with this share of so many different numbers, beside at most so many words that mean no value.
+# So was one with at least this share of numbers, at least so many different ones, and at most so many different words
+# (which then mean "no value").
 LEAST_NUMBERS, FEWEST_MEASURED, MOST_WORDS = 0.5, 20, 3
 
 _BOOLEANS = ({"true": 1.0, "false": 0.0}, {"yes": 1.0, "no": 0.0})
@@ -35,11 +36,11 @@ class Reading:
     Args:
         kind: `number`, `category`, `date` (days since 1970), `text` (free text), or `ignore`: no input.
         why: How that was decided.
-        notation: Of a number written as text.
-        form: Of dates, as `dates.format_of` gives it.
+        notation: How numbers are written, where they are texts.
+        form: How dates are written, as `dates.format_of` gives it.
         meanings: Text to number, where each text has one: truth values, ordered grades.
-        missing: Texts that mean no value here, beside those that mean it everywhere.
-        note: What a user should know, or None where nothing is remarkable.
+        missing: Texts that mean no value in this column, besides those that mean it in all columns.
+        note: What a user should know about the column, or None.
     """
 
     kind: Literal["number", "category", "date", "text", "ignore"]
@@ -51,7 +52,7 @@ class Reading:
     note: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """As JSON holds it, for `signature.json`: all that `read` needs."""
+        """The reading as JSON, for `signature.json`: all that `read` needs."""
         return {
             "kind": self.kind,
             "notation": asdict(self.notation),
@@ -62,7 +63,7 @@ class Reading:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reading:
-        """What `record` gave."""
+        """Rebuilds a reading from the result of `record`."""
         notation = Notation(**record["notation"] | {"units": tuple(record["notation"]["units"])})
         missing = tuple(record["missing"])
         return cls(record["kind"], "", notation, record["format"], record["meanings"], missing)
@@ -88,7 +89,7 @@ class Reading:
 
 
 def inputs_of(name: str, reading: Reading, values: pd.Series) -> dict[str, pd.Series]:
-    """What a column that was read can become as inputs, by name: itself, or what its dates say."""
+    """The inputs that a column becomes once it is read, by name: the column itself, or the parts of its dates."""
     return date_parts(name, values) if reading.kind == "date" else {name: values}
 
 
@@ -103,7 +104,7 @@ def as_input(
     Args:
         column: float64, integer or bool, or texts with None where missing (dtype object).
         where: File and column, for messages.
-        meant: What the spec says of it.
+        meant: What the spec says of the column.
         read: What the spec says of the file's numbers.
 
     Returns:
@@ -121,13 +122,13 @@ def as_input(
 
 
 def reading_of(column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None) -> Reading:
-    """How a column is read; as `as_input`."""
+    """How a column is read. Arguments and errors are those of `as_input`."""
     present = column.dropna()
     if meant is not None:
         return _as_meant(present, where, meant, read)
     if present.empty:
         return Reading("ignore", "no value", note="has no value in any row")
-    if column.dtype == bool:  # which a file of texts would hold as these
+    if column.dtype == bool:  # a text file would hold the texts True and False
         return Reading("number", "truth values", meanings={"True": 1.0, "False": 0.0})
     if column.dtype != object:
         return Reading("number", "numbers in the file")
@@ -173,8 +174,8 @@ def _as_dates(present: pd.Series, form: str, why: str) -> Reading:
 def numbers_of(
     column: pd.Series, meant: Column | None = None, read: Read | None = None
 ) -> tuple[Reading, np.ndarray | None]:
-    """How a column is read, whether it is an input or not, and its numbers, float64 `[rows]`, NaN where missing; None:
-    it holds others than numbers."""
+    """How a column is read, and its numbers: float64 `[rows]`, NaN where missing; None if its values are no numbers.
+    The column need not be an input."""
     reading = reading_of(column, f"column {column.name}", meant, read)
     if reading.kind != "number":
         return reading, None
@@ -184,8 +185,8 @@ def numbers_of(
 def as_quantity(
     column: pd.Series, where: str, meant: Column | None = None, read: Read | None = None
 ) -> tuple[pd.Series, str | None]:
-    """A target whose texts are numbers in another notation than a program's, as float64, and how they were read; any
-    other target as it is.
+    """Reads a target whose texts are numbers in a notation for people (`1.234,5`): float64, and a note on the notation.
+    Any other target is returned as it is, without a note.
 
     Args:
         column: No value is missing. Its name is the target's.
@@ -220,7 +221,7 @@ def as_quantity(
 
 
 def _marked(read: Column | Read | None, texts: Sequence[str]) -> bool:
-    """Whether what the spec says of numbers matters to these texts: one of the signs stands in them."""
+    """Whether the marks that the spec gives for numbers matter for these texts: one of the marks occurs in them."""
     signs = {read.decimal, read.thousands} - {None, "."} if read else set()
     swapped = read is not None and (read.thousands == "." or read.decimal == ",")
     return any(sign in text for sign in (*signs, *("." if swapped else "")) if sign for text in texts)
@@ -229,7 +230,7 @@ def _marked(read: Column | Read | None, texts: Sequence[str]) -> bool:
 def _mostly_numbers(
     present: pd.Series, distinct: np.ndarray, numeric: np.ndarray, where: str, read: Read | None
 ) -> Reading:
-    """A column of texts some of which are numbers, perhaps in another notation."""
+    """How a column of texts is read if some of them are numbers, perhaps in another notation."""
     if present.isin(set(distinct[numeric])).mean() < LEAST_NUMBERS:
         return _as_category(present, "texts")
     notation = _notation(distinct[numeric], where, present, read)
@@ -277,7 +278,7 @@ def _as_category(present: pd.Series, why: str, note: str | None = None) -> Readi
 
 
 def _as_meant(present: pd.Series, where: str, meant: Column, read: Read | None) -> Reading:
-    """As the spec says."""
+    """How a column is read if the spec says how."""
     why = "data.columns says so"
     if meant.kind in ("ignore", "category"):
         return Reading(meant.kind, why)
@@ -332,7 +333,7 @@ def _as_text(present: pd.Series, where: str) -> Reading:
 
 
 def as_written(column: pd.Series) -> pd.Series:
-    """Values as texts: of a text column as they stand, of numbers without a needless `.0`; None where missing.
+    """Values as texts: texts as they are, numbers without a needless `.0`; None where missing.
 
     >>> list(as_written(pd.Series([1.0, 2.5]))), list(as_written(pd.Series(["0100", "1e2"], dtype=object)))
     (['1', '2.5'], ['0100', '1e2'])
@@ -359,7 +360,7 @@ def mixed(strangers: np.ndarray, where: str) -> BadInput:
 
 
 def seconds(column: pd.Series, where: str) -> pd.Series:
-    """As `as_seconds`.
+    """As `as_seconds`, but refuses texts that are no time.
 
     Raises:
         BadInput: a text is no time.

@@ -19,7 +19,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
 class Unclear(Exception):
-    """The texts are dates, and which ones can't be told. The message says why."""
+    """The texts are dates that can be read in two ways. The message says why."""
 
 
 def format_of(texts: Sequence[str]) -> str | None:
@@ -51,9 +51,9 @@ def format_of(texts: Sequence[str]) -> str | None:
 
 
 def compact(texts: Sequence[str]) -> str | None:
-    """Why numbers are dates that do not sort as numbers do (`05112025`, `5.2025`); None: they are not.
+    """What dates these numbers may be, if as numbers they do not sort by time (`05112025`, `5.2025`); else None.
 
-    Eight digits that begin with the year sort well.
+    Eight digits that begin with the year sort by time.
     """
     if all(_MONTH_AND_YEAR.fullmatch(text) for text in texts):
         return "a month and a year"
@@ -93,10 +93,10 @@ def days(dates: pd.Series) -> pd.Series:
 def date_parts(name: str, since: pd.Series) -> dict[str, pd.Series]:
     """What a date says: year, month, day, hour and days since 1970 as float64, and the weekday's name, by column name.
 
-    After standardisation, days since any day are the same input.
+    Counting the days from another day would give the same input after standardisation.
 
     Args:
-        name: Of the column of dates.
+        name: The name of the column of dates.
         since: Days since 1970, as `days` gives them.
     """
     dates = pd.to_datetime(since, unit="D")

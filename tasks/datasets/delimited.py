@@ -1,4 +1,4 @@
-"""Delimited text (CSV, TSV) as a frame of text: strict about its shape, silent about what the values mean."""
+"""Reads delimited text (CSV, TSV) as a frame of texts. Checks its shape strictly; does not interpret the values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 def read_delimited(
     path: Path, read: Read, shown: str, *, texts: Collection[str] = (), keep_undecodable: bool = False
 ) -> pd.DataFrame:
-    """The file's columns as stripped `str`, None where a value is missing (`MISSING_TEXTS`). dtype object.
+    """The file's columns as stripped `str`, None where a value is missing (counted in `attrs`, see `MISSING_TEXTS`).
+    dtype object.
 
     Quoting is that of RFC 4180, or none. Every row has as many fields as the first; blank lines are skipped.
 
@@ -35,7 +36,7 @@ def read_delimited(
         read: How it is written. Without a separator: tabs for a name in .tsv or .tsv.gz, else commas.
         shown: The file's name as the user knows it, for messages.
         texts: Columns of free text: only an empty value is missing there, since "NA" may be what someone wrote.
-        keep_undecodable: Read rows that are not UTF-8 nevertheless; `undecodable` finds them.
+        keep_undecodable: Keep rows that are not UTF-8; `undecodable` finds them.
 
     Raises:
         BadInput: the file can't be read, is not UTF-8, is empty, or its rows differ in length.
@@ -69,7 +70,7 @@ def read_delimited(
 
 
 def default_separator(path: Path) -> str:
-    """The separator where nothing is said of it: by the file's ending."""
+    """The separator if the spec gives none: by the file's ending."""
     return "\t" if ".tsv" in path.name.lower() else ","
 
 
@@ -79,7 +80,7 @@ def undecodable(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _escaped(value: str | None) -> bool:
-    """Whether a value holds bytes that stand for no character."""
+    """Whether a value holds bytes that could not be decoded."""
     return value is not None and not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value)
 
 
@@ -92,7 +93,7 @@ def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if keep_undecodable and b"\n" in content[: error.start]:  # the first line may hold the names
+        if keep_undecodable and b"\n" in content[: error.start]:  # a bad first line may hold the names
             return content.decode("utf-8-sig", "surrogateescape")
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(
@@ -112,7 +113,7 @@ def _unpacked(path: Path, shown: str) -> bytes:
 
 
 def _rows(text: str, separator: str, read: Read, shown: str) -> Iterator[tuple[int, list[str]]]:
-    """Number of the (last) line, from 1, and fields of each row that is neither blank nor a comment."""
+    """Yields line number (of a row's last line, from 1) and fields of each row that is neither blank nor a comment."""
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,

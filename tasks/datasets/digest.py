@@ -1,4 +1,4 @@
-"""Digest of a data set's content: equal on every machine, another when what decides results is."""
+"""Digest of a data set's content: equal on every machine, different whenever data that affect results differ."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tasks.dataset import Dataset
 
 
 class ContentDigest:
-    """SHA-256 of names, order and values of the inputs, the target, and what steers the split.
+    """SHA-256 of names, order and values of the inputs, the target, and the columns that steer the split.
 
-    Numbers enter as little-endian bytes (every NaN alike), texts as JSON; each behind its name and length. Inputs are
-    added one by one, so that no two need to be in memory together.
+    Numbers are hashed as little-endian bytes (every NaN alike), texts as JSON; each after its name and length. Inputs
+    are added one by one, so that no two need to be in memory together.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ContentDigest:
         self._add(f"{kind} {json.dumps(name)}", _content(column))
 
     def finish(self, dataset: Dataset) -> str:
-        """Adds all that is not in the data set's table, and gives the digest (hex)."""
+        """Adds everything that is not in the data set's table, and returns the digest (hex)."""
         for name in dataset.extras.columns:
             self.add_column("extra", name, dataset.extras[name])
         self._add(f"target {json.dumps([dataset.target_name, dataset.classes])}", _bytes(dataset.target))

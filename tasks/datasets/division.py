@@ -11,10 +11,10 @@ from tasks.spec.models import Spec
 
 
 def divided_rows(spec: Spec, dataset: Dataset) -> pd.DataFrame:
-    """Table `splits` of a spec, with the folds of its search, or those that judge it.
+    """Table `splits` of a spec, with the folds of its search (`tune.folds`) or of its evaluation (`evaluate.folds`).
 
     Raises:
-        BadInput: the rows can't be divided so.
+        BadInput: the rows can't be divided as the spec says.
     """
     split, tune = spec.data.split, spec.tune
     if spec.evaluate.folds is not None:

@@ -1,4 +1,4 @@
-"""A sheet of an Excel file as a frame of texts, which mean what the same texts in a CSV file mean."""
+"""Reads a sheet of an Excel file as a frame of texts, with the same meaning as the same texts in a CSV file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".xlsx", ".xls")
 OF_TEXT_FILES = {"separator": None, "quoting": "minimal", "comment": None}
-"""What can be said of text files alone, with what stands there where nothing is said."""
+"""Keys of `data.read` that apply to text files only, with their defaults."""
 _BEGIN = (b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1"), b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
-"""A zip archive; an OLE file; the sheets of before 1997."""
+"""First bytes of a zip archive, of an OLE file, and of the sheets of before 1997."""
 _EXACT = 1e15
 """Numbers from here on are rounded in Excel, so their digits are no code."""
 
@@ -32,8 +32,8 @@ def read_excel(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The sheet's columns as `frame_of` gives them, and a note where the file has several sheets.
 
-    A number is written as a program writes it, a date in ISO 8601 without a time that is 0:00, a truth value as `true`
-    or `false`; of a formula its result counts. Blank rows, and columns without a name and a value, are skipped.
+    Numbers are written as programs write them, dates in ISO 8601 (without the time where it is 0:00), truth values as
+    `true` or `false`, and formulas as their results. Blank rows, and columns without a name and a value, are skipped.
 
     Args:
         path: An .xlsx or .xls file.
@@ -64,7 +64,7 @@ def read_excel(
 
 
 def _cells(path: Path, sheet: str | None, shown: str) -> tuple[pd.DataFrame, str, list[str]]:
-    """The cells as pandas reads them, "" where one is blank; the name of their sheet, and those of all sheets."""
+    """The cells as pandas reads them, "" where one is blank; the name of their sheet; the names of all sheets."""
     with path.open("rb") as stream:
         begins = stream.read(max(map(len, _BEGIN)))
     if not begins.startswith(_BEGIN):
@@ -73,7 +73,7 @@ def _cells(path: Path, sheet: str | None, shown: str) -> tuple[pd.DataFrame, str
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what openpyxl does not keep: formats, validation, pictures
+            warnings.simplefilter("ignore")  # about what openpyxl drops: formats, validation, pictures
             with pd.ExcelFile(path) as file:
                 sheets = [str(name) for name in file.sheet_names]
                 if sheet is None or sheet in sheets:

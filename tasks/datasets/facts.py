@@ -1,4 +1,4 @@
-"""What is said of each column of a source: what it was taken for, and why."""
+"""Entries of `Dataset.columns`: what each column of a source was taken for, and why."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tasks.datasets.named_rows import MISSING_TEXTS
 def of_input(
     column: pd.Series, name: str, reading: Reading, inputs: Sequence[str], frame: Any, *, scaled: bool = True
 ) -> dict[str, Any]:
-    """An entry of `Dataset.columns`, of a column that is an input, or would be one if a model could use it.
+    """The entry of a column that is an input, or would be one if a model could use it.
 
     Args:
         column: As it stands in the source.
         inputs: The inputs that it became; none where it is left out.
-        frame: All of the source, whose `attrs` may say which texts were taken as missing.
+        frame: The whole source. Its `attrs` may say which texts were taken as missing.
         scaled: Whether its numbers are brought to a common scale.
     """
     facts = _facts(column, name, reading.kind if inputs else "ignore", reading.why, frame)
@@ -31,14 +31,14 @@ def of_input(
 
 
 def of_text(column: pd.Series, name: str, frame: Any) -> dict[str, Any]:
-    """Of the column of texts that is the only input."""
+    """The entry of the text column that is the only input."""
     facts = _facts(column, name, "text", "free text", frame)
     reading = Reading("text", "free text").record()
     return {"facts": facts | {"becomes": "the text", "note": None}, "name": name, "reading": reading, "inputs": [name]}
 
 
 def of_other(column: pd.Series | None, name: str, kind: str, why: str, becomes: str, frame: Any) -> dict[str, Any]:
-    """Of a column that is no input: the target, what divides the rows, what was dropped.
+    """The entry of a column that is no input: the target, a column that divides the rows, or a dropped one.
 
     Args:
         column: None where it was not read.

@@ -30,8 +30,8 @@ class Fault(NamedTuple):
 def decoded(
     contents: Iterable[tuple[str, bytes | Unusable]], decode: Callable[[bytes], Decoded]
 ) -> tuple[dict[str, Decoded], list[Fault]]:
-    """What `decode` makes of each file's content, by path; and the files that could not be read, or of which it says
-    `Unusable`."""
+    """Decodes each file's content. Returns the results by path, and the faults: files that could not be read or for
+    which `decode` raised `Unusable`."""
     usable: dict[str, Decoded] = {}
     faults: list[Fault] = []
     for path, content in contents:
@@ -45,16 +45,16 @@ def decoded(
 
 
 def settle(faults: Sequence[Fault], of: int, what: str, shown: str, unreadable: Unreadable) -> tuple[str, ...]:
-    """What is noted about inputs that are left out; nothing where there are none.
+    """Refuses the faults, or returns a note on the inputs that are left out (no note if there are no faults).
 
     Args:
         faults: In the order of the inputs.
         of: How many inputs there are in all.
-        what: They are, in the plural: `images`.
-        shown: Where they lie.
+        what: What the inputs are, in the plural: `images`.
+        shown: Where they lie, for messages.
 
     Raises:
-        BadInput: there are faults and the spec does not say to skip them, or nothing else is left.
+        BadInput: there are faults, and the spec does not say to skip them or no usable input is left.
     """
     if not faults:
         return ()
@@ -71,7 +71,7 @@ def settle(faults: Sequence[Fault], of: int, what: str, shown: str, unreadable: 
 
 
 def commonest(values: Sequence[T]) -> T:
-    """The value that occurs most often; of equally common ones the first to come."""
+    """The value that occurs most often; of equally common ones, the first."""
     counts: dict[T, int] = {}
     for value in values:
         counts[value] = counts.get(value, 0) + 1

@@ -18,11 +18,12 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes done and the bytes in all (None: not said), for one file after the other."""
 
 _CHUNK = 1 << 16
-_TIMEOUT_SECONDS = 30.0  # without a byte, not for the whole file
+_TIMEOUT_SECONDS = 30.0  # until the next bytes, not for the whole file
 
 
 def fetch(file: File, cache: Path, progress: Progress | None = None) -> Path:
-    """Where `file` lies: in a folder of BAKEOFF_DATA or one below it, in `cache`, or downloaded into it.
+    """Returns where `file` lies: in a folder of BAKEOFF_DATA or one level below it, or in `cache`; else downloads it
+    there.
 
     Only a file with the right digest counts. A download has a temporary name until it is verified.
 
@@ -84,7 +85,7 @@ def _download(file: File, cache: Path, progress: Progress | None, strangers: lis
 
 
 class _WrongDigest(Exception):
-    """What came is not what was asked for."""
+    """The downloaded file has another digest than expected."""
 
 
 def _download_from(address: str, file: File, cache: Path, progress: Progress | None) -> Path:

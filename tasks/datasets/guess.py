@@ -1,4 +1,4 @@
-"""How a delimited file nobody described is written: its separator, and the names in its first line, if any."""
+"""Guesses how an undescribed delimited file is written: its separator, and whether its first line holds names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasks.datasets.named_rows import apart, is_number, repeated
 from tasks.spec.data import Read
 
 _LINES, _LINES_OF_NAMES = 20, 200
-"""That are looked at for the separator, and for names in the first one."""
+"""How many lines are looked at: for the separator, and to see if the first line holds names."""
 
 
 def guessed_read(path: Path, shown: str) -> Read:
-    """What `data.read` must say of the file, from its first lines; what goes without saying is left at its default.
+    """Guesses `data.read` for a file from its first lines. Keys whose default is right keep it.
 
     Args:
         path: CSV or TSV, plain or gzip.
@@ -38,8 +38,8 @@ def guessed_read(path: Path, shown: str) -> Read:
 
 
 def holds_values(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Whether a file's first row holds values rather than names: a number that is no year, or a value that stands again
-    in its column. Not so where a word stands above numbers.
+    """Whether a file's first row holds values rather than names: a number that is no year, or a value that occurs again
+    in its column. The row holds names if a word stands above numbers.
 
     >>> holds_values(["age", "won"], [["31", "won"]]), holds_values(["31", "Oslo"], [["42", "Rome"]])
     (False, True)
@@ -52,8 +52,8 @@ def holds_values(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
 
 
 def _separator(lines: Sequence[str], usual: str) -> str:
-    """The first sign that divides every line into as many fields, and more than one. Commas come last, since they stand
-    in numbers and sentences too."""
+    """The first separator that divides all lines into equally many fields, at least two. Commas are tried last, since
+    they occur in numbers and sentences too."""
     for each in sorted(SEPARATORS, key=lambda sign: (sign == ",", sign != usual)):
         lengths = {len(fields) for fields in _fields(lines, each)}
         if len(lengths) == 1 and max(lengths) > 1:

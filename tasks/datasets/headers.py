@@ -1,4 +1,4 @@
-"""What image and WAV files say of their own size, read from their first bytes: nothing is decoded for that."""
+"""The sizes that image and WAV files claim, read from their headers without decoding anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def image_size(content: bytes) -> tuple[int, int] | None:
     if content.startswith(b"BM") and len(content) >= 26:
         old = struct.unpack_from("<I", content, 14)[0] == 12
         width, height = struct.unpack_from("<HH" if old else "<ii", content, 18)
-        return abs(width), abs(height)  # a negative height means that rows stand from the top
+        return abs(width), abs(height)  # a negative height means that rows run from the top
     if content.startswith(b"\xff\xd8"):
         return _jpeg_size(content)
     return None
@@ -38,8 +38,8 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
 
 
 def missing_sound(content: bytes) -> int:
-    """Bytes of sound that a RIFF (WAV) file claims and does not hold; 0 where it holds all, or can't say: who writes
-    to a pipe does not know the length and writes 0 or the largest number."""
+    """How many bytes of sound a RIFF (WAV) file claims but does not hold. 0 if it holds all or the length is unknown: a
+    program that writes to a pipe does not know the length and writes 0 or the largest number."""
     if content[:4] not in (b"RIFF", b"RIFX"):
         return 0
     order = "<" if content.startswith(b"RIFF") else ">"

@@ -1,4 +1,4 @@
-"""Image files as one array: equal sizes and modes, or it is said which files differ."""
+"""Reads image files into one array. All must have the same size and mode; the files that differ are named."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tasks.memory import gigabytes, memory_bytes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 MAX_PIXELS = 2**26
-"""Of one image: 67 million, as of 8,192 x 8,192."""
+"""The most pixels of one image: 67 million, as in 8,192 x 8,192."""
 _COPIES = 9
-"""Times the pixels that images take on their way: as they are, and twice as float32, as a whole and by parts."""
+"""Memory that images take in all, in multiples of their pixels' bytes: the uint8 pixels, and two copies as float32 (the
+whole, and its parts)."""
 _MODES = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
@@ -34,7 +35,7 @@ def read_images(
         the faults, sorted by path.
 
     Raises:
-        BadInput: all together they don't fit in memory. No more of them are decoded than do.
+        BadInput: the images together don't fit in memory. Decoding stops as soon as that shows.
     """
     images, faults = decoded(contents, _counting(shown))
     if not images:
@@ -51,7 +52,7 @@ def read_images(
 
 
 def _counting(shown: str | None) -> Callable[[bytes], np.ndarray]:
-    """As `decode_image`, until all that was decoded is more than fits in memory."""
+    """Returns `decode_image` with a check: it refuses once all decoded images together don't fit in memory."""
     memory, images, held = memory_bytes(), 0, 0
 
     def decode(content: bytes) -> np.ndarray:
@@ -87,7 +88,7 @@ def decode_image(content: bytes) -> np.ndarray:
     if size and size[0] * size[1] > MAX_PIXELS:
         raise Unusable(f"is {size[0]:,} x {size[1]:,} pixels large; at most {MAX_PIXELS:,} pixels are decoded")
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # what is wrong is said here
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # the errors below say what is wrong
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

@@ -41,16 +41,18 @@ def load_dataset(
     base: Path | None = None,
     implied_task: str | None = None,
 ) -> Dataset:
-    """The data set that a spec describes, in memory; Parquet that would need more of it than `data.memory` is streamed.
+    """Loads the data set that a spec describes. It is held in memory; Parquet that needs more than `data.memory` is
+    streamed.
 
     The source is a name of the catalogue, else a path relative to `base`, else to the current folder.
 
     Args:
         data: The spec's part about data.
         home: The home folder; downloads are kept in `cache/datasets/NAME` below it.
-        progress: Told how far a download is.
+        progress: Called with how far a download is.
         base: The folder of the spec.
-        implied_task: What the spec's metrics are for, which decides where the target's values could be either.
+        implied_task: The task of the spec's metrics. It decides where the target's values could be classes or a
+            quantity.
 
     Raises:
         BadInput: the source, or what the spec says of it, is wrong; the message says where.
@@ -103,7 +105,7 @@ def _with_columns(
     steering: list[str],
     home: Path,
 ) -> Dataset:
-    """With the columns that are inputs, in memory or streamed."""
+    """Adds the input columns to the data set, in memory or streamed."""
     frame = source.frame
     sampling = decide(dataset, frame, chosen, data) if isinstance(frame, ParquetTable) and not texts else None
     digest = ContentDigest()
@@ -138,7 +140,7 @@ def _target(
         if quantity_note is None or meant is not None or task == REGRESSION or not few_whole_numbers(numbers):
             labels = numbers
         else:
-            quantity_note = None  # these are classes, which are called as the file writes them
+            quantity_note = None  # these are classes, named as the file writes them
     target = as_target(
         labels,
         where,
@@ -152,7 +154,7 @@ def _target(
 
 
 def _medium(source: Source, text: str | None, data: Data) -> Input | None:
-    """The one input where it is texts, images or sounds."""
+    """The only input if it is texts, images or sounds; None for columns."""
     if text is not None:
         texts = source.frame[text].reset_index(drop=True).rename(text)
         return Input(text, KINDS["text"], texts, tokens=data.tokens or WORDS)
@@ -164,7 +166,8 @@ def _medium(source: Source, text: str | None, data: Data) -> Input | None:
 
 
 def _usable(source: Source, data: Data, target_name: str, text: str | None) -> tuple[Source, list[str]]:
-    """The rows with a target and, where texts are the inputs, a text; and notes on all that was noticed so far.
+    """Keeps the rows that have a target and, where a text is the only input, a text. Returns them with all notes so
+    far.
 
     Raises:
         BadInput: no row has a target, or texts are blank and the spec does not say to skip them.
@@ -194,7 +197,7 @@ def _usable(source: Source, data: Data, target_name: str, text: str | None) -> t
 def _beside_text(
     source: Source, text: str, chosen: Sequence[str], data: Data, target_name: str, steering: list[str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """What is said of each column where a text is the only input, and notes on those that no model could use."""
+    """Entries of `Dataset.columns` where a text is the only input, and notes on the columns that no model could use."""
     frame, leave_out = source.frame, source.entry.leave_out
     described, notes = [of_text(frame[text], text, frame)], []
     for name in chosen:
@@ -211,7 +214,7 @@ def _beside_text(
 def _others(
     frame: pd.DataFrame | ParquetTable, read: list[str], target_name: str, steering: list[str]
 ) -> list[dict[str, Any]]:
-    """Entries of `Dataset.columns` for the columns that were not `read` as inputs; of a Parquet file they are named
+    """Entries of `Dataset.columns` for the columns that were not `read` as inputs; those of a Parquet file are listed
     without being read."""
     found, used = [], set(read)
     for name in frame.columns:
@@ -230,7 +233,7 @@ def _others(
 
 
 def _steering_values(column: pd.Series, data: Data, source: Source, name: str) -> pd.Series:
-    """A column that steers the split: as it is, or where the spec says how its dates are written in ISO 8601."""
+    """A column that steers the split: unchanged, or in ISO 8601 where the spec says that it holds dates."""
     meant = data.columns.get(name)
     if meant is None or meant.kind != "date":
         return column
@@ -240,7 +243,7 @@ def _steering_values(column: pd.Series, data: Data, source: Source, name: str) -
 
 
 def _as_missing(source: Source, name: str) -> str:
-    """Which texts of a column were taken as missing, where it was not only empty."""
+    """Says which texts of a column were taken as missing; "" if only empty ones were."""
     texts = source.frame.attrs.get(MISSING_TEXTS, {}).get(name, {}) if isinstance(source.frame, pd.DataFrame) else {}
     words = [f"{text!r} in {count:,}" for text, count in texts.items() if text]
     if not words:
@@ -249,13 +252,13 @@ def _as_missing(source: Source, name: str) -> str:
 
 
 def _class_names(source: Source, target_name: str) -> Mapping[str, str] | None:
-    """What the catalogue calls the values of its own target, where it does."""
+    """The catalogue's class names for its own target, if it has some."""
     return source.entry.names if target_name == (source.entry.target or LABEL) else None
 
 
 def _labelled(source: Source, data: Data, target_name: str) -> tuple[Source, pd.Series, tuple[str, ...]]:
-    """The rows of the classes that the spec lists (of all without a list), their labels under the names that the
-    catalogue and the spec give them, and a note on the others."""
+    """Keeps the rows of the classes that the spec lists (all rows if it has no list). Returns them, their labels under
+    the names that the catalogue and the spec give, and a note on the other rows."""
     column = source.frame[target_name]
     if data.classes is None:
         return source, column, ()
@@ -266,7 +269,7 @@ def _labelled(source: Source, data: Data, target_name: str) -> tuple[Source, pd.
 
 
 def _check_texts(data: Data, texts: Sequence[str]) -> None:
-    """What the spec says of texts has an effect, and nothing that they leave none to."""
+    """Refuses keys without effect: `data.tokens` if no column is a text, and `data.memory` if one is."""
     if not texts and data.tokens is not None:
         raise BadInput("has no effect: no column is read as text", where="data.tokens", remedy="name it in data.text")
     if texts and data.memory is not None:
@@ -279,7 +282,7 @@ def _check_texts(data: Data, texts: Sequence[str]) -> None:
 
 
 def _texts(data: Data, source: Source) -> list[str]:
-    """The columns of free text: the spec's, else the catalogue's unless the spec says what the inputs are."""
+    """The columns of free text: the spec's, else the catalogue's unless the spec chooses or drops inputs."""
     if data.texts and source.media is not None:
         got = ", ".join(data.texts)
         raise BadInput(f"has no effect on {source.media}", where="data.text", got=got, remedy="take it out")
@@ -293,7 +296,7 @@ def _texts(data: Data, source: Source) -> list[str]:
 
 
 def _alone(text: str, source: Source, data: Data, chosen: Sequence[str]) -> bool:
-    """Whether a text is the only input, since the other columns are none that a model could use."""
+    """Whether a text is the only input, because no model could use any other column."""
     leave_out = source.entry.leave_out if data.features is None else {}
     others = [name for name in chosen if name != text and name not in leave_out]
     return all(
@@ -338,10 +341,10 @@ def _steering(data: Data, source: Source) -> list[str]:
 
 
 def _check_names(data: Data, source: Source, target_name: str) -> None:
-    """Every column that the spec names exists and is used for one thing.
+    """Checks that every column that the spec names exists and is used for one thing.
 
     Raises:
-        BadInput: one does not, or the target is used as something else too.
+        BadInput: a column does not exist, or the target is used as something else too.
     """
     split = data.split
     named = [("data.features", name) for name in data.features or []]
@@ -379,10 +382,11 @@ def _inputs(
     digest: ContentDigest,
     sample: np.ndarray | None,
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, Reading]], list[dict[str, Any]], list[str]]:
-    """The columns a model gets; of each, which column of the source it comes from and how that is read; what is said of
-    the chosen columns; and notes on those left out or read unexpectedly.
+    """Reads the chosen columns one by one, each whole, since all values decide how a column is read. Adds them to the
+    digest.
 
-    One column after the other is read whole, which decides how it is read, and enters the digest.
+    Returns the columns that a model gets; for each of them its column in the source and how that is read; the entries
+    of `Dataset.columns`; and notes on columns left out or read unexpectedly.
 
     Args:
         sample: Positions of the rows that are kept; None: all.
@@ -430,7 +434,7 @@ def _inputs(
 
 
 def _digested(data: Data, name: str, texts: Sequence[str]) -> str:
-    """As what a column enters the digest."""
+    """The kind under which a column is added to the digest."""
     if name in texts:
         return f"text {data.tokens or WORDS}"
     return "unscaled input" if _unscaled(data, name) else "input"
@@ -442,7 +446,7 @@ def _unscaled(data: Data, name: str) -> bool:
 
 
 def _nearest_column(name: str, columns: Iterable[str]) -> str:
-    """As `nearest`, but of a wide table only the columns with the most similar names."""
+    """As `nearest`, but for a wide table it lists only the columns with the most similar names."""
     columns = list(columns)
     if len(columns) <= 30:
         return nearest(name, columns)

@@ -1,4 +1,4 @@
-"""Data sets that are made here, the same at every call: no file, no network."""
+"""Data sets that are generated, the same at every call: no file, no network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def parking() -> pd.DataFrame:
-    """A look at a parking space, `SPACES` times: the hour, the day and the place, and whether it was free.
+    """Generates `SPACES` looks at a parking space: hour, day, place, weather, price, and whether it was free.
 
-    Exactly `FREE` are, the ones where what speaks for it (night, weekend, far from the centre, dear, no event nearby)
-    and luck add up to most. Always to say "taken" is right in 99% of rows.
+    Exactly `FREE` spaces are free: those with the highest score, which is random noise plus what favours a free space
+    (night, weekend, far from the centre, expensive, rain, no event nearby). Always predicting "taken" is right in 99%
+    of rows.
     """
     rng = np.random.default_rng(13)
     hour, weekday = rng.integers(0, 24, SPACES), rng.integers(0, 7, SPACES)

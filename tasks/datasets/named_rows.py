@@ -1,4 +1,4 @@
-"""Rows of texts under their columns' names: what delimited text and Excel sheets have in common once they are read."""
+"""Rows of texts under column names: the steps that delimited text and Excel sheets share once they are read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tasks.spec.data import Read
 
 MISSING_TEXTS = "missing texts"
-"""In a frame's `attrs`: by column, how often which text stood for no value."""
+"""Key in a frame's `attrs`: for each column, how often each text stood for a missing value."""
 
 
 class MissingTexts(dict[str, Counter[str]]):
-    """What stands there. pandas copies `attrs` with every column it hands out, which for a wide table would take
-    minutes: a copy is the same object."""
+    """The value under `MISSING_TEXTS`. A copy is the same object: pandas copies `attrs` with every column that it hands
+    out, which would take minutes for a wide table."""
 
     def __deepcopy__(self, memo: dict[int, object]) -> MissingTexts:
         return self
@@ -30,20 +30,20 @@ class MissingTexts(dict[str, Counter[str]]):
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d+)?|[.,]\d+)([eE][-+]?\d+)?%?")
 _YEAR = re.compile(r"(19|20)\d\d")
 _LISTED = 20
-"""Names that a message writes out."""
+"""The most names that a message lists."""
 
 
 def names_of(first: Sequence[str], read: Read, where: str) -> list[str]:
     """The columns' names: those of the header, else those that the spec gives, else `column_1` and so on.
 
-    Names that the spec gives replace a header that repeats some.
+    Names that the spec gives may replace a header with repeated names.
 
     Args:
         first: The first row that is neither blank nor a comment.
         where: The place of that row, for messages.
 
     Raises:
-        BadInput: names stand twice, or the spec's are too few, too many or of no use.
+        BadInput: a name occurs twice, or the spec's names are too few, too many or without effect.
     """
     given = read.columns
     if read.header and given is not None and (not repeated(first) or any(map(is_number, first))):
@@ -76,7 +76,7 @@ def names_of(first: Sequence[str], read: Read, where: str) -> list[str]:
 def frame_of(
     names: Sequence[str], rows: Sequence[Sequence[str]], read: Read, texts: Collection[str] = ()
 ) -> pd.DataFrame:
-    """Columns of `str`, None where a value is missing (`MISSING_TEXTS`). dtype object.
+    """Columns of `str`, None where a value is missing (counted in `attrs`, see `MISSING_TEXTS`). dtype object.
 
     Args:
         rows: At least one, each with a stripped text for each name.
@@ -103,7 +103,7 @@ def is_number(text: str) -> bool:
 
 
 def repeated(names: Sequence[str]) -> dict[str, list[int]]:
-    """The names that stand more than once, with their places from 1.
+    """The names that occur more than once, with their places from 1.
 
     >>> repeated(["a", "b", "a", ""])
     {'a': [1, 3]}
@@ -116,7 +116,7 @@ def repeated(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def apart(names: Sequence[str]) -> list[str]:
-    """Every name once: a later one gets a number that none has.
+    """Makes names distinct: a repeated name gets a number, so that no other name equals it.
 
     >>> apart(["a", "a", "a_2", "b"])
     ['a', 'a_3', 'a_2', 'b']
@@ -134,7 +134,7 @@ def apart(names: Sequence[str]) -> list[str]:
 
 
 def together(twice: Mapping[str, Sequence[int]]) -> str:
-    """What `repeated` found, in words: `column 3 and column 7 are both called "x"`."""
+    """The result of `repeated` in words: `column 3 and column 7 are both called "x"`."""
     said = []
     for name, places in twice.items():
         *others, last = (f"column {place}" for place in places)

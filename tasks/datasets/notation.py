@@ -1,7 +1,7 @@
 """How a column of texts writes its numbers: `1,234.5`, `1.234,5`, `45%`, `$1,200`.
 
-That is decided over the whole column, never value by value, and said. Where the texts allow two readings, they are
-refused with the choices.
+The notation is decided for the whole column, never value by value, and reported. Texts that allow two readings are
+refused, with the choices.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import pandas as pd
 _SIGNS = "+\N{MINUS SIGN}-"
 _UNITS = r"[$€£¥₹%‰]|EUR|USD|GBP|CHF"
 _SHARES = {"%", "\N{PER MILLE SIGN}"}
-"""The units that are no money, of which a fraction has two digits at most."""
+"""The units that are no currency. Amounts of money have at most two digits after the decimal mark."""
 _BODY = r"\d[\d.,'\u2019 \u00a0\u202f]*"
 _NUMBER = re.compile(
     rf"(?P<sign>[{_SIGNS}]?)\s*(?P<before>{_UNITS})?\s*(?P<sign2>[{_SIGNS}]?)(?P<body>{_BODY})(?P<after>{_UNITS})?\s*"
 )
 _SPACES = " '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 _EXACT_DIGITS = 15
-"""Digits that float64 holds exactly: longer whole numbers are names of things."""
+"""Digits that float64 holds exactly. Longer whole numbers are taken as identifiers."""
 
 NAMES = {"": "none", ",": "a comma", ".": "a point", " ": "a space"}
 
 
 class Ambiguous(Exception):
-    """Two readings are possible. The message says of which texts."""
+    """Two readings are possible. The message names the texts."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Notation:
     """How numbers are written.
 
     Args:
-        decimal: What stands before the fraction, `.` or `,`.
-        thousands: What stands between groups of three digits: `,`, `.`, a space (also an apostrophe), or nothing.
-        units: What stands beside the digits and is not read: `%`, `$`.
+        decimal: The mark before the fraction, `.` or `,`.
+        thousands: The mark between groups of three digits: `,`, `.`, a space (also an apostrophe), or nothing.
+        units: Signs beside the digits that are not read: `%`, `$`.
     """
 
     decimal: str = "."
@@ -47,7 +47,7 @@ class Notation:
     units: tuple[str, ...] = ()
 
     def read(self, texts: pd.Series) -> pd.Series:
-        """The numbers, float64; NaN where a text is missing or none in this notation."""
+        """The numbers, float64; NaN where a text is missing or not in this notation."""
         codes, values = pd.factorize(texts)
         numbers = np.array([self._number(value) for value in values] + [np.nan])
         return pd.Series(numbers[codes], index=texts.index, dtype=np.float64, name=texts.name)
@@ -70,7 +70,7 @@ class Notation:
 
     @property
     def plain(self) -> bool:
-        """Whether it is that of a program."""
+        """Whether it is the notation that programs use (`1234.5`)."""
         return self == Notation()
 
     def __str__(self) -> str:
@@ -86,7 +86,7 @@ def looks_like_number(texts: Iterable[str]) -> np.ndarray:
 
 
 def is_code(texts: Sequence[str]) -> str | None:
-    """Why whole numbers are names rather than quantities: leading zeros, or more digits than a number holds; else None.
+    """Why whole numbers are codes rather than quantities: leading zeros, or more digits than a number holds; else None.
 
     >>> is_code(["00501", "10001"]), is_code(["0", "0.5", "10"])
     ('some begin with 0', None)
@@ -101,18 +101,20 @@ def is_code(texts: Sequence[str]) -> str | None:
 
 
 def notation_of(texts: Sequence[str], decimal: str | None = None, thousands: str | None = None) -> Notation:
-    """How these distinct texts, numbers all, are written.
+    """How distinct texts that are all numbers are written.
 
-    A mark that stands once in a number with one, two or more than three digits after it stands before a fraction. One
-    that stands twice, or before another mark, stands between thousands. A comma that always stands before exactly three
-    digits is between thousands if some number below 1,000 has none. A point that never stands twice is a decimal point.
-    In money, which has no three digits of a fraction, either is between thousands before exactly three digits.
+    - A mark that occurs once in a number, before one, two or more than three digits, is a decimal mark.
+    - A mark that occurs twice, or before another mark, separates thousands.
+    - A comma that always stands before exactly three digits separates thousands if some number has a point, or some
+      number below 1,000 has no comma.
+    - A point that never occurs twice is a decimal point.
+    - In money, which has no fractions of three digits, either mark before exactly three digits separates thousands.
 
     Args:
-        decimal, thousands: What is known of it.
+        decimal, thousands: The marks that the spec gives, if any.
 
     Raises:
-        Ambiguous: commas could be either.
+        Ambiguous: commas could mean either, or the marks contradict each other.
     """
     found = [match for text in texts if (match := _NUMBER.fullmatch(text))]
     units = tuple(dict.fromkeys(unit for match in found for unit in (match["before"], match["after"]) if unit))
@@ -149,7 +151,7 @@ def _with_commas(
     spaced: bool,
     money: bool,
 ) -> Notation:
-    """Of numbers with commas, none of which has a point beside it."""
+    """As `notation_of`, for numbers of which some have commas and none has both a comma and a point."""
     if any(body.count(",") > 1 for body in commas):
         return Notation(".", ",", units)
     if any(len(body.rpartition(",")[2]) != 3 for body in commas):

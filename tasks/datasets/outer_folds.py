@@ -1,4 +1,4 @@
-"""Folds that are held out in turn to judge a whole procedure, where rows are too few for a test part."""
+"""Outer folds: held out in turn to evaluate a whole procedure, where rows are too few for a test part."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tasks.records.tables import SPLITS
 from tasks.spec.data import Split
 
 _OUTER = 0x07E2
-"""So that these folds, those of a search and the parts are drawn apart."""
+"""Part of the seed, so that these folds are drawn independently of a search's folds and of the parts."""
 
 Rows = dict[str, np.ndarray]
 """Row positions of train, val and test, int64, ascending."""
 
 
 def outer_folds(dataset: Dataset, split: Split, folds: int, repeats: int) -> list[Rows]:
-    """The rows of every fold of every repeat, the first repeat's first: in each a fold is held out as test rows, and of
-    the rows that it may learn from the validation share chooses (val).
+    """The rows of every fold of every repeat, the first repeat's first. The fold's own rows are test rows. Of the rows
+    that it may learn from, the validation share is val and the others are train.
 
     Folds are divided as `tasks.datasets.splits.fold_rows` says: stratified, by group, or forward in time, where a fold
-    learns from what is before it alone. Each repeat divides anew. A row that is left over so that folds are equally
-    large is learned from in all folds of the repeat.
+    learns only from earlier rows. Each repeat divides anew. Rows that are left over so that folds are equally large are
+    learned from in all folds of the repeat.
 
     Raises:
         BadInput: rows, groups, times or rows of a class are too few, the rows are streamed, or the source gives its own
@@ -48,11 +48,11 @@ def outer_folds(dataset: Dataset, split: Split, folds: int, repeats: int) -> lis
 
 
 def undivided_rows(dataset: Dataset, split: Split, folds: int) -> pd.DataFrame:
-    """All rows as train or val, in the columns of `records.SPLITS`: what is shipped is trained on them. `fold` is the
-    one that holds a row out in the first repeat of `outer_folds`; null: none does.
+    """All rows as train or val, in the columns of `records.SPLITS`: the shipped model is trained on them. `fold` is the
+    fold that holds a row out in the first repeat of `outer_folds`; null: none does.
 
     Raises:
-        BadInput: as there.
+        BadInput: as in `outer_folds`.
     """
     first = outer_folds(dataset, split, folds, 1)
     rows, groups = np.arange(dataset.rows), groups_of_rows(dataset, split)
@@ -65,7 +65,7 @@ def undivided_rows(dataset: Dataset, split: Split, folds: int) -> pd.DataFrame:
 
 
 def first_fold(splits: pd.DataFrame) -> pd.DataFrame:
-    """The splits of `undivided_rows` with the first held-out fold as test rows: what checks of the data look at."""
+    """The splits of `undivided_rows` with the first held-out fold as test rows. The checks of the data use them."""
     held_out = (splits["fold"] == 0).fillna(False).to_numpy(bool)
     parts = np.where(held_out, TEST, splits["part"].to_numpy(str))
     return splits.assign(part=pd.Categorical(parts, categories=[TRAIN, VAL, TEST]))

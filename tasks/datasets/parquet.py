@@ -1,4 +1,4 @@
-"""Parquet, one file or a folder of them, as columns of numbers, booleans and text that are read when asked for."""
+"""Parquet, one file or a folder of them, as columns of numbers, booleans and text that are read on demand."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK_BYTES = 8 * 2**20
-"""Of decoded values that `ParquetTable.chunks` reads at a time."""
+"""Bytes of decoded values that `ParquetTable.chunks` reads at a time."""
 _PAGE_BUFFER = 2**16
-"""Bytes read ahead in a column: without, a whole row group's compressed columns would be read at once."""
+"""Bytes read ahead in a column. Without it, all compressed columns of a row group would be read at once."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class _File:
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Rows of one Parquet file, or of a folder's files in the order of their names: the few parts of a pandas frame
-    that a loader needs, without holding more than was asked for.
+    """Rows of one Parquet file, or of a folder's files in the order of their names. Has the few methods of a pandas
+    frame that a loader needs, and holds no more than was asked for.
 
     Integers stay integers unless some are missing; then they become float64 (NaN = missing), as do decimals.
     Booleans with blanks become the texts True and False, dates and times ISO 8601 text. Texts are `str`, None
@@ -77,7 +77,7 @@ class ParquetTable:
         """
         import pyarrow as pa
 
-        if 8 * len(self) > CHUNK_BYTES:  # columns come and go one by one: what the last one took is free by now
+        if 8 * len(self) > CHUNK_BYTES:  # columns are read one by one: the last one's memory is free by now
             give_back()
         parts = []
         for file in self.files:
@@ -87,7 +87,7 @@ class ParquetTable:
         return column if self.rows is None else column.iloc[self.rows]
 
     def chunks(self, names: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """All rows in order, some at a time, with these columns; the index as in `index`.
+        """Yields all rows in order, some at a time, with these columns; the index as in `index`.
 
         About `CHUNK_BYTES` are decoded at a time, on top of some pages of each column.
 
@@ -116,8 +116,8 @@ def holds_parquet(folder: Path) -> bool:
 def open_parquet(path: Path, shown: str) -> tuple[ParquetTable, tuple[str, ...]]:
     """The columns of a file, or of all `.parquet` files of a folder, and notes on what was left out.
 
-    Columns that hold lists, structures or bytes, and the index that pandas stores, are left out. The same column may
-    be of integers in one file and of other numbers, or empty, in another.
+    Columns that hold lists, structures or bytes, and the index that pandas stores, are left out. A column may hold
+    integers in one file, and other numbers or nothing in another.
 
     Raises:
         BadInput: a file is no Parquet file, no file holds rows, or files have different columns.
@@ -205,7 +205,8 @@ def _same_names(files: Sequence[_File]) -> list[str]:
 
 
 def _common(name: str, files: Sequence[_File]) -> pa.DataType:
-    """The type to which a column's values are brought: the wider of numbers, and any for a column of nulls."""
+    """The type that a column's values are cast to: the widest of its number types. A file with nulls only takes any
+    type."""
     import pyarrow as pa
 
     common = pa.schema([(name, files[0].kinds[name])])
@@ -259,7 +260,7 @@ def _is_said_as_text(kind: pa.DataType) -> bool:
 
 
 def _column(values: pa.ChunkedArray) -> pd.Series:
-    """Values of a kind that `_has_values`, as `ParquetTable` says."""
+    """Converts values of a type that `_has_values` accepts, as `ParquetTable` says."""
     import pyarrow as pa
     from pyarrow import types
 

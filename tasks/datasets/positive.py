@@ -1,4 +1,4 @@
-"""Which class recall, precision, F1 and the areas under curves speak of."""
+"""The positive class: the one that recall, precision, F1 and the areas under curves are about."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _TRUE = (
     {"neg": False, "pos": True},
     {"absent": False, "present": True},
 )
-"""Pairs of which one says that something is so; numbers are looked at apart."""
+"""Pairs of names, one of which means yes. Pairs of numbers are handled in `_says_so`."""
 
 
 def named(classes: Sequence[str] | None, name: str | None) -> Positive | None:
-    """The class that `data.positive` names; without it, of a pair like 0/1, true/false or yes/no the true one.
+    """The class that `data.positive` names; without it, the true one of a pair like 0/1, true/false or yes/no.
 
     Returns:
-        None where nothing says so: see `rarer`.
+        None where neither decides: see `rarer`.
 
     Raises:
-        BadInput: there is no such class, or nothing has classes.
+        BadInput: there is no such class, or the target has no classes.
     """
     if name is not None and classes is None:
         raise BadInput(
@@ -46,7 +46,7 @@ def named(classes: Sequence[str] | None, name: str | None) -> Positive | None:
 
 
 def rarer(classes: Sequence[str], target: np.ndarray) -> Positive | None:
-    """Of two classes the one with fewer rows; None for more classes, of which all count alike.
+    """Of two classes, the one with fewer rows; None for more classes, since those all count alike.
 
     Args:
         target: Class indices of the training part, int64 `[rows]`.

@@ -1,4 +1,4 @@
-"""How a data set's rows are divided into slices, by columns that may be kept out of the inputs."""
+"""How a data set's rows are divided into slices, by columns that need not be inputs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tasks.spec.models import Spec
 from tasks.spec.slices import columns_of
 
 MISSING = "missing"
-"""The slice of the rows without a value."""
+"""Name of the slice of rows without a value."""
 MOST = 50
-"""Slices of one slicing."""
+"""The most slices of one slicing."""
 
 
 def slicings_of(spec: Spec, dataset: Dataset) -> tuple[Slicing, ...]:
     """The slicings of `evaluate.slices`, in its order.
 
     Raises:
-        BadInput: the data have no such column at hand, it is the target, or it has too many values; a gate is of a
-            slice that no row is in, or a fairness gate is not of two classes.
+        BadInput: a column is not in memory, is the target, or has too many values; a gate names a slice without rows;
+            or a fairness gate is set for a target of other than two classes.
     """
     entries = spec.evaluate.slices
     slicings = tuple(_slicing(dataset, each, f"evaluate.slices[{at}]", spec.data) for at, each in enumerate(entries))
@@ -100,8 +100,8 @@ def _at_hand(dataset: Dataset, name: str, where: str) -> None:
 
 
 def _quantiles(column: pd.Series, parts: int, where: str, data: Data) -> Slicing:
-    """Parts of about equally many rows of the whole data set, and the rows without a value; fewer where many rows have
-    the same value."""
+    """Slices with about equally many rows of the whole data set, and a slice of the rows without a value. There are
+    fewer slices if many rows have the same value."""
     name = str(column.name)
     reading, values = numbers_of(column, data.columns.get(name), data.read)
     if values is None:

@@ -13,7 +13,7 @@ from tasks.errors import BadInput
 
 ENDINGS = (".wav",)
 MAX_BYTES = 4 * 2**30
-"""Of all sounds together, as they are held in memory."""
+"""The most bytes of all sounds together, as held in memory."""
 
 
 def read_sounds(

@@ -1,4 +1,4 @@
-"""What `data.source` names, found and read: a frame of what stands there, with images or sounds beside it."""
+"""Finds and reads what `data.source` names: a frame of its values, and images or sounds if it holds those."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Source:
     """What was read, before any column is interpreted. The frame's index counts the source's rows from 0.
 
     Args:
-        shown: As the user calls it.
+        shown: The source's name as the user writes it, for messages.
         frame: All columns; beside images or sounds `label` and what is known of each file.
         images, sounds, rate, given_part: As in `Dataset`.
-        labels: Whether the target's values are labels whatever they look like: folder names, IDX labels.
+        labels: Whether the target's values are class labels even if they look like numbers: folder names, IDX labels.
         notes: What the reader noticed.
     """
 
@@ -96,10 +96,10 @@ def read_source(data: Data, home: Path, progress: Progress | None, base: Path | 
 
 
 def check_source(data: Data, base: Path | None) -> None:
-    """Whether the source is there at all: a name of the catalogue, or a path.
+    """Checks that the source exists: as a name of the catalogue, or as a path.
 
     Raises:
-        BadInput: neither.
+        BadInput: it is neither.
     """
     if data.source not in CATALOGUE:
         _path(data.source, base)
@@ -119,7 +119,7 @@ def delimited(path: Path) -> bool:
 
 
 _SMALL = 1_000_000
-"""Bytes; a fifth of them where they are packed."""
+"""The most bytes of a small table; a fifth of that for a compressed one."""
 
 
 def _read_path(data: Data, path: Path) -> Source:
@@ -261,7 +261,8 @@ def _others(others: int, kind: str) -> tuple[str, ...]:
 
 
 def _read_named_clips(data: Data, path: Path, unread: Source) -> Source:
-    """WAV files of a catalogue's archive, whose names tell the columns; some values of one make the test part."""
+    """Reads WAV files of a catalogue's archive. Their names give the columns; some values of one column make the test
+    part."""
     entry = unread.entry
     pattern = re.compile(entry.clip_names)
     named = {name: match for name in list_files(path, path.name) if (match := pattern.search(name))}
@@ -277,7 +278,8 @@ def _read_named_clips(data: Data, path: Path, unread: Source) -> Source:
 def _read_media(
     data: Data, path: Path, files: list[ClassFile], unread: Source, kind: str
 ) -> tuple[Source, list[ClassFile]]:
-    """Decodes files; what can't be used is refused or skipped. With the files of the rows; the frame holds `label`."""
+    """Decodes files; unusable ones are refused or skipped. Returns the source, whose frame holds `label`, and each
+    row's file."""
     by_path = {file.path: file for file in files}
     contents = read_files(path, set(by_path), data.source)
     if kind == "images":
@@ -306,7 +308,7 @@ def _labels(path: Path, count: int) -> list[int]:
 
 
 def _gist(text: str | None) -> str | None:
-    """A name shared by texts that differ in case, punctuation and blanks only: the model could not tell them apart."""
+    """A key shared by texts that differ only in case, punctuation and blanks: the model could not tell them apart."""
     if text is None:
         return None
     words = re.sub(r"[^\w\s]|_", "", text.casefold()).split()

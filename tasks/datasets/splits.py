@@ -1,5 +1,5 @@
-"""Which rows train, which choose (val), which judge (test): seeded, disjoint, and together all rows. And folds: which
-of the rows that don't judge choose in turn."""
+"""Divides rows into train, val (to choose) and test (to evaluate): seeded, disjoint, and together all rows. Also
+divides the rows outside the test part into folds, which are validated in turn."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PART_NAMES = {"train": TRAIN, "val": VAL, "validation": VAL, "test": TEST}
 def split_rows(dataset: Dataset, split: Split) -> pd.DataFrame:
     """The part of every row, in the columns of `records.SPLITS`, in the data set's order.
 
-    In this order: by the spec's `given`, `time` or `group` column; as the source is divided already, unless
-    the spec sets `test`; by the source's own group; else at random, stratified by class if asked. Where the
-    parts are given without val rows, `validation` is a share of the given training rows: whole groups where
+    The first of these that applies decides: the spec's `given`, `time` or `group` column; the source's own parts,
+    unless the spec sets `test`; the source's own group; else chance, stratified by class unless the spec says not to.
+    If given parts have no val rows, the `validation` share is taken from the given training rows: whole groups where
     the source has a group.
 
     Raises:
@@ -54,23 +54,23 @@ def split_rows(dataset: Dataset, split: Split) -> pd.DataFrame:
 
 
 _FOLDS = 0xF01D
-"""So that folds and parts of one seed are drawn apart."""
+"""Part of the seed, so that the folds are drawn independently of the parts."""
 
 
 def fold_rows(dataset: Dataset, splits: pd.DataFrame, folds: int, split: Split) -> pd.DataFrame:
-    """The splits with `fold`: in which of `folds` folds, from 0, a row that is not of the test part is validated.
+    """Adds `fold` to the splits: which of `folds` folds, from 0, validates a row outside the test part.
 
-    Every fold validates its own rows. By time they are consecutive blocks of `folds + 1`, as even as equal times allow,
-    and a fold trains on all blocks before its own; so the first block is validated in none. Otherwise a fold trains on
-    all rows but its own:
+    Every fold validates its own rows. In a split by time, the rows are divided into `folds + 1` consecutive blocks, as
+    even as equal times allow. A fold trains on all blocks before its own, so no fold validates the first block. In
+    other splits a fold trains on all rows but its own:
 
-    - Where the splits have groups, whole groups, so that the folds' sizes are as even as can easily be found.
-    - Else at random, within classes where the split is stratified: of each class as many rows in every fold, but for
-      one.
+    - If the splits have groups, a fold consists of whole groups. The folds' sizes are about even (a greedy rule).
+    - Else rows are dealt at random, within classes if the split is stratified: two folds differ by at most one row of a
+      class.
 
-    Folds of equally many rows can be trained in one stack. So at random all folds are made equal, and by group where
-    that takes no more: at most `folds - 1` rows are left over, which are trained on in every fold and validated in
-    none.
+    Folds of equally many rows can be trained in one stack. So random folds are made equal. Folds of groups are made
+    equal if that costs no more: at most `folds - 1` rows are left over. Every fold trains on these rows, and none
+    validates them.
 
     Args:
         splits: From `split_rows`. The parts stay; `fold` is null for test rows and for those that are left over.
@@ -121,14 +121,14 @@ def fold_numbers(
     folds: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """In which fold, from 0, each of `rows` is held out, `[rows]`; -1: in none. As `fold_rows` says.
+    """The fold, from 0, that holds out each of `rows`, `[rows]`; -1: none does. Divides them as `fold_rows` says.
 
     Args:
-        rows: Positions that are divided.
-        groups: Of every row of the data set; None: rows are divided one by one.
+        rows: Positions of the rows to divide.
+        groups: The group of every row of the data set; None: rows are divided one by one.
 
     Raises:
-        TooManyFolds: see there.
+        TooManyFolds: there are fewer rows, groups or times than folds need.
     """
     if split.time is not None:
         return _blocks_in_time(_times(dataset, split.time)[rows], folds)
@@ -140,8 +140,8 @@ def fold_numbers(
 def validation_rows(
     dataset: Dataset, split: Split, rows: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """Which of `rows` are to choose (val) where the others train, bool `[rows]`: the validation share of them, the
-    latest ones, whole groups, or drawn within classes, as the split is.
+    """Which of `rows` become val while the others train, bool `[rows]`. They are the validation share of `rows`: the
+    latest rows, whole groups, or rows drawn within classes, as the spec splits.
 
     Args:
         rows, groups: As for `fold_numbers`.
@@ -169,8 +169,8 @@ def groups_of_rows(dataset: Dataset, split: Split) -> np.ndarray | None:
 def _folds_at_random(
     labels: np.ndarray, classes: tuple[str, ...] | None, folds: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The fold of each row, or -1. Rows are dealt class by class, like cards; those too many are of the largest class.
-    So each class is in each fold."""
+    """The fold of each row, or -1. Rows are dealt to the folds in turn, class by class, so each class is in each fold.
+    The rows left over (-1) are of the largest classes."""
     names, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.min() < folds:
         lone = classes is None or len(names) == 1
@@ -185,7 +185,7 @@ def _folds_at_random(
     dealt = counts.copy()
     for _ in range(len(labels) % folds):
         dealt[dealt.argmax()] -= 1
-    place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)  # among those of its class
+    place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)  # a row's rank in its class
     chosen = by_class[place < np.repeat(dealt, counts)]
     fold = np.full(len(labels), -1)
     fold[chosen] = np.arange(len(chosen)) % folds
@@ -193,8 +193,8 @@ def _folds_at_random(
 
 
 def _folds_of_groups(groups: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each row, or -1: the largest group first, each to the fold that is smallest by then (Graham 1969). It
-    does not depend on the rows' order."""
+    """The fold of each row, or -1. The largest group comes first, and each goes to the fold that is smallest so far
+    (Graham 1969). The result does not depend on the rows' order."""
     names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
         raise TooManyFolds(folds, "groups", f"{len(names)} groups")
@@ -239,7 +239,7 @@ def _share(name: str, share: float) -> float:
 
 
 def _strata(dataset: Dataset, split: Split) -> np.ndarray:
-    """As `_labels`, each class with two rows at least."""
+    """As `_labels`, but refuses a class with a single row."""
     labels = _labels(dataset, split)
     if dataset.classes is None or split.stratify is False:
         return labels
@@ -256,7 +256,8 @@ def _strata(dataset: Dataset, split: Split) -> np.ndarray:
 
 
 def _for_single(classes: Sequence[str], alone: Sequence[str]) -> str:
-    """What to do about classes of one row: another spelling of a class is joined with it."""
+    """The remedy for classes of one row: join those that are another spelling of a class, else add rows or leave them
+    out."""
     spelled = Counter(map(gist, classes))
     kept = [name for name in classes if name not in alone or spelled[gist(name)] > 1]
     if any(name in alone for name in kept):
@@ -372,7 +373,7 @@ def _by_time(times: np.ndarray, split: Split) -> np.ndarray:
             where="data.split.time",
             got=f"{len(instants)} distinct values",
         )
-    before = np.cumsum(counts)  # rows up to and with each instant
+    before = np.cumsum(counts)  # rows up to and including each instant
     test_share = _test_share(split)
     until_val = _nearest_cut(before[1:-1], (1 - test_share) * len(times)) + 1
     until_train = _nearest_cut(before[:until_val], (1 - _validation_share(split)) * before[until_val])
@@ -381,7 +382,7 @@ def _by_time(times: np.ndarray, split: Split) -> np.ndarray:
 
 
 def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> dict[str, Reach] | None:
-    """From when to when each part of a split by time reaches that has rows; None for other splits.
+    """The first and last time of each part that has rows, in a split by time; None for other splits.
 
     Args:
         rows: Positions of the rows of each part.
@@ -397,12 +398,13 @@ def reaches(dataset: Dataset, rows: Mapping[str, np.ndarray], split: Split) -> d
 
 
 def time_order(dataset: Dataset, column: str) -> np.ndarray:
-    """Positions of the rows, the earliest first; those of one time as they come."""
+    """Positions of the rows, the earliest first; rows of one time keep their order."""
     return np.argsort(_times(dataset, column), kind="stable")
 
 
 def _clock(instants: Sequence[pd.Timestamp]) -> Callable[[pd.Timestamp], str]:
-    """How these instants (UTC) are written: without a time of day, or its seconds, that is 0 in all."""
+    """Returns a function that writes these instants (UTC): without time of day, or without seconds, where that is 0 in
+    all."""
     if all(each == each.normalize() for each in instants):
         form = "%Y-%m-%d"
     else:
@@ -441,7 +443,7 @@ def _given(dataset: Dataset, column: str) -> np.ndarray:
 
 
 def _times(dataset: Dataset, column: str) -> np.ndarray:
-    """Numbers, or instants in UTC, that sort."""
+    """The column as values that sort by time: numbers, or instants in UTC."""
     texts = pd.Series(_texts(dataset, column, "data.split.time"))
     numbers = pd.to_numeric(texts, errors="coerce")
     if numbers.notna().all():
@@ -470,7 +472,7 @@ def _no_time(column: str, got: str) -> BadInput:
 
 
 def _texts(dataset: Dataset, column: str, where: str) -> np.ndarray:
-    """The column's values as texts: names, and large integers that must not become floats."""
+    """The column's values as texts, since they may be names, or large integers that must not become floats."""
     values = dataset.extras[column]
     if values.isna().any():
         raise BadInput(

@@ -19,10 +19,10 @@ _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, 
 
 
 def list_files(root: Path, shown: str) -> list[str]:
-    """Paths of all files below a folder or in an archive, sorted; hidden ones (`.DS_Store`, `__MACOSX`) are not.
+    """Paths of all files below a folder or in an archive, sorted, without hidden ones (`.DS_Store`, `__MACOSX`).
 
     Raises:
-        BadInput: it can't be read.
+        BadInput: the folder or archive can't be read, or a name is not UTF-8.
     """
     try:
         if root.is_dir():
@@ -49,8 +49,8 @@ def list_files(root: Path, shown: str) -> list[str]:
 
 
 def read_files(root: Path, wanted: Collection[str], shown: str) -> Iterator[tuple[str, bytes | Unusable]]:
-    """Path and content of the `wanted` files, in no particular order, or why a file of a folder can't be used; nothing
-    is unpacked onto the disk.
+    """Yields path and content of the `wanted` files, in no particular order, or why a file of a folder can't be used.
+    Nothing is unpacked onto the disk.
 
     Raises:
         BadInput: an archive can't be read, or says that it holds more than fits in memory.

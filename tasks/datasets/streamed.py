@@ -1,4 +1,5 @@
-"""Data too large for memory: when they are streamed, which rows are held nevertheless, and how the others are read."""
+"""Data too large for memory: when they are streamed, which rows are still held in memory, and how the others are
+read."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from tasks.memory import memory_bytes
 from tasks.spec.data import Data
 
 MOST_MEMORY = 4_000_000_000
-"""Bytes that decoded data may take where the spec says nothing, or a quarter of the machine's if that is less. Not a
-share of the *free* memory: two runs of one spec would shuffle differently."""
+"""Bytes that decoded data may take if the spec does not say; a quarter of the machine's memory if that is less. It is
+not a share of the *free* memory, with which two runs of one spec would shuffle differently."""
 VALUE_BYTES = 8
 SAMPLE_ROWS = 200_000
 LEAST_SAMPLE_ROWS = 1_000
@@ -27,7 +28,7 @@ _SHARES = {TRAIN: 0.5, VAL: 0.25, TEST: 0.25}
 
 @dataclass(frozen=True)
 class Sampling:
-    """That data are streamed, and which of their rows are held in memory.
+    """The decision to stream data, and which of their rows are held in memory.
 
     Args:
         rows: Positions, int64, ascending.
@@ -44,11 +45,11 @@ def default_memory() -> int:
 
 
 def decide(dataset: Dataset, frame: ParquetTable, inputs: list[str], data: Data) -> Sampling | None:
-    """Whether data are streamed: then with the rows that are held, else None.
+    """Decides whether data are streamed. Returns which rows are then held in memory, or None if data are not streamed.
 
     Args:
-        dataset: Without inputs yet, complete otherwise.
-        frame: Where its columns are.
+        dataset: The data set, complete but for its inputs.
+        frame: The table that holds its columns.
         inputs: Names of the columns that may become inputs.
 
     Raises:
@@ -73,13 +74,13 @@ def decide(dataset: Dataset, frame: ParquetTable, inputs: list[str], data: Data)
 
 
 def sample_rows(parts: np.ndarray, target: np.ndarray | None, size: int, seed: int) -> np.ndarray:
-    """Positions of a random sample: half of it training rows, a quarter each of validation and test rows, or all that
-    a part has; and in each part a row of every class that it has. Int64, ascending.
+    """Positions of a random sample: half of it training rows, a quarter each of validation and test rows (all rows of a
+    smaller part), and in each part at least one row of every class that it has. Int64, ascending.
 
     Args:
         parts: The part of each row.
         target: Class indices, or None for regression.
-        size: Rows in all, but for those of rare classes.
+        size: Rows in all, without those added for rare classes.
     """
     rng = np.random.default_rng([seed, len(parts)])
     chosen = []
@@ -98,7 +99,7 @@ def stream(
     """The data set whose table holds the sample, with its other rows on disk.
 
     Args:
-        readings: Of each input, in order, where it comes from.
+        readings: Where each input comes from, in order.
     """
     raw = OnDisk(frame, readings)
     return replace(dataset, streamed=Streamed(raw, sampling.rows, cache), notes=(*sampling.notes, *dataset.notes))
@@ -113,13 +114,14 @@ class OnDisk:
     """A `dataset.RawColumns` in Parquet.
 
     Args:
-        readings: Of the inputs, in order, where they come from.
+        readings: Where each input comes from, in order.
     """
 
     frame: ParquetTable
     readings: Mapping[str, Source]
     _dates: dict[str, pd.Series] = field(default_factory=dict, repr=False, compare=False)
-    """The column of dates that was read last: its year, month and day are asked for one after the other."""
+    """Caches the column of dates that was read last, since its year, month and day are asked for one after the
+    other."""
 
     @property
     def columns(self) -> list[str]:

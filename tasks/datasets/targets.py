@@ -1,4 +1,4 @@
-"""What is predicted: classes, called as the file writes them, or a quantity."""
+"""The target: classes, named as the file writes them, or a quantity."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tasks.errors import BadInput, nearest
 from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION
 
 MAX_CLASSES_OF_INTEGERS = 20
-"""A target of more distinct whole numbers is a quantity."""
+"""A target with more distinct whole numbers than this is a quantity."""
 _FEW_VALUES = 50
-"""A quantity of at most so many distinct values may have been meant as classes: its note says how to say so, and a
-metric of classification makes whole numbers classes."""
+"""A quantity with at most so many distinct values may have been meant as classes. So a note says how to choose classes,
+and with a metric of classification whole numbers are classes."""
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 Spellings = Mapping[str, Sequence[str]]
@@ -26,12 +26,12 @@ Spellings = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted.
+    """The target as a model learns it.
 
     Args:
         values: Class index (int64) or quantity (float64), `[rows]`.
         classes: Names in order, or None for a quantity.
-        notes: What was taken for granted, and how to choose otherwise.
+        notes: What was assumed, and how to choose otherwise.
     """
 
     values: np.ndarray
@@ -56,9 +56,9 @@ def as_target(
         where: File and column, for messages.
         task: `classification` or `regression` where the spec says so.
         implied: The task that the spec's metrics are for; `task` overrules it.
-        order: The classes in order, every value being one of them; None: as they sort.
+        order: The classes in order; every value is one of them. None: they are sorted.
         names: Value to class name, in the order of the classes, where the catalogue has better ones.
-        labels: Whether the values are labels whatever they look like (folder names).
+        labels: Whether the values are class labels even if they look like numbers (folder names).
 
     Raises:
         BadInput: a constant, a regression target that is no number, or almost as many classes as rows.
@@ -95,7 +95,7 @@ def _task(
     values = column.nunique()
     by_values = CLASSIFICATION if few_whole_numbers(numbers) else REGRESSION
     if implied == CLASSIFICATION and not (whole and values <= _FEW_VALUES):
-        implied = None  # hundreds of numbers are no classes, whatever is to be measured: the metric is refused
+        implied = None  # hundreds of numbers are no classes, whatever the metric: it is refused later
     chosen = implied or by_values
     what = f"{values:,} different {'whole ' if whole else ''}numbers"
     because = f", since the metrics are those of {implied}" if implied and implied != by_values else ""
@@ -109,7 +109,7 @@ def _task(
 
 
 def few_whole_numbers(numbers: pd.Series) -> bool:
-    """Whether numbers are taken as classes where nothing else is said."""
+    """Whether numbers are taken as classes if the spec does not say."""
     return bool((numbers == np.floor(numbers)).all()) and numbers.nunique() <= MAX_CLASSES_OF_INTEGERS
 
 
@@ -121,9 +121,11 @@ def _refuse_almost_numbers(column: pd.Series, numbers: pd.Series | None, task: s
 
 
 def _one_spelling(labels: Sequence[str]) -> dict[str, str]:
-    """Each label as its class is called: as it is, unless the file writes one plain number in several ways (1 and 1.0).
+    """Each label's class name: the label itself, or the shortest form if the file writes a number in several ways (1,
+    1.0).
 
-    A leading zero or an exponent makes a code (`0100`, `1e2`), which is no number.
+    A label with a leading zero or an exponent (`0100`, `1e2`) is a code, not a number: then all labels stay as they
+    are.
     """
     if not all(_PLAIN_NUMBER.fullmatch(label) for label in labels):
         return {label: label for label in labels}
@@ -157,7 +159,7 @@ def _classes(column: pd.Series, where: str, order: Sequence[str] | None, names: 
 
 
 def _sorted(labels: set[str]) -> list[str]:
-    """Numbers by their size, else by the alphabet."""
+    """Sorts labels by value if all are numbers, else alphabetically."""
     try:
         return sorted(labels, key=lambda label: (float(label), label))
     except ValueError:
@@ -168,10 +170,10 @@ def joined(column: pd.Series, classes: Spellings, where: str) -> tuple[pd.Series
     """The labels under the names that `data.classes` gives them.
 
     Returns:
-        The column as texts; a mask `[rows]` of those that are of one of the classes; notes on the others.
+        The column as texts; a mask `[rows]` of the rows of these classes; notes on the other rows.
 
     Raises:
-        BadInput: a class is in no row.
+        BadInput: a spelling of a class is in no row.
     """
     labels = as_written(column)
     meant = {spelling: name for name, spellings in classes.items() for spelling in spellings}

@@ -1,4 +1,4 @@
-"""Files as bytes: regular ones only, and no more of what is packed than fits in memory."""
+"""Reads files as bytes: only regular files, and compressed ones only if they fit in memory once unpacked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.memory import gigabytes, memory_bytes
 
 
 def check_regular(path: Path, shown: str, where: str | None = None) -> None:
-    """Whether a path leads to a file or a folder. A pipe or a device may never end.
+    """Checks that a path leads to a file or a folder, since a pipe or a device may never end.
 
     Raises:
         BadInput: it does not.
@@ -40,7 +40,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def read_unpacked(path: Path, shown: str) -> bytes:
-    """The content of a file; of one in `.gz` what is packed in it.
+    """The content of a file, unpacked if its name ends in `.gz`.
 
     Raises:
         BadInput: unpacked it would not fit in memory.
@@ -57,12 +57,13 @@ def read_unpacked(path: Path, shown: str) -> bytes:
 
 
 def most_bytes() -> int:
-    """Of all that is unpacked from one source: a quarter of the memory, since it is held in several forms."""
+    """The most bytes that one source may hold when unpacked: a quarter of the memory, since data are held in several
+    forms."""
     return memory_bytes() // 4
 
 
 def too_large(shown: str, got: str) -> BadInput:
-    """What is said of a source that would not fit in memory."""
+    """The error for a source that would not fit in memory."""
     return BadInput(
         "is too large for the memory of this machine",
         where=shown,
