@@ -1,4 +1,4 @@
-"""What is expected of the cases: that no two are alike, and that no class is rare."""
+"""Expectations about the cases: no two are alike, and no class is rare."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.validation.suite import Expectation
 from tasks.validation.wording import gist, joining, keeping, listing, of
 
 RARE = 0.1
-"""A class is rare below this part of an equal share: 5% with two classes, 1% with ten."""
+"""A class is rare below this fraction of an equal share: 5% with two classes, 1% with ten."""
 FEWEST = 2
 """Training rows that each class must have; with fewer, nothing can be learned about it."""
 
@@ -20,7 +20,7 @@ _BETWEEN = "expect_column_values_to_be_between"
 
 
 def of_rows(dataset: Dataset) -> Suite:
-    """No row repeats an earlier one, inputs and target alike."""
+    """Expects that no row repeats an earlier one in all inputs and the target."""
     what = dataset.form.cases
     digests = pd.DataFrame({"row": row_digests(dataset)})
     repeats = of(int(digests["row"].duplicated().sum()), dataset.rows, what)
@@ -37,7 +37,7 @@ def of_rows(dataset: Dataset) -> Suite:
 
 
 def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -> Suite:
-    """How the training rows are divided among the classes, through a frame with one row for each class.
+    """Expectations about how the training rows are divided among the classes, on a frame with one row for each class.
 
     Args:
         target: Class index of the training rows, int64 `[rows]`.
@@ -88,7 +88,7 @@ def of_classes(classes: tuple[str, ...], target: np.ndarray, target_name: str) -
 
 
 def _alike(classes: tuple[str, ...], counts: np.ndarray) -> list[list[str]]:
-    """The classes of each gist that has several, with their training rows: `Yes (12)`."""
+    """Groups of classes whose names have the same `gist`, each class with its training rows: `Yes (12)`."""
     found: dict[str, list[str]] = {}
     for name, count in zip(classes, counts, strict=True):
         found.setdefault(gist(name), []).append(f"{name} ({count:,})")
@@ -96,7 +96,8 @@ def _alike(classes: tuple[str, ...], counts: np.ndarray) -> list[list[str]]:
 
 
 def _for_few(classes: tuple[str, ...], counts: np.ndarray) -> str:
-    """The remedy where some classes have too few rows: what differs in case or blanks only is joined."""
+    """The remedy for classes with too few rows: join names that differ only in case or blanks, else add data or leave
+    them out."""
     spelled = [gist(name) for name in classes]
     joint = {each: sum(counts[place] for place, other in enumerate(spelled) if other == each) for each in spelled}
     kept = [name for name, each in zip(classes, spelled, strict=True) if joint[each] >= FEWEST]

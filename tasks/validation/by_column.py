@@ -1,4 +1,4 @@
-"""What is expected of a table, column by column."""
+"""Expectations about a table, column by column."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def of_all_rows(table: pd.DataFrame, train: np.ndarray) -> Iterator[Inferred]:
 
 
 def of_held_rows(train: pd.DataFrame) -> Iterator[Inferred]:
-    """What the training part has seen in each column, to be held against the validation and test rows."""
+    """Expects that validation and test rows have, in each column, values like those of the training part."""
     for name in train.columns:
         if not pd.api.types.is_numeric_dtype(train[name]):
             yield _categories(name, sorted(train[name].dropna().unique()))

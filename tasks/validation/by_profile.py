@@ -1,6 +1,6 @@
-"""What is expected of wide tables, images, texts and sounds, through a profile: one row a column, or one an input.
+"""Expectations about wide tables, images, texts and sounds, on a profile: a frame with a row for each column or input.
 
-Thousands of expectations would take minutes, and nobody would read them.
+A wide table would else need thousands of expectations. They would take minutes, and nobody would read them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BETWEEN = "expect_column_values_to_be_between"
 
 
 def of_wide_table(table: pd.DataFrame, train: np.ndarray, held: np.ndarray) -> Suite:
-    """Types, missing share, and what training has not seen. `train`, `held`: row positions, int64."""
+    """Types, missing shares, and values that training has not seen. `train`, `held`: row positions, int64."""
     learn, judge = table.iloc[train], table.iloc[held]
     profile = pd.DataFrame(
         {
@@ -75,7 +75,7 @@ def of_images(images: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
     smallest, largest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
     brightness = flat.mean(axis=1, dtype=np.float64)
     low, high = bounds(brightness[train]) or (0.0, 255.0)
-    judged = np.full(len(images), np.nan)  # the library passes over missing values
+    judged = np.full(len(images), np.nan)  # the library ignores missing values
     judged[held] = brightness[held]
     profile = pd.DataFrame(
         {"smallest": smallest, "largest": largest, "contrast": largest - smallest, "brightness": judged}
@@ -106,11 +106,11 @@ def of_images(images: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
 
 
 def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray, noun: str = "texts") -> Suite:
-    """Length of the texts, and how much of those to be judged is written in words that training never sees.
+    """Length of the texts, and the share of words in validation and test texts that training never sees.
 
     Args:
         texts: `str`, or None where a text is missing: nothing is expected of those.
-        noun: What they are called.
+        noun: What the texts are called in messages.
     """
     missing = texts.isna().to_numpy()
     words = [re.findall(r"\w+", text.lower()) for text in texts.fillna("")]
@@ -154,7 +154,7 @@ def of_sounds(sounds: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
     """Silent and clipped sounds, and loudness. `sounds`: `[rows, samples]` in [-1, 1]."""
     peak = np.abs(sounds).max(axis=1).astype(np.float64)
     clipped = (np.abs(sounds) >= _FULL_SCALE).mean(axis=1)
-    sounding = np.maximum((sounds != 0).sum(axis=1), 1)  # without the silence that pads
+    sounding = np.maximum((sounds != 0).sum(axis=1), 1)  # without the silence of padding
     power = np.square(sounds, dtype=np.float64).sum(axis=1) / sounding
     loudness = 10 * np.log10(np.maximum(power, 1e-12))
     low, high = bounds(loudness[train]) or (-120.0, 0.0)
@@ -185,7 +185,7 @@ def of_sounds(sounds: np.ndarray, train: np.ndarray, held: np.ndarray) -> Suite:
 
 
 def _is_new(train: pd.Series, held: pd.Series) -> bool:
-    """Whether held values lie beyond training's bounds, or too many in categories it has not seen."""
+    """Whether held values lie beyond training's bounds, or too many are categories that training has not seen."""
     if not pd.api.types.is_numeric_dtype(train):
         return bool((held.notna() & ~held.isin(train.unique())).sum() > UNSEEN * held.notna().sum())
     seen = bounds(train.to_numpy(np.float64))

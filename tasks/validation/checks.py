@@ -1,8 +1,8 @@
-"""This project's own checks: what ruins a comparison though every value looks right.
+"""This project's own checks: for faults that ruin a comparison although every value looks right.
 
-A check is a pure function `(dataset, splits, *, parameters) -> Finding | None`; None means that it does not
-apply. Its keyword-only parameters, with types and defaults, are what a spec may set. `splits` is the
-table of that name in records.py.
+A check is a pure function `(dataset, splits, *, parameters) -> Finding | None`; None means that it does not apply. A
+spec may set its keyword-only parameters, whose types and defaults are the schema. `splits` is the table of that name in
+records.py.
 
 To add one: write the function and put it in `CHECKS`; the contract tests and the spec follow from the table.
 """
@@ -23,10 +23,10 @@ from tasks.validation.repeats import repeated_id
 
 @dataclass(frozen=True)
 class Check:
-    """A check and what a failure means, unless the spec says otherwise.
+    """A check, and how severe a failure is unless the spec says otherwise.
 
     Args:
-        inputs: Whether it looks at input columns. What doesn't is judged on every row of streamed data, too.
+        inputs: Whether it looks at input columns. If not, it sees every row even of streamed data, not just a sample.
     """
 
     function: Callable[..., Finding | None]

@@ -13,7 +13,7 @@ from tasks.validation.wording import listing, shown, yaml_list
 
 
 def constant_column(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
-    """A column should have more than one value in the training part, a missing one counted as a value."""
+    """A column should have more than one value in the training part; missing counts as a value."""
     if not len(dataset.table.columns):
         return None
     train = dataset.table.iloc[rows_in(splits, TRAIN)]
@@ -36,8 +36,8 @@ def constant_column(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
 def unequal_scales(dataset: Dataset, splits: pd.DataFrame, *, ratio: Growth = 1000.0) -> Finding | None:
     """The numeric columns' standard deviations (training part) should not lie further apart than `ratio`.
 
-    Training here is safe, since the model standardises its inputs; whatever reads the raw columns is not. Columns that
-    the spec leaves as they are (`scale: none`) are not looked at.
+    Training is safe, since the model standardises its inputs; other uses of the raw columns are not. Columns that the
+    spec leaves as they are (`scale: none`) are ignored.
     """
     scaled = [name for name in dataset.numbers if dataset.kinds[name].column.scaled]
     deviations = dataset.table[scaled].iloc[rows_in(splits, TRAIN)].std(ddof=0)
@@ -64,11 +64,11 @@ def unequal_scales(dataset: Dataset, splits: pd.DataFrame, *, ratio: Growth = 10
 def identifier_column(
     dataset: Dataset, splits: pd.DataFrame, *, share: Share = 0.95, rows: Count = 50
 ) -> Finding | None:
-    """A category or whole-number column should repeat its values: one that is nearly unique names the row.
+    """A category or whole-number column should repeat its values: one that is nearly unique identifies rows.
 
     Args:
-        share: Distinct values over present values from which a column is an identifier. In `(0, 1]`.
-        rows: Columns with fewer present values are not judged.
+        share: From this ratio of distinct to present values on, a column is an identifier. In `(0, 1]`.
+        rows: Columns with fewer present values are never called identifiers.
     """
     if not len(dataset.table.columns):
         return None

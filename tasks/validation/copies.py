@@ -1,4 +1,4 @@
-"""Columns that say what the target says: in other words, as other numbers, or as parts of a sum."""
+"""Columns that copy the target: in other words, as other numbers, or as parts of a sum."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pandas as pd
 from tasks.validation.strength import codes_of
 
 FEWEST_ROWS = 20
-"""Rows that both have, from which on a copy is called one."""
+"""The fewest rows, with values of column and target, from which a copy is reported."""
 
 _MOST_LUCK = 0.01
-"""How likely a copy by luck may be in all columns together."""
+"""The accepted probability that any of all columns looks like a copy by chance."""
 
 _EXACT = 1e-6
-"""Standard deviations of the target that a linear rule without error may leave on held-out rows."""
+"""The error on held-out rows, in standard deviations of the target, below which a linear rule counts as exact."""
 _MOST_TERMS = 30
 
 
 def copies(table: pd.DataFrame, target: np.ndarray, *, number: bool) -> Iterator[str]:
-    """The names of columns that are one-to-one with the target in at least `FEWEST_ROWS` rows, in any format.
+    """Yields the names of columns that are one-to-one with the target in at least `FEWEST_ROWS` rows, in any format.
 
-    A text is also read as the number that its digits make (`$285,000`). Two numbers are copies where they have the same
-    order, or the reverse; a column of other values where equal values go with equal targets and different ones with
-    different. How likely that is by luck is counted: among all ways to divide the rows into groups of these sizes, and
-    of all orders of the groups where order is what agrees.
+    A text is also read as the number that its digits make (`$285,000`). Two numbers are copies if they have the same
+    order, or the reverse. Any other column is a copy if equal values have equal targets and different values different
+    ones. A copy counts only if it is unlikely to be chance. That is computed over all ways to divide the rows into
+    groups of these sizes and, if the order agrees, over all orders of the groups.
 
     Args:
         table: Inputs, `[rows, columns]`.
@@ -46,7 +46,8 @@ def copies(table: pd.DataFrame, target: np.ndarray, *, number: bool) -> Iterator
 
 
 def _evidence(column: pd.Series, target: np.ndarray, *, number: bool) -> float:
-    """The logarithm of how many arrangements would not be a copy for one that is; below 0 where it is none."""
+    """The logarithm of how many arrangements are possible for each one that is a copy; negative if the column is no
+    copy."""
     groups = np.unique(target, return_inverse=True)[1]
     found = -1.0
     if _one_to_one(codes_of(column), groups):
@@ -64,7 +65,8 @@ def _one_to_one(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _divisions(groups: np.ndarray) -> float:
-    """The logarithm of the number of ways to divide rows into groups of these sizes, whatever the groups are called."""
+    """The logarithm of the number of ways to divide rows into groups of these sizes. The groups' order does not
+    count."""
     sizes = np.bincount(groups)
     equal = np.bincount(sizes[sizes > 0])
     return math.lgamma(len(groups) + 1) - _factorials(sizes) - _factorials(equal)
@@ -76,13 +78,14 @@ def _factorials(counts: np.ndarray) -> float:
 
 
 def _same_order(values: np.ndarray, groups: np.ndarray) -> bool:
-    """Whether values rise or fall with the target, and are equal where it is."""
+    """Whether values always rise or always fall with the target, and are equal where targets are equal."""
     order = np.unique(values, return_inverse=True)[1]
     return bool((order == groups).all() or (order == groups.max() - groups).all())
 
 
 def _readings(column: pd.Series) -> Iterator[np.ndarray]:
-    """The numbers that a column may stand for: itself, or of a text its digits, with a point, a comma or neither."""
+    """The numbers that a column may mean: its own, or those of its texts' digits, with a point, a comma or no decimal
+    mark."""
     if pd.api.types.is_numeric_dtype(column):
         yield column.to_numpy(np.float64)
         return
@@ -96,10 +99,10 @@ def _readings(column: pd.Series) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Sum:
-    """A linear rule that leaves nothing of a number: `2 * rooms - area + 3`.
+    """A linear rule that explains a number exactly: `2 * rooms - area + 3`.
 
     Args:
-        terms: Column and its factor.
+        terms: Each column and its factor.
         constant: What is added.
     """
 
@@ -122,11 +125,11 @@ def _signed(value: float) -> str:
 
 
 def exact_sum(numbers: pd.DataFrame, target: np.ndarray, held: np.ndarray) -> Sum | None:
-    """The linear rule of as few columns as can be that leaves under a millionth of the target's deviation on held-out
-    rows; None where there is none.
+    """Finds a linear rule of few columns whose error on held-out rows is under a millionth of the target's deviation;
+    None if there is none.
 
-    Only rows with all values count. Columns are taken one by one, each time the one that explains most of what is
-    left (orthogonal matching pursuit, Pati et al. 1993), so a rule of more than 30 columns is not found.
+    Only rows with all values count. Columns are added one by one, each time the one that explains most of the rest
+    (orthogonal matching pursuit, Pati et al. 1993). A rule of more than 30 columns is not found.
 
     Args:
         numbers: Numeric inputs, `[rows, columns]`.
@@ -159,5 +162,5 @@ def exact_sum(numbers: pd.DataFrame, target: np.ndarray, held: np.ndarray) -> Su
 
 
 def _rounded(factor: float) -> float:
-    """Six significant digits: what rounding leaves of a whole factor is not shown."""
+    """Rounds to six significant digits, so that a whole factor shows no rounding error."""
     return float(f"{factor:.6g}")

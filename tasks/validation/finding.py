@@ -1,4 +1,4 @@
-"""What one check found, before it is known who asked for it and how much it matters."""
+"""What one check found, before its origin and its severity are known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Finding:
         message: One sentence that someone who does not know the code understands.
         remedy: What to do about a failure, or None.
         column: The one column it is about, or None.
-        severity: Milder than the check's own, where this failure is; None: the check's.
-        strengths: For validation.json, of the check that measures them.
+        severity: The severity, if this failure is milder than the check's others; None: the check's own.
+        strengths: Columns' strengths for validation.json, from the check that measures them.
     """
 
     success: bool
@@ -43,7 +43,7 @@ class Finding:
         """One entry of validation.json's `results`.
 
         Args:
-            parameters: Of an inferred expectation, what it learned: with them it can be held against other rows.
+            parameters: What an inferred expectation learned, so that other rows can be checked against it.
         """
         return CheckResult(
             check=check,

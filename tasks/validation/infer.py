@@ -1,4 +1,4 @@
-"""The suite inferred from the data: what a careful person expects of any data set, as Great Expectations."""
+"""The suite inferred from the data: what a careful person expects of any data set, checked by Great Expectations."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def infer(
     """Results of the inferred suite, as in validation.json.
 
     Args:
-        stated: (expectation, column) pairs of the spec. Where one of that name would be inferred for that
-            input column, the spec's stands alone.
-        learned: The target of all training rows, where the data set is but a sample.
+        stated: (expectation, column) pairs of the spec. An expectation of that name is then not inferred for that input
+            column.
+        learned: The target of all training rows, where the data set is only a sample.
     """
     left_out = {pair for pair in stated if pair[1] in dataset.table.columns}
     results = []
@@ -56,7 +56,7 @@ def _suites(dataset: Dataset, splits: pd.DataFrame, learned: np.ndarray | None) 
 
 
 def of_table(table: pd.DataFrame, train: np.ndarray, held: np.ndarray) -> Iterator[Suite]:
-    """Of all of a table's rows, and of those held back: column by column, or of a wide table by its profile."""
+    """Suites for all of a table's rows and for the held rows: column by column, or for a wide table by its profile."""
     if len(table.columns) > WIDE:
         yield of_wide_table(table, train, held)
     elif len(table.columns):

@@ -1,4 +1,4 @@
-"""An expectation inferred from the data, and the words that tell its outcome."""
+"""An expectation inferred from the data, and the texts that describe its outcome."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tasks.validation.wording import listing, of
 MISSING = 0.05
 """Share of missing values in a column above which we warn. A column without any value in train blocks."""
 MARGIN = 0.5
-"""How far beyond training's smallest and largest value others may lie, in widths of training's range."""
+"""How far other values may lie outside training's range, in multiples of that range's width."""
 UNSEEN = 0.01
-"""Share of values above which categories that training never sees matter."""
+"""Share of values in categories that training never sees, above which we warn."""
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """An expectation with the words that tell its outcome; `column` is the one it is about, or None."""
+    """An expectation with the texts that describe its outcome; `column` is the one it is about, or None."""
 
     expectation: Expectation
     severity: Severity
@@ -52,7 +52,7 @@ Suite = tuple[pd.DataFrame, list[Inferred]]
 
 
 def bounds(seen: np.ndarray) -> tuple[float, float] | None:
-    """Smallest and largest finite value of `seen` (float64), a margin beyond; None where there is none."""
+    """Smallest and largest finite value of `seen` (float64), widened by a margin; None if no value is finite."""
     finite = seen[np.isfinite(seen)]
     if not len(finite):
         return None

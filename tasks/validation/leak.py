@@ -20,13 +20,13 @@ from tasks.validation.wording import listing, yaml_list
 _MOST_ROWS, _LEAST_ROWS, _MOST_CELLS = 20_000, 2_000, 1_500_000
 _ROWS_OF_PAIRS = 4_000
 _STRONGEST = 8
-"""Columns whose pairs, sums and differences are looked at."""
+"""How many of the strongest columns are combined in pairs, sums and differences."""
 _MOST_TREES = 1_000
-"""Numbers of which trees are grown; of more, those that a quick screen finds."""
+"""The most numeric columns that trees are grown for. Of more, a quick screen chooses so many."""
 _FEWEST_HELD = 100
-"""Held-out rows without error that make a rule a leak."""
+"""The fewest held-out rows on which a rule without error is a leak."""
 _FEWEST_ERRORS = 10
-"""Errors of guessing on the held-out rows, below which nothing is said of the share that is removed."""
+"""With fewer errors of guessing on the held-out rows, no rule's strength is measured."""
 
 
 def target_leak(dataset: Dataset, splits: pd.DataFrame, *, strength: Share = 0.9) -> Finding | None:
@@ -38,8 +38,8 @@ def target_leak(dataset: Dataset, splits: pd.DataFrame, *, strength: Share = 0.9
     is missing, the pairs of the strongest columns, and sums and differences of the strongest numbers.
 
     Args:
-        strength: From this share of the errors of guessing on (of the variance, where a number is predicted) a warning
-            is given. In `(0, 1]`.
+        strength: A rule that removes at least this share of the errors of guessing (for a number: of the variance)
+            gives a warning. In `(0, 1]`.
     """
     if not len(dataset.table.columns):
         return None
@@ -70,8 +70,8 @@ class Hint:
     """Something that gives the target away.
 
     Args:
-        columns: What to leave out.
-        sentence: The same in words, with why it is thought so.
+        columns: The columns to leave out.
+        sentence: The same in words, with the reason.
     """
 
     columns: tuple[str, ...]
@@ -80,13 +80,13 @@ class Hint:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found of a data set.
+    """What was found in a data set.
 
     Args:
         blocking: Copies and rules without error.
-        strengths: Of all rules that were tried, the strongest first.
-        rows: That were looked at.
-        left_out: What was not looked at, in words; empty where all was.
+        strengths: Strengths of all rules that were tried, the strongest first.
+        rows: How many rows were looked at.
+        left_out: What was not looked at, in words; empty if nothing was left out.
     """
 
     blocking: Sequence[Hint]
@@ -95,7 +95,8 @@ class Evidence:
     left_out: str
 
     def warning(self, least: float) -> list[Hint]:
-        """Rules of at least this strength: columns alone, else pairs that share none."""
+        """Hints for rules of at least this strength: single columns if there are some, else pairs without a common
+        column."""
         strong = [each for each in self.strengths if each.share >= least]
         hints: list[Hint] = []
         for each in [each for each in strong if len(each.columns) == 1] or strong:
@@ -105,7 +106,7 @@ class Evidence:
 
 
 def evidence(dataset: Dataset, splits: pd.DataFrame) -> Evidence:
-    """All that tells of the target, on a seeded sample where there are many rows or columns."""
+    """Finds what gives the target away; in a seeded sample where there are many rows or columns."""
     table = dataset.table
     learn, judge = _sampled(rows_in(splits, TRAIN), rows_in(splits, VAL, TEST), len(table.columns))
     chosen = np.concatenate([learn, judge])
@@ -135,7 +136,7 @@ def _of_sum(found: Sum) -> tuple[tuple[str, ...], str]:
 
 
 def _strengths(table: pd.DataFrame, rows: Rows) -> tuple[list[Strength], str]:
-    """Every rule that is tried, the strongest first; and what is left out."""
+    """Tries all rules. Returns their strengths, the strongest first, and in words what was left out."""
     every = len(table.columns)
     numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
     left_out = ""
@@ -158,7 +159,7 @@ def _strengths(table: pd.DataFrame, rows: Rows) -> tuple[list[Strength], str]:
                 found += combined(smaller[one], smaller[other], part)
     if every > _STRONGEST:
         left_out += f"; pairs of the {_STRONGEST} strongest of {every:,} columns only"
-    # Of nearly equal strength the simpler rule stands first.
+    # Among rules of nearly equal strength, the simpler one comes first.
     simple = {"missing": 0, "alone": 1}
     return sorted(
         found, key=lambda each: (-round(each.share, 2), simple.get(each.how, 2), -each.share, each.columns)

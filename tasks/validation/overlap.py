@@ -1,4 +1,4 @@
-"""What must not stand in two parts at once."""
+"""Checks for rows and groups that occur in more than one part."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tasks.validation.wording import listing, of, percent
 
 
 def shared_rows(dataset: Dataset, splits: pd.DataFrame, *, share: Fraction = 0.0) -> Finding:
-    """No row of the validation or test part should stand in another part too: a model may know it by heart.
+    """No row of the validation or test part should occur in another part too: a model may have memorised it.
 
-    Rows are the same when all inputs and the target are. Each later part is held against the earlier ones:
-    val against train, test against train and val. Where a table has few distinct rows this is honest (two
-    passengers may well be alike), so it warns.
+    Rows are the same if all inputs and the target are. Each part is compared with the earlier ones: val with train,
+    test with train and val. In a table with few distinct rows, equal rows may be different cases (two passengers may
+    well be alike), so the check only warns.
 
     Args:
-        share: Of the validation and test rows, that may be shared. In `[0, 1)`.
+        share: The share of validation and test rows that may occur in another part. In `[0, 1)`.
     """
     digests = row_digests(dataset)
     train, val, test = (digests[rows_in(splits, part)] for part in (TRAIN, VAL, TEST))

@@ -50,7 +50,7 @@ def missing_class(dataset: Dataset, splits: pd.DataFrame) -> Finding | None:
 
 
 def _for_absent(dataset: Dataset, counts: Mapping[str, np.ndarray]) -> str:
-    """What helps: a class of one or two rows can only be left out, a larger one can be divided."""
+    """The remedy: a class of one or two rows needs more rows or is left out; a larger one can be divided."""
     assert dataset.classes is not None
     rows = sum(counts.values())
     absent = np.any([count == 0 for count in counts.values()], axis=0)
@@ -80,7 +80,8 @@ def capped_target(dataset: Dataset, splits: pd.DataFrame, *, share: Share = 0.01
     """A target to predict should not pile up at its smallest or largest value, as a capped measurement does.
 
     Args:
-        share: Of all rows, from which the extreme value counts, if no other value is as common. In `(0, 1]`.
+        share: From this share of all rows on, the extreme value counts as a cap, if no other value is more common. In
+            `(0, 1]`.
     """
     if dataset.classes is not None:
         return None

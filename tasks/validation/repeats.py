@@ -1,4 +1,4 @@
-"""Columns that name a thing with several rows, which know each other: a customer, a patient, a machine."""
+"""Id columns: each value names a thing with several related rows, such as a customer, a patient or a machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tasks.validation.wording import listing
 _FEWEST_THINGS, _MOST_ROWS_EACH, _FEWEST_ROWS_EACH = 20, 50.0, 1.5
 _PERMUTATIONS = 200
 _NAMED = re.compile(r"(^|[_\W])(id|ids|key|code|no|nr|number|uuid|name|customer|patient|user|client|device|account)$")
-"""Endings of names of columns that say who a row is about, lower case."""
+"""Endings of the names of columns that say whom a row is about, in lower case."""
 
 
 def repeated_id(dataset: Dataset, splits: pd.DataFrame, *, excess: Share = 0.2) -> Finding | None:
     """Rows of one id should not share the target more than other rows do, unless they stand in one part.
 
-    Else the test part holds things that training has seen, and its figures are not those of new ones. A column is taken
-    for an id where it has at least 20 values with 1.5 to 50 rows each, and is a text or a whole number whose neighbours
-    do not have similar targets, as those of a quantity do. Columns that are no inputs are looked at too. What rows of
-    one id share is the intraclass correlation of the target (analysis of variance; Donner and Koval 1980), held against
-    200 random permutations.
+    Otherwise the test part holds things that training has seen, and its metrics do not hold for new things. A column
+    counts as an id if it has at least 20 values, with 1.5 to 50 rows each on average, and holds texts or whole numbers.
+    Whole numbers whose neighbours have similar targets are a quantity, not an id. Columns that are no inputs are
+    checked too. How much rows of one id share is the intraclass correlation of the target (analysis of variance; Donner
+    and Koval 1980). It is compared with 200 random permutations.
 
     Args:
         excess: From this intraclass correlation on the id matters. In `(0, 1]`.
@@ -54,8 +54,8 @@ def repeated_id(dataset: Dataset, splits: pd.DataFrame, *, excess: Share = 0.2) 
 
 
 def _shared(dataset: Dataset, least: float) -> Iterator[tuple[str, float]]:
-    """Each column that may be an id and whose rows share the target by `least` and by more than chance, with how much
-    they share. Most columns are told from an id by the first few permutations."""
+    """Yields each column that may be an id and whose intraclass correlation is at least `least` and above chance, with
+    that correlation. Most other columns are ruled out by the first few permutations."""
     target = _as_numbers(dataset)
     for name, column in [*dataset.table.items(), *dataset.beside.items()]:
         codes = _id_codes(column, str(name))
@@ -78,7 +78,7 @@ def _as_numbers(dataset: Dataset) -> np.ndarray:
 
 
 def _id_codes(column: pd.Series, name: str) -> np.ndarray | None:
-    """Which value each row has, where the column may be an id; a missing one is a value of its own row."""
+    """The code of each row's value, or None if the column can't be an id. Each missing value gets a code of its own."""
     number = pd.api.types.is_numeric_dtype(column)
     present = column.notna().to_numpy()
     things = column.nunique()
@@ -86,7 +86,7 @@ def _id_codes(column: pd.Series, name: str) -> np.ndarray | None:
         return None
     if number and not np.equal(np.mod(column[present].to_numpy(np.float64), 1), 0).all():
         return None
-    # A category of many values is like an id; where its name does not say so, it must be nearly one.
+    # A category with many values is like an id. If its name does not say so, its values must have few rows each.
     if not number and not _NAMED.search(name.lower()) and present.sum() / things > _MOST_ROWS_EACH / 5:
         return None
     codes = codes_of(column)
@@ -116,10 +116,11 @@ def intraclass(codes: np.ndarray, target: np.ndarray) -> float:
 
 
 def _is_a_quantity(column: pd.Series, target: np.ndarray, shared: float) -> bool:
-    """Whether pairs of neighbouring values share most of what equal values do: then the number measures something."""
+    """Whether neighbouring values share the target nearly as much as equal values do: then the number is a
+    measurement."""
     if not pd.api.types.is_numeric_dtype(column):
         return False
     order = np.unique(column.to_numpy(np.float64), return_inverse=True)[1]
-    # Rows whose value has an odd and an even neighbour are joined in both ways; the smaller share counts.
+    # Values are paired with their upper and with their lower neighbours; the smaller share counts.
     joined = [intraclass((order + shift) // 2, target) for shift in (0, 1)]
     return min(joined) >= 0.75 * shared

@@ -1,4 +1,4 @@
-"""Rows of a data set: which part they lie in, and a digest of what stands in them."""
+"""Rows of a data set: which part they lie in, and a digest of their values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows_in(splits: pd.DataFrame, *parts: str) -> np.ndarray:
 
 def row_digests(dataset: Dataset, columns: Sequence[str] | None = None) -> np.ndarray:
     """A 64-bit digest of each row's inputs and target, int64 `[rows]`: equal rows, of this data set or of another with
-    the same columns, have equal ones.
+    the same columns, have equal digests.
 
     Args:
         columns: The inputs that count, of a table; None: all, in order.

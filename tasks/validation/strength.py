@@ -1,9 +1,9 @@
-"""How much columns tell of the target, by rules that are judged on rows they have not seen.
+"""How much columns tell about the target, measured by rules that are tested on rows they have not seen.
 
-Strength is the share of guessing's errors that a rule removes: of classes, of the errors of always naming the commonest
-one (Goodman and Kruskal's lambda, 1954), of numbers, of the squared errors of always naming the mean. A rule is learned
-on the training rows and judged on the others, and the other way round, so that each row is judged by a rule that has
-not seen it.
+Strength is the share of guessing's errors that a rule removes. For classes, guessing always predicts the commonest
+class (Goodman and Kruskal's lambda, 1954). For numbers, it always predicts the mean, and errors are squared. A rule is
+learned on the training rows and tested on the others, and the other way round. So each row is predicted by a rule that
+has not seen it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from tasks.records.validation import ColumnStrength
 
 _MOST_LEAVES = 64
 _MOST_VALUES = 50
-"""Distinct values of a number that is also looked up value by value, as a code is."""
+"""A number with at most so many distinct values is also looked up value by value, like a code."""
 
 _EIGHTHS = 8
 _ROUNDING = 1e-12
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""From the rows to learn from, a mask, to what is predicted for all rows."""
+"""Takes a mask of the rows to learn from, and returns predictions for all rows."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that rules are learned from and judged on.
+    """The rows that rules are learned from and tested on.
 
     Args:
         target: Class index (int64) or value (float64), `[rows]`.
         held: Which rows are of the validation and test parts, bool `[rows]`.
-        classes: How many there are; None for a number.
+        classes: How many classes the target has; None for a number.
     """
 
     target: np.ndarray
@@ -42,7 +42,7 @@ class Rows:
     classes: int | None
 
     def guesses(self, learn: np.ndarray) -> np.ndarray:
-        """What is best predicted without inputs, for all rows."""
+        """The best prediction without inputs, for all rows: the commonest class, or the mean."""
         own = self.target[learn]
         best = own.mean() if self.classes is None else np.bincount(own, minlength=self.classes).argmax()
         return np.full(len(self.target), best)
@@ -54,7 +54,7 @@ class Rows:
         return float((predicted[rows] != self.target[rows]).sum())
 
     def told(self, predict: Predict, columns: Sequence[str], how: str) -> Strength:
-        """The strength of a rule."""
+        """Measures the strength of a rule."""
         left = guessed = 0.0
         for judged in (self.held, ~self.held):
             left += self.errors(predict(~judged), judged)
@@ -65,13 +65,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Strength:
-    """What a rule on some columns is worth.
+    """How much a rule on some columns tells about the target.
 
     Args:
         columns: Their names.
         how: What the rule sees of them: `alone`, `missing` (whether there is a value), `together`, `sum`, `difference`.
-        share: Of guessing's errors that it removes, in [0, 1].
-        flawless: Whether it removes them all, on the held-out rows and, learned from those, on the training rows.
+        share: The share of guessing's errors that the rule removes, in [0, 1].
+        flawless: Whether the rule removes them all, on the held-out rows and, learned from those, on the training rows.
     """
 
     columns: tuple[str, ...]
@@ -95,7 +95,8 @@ class Strength:
 
 
 def by_value(codes: np.ndarray, rows: Rows) -> Predict:
-    """The commonest class, or the mean, of the rows with the same value; a value that was not seen is guessed.
+    """A rule that predicts the commonest class, or the mean, of the rows with the same value. It guesses for unseen
+    values.
 
     Args:
         codes: Which value each row has, int64 `[rows]`, from 0.
@@ -117,7 +118,7 @@ def by_value(codes: np.ndarray, rows: Rows) -> Predict:
 
 
 def by_tree(inputs: np.ndarray, rows: Rows) -> Predict:
-    """A decision tree; a missing value may have a branch of its own.
+    """A rule that is a decision tree. Missing values may have a branch of their own.
 
     Args:
         inputs: float32 `[rows, columns]`, NaN where missing.
@@ -135,8 +136,8 @@ def by_tree(inputs: np.ndarray, rows: Rows) -> Predict:
 
 
 def screened(table: pd.DataFrame, rows: Rows, most: int) -> list[str]:
-    """The columns of numbers that tell most of the target by eighths of their ranks, on the training rows alone: a
-    screen that costs a hundredth of a tree. At most `most`, in the table's order.
+    """Finds the numeric columns that tell most about the target: at most `most`, in the table's order. The screen uses
+    the eighths of each column's ranks, on the training rows alone. It costs a hundredth of a tree.
 
     Args:
         table: Numbers, `[rows, columns]`.
@@ -159,7 +160,8 @@ def screened(table: pd.DataFrame, rows: Rows, most: int) -> list[str]:
 
 
 def alone(column: pd.Series, rows: Rows) -> Strength:
-    """Of one column as it is used: a number by a tree, few numbers and categories by value too."""
+    """The strength of one column: of a category by value; of a number by a tree and, if it has few values, by value
+    too."""
     name, number = str(column.name), pd.api.types.is_numeric_dtype(column)
     rules = []
     if number:
@@ -170,7 +172,7 @@ def alone(column: pd.Series, rows: Rows) -> Strength:
 
 
 def of_missing(column: pd.Series, rows: Rows) -> Strength | None:
-    """Of whether there is a value; None where all or none are missing."""
+    """The strength of whether a value is missing; None if all or none are."""
     missing = column.isna().to_numpy()
     if missing.all() or not missing.any():
         return None
@@ -178,7 +180,7 @@ def of_missing(column: pd.Series, rows: Rows) -> Strength | None:
 
 
 def together(one: pd.Series, other: pd.Series, rows: Rows) -> Strength:
-    """Of a pair: by a tree, and by the pair of values where these are few."""
+    """The strength of a pair: by a tree and, if both columns have few values, by value too."""
     names = [str(one.name), str(other.name)]
     inputs = np.column_stack([_as_number(column, rows) for column in (one, other)])
     rules = [by_tree(as_tree_inputs(inputs), rows)]
@@ -190,7 +192,7 @@ def together(one: pd.Series, other: pd.Series, rows: Rows) -> Strength:
 
 
 def combined(one: pd.Series, other: pd.Series, rows: Rows) -> list[Strength]:
-    """Of the sum and the difference of two numbers."""
+    """The strengths of the sum and the difference of two numbers."""
     names = [str(one.name), str(other.name)]
     first, second = one.to_numpy(np.float64), other.to_numpy(np.float64)
     both = (("sum", first + second), ("difference", first - second))
@@ -198,12 +200,12 @@ def combined(one: pd.Series, other: pd.Series, rows: Rows) -> list[Strength]:
 
 
 def codes_of(column: pd.Series) -> np.ndarray:
-    """Which value each row has, int64 from 0; missing is a value."""
+    """The code of each row's value, int64 from 0; missing is a value too."""
     return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
 
 
 def as_tree_inputs(values: np.ndarray) -> np.ndarray:
-    """float32 without infinities, as trees take them."""
+    """Values as trees take them: float32, with NaN in place of infinities."""
     with np.errstate(over="ignore"):
         inputs = values.astype(np.float32)
     inputs[np.isinf(inputs)] = np.nan

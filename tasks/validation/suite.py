@@ -86,7 +86,7 @@ def run(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Outcom
 
 @cache
 def _library() -> Any:
-    """Great Expectations, imported."""
+    """Imports Great Expectations."""
     with importing():
         import great_expectations
         import great_expectations.expectations
@@ -135,7 +135,7 @@ def _in_words(value: Any) -> str:
 
 
 def _exception(info: Mapping[str, Any]) -> str | None:
-    """The message of the first exception; the library nests them under metric names, or does not."""
+    """The message of the first exception, or None. The library sometimes nests exceptions under metric names."""
     if "raised_exception" not in info:
         return next((message for item in info.values() if (message := _exception(item))), None)
     if not info["raised_exception"]:

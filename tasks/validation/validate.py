@@ -33,17 +33,17 @@ class CheckEntry(Protocol):
 def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry] = ()) -> Validation:
     """The content of validation.json.
 
-    The spec's expectations come first, then the checks that guard the comparison, then the inferred suite. An
-    entry that names one of `CHECKS` stands in place of that check with its defaults; an expectation stands in
-    place of an inferred one of the same name and column. Of streamed data the inputs are checked on the sample that
-    is in memory, everything else on every row.
+    The spec's expectations come first, then the checks that guard the comparison, then the inferred suite. An entry
+    that names one of `CHECKS` replaces that check with its defaults; an expectation replaces an inferred one of the
+    same name and column. The inputs of streamed data are checked on the sample that is in memory, everything else on
+    every row.
 
     Args:
         splits: Columns `row` and `part`, and `group` (null without groups), as records.SPLITS.
 
     Raises:
-        BadInput: an entry names a column that is not there, has a wrong parameter, or asks of streamed data what a
-            sample can't tell; `where` is its path.
+        BadInput: an entry names a column that is not there, has a wrong parameter, or needs all rows of streamed data;
+            `where` is its path.
     """
     started = time.monotonic()
     held, held_splits = dataset.in_memory(splits)
@@ -65,7 +65,7 @@ def validate(dataset: Dataset, splits: pd.DataFrame, checks: Sequence[CheckEntry
 
 
 def outcome_table(results: Sequence[CheckResult]) -> list[dict[str, str]]:
-    """The results as rows of text for a terminal: what blocks first, then warnings, then what passed."""
+    """The results as rows of text for a terminal: blocking ones first, then warnings, then passed ones."""
     answers = ["passed" if result.success else "blocks" if result.blocks else "warns" for result in results]
     rows = [
         {

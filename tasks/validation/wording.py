@@ -51,12 +51,12 @@ def listing(names: Iterable[str], most: int = 5) -> str:
 
 
 def keeping(classes: Iterable[str]) -> str:
-    """What to write so that only these classes are learned: `data.classes: [a, b]`."""
+    """The spec's line that keeps only these classes: `data.classes: [a, b]`."""
     return f"data.classes: {yaml_list(classes)}"
 
 
 def gist(name: str) -> str:
-    """What spellings of one class share that differ in case or blanks only.
+    """A key that is the same for spellings of one class that differ only in case or blanks.
 
     >>> gist(" Yes ") == gist("yes")
     True
@@ -65,7 +65,7 @@ def gist(name: str) -> str:
 
 
 def joining(classes: Iterable[str]) -> str:
-    """What to write so that spellings of one class are joined, under the first: `data.classes: {No: [No, no]}`."""
+    """The spec's line that joins spellings of one class, under the first: `data.classes: {No: [No, no]}`."""
     found: dict[str, list[str]] = {}
     for name in classes:
         found.setdefault(gist(name), []).append(name)

@@ -1,7 +1,7 @@
 """The expectations that the spec's author wrote, run on the file's columns.
 
-What is about texts (regular expressions, lengths, formats of dates, sets of texts) sees them as they are written;
-bounds, statistics and sets of numbers see the numbers that they mean.
+Expectations about texts (regular expressions, lengths, formats of dates, sets of texts) see values as the file writes
+them. Bounds, statistics and sets of numbers see the numbers that the values mean.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ABOUT_THE_COLUMNS = {
     "expect_table_columns_to_match_ordered_list",
     "expect_table_columns_to_match_set",
 }
-"""Expectations for which a column that is not there is an answer, not a mistake."""
+"""Expectations for which a missing column is a result, not a mistake in the spec."""
 
 
 _ABOUT_TEXTS = (
@@ -38,8 +38,8 @@ _ABOUT_TEXTS = (
 
 
 def raw_table(dataset: Dataset) -> pd.DataFrame:
-    """All columns that an expectation can name, in the values that they mean: inputs (texts too), target (class names,
-    or their numbers), extras, and the file's other columns."""
+    """All columns that an expectation can name, with interpreted values: inputs (texts too), target (class names, or
+    their numbers), extras, and the file's other columns."""
     target: pd.Series
     if dataset.classes is None:
         target = pd.Series(dataset.target)
@@ -55,7 +55,7 @@ def raw_table(dataset: Dataset) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """A column as numbers, where every value of it is one."""
+    """A column as numbers if every value is one, else as texts."""
     if column.dtype != object:
         return column
     numbers = pd.to_numeric(column, errors="coerce")
@@ -63,7 +63,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def written_table(dataset: Dataset, meant: pd.DataFrame) -> pd.DataFrame:
-    """The same columns as texts: as they are written in the file, where that is known.
+    """The columns of `meant` as texts: as the file writes them, where that is known.
 
     Args:
         meant: What `raw_table` gives.
@@ -75,7 +75,7 @@ def written_table(dataset: Dataset, meant: pd.DataFrame) -> pd.DataFrame:
 
 
 def _texts(column: pd.Series) -> pd.Series:
-    """As texts, whole numbers without a needless `.0`; missing stays missing."""
+    """A column as texts: whole numbers without a needless `.0`; missing stays missing."""
     if not is_number(column) or pd.api.types.is_bool_dtype(column):
         return column.astype("str").where(column.notna())
     plain = column.map(lambda value: f"{value:.0f}" if value == value // 1 else repr(value), na_action="ignore")
@@ -83,7 +83,7 @@ def _texts(column: pd.Series) -> pd.Series:
 
 
 def is_about_texts(expectation: Expectation) -> bool:
-    """Whether it is to see values as they are written, not as they are meant."""
+    """Whether an expectation sees values as the file writes them, not their meaning."""
     values = expectation.parameters.get("value_set")
     words = isinstance(values, (list, tuple)) and any(isinstance(value, str) for value in values)
     return words or any(part in expectation.name for part in _ABOUT_TEXTS)
@@ -123,10 +123,10 @@ def _raise(errors: Sequence[BadInput]) -> None:
 
 
 def _wrong(expectation: Expectation, where: str, frame: pd.DataFrame) -> BadInput | None:
-    """What is wrong with an expectation, before it is run."""
+    """What is wrong with an expectation, before it is run; None if nothing is."""
     parameters = expectation.parameters
     for key, value in parameters.items():
-        if isinstance(value, Mapping) and key != "quantile_ranges":  # the library would evaluate such a one
+        if isinstance(value, Mapping) and key != "quantile_ranges":  # the library would evaluate a mapping
             return BadInput(
                 f"{expectation.name}: {key} must be a plain value", where=where, got=f"{key}: {dict(value)!r}"
             )
@@ -153,7 +153,7 @@ def _wrong(expectation: Expectation, where: str, frame: pd.DataFrame) -> BadInpu
 
 
 def columns_of(expectation: Expectation) -> list[Any]:
-    """The columns that an expectation names and that must be there."""
+    """The columns that an expectation names and that must exist."""
     if expectation.name in _ABOUT_THE_COLUMNS:
         return []
     parameters = expectation.parameters
