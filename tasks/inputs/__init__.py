@@ -1,1 +1,1 @@
-"""What trials learn from: preprocessed rows in memory or on disk, augmented rows."""
+"""The inputs that trials learn from: preprocessed rows in memory or on disk, and augmented rows."""

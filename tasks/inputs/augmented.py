@@ -38,10 +38,10 @@ from tasks.training.trial import Arrays
 
 @dataclass(frozen=True)
 class Makers:
-    """Who makes augmented rows.
+    """The threads and processes that make augmented rows.
 
     Args:
-        threads: Make pieces ahead of the training.
+        threads: They make pieces ahead of the training.
         run: A `map` that spreads a piece's examples over processes, or the plain one.
     """
 
@@ -51,7 +51,7 @@ class Makers:
 
 @contextmanager
 def makers(threads: int, processes: int) -> Iterator[Makers]:
-    """So many threads and processes (1: none beside this one). Pending work is cancelled on exit."""
+    """Starts so many threads and processes (1 process: only this one). Pending work is cancelled on exit."""
     with workers(processes) as run:
         executor = ThreadPoolExecutor(threads, "augmentation", _ignore_ctrl_c)
         try:
@@ -69,11 +69,11 @@ def _ignore_ctrl_c() -> None:
 
 @dataclass(frozen=True)
 class Versions:
-    """What a policy makes of the training part.
+    """The versions of training rows that a policy makes.
 
     Args:
         policy: After `learned` on the training part.
-        targets: Of the training part, as they are trained on.
+        targets: The training part's targets as the trainers take them.
     """
 
     prepared: Prepared
@@ -104,7 +104,7 @@ class Versions:
         mixer = self.policy.mixer
         if mixer is None:
             return inputs, targets
-        place = len(self.policy.document["steps"])  # no step's own
+        place = len(self.policy.document["steps"])  # a place that no step has
         seeds = example_seeds((self.policy.seed, seed, place), epoch, drawn_as)
         mixed = mixer.mix(inputs, targets, seeds)
         if self.prepared.dataset.classes is None:
@@ -113,7 +113,8 @@ class Versions:
         return mixed.inputs, drawn_targets(mixed, seeds)
 
     def copies(self, seed: int, home: Path, run: Map = map, progress: Progress | None = None) -> np.ndarray:
-        """Preprocessed inputs of the copies, `[times * rows, ...]`: the first of each training row, then the second."""
+        """Preprocessed inputs of the copies, `[times * rows, ...]`: the first copy of each training row, then the
+        second."""
         dataset, rows = self.prepared.dataset, self.prepared.rows[TRAIN]
         values = cached_copies(
             self.policy,
@@ -140,7 +141,7 @@ class Held:
         originals: The training rows.
         copies: Inputs of each seed's copies, `[times * rows, ...]`.
         times: Copies of each row.
-        chosen: Of each seed, the training rows that are there, int64 `[n]`, some repeated; None: each once.
+        chosen: For each seed, the training rows that an epoch uses, int64 `[n]`, some repeated; None: each once.
     """
 
     originals: Resident
@@ -204,8 +205,8 @@ class Fresh:
     which may train several seeds.
 
     Args:
-        chosen: Of each seed, the training rows that are there, int64 `[n]`, ascending, some repeated; None: each once.
-            Each repetition of a row gets another version.
+        chosen: For each seed, the training rows that an epoch uses, int64 `[n]`, ascending, some repeated; None: each
+            once. Each repetition of a row gets another version.
     """
 
     versions: Versions
@@ -291,14 +292,15 @@ def augmented(
     makers: Makers,
     progress: Progress | None = None,
 ) -> Arrays:
-    """The arrays, with training rows resampled and changed by the policy. Rows that are only scored stay as they are.
+    """Returns the arrays with training rows resampled and changed by the policy. Rows that are only scored stay
+    unchanged.
 
     Args:
         arrays: Of `prepared`, in memory.
         seeds: Of the trials that will learn from them.
         resampled: Whether rows of smaller classes are repeated until each class has as many as the largest.
         home: Holds `cache/augmented`.
-        progress: Told of copies made, over all seeds.
+        progress: Called with the number of copies made, over all seeds.
     """
     if policy is None and not resampled:
         return arrays

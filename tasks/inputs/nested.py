@@ -1,4 +1,4 @@
-"""Training sets of several sizes, each within the next: what a learning curve is drawn over."""
+"""Nested training sets of several sizes, for learning curves: each contains the smaller ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def nested_order(rows: int, labels: np.ndarray | None = None) -> np.ndarray:
-    """An order of the training part of which any number of first rows is a fair sample, the same in every run.
+    """An order of the training part, the same in every run, in which the first n rows are a fair sample for every n.
 
     Args:
-        rows: Of the training part.
-        labels: Class indices `[rows]`: the first rows then hold each class in about its share of all; None: drawn at
-            random alone.
+        rows: How many rows the training part has.
+        labels: Class indices `[rows]`: the first rows then hold each class in about its share of all rows; None: the
+            order is purely random.
 
     Returns:
         int64 `[rows]`: positions in the training part.

@@ -1,4 +1,4 @@
-"""Data made ready for training: preprocessed once, divided into parts, the target standardised."""
+"""Data prepared for training: preprocessed once, divided into parts, with a standardised target."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Prepared:
     """One data set as the trainers see it.
 
     Args:
-        preprocessor: From raw columns to features, learned from the training part.
-        features: Of the rows in memory, as `preprocess` gives them.
-        rows: Row positions of each part, int64, ascending; of a fold (see `prepare_folds`), of train and val. No test
-            rows where the procedure is judged out of fold.
+        preprocessor: Turns raw columns into features; learned from the training part.
+        features: Features of the rows in memory, as `preprocess` gives them.
+        rows: Row positions of each part, int64, ascending; a fold (see `prepare_folds`) has only train and val. There
+            are no test rows if the procedure is evaluated out of fold.
         target_scale: Mean and standard deviation of a regression's training target; (0, 1) for classification.
-        deciding: How answers are made of outputs, and what they cost.
-        held_out: Where the procedure is judged out of fold, what it learns from and is judged on in each fold.
+        deciding: How outputs become answers, and what answers cost.
+        held_out: If the procedure is evaluated out of fold, the data of each fold, with its training and test rows.
     """
 
     dataset: Dataset
@@ -54,7 +54,8 @@ class Prepared:
 
     @property
     def scored(self) -> dict[str, np.ndarray]:
-        """Row positions of each part by which its metrics are computed: all, but of streamed training rows a sample."""
+        """Row positions of each part that its metrics are computed on: all rows, but of streamed training rows a
+        sample."""
         streamed = self.dataset.streamed
         return (
             self.rows if streamed is None else {**self.rows, TRAIN: np.intersect1d(self.rows[TRAIN], streamed.sample)}
@@ -62,13 +63,13 @@ class Prepared:
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
-        """Tokens of each text at the end of a row's features; none where texts are the only input."""
+        """How many tokens each text has at the end of a row's features; empty where texts are the only input."""
         return token_lengths(self.preprocessor)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that a trial learns from: inputs as they are and preprocessed, targets, and which rows
-        are of train and val; not how answers are judged."""
+        """SHA-256 (hex) of all that a trial learns from: raw and preprocessed inputs, targets, and the rows of train
+        and val. How answers are evaluated does not enter."""
         dataset = self.dataset
         facts = {
             "data": dataset.digest,
@@ -85,18 +86,19 @@ class Prepared:
 
     @cached_property
     def judged_digest(self) -> str:
-        """As `digest`, and which rows are of the test part: of what a fold learns from and is judged on."""
+        """As `digest`, with the rows of the test part too: it identifies what a fold learns from and is evaluated
+        on."""
         rows = np.ascontiguousarray(self.rows[TEST])
         return hashlib.sha256(self.digest.encode() + rows.tobytes()).hexdigest()
 
     @property
     def by_fold(self) -> dict[int | None, Prepared]:
-        """This under None, and the folds that are held out in turn."""
+        """This object under None, and the held-out folds under their numbers."""
         return {None: self, **dict(enumerate(self.held_out))}
 
     @property
     def targets(self) -> np.ndarray:
-        """Of all rows, as they are trained on: int64 class indices, or the standardised value, float32."""
+        """Targets of all rows, as they are trained on: int64 class indices, or the standardised value, float32."""
         if self.dataset.classes is not None:
             return self.dataset.target
         mean, deviation = self.target_scale
@@ -104,13 +106,13 @@ class Prepared:
 
     @property
     def class_weights(self) -> np.ndarray | None:
-        """What makes every class of the training part count alike `[classes]`; None for regression."""
+        """Weights that make every class of the training part count alike, `[classes]`; None for regression."""
         classes = self.dataset.classes
         return class_weights(self.dataset.target[self.rows[TRAIN]], len(classes)) if classes else None
 
     def limited(self, rows: int | None) -> Prepared:
-        """The same with so many training rows, the first of `nested_order`; all where there are not more, or for None.
-        Preprocessing and the target's scale stay those of the whole training part, and other parts are the same."""
+        """The same data with only the first `rows` training rows of `nested_order`; None: all. Preprocessing and the
+        target's scale stay those of the whole training part. The other parts stay the same."""
         train = self.rows[TRAIN]
         if rows is None or rows >= len(train):
             return self
@@ -119,10 +121,10 @@ class Prepared:
         return replace(self, rows={**self.rows, TRAIN: np.sort(train[chosen])})
 
     def inputs(self, parts: Sequence[str], progress: RowsWritten | None = None) -> dict[str, InputRows]:
-        """By part, the inputs of its scored rows.
+        """The inputs of each part's scored rows, by part.
 
         Args:
-            progress: Told how far the writing of streamed rows is, where it is needed.
+            progress: Called with how many streamed rows are written, if they must be written.
 
         Raises:
             BadInput: streamed rows can't be written.
@@ -135,7 +137,8 @@ class Prepared:
         return {part: self.features[held] if part == TRAIN else stored[part] for part in parts}
 
     def arrays(self, progress: RowsWritten | None = None) -> Arrays:
-        """What the trainers take: training and validation rows, never those of the test part. As for `inputs`."""
+        """The arrays for the trainers: training and validation rows, never test rows. Arguments and errors as for
+        `inputs`."""
         target, (_, deviation) = self.targets, self.target_scale
         inputs = self.inputs((TRAIN, VAL), progress)
         return Arrays(
@@ -149,14 +152,14 @@ class Prepared:
         )
 
     def _feed(self, inputs: InputRows) -> Feed:
-        """The training rows, of which `inputs` are those that are scored."""
+        """The training rows as a feed; `inputs` are the scored ones."""
         if self.dataset.streamed is not None:
             return StreamedRows(self._stored()[TRAIN])
         assert isinstance(inputs, np.ndarray)
         return Resident(inputs, self.targets[self.rows[TRAIN]])
 
     def _stored(self, progress: RowsWritten | None = None) -> dict[str, StoredRows]:
-        """Every part of streamed data."""
+        """The stored rows of every part of streamed data."""
         return stored_parts(self.dataset, self.preprocessor, self.features, self.rows, self.targets, progress)
 
     def given(self, outputs: np.ndarray) -> np.ndarray:
@@ -169,15 +172,15 @@ class Prepared:
         return softmax(outputs, axis=1)
 
     def prediction(self, outputs: np.ndarray, alike: bool = False, calibrator: Calibrator | None = None) -> np.ndarray:
-        """As `given`, and as `corrected`."""
+        """The result of `given`, passed through `corrected`."""
         return self.corrected(self.given(outputs), alike, calibrator)
 
     def corrected(self, prediction: np.ndarray, alike: bool, calibrator: Calibrator | None = None) -> np.ndarray:
-        """A model's answers, calibrated, and at the real class shares where the spec says them.
+        """A model's answers, calibrated, and corrected to the real class shares where the spec gives them.
 
         Args:
-            alike: Whether its classes counted alike in training. Calibrated probabilities are at the shares of the
-                validation rows, however they counted.
+            alike: Whether classes counted alike in training. A calibrator makes this irrelevant: calibrated
+                probabilities have the class shares of the validation rows.
             calibrator: None: nothing is calibrated.
         """
         if calibrator is not None:
@@ -186,11 +189,12 @@ class Prepared:
         return prediction if factors is None else corrected(prediction, factors)
 
     def factors(self, alike: bool) -> list[float] | None:
-        """What `corrected` takes: each class's real share over the one it had in training, 1 where it had none; None:
+        """The factors of the correction: each class's real share over its share in training, 1 where it had none; None:
         nothing is corrected.
 
         Args:
-            alike: Whether classes counted alike there, by weights or by resampling, whatever their rows.
+            alike: Whether classes counted alike in training, by weights or by resampling, whatever their numbers of
+                rows.
         """
         prior = self.deciding.prior
         if prior is None:
@@ -206,7 +210,7 @@ class Prepared:
         if self.dataset.classes is None:
             mean, deviation = self.target_scale
             return float(np.mean(np.square(outputs[:, 0] - (target - mean) / deviation)))
-        # Not scipy's log_softmax: its last digit differs, and recorded losses are to be found again exactly.
+        # Not scipy's log_softmax: its last digit differs, and recorded losses must be reproduced exactly.
         top = outputs.max(axis=1)
         log_sum = np.log(np.exp(outputs - top[:, None]).sum(axis=1)) + top
         return float(np.mean(log_sum - outputs[np.arange(len(target)), target]))
@@ -224,7 +228,7 @@ def prepare(dataset: Dataset, splits: pd.DataFrame, deciding: Deciding = LIKELIE
 def prepare_held_out(
     dataset: Dataset, folds: Sequence[dict[str, np.ndarray]], deciding: Deciding = LIKELIEST
 ) -> tuple[Prepared, ...]:
-    """As `prepare`, of every fold that judges: everything is learned from its own training rows.
+    """As `prepare`, for every outer fold: everything is learned from the fold's own training rows.
 
     Args:
         folds: From `outer_folds`.
@@ -235,15 +239,16 @@ def prepare_held_out(
 def prepare_folds(
     dataset: Dataset, splits: pd.DataFrame, *, forward: bool = False, deciding: Deciding = LIKELIEST
 ) -> dict[int | None, Prepared]:
-    """By fold, the data with what that fold validates as val rows and what it trains on as train rows, and no others.
+    """The data of each fold, by fold: the rows that it validates are val, the rows that it trains on are train; no
+    others.
 
-    As with `prepare`, everything is learned from the training rows: those of the fold. So folds may differ in their
-    features, and in how many there are. Where a fold's features are another's (images have the same largest value), it
-    is the same memory.
+    As in `prepare`, everything is learned from the training rows, here those of the fold. So folds may differ in their
+    features and in the number of features. Folds with equal features (images with the same largest value) share the
+    memory.
 
     Args:
         splits: With folds, from `fold_rows`.
-        forward: Whether the folds are blocks in time, and each trains on what comes before it only.
+        forward: Whether the folds are blocks in time, and each trains only on earlier rows.
     """
     row, fold = splits["row"].to_numpy(np.int64), splits["fold"].to_numpy(np.float64, na_value=np.nan)
     learnable = (splits["part"] != TEST).to_numpy(bool)

@@ -1,4 +1,4 @@
-"""Streamed data made ready for training: preprocessed once, piece by piece, and kept on disk for the next run."""
+"""Streamed data prepared for training: preprocessed once, piece by piece, and kept on disk for the next run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import keras
 
 FORMAT = 1
-"""Of the files. It grows when their content changes."""
+"""Version of the files' format. It is raised when their content changes."""
 
 RowsWritten = Callable[[int, int], None]
-"""Told (rows written, rows in all)."""
+"""Called with (rows written, rows in all)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _TrainingRows:
 
 
 def training_rows(dataset: Dataset, rows: np.ndarray) -> Columns | pd.DataFrame | np.ndarray:
-    """The raw inputs at these positions, of streamed data with one column in memory at a time."""
+    """The raw inputs at these positions. Of streamed data, only one column is in memory at a time."""
     if dataset.streamed is not None:
         return _TrainingRows(dataset.streamed.raw, rows)
     return dataset.raw_at(rows)
@@ -67,10 +67,10 @@ def stored_parts(
     So rows of another preprocessing have another folder.
 
     Args:
-        dataset: Streamed.
-        features: Of the sample, float32 `[n, features]`.
+        dataset: A streamed data set.
+        features: Features of its sample, float32 `[n, features]`.
         rows: Row positions of each part, ascending.
-        target: As it is trained on, of all rows: int64, or float32 standardised.
+        target: The target of all rows as it is trained on: int64, or float32 standardised.
 
     Raises:
         BadInput: the folder can't be written.
@@ -124,7 +124,7 @@ def _write(
     folder: Path,
     progress: RowsWritten | None,
 ) -> None:
-    """One pass over the raw rows."""
+    """Writes all parts in one pass over the raw rows."""
     with ExitStack() as files:
         writers = {
             part: files.enter_context(BlockWriter(folder / f"{part}.parquet", features, target.dtype)) for part in rows

@@ -1,7 +1,7 @@
-"""scikit-learn's models: what each is given of a row, alike in training and when it is shipped, and its file.
+"""Models of scikit-learn: the inputs that each takes, the same in training and when shipped, and its file.
 
-The file is skops's: arrays and settings, no code. It is loaded only where it holds nothing but what scikit-learn's own
-models are made of.
+The file is in skops's format: arrays and settings, no code. It is loaded only if it holds nothing but the types that
+scikit-learn's own models are made of.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.errors import BadInput
 from tasks.preprocessing.texts import tokens_of
 
 _BETWEEN = "\x1f"
-"""Between the tokens of a text as scikit-learn gets it: a control character, which no token keeps."""
+"""Separates the tokens of a text for scikit-learn: a control character, which no token contains."""
 _MAX_CATEGORIES = 254  # HistGradientBoosting bins a category into 255 values
 _TRUSTED = frozenset(
     {
@@ -28,19 +28,19 @@ _TRUSTED = frozenset(
         "functools.partial",
     }
 )
-"""What scikit-learn's models hold beyond the types that skops trusts."""
+"""Types in scikit-learn's models, besides those that skops trusts itself."""
 
 
 @dataclass(frozen=True)
 class Takes:
-    """What a model is given of a row: these, side by side.
+    """What a model takes of a row: these parts, side by side.
 
     Args:
-        features: How many of the network's features, flattened, from the first on.
-        bands: Whether instead of these the mean and the deviation of each band of a spectrogram.
-        columns: Raw columns. Of a category its values in the order of their codes; None: a number. Without any value,
-            and so of a column that training saw no value of, all rows get 0.
-        texts: Columns of texts, and what they are divided into: their TF-IDF is given.
+        features: How many of the network's features, flattened: the first ones.
+        bands: Whether it takes, instead of these, the mean and the deviation of each band of a spectrogram.
+        columns: Raw columns by name: a category's values in the order of their codes, or None for a number. If there
+            are no values, since training saw none, all rows get 0.
+        texts: Text columns by name, and the kind of their tokens. The model takes their TF-IDF.
     """
 
     features: int = 0
@@ -50,10 +50,10 @@ class Takes:
 
     @classmethod
     def of_columns(cls, table: pd.DataFrame, train: np.ndarray) -> Takes:
-        """A table's columns, their categories the most frequent values of some rows.
+        """Takes all columns of a table; its categories are the most frequent values in the training rows.
 
         Args:
-            train: Positions of these rows.
+            train: Positions of the training rows.
         """
         return cls(columns={str(name): _categories(table[name].iloc[train]) for name in table.columns})
 
@@ -64,12 +64,12 @@ class Takes:
 
 @dataclass(frozen=True)
 class Estimator:
-    """A model of scikit-learn's.
+    """A model of scikit-learn.
 
     Args:
-        model: Fitted.
-        takes: What it is given.
-        weights: Of each text in `takes.texts` a fitted `TfidfVectorizer`.
+        model: The fitted model.
+        takes: What the model takes.
+        weights: A fitted `TfidfVectorizer` for each text in `takes.texts`.
     """
 
     model: Any
@@ -80,7 +80,7 @@ class Estimator:
         """What the model takes of rows: an array or a sparse matrix `[rows, ...]`.
 
         Args:
-            features: The network's, float32 `[rows, ...]`; None where the model takes none.
+            features: The network's features, float32 `[rows, ...]`; None where the model takes none.
             table: Raw columns; None where the model takes none.
         """
         takes, parts = self.takes, []
@@ -115,7 +115,7 @@ class Estimator:
 
     @classmethod
     def load(cls, path: Path) -> Estimator:
-        """What `save` wrote.
+        """Loads what `save` wrote.
 
         Raises:
             BadInput: the file holds other types than scikit-learn's models, or is no such file.
@@ -124,7 +124,7 @@ class Estimator:
 
         try:
             found = get_untrusted_types(file=path)
-        except Exception as error:  # of a file that is no archive, or not as skops writes them: many types
+        except Exception as error:  # many types, if the file is no archive or not one of skops
             raise BadInput("is no model of scikit-learn's", where=str(path), got=str(error)) from None
         if others := sorted(set(found) - _TRUSTED):
             raise BadInput(
@@ -137,12 +137,12 @@ class Estimator:
 
 
 def learn_weights(texts: pd.Series, tokens: str, train: np.ndarray) -> Any:
-    """A `TfidfVectorizer` of the tokens that a network gets, too, fitted on some rows.
+    """Fits a `TfidfVectorizer` on the training rows, with the same tokens that a network gets.
 
     Args:
-        texts: A missing one has no tokens.
-        tokens: What they are divided into.
-        train: Positions of the rows.
+        texts: All texts; a missing one has no tokens.
+        tokens: What texts are divided into: `words` or `trigrams`.
+        train: Positions of the training rows.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -151,7 +151,7 @@ def learn_weights(texts: pd.Series, tokens: str, train: np.ndarray) -> Any:
 
 
 def as_tokens(texts: pd.Series, tokens: str) -> list[str]:
-    """Each text's tokens, as one string that the vectorizers of `learn_weights` divide."""
+    """Each text's tokens, as one string that the vectorizers of `learn_weights` split again."""
     return [_BETWEEN.join(tokens_of(text.replace(_BETWEEN, " "), tokens)) for text in texts.fillna("")]
 
 
@@ -172,7 +172,7 @@ def _categories(column: pd.Series) -> list[str] | None:
 
 
 def _numbers(column: pd.Series, values: Sequence[str] | None) -> np.ndarray:
-    """Numbers as they are, categories as codes; NaN: missing, or no value of training. float64 `[rows]`."""
+    """Numbers as they are, categories as codes; NaN where missing or not seen in training. float64 `[rows]`."""
     if values is None:
         return column.to_numpy(np.float64, na_value=np.nan)
     if not values:

@@ -1,4 +1,4 @@
-"""Sounds as log-mel spectrograms, normalised with the training part's figures, inside the saved model."""
+"""Sounds as log-mel spectrograms, normalised with the training part's statistics, inside the saved model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ WINDOW_SECONDS = 0.064
 
 _FEWEST_SAMPLES = 64
 _FLOOR = 1e-6
-"""Added to the power before its logarithm, so that silence is finite; a sine at full scale has 10 to 1000."""
+"""Added to the power before its logarithm, so that silence stays finite; a sine at full scale has a power of 10 to
+1000."""
 
 
 def fit_sound_preprocessor(sounds: np.ndarray, rate: int) -> keras.Model:
@@ -66,7 +67,7 @@ def frame_length(samples: int, rate: int) -> int:
 def _log_mel(samples: int, rate: int) -> keras.Model:
     """From `[rows, samples]` to the logarithm of the power in mel bands, `[rows, frames, bands]`.
 
-    Not the layer's own decibels: those are cut relative to the loudest sound of the batch.
+    The layer's own decibels are not used: they are cut relative to the loudest sound of the batch.
     """
     import keras
     from keras import layers, ops

@@ -1,13 +1,12 @@
 """Preprocessing as a Keras model: learned from the training part only, it travels inside the saved model.
 
-Numbers are imputed with the training median, standardised with the training mean and standard deviation unless they
-are to stay as they are, and flagged where they were missing. Categories are one-hot over the training part's values,
-with one bucket for the rest. Texts and sounds have modules of their own (`texts`, `sounds`).
+Numbers are imputed with the training median, standardised with the training mean and standard deviation unless the spec
+leaves them as they are, and flagged where they were missing. Categories are one-hot over the training part's values,
+with one bucket for all others. Texts and sounds have modules of their own (`texts`, `sounds`).
 
-The models hold built-in layers and operations only: `keras.saving.load_model` reads them without this
-project. Constants stand in their graphs as float64 NumPy arrays: Keras rounds Python numbers and layers'
-settings through float32, which would turn a column like 1,700,000,000 +- 100 (seconds since 1970) into steps
-of 128.
+The models hold built-in layers and operations only: `keras.saving.load_model` reads them without this project.
+Constants are float64 NumPy arrays in their graphs: Keras rounds Python numbers and layers' settings through float32,
+which would turn a column like 1,700,000,000 +- 100 (seconds since 1970) into steps of 128.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 
 MAX_CATEGORIES = 1_000
 
-# No training value of up to 1e12 rows stands farther from the mean than this (|z| <= sqrt(rows), Samuelson
-# 1968), so only new rows are ever clipped: they stay finite in float32, and so do the network's products with
-# them. A number that is not standardised has at least its own training values' range.
+# In up to 1e12 rows, no training value is farther from the mean than this (|z| <= sqrt(rows), Samuelson 1968). So only
+# new rows are ever clipped: they stay finite in float32, and so do the network's products with them. The limit of a
+# number that is not standardised is at least its largest training value.
 _MAX_STANDARDISED = 1e6
 _MAX_RAW = float(np.finfo(np.float32).max)
 
@@ -75,11 +74,11 @@ class ColumnKind:
     """How a table's columns of one kind become features.
 
     Args:
-        learn: From a column's name and its training values to what is learned of it.
-        names: Of the features that what was learned gives, in order; none where the training part holds no value.
-        dtype: Of the raw values in a Keras input: `float64`, or `string`.
-        features: From what was learned and the raw inputs, a tensor `[rows, 1]` for each column in order, to tensors
-            `[rows, features]`.
+        learn: Takes a column's name and its training values, returns what is learned from them.
+        names: Takes what was learned, returns the features' names in order; none if the training part holds no value.
+        dtype: The dtype of the raw values in a Keras input: `float64`, or `string`.
+        features: Takes what was learned and the raw inputs (a tensor `[rows, 1]` for each column, in order), returns
+            tensors `[rows, features]`.
         scaled: Whether numbers are brought to a common scale.
     """
 
@@ -244,7 +243,7 @@ def _deviation(values: np.ndarray) -> float:
 
 def _learn_category(name: str, column: pd.Series) -> Category:
     values = sorted(set(_raw_column(column)) - {""})
-    if any(value.endswith("\0") for value in values):  # NumPy, in which Keras keeps them, drops these
+    if any(value.endswith("\0") for value in values):  # Keras keeps them in NumPy arrays, which drop these
         raise BadInput(
             "holds text that ends with a NUL character",
             where=f"column {name}",
@@ -254,7 +253,7 @@ def _learn_category(name: str, column: pd.Series) -> Category:
 
 
 def _refuse_too_many(categories: Sequence[Category]) -> None:
-    """Refuses all columns that have too many categories at once."""
+    """Refuses columns with too many categories; one error names all of them."""
     found = {each.name: len(each.values) for each in categories if len(each.values) > MAX_CATEGORIES}
     if not found:
         return
@@ -270,7 +269,7 @@ def _refuse_too_many(categories: Sequence[Category]) -> None:
 
 
 def _buckets(category: Category) -> tuple[str, ...]:
-    """The one-hot features of a column; none where the training part holds no value to tell others from."""
+    """The one-hot features of a column; none if the training part holds no value."""
     return ("(other or missing)", *category.values) if category.values else ()
 
 
@@ -280,8 +279,8 @@ def _raw_column(column: pd.Series) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").to_numpy(object)
 
 
-# Names inside the models hold a dot, which no input made from a plain column name does; operations without a
-# name of their own stand in a model of their own. So a column may be called `concatenate`.
+# Names inside the models contain a dot; inputs made from plain column names do not. Operations that can't be named are
+# wrapped in a named model of their own. So a column may be called `concatenate`.
 
 
 def _model(learned: Sequence[tuple[ColumnKind, Sequence[Any]]]) -> keras.Model:
@@ -321,7 +320,7 @@ def _features_of_categories(categories: Sequence[Category], raw: Sequence[Any]) 
     if not one_hots:
         return []
     joined = layers.Concatenate(name="preprocess.join_categories")(one_hots)
-    # They are int64, whatever their type says, and would stay so in a table without numbers.
+    # The one-hot features are int64, whatever their dtype says, and would stay so in a table without numbers.
     return [layers.Rescaling(1.0, dtype="float32", name="preprocess.categories")(joined)]
 
 

@@ -1,4 +1,5 @@
-"""Texts as numbers of their words or trigrams: a vocabulary from the training part, inside the saved model.
+"""Texts as the numbers of their tokens, words or trigrams. The vocabulary comes from the training part and is saved in
+the model.
 
 Texts alone become int32 tokens. Texts among other columns become tokens too, as float32 at the end of a row's features:
 float32 holds every token exactly, and all inputs stay one array.
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
 WORDS, TRIGRAMS = "words", "trigrams"
 MAX_TOKENS = 8_000
-"""Rows of every embedding: nothing (0), any token outside the vocabulary (1), and the vocabulary."""
+"""Rows of every embedding: padding (0), any token outside the vocabulary (1), and the vocabulary."""
 MAX_LENGTH = 256
-"""Tokens of a text that are looked at, at most."""
+"""The most tokens of a text that are used."""
 
 _COVERED = 0.99
-"""Share of the training texts that are looked at whole, where `MAX_LENGTH` allows."""
+"""Share of the training texts that are used whole, if `MAX_LENGTH` allows."""
 _FEWEST = 2
-"""Training texts hold a token so often, or it stays outside the vocabulary: so the number of all unknown tokens is
+"""A token that is rarer in the training texts stays outside the vocabulary. So the embedding of unknown tokens is
 trained too."""
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _WITHOUT_PUNCTUATION = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
@@ -46,13 +47,13 @@ def fit_text_preprocessor(texts: pd.Series, tokens: str = WORDS) -> keras.Model:
     """Learns vocabulary and length from the training part's texts.
 
     Args:
-        texts: `str`, called as their column is.
-        tokens: What they are divided into: `words`, or `trigrams` (every three neighbouring characters, which tell
+        texts: `str`; the series has its column's name.
+        tokens: What texts are divided into: `words`, or `trigrams` (every three neighbouring characters, which tell
             amounts, numbers and misspelt words apart).
 
     Returns:
-        A model from raw texts, as `raw_inputs` makes them, to int32 `[rows, length]`, in `[0, MAX_TOKENS)`: the
-        tokens' numbers, 1 for those outside the vocabulary, 0 behind the last. A text without tokens is all 0.
+        A model from raw texts, as `raw_inputs` makes them, to int32 `[rows, length]`, in `[0, MAX_TOKENS)`: the tokens'
+        numbers, 1 for tokens outside the vocabulary, 0 after the last token. A text without tokens is all 0.
 
     Raises:
         BadInput: no training text holds a token.
@@ -70,7 +71,7 @@ def fit_text_preprocessor(texts: pd.Series, tokens: str = WORDS) -> keras.Model:
 
 @dataclass(frozen=True)
 class Text:
-    """What is learned from a column of texts among others: `learn_tokens`, and what they were divided into."""
+    """What is learned from a text column among other columns: the results of `learn_tokens`, and the kind of tokens."""
 
     name: str
     vocabulary: tuple[str, ...]
@@ -79,12 +80,13 @@ class Text:
 
 
 def text_columns(tokens: str) -> ColumnKind:
-    """Columns of texts among others, as tokens: a text that is missing has none."""
+    """The kind of text columns among other columns: texts become tokens, and a missing text has none."""
     return ColumnKind(partial(_learn_text, tokens=tokens), _names_of_texts, "string", _features_of_texts)
 
 
 def token_lengths(preprocessor: keras.Model) -> tuple[int, ...]:
-    """Tokens of each text at the end of a preprocessor's features, in order; none of texts alone."""
+    """How many tokens each text has at the end of a preprocessor's features, in order; empty if texts are the only
+    input."""
     names = {layer.name: layer for layer in preprocessor.layers}
     found = itertools.takewhile(names.__contains__, map(_narrowed, itertools.count()))
     return tuple(int(names[name].output.shape[1]) for name in found)
