@@ -3,9 +3,8 @@
 To add one: write a keyword-only factory (its signature is the schema, its first line the summary) that returns an
 `Augmenter`, and put it in `AUGMENTERS` (table.py). The contract tests do the rest.
 
-Its functions are module-level ones, or `functools.partial` of such, so that an augmenter can be pickled: worker
-processes get it that way. What is heavy (a library, a compiled transform, a dictionary) is imported and made inside
-them.
+Its functions are module-level ones, or `functools.partial` of such: worker processes get an augmenter pickled. Heavy
+things (a library, a compiled transform, a dictionary) are imported and made inside these functions.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Apply = Callable[[Values, np.ndarray], Values]
 """`(values, seeds uint64 [n]) -> values`: as many examples of the same shape, dtype and range, in the same order.
 
 Each result depends on its example and its seed alone, so that any division into chunks and processes gives the same.
-What it is given stays as it is, and so do the global generators (`seeds.global_generators_kept`)."""
+The arguments and the global generators (`seeds.global_generators_kept`) are left unchanged."""
 
 
 def _fits(facts: Facts) -> str | None:
@@ -36,14 +35,14 @@ class Augmenter:
     """One way of changing an example into another that its label still holds for.
 
     Args:
-        name: In the table, or Albumentations' own.
-        kind: Of the data it is for.
-        parameters: All of them, as plain JSON.
-        apply: What it does.
-        incompatibility: Why it can't be used on such data, without its name (`takes three channels, and these images
-            have one`), or None. It is only asked about data of its kind.
-        learn: From the training part's values to this augmenter, made ready with what it needs of them (each column's
-            deviation, a vocabulary); None where it needs nothing. `apply` may be called only on what it returns.
+        name: Its name in the table, or Albumentations' own name.
+        kind: The kind of data it is for.
+        parameters: All parameters, as plain JSON.
+        apply: The change itself.
+        incompatibility: Says why it can't be used on such data, without its name (`takes three channels, and these
+            images have one`), or returns None. It is only asked about data of its kind.
+        learn: Takes the training part's values, and returns this augmenter with what it needs of them (each column's
+            deviation, a vocabulary); None if it needs nothing. Call `apply` only on the augmenter that `learn` returns.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Augmented copies on disk, found again by all that decides them.
+"""Augmented copies on disk, under a key made from everything that decides their values.
 
-The content of a file is an array as NumPy writes it, or texts as JSON. What is not whole is made anew.
+A file holds an array in NumPy's format, or texts as JSON. Copies in an incomplete file are made again.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def cached_copies(
 
     Args:
         policy: After `learned` on these very values.
-        values: The training part, whole.
+        values: The whole training part.
         rows: Its rows in the data set.
-        digest: Of the data set.
+        digest: The data set's digest.
     """
     path = home / "cache" / "augmented" / key(policy, rows, seed, digest)
     found = _read(path)

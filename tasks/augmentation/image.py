@@ -1,7 +1,8 @@
-"""Augmenters of images. Most are one Albumentations transform in plain words; the others are had by their own names.
+"""Augmenters of images. Most are one Albumentations transform under a plain name; other transforms are used under their
+own names.
 
-What a shift or a turn leaves empty is black. Sizes are shares of the image, and noise of its range, so that one policy
-means the same for images of 8 x 8 and of 512 x 512.
+Pixels that a shift or a turn leaves empty are black. Sizes are shares of the image, and noise is a share of its range.
+So one policy means the same for images of 8 x 8 and of 512 x 512.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _flipped(images: np.ndarray, seeds: np.ndarray, *, axes: tuple[int, ...], p:
 
 
 def _transform(name: str, parameters: dict[str, Any], strength: float, transform: str, **arguments: Any) -> Augmenter:
-    """The transform, applied to every image; at strength 0 nothing, since not every transform leaves it alone then."""
+    """An augmenter that applies the transform to every image. At strength 0 it applies none: some would still change
+    images."""
     if strength == 0:
         return Augmenter(name=name, kind="image", parameters=parameters, apply=_unchanged)
     return library_augmenter(name, parameters, transform, {**arguments, "p": 1.0})

@@ -1,4 +1,4 @@
-"""Answers to classes of unequal size: weights for the loss, or rows drawn more than once."""
+"""Remedies for classes of unequal size: weights for the loss, or rows drawn more than once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def resampled_rows(target: np.ndarray) -> int:
 def resample(target: np.ndarray, seed: int) -> np.ndarray:
     """Row positions in which every class that occurs has as many rows as the largest.
 
-    Each row stands in it at least once; a smaller class's rows are repeated whole as often as they fit, and a sample
-    without replacement fills the rest, so that no row counts much more than another of its class.
+    Each row occurs at least once. A smaller class is repeated as a whole as often as it fits, and a sample without
+    replacement fills the rest. So two rows of a class differ by at most one in how often they occur.
 
     Args:
         target: Class indices of the training part `[rows]`.
-        seed: Of the sample.
+        seed: The seed of the sample.
 
     Returns:
         int64, sorted: positions in `target`.

@@ -1,9 +1,10 @@
-"""Albumentations, behind this one module: its transforms by name, and what applies one to many images.
+"""The only module that uses Albumentations: its transforms by name, and the code that applies them to many images.
 
-Albumentations 2.0.8 draws from a NumPy generator and a Python one that each transform carries, and reseeding them as it
-offers to costs a third of a transform's time. Here all transforms share two stand-ins that begin anew for each image in
-less than a microsecond. Some noise comes from OpenCV's own generator, which the library seeds before use but which
-can't be read back; there is one a thread, so transforms run in a thread of their own, and the caller's stays as it was.
+In Albumentations 2.0.8 each transform draws from a NumPy and a Python generator of its own. To reseed them as the
+library offers costs a third of a transform's time. So here all transforms share two substitutes, which start anew for
+each image in less than a microsecond. Some noise comes from OpenCV's generator. The library seeds it before use, but
+its state can't be read, so it can't be restored. Each thread has its own, so transforms run in a separate thread and
+the caller's generator stays as it was.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def transform(name: str, parameters: Mapping[str, Any]) -> Augmenter:
     """An Albumentations transform with its arguments, the others at their defaults.
 
     Raises:
-        ValueError: the library refuses an argument's value; its cause is pydantic's ValidationError where that says
-            which.
+        ValueError: the library refuses an argument's value. The cause is pydantic's ValidationError if that names the
+            argument.
     """
     complete = {**defaults(name), **parameters}
     _made(name, complete)
@@ -86,7 +87,7 @@ def library_augmenter(
 
 
 def together(steps: Sequence[Augmenter]) -> tuple[Augmenter, ...]:
-    """The same steps, neighbouring transforms of the library made one, so that an image is seeded and copied once."""
+    """Joins neighbouring steps that are transforms of the library, so that an image is seeded and copied only once."""
     joined: list[Augmenter] = []
     for step in steps:
         if joined and _transforms(joined[-1]) and _transforms(step):
@@ -98,7 +99,8 @@ def together(steps: Sequence[Augmenter]) -> tuple[Augmenter, ...]:
 
 
 def _transforms(step: Augmenter) -> tuple[tuple[str, str], ...]:
-    """The library's transforms that a step consists of, each with its arguments; none where it is no such step."""
+    """The library's transforms that a step consists of, each with its arguments; none if the step is not made of
+    these."""
     apply: Any = step.apply
     return apply.keywords["transforms"] if isinstance(apply, partial) and apply.func is _apply else ()
 
@@ -131,7 +133,7 @@ def _made(name: str, arguments: Mapping[str, Any]) -> Any:
 def _apply(images: np.ndarray, seeds: np.ndarray, *, transforms: tuple[tuple[str, str], ...]) -> np.ndarray:
     made = [_made(name, json.loads(arguments)) for name, arguments in transforms]
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as thread:
-        warnings.simplefilter("ignore")  # once an image; `_incompatibility` listened
+        warnings.simplefilter("ignore")  # they come for each image; `_incompatibility` has read them
         return thread.submit(_changed, made, images, seeds).result()
 
 
@@ -161,11 +163,11 @@ def _changed(transforms: Sequence[Any], images: np.ndarray, seeds: np.ndarray) -
 
 
 _AHEAD = 24
-"""Numbers drawn ahead for each image: more than most policies take."""
+"""Numbers drawn ahead for each image: more than most policies use."""
 
 
 class _Generator:
-    """`np.random.Generator` that costs nothing where nothing is drawn: it is seeded when it is first used."""
+    """An `np.random.Generator` that costs nothing if nothing is drawn: it is seeded at its first use."""
 
     def __init__(self) -> None:
         self._bits = np.random.PCG64(0)
@@ -190,15 +192,15 @@ _PCG_SPREAD = 0xDA942042E4DD58B5D1342543DE82EF95  # odd, so that different seeds
 
 
 class _Random(random.Random):
-    """`random.Random` that begins with numbers drawn beforehand for many images at once, which is cheaper than to seed
-    a Mersenne twister, and to draw from it."""
+    """A `random.Random` that begins with numbers drawn beforehand for many images at once. That is cheaper than seeding
+    a Mersenne twister and drawing from it."""
 
     def __init__(self) -> None:
         super().__init__(0)
         self.gauss_next: float | None = None
 
     def begin(self, numbers: Iterable[float], then: _Generator) -> None:
-        self.gauss_next = None  # a number that it had left over
+        self.gauss_next = None  # drops a number left over from the last image
         self.random = chain(numbers, iter(lambda: then.random(), None)).__next__  # type: ignore[method-assign]
 
     def getrandbits(self, k: int) -> int:
@@ -209,7 +211,8 @@ class _Random(random.Random):
 
 
 def _incompatibility(facts: Facts, *, name: str, arguments: str) -> str | None:
-    """Tries the transform, always applied, on images made up in the data's shape and dtype."""
+    """Tries the transform, with probability 1, on random images of the data's shape and dtype. Says why it does not
+    fit."""
     shape = facts.shape
     images = np.random.default_rng(0).random((_PROBES, *shape), np.float32)
     if facts.dtype == "uint8":

@@ -2,13 +2,13 @@
 Empirical Risk Minimization", equation 1). cutmix: on an image with a rectangle of another, and on both their targets
 (Yun et al. 2019, "CutMix").
 
-It takes preprocessed inputs, whatever the data were, and it changes targets too; so it is not an `Augmenter` but a
-`Mixer`, and comes last in a policy. For cross-entropy and for squared error over a standardised value
+Both take preprocessed inputs of any data, and change targets too. So each is a `Mixer`, not an `Augmenter`, and comes
+last in a policy. For cross-entropy and for squared error over a standardised value
 
     loss(mixed target) = weight * loss(target_a) + (1 - weight) * loss(target_b)    (+ a constant for squared error)
 
-so a trainer needs no soft labels: two losses with the row's weights, or, with the same expected gradient, the single
-target that `drawn_targets` picks.
+So a trainer needs no soft labels. It can add two losses with the row's weights, or, with the same expected gradient,
+use the single target that `drawn_targets` picks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Mixed:
         inputs: float32 `[n, ...]`, `weight * own + (1 - weight) * partner's`.
         target_a: The example's own target `[n]`, of the dtype given.
         target_b: Its partner's.
-        weight: Of `target_a`: float32 `[n]` in [0, 1].
+        weight: The weight of `target_a`: float32 `[n]` in [0, 1].
     """
 
     inputs: np.ndarray
@@ -88,8 +88,8 @@ def cutmix(*, alpha: Positive = 1.0) -> Mixer:
 def cut(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: float) -> Mixed:
     """Each image with a rectangle of a partner's, drawn as in `mix`, at the same place.
 
-    The rectangle has the image's proportions and a centre anywhere in it; what of it lies outside is cut off, and the
-    weight is the share of the image that is left (Yun et al. 2019, equations 1 and 2).
+    The rectangle has the image's proportions and a centre anywhere in it. The part outside the image is cut off. The
+    weight is the share of the image's own pixels that are left (Yun et al. 2019, equations 1 and 2).
 
     Args:
         inputs: float32 `[n, height, width, channels]`.
@@ -97,7 +97,7 @@ def cut(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: fl
     """
     from scipy.special import betaincinv
 
-    drawn = uniforms(seeds, 5)  # the third number is that of `drawn_targets`
+    drawn = uniforms(seeds, 5)  # `drawn_targets` uses the third number
     partner = (drawn[:, 1] * len(inputs)).astype(np.int64)
     side = np.sqrt(1 - betaincinv(alpha, alpha, drawn[:, 0]))
     inside = np.ones([len(inputs), 1, 1], bool)
@@ -112,7 +112,8 @@ def cut(inputs: np.ndarray, targets: np.ndarray, seeds: np.ndarray, *, alpha: fl
 
 
 def drawn_targets(mixed: Mixed, seeds: np.ndarray) -> np.ndarray:
-    """One hard target a row, `target_a` with probability `weight`: the loss's gradient has the mixed target's mean."""
+    """One hard target a row, `target_a` with probability `weight`: the loss's mean gradient is that of the mixed
+    target."""
     own = uniforms(seeds, 3)[:, 2] < mixed.weight  # the third number: the first two made the weight and the partner
     return np.where(own, mixed.target_a, mixed.target_b)
 

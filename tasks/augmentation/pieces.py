@@ -1,11 +1,12 @@
-"""How an epoch's rows are divided for making them ahead of the training."""
+"""How an epoch's rows are divided into pieces, which are made ahead of the training."""
 
 from __future__ import annotations
 
 import numpy as np
 
 PIECE_BYTES = 4 * 2**20
-"""Of inputs that are made at a time, at most. It decides results under mixup, whose partners are of one piece."""
+"""The most bytes of inputs that are made at a time. It affects results with mixup, which mixes rows of the same
+piece."""
 
 
 def piece_bounds(rows: int, row_bytes: int) -> np.ndarray:
@@ -15,7 +16,7 @@ def piece_bounds(rows: int, row_bytes: int) -> np.ndarray:
 
 
 def held_bytes(rows: int, row_bytes: int, taken_bytes: int) -> int:
-    """The most that is in memory for one seed: what is taken at a time and as much ahead, in pieces begun; never more
+    """The most bytes in memory for one seed: the rows taken at a time and as many ahead, in whole pieces; never more
     than two epochs."""
     piece = min(max(PIECE_BYTES, row_bytes), rows * row_bytes)
     return min(2 * rows * row_bytes, 2 * max(taken_bytes, piece) + 2 * piece)

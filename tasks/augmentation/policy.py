@@ -1,8 +1,8 @@
 """A policy: augmenters one after the other, and when they act.
 
-Either every epoch sees each training example in a fresh version, in place of the original; or a number of changed
-copies, made once, stand beside the originals. What becomes of an example depends on itself, its row in the data set,
-the policy, the policy's and the trial's seed, and the number of the epoch or copy, and on nothing else.
+Either every epoch gets a fresh version of each training example, in place of the original; or a number of changed
+copies, made once, are added to the originals. A version depends only on the example, its row in the data set, the
+policy, the seeds of policy and trial, and the number of the epoch or copy.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Map = Callable[..., Iterator[Any]]
 """`map`, or one like it that does the work elsewhere; results in order."""
 
 CHUNK = 512
-"""Examples worked on at a time, at most: 10 ms of work for small images, 3 s for the slowest changes of sound."""
+"""The most examples worked on at a time: 10 ms of work for small images, 3 s for the slowest changes of sound."""
 
 CHUNK_BYTES = 1 << 21
-"""Fewer of large examples, so that a chunk stays in the cache on its way from process to process."""
+"""The most bytes of a chunk of several examples, so that it stays in the cache on its way from process to process."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Policy:
     Args:
         mixer: What mixes the preprocessed examples of an epoch afterwards, or None.
         times: Changed copies of each example beside the original; None: a fresh version every epoch in its place.
-        seed: The policy's own.
-        document: What it was made from, plain JSON, complete.
+        seed: The policy's own seed.
+        document: The complete document that it was made from, as plain JSON.
         white: The largest value of the training part's images, once learned; None: not images, or not learned yet.
     """
 
@@ -57,7 +57,7 @@ class Policy:
     white: float | None = None
 
     def incompatibility(self, facts: Facts) -> str | None:
-        """Why these data can't be augmented so, or None."""
+        """Why this policy can't augment these data, or None."""
         for step in self.steps:
             if step.kind != facts.kind:
                 return f"{step.name} is for {_PLURALS[step.kind]}, and these data are {_DATA[facts.kind]}"
@@ -71,7 +71,8 @@ class Policy:
         return None
 
     def learned(self, values: Values) -> Policy:
-        """This policy with what its augmenters need to know of the training part, as `augment` takes it."""
+        """This policy with what its augmenters need to know of the training part. `augment` takes only such a
+        policy."""
         steps = together([step.learn(values) if step.learn else step for step in self.steps])
         images = any(step.kind == "image" for step in steps)
         return replace(self, steps=steps, white=(float(values.max()) or 1.0) if images else None)
@@ -117,7 +118,7 @@ def augment(
         policy: After `learned`.
         values: Raw examples as in `Values`; images may have any largest value, which is taken as white.
         rows: Each example's row in the data set `[n]`.
-        seed: The trial's.
+        seed: The trial's seed.
         copy: Which version: the epoch or the copy, from 0.
         run: From `workers`; the result does not depend on it.
 
@@ -127,7 +128,7 @@ def augment(
     size = _chunk_size(values)
     starts = range(0, len(values), size)
     chunks = ((values[start : start + size], rows[start : start + size]) for start in starts)
-    # Written where it belongs as it comes: to join all parts at the end would touch as much fresh memory again.
+    # Each part is written to its place at once. To join all parts at the end would touch as much memory again.
     results: Values = [""] * len(values) if isinstance(values, list) else np.empty_like(values)
     done = 0
     for part in run(partial(_chunk, pickle.dumps(policy), seed, copy), chunks):
@@ -147,7 +148,7 @@ def copies(
     run: Map = map,
     progress: Progress | None = None,
 ) -> Values:
-    """The copies of a policy with `times`, without the originals: the first of each example, then the second."""
+    """The copies of a policy with `times`, without the originals: the first copy of each example, then the second."""
     times = policy.times or 0
     total = times * len(values)
 
@@ -158,7 +159,7 @@ def copies(
 
 
 def example_seconds(policy: Policy, values: Values) -> float:
-    """About what one example takes on one core, by the faster of two tries.
+    """About how many seconds one example takes on one core: the faster of two tries.
 
     Args:
         values: A few examples, at least one.
@@ -191,7 +192,8 @@ def workers(processes: int) -> Iterator[Map]:
 
 
 def _end_with_the_parent() -> None:
-    """A killed parent leaves its workers waiting for work for ever, since each holds the queue's other end too."""
+    """Ends this worker with its parent. Else, if the parent were killed, workers would wait for work forever, since
+    each of them also holds the queue's other end."""
     import multiprocessing
     import os
     import threading

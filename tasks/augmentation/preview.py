@@ -10,9 +10,9 @@ import numpy as np
 from tasks.dataset import Dataset, Preview
 
 COLUMNS = 8
-"""Of a table, at most."""
+"""The most columns of a table that are shown."""
 LEAST_PIXELS = 72
-"""The longer side of a picture shown."""
+"""The longer side of a shown picture has at least so many pixels."""
 
 
 def _pictures(before: np.ndarray, after: Sequence[np.ndarray], dataset: Dataset) -> np.ndarray:

@@ -19,7 +19,7 @@ def example_seeds(seed: int | tuple[int, ...], copy: int, rows: np.ndarray) -> n
     """One seed for each example.
 
     Args:
-        seed: What the whole augmentation hangs on: policy's seed, trial's seed, place of the step in the policy.
+        seed: What the whole augmentation depends on: policy's seed, trial's seed, place of the step in the policy.
         copy: The number of the copy, or of the epoch, from 0.
         rows: Row of each example in the data set, integers at least 0 `[n]`.
 
@@ -50,8 +50,8 @@ def normals(seeds: np.ndarray, count: int) -> np.ndarray:
 def global_generators_kept() -> Iterator[None]:
     """Leaves the global generators of `random` and `numpy.random` as they were, whatever is drawn or seeded inside.
 
-    For libraries that can only draw from them: seed both inside, before each example. Once around a whole batch is
-    enough, and cheap.
+    For libraries that can only draw from them: seed both inside, before each example. Using it once around a whole
+    batch is enough, and cheap.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:

@@ -1,4 +1,4 @@
-"""Augmenters of sounds: float32 in [-1, 1], cut or padded with silence to the length that they had."""
+"""Augmenters of sounds: float32 in [-1, 1], cut or padded with silence to their old length."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ AUGMENTERS: dict[str, Callable[..., Augmenter]] = {
 
 
 def augmenter(name: str, parameters: Mapping[str, Any]) -> Augmenter | Mixer:
-    """The augmenter of a name and its parameters: of the tables, else Albumentations' transform called so."""
+    """Makes the augmenter of this name with its parameters: from the tables, else Albumentations' transform of that
+    name."""
     if name in MIXERS:
         return MIXERS[name](**parameters)
     return AUGMENTERS[name](**parameters) if name in AUGMENTERS else library.transform(name, parameters)

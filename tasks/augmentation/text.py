@@ -19,7 +19,7 @@ from tasks.dataset import Facts
 from tasks.ranges import Share
 
 _MOST = 1_000
-"""Changes in one text that nlpaug may make; its own limit of 10 would leave long texts nearly as they are."""
+"""The most changes that nlpaug may make in one text; its own limit of 10 would leave long texts nearly as they are."""
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
 
@@ -98,7 +98,7 @@ def _made(library_name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
         reverse_tokenizer=" ".join,
         **dict(arguments),
     )
-    if library_name == "SpellingAug":  # its lists were made of sets, whose order is another in each process
+    if library_name == "SpellingAug":  # its lists were made from sets, whose order differs in each process
         made.model.dict = {correct: sorted(wrong) for correct, wrong in made.model.dict.items()}
     return made
 
@@ -106,7 +106,7 @@ def _made(library_name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
 def _nlpaug(
     texts: list[str], seeds: np.ndarray, *, library_name: str, arguments: tuple[tuple[str, Any], ...]
 ) -> list[str]:
-    with global_generators_kept():  # nlpaug draws from both, and while it is loaded too
+    with global_generators_kept():  # nlpaug draws from both, even while it is imported
         made = _made(library_name, arguments)
         return [_changed(made, text, seed) for text, seed in zip(texts, seeds.tolist(), strict=True)]
 
@@ -148,7 +148,7 @@ def _with_synonyms(text: str, seed: int, share: float, where: Path) -> str:
 
 
 def _count(of: int, share: float, generator: random.Random) -> int:
-    """How many of so many: the share, rounded up or down at random so that it is right on average."""
+    """The share of so many, rounded up or down at random so that it is right on average."""
     return int(share * of + generator.random())
 
 

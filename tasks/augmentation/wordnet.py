@@ -14,7 +14,8 @@ _DEBIAN = "/usr/share/wordnet"
 
 
 def folder() -> Path | None:
-    """Where WordNet lies: as WNSEARCHDIR names it, below a folder of NLTK_DATA, or as Debian's wordnet-base has it."""
+    """Where WordNet lies: the folder that WNSEARCHDIR names, below a folder of NLTK_DATA, or as Debian's wordnet-base
+    has it."""
     named = os.environ.get("WNSEARCHDIR", "")
     nltk = [f"{each}/corpora/wordnet" for each in os.environ.get("NLTK_DATA", "").split(os.pathsep) if each]
     candidates = [Path(path).expanduser() for path in (named, *nltk, "~/nltk_data/corpora/wordnet", _DEBIAN) if path]
@@ -26,7 +27,7 @@ def synonyms(word: str, where: Path) -> tuple[str, ...]:
     """Other words for the commonest sense of `word` (in lower case), single words only, sorted; none where WordNet
     does not know it.
 
-    What is a noun and a verb counts as what WordNet has more senses of.
+    A word that is both noun and verb counts as the one for which WordNet has more senses.
 
     Args:
         where: The folder of its files.
