@@ -54,12 +54,12 @@ class Cost(Frozen):
 
     @property
     def columns(self) -> dict[str, str]:
-        """By key the column that holds the costs."""
+        """The names of the columns that hold costs, by key."""
         return {name: value for name in _TWO if isinstance(value := getattr(self, name), str)}
 
 
 def check_prior(prior: Prior | None) -> None:
-    """Raises where real shares of classes can't be right, whatever the classes are."""
+    """Refuses real shares of classes that can't be right, whatever the classes are."""
     if prior is not None and not prior:
         raise problem("names no class", accepted="{CLASS: its share}")
     if prior and (total := math.fsum(prior.values())) > 1 + 1e-9:
@@ -111,7 +111,7 @@ class Threshold(Frozen):
 
     @property
     def chosen(self) -> tuple[Rule, float | None]:
-        """Its name, and its limit or what it is given."""
+        """The rule's name, and its limit or fixed probability; None for `cost`."""
         if self.at is not None:
             return "fixed", self.at
         if self.recall_at_least is not None:

@@ -31,13 +31,13 @@ from tasks.validation.names import EXPECTATIONS
 
 
 def problem(text: str, *, got: str = "", accepted: str = "", remedy: str = "", suffix: str = "") -> PydanticCustomError:
-    """An error for a pydantic validator that keeps its facts apart; `suffix` goes on to the path in the YAML."""
+    """An error for a pydantic validator that keeps its facts separate; `suffix` is added to the path in the YAML."""
     facts = {"text": text, "got": got, "accepted": accepted, "remedy": remedy, "suffix": suffix}
     return PydanticCustomError("bakeoff", "{text}", facts)
 
 
 def known(kind: str, table: Collection[str], name: str) -> str:
-    """The name, which must be one of a table's."""
+    """Returns the name; refuses one that is not in the table."""
     if name not in table:
         raise problem(f"unknown {kind}", got=name, accepted=nearest(name, table))
     return name
@@ -100,7 +100,7 @@ def schema_of(factory: Callable[..., Any]) -> type[BaseModel]:
 
 
 def bind(factory: Callable[..., Any], name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter of `factory`, the given ones checked, the others at their defaults.
+    """Returns every parameter of `factory`: the given ones checked, the others at their defaults.
 
     Raises:
         PydanticCustomError: a parameter is unknown, of the wrong type, or out of range.
@@ -219,7 +219,7 @@ def _check(value: Any) -> Check:
 
 
 def _augmenter(value: Any) -> Entry:
-    """An augmenter of this project's, or an Albumentations transform with its own arguments."""
+    """An entry for an augmenter of this project, or for an Albumentations transform with its own arguments."""
     own = {**AUGMENTERS, **MIXERS}
     named = value.get("kind", next(iter(value), None)) if isinstance(value, dict) else value
     if isinstance(value, Entry) or (isinstance(named, str) and named in own):
@@ -246,7 +246,8 @@ def _augmenter(value: Any) -> Entry:
 
 
 def augmenters(value: Any) -> list[Entry]:
-    """The short forms of an augmentation: an augmenter's name, or a mapping from names to parameters, in order."""
+    """Reads the short forms of an augmentation: an augmenter's name, or a mapping from names to parameters, in
+    order."""
     if not isinstance(value, dict) or "kind" in value:
         return [_augmenter(value)]
     return [_augmenter_under(name, given) for name, given in value.items()]
@@ -262,7 +263,7 @@ def _augmenter_under(name: str, given: Any) -> Entry:
 
 
 def _refused(name: str, error: ValueError) -> PydanticCustomError:
-    """What Albumentations says of a wrong argument."""
+    """Albumentations' error about a wrong argument, as a `problem`."""
     if not isinstance(error.__cause__, ValidationError):
         return problem(f"{name} refuses its parameters: {' '.join(str(error).split())[:200]}")
     first = error.__cause__.errors()[0]

@@ -1,4 +1,4 @@
-"""What all parts of the spec are."""
+"""The base class of all parts of the spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Business thresholds."""
+"""The spec's part `gates`: business thresholds."""
 
 from __future__ import annotations
 

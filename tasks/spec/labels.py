@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 
 def as_label(value: Any) -> Any:
-    """YAML's 1 and true are texts in a file."""
+    """Turns YAML's 1 and true into texts, as a data file holds them."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, (int, float)) else value

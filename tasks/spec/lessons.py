@@ -1,4 +1,4 @@
-"""The spec of a lesson that needs no data: the key `lesson` stands where other specs have `data`."""
+"""The spec of a lesson that needs no data: it has the key `lesson` where other specs have `data`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From YAML text to a `Spec`, or to messages that say where, what was got, and what is accepted."""
+"""Reads YAML text as a `Spec`. Error messages say where the mistake is, what was given, and what is accepted."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MAX_BYTES = 200_000
 MAX_ALIASES = 50
 MAX_DEPTH = 30
 MAX_VALUES = 20_000
-"""With aliases written out: 50 of them, nested, would else make millions."""
+"""The most values, with aliases written out. Without this limit 50 nested aliases could make millions."""
 
 LESSON = "lesson"
-"""The key that makes a spec a lesson's."""
+"""The key that marks the spec of a lesson."""
 Kind = TypeVar("Kind", Spec, LessonSpec)
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2's core schema: `1e-3` is a number; `no` and `2024-01-31` are texts.
 
-    Not ruamel.yaml: the limits on aliases and depth are kept on events, which give the lines too, and its values are
-    wrapped with comments that a spec would have to be freed of.
+    ruamel.yaml is not used. The limits on aliases and depth are checked on PyYAML's events, which also give the lines;
+    and ruamel.yaml's values carry comments, which would have to be removed.
     """
 
 
@@ -58,7 +58,8 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[str, int]]:
     """The value of a YAML document and the line (from 1) of each path in it.
 
     Raises:
-        BadInput: not YAML, too large, too deep, too many aliases, a tag, a key twice, several documents.
+        BadInput: the text is not YAML, is too large or too deep, or has too many aliases, a tag, a repeated key or
+            several documents.
     """
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise BadInput("the file is too large for a spec", where=name, accepted=f"at most {MAX_BYTES:,} bytes")
@@ -82,7 +83,7 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[str, int]]:
 
 
 def _look_through(text: str, name: str) -> None:
-    """Refuses, before anything is built, what a spec has no use for: tags, great depth, aliases in number."""
+    """Refuses tags, deep nesting and many aliases, which no spec needs, before anything is built."""
     aliases = depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         tag = getattr(event, "tag", None)
@@ -94,7 +95,7 @@ def _look_through(text: str, name: str) -> None:
                 remedy="write the value without its tag",
             )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:  # here, since the time that PyYAML takes grows with the depth squared
+        if depth > MAX_DEPTH:  # checked here, since PyYAML's time grows with the square of the depth
             raise BadInput("nested too deeply", where=name, accepted=f"at most {MAX_DEPTH} levels")
         aliases += isinstance(event, yaml.AliasEvent)
     if aliases > MAX_ALIASES:
@@ -102,7 +103,7 @@ def _look_through(text: str, name: str) -> None:
 
 
 def _walk(node: yaml.Node, path: str, lines: dict[str, int], name: str, depth: int) -> None:
-    """Notes each path's line; refuses keys given twice, which YAML loaders else drop without a word."""
+    """Records each path's line. Refuses repeated keys, which YAML loaders would drop silently."""
     if depth > MAX_DEPTH:
         raise BadInput("nested too deeply", where=name, accepted=f"at most {MAX_DEPTH} levels")
     if len(lines) > MAX_VALUES:
@@ -143,10 +144,10 @@ def _refuse_half_characters(node: yaml.Node, name: str) -> None:
 
 
 def override(value: Any, assignment: str) -> None:
-    """Carries out one `--set path=value` in place; `path` is dotted, list positions as numbers, the value is YAML.
+    """Carries out one `--set path=value` in place. `path` is dotted, with list positions as numbers; the value is YAML.
 
     Raises:
-        BadInput: no `=`, or the path leads into something that is neither a mapping nor a list.
+        BadInput: there is no `=`, or the path leads into something that is neither a mapping nor a list.
     """
     path, equals, text = assignment.partition("=")
     where = f"--set {assignment}"
@@ -168,7 +169,7 @@ def override(value: Any, assignment: str) -> None:
 
 
 def _child(value: Any, part: str, where: str) -> Any:
-    """What stands at `part`, made a mapping where nothing does, or where an entry is written as a bare name."""
+    """The value at `part`. If there is none, or an entry written as a bare name, a mapping takes its place."""
     key: Any = part
     if isinstance(value, list):
         key = _position(value, part, where)
@@ -182,8 +183,8 @@ def _child(value: Any, part: str, where: str) -> Any:
 
 
 def _parameters(entry: Any, following: str) -> Any:
-    """Of an entry that is a name with its parameters, the parameters, where the path does not go on with the name:
-    `compare.optimizer.0.learning_rate`."""
+    """The parameters of an entry (a name with its parameters), if the path does not go on with the name:
+    `compare.optimizer.0.learning_rate`. Else the entry itself."""
     if isinstance(entry, dict) and len(entry) == 1 and following not in entry:
         ((name, parameters),) = entry.items()
         if parameters is None:
@@ -201,10 +202,10 @@ def _position(value: list[Any], part: str, where: str) -> int:
 
 
 def load_spec(path: Path, overrides: list[str] | None = None) -> tuple[Spec, str]:
-    """As `load_experiment`, of a spec with data.
+    """As `load_experiment`, for a spec with data.
 
     Raises:
-        BadInput: as there, or it is a lesson's.
+        BadInput: as in `load_experiment`, or the spec is a lesson's.
     """
     found, text = load_experiment(path, overrides)
     return on_data(found, path.name), text
@@ -214,11 +215,11 @@ def load_experiment(path: Path, overrides: list[str] | None = None) -> tuple[Spe
     """Reads a spec file, of an experiment on data or of a lesson. Returns the spec and its text as written.
 
     Raises:
-        BadInput: the file can't be read, or the spec is wrong (every mistake that can be seen at once is said).
+        BadInput: the file can't be read, or the spec is wrong (all mistakes that can be seen at once are reported).
     """
     try:
         with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_BYTES + 1)  # whatever it is, a data file say, no more of it is read
+            text = file.read(MAX_BYTES + 1)  # no more is read, in case it is a large data file
     except UnicodeDecodeError as error:
         raise BadInput("the spec is not UTF-8 text", where=f"{path.name}, byte {error.start}") from None
     except OSError as error:
@@ -230,7 +231,7 @@ def on_data(found: Spec | LessonSpec, name: str) -> Spec:
     """The spec of an experiment on data.
 
     Raises:
-        BadInput: it is a lesson's.
+        BadInput: the spec is a lesson's.
     """
     if isinstance(found, LessonSpec):
         raise BadInput("this is a lesson, which has no recipes", where=name, accepted="a spec with data")
@@ -238,7 +239,7 @@ def on_data(found: Spec | LessonSpec, name: str) -> Spec:
 
 
 def read_experiment(text: str, name: str, overrides: list[str] | None = None) -> Spec | LessonSpec:
-    """As `load_experiment`, of a text; `name` is that of its file."""
+    """As `load_experiment`, for a text; `name` is its file's name."""
     value, lines = read_yaml(text, name)
     if not isinstance(value, dict):
         raise BadInput(
@@ -275,7 +276,7 @@ def _checked(kind: type[Kind], value: dict[str, Any], name: str, lines: dict[str
 
 @contextmanager
 def at_lines(name: str, text: str) -> Iterator[None]:
-    """Adds file and line to mistakes that are found after the spec was read: to those whose place is a path in it."""
+    """Adds file and line to mistakes that are found after the spec was read, if their place is a path in it."""
     try:
         yield
     except BadInput as error:
@@ -289,7 +290,7 @@ def at_lines(name: str, text: str) -> Iterator[None]:
 
 
 def _is_key(path: str) -> bool:
-    """Whether a path leads to a key of the spec. A file that is called `data.csv` does not."""
+    """Whether a path leads to a key of the spec. The name of a file such as `data.csv` does not."""
     first, _, rest = path.partition(".")
     first = first.partition("[")[0]  # gates[0]
     return first in Spec.model_fields and (not rest or re.split(r"[.\[]", rest)[0] in _fields((first,)))
@@ -322,7 +323,7 @@ def _mistake(error: dict[str, Any], name: str, lines: dict[str, int], root: type
 
 
 def _shorter(path: str) -> list[str]:
-    """`a.b[1].c`, `a.b[1]`, `a.b`, `a`: the path and what holds it, the nearest first."""
+    """`a.b[1].c`, `a.b[1]`, `a.b`, `a`: the path and its parents, the nearest first."""
     starts = [match.start() for match in re.finditer(r"[.\[]", path)]
     return [path, *(path[:start] for start in reversed(starts))]
 
@@ -333,7 +334,7 @@ def _shown(value: Any) -> str:
 
 
 def _model_at(loc: tuple[Any, ...], root: type[BaseModel]) -> type[BaseModel] | None:
-    """The spec's model that stands at a path of pydantic's error."""
+    """The spec's model at the path of a pydantic error."""
     model: Any = root
     keyed = False
     for part in loc:

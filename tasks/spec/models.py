@@ -1,7 +1,7 @@
-"""A spec as a whole: frozen, extras forbidden, every default visible. Its large parts stand in modules of their own.
+"""A spec as a whole: immutable, without unknown keys, every default visible. Its large parts are in separate modules.
 
-Only what the author writes stands here. Names of optimizers, schedules and models are looked up in their tables when
-the spec is read (`entries`), so a spec that loads holds nothing unknown.
+It holds only what the author writes. Names of optimizers, schedules and models are looked up in their tables when the
+spec is read (`entries`), so a spec that loads holds nothing unknown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Report(Frozen):
 
 
 def checked_name(name: str) -> str:
-    """An experiment's name, which becomes part of a folder's."""
+    """Checks an experiment's name, which becomes part of a folder's name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
         raise problem("can't be a name", got=repr(name), accepted="1 to 64 letters, digits, - and _")
     return name
@@ -118,7 +118,7 @@ class Spec(Frozen):
 
 
 def check_folds(repeats: int, split: Split) -> None:
-    """Refuses what does not go with `evaluate.folds`."""
+    """Refuses keys that can't be combined with `evaluate.folds`."""
     for name in ("test", "hold_out", "given"):
         if getattr(split, name) is not None:
             raise problem(
@@ -136,7 +136,7 @@ def check_folds(repeats: int, split: Split) -> None:
 
 
 def metrics_named(spec: Spec) -> dict[str, str]:
-    """By place in the spec the metric that it names; of a fairness difference see `tasks.datasets.slices`."""
+    """The metrics that the spec names, by their place in it. For fairness differences see `tasks.datasets.slices`."""
     named = {"evaluate.metric": spec.evaluate.metric} if spec.evaluate.metric else {}
     named |= {f"evaluate.also[{index}]": name for index, name in enumerate(spec.evaluate.also)}
     gated = {f"gates[{index}].metric": gate.metric for index, gate in enumerate(spec.gates)}
@@ -144,7 +144,8 @@ def metrics_named(spec: Spec) -> dict[str, str]:
 
 
 def implied_task(spec: Spec) -> str | None:
-    """The task that every metric named in the spec is for; None where none is named, or they are for different ones."""
+    """The task of all metrics, costs and thresholds in the spec; None if there are none, or they are for different
+    tasks."""
     tasks = {task for name in metrics_named(spec).values() if name != COST for task in METRICS[name].tasks}
     if spec.evaluate.cost:
         tasks.add(CLASSIFICATION if spec.evaluate.cost.over is None else REGRESSION)
@@ -161,8 +162,8 @@ def compared(spec: Spec) -> list[str]:
 def as_written(spec: Spec) -> dict[str, Any]:
     """The whole spec with every default filled in, as plain values that JSON and YAML can hold.
 
-    It reads as a spec again: what is compared stands nowhere else, nor does an optimizer's own learning rate where one
-    is given beside it.
+    The result can be read as a spec again. So compared keys occur only under `compare`, and an optimizer has no
+    learning rate of its own where one is given beside it.
     """
     written = spec.model_dump(mode="json")
     for name in compared(spec):

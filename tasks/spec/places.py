@@ -1,10 +1,14 @@
 """Where a searched hyperparameter stands in a recipe's settings, and how a value is put there.
 
-A name means a place: `batch_size`, `epochs`, `accumulation`; what an optimizer, a schedule, a model or
-`regularisation` has, by its own name where only one has it (`beta_1`, `dropout`, `activation`), else with the part
-before it (`schedule.decay_rate`, `clipping.norm`, `gradient_noise.eta`); `weight_decay` is the optimizer's where that
-has its own; with a name of a table before it (`adam.beta_1`, `focal.gamma`, `rotation.degrees`) only where that is
-used. `layers` and `width` make hidden layers of one width.
+A name means a place:
+
+- `batch_size`, `epochs` and `accumulation` mean themselves.
+- A parameter of an optimizer, a schedule, a model or `regularisation` has its own name if only one of them has it
+  (`beta_1`, `dropout`, `activation`). Else the part comes before it (`schedule.decay_rate`, `clipping.norm`,
+  `gradient_noise.eta`). `weight_decay` is the optimizer's if that has its own.
+- With an entry's name before it (`adam.beta_1`, `focal.gamma`, `rotation.degrees`) a name has a place only in recipes
+  that use this entry.
+- `layers` and `width` make hidden layers of one width.
 """
 
 from __future__ import annotations
@@ -53,7 +57,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "early_stopping": EarlyStopping,
 }
 WHOLE = ("schedule", "averaging", "imbalance", "augmentation", "accumulation", "batch_size", "epochs")
-"""What may be searched as a whole. Optimizers and models are compared: each is owed a budget of its own."""
+"""Parts that may be searched as a whole. Optimizers and models are compared instead: each gets a search of its own."""
 HIDDEN = ("layers", "width")
 
 
@@ -86,7 +90,7 @@ def place_of(name: str, settings: RecipeSettings) -> Place | None:
 
 
 def drops(model: Mapping[str, Any]) -> bool:
-    """Whether a model with these parameters has hidden layers, which dropout is of."""
+    """Whether a model with these parameters has hidden layers, which dropout needs."""
     return bool(model.get("hidden") or model.get("blocks"))
 
 
@@ -103,9 +107,9 @@ def _augmenters_place(path: Sequence[str], augmentation: Mapping[str, Any] | Non
 
 
 def with_setting(settings: RecipeSettings, setting: Setting) -> RecipeSettings:
-    """A recipe's settings with the values of a setting in their places; whole parts first, then what stands in them."""
+    """A recipe's settings with the values of a setting in their places; whole parts first, then values inside them."""
     result = settings
-    # A width is that of all layers, so they must be there before it.
+    # A width is the width of all layers, so the layers must be set first.
     for name in sorted(setting, key=lambda name: (name not in WHOLE, name.split(".")[-1] == "width")):
         place = place_of(name, result)
         if place is None:
@@ -132,10 +136,10 @@ def _put(settings: RecipeSettings, place: Place, value: Any) -> RecipeSettings:
 
 
 def check_settings(settings: RecipeSettings) -> None:
-    """Checks values that a search put in.
+    """Checks values that a search put into a recipe's settings.
 
     Raises:
-        PydanticCustomError, ValidationError: one is out of its range, of the wrong type, or excluded by another.
+        PydanticCustomError, ValidationError: a value is out of its range, of the wrong type, or excluded by another.
     """
     for part, table in TABLES.items():
         name, parameters = settings.named(part)
@@ -160,7 +164,7 @@ _ITEMS: dict[str, TypeAdapter] = {
 
 
 def whole_value(axis: str, value: Any, where: str) -> Any:
-    """A choice of a whole part as plain JSON."""
+    """Checks a choice of a whole part, and returns it as plain JSON."""
     try:
         found = _ITEMS[axis].validate_python(value, strict=axis not in ("schedule", "averaging", "augmentation"))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The spec's keys as a reference, read from the models: what each accepts, its default, what it is."""
+"""A reference of the spec's keys, made from the models: what each key accepts, its default, and its description."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Key:
     """One key of the spec.
 
     Args:
-        path: As `--set` takes it; of a list's or mapping's elements with `[]`.
-        accepted: In words.
+        path: As `--set` takes it, with `[]` for each element of a list or mapping.
+        accepted: Accepted values, in words.
         default: As YAML would have it; None where the key is required.
-        description: What it is.
+        description: What the key is for.
     """
 
     path: str
@@ -46,7 +46,8 @@ class Key:
 
 
 def keys(model: type[BaseModel] = Spec, path: str = "") -> Iterator[Key]:
-    """Every key, a mapping before the keys in it. What `compare` lists is described where it is held still."""
+    """Yields every key, a mapping before the keys in it. Keys inside `compare`'s values are left out: see those of
+    `train`."""
     for name, field in model.model_fields.items():
         default = None if field.is_required() else _default(field)
         yield Key(path + name, _accepted(field.annotation, field.metadata), default, field.description or "")
@@ -116,7 +117,7 @@ def _article(kind: str) -> str:
 
 
 def _flat(metadata: Any) -> list[Any]:
-    """Constraints stand in a `Field`'s own metadata."""
+    """Flattens metadata, since a `Field` keeps constraints in metadata of its own."""
     return [inner for each in metadata for inner in (each.metadata if isinstance(each, FieldInfo) else [each])]
 
 
@@ -134,7 +135,7 @@ or mapping, `none` for a key that is left out.
 
 
 def every_key() -> Iterator[Key]:
-    """The keys of a spec with data, then what takes the place of data in a lesson."""
+    """Yields the keys of a spec with data, then the key that takes the place of `data` in a lesson."""
     yield from keys()
     yield next(key for key in keys(LessonSpec) if key.path == "lesson")
 

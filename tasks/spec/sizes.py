@@ -15,11 +15,11 @@ _UNITS = {"B": 1} | {
     for power, letter in enumerate("KMGT", 1)
 }
 LEAST = 1_000_000
-"""Bytes: with fewer, too few rows fit to learn anything about the data."""
+"""The fewest bytes. With less, too few rows fit to learn anything about the data."""
 
 
 def bytes_of(value: Any) -> Any:
-    """`2 GB`, `500 MiB` as a number of bytes; what is neither a text nor a number is left to the field's type.
+    """`2 GB`, `500 MiB` as a number of bytes; other values are returned as they are, for the field's type to check.
 
     >>> bytes_of("2 GB"), bytes_of("500 MiB")
     (2000000000, 524288000)

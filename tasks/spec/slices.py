@@ -1,4 +1,4 @@
-"""Keys that say by what rows are divided into slices: `evaluate.slices`, and `by` and `slice` of gates."""
+"""Keys that say how rows are divided into slices: `evaluate.slices`, and `by` and `slice` of gates."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tasks.spec.gates import Gate
 from tasks.spec.labels import as_label
 
 MOST_PARTS = 20
-"""Of a number's quantiles."""
+"""The most quantiles of a number."""
 
 _FORMS = "a column; two columns, as [sex, race]; or a number's quantiles, as {age: 4}"
 
 
 def _form(value: Any) -> Any:
-    """A slicing with its columns as texts."""
+    """Checks a slicing, and returns it with its columns as texts."""
     if isinstance(value, list):
         if len(value) != 2 or not all(isinstance(as_label(name), str) for name in value):
             raise problem("slices are by one column or by two", got=str(value), accepted=_FORMS)
@@ -43,7 +43,7 @@ SliceEntry = Annotated[str | list[str] | dict[str, int], BeforeValidator(_form)]
 
 
 def columns_of(entry: str | Sequence[str] | Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns that a slicing is by.
+    """The columns that a slicing divides rows by.
 
     >>> columns_of("sex"), columns_of(["sex", "race"]), columns_of({"age": 4})
     (('sex',), ('sex', 'race'), ('age',))
@@ -52,7 +52,7 @@ def columns_of(entry: str | Sequence[str] | Mapping[str, Any]) -> tuple[str, ...
 
 
 def no_slicing_twice(entries: Sequence[Any]) -> None:
-    """Raises where two slicings are by the same columns: then a gate could not say which it means."""
+    """Refuses two slicings by the same columns: a gate could not say which one it means."""
     seen: list[set[str]] = []
     for entry in entries:
         if set(columns_of(entry)) in seen:
@@ -61,7 +61,7 @@ def no_slicing_twice(entries: Sequence[Any]) -> None:
 
 
 def check_gates(gates: Sequence[Gate], entries: Sequence[Any]) -> None:
-    """Raises where a gate speaks of slices that `evaluate.slices` does not make."""
+    """Refuses gates on slices that `evaluate.slices` does not make."""
     known = [columns_of(entry) for entry in entries]
     listed = "; ".join(" and ".join(columns) for columns in known)
     for index, gate in enumerate(gates):

@@ -1,4 +1,4 @@
-"""From the spec's `tune.space` to what is searched in each recipe, and mistakes in it said with their path."""
+"""From the spec's `tune.space` to each recipe's search space. Mistakes are reported with their path."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _SHAPES = ("accumulation", "batch_size", "epochs", "augmentation", "imbalance", 
 
 
 def spaces(tune: Tune, recipes: Sequence[tuple[str, RecipeSettings]], compared: Iterable[str]) -> list[Space]:
-    """What is searched in each recipe.
+    """The search space of each recipe.
 
     Args:
-        recipes: Label and settings of each.
+        recipes: Label and settings of each recipe.
         compared: The axes that make the recipes differ: they can't be searched as well.
 
     Raises:
-        BadInput: with the path under `tune.space`.
+        BadInput: the space is wrong; the message has the path under `tune.space`.
     """
     searched = dict(tune.space) or {"learning_rate": Searched()}
     for name in searched:
@@ -91,7 +91,7 @@ def _check_name(
 
 
 def _owned_by_others(name: str) -> str | None:
-    """What to do about a parameter of an optimizer, schedule or model that no recipe uses; None where none has it."""
+    """The remedy for a parameter that no recipe has: which optimizer, schedule or model has it. None if none has."""
     *owner, parameter = name.split(".")
     for part, table in TABLES.items():
         having = [
@@ -106,7 +106,7 @@ def _owned_by_others(name: str) -> str | None:
 
 
 def _names(recipes: Sequence[tuple[str, RecipeSettings]]) -> set[str]:
-    """What may be searched in the recipes, by its shortest name."""
+    """The shortest names of what may be searched in the recipes."""
     names = {"accumulation", "batch_size", "epochs", "schedule", "averaging", *Regularisation.model_fields}
     names |= {f"clipping.{field}" for field in Clipping.model_fields}
     for _, settings in recipes:
@@ -119,7 +119,7 @@ def _names(recipes: Sequence[tuple[str, RecipeSettings]]) -> set[str]:
 
 
 def _alternatives(searched: Mapping[str, Searched], settings: RecipeSettings) -> list[RecipeSettings]:
-    """A recipe's settings with each choice of what is searched as a whole."""
+    """A recipe's settings, as they are and with each choice of the parts that are searched as a whole."""
     result = [settings]
     for axis in WHOLE:
         for choice in (searched[axis].choices or []) if axis in searched else []:
@@ -129,11 +129,11 @@ def _alternatives(searched: Mapping[str, Searched], settings: RecipeSettings) ->
 
 
 def _in_order(searched: Mapping[str, Searched], recipes: Sequence[RecipeSettings]) -> list[str]:
-    """The names with those they depend on before them; else as written: what `when` names, and the schedule or the
-    augmentation that brings what is searched.
+    """The names as written, but each after those it depends on: the names in its `when`, and the searched schedule,
+    averaging or augmentation that has it as a parameter.
 
     Raises:
-        BadInput: they depend on each other in a circle.
+        BadInput: the names depend on each other in a circle.
     """
     order: list[str] = []
 
@@ -161,7 +161,8 @@ def _check_conditions(order: Sequence[str], searched: Mapping[str, Searched]) ->
     """Refuses conditions that can't hold.
 
     Raises:
-        BadInput: one names what is not searched, or values that it never has.
+        BadInput: a condition names something that is not searched or a value that it never has, or conditions
+            contradict each other.
     """
     must: dict[str, dict[str, list[Any]]] = {}
     for name in order:
@@ -220,7 +221,8 @@ def _check_possible(parent: str, value: Any, searched: Mapping[str, Searched], w
 
 
 def _space(searched: Mapping[str, Searched], settings: RecipeSettings) -> Space:
-    """What of the searched names one recipe has, under the conditions that depend on the search alone."""
+    """The search space of one recipe: the searched names that it has, with the conditions that depend only on the
+    search."""
     dimensions: list[Dimension] = []
     optimizer = settings.optimizer.name
     for name, over in searched.items():
@@ -252,7 +254,7 @@ def _space(searched: Mapping[str, Searched], settings: RecipeSettings) -> Space:
 
 
 def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequence[Dimension]) -> None:
-    """Raises BadInput where a condition names no value that the range of `before` which it is about has."""
+    """Refuses a condition on an earlier dimension whose range has none of the values that the condition names."""
     for dimension in before:
         over = dimension.over
         if dimension.name not in when or isinstance(over, Choices):
@@ -268,8 +270,8 @@ def _check_drawn(name: str, when: Mapping[str, tuple[Any, ...]], before: Sequenc
 
 
 def _brought(name: str, searched: Mapping[str, Searched], settings: RecipeSettings) -> dict[str, tuple[Any, ...]]:
-    """The searched schedule, averaging or augmentation, where what `name` means comes and goes with it: the choices
-    that bring it."""
+    """The searched schedule, averaging or augmentation on which `name` depends, each with the choices that have `name`
+    as a parameter."""
     found: dict[str, tuple[Any, ...]] = {}
     for axis in ("schedule", "averaging", "augmentation"):
         if axis in searched and name not in WHOLE:
@@ -283,10 +285,10 @@ def _brought(name: str, searched: Mapping[str, Searched], settings: RecipeSettin
 def _with_it(
     name: str, when: Mapping[str, tuple[Any, ...]], brought: Mapping[str, tuple[Any, ...]]
 ) -> dict[str, tuple[Any, ...]]:
-    """Conditions of the spec, and that what is searched is there at all.
+    """The spec's conditions, and the condition that the recipe has the parameter at all.
 
     Raises:
-        BadInput: it never is, under these conditions.
+        BadInput: under these conditions it never has.
     """
     both = {**brought, **when}
     for axis in brought.keys() & when.keys():
@@ -302,7 +304,7 @@ def _with_it(
 
 
 def _check_hidden(dimensions: Sequence[Dimension], settings: RecipeSettings) -> None:
-    """`hidden` lists the layers that `layers` and `width` make: the values of one would be lost."""
+    """Refuses `hidden` beside `layers` or `width`. Both set the hidden layers, so the values of one would be lost."""
     by_part = {place[-1]: each.name for each in dimensions if (place := place_of(each.name, settings))}
     made = [by_part[part] for part in HIDDEN if part in by_part]
     if "hidden" in by_part and made:
@@ -315,7 +317,8 @@ def _check_hidden(dimensions: Sequence[Dimension], settings: RecipeSettings) -> 
 
 
 def _kept_in_shape(place: Place) -> bool:
-    """Initial weights are arguments of a stack's program; so are narrower layers."""
+    """Whether trials that differ here can share a stack: initial weights and narrower layers are arguments of its
+    program."""
     return place[0] == "model" and place[-1] in ("initialisation", "width")
 
 
@@ -324,7 +327,7 @@ def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _shadowed(name: str, searched: Mapping[str, Searched], settings: RecipeSettings) -> bool:
-    """Whether a more particular name (`adam.beta_1` for `beta_1`) means the same place in this recipe."""
+    """Whether a more specific searched name (`adam.beta_1` for `beta_1`) means the same place in this recipe."""
     place = place_of(name, settings)
     longer = [other for other in searched if other != name and other.count(".") > name.count(".")]
     return place is not None and any(place_of(other, settings) == place for other in longer)
@@ -333,7 +336,7 @@ def _shadowed(name: str, searched: Mapping[str, Searched], settings: RecipeSetti
 def _conditions(
     over: Searched, searched: Mapping[str, Searched], settings: RecipeSettings
 ) -> dict[str, tuple[Any, ...]] | None:
-    """The conditions in values of the search; None where the recipe itself does not meet them."""
+    """The conditions on searched names, in the search's values; None if the recipe itself fails a condition."""
     when: dict[str, tuple[Any, ...]] = {}
     for parent, value in over.when.items():
         wanted = _accepted(value)
@@ -393,14 +396,14 @@ def _over(name: str, over: Searched, place: Place, settings: RecipeSettings, opt
 
 
 _VALUES = 10_000_000_000
-"""Of one dimension: numbers are written with twelve digits."""
+"""The most values of one dimension, since numbers are written with twelve digits."""
 
 
 def _check_values(dimension: Dimension, settings: RecipeSettings) -> None:
-    """Tries the ends, or each choice, in the recipe.
+    """Tries both ends, or each choice, in the recipe.
 
     Raises:
-        BadInput: the recipe can't take one.
+        BadInput: the recipe can't take one of these values.
     """
     over = dimension.over
     tried = (
@@ -451,7 +454,7 @@ def searched(space: Space) -> list[SearchedDimension]:
 
 
 def on_a_grid(space: Space) -> Space:
-    """The space with points only: of a logarithmic range its ends and the powers of ten between them.
+    """The space with points only. A logarithmic range becomes its ends and the powers of ten between them.
 
     Raises:
         BadInput: a linear range of numbers has no step.
@@ -460,7 +463,7 @@ def on_a_grid(space: Space) -> Space:
 
 
 def without_steps(space: Space) -> Space:
-    """The space with whole ranges: who follows a derivative stops anywhere."""
+    """The space with ranges without steps: a search that follows derivatives may stop anywhere in a range."""
     return tuple(
         replace(each, over=replace(each.over, step=None)) if isinstance(each.over, Range) else each for each in space
     )

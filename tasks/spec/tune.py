@@ -17,7 +17,7 @@ from tasks.spec.frozen import Frozen
 
 
 def _known_method(name: Any, kind: str = "searcher") -> Any:
-    """Looked up when the spec is read, as all names of tables are."""
+    """Looks up a search method when the spec is read, as is done with all names of tables."""
     if not isinstance(name, str) or name not in METHODS:
         listed = [repr(each) for each in METHODS]
         raise PydanticKnownError("literal_error", {"expected": f"{', '.join(listed[:-1])} or {listed[-1]}"})
@@ -45,7 +45,7 @@ def _number(value: Any) -> Any:
 
 
 Number = Annotated[Any, BeforeValidator(_number)]
-"""A whole number stays one: it says that whole numbers are searched."""
+"""A number. A whole number stays one, since it says that whole numbers are searched."""
 
 
 RANGE_TEST = "range-test"
@@ -56,7 +56,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("log", "sampling", "distribution"), "scale: log"),
     "values": "choices",
 }
-"""What other tuners call a key of ours."""
+"""Other tuners' names for keys of this spec."""
 
 
 class Searched(Frozen):
@@ -102,7 +102,7 @@ class Searched(Frozen):
 
     @property
     def own(self) -> bool:
-        """Whether the range is the optimizer's."""
+        """Whether the range is the optimizer's own."""
         return self.low is None and self.choices is None and not self.range_test
 
     @model_validator(mode="after")
@@ -126,7 +126,7 @@ class Searched(Frozen):
         return self
 
     def _check_range(self, low: float, high: float) -> None:
-        if not low < high:  # not a number, too
+        if not low < high:  # also refuses NaN
             raise problem("the range is empty", got=f"low {low}, high {high}", accepted="low below high", suffix="low")
         if self.scale == "log" and low <= 0:
             raise problem(
