@@ -148,7 +148,7 @@ def _with_synonyms(text: str, seed: int, share: float, where: Path) -> str:
 
 
 def _count(of: int, share: float, generator: random.Random) -> int:
-    """The share of so many, rounded up or down at random so that it is right on average."""
+    """`share` of `of`, rounded up or down at random so that it is right on average."""
     return int(share * of + generator.random())
 
 

@@ -14,8 +14,8 @@ _DEBIAN = "/usr/share/wordnet"
 
 
 def folder() -> Path | None:
-    """Where WordNet lies: the folder that WNSEARCHDIR names, below a folder of NLTK_DATA, or as Debian's wordnet-base
-    has it."""
+    """Where WordNet lies: the folder that WNSEARCHDIR names, a folder of NLTK_DATA or ~/nltk_data, or that of Debian's
+    wordnet-base; None if there is none."""
     named = os.environ.get("WNSEARCHDIR", "")
     nltk = [f"{each}/corpora/wordnet" for each in os.environ.get("NLTK_DATA", "").split(os.pathsep) if each]
     candidates = [Path(path).expanduser() for path in (named, *nltk, "~/nltk_data/corpora/wordnet", _DEBIAN) if path]

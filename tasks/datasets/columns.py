@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MAX_FREE_CATEGORIES = 50
 MAX_DISTINCT_SHARE = 0.2
 MOSTLY_NUMBERS = 0.9  # a text column with this share of numbers was meant as numbers
-# So was one with at least this share of numbers, at least so many different ones, and at most so many different words
-# (which then mean "no value").
+# So was a text column with at least this share of numbers, at least so many different ones, and at most so many
+# different words (which then mean "no value").
 LEAST_NUMBERS, FEWEST_MEASURED, MOST_WORDS = 0.5, 20, 3
 
 _BOOLEANS = ({"true": 1.0, "false": 0.0}, {"yes": 1.0, "no": 0.0})
@@ -99,7 +99,7 @@ def as_input(
     """The column as a model's input, and how it was read.
 
     Numbers and booleans (also the texts true/false or yes/no, in any case, and numbers in other notations) become
-    float64 with NaN where missing, other texts categories: dtype object, `str` or None.
+    float64 with NaN where missing, other texts become categories: dtype object, `str` or None.
 
     Args:
         column: float64, integer or bool, or texts with None where missing (dtype object).

@@ -91,7 +91,8 @@ def days(dates: pd.Series) -> pd.Series:
 
 
 def date_parts(name: str, since: pd.Series) -> dict[str, pd.Series]:
-    """What a date says: year, month, day, hour and days since 1970 as float64, and the weekday's name, by column name.
+    """The parts of dates: year, month, day, hour and days since 1970 as float64, and the weekday's name, by column
+    name.
 
     Counting the days from another day would give the same input after standardisation.
 

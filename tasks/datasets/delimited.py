@@ -93,7 +93,7 @@ def text_of(path: Path, shown: str, keep_undecodable: bool = False) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if keep_undecodable and b"\n" in content[: error.start]:  # a bad first line may hold the names
+        if keep_undecodable and b"\n" in content[: error.start]:  # not in the first line: it may hold names
             return content.decode("utf-8-sig", "surrogateescape")
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(

@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 Decoded = TypeVar("Decoded")
 
 Unreadable = Literal["block", "skip"]
-"""What `data.unreadable` may say."""
+"""The values of `data.unreadable`."""
 
 _NAMED = 5
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes done and the bytes in all (None: not said), for one file after the other."""
+"""Called with the bytes done and the bytes in all (None: unknown), for one file after the other."""
 
 _CHUNK = 1 << 16
 _TIMEOUT_SECONDS = 30.0  # until the next bytes, not for the whole file

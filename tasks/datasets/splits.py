@@ -108,7 +108,7 @@ class TooManyFolds(Exception):
         self.folds, self.got, self.otherwise = folds, got, otherwise
 
     def refused(self, where: str, got: str) -> BadInput:
-        """As a mistake of the spec at `where`."""
+        """This error as a mistake of the spec at `where`."""
         remedy = f"use fewer folds{self.otherwise}"
         return BadInput(str(self), where=where, got=f"{self.folds} folds, {got}", remedy=remedy)
 

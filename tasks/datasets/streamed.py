@@ -32,7 +32,7 @@ class Sampling:
 
     Args:
         rows: Positions, int64, ascending.
-        notes: What a reader of the results must know of it.
+        notes: What a reader of the results must know about it.
     """
 
     rows: np.ndarray

@@ -296,8 +296,8 @@ def augmented(
     unchanged.
 
     Args:
-        arrays: Of `prepared`, in memory.
-        seeds: Of the trials that will learn from them.
+        arrays: The arrays of `prepared`, in memory.
+        seeds: Seeds of the trials that will learn from them.
         resampled: Whether rows of smaller classes are repeated until each class has as many as the largest.
         home: Holds `cache/augmented`.
         progress: Called with the number of copies made, over all seeds.

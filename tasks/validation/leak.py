@@ -26,7 +26,7 @@ _MOST_TREES = 1_000
 _FEWEST_HELD = 100
 """The fewest held-out rows on which a rule without error is a leak."""
 _FEWEST_ERRORS = 10
-"""With fewer errors of guessing on the held-out rows, no rule's strength is measured."""
+"""If guessing classes makes fewer errors on the held-out rows, no rule's strength is measured."""
 
 
 def target_leak(dataset: Dataset, splits: pd.DataFrame, *, strength: Share = 0.9) -> Finding | None:
