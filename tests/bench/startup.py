@@ -1,8 +1,9 @@
 """Where the time of a short run goes: `python -m tests.bench.startup [--rounds 3]`.
 
-From the command to the report of digits, and with `BAKEOFF_DATA` of titanic, stage by stage, and of `bakeoff check
-digits`: medians of seconds by the clock, each in a process of its own in one home folder that an earlier run has made.
-Trials are trained anew (`--from train`). Beside them what the imports of the large libraries take, each alone.
+From the command to the report of digits, and with `BAKEOFF_DATA` of titanic, stage by stage; of `bakeoff check digits`;
+and of `bakeoff check` with a wrong spec: medians of seconds by the clock. Each is a process of its own in one home
+folder that an earlier run has made. Trials are trained anew (`--from train`). Beside them stands how long the imports of
+the large libraries take, each alone.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from pathlib import Path
 
 from tests.flows.command import BAKEOFF, PROJECT
 
+WRONG = PROJECT / "tests" / "bad_specs" / "learning-rate-twice" / "spec.yaml"
 LIBRARIES = ("pandas", "sklearn.linear_model", "prefect", "great_expectations", "tensorflow")
 
 
-def timed(words: list[str], home: Path) -> tuple[float, str]:
-    """Seconds that a command takes, and what it says of its stages."""
+def timed(words: list[str], home: Path, code: int = 0) -> tuple[float, str]:
+    """Seconds that a command takes which ends with this exit code, and what it says of its stages."""
     environment = os.environ | {"BAKEOFF_HOME": str(home)}
     started = time.monotonic()
-    done = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, env=environment, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)
+    assert done.returncode == code, done.stderr
     return time.monotonic() - started, done.stderr
 
 
@@ -61,6 +64,9 @@ def main() -> None:
             print(f"| run {name} | {', '.join(f'{stage} {took:.1f}' for stage, took in found.items())} |", flush=True)
         found = medians([*BAKEOFF, "check", "digits"], home, rounds)
         print(f"| check digits | {', '.join(f'{stage} {took:.1f}' for stage, took in found.items())} |", flush=True)
+        wrong = [*BAKEOFF, "check", str(WRONG)]
+        took = statistics.median(timed(wrong, home, code=2)[0] for _ in range(rounds))
+        print(f"| check of a wrong spec | {took:.1f} |", flush=True)
         for library in LIBRARIES:
             took = statistics.median(timed([sys.executable, "-c", f"import {library}"], home)[0] for _ in range(rounds))
             print(f"| import {library} | {took:.1f} |", flush=True)
