@@ -141,7 +141,7 @@ def _show_plan(plan: Plan, validation: Validation, *, named_model: bool) -> None
     if plan.cost.memory_bytes:
         console.print(f"estimated memory at its peak: about {gigabytes(plan.cost.memory_bytes)}")
     if plan.spec["train"]["stabilise"]:
-        console.print("after it, recipes with a diagnosis are repaired: most of a ladder takes a few times as long")
+        console.print("after training, recipes with a diagnosis are repaired; this often takes a few times as long")
     console.print(f"estimated training time: about {plan.cost.seconds:,.0f} s on two cores (rough)")
 
 

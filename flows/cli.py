@@ -217,7 +217,7 @@ def predict(
 @app.command()
 def promote(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name under runs/, or latest.")],
-    force: Annotated[bool, typer.Option("--force", help="Though a blocking gate does not pass; needs --why.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if a blocking gate does not pass; needs --why.")] = False,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the record.")] = None,
     home: HomeOption = None,
 ) -> None:

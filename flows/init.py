@@ -348,7 +348,7 @@ def _remarks(tried: _Tried, readings: _Columns) -> dict[str, list[str]]:
         if spec.read.get("header") is False
         else ["its header repeats names, so these stand in its place"] * ("columns" in spec.read),
         "text": ["texts that hardly repeat, so their words are the input"],
-        "classes": ["those of three rows or more: others can't be learned, chosen by and tested"],
+        "classes": ["classes with three or more rows: smaller ones can't be in training, validation and test"],
         "drop": [f"{name}: {why}" for name, why in spec.drop.items()],
         "checks": ["its inputs give the target away; are they known before the prediction is needed?"],
         "rows": ["a random sample keeps the first run short: take it out for the real one"],

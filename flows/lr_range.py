@@ -77,4 +77,4 @@ def _show(tests: Sequence[RangeTest]) -> None:
             f"{test.epochs:,}",
         )
     console.print(table)
-    console.print("[cyan]next[/]  tune.space: {learning_rate: range-test} has a search find and take these ranges")
+    console.print("[cyan]next[/]  tune.space: with {learning_rate: range-test} a search finds these ranges itself")

@@ -126,7 +126,7 @@ def _importance(run: Run) -> str:
     charts = figures.tabs(
         figures.importance(run.verdict, run.plan),
         caption="Functional ANOVA of the scores: each hyperparameter's main effect as a share of their variance. What "
-        "is missing to 100% is noise and what hyperparameters do together. Of one that is not always active it is the "
+        "is left to 100% is noise and interactions of hyperparameters. Of one that is not always active it is the "
         "share among the settings where it is. Recipes with fewer than ten settings are left out.",
     )
     return titled("What decided", charts)

@@ -23,11 +23,11 @@ from tasks.evaluation.wording import listing, number
 from tasks.records.verdict import Verdict
 
 _NOT_KEPT = "No model was shipped, or its predictions were not kept."
-_NOT_RECORDED = "This run was judged by a version that did not record it. To have it, judge again: --from judge."
+_NOT_RECORDED = "An older version made this verdict and did not record this. To get it, run with --from judge."
 
 _AS_ROWS = (
     "Probabilities are corrected to the real shares of the classes, and calibration is at these shares. Precision, F1 "
-    "and the precision-recall curve are here of the rows as they are."
+    "and the precision-recall curve here are those of the rows as they are, without the correction."
 )
 _PRIVATE = "Their values are not shown, since rows may be private; the spec's report: {show_examples: true} shows them."
 
@@ -101,7 +101,7 @@ def about(run: Run) -> str:
         said = (
             f"Of the same recipe and seed in the folds of the first repeat, on {count(len(predicted.rows))} rows, each "
         )
-        said += "answered without having been learned from; intervals are over rows alone"
+        said += "answered by a model that was not trained on it; intervals are over rows alone"
     decided = Decided.read(run)
     if decided and decided.positive is not None and verdict.operating_point:
         threshold = number(verdict.operating_point.threshold)

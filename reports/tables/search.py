@@ -50,7 +50,7 @@ HOW_TESTED = (
     "Before the search, range tests found which learning rates to search: each recipe was trained for a short time at "
     "{rates} rates a decade, under {seeds} seeds, on training rows. A rate is good where the loss on the validation "
     f"rows falls by at least {FALL:.0%} of the largest fall; the range is the stretch of good rates around the best "
-    "one (after Smith 2015). It reaches further down, by as many times as the whole training is longer than the test, "
+    "one (after Smith 2015). Its lower end is divided by the ratio of the training's length to the test's, "
     "since so long a training gets as far with a lower rate."
 )
 
@@ -100,8 +100,8 @@ def _meant(plan: Plan) -> Html:
             "another search would have found."
         )
     return safe(
-        f"That is the search on all rows, which what is shipped comes from. In each of the {plan.held_out.count} folds "
-        "that judge, the same search was done anew on the rows left to it, so the figures out of fold are those of the "
+        f"This is the search on all rows; the shipped model comes from it. In each of the {plan.held_out.count} folds "
+        "held out, the same search was done anew on the rows left to it, so the figures out of fold are those of the "
         "procedure with its search."
     )
 
@@ -175,7 +175,7 @@ def settings(verdict: Verdict | None, plan: Plan) -> str:
     name = title(search.metric, titles_of(plan))
     head = ["Recipe", f"#{name}", "#Spread", "Best setting", "#Settings", "#Diverged", "#Time"]
     under = (
-        "Scores of the search: the best of many, on the rows that chose it, and so too good. Spread: standard "
+        "Scores of the search: the best of many on the rows that chose it, so they are optimistic. Spread: standard "
         "deviation over seeds and folds. An arrow: at the upper or lower end of what was searched."
     )
     folds = "".join(

@@ -85,7 +85,7 @@ def _measured(plan: Plan) -> str:
     """The rows that the model was measured on, to follow the rows that it learned from."""
     if plan.held_out is None:
         return f"measured on {plan.parts['test']:,} that nothing was learned from"
-    return "there was no test part: not this model was measured, but the procedure that made it, out of fold"
+    return "there was no test part: the procedure that made this model was measured out of fold, not the model itself"
 
 
 def _recipe(plan: Plan, verdict: Verdict) -> str:
@@ -111,14 +111,14 @@ def _figures(plan: Plan, verdict: Verdict) -> str:
         for name in shipped.metrics
     ]
     said = f"On {plan.parts[verdict.part]:,} rows of the {verdict.part} part; brackets hold {verdict.confidence:.0%} "
-    said += f"intervals over rows. The first one decided. The part was looked at {_times(verdict.test_evaluations)}."
+    said += f"intervals over rows. The first metric decided. The part was looked at {_times(verdict.test_evaluations)}."
     if verdict.out_of_fold:
         said = f"{verdict.out_of_fold.sentence} Brackets hold {verdict.confidence:.0%} intervals over folds; the first "
         said += "metric decided."
     point = verdict.operating_point
     if point is not None and point.how:
         said += (
-            f" The class of interest is predicted from a probability of {point.threshold:.4g} on, {text(point.how)}."
+            f" The class of interest is predicted at a probability of {point.threshold:.4g} or more, {text(point.how)}."
         )
     return f"{said}\n\n{_table(['metric', *models], rows)}"
 
@@ -145,11 +145,12 @@ def _slicing(slicing: JudgedSlicing, verdict: Verdict) -> str:
 
 def _limits(plan: Plan, verdict: Verdict) -> str:
     fixed = [
-        f"The figures hold for rows like those of {plan.data.name}. Of other people, places or times they say nothing.",
-        "What follows from the answers for the people they are about was not measured.",
+        f"The figures hold for rows like those of {plan.data.name}. They say nothing about other people, places or "
+        "times.",
+        "The effects of the answers on the people concerned were not measured.",
     ]
     if not verdict.slices:
-        fixed.append("Parts of the rows were not looked at one by one: a group may fare worse than all together.")
+        fixed.append("Slices were not measured separately: a group may have worse figures than all rows together.")
     return _listed(text(each) for each in [*fixed, *verdict.warnings])
 
 

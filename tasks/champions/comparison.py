@@ -88,7 +88,7 @@ def compare_with_champion(
             seen = f"one of the two learned from rows equal to {of - new.sum():,} of the {of:,} test rows"
             if fold_answers:
                 seen = (
-                    f"it learned from rows equal to {of - new.sum():,} of the {of:,} rows held out, or they stand twice"
+                    f"it learned from rows equal to {of - new.sum():,} of the {of:,} rows held out, or they occur twice"
                 )
             return kept(f"{seen}, and {FEWEST} new ones are needed to compare them.", int(new.sum()))
         own = _with_champion(judged, new, verdict, dataset, deciding, load_exported(champion.model))

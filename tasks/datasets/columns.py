@@ -196,7 +196,7 @@ def as_quantity(
     """
     if meant is not None and meant.kind != "number":
         raise BadInput(
-            "says of the target what data.task says",
+            "data.task decides how the target is read, not data.columns",
             where=f"data.columns.{column.name}",
             got=meant.kind,
             remedy="take it out; data.task: classification or regression chooses",

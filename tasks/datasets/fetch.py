@@ -75,7 +75,7 @@ def _download(file: File, cache: Path, progress: Progress | None, strangers: lis
             ) from error
     failures += [f"{path} is another file" for path in strangers]
     raise BadInput(
-        f"the file {file.name} can't be had",
+        f"the file {file.name} was neither found nor downloaded",
         where="data.source",
         got="; ".join(failures) or "no address is known",
         accepted=f"a file with {file.digest.replace(':', ' ')}",

@@ -42,7 +42,7 @@ def slicings_of(spec: Spec, dataset: Dataset) -> tuple[Slicing, ...]:
 def _check(gate: Gate, where: str, slicings: Sequence[Slicing], dataset: Dataset) -> None:
     if gate.metric in FAIRNESS and (dataset.classes is None or len(dataset.classes) != 2):
         raise BadInput(
-            f"{gate.metric} is of two classes",
+            f"{gate.metric} needs a target with two classes",
             where=f"{where}.metric",
             got="a quantity" if dataset.classes is None else f"{len(dataset.classes)} classes",
             remedy="set a gate on a metric of a slice instead: {metric: ..., slice: {COLUMN: VALUE}}",
@@ -89,7 +89,7 @@ def _at_hand(dataset: Dataset, name: str, where: str) -> None:
         raise BadInput(problem, where=where, got=name, remedy=remedy)
     if name == dataset.target_name:
         raise BadInput(
-            "names the target: its classes stand apart in the report anyway",
+            "names the target: the report shows its classes separately anyway",
             where=where,
             got=name,
             remedy="name another column",
@@ -106,7 +106,7 @@ def _quantiles(column: pd.Series, parts: int, where: str, data: Data) -> Slicing
     reading, values = numbers_of(column, data.columns.get(name), data.read)
     if values is None:
         raise BadInput(
-            "quantiles are of a number",
+            "quantiles need a column of numbers",
             where=where,
             got=f"column {name}: {reading.kind}",
             remedy=f"slice by its values, as [{name}]",

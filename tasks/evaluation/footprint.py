@@ -61,7 +61,7 @@ def at_footprint_gate(
         return Interval(np.nan, None, None, "no such model is saved" if trial else "there is no model"), title, ""
     if metric == LATENCY:
         timed = found.latency_ms[str(batch)]
-        basis = f"on the machine that judged (brackets: {confidence:.0%} of {timed.calls:,} calls)"
+        basis = f"on the machine that computed the verdict (brackets: {confidence:.0%} of {timed.calls:,} calls)"
         return Interval(timed.median, timed.low, timed.high), title, basis
     value = found.parameters if metric == PARAMETERS else found.model_bytes
     if value is None:

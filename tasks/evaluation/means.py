@@ -106,7 +106,7 @@ def mape(target: Array, prediction: Array, confidence: float, groups: np.ndarray
     shares = percentages(target, prediction)
     if zeros := int(np.isnan(shares).sum()):
         rows = "1 test row has" if zeros == 1 else f"{zeros:,} test rows have"
-        raise UndefinedMetric(f"{rows} a target of 0, of which no error is a share")
+        raise UndefinedMetric(f"{rows} a target of 0, where a percentage error is undefined")
     return ratio_interval(shares, np.ones(len(shares)), confidence, groups)
 
 

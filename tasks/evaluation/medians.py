@@ -23,7 +23,7 @@ def median_ae(target: Array, prediction: Array, confidence: float, groups: np.nd
     worth = int(effective_rows(below, groups))
     rank = _rank(worth, (1 - confidence) / 2)
     if not rank:
-        what = "rows" if groups is None else "rows, as what the groups are worth,"
+        what = "rows" if groups is None else "rows (as many as the groups are worth)"
         raise NoInterval(f"{worth} test {what} are too few for an interval of a median")
     place = int(rank * len(errors) / worth)
     return float(errors[place - 1]), float(errors[len(errors) - place])

@@ -101,7 +101,7 @@ def of_rates(function: Callable[[Array, Array, Array], Array], *, of_predicted: 
         target: np.ndarray, prediction: Array, prior: Prior, confidence: float, groups: np.ndarray | None
     ) -> tuple[float, float]:
         if len(prior) != 2:
-            raise NoInterval("at given class shares it is known of two classes only")
+            raise NoInterval("with given class shares an interval is known for two classes only")
         agreement.all_occur(target, 2)
         predicted = prediction.argmax(axis=1)
         if of_predicted and not predicted.any():
@@ -139,7 +139,7 @@ def of_two(interval: _OfRows) -> Ends:
         target: np.ndarray, prediction: Array, prior: Prior, confidence: float, groups: np.ndarray | None
     ) -> tuple[float, float]:
         if len(prior) != 2:
-            raise NoInterval("at given class shares it is known of two classes only")
+            raise NoInterval("with given class shares an interval is known for two classes only")
         return interval(target, prediction, confidence, groups)
 
     return ends
@@ -149,4 +149,4 @@ def unknown(
     target: np.ndarray, prediction: Array, prior: Prior, confidence: float, groups: np.ndarray | None
 ) -> tuple[float, float]:
     """The interval function of a metric for which no valid interval is known: always raises `NoInterval`."""
-    raise NoInterval("at given class shares none is known")
+    raise NoInterval("with given class shares no interval is known")

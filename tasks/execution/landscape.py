@@ -186,9 +186,9 @@ class Looking:
         trial, stack = self._bound(self._planned[trial_id]), self._plan.stack_of(trial_id)
         settings = self._plan.variant(trial.variant_id).settings
         if not stack.stacked:
-            return None, "Keras's own loop trained it, which can't be watched"
+            return None, "Model.fit trained it, so its weights can't be recorded on the way"
         if settings.augmentation or settings.imbalance == "resample":
-            return None, "its training rows were made anew on the way"
+            return None, "its training rows were augmented or resampled during training"
         again = Stack([trial], self._learned(trial_id).arrays(), xla=stack.xla)
         steps, way = [0], [self._standing(again, trial)]
         pause = again.interval * max(1, -(-again.total_steps // (again.interval * PAUSES)))

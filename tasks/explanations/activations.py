@@ -299,7 +299,7 @@ def _vanished(seen: Sequence[_Seen], nothing: float) -> list[Check]:
             cure = min(others, key=_best_loss)
             checks.append(
                 Check(
-                    claim=f"{cure.network.name} keeps the signal, and learns: its lowest loss, likewise.",
+                    claim=f"{cure.network.name} keeps the signal and learns: its lowest loss, divided by the same.",
                     measured=_best_loss(cure) / nothing,
                     high=LEARNED,
                 )

@@ -209,8 +209,8 @@ def _sentences(results: Results, found: Landscape, limits: dict[str, tuple[Curva
         said.append(f"The way of training is missing: {found.no_path}.")
     else:
         said.append(
-            f"To see its way, it was trained once more, alone. It ended {_apart(found.path)} of the weights' length "
-            f"from those shipped; two directions hold {number(100 * found.path.share)}% of the way."
+            f"To record its path it was trained again, alone. It ended {_apart(found.path)} of the weights' length "
+            f"from those shipped; two directions hold {number(100 * found.path.share)}% of the path."
         )
     return said
 

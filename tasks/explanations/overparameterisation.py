@@ -174,7 +174,7 @@ def _checks(results: Results, widths: Mapping[int, _Width]) -> list[Check]:
 
 def _sentences(widths: Mapping[int, _Width], target: float) -> list[str]:
     reached = ", ".join(f"{number(100 * each.reached)}% at {width:,}" for width, each in widths.items())
-    said = [f"The target is a training loss of {number(target)}. By width, so many seeds reach it: {reached}."]
+    said = [f"The target is a training loss of {number(target)}. Share of seeds that reach it, by width: {reached}."]
     spread = ", ".join(
         f"{number(each.spread)} at {width:,}" for width, each in widths.items() if np.isfinite(each.spread)
     )

@@ -196,7 +196,7 @@ def _sparse(found: Arms, seen: Mapping[str, _Seen]) -> list[Check]:
             low=0.5,
         ),
         Check(
-            claim=f"Without regularisation next to none is there: the same share under {PLAIN}.",
+            claim=f"Without regularisation almost no weight is near 0: the same share under {PLAIN}.",
             measured=seen[PLAIN].near(NEAR * step),
             high=0.05,
         ),
@@ -227,7 +227,7 @@ def _small(found: Arms, seen: Mapping[str, _Seen]) -> list[Check]:
     _, l1 = found.strongest("l1")
     return [
         Check(
-            claim=f"{name} empties next to none: the same share under it.",
+            claim=f"{name} moves almost no weight to 0: the same share under it.",
             measured=seen[name].near(NEAR * found.rate * l1),
             high=0.2,
         ),

@@ -175,7 +175,7 @@ def _window(watched: Watched, batch: Batch, first: int, before: Window | None) -
     answer, sentence = _answer(found, noticed, labelled, before, exported)
     if answer == "keep" and len(batch.inputs) < FEWEST:
         few = wording.rows(len(batch.inputs))
-        sentence = f"Nothing speaks against the champion, but {few} can hardly tell: {FEWEST} or more can."
+        sentence = f"Nothing speaks against the champion, but {few} can hardly tell: at least {FEWEST} are needed."
     columns = [each.name for each in found if each.alarms and each.what in _CHANGES]
     columns += [each.column for each in noticed if each.fault and each.column]
     return Window(

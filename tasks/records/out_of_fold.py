@@ -107,6 +107,6 @@ class OutOfFold:
         return (
             f"There is no test part: in {self.way}, {self.rows:,} rows were held out in turn, and everything was done "
             f"anew without them (preparing, {searching}training, choosing recipe, seed and threshold). So the figures "
-            f"are of that procedure on {self.learned} rows. What is shipped is the same procedure on all rows{own}; a "
-            "part of them chose and did not train."
+            f"are of that procedure on {self.learned} rows. The shipped model comes from the same procedure on all "
+            f"rows{own}; a part of them was used to choose, not to train."
         )

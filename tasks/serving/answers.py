@@ -51,7 +51,7 @@ def answers(model: Path, file: Path) -> tuple[pd.DataFrame, list[str]]:
     answered = pd.concat([_answered(rows, exported) for rows in parts], ignore_index=True)
     choice = signature.get("choice")
     if choice and "threshold" in choice:
-        said = f"{signature['positive']} is predicted from a probability of {choice['threshold']:.4g} on"
+        said = f"{signature['positive']} is predicted at a probability of {choice['threshold']:.4g} or more"
         notes = [*notes, f"{said}, {choice['how']}"]
     elif choice:
         notes = [*notes, f"predicted is {choice['how']}"]

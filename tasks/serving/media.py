@@ -54,7 +54,7 @@ def media_rows(path: Path, taken: Mapping[str, Any]) -> tuple[Iterator[Rows], li
             + (", or .npz" if taken["kind"] == "image" else ""),
         )
     if taken["kind"] == "image" and taken["dtype"] != "uint8":
-        raise BadInput("the model takes images of other numbers than files hold", where=str(path), accepted=".npz")
+        raise BadInput("the model takes images of another dtype than files hold", where=str(path), accepted=".npz")
     others = len(names) - len(found)
     notes = [f"{others:,} files that are no {taken['kind']}s passed over"] if others else []
     return _of_files(root, found, path, taken), notes

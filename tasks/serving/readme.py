@@ -24,8 +24,8 @@ _FILES = """
 The file is read as the training data were, by the modules in `reading/`. Each of its rows gets a row in answers.csv:
 {prediction}, and `problem` where something could not be read.
 
-`predict.py` needs tensorflow, keras, numpy and pandas{more}. It does not need the project that trained the model, with
-which the same is:
+`predict.py` needs tensorflow, keras, numpy and pandas{more}. It does not need the project that trained the model. With
+that project the command is:
 
 ```sh
 bakeoff predict .. {file} --output answers.csv
@@ -130,7 +130,7 @@ def _calibration(signature: Mapping[str, Any]) -> list[str]:
             f"their logarithms are divided by {calibration['temperature']:.4g}, and they are made to add up to 1 again"
         )
     else:
-        how = "each class's is read from a line (`knots`), and they are made to add up to 1 again"
+        how = "each class's probability is mapped by straight lines (`knots`), and all are divided by their sum"
     file = "estimator.skops" if signature.get("estimator") else "model.keras"
     return [
         f"They are calibrated on the validation part: {how}. `predict` does that; `{file}` alone does not: see "

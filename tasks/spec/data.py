@@ -81,7 +81,7 @@ def _check_marks(decimal: str | None, thousands: str | None) -> None:
 def _no_list(value: Any) -> Any:
     if isinstance(value, list):
         raise problem(
-            "names go in data.read.columns, and this says what columns mean",
+            "column names belong in data.read.columns; this key says what columns mean",
             got="a list",
             accepted="a mapping, as {zip: category}",
         )

@@ -47,7 +47,7 @@ class Cost(Frozen):
             )
         missing = [name for name in (*_MISTAKES, "over", "under") if name in ways[0] and getattr(self, name) is None]
         if missing:
-            raise problem("says one cost of two", got=f"no {missing[0]}", accepted=ways[0].replace(", ", " and "))
+            raise problem("gives one cost of two", got=f"no {missing[0]}", accepted=ways[0].replace(", ", " and "))
         if self.matrix is not None and not any(self.matrix.values()):
             raise problem("holds no cost", accepted="{ACTUAL: {PREDICTED: cost}}", suffix="matrix")
         return self

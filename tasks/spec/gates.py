@@ -74,7 +74,7 @@ class Gate(Frozen):
     def _slices_fit(self) -> Self:
         if self.batch is not None and self.metric != LATENCY:
             raise problem(
-                "says of how many rows a latency is",
+                "sets the rows of a call, which only latency_ms uses",
                 got=f"batch with {self.metric}",
                 accepted=f"batch with {LATENCY}",
                 suffix="batch",
@@ -82,14 +82,14 @@ class Gate(Frozen):
         for name in ("slice", "by") if self.metric in FOOTPRINT else ():
             if getattr(self, name) is not None:
                 raise problem(
-                    "is of the model, not of rows, so slices have no part in it",
+                    "describes the model, not rows, so it can't be sliced",
                     got=f"{name} with {self.metric}",
                     remedy=f"take {name} out",
                     suffix=name,
                 )
         fair = self.metric in FAIRNESS
         if fair and self.slice is not None:
-            raise problem("compares slices, so it is of no single one", got="slice", accepted="by", suffix="slice")
+            raise problem("compares slices, so it can't be limited to one", got="slice", accepted="by", suffix="slice")
         if not fair and self.by is not None:
             raise problem(
                 "says what a fairness difference is between",

@@ -376,7 +376,7 @@ def _over(name: str, over: Searched, place: Place, settings: RecipeSettings, opt
     integer = takes_integers(place, settings)
     if integer and over.step is not None and not over.step.is_integer():
         raise BadInput(
-            "whole numbers go by whole steps",
+            "a range of whole numbers needs a whole step",
             where=_where(name, "step"),
             got=written(over.step),
             accepted="a whole number",

@@ -138,7 +138,7 @@ def of_texts(texts: pd.Series, train: np.ndarray, held: np.ndarray, noun: str = 
         Inferred(
             Expectation(_BETWEEN, {"column": "unknown", "max_value": STRANGE, "mostly": 1 - MISSING}),
             severity="warn",
-            expected=f"training sees half of the words of the other parts' {noun}, but for {MISSING:.0%} of them",
+            expected=f"in all but {MISSING:.0%} of the other parts' {noun}, training has seen half of the words",
             observed=lambda outcome: of(outcome.unexpected or 0, outcome.rows or 0, noun),
             passed=f"Training sees most words of all or nearly all {noun} in the validation and test parts.",
             failed=lambda outcome: (

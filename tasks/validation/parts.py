@@ -92,7 +92,7 @@ def capped_target(dataset: Dataset, splits: pd.DataFrame, *, share: Share = 0.01
     side = "smallest" if commonest == 0 else "largest"
     return Finding(
         success=not piled,
-        expected=f"the commonest value is no extreme, or below {share:.0%} of the rows",
+        expected=f"the most common value is not the smallest or largest, or has below {share:.0%} of the rows",
         observed=f"commonest value {values[commonest]:,.6g}: {many}",
         rows=dataset.rows,
         unexpected=int(counts.max()) if piled else 0,

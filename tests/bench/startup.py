@@ -2,7 +2,7 @@
 
 From the command to the report of digits, and with `BAKEOFF_DATA` of titanic, stage by stage; of `bakeoff check digits`;
 and of `bakeoff check` with a wrong spec: medians of seconds by the clock. Each is a process of its own in one home
-folder that an earlier run has made. Trials are trained anew (`--from train`). Beside them stands how long the imports of
+folder that an earlier run has made. Trials are trained anew (`--from train`). Beside them: how long the imports of
 the large libraries take, each alone.
 """
 

@@ -75,7 +75,7 @@ def test_the_threshold_of_least_cost_is_chosen_and_travels_with_the_model(tmp_pa
     served, notes = answers(one.folder / "model", file)
     chosen = np.where(served["probability of yes"] >= point.threshold, "yes", "no")
     assert (served["prediction"] == chosen).all()
-    assert any("yes is predicted from a probability of" in note for note in notes)
+    assert any("yes is predicted at a probability of" in note for note in notes)
     page = report(one.run).path.read_text(encoding="utf-8")
     assert "Threshold and costs" in page and "Cost per case in EUR" in page and "best in hindsight" in page
 

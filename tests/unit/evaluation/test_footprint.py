@@ -76,8 +76,8 @@ def test_models_are_called_in_turn_after_calls_that_are_not_counted(monkeypatch:
         (
             {"metric": "latency_ms", "at_most": 7.5, "batch": 64},
             "undecided",
-            "Latency of 64 rows is 5.0 [4.0, 8.0] ms on the machine that judged (brackets: 95% of 90 calls): "
-            "whether it is at most 7.5 ms can't be told.",
+            "Latency of 64 rows is 5.0 [4.0, 8.0] ms on the machine that computed the verdict (brackets: 95% of 90 "
+            "calls): whether it is at most 7.5 ms can't be told.",
         ),
     ],
 )

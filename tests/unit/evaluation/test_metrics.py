@@ -191,7 +191,7 @@ def test_a_target_of_0_has_no_percentage():
     target, prediction = np.array([0.0, *range(1, 40)]), np.arange(40) + 1.0
     found = METRICS["mape"].over_rows(target, prediction, 0.95)
     assert np.isnan(found.mean) and found.low is None
-    assert found.reason == "1 test row has a target of 0, of which no error is a share"
+    assert found.reason == "1 test row has a target of 0, where a percentage error is undefined"
 
 
 def test_a_small_target_has_a_percentage_too():

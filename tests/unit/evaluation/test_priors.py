@@ -41,7 +41,7 @@ def test_at_the_rows_own_shares_a_figure_is_the_same_and_its_interval_no_wider_t
     plain, found = metric.over_rows(target, prediction, 0.95), metric.over_rows(target, prediction, 0.95, prior=prior)
     assert found.mean == pytest.approx(plain.mean)
     if found.low is None or found.high is None or plain.low is None or plain.high is None:
-        assert found.reason == "at given class shares none is known"
+        assert found.reason == "with given class shares no interval is known"
         return
     assert 0.5 < (found.high - found.low) / (plain.high - plain.low) < 2
 

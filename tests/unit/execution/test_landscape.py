@@ -82,7 +82,7 @@ def test_what_learns_from_rows_that_are_made_anew_has_no_path_and_says_why(tmp_p
         "train": {"epochs": 40, "seeds": 1, "augmentation": {"steps": [{"GaussNoise": {}}]}},
     }
     _, found = judged(tmp_path, spec)
-    assert found.path is None and found.no_path == "its training rows were made anew on the way"
+    assert found.path is None and found.no_path == "its training rows were augmented or resampled during training"
 
 
 def test_without_being_asked_nothing_is_looked_at(tmp_path: Path) -> None:
