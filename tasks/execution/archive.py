@@ -36,9 +36,6 @@ from tasks.training.trial import Outcome
 FOLDER = "trials"
 """Below `cache/` of the home folder."""
 
-_PLAIN = ("status", "reason", "curves", "signals", "epochs", "steps", "best_step", "seconds")
-"""The fields of an outcome that JSON takes as they are."""
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -164,7 +161,7 @@ class Archive:
                     "run": self.run,
                     "stack": facts,
                     "place": place,
-                    "outcome": {name: getattr(outcome, name) for name in _PLAIN},
+                    "outcome": outcome.plain(),
                     "rung": searched.rungs.get(trial_id),
                     "gradients": searched.gradients.get(trial_id),
                 }

@@ -121,7 +121,7 @@ class StackTrainer:
                 branches=self._branches(stack),
             )
         else:
-            outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note)
+            outcomes = train_fit(trials, arrays, signals=self._looks(stack), progress=note, checkpoint=checkpoint)
         self._record(stack, outcomes, searched)
         checkpoint.path.unlink(missing_ok=True)
 

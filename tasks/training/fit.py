@@ -15,8 +15,10 @@ import numpy as np
 
 from tasks.training.embeddings import bins_of, place_of_bins, with_bins
 from tasks.training.fit_averages import FitAverages
+from tasks.training.fit_saved import FitState
 from tasks.training.fit_signals import FitSignals
 from tasks.training.noise import with_noise
+from tasks.training.saved import Checkpoint
 from tasks.training.signals import Signal, recorded_at
 from tasks.training.trial import (
     Arrays,
@@ -40,8 +42,14 @@ def train_fit(
     *,
     signals: bool = False,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Outcome]:
-    """Trains each trial by `Model.fit`; arguments and outcomes as in `train_stack`."""
+    """Trains each trial by `Model.fit`; arguments and outcomes as in `train_stack`.
+
+    Args:
+        checkpoint: For a single trial.
+    """
+    assert checkpoint is None or len(trials) == 1
     folds = by_fold(arrays, trials)
     total = sum(trial.epochs * folds[trial.fold].steps_per_epoch(trial.batch_size) for trial in trials)
     outcomes: list[Outcome] = []
@@ -52,7 +60,7 @@ def train_fit(
             if progress:
                 progress(before + step, total)
 
-        outcomes.append(_fit(trial, folds[trial.fold], report, signals))
+        outcomes.append(_fit(trial, folds[trial.fold], report, signals, checkpoint))
         done += trial.epochs * folds[trial.fold].steps_per_epoch(trial.batch_size)
     return outcomes
 
@@ -149,7 +157,9 @@ def _validate(model: keras.Model, arrays: Arrays) -> dict[str, float]:
     return {"val_loss": float(keras.ops.convert_to_numpy(loss).mean()) + penalty, "val_accuracy": accuracy}
 
 
-def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals: bool) -> Outcome:
+def _fit(
+    trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals: bool, checkpoint: Checkpoint | None
+) -> Outcome:
     started = time.monotonic()
     steps_per_epoch = arrays.steps_per_epoch(trial.batch_size)
     total = trial.epochs * steps_per_epoch
@@ -170,7 +180,8 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals:
     looks = FitSignals(model, trial, arrays) if signals else None
     if looks:
         outcome.signals += _rows_of(looks.at_start(), 0, 0)
-    step = 0
+    state = FitState(model, watch, averages, checkpoint) if checkpoint else None
+    step, spent = state.load() if state else 0, outcome.seconds
     while watch.running and step < total:
         first, step = step, min(step + interval, total)
         span_rates = rates[first:step] * watch.factor
@@ -184,13 +195,16 @@ def _fit(trial: Trial, arrays: Arrays, progress: Callable[[int], None], signals:
             outcome.signals += _rows_of(looked.at_evaluation(before, values["val_loss"]), epoch, step)
         if watch.after_evaluation(epoch, step, values):
             outcome.weights = evaluated
+        outcome.seconds = spent + time.monotonic() - started
+        if state:
+            state.save_if_due(step)
         progress(step)
     if outcome.status == "ok":
         model.set_weights(outcome.weights)
         outcome.outputs = _outputs(model, arrays.to_score)
     else:
         outcome.weights = None
-    outcome.seconds = time.monotonic() - started
+    outcome.seconds = spent + time.monotonic() - started
     return outcome
 
 

@@ -29,8 +29,8 @@ class FitAverages:
     def __init__(self, model: keras.Model, trial: Trial, steps_per_epoch: int, batches: Batches) -> None:
         self._model, self._trial, self._batches = model, trial, batches
         self._steps_per_epoch = steps_per_epoch
-        self._mean: list[np.ndarray] = []
-        self._ends: list[list[np.ndarray]] = []
+        self.mean: list[np.ndarray] = []
+        self.ends: list[list[np.ndarray]] = []
 
     def after_steps(self, step: int) -> None:
         """Takes the weights after so many steps, at the end of an epoch."""
@@ -39,10 +39,10 @@ class FitAverages:
             return
         weights = [each.numpy() for each in self._model.trainable_variables]
         if averaging.last is not None:
-            self._ends = [*self._ends, weights][-averaging.last :]
+            self.ends = [*self.ends, weights][-averaging.last :]
         elif (number := epoch - averaging.before(self._trial.epochs)) >= 1:
-            means = self._mean or weights
-            self._mean = [mean + (new - mean) / number for mean, new in zip(means, weights, strict=True)]
+            means = self.mean or weights
+            self.mean = [mean + (new - mean) / number for mean, new in zip(means, weights, strict=True)]
 
     @contextmanager
     def evaluated(self, step: int) -> Iterator[None]:
@@ -65,8 +65,8 @@ class FitAverages:
         if averaging.decay is not None:
             return [each.numpy() for each in self._model.optimizer._model_variables_moving_average]
         if averaging.last is not None:
-            return [np.mean(each, axis=0) for each in zip(*self._ends, strict=True)]
-        return self._mean
+            return [np.mean(each, axis=0) for each in zip(*self.ends, strict=True)]
+        return self.mean
 
     def _refresh(self, epoch: int) -> None:
         """Takes the statistics of batch normalisation anew over the first batches of an epoch, without dropout."""

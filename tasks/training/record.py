@@ -13,9 +13,6 @@ from tasks.training.signals import Signal
 from tasks.training.trial import Outcome, Trial, learning_rates
 from tasks.training.watch import Watch, kept_step
 
-_PLAIN = ("status", "reason", "curves", "signals", "epochs", "steps", "best_step", "seconds")
-"""Of an outcome, what is no array."""
-
 
 class Record:
     """Of each trial of a stack, whether it still runs or not.
@@ -126,12 +123,10 @@ class Record:
         """Plain values; `resume` takes them up."""
         return {
             "watches": [watch.state() for watch in self._watches.values()],
-            "outcomes": [{name: getattr(outcome, name) for name in _PLAIN} for outcome in self.outcomes],
+            "outcomes": [outcome.plain() for outcome in self.outcomes],
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         for watch, seen, outcome in zip(self._watches.values(), state["watches"], state["outcomes"], strict=True):
             watch.resume(seen)
-            vars(watch.outcome).update(outcome)
-            watch.outcome.curves = [(epoch, at, name, value) for epoch, at, name, value in watch.outcome.curves]
-            watch.outcome.signals = [tuple(each) for each in outcome["signals"]]
+            watch.outcome.resume(outcome)

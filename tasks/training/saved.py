@@ -88,12 +88,16 @@ class SavedArrays:
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): array for name, array in self.by_name.items() if name.startswith(prefix)}
 
-    def listed(self, name: str) -> list[Tensor]:
+    def arrays(self, name: str) -> list[np.ndarray]:
         """`weights`, `kept`, `beside` or one of `ends`."""
+        found = self.under(f"{name}/")
+        return [found[str(index)] for index in range(len(found))]
+
+    def listed(self, name: str) -> list[Tensor]:
+        """The same as tensors."""
         import tensorflow as tf
 
-        found = self.under(f"{name}/")
-        return [tf.constant(found[str(index)]) for index in range(len(found))]
+        return [tf.constant(array) for array in self.arrays(name)]
 
     def ends(self) -> list[list[Tensor]]:
         numbers = {name.split("/")[0] for name in self.under("ends/")}

@@ -214,6 +214,18 @@ class Outcome:
     best_step: int = 0
     seconds: float = 0.0
 
+    def plain(self) -> dict[str, Any]:
+        """All but the trial and the arrays, as JSON takes it; `resume` takes it up."""
+        return {name: getattr(self, name) for name in _PLAIN}
+
+    def resume(self, plain: Mapping[str, Any]) -> None:
+        vars(self).update(plain)
+        self.curves = [(epoch, step, name, value) for epoch, step, name, value in self.curves]
+        self.signals = [(epoch, step, layer, name, value) for epoch, step, layer, name, value in self.signals]
+
+
+_PLAIN = ("status", "reason", "curves", "signals", "epochs", "steps", "best_step", "seconds")
+
 
 def learning_rates(trial: Trial, steps_per_epoch: int) -> np.ndarray:
     """The learning rate at every step of the trial's budget, float64 `[epochs * steps_per_epoch]`, before plateaus."""
