@@ -1,8 +1,8 @@
-"""The weights that a stack's trials are evaluated with: those that the steps left, or averages of them.
+"""The weights that a stack's trials are evaluated with: the weights after the last step, or averages of weights.
 
-Averages over steps are made by the program, and lie in the optimizers' state. Averages of the ends of the latest epochs
-are made here. The statistics of batch normalisation are those of other weights than an average, so they are taken anew
-under it, over training rows (Izmailov et al. 2018, algorithm 1).
+The program computes averages over steps, and keeps them in the optimizers' state. This module computes averages over
+the ends of the latest epochs. Batch normalisation's moving statistics belong to the trained weights, not to their
+average, so they are computed again for the average, over training rows (Izmailov et al. 2018, algorithm 1).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class EpochEnds:
     """The weights of some recipes at the ends of the latest epochs.
 
     Args:
-        last: By recipe's place, how many ends are averaged.
-        held: Of each end, the latest last, the trainable weights of those recipes, in the order of `Program.trainable`.
+        last: How many ends are averaged, by the recipe's place.
+        held: For each end, oldest first, the trainable weights of those recipes, in the order of `Program.trainable`.
     """
 
     last: dict[int, int]
@@ -46,7 +46,7 @@ class EpochEnds:
             del self.held[: -max(self.last.values())]
 
     def averaged(self, program: Program, weights: list[Tensor]) -> list[Tensor]:
-        """The weights, with averages in the place of those of these recipes."""
+        """Returns the weights, with the weights of these recipes replaced by averages."""
         import tensorflow as tf
 
         if not self.held:
@@ -62,7 +62,7 @@ class EpochEnds:
         return result
 
     def of_recipes(self, program: Program, rectangle: Rectangle, places: Sequence[int]) -> EpochEnds:
-        """Those of the recipes at these places, which are `rectangle` now."""
+        """Returns the ends of the recipes at these places. `rectangle` has only these recipes already."""
         there = [place for place, r in enumerate(self.last) if r in places]
         ends = EpochEnds.of(rectangle)
         if ends.last:
@@ -74,13 +74,13 @@ class EpochEnds:
 
 
 class Averages:
-    """What evaluations of a stack look at.
+    """The weights that evaluations of a stack use.
 
     Args:
         chunks: Memory that training rows pass through; between two chunks of training it is free.
 
     Attributes:
-        ends: Of the trials that average ends of epochs.
+        ends: Weights of the trials that average ends of epochs.
     """
 
     def __init__(self, chunks: Chunks, rectangle: Rectangle, batch_size: int, steps_per_epoch: int) -> None:
@@ -89,14 +89,14 @@ class Averages:
         self.ends = EpochEnds.of(rectangle)
 
     def after_chunk(self, program: Program, step: int, weights: list[Tensor]) -> None:
-        """Takes the weights after so many steps."""
+        """Notes the weights after `step` steps, where an epoch ends there."""
         if step % self._steps_per_epoch == 0:
             self.ends.add(program, weights)
 
     def evaluated(
         self, compiled: Compiled, rectangle: Rectangle, step: int, weights: list[Tensor], slots: Slots
     ) -> list[Tensor]:
-        """The weights that trials are evaluated with after so many steps."""
+        """Returns the weights that trials are evaluated with after `step` steps."""
         import tensorflow as tf
 
         program = compiled.program
@@ -113,8 +113,8 @@ class Averages:
         return averaged
 
     def _statistics(self, compiled: Compiled, step: int, weights: list[Tensor]) -> list[Tensor]:
-        """Batch normalisation's statistics under these weights: means over batches, as large ones count for more. The
-        batches are the first ones of the epoch that the last step was in."""
+        """Batch normalisation's statistics under these weights: means over batches, weighted by their rows. The batches
+        are the first ones of the epoch that the last step was in."""
         import tensorflow as tf
 
         start = (step - 1) // self._steps_per_epoch * self._steps_per_epoch
@@ -126,7 +126,7 @@ class Averages:
                 weights, compiled.inputs, chunk.x, tf.constant(chunk.steps), tf.constant(chunk.rows)
             )
             totals = [total + each for total, each in zip(totals, sums, strict=True)] if totals else list(sums)
-            totals[0].numpy()  # waits, since the memory of the rows is filled again
+            totals[0].numpy()  # waits for the result: the next chunk overwrites the memory of the rows
             position, rows = position + chunk.steps, rows + chunk.rows
         return [total / rows for total in totals]
 
@@ -139,8 +139,8 @@ class Statistics:
         self.sums = program.compiled(self.sums_of_batches)
 
     def sums_of_batches(self, weights: list, inputs: Inputs, x: Tensor, steps: Tensor, rows: Tensor) -> list:
-        """What batch normalisation has moving averages of, under these weights: of each batch times its rows, summed;
-        in the order of `Program.statistics`. Without dropout, as in evaluations.
+        """Sums, over batches, of each batch's statistics times its rows, under these weights: the statistics that batch
+        normalisation averages, in the order of `Program.statistics`. Without dropout, as in evaluations.
 
         Args:
             x, steps, rows: As for `Program.chunk_steps`.
@@ -168,5 +168,5 @@ class Statistics:
 
 @lru_cache(maxsize=PROGRAMS_KEPT)
 def statistics_of(program: Program) -> Statistics:
-    """One for each program, so that it is compiled once."""
+    """Returns the statistics of a program; one object for each program, so that it is compiled once."""
     return Statistics(program)

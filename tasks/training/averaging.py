@@ -1,4 +1,4 @@
-"""Averages of weights: what a trial is evaluated with and keeps, in the place of the weights that its steps move.
+"""Averages of weights: a trial is evaluated with the average and keeps it, instead of the weights that its steps move.
 
 To add one: a keyword-only factory that returns an `Averaging`, and a line in `AVERAGINGS`.
 """
@@ -16,23 +16,23 @@ from pydantic import Field
 from tasks.ranges import Fraction
 
 STATISTICS_ROWS = 8192
-"""Training rows, at most, that batch normalisation's statistics are taken of anew for an average, at each evaluation.
-One number for all trials, so that a trial's results do not depend on its stack."""
+"""The most training rows from which batch normalisation's statistics are computed again for an average, at each
+evaluation. One number for all trials, so that a trial's results do not depend on its stack."""
 
 MOST_ENDS = 100
-"""Ends of epochs whose weights are held at a time, at most: each is one more copy of the network."""
+"""The most ends of epochs whose weights are held at a time: each is one more copy of the network."""
 
 Ends = Annotated[int, Field(ge=1, le=MOST_ENDS)]
 
 
 @dataclass(frozen=True)
 class Averaging:
-    """What is averaged; one at most is set.
+    """Which average of its weights a trial takes. At most one field is set.
 
     Args:
-        decay: Of an exponential moving average over all steps.
-        start: Share of the epochs after which the weights at the end of each are averaged.
-        last: How many ends of epochs, the latest, are averaged.
+        decay: The decay of an exponential moving average over all steps.
+        start: Share of the epochs after which the weights at the end of each epoch are averaged.
+        last: How many of the latest ends of epochs are averaged.
     """
 
     decay: float | None = None
@@ -45,21 +45,21 @@ class Averaging:
 
     @property
     def in_steps(self) -> bool:
-        """Whether `retained` makes it, step by step."""
+        """Whether the average is updated step by step, by the shares of `retained`."""
         return self.decay is not None or self.start is not None
 
     def copies(self, epochs: int) -> int:
-        """Of the network's weights, that it takes."""
+        """How many copies of the network's weights the average needs."""
         return min(self.last, epochs) if self.last else int(self.in_steps)
 
     def before(self, epochs: int) -> int:
-        """Epochs before the first whose end is averaged."""
+        """Number of epochs before the first one whose end is averaged."""
         return math.floor((self.start or 0.0) * epochs)
 
     def retained(self, epochs: int, steps_per_epoch: int) -> np.ndarray:
-        """Of the average before each step, what is kept after it; the rest is of the weights: float64 `[steps]`.
+        """The share of the old average in the new one, for each step; the rest is the weights: float64 `[steps]`.
 
-        At 0 the average is the weights as they stand, so a trial without one has 0 throughout.
+        With a share of 0 the average equals the present weights, so a trial without an average has 0 at every step.
         """
         steps = epochs * steps_per_epoch
         if self.decay is not None:
@@ -67,7 +67,7 @@ class Averaging:
         if self.start is None:
             return np.zeros(steps)
         done = np.arange(1, steps + 1)
-        ends = done // steps_per_epoch - self.before(epochs)  # averaged, this one included
+        ends = done // steps_per_epoch - self.before(epochs)  # how many are averaged, this one included
         kept = np.where(done % steps_per_epoch == 0, 1 - 1 / np.maximum(ends, 1), 1.0)
         return np.where(ends >= 1, kept, 0.0)
 
@@ -94,7 +94,7 @@ def swa(*, start: Fraction = 0.75) -> Averaging:
 
 def lawa(*, last: Ends = 5) -> Averaging:
     """Latest weight averaging (Kaddour 2022, "Stop Wasting My Time!"): the mean of the weights at the ends of the
-    `last` epochs, of fewer while there are fewer."""
+    latest `last` epochs, or of all epochs so far while there are fewer."""
     return Averaging(last=last)
 
 

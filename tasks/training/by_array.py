@@ -39,9 +39,9 @@ def lamb(
     """LAMB (You et al. 2020, algorithm 2): AdamW whose step of each weight array has the norm of that array, times the
     learning rate.
 
-    The decay is part of the step that is scaled, as in the paper. Keras's Lamb takes it off before, another rule unless
-    it is 0: then the tests hold ours to it. An array or a step of norm 0 is not scaled. The default decay is that of
-    `adamw`. No Keras twin.
+    The decay is part of the step that is scaled, as in the paper. Keras's Lamb subtracts it before the step, which is
+    another rule unless the decay is 0; the tests compare ours with Keras at 0. Where the norm of the array or of the
+    step is 0, the step is not scaled. The default decay is that of `adamw`. No Keras twin.
     """
     inputs = {
         "beta_1": beta_1,
@@ -87,10 +87,10 @@ def adafactor(
     """Adafactor (Shazeer & Stern 2018, algorithms 4 to 6): the second moment of a matrix is the product of those of its
     rows and its columns, and a step is a share of the array's own size.
 
-    `rate = max(epsilon_2, rms(w)) * min(lr, 1 / sqrt(t))`, over the rms of the scaled gradient where that is above
-    `clip_threshold`. Names and rule are those of Keras's Adafactor, whose default learning rate is 0.001, not the
-    paper's 0.01. Its thrift with memory is not had here: in a stack the moments lie spread over the weights. For models
-    that `Model.fit` trains it has no Keras twin.
+    `rate = max(epsilon_2, rms(w)) * min(lr, 1 / sqrt(t))`, divided by `rms(scaled gradient) / clip_threshold` where
+    that is above 1. Names and rule are those of Keras's Adafactor, whose default learning rate is 0.001, not the
+    paper's 0.01. It saves no memory here: in a stack the moments are spread out over the weights. For models that
+    `Model.fit` trains it has no Keras twin.
     """
     inputs = {
         "beta_2_decay": beta_2_decay,

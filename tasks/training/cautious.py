@@ -1,4 +1,4 @@
-"""Cautious steps: of an optimizer's step only what goes down the present gradient (Liang et al. 2024)."""
+"""Cautious steps: only the parts of an optimizer's step that go down the present gradient (Liang et al. 2024)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Moved = tuple[Tensor, tuple[Tensor, ...]]
 def cautious(
     packing: Packing, before: Sequence[Tensor], moved: Sequence[Moved], gradients: Sequence[Tensor], sizes: Tensor
 ) -> list[Moved]:
-    """Blocks after an update, if a weight stays that would go up its gradient. The steps that are left are lengthened,
-    for each weight array by its size over their number and one.
+    """Returns blocks after a cautious update: a weight that would go up its gradient stays. The remaining steps of each
+    weight array are multiplied by the array's size over their number plus one.
 
     Args:
-        before: Blocks of some recipes before the update, decayed.
-        moved: The same after it, with their state.
+        before: Blocks of some recipes before the update, after weight decay.
+        moved: The same blocks after the update, with their state.
         sizes: Numbers in each recipe's own weight arrays, `[R, arrays]`: padding does not count.
     """
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""A stack's training rows, a chunk of steps at a time, through memory that is allocated once."""
+"""Feeds a stack its training rows: a chunk of steps at a time, through memory that is allocated once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.training.feed import Buffer, Feed, Order
 from tasks.training.stacked_layers import Tensor
 
 CHUNK_BYTES = 24 * 2**20
-"""Of training inputs that are in the program's hands at a time."""
+"""Bytes of training inputs that the program holds at a time."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Chunk:
         x: Inputs `[S, chunk rows, ...]`, padded to a fixed size.
         y: Targets `[S, chunk rows]`.
         steps: How many steps there are.
-        rows: How many rows there are, of each replica.
+        rows: How many rows there are for each replica.
     """
 
     x: Tensor
@@ -35,14 +35,14 @@ class Chunks:
     """Fills the memory with the rows of a chunk.
 
     Args:
-        feeds: Of each replica, equally many rows of equal shape.
-        seeds: Of each replica.
+        feeds: The rows of each replica: equally many, of equal shape.
+        seeds: One for each replica.
         batch_size: Rows of a step.
         interval: Steps from one evaluation to the next.
-        dtype: Of floating inputs, a NumPy dtype.
+        dtype: The NumPy dtype of floating inputs.
 
     Attributes:
-        steps: Of a chunk, at most: as many as its memory allows, or fewer where that leaves less over.
+        steps: The most steps of a chunk: as many as its memory allows, or fewer where that makes chunks more even.
     """
 
     def __init__(
@@ -77,5 +77,5 @@ class Chunks:
 
 
 def input_dtype(dtype: np.dtype, floating: np.dtype) -> np.dtype:
-    """Of an array in the program's hands: whole numbers (tokens, classes) stay what they are."""
+    """The dtype of an array that the program takes: integers (tokens, classes) keep theirs."""
     return dtype if np.issubdtype(dtype, np.integer) else floating

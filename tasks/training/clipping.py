@@ -9,7 +9,7 @@ from tasks.training.packing import Packing
 from tasks.training.stacked_layers import Tensor
 
 NAMES = ("clip_value", "clip_norm", "clip_global_norm")
-"""Of inputs: a limit for each trial, `[S, R]`; 0: none."""
+"""Names of inputs, each a limit for each trial, `[S, R]`; 0: no limit."""
 
 Gradients = list[Tensor]
 
@@ -18,7 +18,7 @@ def clipped(packed: Sequence, packing: Packing, inputs: Mapping[str, Tensor]) ->
     """Clipped gradients. A trial without a limit keeps its gradients bit for bit.
 
     Args:
-        packed: In blocks; a block may come in parts along the recipes, and is given back in such parts.
+        packed: Gradients in blocks. A block may come in parts along the recipes; it is returned in the same parts.
     """
     import tensorflow as tf
 
@@ -47,7 +47,7 @@ def _by_value(gradients: Gradients, axes: Sequence[int], limit: Tensor) -> Gradi
 
 
 def _by_norm(gradients: Gradients, axes: Sequence[int], limit: Tensor) -> Gradients:
-    """Each weight's gradient by its own norm."""
+    """Clips each weight's gradient by its own norm."""
     import tensorflow as tf
 
     norms = [tf.sqrt(sum_per_trial(tf.square(g), axis)) for g, axis in zip(gradients, axes, strict=True)]
@@ -58,7 +58,7 @@ def _by_norm(gradients: Gradients, axes: Sequence[int], limit: Tensor) -> Gradie
 
 
 def _by_global_norm(gradients: Gradients, axes: Sequence[int], limit: Tensor) -> Gradients:
-    """All gradients of a trial by their common norm."""
+    """Clips all gradients of a trial by their common norm."""
     import tensorflow as tf
 
     squares = [sum_per_trial(tf.square(g), axis) for g, axis in zip(gradients, axes, strict=True)]

@@ -1,12 +1,12 @@
-"""Compiled programs of earlier runs, under `cache/xla` of the home folder: XLA's persistent cache, with what it lacks.
+"""Compiled programs of earlier runs, under `cache/xla` of the home folder: XLA's persistent cache, made safe.
 
-XLA writes each program that it compiles to a folder, and reads it from there in place of compiling it. By itself it
-ends a run where such a file was cut off, runs what stands in one whose bits were changed, and asks neither for which
-processor a program was made nor under which settings. So XLA is given a folder of the process's own. It holds copies of
-the sealed files that earlier runs kept for this machine, checked as they are copied; what XLA adds there is kept, when
-the run ends, for those to come.
+XLA writes each program that it compiles to a folder, and reads it from there instead of compiling it again. By itself
+XLA crashes the run where such a file was cut off, runs a file whose bits were changed, and checks neither the processor
+nor the settings that a program was compiled for. So each process gives XLA a folder of its own. That folder holds
+copies of the sealed files that earlier runs kept for this machine; they are checked while they are copied. When the run
+ends, the programs that XLA added are kept for later runs.
 
-Without a program a run compiles it: no number and no plan depends on what lies here.
+Where a program is missing, the run compiles it: no result and no plan depends on this cache.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from tasks.training.naming import never_found
 FOLDER = "xla"
 """Below `cache/` of the home folder; in it a folder for each machine."""
 LIMIT = 128 * 2**20
-"""Bytes that are kept for a machine, of about 0.4 MB a program: what was used longest ago goes first. Reading as much
-takes a third of a second."""
+"""The most bytes that are kept for a machine (a program takes about 0.4 MB). What was used longest ago is removed
+first. Reading that much takes a third of a second."""
 
 _PROCESSOR = Path("/proc/cpuinfo")
 _OF_PROCESSOR = re.compile(
     r"^(vendor_id|cpu family|model|model name|stepping|flags|Features|CPU \w+)\s*:.*$", re.MULTILINE
 )
 _OF_COMPILING = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "KMP_")
-"""Beginnings of the environment variables that may change what is compiled."""
+"""Prefixes of the environment variables that may change what is compiled."""
 _OURS = re.compile(
     r" ?--tf_xla_persistent_cache_directory='[^']*/\.open\.\d+' --tf_xla_persistent_cache_device_types=CPU"
 )
-"""In the flags of a process that another one of ours started."""
+"""Flags that this module set in the parent process, where that was one of ours."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Open:
     Args:
         kept: Sealed files, for all processes of this machine.
         own: The folder that XLA reads and writes.
-        process: Whose it is: a fork of it has none.
+        process: Id of the process that owns the cache; a fork of that process has no cache.
     """
 
     kept: Path
@@ -65,8 +65,9 @@ _opened: list[_Open] = []
 
 
 def open_cache(home: Path) -> None:
-    """Lets XLA find what earlier runs of a home folder compiled. Without effect once TensorFlow is loaded, where the
-    machine can't be told, where the user has a persistent cache of XLA's, and where the folder can't be written to."""
+    """Lets XLA find the programs that earlier runs of a home folder compiled. It has no effect once TensorFlow is
+    loaded, where the machine can't be identified, where the user has set a persistent cache for XLA, or where the
+    folder can't be written to."""
     flags = _OURS.sub("", os.environ.get("TF_XLA_FLAGS", ""))
     if _opened or "tensorflow" in sys.modules or "persistent_cache" in flags:
         return
@@ -92,8 +93,8 @@ def open_cache(home: Path) -> None:
 
 
 def keep_compiled() -> None:
-    """Keeps what this process has compiled so far. Only while nothing compiles. A full disk costs the reuse, not the
-    run."""
+    """Keeps what this process has compiled so far. Call it only while nothing is being compiled. On a full disk nothing
+    is kept, and the run goes on."""
     for cache in _opened:
         if cache.process == os.getpid():
             with suppress(OSError):
@@ -102,8 +103,8 @@ def keep_compiled() -> None:
 
 @contextmanager
 def compiled_anew() -> Iterator[None]:
-    """Within, this thread compiles what it needs, whatever earlier runs kept, and nothing of it is kept: so what is
-    measured does not depend on them. Only while no other thread compiles."""
+    """Within this context the thread compiles everything that it needs, and nothing of it is kept. So measurements do
+    not depend on earlier runs. Use it only while no other thread compiles."""
     before = {path for cache in _opened for path in cache.own.glob("*")}
     try:
         with never_found():
@@ -115,8 +116,8 @@ def compiled_anew() -> Iterator[None]:
 
 
 def _machine(flags: str) -> str | None:
-    """A name for all that decides what XLA makes of a program: TensorFlow's version, the processor with its features,
-    how many cores there are, and settings. None where the processor can't be told."""
+    """Returns a hash of everything that decides how XLA compiles a program: TensorFlow's version, the processor with
+    its features, the number of cores, and settings. None where the processor can't be identified."""
     try:
         processor = sorted(set(_facts(_PROCESSOR.read_text(encoding="utf-8", errors="replace"))))
     except OSError:
@@ -128,7 +129,7 @@ def _machine(flags: str) -> str | None:
         with suppress(metadata.PackageNotFoundError):
             versions.append(f"{name} {metadata.version(name)}")
     settings = {name: value for name, value in os.environ.items() if name.startswith(_OF_COMPILING)}
-    settings = {name: value for name, value in settings.items() if not name.startswith("TF_CPP_")}  # what is logged
+    settings = {name: value for name, value in settings.items() if not name.startswith("TF_CPP_")}  # only logging
     settings["TF_XLA_FLAGS"] = shlex.join(shlex.split(flags))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts = [*versions, *processor, *(f"{name}={settings[name]}" for name in sorted(settings)), f"{cores} cores"]
@@ -141,8 +142,8 @@ def _facts(processors: str) -> Iterator[str]:
 
 
 def _copy_whole(kept: Path, own: Path) -> None:
-    """Copies the programs that are whole, and removes the others. Their times are 0, so that a later one says that XLA
-    has read the copy."""
+    """Copies the intact programs, and removes the others. The copies get time 0, so that a later access time shows that
+    XLA has read the copy."""
     for path in kept.glob("[!.]*"):
         program = read_sealed(path)
         if program is None:

@@ -1,4 +1,4 @@
-"""Programs by their structure: compiled once for all stacks of a process that agree in it."""
+"""Finds a stack's program by its structure: compiled once for all stacks of a process with the same structure."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _PROGRAMS_LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program, and what it takes of a stack's trials.
+    """A program, and the inputs that it takes for a stack's trials.
 
     Args:
-        inputs: Hyperparameters, `seeds`, and where hidden layers are padded `widths`.
+        inputs: Hyperparameters, `seeds`, and `widths` where hidden layers are padded.
     """
 
     program: Program
@@ -47,11 +47,11 @@ def program_for(
     xla: bool,
     dtype: str,
 ) -> Compiled:
-    """The program of a stack: an earlier stack's where it is of the same structure.
+    """Returns the program of a stack: that of an earlier stack where the structure is the same.
 
     Args:
         classes: None for regression.
-        class_weights: Of each replica, `[classes]`.
+        class_weights: For each replica, `[classes]`.
     """
     import tensorflow as tf
 
@@ -92,13 +92,13 @@ def program_for(
 
 
 def _folds_of_each(seeds: Sequence[int]) -> int:
-    """How many replicas that follow each other are of one seed; 1 where seeds differ in that."""
+    """How many consecutive replicas share a seed; 1 where that number differs between seeds."""
     counts = {seeds.count(seed) for seed in seeds}
     return counts.pop() if len(counts) == 1 else 1
 
 
 def _shared(model: keras.Model, structure: Structure) -> Program:
-    """The program of a structure, of whose network `model` is one instance."""
+    """Returns the program of a structure. `model` is one instance of the structure's network."""
     with _PROGRAMS_LOCK:
         if structure not in _PROGRAMS:
             if len(_PROGRAMS) >= PROGRAMS_KEPT:

@@ -12,12 +12,12 @@ from tasks.training.packing import Packing
 from tasks.training.stacked_layers import Tensor
 
 SEARCH = 500
-"""The stream of random search; dropout's are the layers, from 0 on."""
+"""The random-number stream of random search. Dropout's streams are the layers' numbers, from 0 on."""
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Where directions are drawn.
+    """Draws random directions.
 
     Args:
         packing: Of the stack's trainable weights.
@@ -32,13 +32,14 @@ class Directions:
     def drawn(
         self, start: int, stop: int, seeds: Tensor, number: Tensor, replicas: int, stream: int = SEARCH
     ) -> list[Tensor]:
-        """Of each block a normal direction for the recipes `start:stop`: one a replica, shared by its recipes (`R` is
-        1). Where hidden layers are padded, one for each network's own weights, and zero elsewhere.
+        """Draws a normal direction in each block for the recipes `start:stop`: one for each replica, shared by its
+        recipes (`R` is 1). Where hidden layers are padded, it draws one for each network's own weights, with zeros
+        elsewhere.
 
         Args:
-            seeds: Of each replica, int32 `[S]`.
-            number: Of the step.
-            stream: Of random numbers: another one gives others.
+            seeds: One for each replica, int32 `[S]`.
+            number: The step's number.
+            stream: The random-number stream: another stream gives other numbers.
         """
         import tensorflow as tf
 

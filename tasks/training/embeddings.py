@@ -1,8 +1,8 @@
-"""Embeddings of numbers: what a network puts in the place of each of its inputs (Gorishniy et al. 2022, "On Embeddings
-for Numerical Features in Tabular Deep Learning").
+"""Embeddings of numbers: vectors that replace each input number of a network (Gorishniy et al. 2022, "On Embeddings for
+Numerical Features in Tabular Deep Learning").
 
-All is made of Keras's own layers, so a saved model needs nothing of this project. The bins of the piecewise-linear
-encoding are weights that no step moves: they are set from the training rows (of a fold, its own) before the first.
+They are built from Keras's own layers, so a saved model needs no code of this project. The bins of the piecewise-linear
+encoding are frozen weights: they are set from the training rows (in a fold, the fold's own) before the first step.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ENCODING = "piecewise_linear"
 """Name of the layer that holds the bins."""
 
 ROWS = 10_000
-"""Training rows that bins are learned from, at most."""
+"""The most training rows that bins are learned from."""
 
 
 def piecewise_linear(features: int, bins: int) -> list[Any]:
-    """Each number as `bins` numbers in [0, 1]: how far it is through each bin (equation 1).
+    """Encodes each number as `bins` numbers in [0, 1]: how far it is through each bin (equation 1).
 
-    On training rows this is the paper's encoding. Beyond the outermost edges, where the paper's goes on in a straight
-    line, it stays at 0 or 1. A feature of few values has fewer bins: a 0/1 feature goes in as it is.
+    On training rows this is the paper's encoding. Beyond the outermost edges it stays at 0 or 1, where the paper's
+    continues in a straight line. A feature of few values has fewer bins: a 0/1 feature goes in as it is.
     """
     from keras import layers
 
@@ -37,13 +37,13 @@ def piecewise_linear(features: int, bins: int) -> list[Any]:
 
 
 def periodic(features: int, frequencies: int, units: int, drawn: Any, initialiser: Any, regulariser: Any) -> list[Any]:
-    """Each number as sines and cosines of learned frequencies, `2 pi c x`, through one product for all features and
-    ReLU (section 3.3; PLR in its light form, which shares the product).
+    """Encodes each number x as sines and cosines of `2 pi c x`, for learned frequencies c. One linear layer, shared by
+    all features, and ReLU follow (section 3.3; PLR in its light form, which shares that layer).
 
     Args:
         drawn: Initialiser of the frequencies.
-        initialiser: Of the product.
-        regulariser: Of both.
+        initialiser: Of the linear layer.
+        regulariser: Of the frequencies and of the linear layer.
     """
     from keras import layers
 
@@ -58,7 +58,7 @@ def periodic(features: int, frequencies: int, units: int, drawn: Any, initialise
 
 
 def _waves(features: int, frequencies: int) -> keras.Model:
-    """Cosines and sines of 2 pi times what comes in, side by side: operations have no layers of their own."""
+    """Cosines and sines of 2 pi times the input, side by side; as a model, since Keras has no layer for them."""
     import keras
     from keras import ops
 
@@ -68,7 +68,7 @@ def _waves(features: int, frequencies: int) -> keras.Model:
 
 
 def place_of_bins(model: keras.Model) -> int | None:
-    """Where the bins' kernel is among a network's weights, its bias behind it; None: it has no such encoding."""
+    """Position of the bins' kernel among a network's weights; its bias follows. None: it has no such encoding."""
     for layer in model.layers:
         if layer.name == ENCODING:
             return next(place for place, weight in enumerate(model.weights) if weight is layer.kernel)
@@ -76,8 +76,8 @@ def place_of_bins(model: keras.Model) -> int | None:
 
 
 def bins_of(model: keras.Model, feed: Feed) -> list[np.ndarray]:
-    """Kernel and bias, `[features, bins]` each, for the training rows: a number x is `x * kernel + bias` of the way
-    through a bin."""
+    """Computes kernel and bias of the bins, `[features, bins]` each, from the training rows: a number x is
+    `x * kernel + bias` of the way through a bin."""
     place = place_of_bins(model)
     assert place is not None
     _, bins = model.weights[place].shape
@@ -88,7 +88,7 @@ def bins_of(model: keras.Model, feed: Feed) -> list[np.ndarray]:
 
 
 def encoding(rows: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """As `bins_of`, of rows `[rows, features]`. Edges are quantiles, equal ones once; bins that are left are 0."""
+    """As `bins_of`, from rows `[rows, features]`. Edges are quantiles without duplicates; unused bins are 0."""
     kernel = np.zeros([rows.shape[1], bins], np.float32)
     bias = np.zeros_like(kernel)
     for feature, edges in enumerate(np.quantile(rows.astype(np.float64), np.linspace(0, 1, bins + 1), axis=0).T):
@@ -100,7 +100,7 @@ def encoding(rows: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_bins(model: keras.Model, weights: Sequence[np.ndarray], bins: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """A network's weights with these bins among them."""
+    """Returns a network's weights with these bins put in."""
     place = place_of_bins(model)
     assert place is not None
     return [*weights[:place], *bins, *weights[place + len(bins) :]]

@@ -46,8 +46,8 @@ def export_model(
     exact: bool = False,
     reading: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes preprocessor, network and output as one model, with its signature; or an estimator, and the preprocessor
-    where it takes features.
+    """Writes preprocessor, network and output as one model, with its signature; or an estimator, with the preprocessor
+    where the estimator takes features.
 
     Args:
         preprocessor: As `Prepared.preprocessor`.
@@ -60,16 +60,16 @@ def export_model(
         target_scale: Mean and deviation of a regression's target (`target_scale`): the answer is
             mean + deviation * output.
         positive: The class of interest, if there is one.
-        rate: Of sounds, samples a second.
-        factors: What probabilities are corrected by (`choice.corrected`): in the network itself, and of an estimator
-            where it is asked. None: they are not.
-        exact: Whether a network's probabilities are float64, for what is calibrated: its line may be steep.
-        reading: What stands in the signature beside this: how files are read (`columns`, `read`, `others`).
+        rate: Samples a second, for sounds.
+        factors: Factors that correct the probabilities (`choice.corrected`). They are built into a network; an
+            estimator is corrected when it is asked. None: no correction.
+        exact: Whether a network's probabilities are float64. Calibration needs it, since its line may be steep.
+        reading: Further entries of the signature: how files are read (`columns`, `read`, `others`).
 
     Returns:
-        The path of the model. `model.keras` is from raw inputs to probabilities, floats `[rows, classes]`, or to
-        values, float64 `[rows, 1]`. A column's input is called as `input_names` says, and holds what `raw_inputs`
-        makes of it.
+        The path of the model. `model.keras` maps raw inputs to probabilities, floats `[rows, classes]`, or to values,
+        float64 `[rows, 1]`. The input of a column is named by `input_names`, and takes what `raw_inputs` makes of the
+        column.
     """
     import keras
 
@@ -98,7 +98,7 @@ def export_model(
 
 
 def _saved(save: Callable[[Path], None], path: Path) -> str:
-    """Has a file written under a temporary name with the same ending, which Keras wants; returns its SHA-256."""
+    """Writes a file under a temporary name with the same ending (Keras needs it), renames it, returns its SHA-256."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         save(temporary)
@@ -110,8 +110,8 @@ def _saved(save: Callable[[Path], None], path: Path) -> str:
 
 
 def input_names(columns: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """What each column's input is called: as the column, where Keras and TensorFlow take its name. Else letters lose
-    their accents, other characters become `_`, and of equal names the later ones get `_2`, `_3`.
+    """Names the input of each column: the column's own name, where Keras and TensorFlow accept it. Else letters lose
+    their accents, other characters become `_`, and repeated names get `_2`, `_3`.
 
     Args:
         columns: In the table's order.
@@ -156,7 +156,7 @@ def _head(
     factors: Sequence[float] | None,
     exact: bool,
 ) -> keras.Model:
-    """The network and its output's last step, as a model of its own: layers' names can't meet a column's."""
+    """The network with its output's last step, as a separate model, so that no layer's name clashes with a column's."""
     import keras
     from keras import ops
 
@@ -167,7 +167,7 @@ def _head(
     output = network(features)
     if classes is not None:
         if factors is not None:
-            output = output + np.log(factors).astype("float32")  # before softmax it is a factor
+            output = output + np.log(factors).astype("float32")  # added before softmax, a logarithm multiplies
         last = keras.layers.Softmax(name="predict.softmax", dtype="float64" if exact else None)
         return keras.Model(features, last(output), name="predict.head")
     mean, deviation = (np.array([value], np.float64) for value in target_scale)
@@ -203,7 +203,7 @@ def _signature(
 
 
 def _array(model: keras.Model, rate: int | None) -> dict[str, Any]:
-    """Of images or sounds: name, dtype and shape of one of them."""
+    """Describes the input of images or sounds: name, dtype and shape of one of them."""
     (array,) = model.inputs
     entry = {"name": array.name, "input": array.name, "kind": array.name, "dtype": array.dtype}
     return entry | {"shape": list(array.shape[1:])} | ({"rate": rate} if rate else {})
@@ -212,9 +212,9 @@ def _array(model: keras.Model, rate: int | None) -> dict[str, Any]:
 def _columns(
     preprocessor: keras.Model, names: Mapping[str, str], columns: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Of each column: its input, kind (number, category, text), dtype, and what is fed where a value is missing; of a
-    category the values that training saw; of a number what its texts mean (`Yes` = 1); of a part of a date the column
-    and the format it was read in."""
+    """Describes each column: its input, kind (number, category, text), dtype, and what is fed where a value is missing.
+    A category also has the values that training saw; a number, what its texts mean (`Yes` = 1); a part of a date, the
+    column and the format that it was read in."""
     from keras.layers import TextVectorization
 
     dtypes = {tensor.name: tensor.dtype for tensor in preprocessor.inputs}

@@ -1,7 +1,7 @@
-"""A shipped model, asked: the files that `export` wrote, read in safe mode and only where they are what was written.
+"""Loads a shipped model and predicts with it. Files of `export` are read in safe mode, and only where unchanged.
 
-It is a network, `model.keras`; or a model of scikit-learn's, `estimator.skops`, with `features.keras` before it where
-it takes the features that networks take.
+The model is a network, `model.keras`; or a model of scikit-learn's, `estimator.skops`, with `features.keras` before it
+where it takes the same features as networks.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Exported:
 
     Args:
         signature: What `export_model` wrote.
-        network: From raw inputs to answers; or to features, where an estimator takes them; None: it does not.
-        estimator: Whatever answers instead of the network.
+        network: From raw inputs to answers, or to features where an estimator takes them. None: the estimator takes
+            raw inputs.
+        estimator: The model of scikit-learn's that answers instead of the network; None: the network answers.
     """
 
     signature: dict[str, Any]
@@ -57,14 +58,15 @@ class Exported:
         return self._corrected(output) if self.signature.get("calibration") else output
 
     def _corrected(self, answers: np.ndarray) -> np.ndarray:
-        """Calibrated, and at the real shares of the classes; a network that is not calibrated has these in itself."""
+        """Calibrates answers, and corrects them to the real shares of the classes. A network without calibration has
+        that correction built in."""
         if calibration := self.signature.get("calibration"):
             answers = Calibrator.of_json(calibration)(answers)
         real = self.signature.get("real_prior")
         return corrected(answers, real["factors"]) if real else answers
 
     def _raw(self, checked: pd.DataFrame | np.ndarray) -> Any:
-        """What the network takes of rows."""
+        """The network's inputs, from rows."""
         raw = raw_inputs(checked)
         if isinstance(checked, np.ndarray):
             return raw
@@ -72,7 +74,7 @@ class Exported:
 
 
 def load_exported(folder: Path) -> Exported:
-    """What `export_model` wrote.
+    """Loads what `export_model` wrote.
 
     Raises:
         BadInput: a file is missing or unreadable, or a model file is not the one that was written.
@@ -91,7 +93,7 @@ def load_exported(folder: Path) -> Exported:
 
 
 def _written(path: Path, sha256: str) -> Path:
-    """The path of a file that is there and is what was written."""
+    """Returns the path, if the file exists and is what was written; raises BadInput otherwise."""
     if not path.is_file():
         raise BadInput("the saved model is missing", where=str(path), remedy="run the experiment again")
     if sha256_of(path) != sha256:
@@ -153,7 +155,7 @@ def read_signature(folder: Path) -> dict[str, Any]:
 
 
 def _checked_array(rows: pd.DataFrame | np.ndarray, array: dict[str, Any]) -> np.ndarray:
-    """Images or sounds of the shape that the model was trained on."""
+    """Returns images or sounds, if they have the shape and dtype that the model was trained on."""
     accepted = f"{tuple(array['shape'])}, {array['dtype']}"
     got = f"{rows.shape[1:]}, {rows.dtype}" if isinstance(rows, np.ndarray) else "a table"
     if not isinstance(rows, np.ndarray) or got != accepted:

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 ALIGNMENT = 64
-"""Bytes; TensorFlow reads memory of others only where it starts at a multiple of this."""
+"""Bytes. TensorFlow reads memory that it did not allocate only where it starts at a multiple of this."""
 
 
 class Order(Protocol):
-    """Row positions that are read in consecutive slices: an int64 array, or what stands in for one."""
+    """Row positions that are read in consecutive slices: an int64 array, or an object that acts like one."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, part: slice, /) -> np.ndarray: ...

@@ -68,8 +68,8 @@ def train_fit(
 def fit_outputs(
     trial: Trial, weights: Sequence[np.ndarray], parts: Mapping[str, InputRows], *, classes: int | None
 ) -> dict[str, np.ndarray]:
-    """What a trial gives under the weights that it kept, by part: float32 `[rows, outputs]`, logits or standardised
-    values.
+    """Computes a trial's outputs with the weights that it kept, by part: float32 `[rows, outputs]`, logits or
+    standardised values.
 
     Args:
         weights: In the order of the Keras model's `weights`.
@@ -221,7 +221,7 @@ class _EpochRows:
         self._epoch = -1
 
     def batches(self, epoch: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of an epoch's batches `start:stop`, all from 0; valid until the next call."""
+        """Inputs and targets of an epoch's batches `start:stop`, all counted from 0; valid until the next call."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self.feed.order(self.seed, epoch)
         picked = self._order[start * self.batch_size : stop * self.batch_size]
@@ -231,7 +231,7 @@ class _EpochRows:
 
 
 def _rows_of(signals: Sequence[Signal], epoch: int, step: int) -> list[tuple[int, int, str | None, str, float]]:
-    """What an outcome keeps of signals: those that are finite."""
+    """Signals as an outcome keeps them; values that are not finite are left out."""
     rows = [(epoch, step, each.layer, each.name, float(each.values[0, 0])) for each in signals]
     return [row for row in rows if np.isfinite(row[-1])]
 
@@ -245,8 +245,8 @@ def _train(
     looks: FitSignals | None,
     averages: FitAverages,
 ) -> tuple[float, list[np.ndarray]]:
-    """Takes these steps, counted over all epochs, at a learning rate each; returns the mean loss over the rows, and,
-    where `looks` is given, the trainable weights before the last update."""
+    """Takes these steps, counted over all epochs, each at its own learning rate. Returns the mean loss over the rows,
+    and, where `looks` is given, the trainable weights before the last update."""
     import keras
 
     before: list[np.ndarray] = []
@@ -259,7 +259,7 @@ def _train(
                 before.extend(looks.weights())
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            trained[:] = self.model.get_weights()  # `fit` ends with the average in their place
+            trained[:] = self.model.get_weights()  # with `use_ema`, `fit` ends with the average instead
 
     accumulation = model.optimizer.gradient_accumulation_steps or 1
     loss, seen, done = 0.0, 0, 0

@@ -1,4 +1,4 @@
-"""Averages of weights while `Model.fit` trains one trial; as `averages`, which has those of a stack."""
+"""Averages of weights while `Model.fit` trains one trial; `averages` does the same for a stack."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import keras
 
 Batches = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
-"""`(epoch, start, stop) -> inputs, targets` of an epoch's batches `start:stop`, all from 0."""
+"""`(epoch, start, stop) -> inputs, targets` of an epoch's batches `start:stop`, all counted from 0."""
 
 
 class FitAverages:
-    """Of one trial's weights. Averages over all steps are Keras's own (`use_ema`).
+    """Averages one trial's weights. Averages over all steps are Keras's own (`use_ema`).
 
     Args:
         model: Compiled with the trial's optimizer.
@@ -33,7 +33,7 @@ class FitAverages:
         self.ends: list[list[np.ndarray]] = []
 
     def after_steps(self, step: int) -> None:
-        """Takes the weights after so many steps, at the end of an epoch."""
+        """Notes the weights after `step` steps, where an epoch ends there."""
         averaging, (epoch, rest) = self._trial.averaging, divmod(step, self._steps_per_epoch)
         if rest or averaging.start is averaging.last is None:
             return
@@ -46,7 +46,7 @@ class FitAverages:
 
     @contextmanager
     def evaluated(self, step: int) -> Iterator[None]:
-        """A block in which the model has the weights that it is evaluated with after so many steps."""
+        """Within this context the model has the weights that it is evaluated with after `step` steps."""
         if not self._trial.averaging.averages:
             yield
             return
@@ -60,7 +60,7 @@ class FitAverages:
             self._model.set_weights(trained)
 
     def _average(self) -> list[np.ndarray]:
-        """Of the trainable weights; none before the end of the first epoch that is averaged."""
+        """The average of the trainable weights; empty before the end of the first epoch that is averaged."""
         averaging = self._trial.averaging
         if averaging.decay is not None:
             return [each.numpy() for each in self._model.optimizer._model_variables_moving_average]
@@ -69,7 +69,7 @@ class FitAverages:
         return self.mean
 
     def _refresh(self, epoch: int) -> None:
-        """Takes the statistics of batch normalisation anew over the first batches of an epoch, without dropout."""
+        """Computes batch normalisation's statistics again, over the first batches of an epoch and without dropout."""
         import keras
 
         layers = self._model.layers
@@ -82,7 +82,7 @@ class FitAverages:
         inputs, _ = self._batches(epoch, 0, min(-(-STATISTICS_ROWS // size), self._steps_per_epoch))
         totals = np.zeros([len(normalising), 2], object)
         for layer in normalising:
-            layer.momentum = 0.0  # its moving averages become the batch's
+            layer.momentum = 0.0  # its moving averages become the batch's statistics
         for layer in dropping:
             layer.rate = 0.0
         for start in range(0, len(inputs), size):

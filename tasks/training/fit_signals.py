@@ -1,4 +1,4 @@
-"""The signals of one trial that `Model.fit` trains: those that `signals` takes of a stack."""
+"""The signals of one trial that `Model.fit` trains: the same that `signals` measures in a stack."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class FitSignals:
-    """Takes the signals of a Keras model. Begins at its initial weights.
+    """Measures the signals of a Keras model. It must be made while the model has its initial weights.
 
     Args:
         arrays: What the trial learns from.
@@ -81,7 +81,7 @@ class FitSignals:
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), self._inputs)
             loss = tf.reduce_mean(losses)
         measured = {name: value for name, value in self._inputs.items() if name not in OTHERS}
-        if len(measured) < len(self._inputs):  # validation has the cross-entropy, which the gap is of
+        if len(measured) < len(self._inputs):  # `loss_gap` is of the cross-entropy, as in validation
             losses = self._loss.of_training_rows(outputs[None, None], tf.constant(y), measured)
         gradients = tape.gradient(loss, [weight.value for weight in own], unconnected_gradients="zero")
         counted = {owner: Activations(function) for owner, function in self._activations}

@@ -1,4 +1,4 @@
-"""Hypergradients: how the validation loss after training answers to the learning rate, l2, momentum and their like.
+"""Hypergradients: derivatives of the validation loss after training by the learning rate, l2, momentum and the like.
 
 Forward mode (Franceschi et al. 2017, "Forward and Reverse Gradient-Based Hyperparameter Optimization", section 3.2).
 With `s` the weights and the optimizer's state, and one hyperparameter `h`, a training step `s' = f(s, h)` moves the
@@ -7,8 +7,8 @@ is taken by forward-mode differentiation of the step that `program` takes, backw
 holds for every optimizer, schedule, penalty and clipping there is. Memory does not grow with the number of steps, as it
 would in reverse mode (Maclaurin et al. 2015).
 
-A stack follows one direction a column: a variant stands in it once for each hyperparameter, with equal weights. What it
-is differentiated through is what `train_stack` does, so its outcomes are those of `train_stack`.
+Each column of a stack follows one direction: a variant has one column for each hyperparameter, all with equal weights.
+The steps that are differentiated are those of `train_stack`, so the outcomes are those of `train_stack` too.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ if TYPE_CHECKING:
 LEARNING_RATE = "learning_rate"
 REGULARISATION = ("l1", "l2", "weight_decay")
 EXACT, ONE_MINUS = "exact_", "one_minus_"
-"""How optimizers name inputs that they compute from a parameter: itself unrounded, and what is left of it to 1."""
+"""Prefixes of inputs that optimizers compute from a parameter: the parameter without rounding, and 1 minus it."""
 
 
 def compiles(model: keras.Model) -> bool:
-    """Whether XLA can: it has no second derivative of max pooling in two dimensions."""
+    """Whether XLA can compile a model's hypergradients: it has no second derivative of two-dimensional max pooling."""
     from keras import layers
 
     return not any(isinstance(layer, layers.MaxPooling2D) for layer in model.layers)
 
 
 def values(trial: Trial) -> dict[str, float]:
-    """The hyperparameters that a trial's validation loss has derivatives by, with their values.
+    """The hyperparameters by which a trial's validation loss can be differentiated, with their values.
 
-    These are the learning rate, the optimizer's parameters (momentum, beta_1, epsilon ...), and of `REGULARISATION`
-    what is not zero: a program leaves out what no trial uses. Not dropout, whose mask jumps with its rate, nor label
-    smoothing, since the gradient of TensorFlow's cross-entropy has no derivative by its labels.
+    These are the learning rate, the optimizer's parameters (momentum, beta_1, epsilon ...), and those of
+    `REGULARISATION` that are not zero: a program leaves out what no trial uses. Dropout is not among them, since its
+    mask jumps with its rate; nor is label smoothing, since the gradient of TensorFlow's cross-entropy has no derivative
+    by its labels.
     """
     regularisation = (trial.penalties.l1, trial.penalties.l2, trial.weight_decay)
     return {
@@ -71,21 +72,21 @@ def hypergradients(
 ) -> list[tuple[Outcome, dict[str, float]]]:
     """Trains trials as `train_stack` does, and differentiates their validation loss after the last step.
 
-    All steps are taken: early stopping and targets do not act, since where they stop is no smooth function.
+    All steps are taken: early stopping and targets are off, since the step where they stop is not a smooth function.
 
     Args:
         trials: A full rectangle as in `train_stack`, of optimizers that take gradients.
-        names: Of hyperparameters. A trial has derivatives by those that it has (`values`).
+        names: Hyperparameters. A trial has derivatives by those of them that `values` lists for it.
         xla: Compile with XLA where it `compiles`.
         checkpoint: As for `train_stack`.
 
     Returns:
         In the order of `trials`, the outcome (weights are those of the last step), and by name the derivative of the
         mean loss of the validation rows, without penalties, by the hyperparameter itself (not its logarithm); NaN where
-        the trial diverged. Of sums over seeds, or folds, the derivatives are sums.
+        the trial diverged. To differentiate a sum over seeds or folds, add up the derivatives.
 
     Raises:
-        ValueError: a trial takes no gradients, or evaluates other weights than those that steps leave.
+        ValueError: a trial takes no gradients, or is evaluated with other weights than those after its steps.
     """
     _refuse(trials)
     columns = _followed(trials, names)
@@ -127,7 +128,7 @@ def _refuse(trials: Sequence[Trial]) -> None:
 
 
 def _followed(trials: Sequence[Trial], names: Sequence[str]) -> dict[tuple[str, str], Trial]:
-    """By trial and hyperparameter, the column that follows it; the column of a trial that has none of them under ""."""
+    """Returns, by trial and hyperparameter, the column that follows it. A trial with none of them has one under ""."""
     return {
         (trial.trial_id, name): replace(
             trial,
@@ -142,10 +143,10 @@ def _followed(trials: Sequence[Trial], names: Sequence[str]) -> dict[tuple[str, 
 
 
 class _Tangents:
-    """What takes a stack's chunks and scores with the tangents of its weights and slots beside them.
+    """An engine that runs a stack's chunks and scores, and carries the tangents of its weights and slots along.
 
     Args:
-        weights: The initial ones.
+        weights: The initial weights.
         followed: By trial, the hyperparameter that it follows; "" for none.
 
     Attributes:
@@ -196,12 +197,12 @@ class _Tangents:
 
 
 def _moves(program: Program, inputs: set[str], names: np.ndarray) -> dict[str, np.ndarray]:
-    """How the inputs of a program move with the hyperparameter that a trial follows, one number a trial.
+    """Derivatives of a program's inputs by the hyperparameter that each trial follows, one number a trial.
 
-    What an optimizer computes from its parameters moves with them: `one_minus_beta_1` against beta_1.
+    Inputs that an optimizer computes from its parameters move with them: `one_minus_beta_1` moves opposite to beta_1.
 
     Args:
-        names: Of hyperparameters, `[S, R]`.
+        names: The hyperparameter of each trial, `[S, R]`.
     """
     moves = {name: (names == name).astype(float) for name in REGULARISATION if name in inputs}
     for number, rule in enumerate(program.rules):

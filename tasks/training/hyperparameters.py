@@ -1,6 +1,6 @@
-"""What differs from trial to trial within a stack, as arrays that its program takes.
+"""The hyperparameters that differ from trial to trial within a stack, as arrays that its program takes.
 
-A program is compiled for update rules and for names of inputs. The values of the inputs are numbers of each trial.
+A program is compiled for its update rules and the names of its inputs. The values of the inputs differ by trial.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Rule:
 
 
 def rules_of(recipes: Sequence[Trial]) -> tuple[Rule, ...]:
-    """The update rules of recipes, those of one rule being neighbours."""
+    """The update rules of recipes. Recipes of one rule must be neighbours."""
     rules: list[Rule] = []
     start = 0
     for _, group in groupby(recipes, key=lambda trial: trial.optimizer.update.__name__):
@@ -77,10 +77,10 @@ def hyperparameters(
     """The numbers of each trial that a training step takes. What no trial uses is left out.
 
     Args:
-        class_weights: Of each replica, `[classes]`; None for regression.
+        class_weights: For each replica, `[classes]`; None for regression.
 
     Returns:
-        By name: of the network `NAME`, `[S, R]`; of an update rule `NUMBER.NAME`, `[S, recipes of the rule]`; and
+        By name: `NAME`, `[S, R]`, for the network; `NUMBER.NAME`, `[S, recipes of the rule]`, for an update rule; and
         `class_weights`, `[S, R, classes]`.
     """
     columns = rectangle.columns

@@ -1,6 +1,6 @@
-"""Optimizers of later papers, whose rules Keras does not have, each as its paper has it.
+"""Optimizers of later papers, whose rules Keras does not have; each rule is that of its paper.
 
-They keep the contract of `optimizer` and stand in the table of `optimizers`. Weight decay, where one has it, is
+They follow the contract of `optimizer` and are listed in the table of `optimizers`. Weight decay, where one has it, is
 decoupled and acts before the update. The numbers that Keras would round through float32 are not rounded here.
 """
 
@@ -11,7 +11,7 @@ from tasks.training.optimizer import Optimizer, four_slots, one_slot, three_slot
 
 
 def _betas(**betas: float) -> dict[str, float]:
-    """Each with what is left of it to 1, which float32 would round."""
+    """Each beta, and 1 minus it. The difference is computed here because float32 would round it."""
     return {**betas, **{f"one_minus_{name}": 1 - beta for name, beta in betas.items()}}
 
 
@@ -36,8 +36,8 @@ def nadamw(
     """NadamW (Dozat 2016 with the decay of Loshchilov & Hutter 2019): AdamW whose step looks one momentum ahead.
 
     `m_hat = beta_1 * m / (1 - beta_1^(t+1)) + (1 - beta_1) * g / (1 - beta_1^t)`, with a constant beta_1, as in Dahl et
-    al. (2023, "Benchmarking Neural Network Training Algorithms"). Keras's Nadam moves beta_1 from step to step, another
-    rule. The default decay is that of `adamw`. No Keras twin.
+    al. (2023, "Benchmarking Neural Network Training Algorithms"). Keras's Nadam changes beta_1 from step to step, which
+    is another rule. The default decay is that of `adamw`. No Keras twin.
     """
     inputs = {**_betas(beta_1=beta_1, beta_2=beta_2), "epsilon": epsilon}
     return Optimizer(_nadamw, two_slots, inputs, learning_rate, None, weight_decay=weight_decay)
@@ -94,8 +94,9 @@ def adan(
 ) -> Optimizer:
     """Adan (Xie et al. 2022, algorithm 1): Nesterov momentum from the change of the gradient, over Adam's scale.
 
-    The betas are what is kept, 1 minus those of the paper, and the averages start at 0 with Adam's bias correction:
-    both as in the authors' code. optax 0.2.8 weighs the change by 1 - beta_2 where the paper has beta_2 (0.92). The
+    The betas are the shares that are kept, 1 minus the paper's, and the averages start at 0 with Adam's bias
+    correction: both as in the authors' code. optax 0.2.8 weighs the change by 1 - beta_2 where the paper has beta_2
+    (0.92). The
     paper's proximal decay is not here; `regularisation.weight_decay` is AdamW's. No Keras twin.
     """
     inputs = {**_betas(beta_1=beta_1, beta_2=beta_2, beta_3=beta_3), "epsilon": epsilon}
@@ -177,8 +178,8 @@ def radam(
 ) -> Optimizer:
     """RAdam (Liu et al. 2020, algorithm 2): Adam that mistrusts its scale while few gradients are behind it.
 
-    Up to a length of 4 of the second moment's average the step is plain momentum, then it is rectified. PyTorch and
-    optax wait for 5. beta_2 must be above 0.6 for a step to be rectified ever. No Keras twin.
+    While the length of the second moment's average is at most 4, the step is plain momentum; after that it is
+    rectified. PyTorch and optax wait for 5. With a beta_2 of 0.6 or less no step is ever rectified. No Keras twin.
     """
     inputs = {**_betas(beta_1=beta_1, beta_2=beta_2), "epsilon": epsilon}
     return Optimizer(_radam, two_slots, inputs, learning_rate, None)

@@ -1,4 +1,4 @@
-"""What a stack minimises, and what it is scored by: each row's loss, penalties and hits, for all trials at once."""
+"""The loss that a stack minimises and is scored by: each row's loss, and penalties, for all trials at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tasks.training.stacked_layers import Tensor
 Inputs = Mapping[str, Tensor]
 
 OTHERS = ("squared_error", "focal")
-"""Of inputs: what some trials are trained on in the place of the cross-entropy, which validation has all the same."""
+"""Names of inputs: losses that some trials minimise instead of the cross-entropy. Validation always measures the
+cross-entropy."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Loss:
     axes: Sequence[int]
 
     def of_training_rows(self, outputs: Tensor, y: Tensor, inputs: Inputs, part: slice = slice(None)) -> Tensor:
-        """Each row's loss as it is trained on, `[S, R, B]`: smoothed and weighted. Of trials with `squared_error` it
-        is that of their probabilities, as Keras's mean_squared_error over the classes; of those with `focal` above 0
-        the cross-entropy of each class times `(1 - p)^focal`, as Keras's CategoricalFocalCrossentropy with alpha 1.
+        """Each row's training loss, `[S, R, B]`: with label smoothing and class weights. Trials with `squared_error`
+        have the squared error of their probabilities, as Keras's mean_squared_error over the classes. Trials with
+        `focal` above 0 have the cross-entropy of each class times `(1 - p)^focal`, as Keras's
+        CategoricalFocalCrossentropy with alpha 1.
 
         Args:
             outputs: Of the recipes `part`.
@@ -59,7 +61,7 @@ class Loss:
         """Each row's loss, `[S, R, B]`: the cross-entropy from logits, or the squared error of the standardised target.
 
         Args:
-            smoothing: Of labels, `[S, R]`; None: they are not smoothed.
+            smoothing: Label smoothing, `[S, R]`; None: labels are not smoothed.
         """
         import tensorflow as tf
 
@@ -71,7 +73,7 @@ class Loss:
         return tf.nn.softmax_cross_entropy_with_logits(self._hot(outputs, y, smoothing), outputs)
 
     def _hot(self, outputs: Tensor, y: Tensor, smoothing: Tensor | None) -> Tensor:
-        """What the probabilities are to be, `[S, R, B, classes]`."""
+        """The target probabilities, `[S, R, B, classes]`."""
         import tensorflow as tf
 
         hot = tf.one_hot(tf.broadcast_to(y[:, None, :], outputs.shape[:3]), self.classes, dtype=self.dtype)

@@ -1,4 +1,4 @@
-"""What a classifier's steps make smaller. Validation measures the cross-entropy whatever was trained on."""
+"""The losses that a classifier's steps can minimise. Validation always measures the cross-entropy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Power = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Minimised:
-    """As `Trial` has it; neither: the cross-entropy."""
+    """The loss, in the fields that `Trial` has for it; neither set: the cross-entropy."""
 
     squared_error: bool = False
     focal: float = 0.0
@@ -45,4 +45,5 @@ BEFORE: dict[str, dict[str, dict[str, Any]]] = {
     "squared_error": {"squared_error": {}},
     "focal": {"focal": {"gamma": 2.0}},
 }
-"""How a recipe's loss was written, and is still identified, before losses had parameters."""
+"""How a recipe's loss was written before losses had parameters. Recipes are still identified by it, so that their
+identifiers stay the same."""

@@ -1,4 +1,4 @@
-"""Hidden units of two networks matched: the same function may have its units in any order."""
+"""Matches the hidden units of two networks: the same function may have its units in any order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def has_one_hidden_layer(weights: Sequence[np.ndarray]) -> bool:
 
 
 def matched(weights: Sequence[np.ndarray], to: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """A network of one hidden layer with its units in the order that brings its weights nearest to those of another:
-    weight matching of Ainsworth et al. (2022, arXiv 2209.04836, section 3.2), which is exact for one layer. What the
-    network computes does not change."""
+    """Reorders the units of a network with one hidden layer, so that its weights come nearest to those of another:
+    weight matching of Ainsworth et al. (2022, arXiv 2209.04836, section 3.2), which is exact for one layer. The network
+    still computes the same function."""
     from scipy.optimize import linear_sum_assignment
 
     products = to[0].T @ weights[0] + np.outer(to[1], weights[1]) + to[2] @ weights[2].T

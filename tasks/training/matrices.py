@@ -1,7 +1,7 @@
-"""Kernels of hidden layers as matrices, for an optimizer whose step is not elementwise: they are made orthogonal.
+"""Makes matrices orthogonal, for an optimizer whose step of a hidden layer's kernel is not elementwise.
 
 All trials' matrices of a kernel go through the Newton-Schulz iteration at once, as a batch. Where hidden layers are
-padded, the zeros around a narrower trial's matrix stay zeros, and what depends on its size takes its own.
+padded, the zeros around a narrower trial's matrix stay zeros, and the scale follows from the matrix's own size.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from tasks.training.packing import Packing
 from tasks.training.stacked_layers import StackedLayer, Tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic iteration of Jordan et al. (2024, "Muon"), which is steep at 0 and ends near 1."""
+"""Coefficients of the quintic iteration of Jordan et al. (2024, "Muon"), which is steep at 0 and ends near 1."""
 
 ITERATIONS = 5
 
 RMS = 0.2
-"""Of a hidden kernel's step over the learning rate, about AdamW's (Liu et al. 2025, "Muon is Scalable for LLM
-Training", equation 4): so both may have one learning rate."""
+"""Root mean square of a hidden kernel's step, over the learning rate. It is about AdamW's (Liu et al. 2025, "Muon is
+Scalable for LLM Training", equation 4), so that both can have one learning rate."""
 
 
 def hidden_kernels(layers: Sequence[StackedLayer]) -> list[int]:
-    """Places, among the trainable weights in the order of the layers, of the kernels of Dense layers, without the last
-    one's, the output layer's."""
+    """Positions of the Dense layers' kernels among the trainable weights (in the order of the layers), without that of
+    the output layer."""
     places, place = [], 0
     for one in layers:
         if type(one.layer).__name__ == "Dense":
@@ -48,7 +48,7 @@ class Matrices:
     places: Sequence[int]
 
     def masks(self) -> list[np.ndarray]:
-        """For each block, where it is a hidden kernel's: bool, to broadcast against it."""
+        """For each block a mask of the hidden kernels: bool, to broadcast against the block."""
         masks = []
         for block in self.packing.blocks:
             if len(block) == 1:
@@ -59,8 +59,8 @@ class Matrices:
         return masks
 
     def orthogonalised(self, blocks: Sequence[Tensor], sides: Tensor) -> list[Tensor]:
-        """The hidden kernels' parts of some recipes' blocks made orthogonal and scaled to the steps of AdamW; zeros
-        elsewhere.
+        """Makes the hidden kernels in some recipes' blocks orthogonal, and scales them to the size of AdamW's steps.
+        All other numbers are zeros.
 
         Args:
             sides: The longer side of each recipe's own matrices, `[R, hidden kernels]`.
@@ -80,7 +80,7 @@ class Matrices:
 
 def orthogonalised(matrices: Tensor) -> Tensor:
     """About `U V^T` of each matrix `U S V^T`, `[..., m, n]`, with singular values between 0.7 and 1.2 (Jordan et al.
-    2024). In the order of operations of Keras."""
+    2024). The order of operations is Keras's."""
     import tensorflow as tf
 
     a, b, c = COEFFICIENTS

@@ -1,6 +1,6 @@
 """Models: keyword-only factories of architectures, and the Keras models they build.
 
-A network takes preprocessed inputs, float32 (of texts alone int32, the words' numbers), and returns logits
+A network takes preprocessed inputs, float32 (int32 token numbers where the inputs are a text alone), and returns logits
 `[rows, classes]` (two logits for two classes) or, for regression, one value `[rows, 1]` on the standardised target. Its
 Keras model is the definition: the stacked trainer reads its layers, the fit trainer trains it, the export wraps it.
 
@@ -30,7 +30,7 @@ Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "
 Initialisation = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "random_normal"]
 Embedding = Literal["none", "piecewise_linear", "periodic"]
 EMBEDDED = ("embedding", "bins", "frequencies", "frequency_scale", "embedding_units")
-"""Parameters of a model that embeddings of numbers are made of; the first says whether there are any."""
+"""The parameters of a model that describe its embedding of numbers; the first says which kind it is, or none."""
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Window = Annotated[int, Field(ge=1, le=64)]
 Widths = Annotated[list[Width], Field(max_length=32)]
@@ -56,7 +56,7 @@ class Residual:
     layers: Sequence[Any]
 
     def __call__(self, x: Any) -> Any:
-        """A Keras tensor after the block."""
+        """Applies the block to a Keras tensor."""
         import keras
 
         return keras.layers.Add()([x, _through(x, self.layers)])
@@ -67,16 +67,16 @@ class Architecture:
     """A model with its hyperparameters bound.
 
     Args:
-        layers: `(penalties, seed) -> hidden Keras layers`, the input and output layer not among them; some of them may
-            stand in a `Residual`. The same seed gives the same initial weights.
-        initialisation: Of the output layer too.
+        layers: `(penalties, seed) -> hidden Keras layers`, without the input and the output layer; some of them may be
+            in a `Residual`. The same seed gives the same initial weights.
+        initialisation: The initialiser's name, for the output layer too.
         takes: The kinds of data it is for. One that takes tables gets images and spectrograms flattened.
-        hidden: Units of its hidden Dense layers. Architectures equal but for these numbers may share a stack.
-        reader: Of one that takes texts: `(penalties, seed) -> layers` from the tokens of a text to its features. The
-            other layers stand behind it.
-        embed: Of one that embeds numbers: `(their number, penalties, seed) -> layers` in front of the others.
-        lengths: Tokens of each text of a row, where there are several or columns beside them: the texts stand at the
-            row's end, one after the other, and each is read by a reader of its own.
+        hidden: Units of its hidden Dense layers. Architectures that differ in these numbers only may share a stack.
+        reader: For models of texts: `(penalties, seed) -> layers` from the tokens of a text to its features. The other
+            layers follow it.
+        embed: For models that embed numbers: `(how many inputs, penalties, seed) -> layers` in front of the others.
+        lengths: Tokens of each text of a row, where a row has several texts, or texts and columns. The texts are at
+            the row's end, one after the other, and each has a reader of its own.
     """
 
     layers: Callable[[Penalties, int], Sequence[keras.Layer | Residual]]
@@ -90,7 +90,7 @@ class Architecture:
     def build(
         self, input_shape: tuple[int, ...], outputs: int, *, penalties: Penalties = Penalties(), seed: int = 0
     ) -> keras.Model:
-        """The Keras model: `input_shape` without the rows' axis; `outputs` logits or one value."""
+        """Builds the Keras model: `input_shape` without the rows' axis; `outputs` logits or one value."""
         import keras
 
         output = _dense(outputs, self.initialisation, penalties, [seed, 10_000])
@@ -108,7 +108,7 @@ class Architecture:
         return keras.Sequential([inputs, *layers])
 
     def _joined(self, rows: Any, penalties: Penalties, seed: int) -> Any:
-        """The columns of a row, and behind them what was read of each text, side by side."""
+        """Joins the columns of a row with the features that a reader makes of each text."""
         from keras import layers
 
         assert self.reader is not None
@@ -125,7 +125,7 @@ class Architecture:
 
 
 def _through(x: Any, layers: Sequence[Any]) -> Any:
-    """A Keras tensor after layers, one after the other."""
+    """Applies layers to a Keras tensor, one after the other."""
     for layer in layers:
         x = layer(x)
     return x
@@ -186,7 +186,8 @@ def _embed(
 
 
 def _after(activation: str, batch_normalisation: bool, penalties: Penalties, seed: int) -> list[Any]:
-    """What follows a hidden product: normalisation before the activation (Ioffe & Szegedy 2015), dropout after it."""
+    """The layers after a hidden Dense layer or convolution: normalisation before the activation (Ioffe & Szegedy 2015),
+    dropout after it."""
     import keras
 
     layers: list[Any] = [keras.layers.BatchNormalization()] if batch_normalisation else []
@@ -248,8 +249,8 @@ def resnet(
     section 3.2): a product to `units`, then blocks whose outputs are added to their inputs.
 
     A block: batch normalisation, a product to `hidden_factor * units` units, activation, dropout, a product back to
-    `units`. Behind the last: batch normalisation and activation. The paper's second dropout, of what a block adds, is
-    0. `embedding` as in `mlp`.
+    `units`. After the last block: batch normalisation and activation. The paper's second dropout, on the output of a
+    block, is 0. `embedding` as in `mlp`.
     """
 
     def layers(penalties: Penalties, seed: int) -> list[Any]:
@@ -360,7 +361,7 @@ def text(
                     kernel_regularizer=_regulariser(penalties),
                 )
             )
-        # Over all places, those behind the last word too: a mean over the words alone is 0/0 where there are none.
+        # Over all positions, also after the last word: a mean over the words alone is 0/0 where there are none.
         pools = {"average": keras.layers.GlobalAveragePooling1D, "max": keras.layers.GlobalMaxPooling1D}
         return [*result, pools[pooling]()]
 
@@ -408,8 +409,8 @@ def _of_texts(
 
 
 def _embedding(units: int, seed: int, *, mask: bool = False) -> Any:
-    """One row for each number that `fit_text_preprocessor` gives, drawn as Keras does. Masked, a recurrent layer
-    ends with the last word, and without words keeps its first state, zero."""
+    """An embedding with one row for each token number of `fit_text_preprocessor`, drawn as Keras does. With a mask, a
+    recurrent layer ends at the last word; without words it keeps its first state, zero."""
     import keras
 
     drawn = keras.initializers.RandomUniform(-0.05, 0.05, seed=_seed([seed, 0]))

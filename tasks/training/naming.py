@@ -3,9 +3,9 @@
 TensorFlow names a function, and each body of a loop in it, with a number that all threads of a process count up
 together. The names go into what XLA compiles, and so into the key of its cache: the program of a second run would have
 another key than that of the first. Here the names are made of what is compiled and of a count of its own. Names decide
-nothing else: what XLA finds under a key it compares, instruction by instruction, with what it was to compile.
+nothing else: XLA compares the program that it finds under a key, instruction by instruction, with the wanted one.
 
-Where a later TensorFlow makes its names elsewhere, programs are compiled anew; no number changes.
+If a later TensorFlow makes its names elsewhere, programs are compiled again; no result changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 _named = threading.local()
-"""In a thread that calls a compiled function, `base`: what the names begin with; and `anew`, within `never_found`."""
+"""For each thread: `base`, the prefix of names while it calls a compiled function; `anew`, that of `never_found`."""
 _counts: Counter[str] = Counter()
 """How many names of each base were given: no two functions of a process may have the same."""
 _counting = threading.Lock()
@@ -31,8 +31,8 @@ class NamedFunction:
 
     Args:
         body: A function of tensors.
-        of: What decides the program, beside the body. Functions of equal `of` get equal names, in the order in which
-            they are traced.
+        of: Text of all that decides the program, beside the body. Functions of equal `of` get equal names, in the order
+            in which they are traced.
         options: Of `tf.function`.
     """
 
@@ -60,7 +60,7 @@ class NamedFunction:
 
 @contextmanager
 def never_found() -> Iterator[None]:
-    """Within, this thread's functions get names that no cache has."""
+    """Within this context the thread's functions get names that no cache has."""
     _named.anew = uuid.uuid4().hex
     try:
         yield
@@ -69,7 +69,7 @@ def never_found() -> Iterator[None]:
 
 
 def _number() -> str | None:
-    """What the next name ends with; None outside of compiled functions: TensorFlow's own number."""
+    """Returns the suffix of the next name. None outside of compiled functions, where TensorFlow's number is used."""
     base = getattr(_named, "base", None)
     if base is None:
         return None

@@ -66,10 +66,10 @@ class Networks:
     def joined(
         self, rectangle: Rectangle, weights_of: Callable[[Trial], Sequence[np.ndarray]], dtype: Any
     ) -> list[Tensor]:
-        """The weights of all trials: each trial's in the leading corner, zeros around them.
+        """Stacks the weights of all trials: each trial's weights in the leading corner, zeros around them.
 
         Args:
-            weights_of: Weights of a trial as its Keras model has them; none where they are not known: zeros.
+            weights_of: Weights of a trial as its Keras model has them; empty for a trial whose weights shall be zeros.
             dtype: A TensorFlow dtype.
         """
         import tensorflow as tf
@@ -87,7 +87,7 @@ class Networks:
         return joined
 
     def of_trial(self, joined: Sequence[np.ndarray], s: int, r: int, trial: Trial) -> list[np.ndarray]:
-        """One trial's weights out of all, as its Keras model has them."""
+        """Returns one trial's weights out of the stacked ones, as its Keras model has them."""
         shapes = self.shapes[trial.architecture.hidden]
         return [
             np.ascontiguousarray(form.restored(np.take(weight[s], r, axis=form.axis - 1))[_corner(shape)])
@@ -95,7 +95,7 @@ class Networks:
         ]
 
     def activations(self) -> int:
-        """How many numbers one row gives, over all layers."""
+        """How many numbers all layers together output for one row."""
         return sum(int(np.prod(layer.output.shape[1:])) for layer in layers_of(self.model))
 
 
@@ -119,8 +119,8 @@ def built(
 def initial(
     rectangle: Rectangle, shape: tuple[int, ...], outputs: int, feeds: Mapping[int | None, Feed]
 ) -> tuple[Networks, Callable[[Trial], Sequence[np.ndarray]]]:
-    """Builds the networks of a stack, and says with which weights each trial begins: those of its seed, and bins of the
-    rows that it learns from.
+    """Builds the networks of a stack. Also returns a function from a trial to its initial weights: those of its seed,
+    with bins from the rows that it learns from.
 
     Args:
         feeds: Training rows by fold.
@@ -144,7 +144,7 @@ def initial(
 
 
 def trainable_shapes(model: keras.Model) -> Shapes:
-    """Of each trainable weight as one trial has it in a stack, in the order of the layers."""
+    """Shapes of the trainable weights as one trial has them in a stack, in the order of the layers."""
     layers = layout(model)
     stored = forms(layers)
     return tuple(
@@ -153,5 +153,5 @@ def trainable_shapes(model: keras.Model) -> Shapes:
 
 
 def _corner(shape: Sequence[int]) -> tuple[slice, ...]:
-    """The leading part of a weight, of another trial's shape or its own."""
+    """Slices of the leading part of a weight, which has this shape or a larger one."""
     return tuple(slice(0, size) for size in shape)

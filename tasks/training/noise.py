@@ -1,9 +1,9 @@
 """Gaussian noise on gradients (Neelakantan et al. 2015, "Adding Gradient Noise Improves Learning for Very Deep
 Networks"): before update t, counted from 0, each gradient gets a normal number of variance `eta / (1 + t)^gamma`.
 
-It is added to what is left after clipping, so its variance is the one said. Its random numbers are a stream of their
-own: initial weights, batches and dropout are drawn as without it. Trials of one seed share them, each at its own
-deviation.
+The noise is added after clipping, so clipping does not change its variance. Its random numbers are a separate stream,
+so initial weights, batches and dropout are the same as without noise. Trials of one seed share the random numbers, each
+times its own deviation.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import keras
 
 ETA, GAMMA = "noise_eta", "noise_gamma"
-"""Of inputs, `[S, R]`; where no trial has noise there are none."""
+"""Names of inputs, `[S, R]`; left out where no trial has noise."""
 
 STREAM = 750
 """Tells its random numbers from dropout's (layers, from 0 on) and from those of random search (from 500 on)."""
 
 
 def deviation(inputs: Mapping[str, Tensor], part: slice, count: Tensor) -> Tensor:
-    """Of the recipes `part`, `[S, recipes]`, before the update that is the `count`th one, from 1."""
+    """Standard deviation of the noise of the recipes `part`, `[S, recipes]`, before update number `count`, from 1."""
     import tensorflow as tf
 
     eta = inputs[ETA][:, part]
@@ -34,7 +34,7 @@ def deviation(inputs: Mapping[str, Tensor], part: slice, count: Tensor) -> Tenso
 
 
 def with_noise(optimizer: type[keras.optimizers.Optimizer], noise: Noise, seed: int) -> Any:
-    """A Keras optimizer's class that adds the noise to each gradient, clipped and accumulated, before its update."""
+    """A Keras optimizer class that adds noise to each gradient before its update, after clipping and accumulation."""
     import tensorflow as tf
 
     class Noisy(optimizer):

@@ -1,4 +1,4 @@
-"""What an optimizer is to the trainers, and the states that most of them start from."""
+"""The interface between optimizers and trainers, and the initial states that most optimizers share."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Slots = Callable[..., tuple[Array, ...]]
 """`(xp, weight, p) -> slots`: the optimizer's state for one weight before the first step."""
 
 Orthogonal = Callable[[Array, tuple[Array, ...], Mapping[str, Array]], Array]
-"""`(gradient, slots, p) -> numbers` of the weight's shape."""
+"""`(gradient, slots, p) -> array` of the weight's shape."""
 
 Evaluated = Callable[[tuple[Array, ...]], Array]
 """`slots -> weights`."""
 
 Summed = Callable[[Array, Array, tuple[Array, ...]], tuple[Array, ...]]
-"""`(weight, gradient, slots) -> numbers` of the weight's shape, some kinds of them."""
+"""`(weight, gradient, slots) -> arrays` of the weight's shape, one for each sum."""
 
 ByArray = Callable[..., tuple[Array, ...]]
-"""`(xp, weight, gradient, slots, step, p) -> numbers` of the weight's shape, some kinds of them."""
+"""`(xp, weight, gradient, slots, step, p) -> arrays` of the weight's shape, one for each sum."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,27 @@ class Optimizer:
     Args:
         update: One step for one weight. Trials with the same `update` share its program, whatever their `inputs`.
         slots: The state it starts from.
-        inputs: What `update` sees as `p`, one number each.
+        inputs: The numbers that `update` gets as `p`.
         learning_rate: The default or the author's.
         keras_class: Name of its twin in `keras.optimizers`, or None.
         keras_arguments: The twin's arguments but for the learning rate.
         weight_decay: Decoupled weight decay of its own (AdamW), or 0.
-        searches: True where it takes no gradient but a proposal: minus a random direction where the batch's loss is
-            lower there, else zero.
-        summed: What the update needs the sums of, over all weights of a trial: it sees them as `p["totals"]`, and the
-            trial's learning rate before any schedule as `p["learning_rate"]`.
-        by_array: What it needs the sums of over each weight array (a kernel, a bias): it sees them as
-            `p["array_sums"]`, and how many numbers the array has as `p["array_size"]`.
-        factored: Whether it sees, as `p["square_means"]`, the mean squares of the gradient by row, by column and of the
-            whole matrix; of a bias the square itself, three times.
+        searches: True where the update gets no gradient. It gets minus a random direction instead, where the batch's
+            loss is lower along that direction, else zero.
+        summed: Makes the arrays whose sums over all weights of a trial the update needs. It gets the sums as
+            `p["totals"]`, and the trial's learning rate before any schedule as `p["learning_rate"]`.
+        by_array: Makes the arrays whose sums over each weight array (a kernel, a bias) the update needs. It gets the
+            sums as `p["array_sums"]`, and how many numbers the array has as `p["array_size"]`.
+        factored: Whether it gets, as `p["square_means"]`, the mean squares of the gradient by row, by column and of the
+            whole matrix; for a bias, the square itself three times.
         decays: True where the update itself takes the decoupled weight decay, as `p["weight_decay"]`; else it acts
             before the update.
-        orthogonal: What the update needs made orthogonal, where a weight is the kernel of a hidden layer: it sees that
-            as `p["orthogonal"]`, scaled (`matrices`), and where it is, as `p["hidden"]`, bool.
-        cautious: Whether of its steps only what goes down the present gradient is taken (`cautious`).
-        sharp: Whether its gradient is taken `p["rho"]` up the slope from where the weights are (`sam`).
-        evaluated: The weights that are evaluated and kept, where those are not the ones that gradients are taken at.
+        orthogonal: Makes the array that becomes orthogonal, where a weight is the kernel of a hidden layer. The update
+            gets the result, scaled (`matrices`), as `p["orthogonal"]`, and the mask of such weights, bool, as
+            `p["hidden"]`.
+        cautious: Whether only the parts of its steps that go down the present gradient are taken (`cautious`).
+        sharp: Whether its gradient is taken at a point `p["rho"]` up the slope from the weights (`sam`).
+        evaluated: Makes the weights that are evaluated and kept, where gradients are taken at other weights.
     """
 
     update: Update

@@ -267,7 +267,7 @@ def lion(*, learning_rate: Positive = 0.001, beta_1: Fraction = 0.9, beta_2: Fra
 
 def _ftrl(xp, w, g, slots, lr, t, p):
     accumulator, linear = slots
-    held = lr <= 0  # as a warm-up's first learning rate: the rule divides by it
+    held = lr <= 0  # such as a warm-up's first learning rate: the rule divides by it
     rate = xp.where(held, xp.ones_like(lr), lr)
     root, after = xp.sqrt(accumulator), xp.sqrt(accumulator + xp.square(g))
     new_linear = linear + (g - (after - root) / rate * w)
@@ -295,8 +295,8 @@ def ftrl(
 ) -> Optimizer:
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1), which sets weights that l1 outweighs to exactly 0.
 
-    Its state starts at 0, as if the weights did: what they start from is forgotten within the first steps, in Keras as
-    well. So it is for linear models; the hidden units of a network stay alike. Keras's l2 counts twice the paper's.
+    Its state starts as if all weights were 0: the initial weights are forgotten within the first steps, in Keras as
+    well. So use it for linear models; the hidden units of a network stay alike. Keras's l2 counts twice the paper's.
     """
     strengths = {
         "initial_accumulator_value": initial_accumulator_value,
@@ -447,11 +447,11 @@ LEARNING_RATES: dict[str, tuple[float, float]] = {
 """Where a search looks for an optimizer's learning rate, on a logarithmic scale, unless the spec says.
 
 Four decades, as in Schmidt et al. (2021, "Descending through a Crowded Valley"), who draw it from 1e-4 to 1. That range
-is kept where a step is as large as the gradient. Where each weight's step is about the learning rate itself (Adam and
-its kin), 1 would throw weights of the order of 0.1 about: one decade lower. Lion's step is the learning rate exactly,
-and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade, as for Signum, the other
-sign. FTRL's step is Adagrad's. Adadelta's is 1 in its
-paper, so its range goes past that, as that of Schedule-Free SGD, whose paper takes 10 to 50 times SGD's. Adafactor's is
-a share of the weights, 0.01 at most in its paper. Prodigy's multiplies what it finds itself: one decade up and down.
-Every default lies within.
+is kept where a step is proportional to the gradient. Where each weight's step is about the learning rate itself (Adam
+and its relatives), a rate of 1 is far too large for weights of about 0.1: the range is one decade lower. Lion's step is
+the learning rate exactly, and its authors advise 3 to 10 times less than for AdamW (Chen et al. 2023): another decade
+lower, as for Signum, whose step is a sign too. FTRL's step is Adagrad's. Adadelta's rate is 1 in its paper, so its
+range goes past 1. So does that of Schedule-Free SGD, whose paper takes 10 to 50 times SGD's rate. Adafactor's rate is a
+share of the weights, 0.01 at most in its paper. Prodigy's multiplies the step size that it finds itself: one decade up
+and down. Every default lies within its range.
 """

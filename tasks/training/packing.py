@@ -1,8 +1,8 @@
 """How the trainable weights of a rule's recipes are packed into blocks for an update.
 
 An update rule is elementwise, so it may run over any arrangement of numbers. Each block costs a few kernels to compile
-and to launch, whatever its size: small weights share one. A block whose recipes come first is flat, `[S, recipes,
-numbers]`, so that an update is one loop along memory.
+and to launch, whatever its size, so small weights share a block. A block whose recipes come first is flat,
+`[S, recipes, numbers]`, so that an update is one loop along memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tasks.training.stacked_layers import Tensor
 
 SMALL = 4096
-"""Numbers of one trial's weight up to which it shares a block: moving them about costs less than another kernel."""
+"""A trial's weight of at most so many numbers shares a block: copying it costs less than another kernel."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Packing:
         return [*large, small] if small else large
 
     def axis(self, block: Sequence[int]) -> int:
-        """Where a block's recipes are."""
+        """The axis of the recipes in a block."""
         return self.axes[block[0]] if len(block) == 1 else 1
 
     def pack(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The blocks of weights `[S, recipes, ...]` (or with recipes at their axis), of any number of recipes."""
+        """Packs weights `[S, recipes, ...]` (or with recipes at their axis), of any number of recipes, into blocks."""
         import tensorflow as tf
 
         def flat(place: int) -> Tensor:
@@ -56,7 +56,7 @@ class Packing:
         return [packed(block) for block in self.blocks]
 
     def unpack(self, packed: Sequence[Tensor | tuple[Tensor, ...]]) -> list[Tensor | tuple[Tensor, ...]]:
-        """The weights again, in order. What comes as a tuple of parts along the recipes stays one."""
+        """Unpacks blocks into the weights, in order. A block that is a tuple of parts along the recipes stays one."""
         import tensorflow as tf
 
         weights: list = [None] * len(self.shapes)
@@ -78,7 +78,7 @@ class Packing:
         return self._swapped(tf.reshape(numbers, [*numbers.shape[:2], *self.shapes[place]]), place)
 
     def _swapped(self, weight: Tensor, place: int) -> Tensor:
-        """With recipes first where they were second, and the other way round."""
+        """Swaps axes 1 and 2 where a weight has its recipes at axis 2."""
         import tensorflow as tf
 
         return weight if self.axes[place] == 1 else tf.transpose(weight, [0, 2, 1, *range(3, len(weight.shape))])

@@ -7,8 +7,8 @@ from tasks.training.optimizer import Optimizer
 
 
 def _summed(w, g, slots):
-    """What the estimate needs of all weights of a trial: the gradient along the way from the start, and the sum of
-    gradients in the 1-norm."""
+    """The two numbers whose sums over all weights of a trial the estimate needs: the gradient times the way back to the
+    start, and the absolute value of the summed gradients."""
     start, _, _, s, _, _ = slots
     return g * (start - w), abs(s)
 

@@ -43,7 +43,7 @@ PROGRAMS_KEPT = 8
 class Step:
     """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
     rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates; and where steps
-    make averages, what of them is kept, `[S, R]`."""
+    update averages, the share of the old average that is kept, `[S, R]`."""
 
     x: Tensor
     y: Tensor
@@ -56,7 +56,7 @@ class Step:
 
 
 class Engine(Protocol):
-    """What takes a stack's chunks of steps and scores its rows: a `Program`, or what does more beside it."""
+    """Runs a stack's chunks of steps and scores its rows: a `Program`, or an object that does more beside that."""
 
     def chunk(self, *arguments: Any) -> tuple[list, Slots, Tensor]:
         """As `Program.chunk_steps`."""
@@ -108,8 +108,8 @@ class Program:
         return NamedFunction(body, self.name, self.options)
 
     def first_slots(self, weights: list, inputs: Inputs) -> Slots:
-        """For each rule, for each block of its recipes' weights, the rule's state; then, where updates are made of more
-        than one step's gradients, their sum so far; the average, if any, comes last."""
+        """The first slots of each rule and each block of its recipes' weights: the rule's own state; then, where
+        gradients are accumulated over several steps, their sum so far; last the average, if any."""
         import tensorflow as tf
 
         sums = self.accumulation > 1
@@ -144,10 +144,10 @@ class Program:
         """`steps` training steps over a chunk of permuted rows.
 
         Args:
-            weights, slots: As they stand.
-            inputs: The hyperparameters (see `hyperparameters`), `seeds`, int32 `[S]`, and where hidden layers are
-                padded `widths`, int32 `[R, hidden layers]`; where steps make averages `retained`, what of them each
-                step keeps, `[chunk steps, S, R]`.
+            weights, slots: The present ones.
+            inputs: The hyperparameters (see `hyperparameters`); `seeds`, int32 `[S]`; where hidden layers are padded,
+                `widths`, int32 `[R, hidden layers]`; and where steps update averages, `retained`, the share of the old
+                average that each step keeps, `[chunk steps, S, R]`.
             x: `[S, chunk rows, ...]`, padded to a fixed size.
             y: `[S, chunk rows]`.
             rates: Learning rates `[chunk steps, S, R]`, padded likewise.
@@ -192,12 +192,12 @@ class Program:
         return losses, tf.reduce_sum(hits * mask, axis=2), self.loss.penalty(weights, inputs)
 
     def output_rows(self, weights: list, x: Tensor) -> Tensor:
-        """What the networks give for rows `[S or 1, rows, ...]`: `[S, R, rows, outputs]`."""
+        """The networks' outputs for rows `[S or 1, rows, ...]`: `[S, R, rows, outputs]`."""
         outputs, _ = forward(self.layers, weights, x, Context(training=False, grouped=self.grouped))
         return outputs
 
     def evaluated(self, weights: list, slots: Slots) -> list:
-        """The weights that trials are evaluated with: an average, or what their optimizer says."""
+        """The weights that trials are evaluated with: an average, the optimizer's choice, or the trained weights."""
         if not self.averages and all(rule.evaluated is None for rule in self.rules):
             return weights
         chosen: Blocks = []
@@ -244,7 +244,7 @@ class Program:
         return self._weights(joined, others)
 
     def step(self, blocks: Blocks, others: list, slots: Slots, step: Step) -> tuple[Blocks, list, Slots, Tensor]:
-        """One training step; also each trial's loss before it, `[S, R]`."""
+        """Takes one training step; also returns each trial's loss before it, `[S, R]`."""
         context = self._context(step)
         gradients, state, loss = self._gradients(blocks, others, step, context)
         new_blocks: Blocks = []
@@ -274,7 +274,8 @@ class Program:
         return new_blocks, [state[index] for index in self.state], new_slots, loss
 
     def _divided_slots(self, slots: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], ...]:
-        """Of one block: the rule's state, the sum of gradients so far, the average; the latter two where there are."""
+        """Divides a block's slots: the rule's state, the sum of gradients so far, the average. The last two may be
+        empty."""
         average = len(slots) - self.averages
         sums = average - (self.accumulation > 1)
         return slots[:sums], slots[sums:average], slots[average:]
@@ -288,8 +289,8 @@ class Program:
         sums: Sequence[tuple[Tensor, ...]],
         step: Step,
     ) -> tuple[list, list]:
-        """As `_moved`, by the clipped mean of the gradients since the last update where enough are there, else nothing
-        moves; and of each block, in a tuple, the sum of gradients after it."""
+        """As `_moved`, by the clipped mean of the gradients since the last update; until there are enough gradients,
+        nothing moves. Also returns the sum of gradients of each block after the step, in a tuple."""
         import tensorflow as tf
 
         rule = self.rules[number]
@@ -308,7 +309,7 @@ class Program:
         return tf.cond(due, update, wait)
 
     def _limits(self, rule: Rule, inputs: Inputs) -> Inputs:
-        """Of the clipping of a rule's recipes."""
+        """The clipping limits of a rule's recipes."""
         return {name: inputs[name][:, rule.start : rule.stop] for name in NAMES if name in inputs}
 
     def _context(self, step: Step) -> Context:
@@ -375,7 +376,7 @@ class Program:
         return moved
 
     def _noisy(self, rule: Rule, gradients: list[Tensor], updates: Tensor, inputs: Inputs) -> list[Tensor]:
-        """A rule's gradients with noise, before the update that so many others came before."""
+        """Adds noise to a rule's gradients; `updates` is the number of updates before this one."""
         import tensorflow as tf
 
         seeds, replicas = inputs["seeds"], self.shape[0]
@@ -387,7 +388,7 @@ class Program:
         ]
 
     def _averaged(self, rule: Rule, moved: list, averages: Sequence[tuple[Tensor]], step: Step) -> list[tuple]:
-        """Of each block, in a tuple, its average after what `_moved` gives."""
+        """The average of each block after the update that `_moved` returned, in a tuple."""
         assert step.retained is not None
         retained, result = step.retained[:, rule.start : rule.stop], []
         for (block, slots), axis, (average,) in zip(moved, self.block_axes, averages, strict=True):
@@ -401,8 +402,8 @@ class Program:
     def _proposed(
         self, rule: Rule, blocks: list, others: list, step: Step, context: Context, loss: Tensor
     ) -> list[Tensor]:
-        """For the blocks of a searching rule, minus a random direction, or zero where the batch's loss is not lower one
-        learning rate along it."""
+        """Proposes a step for the blocks of a searching rule: minus a random direction, or zero where the batch's loss
+        is not lower one learning rate along it."""
         import tensorflow as tf
 
         inputs, part = step.inputs, slice(rule.start, rule.stop)
@@ -421,7 +422,7 @@ class Program:
     def _uphill(
         self, number: int, blocks: list, gradients: list[Tensor], others: list, step: Step, context: Context
     ) -> list[Tensor]:
-        """For the blocks of a sharp rule, the clipped gradient `rho` up the slope."""
+        """The clipped gradient at a point `rho` up the slope, for the blocks of a sharp rule."""
         import tensorflow as tf
 
         rule, rho = self.rules[number], step.inputs[f"{number}.rho"]
@@ -456,7 +457,7 @@ class Program:
         return tf.reduce_sum(losses, axis=2) / tf.reduce_sum(step.mask) + self.loss.penalty(weights, inputs, part)
 
     def _joined(self, blocks: Blocks) -> list[Tensor | tuple[Tensor, ...]]:
-        """Each block of all recipes. What the layers take in parts is not joined."""
+        """Joins each block over all recipes, but for blocks that the layers take in parts."""
         import tensorflow as tf
 
         return [

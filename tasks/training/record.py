@@ -1,4 +1,4 @@
-"""What becomes of a stack's trials: what their watches saw, their learning rates, and the seconds they took."""
+"""Keeps the records of a stack's trials: what their watches saw, their learning rates, and the seconds they took."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.training.watch import Watch, kept_step
 
 
 class Record:
-    """Of each trial of a stack, whether it still runs or not.
+    """The record of each trial of a stack, whether it still runs or not.
 
     Args:
         trials: In the order in which their outcomes are wanted.
@@ -44,7 +44,7 @@ class Record:
         return np.moveaxis(rates * factors[:, :, None], 2, 0)
 
     def retained(self, rectangle: Rectangle, start: int, stop: int) -> np.ndarray:
-        """Of the averages of weights, what is kept at each of the steps `start:stop`: `[steps, S, R]`."""
+        """The share of the old average of weights that each of the steps `start:stop` keeps: `[steps, S, R]`."""
         nothing = np.zeros(stop - start)
         kept = per_trial(
             rectangle.columns,
@@ -59,7 +59,7 @@ class Record:
             values: By their names in the curves, `[S, R]` each.
 
         Returns:
-            Whose weights are to be kept, bool `[S, R]`.
+            Which trials' weights are to be kept, bool `[S, R]`.
         """
         epoch = -(-step // self._steps_per_epoch)
         keep = np.zeros(rectangle.shape, bool)
@@ -69,7 +69,7 @@ class Record:
         return keep
 
     def add_signals(self, rectangle: Rectangle, step: int, signals: Sequence[Signal]) -> None:
-        """Keeps the signals after a step of the trials that run; values that are not finite are left out."""
+        """Keeps the signals after a step, for trials that still run; values that are not finite are left out."""
         epoch = -(-step // self._steps_per_epoch)
         for s, r, trial in rectangle.cells():
             watch = self._watches[trial.trial_id]
@@ -83,12 +83,12 @@ class Record:
             outcome.signals = [each for each in outcome.signals if each[1] == 0 or kept(each[1])]
 
     def prune(self, reasons: Mapping[str, str]) -> None:
-        """Ends trials, by id, that still run."""
+        """Ends those of these trials that still run. `reasons` is by trial id."""
         for trial_id, reason in reasons.items():
             self._watches[trial_id].prune(reason)
 
     def running(self, rectangle: Rectangle) -> list[int]:
-        """The recipes of which some trial runs."""
+        """The recipes with at least one trial that runs."""
         return [
             r
             for r, column in enumerate(rectangle.columns)
@@ -120,7 +120,7 @@ class Record:
     # -- to and from disk --
 
     def state(self) -> dict[str, Any]:
-        """Plain values; `resume` takes them up."""
+        """The record as plain values, for `resume`."""
         return {
             "watches": [watch.state() for watch in self._watches.values()],
             "outcomes": [outcome.plain() for outcome in self.outcomes],

@@ -1,5 +1,5 @@
-"""The trials of a stack form a rectangle: every recipe in every replica; or as many recipes of each kind, where folds
-have settings of their own."""
+"""The trials of a stack form a rectangle: every recipe in every replica. Where folds have settings of their own, every
+replica has equally many recipes of each kind instead."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Rectangle:
 
     Args:
         replicas: Sorted by seed, then by fold.
-        columns: For each recipe, or for recipes of one kind that take each other's place, trials in the order of
-            `replicas`. Recipes of one update rule are neighbours.
+        columns: For each recipe, its trials in the order of `replicas`. Recipes of one kind may share a column, each
+            in some of the replicas. Recipes of one update rule are neighbours.
     """
 
     replicas: tuple[Replica, ...]
@@ -36,7 +36,7 @@ class Rectangle:
         """Sorts trials into a rectangle.
 
         Raises:
-            ValueError: some recipe lacks some replica and no other of its kind stands there instead, or batch sizes,
+            ValueError: a recipe lacks a replica and no other recipe of its kind fills the place, or batch sizes,
                 budgets or the steps of evaluations differ.
         """
         if len({(trial.batch_size, trial.epochs, trial.evaluate_every) for trial in trials}) != 1:
@@ -50,12 +50,12 @@ class Rectangle:
 
     @property
     def seeds(self) -> list[int]:
-        """Of each replica."""
+        """The seed of each replica."""
         return [seed for seed, _ in self.replicas]
 
     @property
     def folds(self) -> list[int | None]:
-        """Of each replica."""
+        """The fold of each replica."""
         return [fold for _, fold in self.replicas]
 
     @property
@@ -85,7 +85,7 @@ class Rectangle:
 
 
 def kind_of(trial: Trial) -> Hashable:
-    """What recipes must agree in so that one stands in a column where another lacks. All else are numbers of each trial
+    """What recipes must have in common to share a column. Everything else is a number of each trial
     (`hyperparameters`)."""
     averaging = trial.averaging
     return trial.optimizer.update.__name__, trial.architecture.hidden, averaging.averages, averaging.last
@@ -105,8 +105,9 @@ P = TypeVar("P", bound=_Placed)
 def in_columns(
     trials: Sequence[P], variant: Callable[[P], Hashable], kind: Callable[[P], Hashable]
 ) -> list[dict[Replica, P]]:
-    """Trials by column and replica: a column for each variant where all are in every replica. Else the first of a kind
-    in each replica form a column, the second ones another, and so on: not every column is in every replica then.
+    """Sorts trials by column and replica. Where all variants are in the same replicas, each variant is a column. Else
+    the first trial of a kind in each replica is in one column, the second in another, and so on; such a column may lack
+    some replicas.
 
     Raises:
         ValueError: a variant is twice in a replica.

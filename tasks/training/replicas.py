@@ -15,7 +15,7 @@ class Data:
 
     Args:
         by_replica: In the order of the rectangle's replicas.
-        views: Those whose rows are scored: of rows that all replicas see, the first alone.
+        views: The arrays whose rows are scored: only the first where all replicas see the same rows.
     """
 
     by_replica: list[Arrays]
@@ -33,12 +33,12 @@ class Data:
 
     @property
     def any(self) -> Arrays:
-        """For what all have in common."""
+        """One replica's arrays, for what all replicas have in common."""
         return self.by_replica[0]
 
 
 def _check_alike(folds: Sequence[Arrays]) -> None:
-    """Whether folds can share a program.
+    """Checks that folds can share a program.
 
     Raises:
         ValueError: they differ in how many rows they train on or score, or in what a row is.

@@ -1,5 +1,5 @@
-"""A stack's state on disk: one `.npz` of its arrays, with all else as JSON among them. And when it is written: at the
-rungs of a search, and every minute while the stack trains."""
+"""A stack's state on disk: one `.npz` file of its arrays, in which one array holds all else as JSON. It is written at
+the rungs of a search, and every minute while the stack trains."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import Outcome
 
 SECONDS = 60.0
-"""Of training, from one checkpoint to the next: what a kill costs at most, beside a chunk of steps. A constant, since
-nobody has a reason to lose more, and what is written takes a small part of it."""
+"""Seconds of training from one checkpoint to the next. A killed run loses at most this much and one chunk of steps. It
+is a constant, since nobody has a reason to lose more, and writing takes a small part of it."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Checkpoint:
 
     Args:
         path: The file, whether it is there or not.
-        key: What decides the stack's outcomes: the state of a stack of another key is not taken up.
+        key: Stands for all that decides the stack's outcomes: a state with another key is not loaded.
     """
 
     path: Path
@@ -38,11 +38,11 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether the last one, or the beginning, is long enough ago."""
+        """Whether the last checkpoint, or the beginning, is long enough ago."""
         return time.monotonic() - self._last >= SECONDS
 
     def written(self) -> None:
-        """Notes that it was written just now, or could not be."""
+        """Notes that a checkpoint was just written, or could not be written."""
         self._last = time.monotonic()
 
 
@@ -56,12 +56,12 @@ def write_arrays(
     ends: Sequence[Sequence[Tensor]],
     beside: Sequence[Tensor],
 ) -> None:
-    """Writes the file; it is there when all of it is.
+    """Writes the file in one step: it exists only once it is complete.
 
     Args:
         state: Plain values.
         ends: Weights at the ends of the latest epochs, as `EpochEnds` holds them.
-        beside: What else changes as the steps go.
+        beside: Other tensors that steps change.
     """
     plain = {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}
     arrays = {"state": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
@@ -126,7 +126,7 @@ class SavedArrays:
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], SavedArrays]:
-    """The plain values, with `slots`: how many arrays each block's state has; and the arrays.
+    """Reads the plain values and the arrays. The plain value `slots` says how many arrays each block's state has.
 
     Raises:
         ValueError: it is no such file, or not whole.

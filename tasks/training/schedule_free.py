@@ -1,11 +1,11 @@
 """Optimizers that need no schedule (Defazio et al. 2024, "The Road Less Scheduled").
 
-Three sequences of weights: gradients are taken at `y`, steps move `z`, and what is evaluated and kept is `x`, the mean
-of all `z`. The trainer's weights are `y`; the state begins with `x` and `z`.
+They have three sequences of weights: gradients are taken at `y`, steps move `z`, and `x`, the mean of all `z`, is
+evaluated and kept. The trainer's weights are `y`; the state begins with `x` and `z`.
 
 Keras 3.15.1's `ScheduleFreeAdamW` is no twin of this: after `fit` its weights are still `y`; its decay moves `y` alone,
-so that it never reaches `z`; and each `z` counts alike, whatever the learning rates were. The tests hold these to the
-paper's algorithm 1.
+so that it never reaches `z`; and each `z` counts alike, whatever the learning rates were. The tests compare these
+optimizers with the paper's algorithm 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Rows that are only scored, under the weights of all trials of a stack at once, slice by slice.
+"""Scores rows with the weights of all trials of a stack at once, slice by slice.
 
-What a stack trains on passes through `chunks`; here pass the rows that it is validated and measured on. The same
-compiled functions score them while a stack trains, and later from the weights that its trials kept.
+Training rows pass through `chunks`; the rows that a stack is validated and measured on pass through this module. The
+same compiled functions score them while a stack trains, and later with the weights that its trials kept.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import InputRows, Trial, slices
 
 EVALUATION_ROWS = 2048
-"""At most, in one slice of rows that are only scored."""
+"""The most rows in one slice of rows that are only scored."""
 
 EVALUATION_BYTES = 32 * 2**20
-"""About what a slice's activations may take."""
+"""About how many bytes a slice's activations may take."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Over validation rows, of each trial: `[S, R]` each.
+    """Sums over validation rows, for each trial: `[S, R]` each.
 
     Args:
         losses: Without penalties.
-        hits: Rows whose likeliest class is theirs; 0 for regression.
-        penalties: Not summed: those of the weights.
+        hits: Rows whose likeliest class is the right one; 0 for regression.
+        penalties: Those of the weights, not summed over rows.
     """
 
     losses: np.ndarray
@@ -47,7 +47,7 @@ class Slices:
 
     Args:
         rectangle, networks: Of the stack.
-        views: How many kinds of rows the replicas see: 1 where all see the same ones, else one a replica.
+        views: How many different sets of rows the replicas see: 1 where all see the same rows, else one a replica.
         shape: Of one row's inputs.
         dtypes: Of inputs and targets.
         largest: Rows of the largest part.
@@ -96,7 +96,7 @@ class Slices:
         return Sums(losses, hits, penalty.numpy())
 
     def outputs(self, program: Program, weights: list[Tensor], views: Sequence[InputRows]) -> np.ndarray:
-        """What the networks give for rows: `[S, R, rows, outputs]`, float32.
+        """The networks' outputs for rows: `[S, R, rows, outputs]`, float32.
 
         Args:
             views: Inputs of the rows that all replicas see, or that each sees.
@@ -119,15 +119,15 @@ def stacked_outputs(
     largest: int,
     xla: bool = True,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the trials of a stack give under the weights that they kept, computed as while they were trained.
+    """Computes the outputs of a stack's trials with the weights that they kept, in the same way as during training.
 
     Args:
-        trials: As for `train_stack`, of no fold.
+        trials: As for `train_stack`, without folds.
         weights: By trial, in the order of its Keras model's `weights`. Trials that are not there are not scored.
         parts: Inputs by name.
         classes: None for regression.
-        largest: Rows of the largest part that was scored while they were trained; slices have the same size then.
-        xla: As the stack was trained.
+        largest: Rows of the largest part that was scored while they were trained; it gives slices of the same size.
+        xla: Whether XLA compiled the stack when it was trained.
 
     Returns:
         By trial and part: float32 `[rows, outputs]`, logits or standardised values.

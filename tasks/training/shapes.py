@@ -1,4 +1,4 @@
-"""Networks to be read: their layers and the shapes of their weights, which get no values and take no memory."""
+"""Builds networks only to read their layers and the shapes of their weights, which get no values and no memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """A block in which Keras layers that are built get weights without values: an MLP of billions of weights takes a
-    hundredth of a second. Such a network tells shapes, numbers and settings; it can't be run or trained."""
+    """Within this context, Keras layers are built with weights that have no values: an MLP of billions of weights takes
+    a hundredth of a second. Such a network has shapes, counts and settings; it can't be run or trained."""
     import keras
     from keras.src.backend.common import global_state
 

@@ -1,22 +1,23 @@
-"""What is seen of training beside its losses: signals of each layer, for the diagnosis of training that goes wrong.
+"""Signals of each layer, measured beside the losses, for the diagnosis of training that goes wrong.
 
-They are taken at evaluations, at most `RECORDED` of them spread over the budget, and once before the first step. What
-is looked at are the first `ROWS` rows of the trial's first epoch, always the same, as the network answers them when it
-is used: without dropout, with the moving statistics of batch normalisation. So both trainers see the same.
+They are measured once before the first step and at evaluations, at about `RECORDED` of them spread over the budget.
+They are always measured on the first `ROWS` rows of the trial's first epoch, with the network as it is used after
+training: without dropout, with the moving statistics of batch normalisation. So both trainers see the same.
 
 | name | of a layer |
 |---|---|
 | `grad_norm` | Euclidean norm of the training loss's gradient, without penalties, before clipping |
-| `weight_norm`, `weight_distance` | of its trainable weights: their norm, and that of what they moved since the start |
+| `weight_norm`, `weight_distance` | norm of its trainable weights, and norm of their change since the start |
 | `update_ratio` | norm of the last step's update over the norm of the weights before it |
-| `activation_std` | standard deviation of what it gives, behind its activation function |
+| `activation_std` | standard deviation of its outputs, after its activation function |
 | `dead_units` | of a ReLU layer, the share of units (channels) that are 0 for every row |
 | `saturation` | of tanh and sigmoid, the share of values in the outer fortieths of their range |
 | `non_finite` | 1 where some value of the layer is not finite, in the first such layer |
 
-The first four stand for the whole network too, as do `loss_gap` (the validation loss minus the loss of these rows) and,
-before the first step, `input_rms` (the largest root mean square of an input). Nothing here touches what is trained.
-Penalties are left out of the gradient since theirs reaches every layer alike: it would hide one that vanishes.
+The first four are recorded for the whole network too. So are `loss_gap` (the validation loss minus the loss of these
+rows) and, before the first step, `input_rms` (the largest root mean square of an input). Measuring changes nothing in
+the training. Penalties are left out of the gradient: theirs reaches every layer alike, so it would hide a vanishing
+gradient.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ if TYPE_CHECKING:
     import keras
 
 ROWS = 256
-"""That are looked at, at most."""
+"""The most rows that signals are measured on."""
 
 RECORDED = 50
-"""Evaluations with signals, about, so that tables stay small."""
+"""About how many evaluations have signals; a limit, so that tables stay small."""
 
 _END = 0.95
-"""Of a tanh's absolute value, from which on it is saturated; a sigmoid is taken as `2 a - 1`."""
+"""A tanh is saturated where its absolute value is above this; a sigmoid a is taken as `2 a - 1`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def recorded_at(step: int, interval: int, total: int) -> bool:
 
 
 def layer_names(layers: Sequence[keras.Layer]) -> dict[int, str]:
-    """Position to name of the layers with weights: their kind, counted from 1; the last one is `output`."""
+    """Names of the layers with weights, by position: the kind and a number from 1; the last one is `output`."""
     with_weights = [position for position, layer in enumerate(layers) if layer.trainable_weights]
     counts: dict[str, int] = {}
     names = {}
@@ -106,7 +107,7 @@ def sample(feeds: Sequence[Feed], seeds: Sequence[int], dtype: np.dtype) -> tupl
 
 
 class Activations:
-    """Counts over slices of rows what one layer gives.
+    """Collects statistics of one layer's outputs over slices of rows.
 
     Args:
         function: Name of the activation function.
@@ -133,7 +134,7 @@ class Activations:
         mean = tf.reduce_sum(values * exists, [2, 3]) / tf.cast(count, values.dtype)
         away = (values - mean[:, :, None, None]) * exists
         squares = tf.reduce_sum(tf.square(away), [2, 3]).numpy().astype(np.float64)
-        # Chan et al. 1983: moments of parts together. Of trials that diverge they may be NaN.
+        # Combines the moments of the parts (Chan et al. 1983). They may be NaN where trials diverge.
         with np.errstate(over="ignore", invalid="ignore"):
             both, delta = self._count + count, mean.numpy().astype(np.float64) - self._mean
             self._squares = self._squares + squares + delta**2 * self._count * count / both
@@ -157,11 +158,11 @@ class Activations:
 
 
 Norms = Mapping[str, np.ndarray]
-"""Of each layer's weights, the squared norm, `[S, R]`."""
+"""By layer, the squared norm of its weights (or of their gradients or updates), `[S, R]`."""
 
 
 def of_weights(norms: Norms, distances: Norms, gradients: Norms, updates: Norms | None, before: Norms) -> list[Signal]:
-    """The signals of weights by layer and of the whole network, from squared norms: of the weights, of what they moved
+    """The signals of weights by layer and of the whole network, from squared norms: of the weights, of their change
     since the start, of gradients, of the last update (None before the first) and of the weights before it."""
     found = []
     named = {"weight_norm": norms, "weight_distance": distances, "grad_norm": gradients}
@@ -177,7 +178,7 @@ def of_weights(norms: Norms, distances: Norms, gradients: Norms, updates: Norms 
 
 
 def first_non_finite(signals: Sequence[Signal], layers: Sequence[str]) -> list[Signal]:
-    """Of each trial in which something is not finite, the first layer from the input in which it is."""
+    """Finds, for each trial with values that are not finite, the first layer (from the input) that has one."""
     shape = signals[0].values.shape
     broken = {layer: np.zeros(shape, bool) for layer in layers}
     for each in signals:
@@ -193,7 +194,7 @@ def first_non_finite(signals: Sequence[Signal], layers: Sequence[str]) -> list[S
 
 
 def of_inputs(x: np.ndarray, recipes: int) -> list[Signal]:
-    """`input_rms` of rows `[S, rows, ...]`; nothing of tokens."""
+    """`input_rms` of rows `[S, rows, ...]`; empty for tokens."""
     if np.issubdtype(x.dtype, np.integer):
         return []
     largest = np.sqrt(np.square(x, dtype=np.float64).mean(1)).reshape(len(x), -1).max(1)
@@ -201,7 +202,7 @@ def of_inputs(x: np.ndarray, recipes: int) -> list[Signal]:
 
 
 class StackSignals:
-    """Takes the signals of a stack.
+    """Measures the signals of a stack.
 
     Args:
         feeds, seeds: Of each replica.
@@ -227,7 +228,7 @@ class StackSignals:
         val_loss: np.ndarray,
     ) -> list[Signal]:
         """Args:
-        weights, initial, before: As they are, at the start, and before the last step.
+        weights, initial, before: The weights now, at the start, and before the last step.
         val_loss: `[S, R]`.
         """
         found, loss = self._take(program, inputs, weights, initial, before)
@@ -268,7 +269,7 @@ class StackSignals:
     ) -> tuple[list[Tensor], dict[str, Activations], np.ndarray]:
         """Gradients of the mean loss without penalties, by trainable weight; activations by layer; the whole loss.
 
-        Run operation by operation: it is called some fifty times at most, and compiling it would cost more.
+        It is not compiled: it is called some fifty times at most, and compiling it would cost more.
         """
         import tensorflow as tf
 
@@ -295,7 +296,7 @@ class StackSignals:
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), inputs)
                 loss = tf.reduce_sum(losses, axis=2) / rows
                 summed = tf.reduce_sum(loss)
-            if len(measured) < len(inputs):  # validation has the cross-entropy, which the gap is of
+            if len(measured) < len(inputs):  # `loss_gap` is of the cross-entropy, as in validation
                 losses = program.loss.of_training_rows(given, tf.constant(self._targets[:, part]), measured)
                 loss = tf.reduce_sum(losses, axis=2) / rows
             found = tape.gradient(summed, trainable, unconnected_gradients="zero")
@@ -314,7 +315,7 @@ def _squares(weight: Tensor, axis: int) -> np.ndarray:
 
 
 def _by_trial(values: Tensor) -> Tensor:
-    """`[S, R, n, units]` of what a layer gives, images and sequences taken as so many rows as they have places."""
+    """A layer's outputs as `[S, R, n, units]`: each position of an image or a sequence counts as a row."""
     import tensorflow as tf
 
     rank = len(values.shape)

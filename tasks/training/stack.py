@@ -1,8 +1,9 @@
 """The stacked trainer: many trials as one compiled program.
 
-What costs time when small networks are compared with a loop of `Model.fit` is not arithmetic but everything around it:
-a Python call, a graph launch and a handful of tiny kernels for each step of each trial. Here the trials of a stack take
-each step together, and the steps of a chunk run in one loop inside one compiled function. From the outside in:
+When small networks are compared with a loop of `Model.fit`, most of the time goes not into arithmetic but into what is
+around it: a Python call, a graph launch and a handful of tiny kernels for each step of each trial. Here the trials of a
+stack take each step together, and the steps of a chunk run in one loop inside one compiled function. From the outside
+in:
 
 1. *The plan* divides trials of one architecture, batch size and budget into stacks (`tasks.planning.cost_model`), and
    says for each whether XLA compiles it. Two stacks on two cores run side by side, since one seldom fills more than one
@@ -15,7 +16,7 @@ each step together, and the steps of a chunk run in one loop inside one compiled
    side by side and run in groups.
 3. *The program* (`program`) depends on shapes and on update rules only. Hyperparameters (`hyperparameters`) are inputs,
    one value a trial: learning rates (`[steps, S, R]`, so every schedule is the same program), the optimizers' numbers,
-   penalties, dropout rates, clipping, label smoothing. Nothing is compiled anew for another value, and stacks of equal
+   penalties, dropout rates, clipping, label smoothing. Nothing is compiled again for another value, and stacks of equal
    structure share a program. Widths are inputs as well: narrower networks are padded to the widest one's shapes.
 4. *Optimizers differ inside a stack.* Recipes with the same update rule (`optimizers`) lie side by side. Each rule
    keeps its recipes' weights and moments to itself, in flat blocks (`packing`), so that an update is one loop along
@@ -24,14 +25,14 @@ each step together, and the steps of a chunk run in one loop inside one compiled
    from Parquet on disk, or augmented on the way (`feed`). A captured constant would be folded by the compiler for
    minutes, and fresh memory for each chunk would take longer than the training. An epoch's last batch may be partial:
    missing rows are masked. Rows that are only scored pass in slices of their own (`scoring`).
-6. *Between evaluations* Python looks at the losses: early stopping, plateaus, targets and divergence act through
-   `watch`, as Keras's callbacks would. A trial that stopped or diverged runs on, unseen: no operation crosses trials,
-   so its numbers touch nobody else's. When half of the recipes have stopped and enough is ahead, the stack goes on in a
-   smaller program without them.
+6. *After each evaluation* Python looks at the losses: early stopping, plateaus, targets and divergence act through
+   `watch`, as Keras's callbacks would. A trial that stopped or diverged keeps running, but its results are ignored: no
+   operation crosses trials, so its numbers change no other trial. When at least half of the recipes have stopped and
+   enough steps are left, the stack goes on in a smaller program without them.
 
-A trial's results do not depend on its neighbours but for the rounding of products of another shape; given the plan,
+A trial's results depend on its neighbours only through the rounding of products of another shape; with the same plan,
 they are the same bit for bit. In float32, alone and without XLA they are those of Keras bit for bit
-(`tests/contracts/test_optimizers.py` says what is held, and how tightly).
+(`tests/contracts/test_optimizers.py` says what is compared, and how closely).
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ from tasks.training.stacked_layers import Tensor
 from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial
 
 _COMPACTION_PAYS = {True: 100_000, False: 10_000}
-"""Steps of stopped trials that must be ahead before a stack is compiled anew without them (by whether XLA does it). A
-count and not a measured time, so that a run can be repeated bit for bit."""
+"""How many steps of stopped trials must be left before a stack is compiled again without them (by whether XLA compiles
+it). It is a count and not a measured time, so that a run can be repeated bit for bit."""
 
 
 def train_stack(
@@ -85,9 +86,9 @@ def train_stack(
         xla: Compile with XLA, or run the same graph without.
         dtype: float32 or float64.
         signals: Whether the outcomes have the signals of each layer (`signals`).
-        progress: Told of steps done, between evaluations.
-        checkpoint: Where the state is written while they train, and taken up if it lies there; None: nowhere.
-        branches: Trials of shorter budgets that these leave their state to.
+        progress: Called with the steps done, after each evaluation.
+        checkpoint: Where the state is written while they train, and loaded from if it exists; None: nowhere.
+        branches: Trials of shorter budgets that go on from the state of these.
 
     Returns:
         The outcomes in the order of `trials`.
@@ -103,14 +104,14 @@ def train_stack(
 
 @dataclass
 class State:
-    """What training changes, of the trials that are in the program.
+    """What training changes, for the trials that are in the program.
 
     Args:
         step: Steps taken.
-        weights, slots: As they stand.
+        weights, slots: The present ones.
         kept: The weights that each trial would keep if it ended now.
         lost: Each trial's losses summed over the rows since the last evaluation, `[S, R]`; 0 right after it.
-        rows: How many these were.
+        rows: The number of these rows.
     """
 
     step: int
@@ -128,31 +129,31 @@ class Following(Engine, Protocol):
 
 
 Follow = Callable[[Rectangle, Compiled, list[Tensor]], Following]
-"""Makes what takes a stack's chunks and scores, from its trials, its program and their initial weights."""
+"""Makes a stack's engine from its trials, its program and their initial weights."""
 
 
 class Stack:
     """Trials that train together, in one go or with pauses at evaluations.
 
-    A search by successive halving pauses it at each rung, asks for `kept_values`, and drops the losers; the others go
-    on as if nobody had left. Learning rates follow the whole budget whenever it pauses. A stack can be saved between
-    any two chunks of steps, and taken up by another process bit for bit.
+    A search by successive halving pauses the stack at each rung, asks for `kept_values`, and drops the losers; the
+    others go on as if no trial had left. Learning-rate schedules span the whole budget, wherever the stack pauses. A
+    stack can be saved between any two chunks of steps, and another process can go on with it bit for bit.
 
     Args:
         trials, arrays, xla, dtype, signals, checkpoint: As for `train_stack`.
-        follow: Makes what takes the chunks and scores instead of the program alone. The stack is then not compiled
-            anew without trials that stopped.
-        budgets: Epochs of trials that its state is left to. Its signals are recorded for them, too.
+        follow: Makes an engine that runs the chunks and scores instead of the program alone. The stack is then not
+            compiled again when trials stop.
+        budgets: Epochs of the trials that go on from its state. Signals are recorded for them, too.
 
     Attributes:
         trials: As given.
-        rectangle: Of those that are still in the program.
+        rectangle: The trials that are still in the program.
         steps_per_epoch: Steps of an epoch.
-        total_steps: Of the whole budget.
+        total_steps: Steps of the whole budget.
         interval: Steps from one evaluation to the next.
-        networks: Of all trials.
+        networks: The networks of all trials.
         state: What training changes.
-        engine: What takes the chunks and scores.
+        engine: Runs the chunks and scores.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class Stack:
             seen = self._signals.at_start(self._compiled.program, self._compiled.inputs, weights)
             self._record.add_signals(self.rectangle, 0, seen)
         if checkpoint and checkpoint.path.exists():
-            with suppress(ValueError):  # another stack's, which will be replaced
+            with suppress(ValueError):  # the file is another stack's, and will be replaced
                 self.load(checkpoint.path)
 
     def _compile(self) -> Compiled:
@@ -211,7 +212,7 @@ class Stack:
         )
 
     def _memory(self) -> Slices:
-        """For slices of the rows that are scored."""
+        """The memory for slices of the rows that are scored."""
         shared = self._data.any
         largest = max(map(len, [shared.val_inputs, *shared.to_score.values()]))
         dtypes = (shared.train.dtype, shared.train.target_dtype)
@@ -231,7 +232,7 @@ class Stack:
         Args:
             step: One after which trials are evaluated: a multiple of `interval`, or `total_steps`. Nothing happens
                 where it has been reached.
-            progress: Told of steps done, after each evaluation.
+            progress: Called with the steps done, after each evaluation.
 
         Raises:
             ValueError: no trial is evaluated after that step.
@@ -254,16 +255,17 @@ class Stack:
 
     def kept_values(self, trial_id: str, epoch: int) -> dict[str, float]:
         """A trial's values by their names in the curves, at the evaluation whose weights it keeps at the end of an
-        epoch: with early stopping that restores the best ones not the last. Empty where it has diverged by then."""
+        epoch. With early stopping that restores the best weights, this may be an earlier evaluation. Empty where the
+        trial has diverged by then."""
         return self._record.kept_values(trial_id, epoch * self.steps_per_epoch)
 
     def drop(self, reasons: Mapping[str, str]) -> None:
         """Ends trials that still run: they are `pruned`, with the weights kept so far.
 
-        Where at least half of the recipes have nobody running then, the stack goes on in a smaller program.
+        Where at least half of the recipes then have no running trial, the stack goes on in a smaller program.
 
         Args:
-            reasons: By trial, why.
+            reasons: Why each is ended, by trial id.
         """
         self._record.start_clock()
         self._record.prune(reasons)
@@ -273,7 +275,7 @@ class Stack:
         self._record.charge(self.rectangle)
 
     def outcomes(self) -> list[Outcome]:
-        """What became of the trials so far, in the order given; final for those that no longer run."""
+        """Returns the outcomes so far, in the order of the trials given; final for those that no longer run."""
         self._record.start_clock()
         self._hand_out(range(len(self.rectangle.columns)))
         self._record.charge(self.rectangle)
@@ -281,7 +283,7 @@ class Stack:
         return self._record.outcomes
 
     def checkpoint(self) -> None:
-        """Saves it where its checkpoint lies. A full disk costs the checkpoint, not the run."""
+        """Saves the stack to its checkpoint, if it has one. On a full disk nothing is saved, and the run goes on."""
         if self._checkpoint:
             with suppress(OSError):
                 self.save(self._checkpoint.path)
@@ -321,7 +323,7 @@ class Stack:
         write_arrays(path, state, trained.weights, trained.kept, trained.slots, self._record.outcomes, ends, beside)
 
     def load(self, path: Path) -> None:
-        """Takes up where a stack of the same trials was saved.
+        """Restores a stack of the same trials that was saved.
 
         Raises:
             ValueError: it was a stack of other trials, compiled or rounded in another way, or the file is not whole.
@@ -351,7 +353,7 @@ class Stack:
         arrays.fill(self._record.outcomes)
 
     def _identity(self, trials: Sequence[Trial], checkpoint: Checkpoint | None) -> list[Any]:
-        """What a saved stack of these trials and the one that takes it up must agree in."""
+        """What a saved stack of these trials and the stack that loads it must have in common."""
         ids, steps = [trial.trial_id for trial in trials], trials[0].epochs * self.steps_per_epoch
         key = checkpoint.key if checkpoint else ""
         return [ids, steps, self.interval, self._xla, self._dtype, self._signals is not None, key]
@@ -367,7 +369,7 @@ class Stack:
         rates = self._record.rates(self.rectangle, self.step, stop)
         looks = self._signals is not None and any(recorded_at(stop, self.interval, end) for end in self._ends)
         before = self.state.weights
-        since = max(stop - self.trials[0].accumulation, self.step)  # by themselves, to see the last update
+        since = max(stop - self.trials[0].accumulation, self.step)  # apart, to see the last update
         for until in [since, stop] if looks else [stop]:
             before = self.state.weights
             done = len(rates) - (stop - self.step)
@@ -382,14 +384,14 @@ class Stack:
         self.state.kept = self._keep(keep, evaluated)
 
     def _look(self, step: int, before: list[Tensor], val_loss: np.ndarray) -> None:
-        """Keeps the signals after a step, from the weights before it and each trial's validation loss, `[S, R]`."""
+        """Records the signals after a step, from the weights before it and each trial's validation loss, `[S, R]`."""
         assert self._signals is not None
         compiled, weights = self._compiled, self.state.weights
         seen = self._signals.at_evaluation(compiled.program, compiled.inputs, weights, self._initial, before, val_loss)
         self._record.add_signals(self.rectangle, step, seen)
 
     def _train(self, stop: int, rates: np.ndarray) -> None:
-        """Steps from where it stands to `stop`, chunk by chunk.
+        """Trains from the present step to `stop`, chunk by chunk.
 
         Args:
             rates: Learning rates `[steps, S, R]`.
@@ -424,12 +426,12 @@ class Stack:
                 self._save_if_due()
 
     def _padded(self, of_steps: np.ndarray) -> np.ndarray:
-        """Numbers `[steps, S, R]` with zeros up to the steps of a chunk."""
+        """Pads numbers `[steps, S, R]` with zeros to the steps of a chunk."""
         missing = self._chunks.steps - len(of_steps)
         return np.concatenate([of_steps, np.zeros([missing, *of_steps.shape[1:]])])
 
     def _validate(self, weights: list[Tensor]) -> dict[str, np.ndarray]:
-        """Under these weights, validation loss (with penalties, as Keras) and accuracy or RMSE, `[S, R]` each."""
+        """Validation loss (with penalties, as Keras) and accuracy or RMSE with these weights, `[S, R]` each."""
         views = [(view.val_inputs, view.val_targets) for view in self._data.views]
         sums = self._slices.validate(self.engine, weights, self._compiled.inputs, views)
         rows = len(self._data.any.val_targets)
@@ -440,7 +442,7 @@ class Stack:
         return {"val_loss": mean + sums.penalties, "val_accuracy": sums.hits / rows}
 
     def _keep(self, keep: np.ndarray, evaluated: list[Tensor]) -> list[Tensor]:
-        """The kept weights, with those evaluated where `keep` `[S, R]`."""
+        """Returns the kept weights, replaced by the evaluated ones where `keep` `[S, R]` is true."""
         import tensorflow as tf
 
         if keep.all():
@@ -458,7 +460,7 @@ class Stack:
         return 0 < len(running) <= len(self.rectangle.columns) / 2 and self._following is None
 
     def _compact(self, running: Sequence[int]) -> None:
-        """Goes on with the recipes that still train, in a smaller program; the others' outcomes are complete."""
+        """Goes on with the recipes that still train, in a smaller program, once the others' outcomes are complete."""
         self._hand_out([r for r in range(len(self.rectangle.columns)) if r not in running])
         self._record.charge(self.rectangle)
         program, state = self._compiled.program, self.state
@@ -479,7 +481,7 @@ class Stack:
         self.rectangle = self.rectangle.of_recipes(running)
         self._averages.ends = self._averages.ends.of_recipes(program, self.rectangle, running)
         self._compiled = self._compile()
-        if program.averages and not self._compiled.program.averages:  # nobody who is left has one
+        if program.averages and not self._compiled.program.averages:  # no trial that is left has one
             slots = [[block[:-1] for block in blocks] for blocks in slots]
         self.state = State(state.step, weights, slots, kept)
         self.engine = self._compiled.program

@@ -2,13 +2,13 @@
 
 Axes: `S` replicas, `R` recipes (so `S * R` trials), `B` rows of a batch. What flows between layers is
 
-- *shared* by the trials of a replica, `[S, B, ...]`, until the first layer with weights (`S` is 1 where all replicas
-  see the same rows), on every way from the rows;
+- *shared* by the trials of a replica, `[S, B, ...]`, on every path from the rows until the first layer with weights
+  (`S` is 1 where all replicas see the same rows);
 - then *separate* rows of each trial, `[S, R, B, units]`;
 - or *embedded* numbers of each trial, `[S, R, B, features, numbers]`;
 - or *spatial*, `[B, height, width, S, R, channels]` for images and `[B, length, S, R, channels]` for sequences. The
   channels of all trials lie side by side: what works channel by channel (pooling, a bias, a convolution in groups)
-  takes them for one wide image.
+  treats them as one wide image.
 
 Weights have `S` and `R` too, and `Form` says where. `[S, B, features]` multiplies the first kernels of all trials of a
 replica in one matrix product.
@@ -40,13 +40,13 @@ class Context:
     """What a step's forward pass knows besides weights and inputs.
 
     Args:
-        training: Batch statistics and dropout, or neither.
+        training: Whether batch statistics and dropout are used, or neither.
         mask: 1 for the rows of the batch that exist, `[B]`; the last batch of an epoch may be partial.
         dropout: Rate of each trial, `[S, R]`.
         uniforms: `(shape without S, layer index) -> [S, *shape]`, numbers in `[0, 1)` that depend on seed, step and
             layer only, so that a trial's dropout does not depend on its stack.
-        grouped: One convolution for the groups of all trials, not one after the other. Many times faster where there is
-            code for it, which XLA on a CPU lacks.
+        grouped: Whether one convolution serves the groups of all trials, instead of one for each group. It is many
+            times faster where it is supported; XLA on a CPU does not support it.
         widths: Units of each recipe's hidden Dense layers, int32 `[R, hidden layers]`, where some are padded.
     """
 
@@ -63,9 +63,9 @@ class Form:
     """How a weight lies in a stack.
 
     Args:
-        axis: Where `R` is; `S` is first. Where it is 1, each trial's numbers stand together.
-        transposed: A kernel with its units first.
-        in_parts: A step takes it as the parts that belong to the update rules; joining them would copy it.
+        axis: Where `R` is; `S` is first. Where it is 1, each trial's numbers are contiguous.
+        transposed: Whether it is a kernel with its units first.
+        in_parts: Whether a step takes it in parts, one for each update rule; joining them would copy it.
     """
 
     axis: int = 1
@@ -73,17 +73,17 @@ class Form:
     in_parts: bool = False
 
     def stored(self, weight: np.ndarray) -> np.ndarray:
-        """A trial's weight as Keras has it, in the order of the stack."""
+        """Puts a trial's weight from Keras's order into the stack's order."""
         return weight.T if self.transposed else weight
 
     def restored(self, stored: np.ndarray) -> np.ndarray:
-        """Back to the order of Keras."""
+        """Puts it back into Keras's order."""
         return np.ascontiguousarray(stored.T if self.transposed else stored)
 
 
 WIDE = 64
-"""Features from which on a shared kernel is transposed, `[S, R, units, features]`. Then updates run along memory; but
-products with few features are slower so than as `[S, features, R, units]`."""
+"""A shared kernel of at least so many features is transposed, `[S, R, units, features]`, so that updates run along
+memory. With fewer features, products would be slower in this form than as `[S, features, R, units]`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class StackedLayer:
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
         kernel: How its first trainable weight lies.
-        after: Which Dense layer it takes the units of, counted from 0; None before the first.
+        after: The number of the Dense layer whose units it takes, from 0; None before the first Dense layer.
     """
 
     layer: keras.Layer
@@ -160,7 +160,7 @@ def _shared_product(x: Tensor, kernel: Tensor, form: Form) -> Tensor:
 
 def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
     """One convolution of a wide image, in which each trial's channels meet its filters: a group for each trial, or for
-    each seed where the inputs are shared."""
+    each replica where the inputs are shared."""
     import tensorflow as tf
 
     layer, kernel = one.layer, weights[0]
@@ -187,8 +187,8 @@ def _convolution(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
 
 @cache
 def groups_work(dtype: str) -> bool:
-    """Whether compiled functions have convolutions in groups, forth and back, for a dtype. On CPUs they come with
-    oneDNN, for float32 and not under XLA."""
+    """Whether compiled functions support grouped convolutions, forward and backward, for a dtype. On CPUs oneDNN has
+    them for float32; XLA does not."""
     import tensorflow as tf
 
     @tf.function(autograph=False)
@@ -226,8 +226,8 @@ def _max_pooling(one: StackedLayer, weights: list[Tensor], x: Tensor, context: C
 
 
 def _embedding(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """Rows of the table `[S, tokens, R, units]`, which may come in parts along `R`: the trials of a seed look the same
-    tokens up together."""
+    """Looks tokens up in the table `[S, tokens, R, units]`, which may come in parts along `R`. The trials of a replica
+    look up the same tokens together."""
     import tensorflow as tf
 
     tables = weights[0] if isinstance(weights[0], tuple) else (weights[0],)
@@ -263,7 +263,7 @@ def _add(
 
 
 def _of_each_trial(x: tuple[Tensor, ...]) -> list[Tensor]:
-    """Flat features, those that a replica's trials share repeated for each trial, unless they share all."""
+    """Flat features. Those that a replica's trials share are repeated for each trial, unless all are shared."""
     import tensorflow as tf
 
     replicas, recipes = next((each.shape[:2] for each in x if len(each.shape) == 4), (None, None))
@@ -288,7 +288,7 @@ def _maximum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
 
 
 def _einsum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """A product of each trial, or where no step moves the weights, of each replica: then its trials share them."""
+    """One product for each trial; or for each replica where the weights are frozen, since its trials share them."""
     import tensorflow as tf
 
     replicas, frozen = weights[0].shape[0], not one.trainable
@@ -306,7 +306,7 @@ def _einsum(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Contex
 
 
 def _as_keras(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
-    """Of a layer or model without weights, to which all rows of all trials are rows."""
+    """Applies a layer or model without weights as in Keras: all rows of all trials are its rows."""
     import tensorflow as tf
 
     leading = x.shape[: 2 if one.inputs == SHARED else 3]
@@ -317,8 +317,8 @@ def _as_keras(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Cont
 def _with_bias(x: Tensor, bias: Tensor) -> Tensor:
     """Adds a bias `[S, R, units]` to `[S, R, rows, units]`.
 
-    A single trial takes the operation that Keras takes, whose gradient sums rows in another order than a broadcast
-    addition's: with it, float32 without XLA is Keras bit for bit.
+    A single trial uses the same operation as Keras. Its gradient sums rows in another order than that of a broadcast
+    addition, so only with it float32 without XLA equals Keras bit for bit.
     """
     import tensorflow as tf
 
@@ -351,16 +351,16 @@ def _dropout(one: StackedLayer, weights: list[Tensor], x: Tensor, context: Conte
 
 
 def _as_narrow(uniforms: Tensor, widths: Tensor) -> Tensor:
-    """Of numbers drawn for a wide layer, `[S, 1, B, units]`, those that each recipe would draw for its own width:
-    `[S, R, B, units]`, the first `widths` (`[R]`) units of each row.
+    """Picks, from numbers drawn for a wide layer, `[S, 1, B, units]`, those that each recipe would draw for its own
+    width: `[S, R, B, units]`, the first `widths` (`[R]`) units of each row.
 
-    The generator counts: of one key, fewer numbers are the first of more. So row `b` of a narrow layer begins at
-    `b * width`, however many numbers are drawn after it.
+    The generator is a counter: with one key, a short draw is the beginning of a long one. So row `b` of a narrow layer
+    begins at `b * width`, however many numbers are drawn after it.
     """
     import tensorflow as tf
 
     seeds, _, rows, units = uniforms.shape
-    unit = tf.minimum(tf.range(units), widths[:, None] - 1)  # [R, units]; what padded units get is of no matter
+    unit = tf.minimum(tf.range(units), widths[:, None] - 1)  # [R, units]; what padded units get does not matter
     index = tf.range(rows)[:, None] * widths[:, None, None] + unit[:, None]
     return tf.gather(tf.reshape(uniforms, [seeds, rows * units]), index, axis=1)
 
@@ -422,7 +422,7 @@ def forward_functions() -> dict[type, Callable[..., tuple[Tensor, list[Tensor]]]
 
 
 def class_of(layer: keras.Layer) -> type:
-    """Its class in `forward_functions`; models within a network are all of one."""
+    """The layer's class in `forward_functions`; every model within a network counts as `keras.Model`."""
     import keras
 
     return keras.Model if isinstance(layer, keras.Model) else type(layer)

@@ -1,11 +1,11 @@
-"""Keras networks for many trials at once: which of them a stack understands, which share one, and what they give.
+"""Keras networks for many trials at once: which can be stacked, which can share a stack, and their forward pass.
 
 A network is read layer by layer (`layout`); `stacked_layers` has a function for each class of layers.
 
 Trials whose hidden Dense layers differ in their units share a stack too (`joinable`): weights have the widest trial's
-shape, a narrower trial's stand in the leading corner, and the rest is zero and stays so. What a padded unit gives, such
-as a sigmoid's 0.5, is masked before the next product; with that its gradients are zero, and every update rule leaves a
-zero weight with a zero gradient alone.
+shape, a narrower trial's weights are in the leading corner, and the rest is zero and stays zero. The output of a padded
+unit, such as a sigmoid's 0.5, is masked before the next product. So its gradients are zero, and every update rule
+leaves a zero weight with a zero gradient alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def layers_of(model: keras.Model) -> list[keras.Layer]:
 def _inputs(layer: keras.Layer) -> list[Any]:
     import keras
 
-    taken = keras.Operation.input.fget(layer)  # of a model within, what it is given, not its own input
+    taken = keras.Operation.input.fget(layer)  # of a nested model, what it is given, not its own input
     return list(taken) if isinstance(taken, (list, tuple)) else [taken]
 
 
@@ -72,7 +72,7 @@ def _sources(model: keras.Model) -> list[list[int | None]]:
 
 
 def _unusual(one: StackedLayer) -> str | None:
-    """Why a layer of a known class can't be stacked as it is configured, or where it stands."""
+    """Why a layer of a known class can't be stacked with its configuration, or at its position; None where it can."""
     layer = one.layer
     name = type(layer).__name__
     if name in ("Reshape", "Cropping1D") and one.inputs != SHARED:
@@ -123,7 +123,8 @@ def layout(model: keras.Model) -> list[StackedLayer]:
 
 
 def describe(model: keras.Model) -> str:
-    """What of a network's layers is compiled into a program: all but names, initial weights and what is an input."""
+    """Describes what is compiled into a program from a network's layers: all but names, initial weights and what the
+    program takes as an input."""
     layers = [
         [type(layer).__name__, [list(each.shape) for each in _inputs(layer)], sources, _compiled_in(layer)]
         for layer, sources in zip(layers_of(model), _sources(model), strict=True)
@@ -143,8 +144,8 @@ def _compiled_in(layer: keras.Layer) -> dict[str, Any]:
 
 
 def joinable(models: Sequence[keras.Model]) -> str | None:
-    """Why models that can be stacked each by itself can't share a stack, in words; None where they can: they are equal
-    but for the units of hidden Dense layers, behind which each unit goes its own way up to the next Dense."""
+    """Why models that can each be stacked can't share a stack, in words; None where they can. They can where they
+    differ only in the units of hidden Dense layers, and no layer between those and the next Dense mixes units."""
     if len(set(map(describe, models))) == 1:
         return None
     if len(set(map(_but_widths, models))) > 1:
@@ -175,7 +176,8 @@ def _but_widths(model: keras.Model) -> str:
 
 
 def widest(models: Sequence[keras.Model]) -> keras.Model:
-    """The model with the most units of each layer of joinable models: one of them, or another like them."""
+    """Returns a model that has in each layer the most units of any of these joinable models: one of them, or a new
+    one."""
     import keras
 
     units = [max(getattr(layer, "units", 0) for layer in same) for same in zip(*map(layers_of, models), strict=True)]
@@ -217,7 +219,7 @@ def forward(
     """Outputs, separate or spatial, and the new state by weight position.
 
     Args:
-        outputs: Where what each layer gives is put, by its position.
+        outputs: Filled with the output of each layer, by its position.
     """
     functions = forward_functions()
     new_state: dict[int, Tensor] = {}

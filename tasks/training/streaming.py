@@ -23,10 +23,10 @@ import numpy as np
 from tasks.training.feed import batch_order
 
 BLOCK_BYTES = 256 * 2**10
-"""About, of a block's inputs."""
+"""About how many bytes a block's inputs have."""
 WINDOW_BLOCKS = 32
 CACHED_WINDOWS = 32
-"""At most, that one stack holds: a window for each of its replicas. With more, windows are read repeatedly."""
+"""The most windows that one stack holds, one for each replica. With more replicas, windows are read repeatedly."""
 
 _INPUTS, _TARGET = "inputs", "target"
 
@@ -37,7 +37,7 @@ def block_rows(features: int) -> int:
 
 
 def window_bytes(features: int) -> int:
-    """What one window takes: inputs, targets, and their order."""
+    """Bytes of one window: inputs, targets, and their order."""
     return WINDOW_BLOCKS * block_rows(features) * (4 * features + 8 + 8)
 
 
@@ -50,7 +50,7 @@ def shuffle_policy(rows: int, features: int) -> str:
 
 
 class BlockWriter:
-    """Writes one part's rows in blocks, whatever the pieces in which they come. A context manager.
+    """Writes one part's rows in blocks, whatever the sizes of the pieces that come in. A context manager.
 
     Args:
         path: The file; its folder must be there.
@@ -187,7 +187,8 @@ class Blocks:
 
 
 class BlockOrder:
-    """The order of an epoch's rows, made as it is read: of a hundred million rows it would take 800 MB a seed.
+    """The order of an epoch's rows, computed as it is read: for a hundred million rows, all of it would take 800 MB a
+    seed.
 
     Stands in for an int64 array `[rows]` that is read in consecutive slices.
     """
@@ -302,7 +303,7 @@ class StreamedRows:
         held = windows.pop(seed, None)
         if held is None or (held.epoch, held.number) != (epoch, number):
             if held is None and len(windows) >= CACHED_WINDOWS:
-                _, held = windows.popitem(last=False)  # whose memory is used again
+                _, held = windows.popitem(last=False)  # its memory is used again
             inputs, targets = (held.inputs, held.targets) if held else self._memory()
             size = self.stored.block_rows
             for slot, block in enumerate(blocks.order[number * self.window : (number + 1) * self.window]):

@@ -1,4 +1,4 @@
-"""What of a stack is compiled into its program."""
+"""The part of a stack that is compiled into its program."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from tasks.training.networks import Shapes
 
 @dataclass(frozen=True)
 class Structure:
-    """What is compiled in: stacks that agree in it run one program.
+    """What is compiled into a program: stacks with equal structure run one program.
 
     Args:
         layers: The network, as `stacked_networks.describe` puts it.
         classes: None for regression.
         replicas, recipes: The stack's rectangle.
-        folds: How many replicas that follow each other are of one seed, and so share random numbers.
-        inputs: Names of the hyperparameters that are there; one that no trial uses is left out of the program.
-        averages: Whether steps make an average of some trial's weights.
+        folds: How many consecutive replicas share a seed, and so random numbers.
+        inputs: Names of the hyperparameters that the program takes; one that no trial uses is left out.
+        averages: Whether steps update an average of some trial's weights.
         accumulation: Steps whose gradients make one update.
-        narrow_shapes: Where hidden layers are padded, and some rule searches or gradients get noise: of each recipe,
-            `trainable_shapes` of its own network, for which its directions are drawn. Else empty: widths are inputs.
+        narrow_shapes: For each recipe, `trainable_shapes` of its own network, in which its random directions are drawn.
+            Only where hidden layers are padded, and some rule searches or gradients get noise; else empty, since
+            widths are inputs.
     """
 
     layers: str
@@ -40,6 +41,6 @@ class Structure:
 
     @property
     def name(self) -> str:
-        """The same in every process: the rules stand in it by the names of their updates."""
+        """A name that is the same in every process. It has the rules by the names of their updates."""
         rules = [(rule.update.__qualname__, rule.names, rule.start, rule.stop) for rule in self.rules]
         return repr((replace(self, rules=()), rules))

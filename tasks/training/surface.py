@@ -2,7 +2,7 @@
 
 Weights are taken as one vector: all trainable weights, float32 `[P]`, in the order of the Keras model. The loss is the
 mean over rows of the cross-entropy, or of the squared error of the standardised target, without penalties, dropout and
-augmentation; of batch normalisation the kept statistics are used.
+augmentation. Batch normalisation uses its kept statistics.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import keras
 
 WHOLE = 1_000
-"""Weights up to which the whole Hessian is made."""
+"""The most weights for which the whole Hessian is computed."""
 
 _TOLERANCE = 1e-3
-"""Of an eigenvalue that is found by iteration, relative."""
+"""Relative tolerance of an eigenvalue that is found by iteration."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Spectrum:
     """Eigenvalues of the Hessian of the loss.
 
     Args:
-        largest: NaN: the iteration did not come to an end.
+        largest: The largest one; NaN where the iteration did not converge.
         steepest: Its eigenvector, of length 1, `[P]`.
         all: In rising order, float64 `[P]`; None where there are more weights than `WHOLE`.
     """
@@ -45,7 +45,7 @@ class Surface:
     """The loss of one architecture on some rows.
 
     Args:
-        model: Its weights are of no consequence.
+        model: The architecture; its weights are not used.
         x: Preprocessed inputs `[rows, ...]`.
         y: Class indices, int64 `[rows]`, or the standardised target, float32 `[rows]`.
         classes: None for regression.
@@ -67,12 +67,12 @@ class Surface:
     # -- weights as one vector --
 
     def vector(self, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """Of the weights in the order of the model's `weights`, those that are trained, float32 `[P]`."""
+        """Returns the trained ones of weights (in the order of the model's `weights`) as a vector, float32 `[P]`."""
         return np.concatenate([np.ravel(weights[place]) for place in self._trainable]).astype(np.float32)
 
     def filter_normalised(self, weights: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """A random direction `[P]`, each unit's incoming weights as long as they are in `weights`; of biases and other
-        weights with one axis it has none (Li et al. 2018, section 4)."""
+        """A random direction `[P]` in which each unit's incoming weights have the same norm as in `weights`. It is zero
+        for biases and other weights with one axis (Li et al. 2018, section 4)."""
         parts = []
         for place in self._trainable:
             weight = np.asarray(weights[place])
@@ -123,7 +123,7 @@ class Surface:
         return tf.map_fn(height, places, fn_output_signature=tf.float32)
 
     def _loss(self, vector: Tensor, others: list, x: Tensor, y: Tensor) -> Tensor:
-        """Of weights as one vector."""
+        """The loss for weights given as one vector."""
         import tensorflow as tf
 
         shapes = [tuple(self._model.weights[place].shape) for place in self._trainable]
@@ -135,7 +135,7 @@ class Surface:
         left = [place for place in range(len(self._model.weights)) if place not in self._trainable]
         own |= {id(self._model.weights[place]): other for place, other in zip(left, others, strict=True)}
         trained = [own[id(each)] for each in self._model.trainable_variables]
-        # What a layer keeps beside its weights, as dropout its generator's state, is of no consequence here.
+        # A layer's other state, such as that of dropout's generator, does not matter here.
         kept = [own.get(id(each), each) for each in self._model.non_trainable_variables]
         outputs, _ = self._model.stateless_call(trained, kept, x, training=False)
         if self._classes is None:
@@ -162,8 +162,8 @@ class Surface:
         return outer.gradient(slope, start, unconnected_gradients="zero")
 
     def spectrum(self, weights: Sequence[np.ndarray]) -> Spectrum:
-        """Of a small network all eigenvalues, of others the largest, by Lanczos's iteration on products with the
-        Hessian (ARPACK), from a start that is always the same."""
+        """All eigenvalues of a small network. For others only the largest one, by Lanczos's iteration on products with
+        the Hessian (ARPACK), always from the same start."""
         size = len(self.vector(weights))
         if size <= WHOLE:
             hessian = self.times_hessian(weights, np.eye(size))

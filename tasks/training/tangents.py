@@ -33,13 +33,13 @@ class TangentProgram:
         first: Tensor,
         rows: Tensor,
     ) -> tuple[list, Slots, tuple[list, Slots], Tensor]:
-        """As `Program.chunk_steps`, and each trial's derivative of weights and slots along a direction of its own
-        through its hyperparameters (Franceschi et al. 2017, section 3.2: `Z = A Z + B` is the tangent of a step).
+        """As `Program.chunk_steps`. It also carries along each trial's derivative of weights and slots in the trial's
+        own direction of hyperparameters (Franceschi et al. 2017, section 3.2: `Z = A Z + B` is the tangent of a step).
 
         Args:
-            tangents: Of weights and slots as they stand.
-            directions: Of the inputs by name; one that is not there does not move.
-            rate_directions: Of the learning rates, `[chunk steps, S, R]`.
+            tangents: The present tangents of weights and slots.
+            directions: Directions of the inputs by name; an input that is left out does not move.
+            rate_directions: Directions of the learning rates, `[chunk steps, S, R]`.
 
         Returns:
             Weights, slots, their tangents, and the sum over rows of each trial's loss.
@@ -81,14 +81,14 @@ class TangentProgram:
 
 @lru_cache(maxsize=PROGRAMS_KEPT)
 def tangents_of(program: Program) -> TangentProgram:
-    """One for each program, so that it is compiled once."""
+    """Returns the tangent program of a program; one object for each, so that it is compiled once."""
     return TangentProgram(program)
 
 
 @cache
 def _differentiate_updates_of_slices() -> None:
-    """Gives `XlaDynamicUpdateSlice` the gradient that TensorFlow lacks: under XLA the gradient of a slice is one, and
-    forward mode takes gradients of gradients."""
+    """Registers a gradient of `XlaDynamicUpdateSlice`, which TensorFlow lacks. Under XLA the gradient of a slice is
+    that operation, and forward mode takes gradients of gradients."""
     import tensorflow as tf
     from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 

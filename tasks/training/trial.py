@@ -29,10 +29,10 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Measured:
-    """What stands in the curves as `val_NAME` after each evaluation.
+    """A metric that is in the curves as `val_NAME` after each evaluation.
 
     Args:
-        tasks: Where it is measured.
+        tasks: The tasks for which it is measured.
         highest: Its highest possible value.
     """
 
@@ -46,8 +46,8 @@ MEASURED = {
     "accuracy": Measured(("classification",), True, highest=1.0),
     "rmse": Measured(("regression",), False),
 }
-"""Of the validation part, while training: the loss with penalties (of a standardised target in regression), the share
-of rows whose class is right, the root mean squared error in the target's unit."""
+"""Metrics of the validation part during training: the loss with penalties (of a standardised target in regression), the
+share of rows whose class is right, the root mean squared error in the target's unit."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
     Args:
-        fold: Of a cross-validation. It says which `Arrays` the trial learns from.
-        squared_error: Of classes, whether steps follow the squared error of the probabilities, not the cross-entropy.
-            Validation measures the cross-entropy all the same, so that trials can be compared.
-        focal: Of classes, the power that steps follow the focal loss with; 0: the cross-entropy. Validation likewise.
-        evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. The last
-            step is followed by one anyway.
-        target: None: the trial goes on however good it is.
+        fold: The fold of a cross-validation. It says which `Arrays` the trial learns from.
+        squared_error: For classes, whether steps minimise the squared error of the probabilities instead of the
+            cross-entropy. Validation always measures the cross-entropy, so that trials can be compared.
+        focal: For classes, the power of the focal loss that steps minimise; 0: the cross-entropy. Validation as above.
+        evaluate_every: Steps from one evaluation to the next, within epochs and across them; None: an epoch. An
+            evaluation follows the last step in any case.
+        target: The trial stops once it reaches this; None: it never stops for that.
         class_weights: Whether each training row's loss is multiplied by its class's weight (`Arrays.class_weights`).
-        averaging: What is evaluated and kept in the place of the weights that the steps move.
-        accumulation: Steps whose gradients' mean makes one update, after the last of them, as Keras's
-            `gradient_accumulation_steps`: at the learning rate of that step, across the ends of epochs; what is left
-            after the last whole number of them makes none.
-        noise: On the gradients of updates.
+        averaging: The average that is evaluated and kept instead of the weights that the steps move.
+        accumulation: Steps whose mean gradient makes one update, after the last of them, as Keras's
+            `gradient_accumulation_steps`. The update has the learning rate of that last step. Steps are counted across
+            the ends of epochs; those that are left over at the end of the training make no update.
+        noise: Noise on the gradients of updates.
     """
 
     trial_id: str
@@ -125,8 +125,8 @@ class Trial:
     noise: Noise = Noise()
 
     def retained(self, steps_per_epoch: int) -> np.ndarray:
-        """What of its average of weights each step keeps: float64 `[steps]`. As in Keras a moving average begins with
-        the weights after the first update."""
+        """The share of the old average of weights that each step keeps: float64 `[steps]`. As in Keras, a moving
+        average begins with the weights after the first update."""
         kept = self.averaging.retained(self.epochs, steps_per_epoch)
         if self.averaging.decay is not None:
             kept[: self.accumulation] = 0.0
@@ -134,7 +134,7 @@ class Trial:
 
 
 class InputRows(Protocol):
-    """Inputs of rows that are read in consecutive slices: an array, or what stands in for one."""
+    """Inputs of rows that are read in consecutive slices: an array, or an object that acts like one."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -154,9 +154,9 @@ class Arrays:
         val_targets: int64 class indices `[rows]`, or the standardised value, float32 `[rows]`.
         classes: Number of classes, or None for regression.
         target_scale: The standard deviation that a standardised target was divided by (1 for classification).
-        class_weights: `[classes]`, what trials with class weights multiply a training row's loss by, as `Model.fit`'s
+        class_weights: `[classes]`, by which trials with class weights multiply a training row's loss, as `Model.fit`'s
             `class_weight`: a batch's loss is the sum over its rows, divided by their number. None for regression.
-        to_score: Inputs by name, whose outputs under the kept weights are wanted.
+        to_score: Inputs, by name, for which the outputs of the kept weights are wanted.
     """
 
     train: Feed
@@ -180,7 +180,7 @@ ArraysByFold = Mapping[int | None, Arrays]
 
 
 def by_fold(arrays: Arrays | ArraysByFold, trials: Sequence[Trial]) -> dict[int | None, Arrays]:
-    """The arrays of the trials' folds; those that are given alone are for trials of no fold."""
+    """The arrays of the trials' folds. A single `Arrays` is for trials without folds."""
     given: ArraysByFold = {None: arrays} if isinstance(arrays, Arrays) else arrays
     return {fold: given[fold] for fold in dict.fromkeys(trial.fold for trial in trials)}
 
@@ -193,13 +193,14 @@ class Outcome:
         status: `ok`, `diverged`, or `pruned` where it was dropped before its end.
         reason: Why it diverged or was dropped, or which target it reached and when.
         weights: The kept weights in the order of the Keras model's `weights`; None where it diverged.
-        outputs: What they give for `Arrays.to_score`: float32 `[rows, outputs]`, logits or standardised values.
-        curves: `(epoch, step, name, value)`, a step and name once; epochs and steps counted from 1.
+        outputs: Outputs of these weights for `Arrays.to_score`: float32 `[rows, outputs]`, logits or standardised
+            values.
+        curves: `(epoch, step, name, value)`, each step and name once; epochs and steps counted from 1.
         signals: `(epoch, step, layer, name, value)` of `signals`, where they were asked for; those from before the
             first step at epoch and step 0.
-        epochs: Trained, the last one perhaps in part.
-        best_step: The step after which the kept weights stood.
-        seconds: Wall clock; a stacked trial's share.
+        epochs: Epochs trained; the last one may be partial.
+        best_step: The step after which the kept weights were taken.
+        seconds: Wall-clock time; a stacked trial's share of it.
     """
 
     trial: Trial

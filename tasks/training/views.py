@@ -40,12 +40,12 @@ class Views:
         namespace: Any,
         count: Tensor,
     ) -> None:
-        """Puts what a rule asks for into what its update sees of each block.
+        """Adds what a rule asks for to what its update gets as `p`, for each block.
 
         Args:
-            blocks: Of the rule's recipes, decayed.
+            blocks: The blocks of the rule's recipes, after weight decay.
             seen: By block, what its update takes as `p`.
-            inputs: The program's: `sides`, `sizes` and `extents` of each recipe where some rule asks.
+            inputs: The program's inputs, with `sides`, `sizes` and `extents` of each recipe where some rule needs them.
             namespace, count: As the update takes them.
         """
         import tensorflow as tf
@@ -74,7 +74,7 @@ class Views:
                 p |= {"array_size": size, "array_sums": tuple(of_block)}
 
     def _totals(self, rule: Rule, blocks: Sequence[Tensor], gradients: Sequence[Tensor], slots: Slots) -> list[Tensor]:
-        """What a rule sums over all weights of each of its trials, `[S, recipes of the rule]` each."""
+        """A rule's sums over all weights of each of its trials, `[S, recipes of the rule]` each."""
         import tensorflow as tf
 
         assert rule.summed is not None
@@ -88,7 +88,8 @@ class Views:
         return sum_per_trial(weight, self._packing.axes[place])
 
     def _everywhere(self, blocks: Sequence[Tensor], of: Any) -> list[Tensor]:
-        """In blocks, at each number what `of(place, weight)` gives for its weight array, `[S or 1, R]`."""
+        """Computes `of(place, weight)`, `[S or 1, R]`, for each weight array, and repeats it at each of the array's
+        numbers, in blocks."""
         import tensorflow as tf
 
         weights: list[Any] = self._packing.unpack(blocks)
@@ -98,8 +99,8 @@ class Views:
         )
 
     def _square_means(self, gradients: Sequence[Tensor], extents: Tensor) -> list[tuple[Tensor, ...]]:
-        """Of each block, at each number the mean square of its row, of its column and of its matrix, which are the last
-        two axes of an array; of an array of one axis the square, three times.
+        """For each number of each block, the mean squares of its row, its column and its matrix. Rows and columns are
+        the last two axes of an array; for an array of one axis it is the square, three times.
 
         Args:
             extents: Rows and columns of each recipe's own arrays, `[R, arrays, 2]`.

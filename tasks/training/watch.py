@@ -1,4 +1,4 @@
-"""What acts on a trial after each evaluation: early stopping, a target, reduction on plateau, divergence."""
+"""The rules that act on a trial after each evaluation: early stopping, a target, reduction on plateau, divergence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.training.trial import Outcome, Stopping
 
 
 class Watch:
-    """What acts after each evaluation, for one trial: early stopping, a target, reduction on plateau, divergence.
+    """Applies the rules to one trial after each evaluation: early stopping, a target, reduction on plateau, divergence.
 
     Both trainers report their evaluations here, so they stop, reduce and diverge alike. Patience counts evaluations, as
     it does in Keras, where an epoch has one.
@@ -31,9 +31,9 @@ class Watch:
         """Records an evaluation and says whether the weights evaluated are to be kept.
 
         Args:
-            epoch: In which, or at the end of which, it lies; from 1.
+            epoch: The epoch that the evaluation is in, or at the end of; from 1.
             step: Steps done.
-            values: train_loss, the mean since the evaluation before; val_loss; what else is to stand in the curves.
+            values: train_loss, the mean since the last evaluation; val_loss; and whatever else goes into the curves.
         """
         if not self.running:
             return False
@@ -66,7 +66,7 @@ class Watch:
             self.running = False
 
     def state(self) -> dict[str, Any]:
-        """What it has seen, plain numbers; `resume` takes it up."""
+        """The watch's state as plain numbers, for `resume`."""
         return {name: value for name, value in vars(self).items() if name != "outcome"}
 
     def resume(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Optimizers that change another's step. They stand in the table of `optimizers` like any."""
+"""Optimizers that change the step of another one. They are in the table of `optimizers` like all others."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def cautious_of(table: dict[str, Callable[..., Optimizer]]) -> Callable[..., Opt
         """Cautious steps (Liang et al. 2024, "Cautious Optimizers", algorithm 1): where the step of the optimizer `of`
         would go up the present gradient, the weight stays.
 
-        The steps left are lengthened, in each weight array by its size over their number and one. `of` has its other
-        parameters at their defaults; decoupled decay acts on all weights. No Keras twin.
+        The remaining steps of each weight array are multiplied by the array's size over their number plus one. The
+        other parameters of `of` have their defaults; decoupled decay acts on all weights. No Keras twin.
         """
         inner = table[of](learning_rate=learning_rate)
         update = _named(inner.update, "cautious")
@@ -48,9 +48,9 @@ def sam_of(table: dict[str, Callable[..., Optimizer]]) -> Callable[..., Optimize
         """SAM (Foret et al. 2021, "Sharpness-Aware Minimization", algorithm 1): the optimizer `of` follows the gradient
         at `w + rho * g / |g|`, the worst place within `rho`, and so keeps to flat regions.
 
-        Two gradients a step, which the plan counts in its times. The first one's penalties and dropout are the
-        second's; batch normalisation keeps the statistics of the first. `of` has its other parameters at their
-        defaults. No Keras twin.
+        Each step takes two gradients, which the plan counts in its times. Both have the same penalties and dropout;
+        batch normalisation keeps the statistics of the first. The other parameters of `of` have their defaults.
+        No Keras twin.
         """
         inner = table[of](learning_rate=learning_rate)
         return replace(
