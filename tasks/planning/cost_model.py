@@ -1,12 +1,12 @@
 """Which trials share a stack, and whether XLA compiles it: the cheapest division by a small model of cost.
 
-More trials in a stack share its compilation and the cost of each step; fewer keep weights and moments in the
-processor's cache, and several stacks keep several cores busy, as a stack's small operations alone can't. Trials whose
-optimizers follow one rule lie side by side, because each rule in a stack lengthens its compilation.
+With many trials in a stack, they share its compilation and the fixed cost of each step. With few, weights and moments
+stay in the processor's cache; and several stacks keep several cores busy, which the small operations of one stack
+can't. Trials whose optimizers follow one rule are side by side, because each rule in a stack lengthens its compilation.
 
-The model's figures were measured on a two-core machine; a short probe (`probe`) says how this machine
-compares with it on the network at hand. They decide how long a run takes, and through rounding the last digits of its
-results; so the division is written to plan.json, and whoever goes on with a run follows the plan, not the probe.
+The model's figures were measured on a two-core machine. A short probe (`probe`) says how this machine compares with it
+on the network at hand. The figures decide how long a run takes, and through rounding the last digits of its results. So
+the division is written to plan.json, and a run that is resumed follows the plan, not the probe.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tasks.records.plan import Calibration
 T = TypeVar("T")
 
 MAX_TRIALS = 512
-"""In one stack, whatever the model says."""
+"""The most trials in one stack, whatever the model says."""
 MAX_BYTES = 4 * 2**30
-"""Of memory that the stacks side by side may take by arithmetic, data apart."""
+"""The most bytes that the stacks side by side may take by arithmetic, without the data."""
 
 
 def cores() -> int:
@@ -43,14 +43,14 @@ class Work:
 
     Args:
         parameters: Trainable weights.
-        flops: Of one row's way forward.
-        activations: Numbers that a row makes on its way through the network.
+        flops: Operations of one row's forward pass.
+        activations: Numbers that all layers output for one row.
         batch_size: Rows a step.
         steps: Training steps.
-        spatial: With convolutions, for which XLA has slow code on a CPU.
-        answers: Numbers that the scored rows of all parts get.
-        copies: Of the weights, for averages.
-        gradients: Of a step, the mean over trials: 1, or up to 2 where some take a second one.
+        spatial: Whether there are convolutions, for which XLA has slow code on a CPU.
+        answers: Numbers that the network outputs for the scored rows of all parts.
+        copies: Further copies of the weights, for averages and accumulated gradients.
+        gradients: Gradients of a step, the mean over trials: 1, or up to 2 where some trials take a second one.
     """
 
     parameters: int
@@ -65,18 +65,18 @@ class Work:
 
     @property
     def trial_bytes(self) -> int:
-        """float32: weights, kept ones, gradient, up to three moments and averages, the activations forth and back, and
-        the answers in pieces and put together."""
+        """Bytes of a trial in float32: weights, kept weights, gradient, up to three moments, `copies`, the activations
+        forward and backward, and the answers in slices and joined."""
         return 4 * ((6 + self.copies) * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
 
     def compile_seconds(self, rules: int, *, xla: bool) -> float:
-        """Of one core, for a stack with so many update rules."""
+        """Seconds that one core compiles a stack with so many update rules."""
         if xla:
             return 0.6 + 0.3 * rules + (1.5 if self.spatial else 0)
         return 0.15 + 0.07 * rules
 
     def step_seconds(self, trials: int, rules: int, *, xla: bool) -> float:
-        """Of one core, for one step of all of a stack's trials."""
+        """Seconds of one core for one step of all of a stack's trials."""
         megabytes = trials * 16 * self.parameters / 1e6  # weights, gradient, two moments
         out_of_cache = 1 + min(0.02 * megabytes, 0.65)
         flops = 3 * self.flops * self.batch_size * self.gradients  # forward, and twice that backward
@@ -120,7 +120,7 @@ def divide(
     """Divides trials of equal shapes into stacks.
 
     Args:
-        columns: The trials of each variant, one a seed and fold; each variant has as many.
+        columns: The trials of each variant, one a seed and fold; each variant has equally many.
         rules: Each variant's update rule.
         work: What one trial does.
         cores: How many stacks run side by side, and share the memory.
@@ -153,29 +153,30 @@ def join(
     *,
     share: int | None = None,
 ) -> list[list[int]]:
-    """Which groups of trials that agree in all but the widths of their networks are divided into stacks as one.
+    """Chooses which groups of trials are joined, to be divided into stacks as one group. The groups differ only in the
+    widths of their networks.
 
-    Joined, they save compilations, and the steps' fixed cost where XLA compiles none; each trial then costs what the
-    widest does. From single groups on, those neighbours are joined whose joining brings the end of all stacks forward
-    most, until none does.
+    Joined groups save compilations, and the fixed cost of steps where XLA is not used; but each trial then costs as
+    much as the widest. The search starts from single groups. It joins the two neighbours whose joining brings the end
+    of all stacks forward most, and repeats this until no joining helps.
 
     Measured with three hidden layers of 64, 128 and 256 units on 8 features, batches of 32, 1,000 steps, two
     optimizers, without XLA, compiling included: one trial of each takes 4.0 s of a core joined and 5.7 s in three
     stacks; three of each 9.7 s and 8.0 s (under XLA 9.4 s and 7.9 s).
 
     Args:
-        groups: Each variant's update rule, of each group; in the order of widths.
-        seeds: Trials of a variant, in every group as many.
+        groups: For each group the update rule of each variant; groups are in the order of widths.
+        seeds: Trials of a variant, the same number in every group.
         together: What one trial of joined groups does, by their positions; of one position, a trial of that group.
         cores, calibrations, share: As for `divide`.
 
     Returns:
-        Positions of the groups that are one, each position once.
+        Positions of the groups that are joined, each position once.
     """
 
     @cache
     def seconds(part: tuple[int, ...]) -> list[float]:
-        """Of each stack of these groups."""
+        """Expected seconds of each stack of these groups."""
         work, rules = together(part), [rule for index in part for rule in groups[index]]
         division = divide([[rule] * seeds for rule in rules], rules, work, cores, calibrations, share=share)
         return [
@@ -203,7 +204,8 @@ def _cheapest(
     cores: int,
     calibrations: Mapping[bool, Calibration],
 ) -> Division[T]:
-    """Of the divisions (stacks, with the trials and rules of each) the one that ends first; of equals the first."""
+    """Returns the division that ends first, the first one of equals. Options are stacks, with counts of trials and
+    rules for each."""
     divisions = [
         Division(stacks, xla, _makespan(sizes, work, cores, xla, calibrations[xla]))
         for stacks, sizes in options

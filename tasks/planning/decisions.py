@@ -16,13 +16,13 @@ from tasks.spec.evaluate import Evaluate
 
 
 def decides_of(evaluate: Evaluate, dataset: Dataset) -> Decides:
-    """How classes are chosen and what answers cost, of this data set.
+    """How classes are chosen and what answers cost, for this data set.
 
     Args:
         dataset: With its class of interest.
 
     Raises:
-        BadInput: what the spec says is not for this target.
+        BadInput: what the spec says does not fit this target.
     """
     _check(evaluate, dataset)
     costs = _costs(evaluate, dataset) if evaluate.cost else None
@@ -93,7 +93,7 @@ def _prior(named: Mapping[str, float], classes: Sequence[str] | None) -> list[fl
 
 
 _LEAST = 1e-6
-"""The least share that is one, and by how much shares that add up to 1 may miss it."""
+"""The smallest share that a class may have, and the tolerance for shares that must add up to 1."""
 
 
 def _costs(evaluate: Evaluate, dataset: Dataset) -> Costs:
@@ -115,7 +115,7 @@ def _costs(evaluate: Evaluate, dataset: Dataset) -> Costs:
 
 
 def _of_two(cost: Cost, positive: int) -> tuple[list[list[float]], dict[str, str]]:
-    """The matrix, and by place in it the columns."""
+    """The cost matrix, and by place in it the columns of the table that hold costs."""
     negative = 1 - positive
     places = {
         "false_negative": (positive, negative),
@@ -152,7 +152,7 @@ def _place(name: str, classes: Sequence[str], where: str) -> int:
 
 
 def identity(decides: Decides) -> dict[str, Any] | None:
-    """What of it decides the figures of a trial; None: the likeliest class is predicted, and nothing has a cost."""
+    """The part of it that decides a trial's metrics; None: the likeliest class is predicted, and nothing has a cost."""
     if decides == Decides():
         return None
     found = {"rule": decides.rule, "value": decides.value, "costs": _numbers(decides)}

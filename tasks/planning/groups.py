@@ -21,19 +21,19 @@ from tasks.training.stacked_networks import incompatibility, layers_of, widest
 from tasks.training.trial import Trial
 
 _FIT_STEP_SECONDS = 2.5e-3
-"""Of one step of `Model.fit` with a small network, for the estimate and evaluations counted in seconds."""
+"""Seconds of one step of `Model.fit` with a small network, for estimates and for evaluations counted in seconds."""
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """What the data, or those of one fold, are to the trainers.
+    """Sizes that the trainers need, of the data or of one fold.
 
     Args:
         features: Shape of one preprocessed row.
         classes: None for regression.
         train: How many rows are trained on.
-        resampled: The same once classes are made equal.
-        scored: Of all parts.
+        resampled: The same after resampling to equal classes.
+        scored: Rows of all parts that are scored.
         validated: Rows of the validation part.
         lengths: Tokens of each text in a row (see `Architecture.lengths`).
     """
@@ -55,7 +55,7 @@ class RowCounts:
         resampled: int | None,
         lengths: tuple[int, ...] = (),
     ) -> RowCounts:
-        """As `lay_out` takes them."""
+        """From what `lay_out` takes."""
         scored = sum(parts.values())
         if dataset.streamed is not None:
             scored += len(dataset.streamed.sample) - parts["train"]
@@ -64,7 +64,7 @@ class RowCounts:
         return cls(features, classes, parts["train"], equal, scored, lengths, parts.get("val", 0))
 
     def limited(self, rows: int | None) -> RowCounts:
-        """Of trials on so many training rows, which are not resampled; as `Prepared.limited`."""
+        """The counts for trials on so many training rows, which are not resampled; as `Prepared.limited`."""
         if rows is None or rows >= self.train:
             return self
         return replace(self, train=rows, resampled=rows, scored=self.scored - self.train + rows)
@@ -72,15 +72,15 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Grouping:
-    """What makes groups of trials.
+    """Makes groups of trials.
 
     Args:
         variants: By their id.
         rows: By fold.
-        augmentation_seconds: By variant, of one core for one row.
-        cores: Of the machine.
+        augmentation_seconds: By variant, seconds of one core to augment one row.
+        cores: Cores of the machine.
         sharing: How many of them share one memory.
-        built: Networks by what they are made of, for groups that share one.
+        built: Networks that were built already, by an identifier, since groups may share one.
     """
 
     variants: Mapping[str, Recipe]
@@ -91,7 +91,7 @@ class Grouping:
     built: dict[str, Any] = field(default_factory=dict)
 
     def rectangles(self, trials: list[PlannedTrial]) -> list[Group]:
-        """Groups whose trials can be in one stack each."""
+        """Groups, each of which has trials that can be in one stack."""
         whole = self.of(trials)
         parts = [trials] if whole.why else whole.rectangles()
         return [whole] if len(parts) == 1 else [self.of(part) for part in parts]
@@ -101,8 +101,8 @@ class Grouping:
         return _group(trials, self.variants, self.rows[trials[0].fold], seconds, self.network, self.cores, self.sharing)
 
     def network(self, architecture: Architecture, model: Mapping[str, Any], data: RowCounts) -> Any:
-        """The network of a recipe's `model` without values, which many groups may share: built once, since that takes
-        a while."""
+        """The network of a recipe's `model`, its weights without values. It is built once for all groups that share it,
+        since building takes a while."""
         outputs = data.classes or 1
         key = identifier([model, data.features, data.lengths, outputs])
         if key not in self.built:
@@ -116,8 +116,8 @@ class MadeRows:
     """Augmented rows of a group; all 0 without augmentation.
 
     Args:
-        replica_bytes: Memory that those of one replica take in a stack.
-        seconds: Of one core, for what one replica sees.
+        replica_bytes: Bytes that the rows of one replica take in a stack.
+        seconds: Seconds of one core to make the rows that one replica sees.
         once: Whether they are made once for all stacks, not in each.
     """
 
@@ -132,13 +132,13 @@ class Group:
 
     Args:
         network: The widest.
-        first: One of them, bound.
-        unpadded: What a trial of each variant would do in its own width.
+        first: One of the trials, bound.
+        unpadded: By variant, the work of a trial in its own width.
         rules: Update rule by variant.
         kinds: As `tasks.training.rectangle.kind_of`, by variant.
         why: Why they can't be stacked, or None.
-        rows: Of an epoch.
-        data: What they are trained on.
+        rows: Rows of an epoch.
+        data: Sizes of what they are trained on.
         made: Their augmented rows.
         cores, sharing: As for `Grouping`.
     """
@@ -163,7 +163,7 @@ class Group:
 
     @property
     def tokens(self) -> int | None:
-        """How many there are, where the inputs are token numbers, or end with such."""
+        """Number of different tokens, where the inputs are token numbers or end with them; else None."""
         return next((layer.input_dim for layer in self.network.layers if hasattr(layer, "input_dim")), None)
 
     def columns(self) -> list[dict[Replica, PlannedTrial]]:
@@ -180,11 +180,12 @@ class Group:
     def divided(
         self, calibrations: Mapping[bool, Calibration], share: int, *, timed: bool = True
     ) -> tuple[Division[PlannedTrial], float]:
-        """The stacks for so many cores, and the seconds that the longest is expected to take.
+        """Divides the trials into stacks for `share` cores. Also returns the expected seconds of the longest stack.
 
         Args:
-            timed: Whether augmentation's measured pace decides for how many cores trials are divided. Else those that
-                see fresh rows are divided for one: to make the rows takes longer than to train on them, as a rule.
+            timed: Whether the measured speed of augmentation decides for how many cores trials are divided. If not,
+                trials that see fresh rows are divided for one core, since making rows usually takes longer than
+                training on them.
         """
         if self.why:
             longest = self.work.steps * _FIT_STEP_SECONDS
@@ -217,7 +218,7 @@ class Group:
         )
 
     def seconds(self, division: Division[PlannedTrial]) -> float:
-        """Expected of a division, augmentation included."""
+        """The expected seconds of a division, augmentation included."""
         if self.made.once:
             return division.seconds + self.made.seconds * replicas_of(self.trials) / self.cores
         making = self.made.seconds * sum(map(replicas_of, division.stacks))
@@ -277,19 +278,19 @@ def _group(
 
 
 def replicas_of(trials: Sequence[PlannedTrial]) -> int:
-    """Trials of one seed, and of one fold, see the same rows."""
+    """The number of replicas: trials of one seed and one fold see the same rows."""
     return len({(trial.seed, trial.fold) for trial in trials})
 
 
 def _copies(trial: Trial) -> int:
-    """Of its weights: for averages, the average itself and the ends of epochs that it is made of; for gradients of more
-    than one step, their sum."""
+    """Further copies of a trial's weights: for averages, the average itself and the ends of epochs that it is made of;
+    for gradients of more than one step, their sum."""
     accumulated = int(trial.accumulation > 1)
     return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages) + accumulated
 
 
 def gradients_of(trial: Trial) -> int:
-    """Of one of its steps."""
+    """Gradients that one step of a trial takes."""
     return 2 if trial.optimizer.sharp else 1
 
 
@@ -304,8 +305,8 @@ def work_of(model: Any, batch_size: int, steps: int, *, copies: int = 0) -> Work
         shape = layer.output.shape[1:]
         activations += math.prod(shape)
         for kernel in layer.trainable_weights[:1]:
-            if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # which looks up, not multiplies
-                meets = () if kernel.shape == shape else shape[:-1]  # of numbers embedded each by itself, one
+            if len(kernel.shape) > 1 and type(layer).__name__ != "Embedding":  # it looks up and does not multiply
+                meets = () if kernel.shape == shape else shape[:-1]  # numbers that are embedded one by one meet it once
                 flops += 2 * math.prod(kernel.shape) * math.prod(meets)
     parameters = sum(math.prod(each.shape) for each in model.trainable_weights)
     spatial = any("conv" in type(layer).__name__.lower() for layer in layers_of(model))

@@ -1,4 +1,4 @@
-"""What is handed to the runner: the final trials of a plan, or those of a search's round."""
+"""The jobs that a runner gets: the final trials of a plan, or the trials of one round of a search."""
 
 from __future__ import annotations
 
@@ -40,20 +40,21 @@ class Job:
         return next(each for each in self.variants if each.variant_id == variant_id)
 
     def beside(self, stack: PlannedStack) -> Beside:
-        """As `beside`, of the trials of a stack."""
+        """`beside` for the trials of a stack."""
         together = {each for other in self.stacks if other.search == stack.search for each in other.trials}
         trials = [trial for trial in self.trials if trial.trial_id in together]
         return beside(stack.search, self.searches, trials, self.metrics[0])
 
 
 def beside(method: str, searches: Sequence[Search], trials: Sequence[PlannedTrial], metric: str) -> Beside:
-    """By `recipe_id`, what decides the trials of a search method beside each one's own settings, seed and data, as
-    plain JSON; empty where nothing does.
+    """Returns, by `recipe_id` and as plain JSON, what else decides the results of a search method's trials, beside each
+    trial's own settings, seed and data. Empty where nothing else does.
 
-    Derivatives are taken by what is searched. At rungs all trials of a method are compared by the deciding metric.
+    A gradient search takes derivatives by what is searched. At rungs all trials of a method are compared by the
+    deciding metric.
 
     Args:
-        method: Empty: none that trains its trials in a way of its own.
+        method: The search method's name; empty: trials are simply trained to their end.
         trials: All that the method trains in this round.
     """
     training = METHODS[method].training if method else "whole"

@@ -1,6 +1,7 @@
-"""For each diagnosis what is tried, in which order: a ladder of rungs, each with some changes of a recipe's settings.
+"""What is tried for each diagnosis, and in which order: a ladder of rungs, each with some changes of a recipe's
+settings.
 
-A rung that does not apply to a recipe has no changes: a linear model has no width.
+A rung that does not apply to a recipe has no changes: for example, a linear model has no width.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Rung:
 
 
 def _set(name: str, *values: Any, words: str = "") -> Callable[[RecipeSettings], list[Candidate]]:
-    """Each of some values that the recipe does not have yet, where it has the place for it."""
+    """Sets each of these values that the recipe does not have yet; no changes where it has no such setting."""
 
     def changes(settings: RecipeSettings) -> list[Candidate]:
         place = place_of(name, settings)
@@ -91,7 +92,7 @@ def _schedules(*entries: Any) -> Callable[[RecipeSettings], list[Candidate]]:
 
 
 def _clipped(*norms: float) -> Callable[[RecipeSettings], list[Candidate]]:
-    """Gradients clipped by their whole norm, in the place of any other way."""
+    """Clips gradients by their global norm, instead of any other clipping."""
     return lambda settings: [
         Candidate(
             f"gradients clipped to norm {written(norm)}",
@@ -158,12 +159,12 @@ LADDERS: Mapping[str, Sequence[Rung]] = {
     "plateau": (_HIGHER, _WARM_UP),
     "unstable_under_seeds": (_WARM_UP, _LOWER, _NORMALISE),
 }
-"""By diagnosis. Labels that look wrong have none: they are to be looked at, not trained away."""
+"""By diagnosis. Labels that look wrong have no ladder: somebody must look at them, no setting repairs them."""
 
 
 def at_random(settings: RecipeSettings, number: int, seed: int) -> list[Candidate]:
-    """The control: settings drawn at random, in what ladders change but for what changes the number of steps or the
-    network. The rate is drawn evenly on a logarithmic scale from the optimizer's own range."""
+    """The control: settings drawn at random, among those that ladders change and that leave the number of steps and the
+    network alone. The learning rate is drawn evenly on a logarithmic scale from the optimizer's own range."""
     rng = np.random.default_rng(seed)
     optimizer = settings.optimizer.name
     found = []

@@ -64,18 +64,19 @@ def lay_out(
     earlier: Earlier | None = None,
     held_out: Sequence[RowCounts] = (),
 ) -> Plan:
-    """The whole plan. Where something is tuned, it has no trials yet, and what they will cost is estimated with the
-    recipes as they stand.
+    """Lays out the whole plan. Where something is tuned, the plan has no trials yet, and their cost is estimated with
+    the recipes as the spec has them.
 
     Args:
         parts: Rows of train, val and test.
         features: Shape of one preprocessed row.
-        resampled: Rows of train once its classes are made equal; None: they are.
+        resampled: Rows of train after resampling to equal classes; None: as many as before.
         lengths: Tokens of each text at a row's end (see `Architecture.lengths`).
         commonest: The class that most training rows are of; None for regression.
-        machine: What the trials are laid out for; None: this one.
-        earlier: Which trials lie trained.
-        held_out: Rows of the folds that judge, where the procedure is judged out of fold; none: the test part judges.
+        machine: The machine that the trials are laid out for; None: this one.
+        earlier: Finds the trials that are trained already.
+        held_out: Row counts of the outer folds, where the procedure is judged out of fold; empty: the verdict is
+            computed on the test part.
 
     Raises:
         BadInput: no recipe fits the data, a metric doesn't fit the task, or a search can't be done.
@@ -102,19 +103,19 @@ def _with_held_out(
     chosen: Mapping[int, Sequence[Recipe]] = {},
     choices: Sequence[FoldChoice] = (),
 ) -> Plan:
-    """The plan with the trials of folds that are held out in turn.
+    """Adds to the plan the trials of folds that are held out in turn.
 
     Args:
-        rows: Of the run's own parts.
-        held_out: Of each fold.
-        chosen: By fold the recipes with what their searches chose there; empty: as the plan has them.
-        choices: What that was.
+        rows: Row counts of the run's own parts.
+        held_out: Row counts of each fold.
+        chosen: By fold, the recipes with what their searches chose there; empty: the plan's recipes.
+        choices: What was chosen, for plan.json.
     """
     folds, repeats, seeds = spec.evaluate.folds, spec.evaluate.repeats, spec.train.seeds
     assert folds is not None
     by_fold: dict[int | None, RowCounts] = {None: rows, **dict(enumerate(held_out))}
     context = PlanContext(dataset, by_fold, plan.metrics, machine, plan.decides or Decides(), earlier)
-    # The first of three folds is not the first of five.
+    # The number of folds is in the key: the first of three folds is not the first of five.
     key = identifier({"data": context.key(spec), "held out": folds})
     trials = [
         planned(recipe, fold * seeds + seed, key, stage=FOLD, fold=fold)
@@ -163,15 +164,15 @@ def lay_out_chosen(
     in_folds: Mapping[int, Sequence[Recipe]] = {},
     choices: Sequence[FoldChoice] = (),
 ) -> Plan:
-    """The plan once a search is done, with its trials.
+    """Lays out the plan after a search, with its trials.
 
     Args:
         parts, features, resampled, lengths, commonest, machine, earlier, held_out: As for `lay_out`.
         chosen: The recipes with what the search chose for each.
-        in_folds: By fold that judges, the recipes with what the search there chose for each.
-        choices: What that was.
-        probe: What the plan before the search has under that name. It was written down before anything was trained, so
-            the stacks are the same for whoever goes on with a killed search.
+        in_folds: By outer fold, the recipes with what the search in that fold chose for each.
+        choices: What was chosen in outer folds, for plan.json.
+        probe: The probe of the plan before the search. It was written down before anything was trained, so a search
+            that was killed and resumed gets the same stacks.
     """
     rows = RowCounts.of(dataset, parts, features, resampled, lengths)
     machine = machine or Machine()
@@ -242,7 +243,7 @@ def _refuse_misfits(spec: Spec, recipes: Sequence[Recipe], misfits: Mapping[str,
 
 
 def _search(spec: Spec, searches: Sequence[Search], metric: str) -> SearchPlan:
-    """What is searched."""
+    """The search as the plan has it."""
     assert spec.tune is not None
     methods = dict.fromkeys(search.method for search in searches)
     return SearchPlan(
@@ -260,7 +261,7 @@ def _search(spec: Spec, searches: Sequence[Search], metric: str) -> SearchPlan:
 
 @dataclass(frozen=True)
 class Commonest:
-    """The class that most training rows are of, and their share; or by the real shares, where the spec says them."""
+    """The commonest class and its share: among the training rows, or by the real shares where the spec has them."""
 
     name: str
     share: float
@@ -273,7 +274,7 @@ class Commonest:
 
     @classmethod
     def among(cls, dataset: Dataset, train: np.ndarray, prior: Sequence[float] | None = None) -> Commonest | None:
-        """Of the rows `train`, positions in the data set, or by the real shares; None for regression."""
+        """Finds it among the rows `train` (positions in the data set), or by the real shares; None for regression."""
         if prior is not None and dataset.classes is not None:
             return cls(dataset.classes[int(np.argmax(prior))], max(prior), "real cases")
         if dataset.classes is None or not len(train):
@@ -286,7 +287,7 @@ def measured(spec: Spec, task: str, commonest: Commonest | None = None) -> tuple
     """The deciding metric and the others; gates' metrics are measured too.
 
     Args:
-        commonest: None where it is not known yet: then unbalanced classes are not seen.
+        commonest: None where it is not known yet: then unbalanced classes are not noticed.
 
     Raises:
         BadInput: one of them, or that of `stop_at`, doesn't fit the task.
@@ -316,7 +317,7 @@ def _by_imbalance(spec: Spec, task: str, commonest: Commonest | None) -> bool:
 
 
 _BESIDE = ("pr_auc", "mcc")
-"""What is measured too where classes are unbalanced."""
+"""Metrics that are added where classes are unbalanced."""
 
 
 def _check_target(spec: Spec, task: str) -> None:
@@ -331,7 +332,7 @@ def _check_target(spec: Spec, task: str) -> None:
 
 
 def described(dataset: Dataset) -> DataDescription:
-    """What plan.json says of the data, but for how they are held."""
+    """What plan.json says of the data, except how they are held in memory."""
     inputs = dataset.form.described(dataset)
     return DataDescription(
         name=dataset.name,
@@ -370,7 +371,7 @@ def _facts(dataset: Dataset, parts: Mapping[str, int], features: tuple[int, ...]
 
 
 _ROW_BYTES = 150
-"""Of each row whatever its width, measured: its target and part in several forms while the rows are divided."""
+"""Bytes of each row, whatever its width (measured): its target and part in several forms while rows are divided."""
 
 
 @dataclass(frozen=True)
@@ -402,14 +403,14 @@ def _fitting(recipes: Iterable[Recipe], dataset: Dataset, train: int) -> tuple[l
 
 
 def _place(spec: Spec, axis: str) -> str:
-    """Where the spec says what a recipe has on this axis."""
+    """The key of the spec that sets this axis of a recipe."""
     if getattr(spec.compare, axis):
         return f"compare.{axis}"
     return axis if axis == "model" else f"train.{axis}"
 
 
 def _check_searched(searches: Sequence[Search], dataset: Dataset, train: int) -> None:
-    """Tries the ends or choices of what is searched, one by one, on the data.
+    """Checks the ends or choices of what is searched, one by one, against the data.
 
     Raises:
         BadInput: no recipe with such a value can be trained on them.
@@ -432,7 +433,7 @@ def _check_searched(searches: Sequence[Search], dataset: Dataset, train: int) ->
 
 
 def _misfit(recipe: Recipe, dataset: Dataset, train: int) -> Misfit | None:
-    """What of a recipe does not fit the data; None where all does. `train` as for `_fitting`."""
+    """Why a recipe does not fit the data; None where it fits. `train` as for `_fitting`."""
     checks = (
         _model_misfit,
         _gradient_misfit,
@@ -456,7 +457,7 @@ def _model_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
 
 
 def _gradient_misfit(recipe: Recipe, dataset: Dataset) -> Misfit | None:
-    """What acts on gradients, where an optimizer takes none."""
+    """A setting that acts on gradients does not fit an optimizer that takes none."""
     acting = next(iter(recipe.settings.on_gradients), None)
     if acting and OPTIMIZERS[recipe.optimizer](**recipe.settings.optimizer.parameters).searches:
         return Misfit(acting, f"{recipe.optimizer} takes no gradients, which {acting.replace('_', ' ')} is of")

@@ -13,11 +13,11 @@ from tasks.training.stack import train_stack
 from tasks.training.trial import Arrays, Trial
 
 TRIALS = 4
-"""In the probe's stack; all of one optimizer, since each update rule lengthens compiling."""
+"""Trials in the probe's stack; all of one optimizer, since each update rule lengthens compiling."""
 
 STEPS = 24
 SPANS = 4
-"""Of so many steps each: the first is compiled before it runs, and the shortest of the others is the pace."""
+"""Spans of `STEPS` steps each. The first one includes compiling; the shortest of the others gives the pace."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Measured:
     """What the probe found.
 
     Args:
-        trials: In its stack.
-        compile_seconds: Of one core, tracing included.
-        step_seconds: Of one core, for a step of all trials.
+        trials: Trials in its stack.
+        compile_seconds: Seconds of one core to compile, tracing included.
+        step_seconds: Seconds of one core for a step of all trials.
     """
 
     trials: int
@@ -38,14 +38,14 @@ class Measured:
 def measure(trial: Trial, shape: tuple[int, ...], classes: int | None, *, tokens: int | None, xla: bool) -> Measured:
     """Times a stack of `TRIALS` copies of a trial.
 
-    The time of compiling is that of a first run, whatever earlier ones compiled: so the plan does not depend on it.
-    Processor time is taken, not the clock's: what else the machine is doing then matters less, and the model counts in
+    Compiling is timed as in a first run, whatever earlier runs compiled, so that the plan does not depend on them. The
+    time is processor time, not wall-clock time: other work of the machine then matters less, and the model counts in
     seconds of a core.
 
     Args:
         shape: Of one row's inputs.
         classes: None for regression.
-        tokens: Number of tokens where the inputs are token numbers, or end with such.
+        tokens: Number of different tokens where the inputs are token numbers or end with them.
     """
     rng = np.random.default_rng(0)
     rows, lengths = STEPS * trial.batch_size, sum(trial.architecture.lengths)

@@ -1,4 +1,4 @@
-"""Recipes: what is compared, multiplied out, every parameter bound. No data are needed for that."""
+"""Recipes: every combination of what is compared, with every parameter bound. This needs no data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_TRIALS = 5_000
 AXES = tuple(Compare.model_fields)
 """What a recipe consists of, in the order in which labels name it."""
 _HELD_STILL = ("evaluate_every", "stop_at")
-"""What decides a recipe's results as well and is the same for all recipes of a spec."""
+"""Settings that decide a recipe's results too, and are the same for all recipes of a spec."""
 
 
 def identifier(value: Any) -> str:
@@ -41,8 +41,9 @@ def identifier(value: Any) -> str:
 
 
 def variant_identifier(settings: RecipeSettings) -> str:
-    """That of a recipe's settings. Parameters of embeddings count where there are embeddings, and a loss by its name
-    alone where it had no parameters, so that a recipe is identified as before there were any."""
+    """The identifier of a recipe's settings. Parameters of embeddings count only where there are embeddings, and a loss
+    that once had no parameters counts by its name alone. So a recipe keeps the identifier that it had before there were
+    such parameters."""
     name, parameters = settings.model
     if parameters.get(EMBEDDED[0]) == "none":
         parameters = {key: value for key, value in parameters.items() if key not in EMBEDDED}
@@ -62,7 +63,7 @@ def recipes_of(spec: Spec, model: str = TABLE_FORM.model) -> list[Recipe]:
     """Every combination of what is compared, in the order written, each once.
 
     Args:
-        model: The one that is meant where the spec names none.
+        model: The model to take where the spec names none.
 
     Raises:
         BadInput: a learning rate is given both on the optimizer and beside it, or there are too many trials.

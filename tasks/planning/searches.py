@@ -1,4 +1,4 @@
-"""What is searched in each compared recipe, and with which budget: the same for all. No data are needed for that."""
+"""What is searched in each compared recipe, and with which budget: the same for all. This needs no data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tasks.training.optimizers import OPTIMIZERS
 
 DEFAULT_TRIALS = 20
 MAX_POINTS = 10_000
-"""Of one grid."""
+"""The most points of one grid."""
 MAX_SEARCHED = 20_000
-"""Trials of all searches: settings times seeds times folds, on all rows and in each fold that judges."""
+"""The most trials of all searches: settings times seeds times folds, on all rows and in each outer fold."""
 FIRST_SEED = 1000
-"""Of the search, so that the comparison's seeds (0, 1, ...) are fresh."""
+"""The first seed of a search, so that the search has not used the comparison's seeds (0, 1, ...)."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,13 @@ class Search:
 
     Args:
         method: Its name in `METHODS`.
-        trials: Settings that are tried: with rungs, that begin.
-        epochs: That one seed and fold spend on all of them; where epochs are searched, at most.
-        rungs: Where settings are left out; empty: nowhere.
-        outer: The fold that judges whose rows it may not see; None: it learns from all rows that don't judge.
-        folds: In which each setting is trained; None: in all that trials are planned on.
-        first_seed: Of its trials.
+        trials: Number of settings that are tried; with rungs, of those that begin.
+        epochs: Epochs that one seed and fold spend on all settings; an upper bound where epochs are searched.
+        rungs: Where settings are dropped; empty: nowhere.
+        outer: The outer fold (one that the verdict is computed on) whose rows the search may not see; None: it learns
+            from all rows that the verdict is not computed on.
+        folds: The folds in which each setting is trained; None: all folds that trials are planned on.
+        first_seed: The first seed of its trials.
     """
 
     recipe: Recipe
@@ -66,7 +67,7 @@ class Search:
         return variant_of(self.recipe, with_setting(self.recipe.settings, setting))
 
     def planned(self) -> PlannedSearch:
-        """As in plan.json."""
+        """The search as plan.json has it."""
         return PlannedSearch(
             recipe_id=self.recipe.recipe_id,
             recipe=self.recipe.recipe,
@@ -81,7 +82,8 @@ class Search:
 
 
 def check_search(spec: Spec) -> None:
-    """Refuses a search that can't be done whatever the data are. Where no model is named, their kind decides it.
+    """Refuses a search that can't be done with any data. Where the spec names no model, the kind of data decides the
+    model, so every kind is tried.
 
     Raises:
         BadInput: with the path under `tune`, or of a recipe.
@@ -120,7 +122,7 @@ def searches_of(spec: Spec, recipes: Sequence[Recipe]) -> list[Search]:
 def _refuse_too_many(count: int, judged: int = 0) -> None:
     """Args:
     count: Trials of one search of all recipes.
-    judged: Folds that judge, in each of which it is done anew.
+    judged: Number of outer folds, in each of which the search is done anew.
     """
     if count * (1 + judged) > MAX_SEARCHED:
         anew = f": {count:,} on all rows and in each of {judged} folds that judge" if judged else ""
@@ -169,7 +171,7 @@ def _refuse_untested(space: Space) -> None:
 
 
 def _most_epochs(recipe: Recipe, space: Space) -> int:
-    """Of one setting."""
+    """The most epochs of one setting."""
     for dimension in space:
         if dimension.name == "epochs":
             over = dimension.over
@@ -179,7 +181,7 @@ def _most_epochs(recipe: Recipe, space: Space) -> int:
 
 
 def _points(space: Space) -> int:
-    """Of a grid.
+    """The number of points of a grid.
 
     Raises:
         BadInput: more than `MAX_POINTS`.
@@ -233,7 +235,7 @@ def _refuse_for_rungs(recipe: Recipe, space: Space) -> None:
 
 
 CONTINUOUS = ("learning_rate", "momentum", "l1", "l2", "weight_decay", "beta_1", "beta_2", "rho")
-"""What a validation loss is differentiated by."""
+"""The hyperparameters that a validation loss can be differentiated by."""
 
 
 def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
@@ -291,7 +293,7 @@ def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
     """All recipes get the same number of settings. Whole grids may differ in size.
 
     Raises:
-        BadInput: they do, and the spec names no number.
+        BadInput: grids differ in size, and the spec names no number of settings.
     """
     grids = {
         search.trials for search in searches if METHODS[search.method].listed and search.recipe.settings.method is None

@@ -1,6 +1,6 @@
-"""How trials are laid out into stacks: those of equal shapes and rows together, of other widths where padding pays.
+"""Lays out trials into stacks: trials of equal shapes and rows together, and of different widths where padding pays.
 
-The figures of cost are in `cost_model`; here they are filled in from networks and data.
+The model of cost is in `cost_model`; this module gives it the figures of networks and data.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from tasks.training.stacked_networks import joinable, widest
 from tasks.training.streaming import CACHED_WINDOWS, window_bytes
 
 PROBE_SHARE = 0.1
-"""Of the time that the trials are expected to take: what a probe may take at most. Shorter runs go by the model."""
+"""The largest share of the trials' expected time that a probe may take. In shorter runs only the cost model decides."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What trials are laid out for; `Machine()` is this one.
+    """The machine that trials are laid out for; `Machine()` is this one.
 
     Args:
-        cores: How many the stacks may use.
-        probe_share: Of the time that the trials are expected to take: what measuring the machine may take at most. With
-            0 the cost model alone decides.
+        cores: How many cores the stacks may use.
+        probe_share: The largest share of the trials' expected time that measuring the machine may take. With 0 the cost
+            model alone decides.
         example_seconds: How long one core takes to augment one example: from a policy and some examples.
         memory: Bytes that a trial may take at most.
         together: How many of the cores share one memory; None: all. Workers on other machines have memory of their own.
@@ -64,11 +64,12 @@ class Machine:
 
 
 Beside = Mapping[str, Any]
-"""By `recipe_id`, what else decides trials of a search that does not simply train them to their end: `jobs.beside`."""
+"""By `recipe_id`, what else decides the results of trials that a search does not simply train to their end: see
+`jobs.beside`."""
 
 Earlier = Callable[[Sequence[PlannedTrial], Mapping[str, Recipe], Sequence[str], Beside], list[PlannedStack]]
-"""Which of these trials lie trained, in the stacks that they were trained in: from the trials, their variants, what is
-measured of them, and what else decides them."""
+"""Finds those of some trials that are trained already, as the stacks that they were trained in: from the trials, their
+variants, their metrics, and what else decides their results."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class PlanContext:
     """What trials are planned on.
 
     Args:
-        rows: By fold; those of trials that are of none under None.
+        rows: Row counts by fold; under None those of trials without a fold.
         metrics: What is measured of each trial.
-        machine: What the trials are laid out for.
-        decides: How their answers are made of outputs.
-        earlier: Which of them lie trained; None: all are trained.
+        machine: The machine that the trials are laid out for.
+        decides: How answers are made from the trials' outputs.
+        earlier: Finds the trials that are trained already; None: all are still to be trained.
     """
 
     dataset: Dataset
@@ -91,7 +92,7 @@ class PlanContext:
     earlier: Earlier | None = None
 
     def key(self, spec: Spec) -> str:
-        """What of the data decides a trial's results."""
+        """Identifies everything in the data, and in how they are used, that decides a trial's results."""
         split = spec.data.split.model_dump(mode="json")
         decides: dict[str, Any] = {
             "data": self.dataset.digest,
@@ -112,14 +113,14 @@ class PlanContext:
         calibrations: Mapping[bool, Calibration] | None = None,
         beside: Mapping[str, Any] = {},
     ) -> tuple[list[PlannedStack], float, Probe | None]:
-        """How trials of these variants are divided; the seconds expected; and what the probe found, where one was worth
-        its time. Those that lie trained stay in the stacks that they were trained in; they take no time.
+        """Divides trials of these variants into stacks. Also returns the expected seconds, and what the probe found,
+        where one was worth its time. Trials that are trained already stay in their stacks, and take no time.
 
         Args:
             beside: As `Earlier` takes it.
-            calibrations: The machine's, with and without XLA. Then nothing that is measured now decides, not even how
-                fast augmentation is: the division follows from the trials, these calibrations and the number of cores
-                alone. None: a probe may be asked.
+            calibrations: The machine's, with and without XLA. With them no measurement of this process counts, not even
+                the speed of augmentation: the division follows from the trials, these calibrations and the number of
+                cores alone. None: a probe may run.
 
         Raises:
             BadInput: a trial of streamed data can't be stacked.
@@ -140,7 +141,7 @@ class PlanContext:
 
 
 def _streamed(stacks: Sequence[PlannedStack], features: tuple[int, ...]) -> list[PlannedStack]:
-    """The stacks with the memory of the windows that each holds.
+    """Adds to each stack's memory that of the windows that it holds.
 
     Raises:
         BadInput: one goes through `Model.fit`, which takes whole epochs.
@@ -167,12 +168,12 @@ def _stacks(
     calibrations: Mapping[bool, Calibration] | None,
     branches: frozenset[str],
 ) -> tuple[list[PlannedStack], float, Probe | None]:
-    """Trials of equal shapes and rows together, and of other widths where that pays (see `cost_model`), what can't be
-    stacked one by one.
+    """Puts trials of equal shapes and rows together, and of different widths where that pays (see `cost_model`). Trials
+    that can't be stacked stay alone.
 
     Args:
-        augmentation_seconds: By variant, of one core for one row.
-        branches: Variants that share steps with others of longer budgets.
+        augmentation_seconds: By variant, seconds of one core to augment one row.
+        branches: Variants that share steps with variants of longer budgets.
     """
     families: dict[str, dict[str, list[PlannedTrial]]] = {}
     for trial in trials:
@@ -235,9 +236,9 @@ def _divided(
 
 
 def _core_shares(alike: Sequence[Sequence[Group]], calibrations: Mapping[bool, Calibration], cores: int) -> list[int]:
-    """How many cores the groups of each family are divided for. Where other families' stacks keep the cores busy, what
-    ends first is what takes the least time of all cores: a division for one core, with fewer to compile. Twice a
-    family's share of the work is counted, so that the last stacks end at about the same time."""
+    """For how many cores the groups of each family are divided. Where other families' stacks keep the cores busy, the
+    division with the least total core time ends first: that for one core, with fewer stacks to compile. Each family
+    gets twice its share of the work, so that the last stacks end at about the same time."""
     if len(alike) == 1:
         return [cores]
     seconds = [sum(group.divided(calibrations, 1)[0].seconds for group in groups if not group.why) for groups in alike]
@@ -260,7 +261,7 @@ def _refuse_too_large(works: Sequence[Work], memory: int) -> None:
 
 
 def _refuse_without_twin(group: Group, variants: Mapping[str, Recipe]) -> None:
-    """Raises BadInput where Keras is to train with an optimizer that it does not have."""
+    """Raises BadInput where Keras would have to train with an optimizer that it does not have."""
     lacking = [
         variants[each].optimizer for each in group.rules if not OPTIMIZERS[variants[each].optimizer]().keras_class
     ]
@@ -286,10 +287,11 @@ def _refuse_without_update(group: Group) -> None:
 
 
 def _shape(settings: RecipeSettings, rows: RowCounts, *, apart: bool) -> tuple[str, str]:
-    """What trials of one group agree in, and before it what groups agree in that differ in widths at most.
+    """Two identifiers: first of the family, groups that differ in widths at most; then of the shape, the trials of one
+    group.
 
     Args:
-        apart: Whether they share steps with trials of another budget, and stay apart from those that don't.
+        apart: Whether the trials share steps with trials of another budget, and so stay apart from trials that don't.
     """
     shape = {name: settings.document.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     rows = rows.limited(settings.rows)
@@ -310,7 +312,7 @@ def _shape(settings: RecipeSettings, rows: RowCounts, *, apart: bool) -> tuple[s
 def _joined(
     groups: Sequence[Group], grouped: Grouping, calibrations: Mapping[bool, Calibration], share: int
 ) -> list[Group]:
-    """Groups that differ in widths at most, some of them as one where that pays on so many cores."""
+    """Joins some of the groups, which differ in widths at most, where that pays on `share` cores."""
     replicas = {frozenset((trial.seed, trial.fold) for trial in group.trials) for group in groups}
     one_by_one = any(group.why for group in groups) or joinable([group.network for group in groups])
     if len(groups) == 1 or len(replicas) > 1 or one_by_one:
@@ -334,7 +336,7 @@ def _joined(
 
 
 def _probe_seconds(work: Work, xla: bool) -> float:
-    """Of one core, by the model."""
+    """Expected seconds of a probe on one core, by the cost model."""
     steps = probe.STEPS * probe.SPANS
     return work.compile_seconds(1, xla=xla) + steps * work.step_seconds(probe.TRIALS, 1, xla=xla)
 
@@ -362,21 +364,21 @@ def _calibrations(groups: Sequence[Group], machine: Machine) -> tuple[Mapping[bo
 
 
 def calibrations_of(probe: Probe | None) -> Mapping[bool, Calibration]:
-    """What a probe found, from its figures in plan.json; as modelled where none was asked."""
+    """What a probe found, from its figures in plan.json; the cost model's own figures where there was no probe."""
     if probe is None:
         return AS_MODELLED
     return {True: probe.xla.pace, False: probe.graph.pace}
 
 
 _PROBED = {True: "xla", False: "graph"}
-"""How plan.json calls a probe's figures with and without XLA."""
+"""The names in plan.json of a probe's figures with and without XLA."""
 
 
 def evaluation_steps(every: Mapping[str, Any], steps_per_epoch: int, work: Work, seconds: float) -> int:
     """Steps from one evaluation to the next, at most all of them.
 
     Trials of equal shapes are evaluated at the same steps, whichever stack they are in, since patience counts
-    evaluations and recipes are to have the same.
+    evaluations and must mean the same for all recipes.
 
     Args:
         every: `evaluate_every` of the spec.
@@ -390,7 +392,7 @@ def evaluation_steps(every: Mapping[str, Any], steps_per_epoch: int, work: Work,
 
 
 def _augmentation_seconds(recipes: Sequence[Recipe], dataset: Dataset, machine: Machine) -> dict[str, float]:
-    """By variant, what augmenting one example takes one core; 0 without augmentation."""
+    """By variant, the seconds that one core takes to augment one example; 0 without augmentation."""
     few = dataset.form.examples(dataset, np.arange(min(_EXAMPLES_TRIED, dataset.rows)))
     taken: dict[str, float] = {}
     for recipe in recipes:
@@ -406,7 +408,7 @@ _EXAMPLES_TRIED = 64
 
 
 def stack_identifier(trials: Sequence[str], metrics: Sequence[str], *, xla: bool, every: int) -> str:
-    """Of all that stands in a stack's records: what was trained, and what was measured and when."""
+    """The identifier of all that is in a stack's records: what was trained, and what was measured and when."""
     return identifier({"trials": list(trials), "metrics": list(metrics), "xla": xla, "every": every})
 
 

@@ -1,4 +1,4 @@
-"""What is planned of one trial and of one stack, and a trial bound for the trainers."""
+"""Plans one trial, says how a stack's trials are trained, and binds a trial for the trainers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tasks.training.trial import Clip, Noise, Stopping, Target, Trial
 
 
 def training_of(stack: PlannedStack) -> Training:
-    """How its trials are trained."""
+    """How a stack's trials are trained."""
     return METHODS[stack.search].training if stack.search else "whole"
 
 
 def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", fold: int | None = None) -> PlannedTrial:
-    """One trial of a recipe with its values bound; `data_key` is that of the context it stands on."""
+    """Plans one trial of a recipe with its values bound; `data_key` identifies its data (as `PlanContext.key`)."""
     facts = {
         "variant": recipe.variant_id,
         "seed": seed,
