@@ -1,1 +1,1 @@
-"""What goes wrong in training, told from what was recorded of it: pure functions over a run's tables and its plan."""
+"""Finds out what went wrong in training, from its records: pure functions over a run's tables and its plan."""

@@ -19,11 +19,11 @@ class Facts:
         settings: Its hyperparameters.
         task: `classification` or `regression`.
         scale: How numbers were scaled (`data.scale`); `none`: not at all.
-        epochs: Of the whole budget.
+        epochs: Epochs of the whole budget.
         constant_loss: Validation loss of the best answer without inputs; None: not known.
         simple_loss: Validation loss of the best simple model (the baselines); None: not known.
-        sure_errors: Of the validation rows whose class the network is surest of, how many have another label, and how
-            many rows that are; None: not known, or regression.
+        sure_errors: Of the validation rows whose class the network is surest of, how many have another label, and how many such
+            rows there are. None: not known, or regression.
     """
 
     settings: RecipeSettings
@@ -50,8 +50,8 @@ class History:
     Args:
         seed: Its seed.
         status: As in table `trials`.
-        steps: Of each name, the steps at which it was recorded; of the signals by layer, under `(name, layer)`.
-        values: Likewise, float64.
+        steps: The steps at which each curve was recorded, by `(name, layer)`; layer None: of the whole network.
+        values: The values at these steps, float64.
         layers: Those that have signals, from the input to the output.
     """
 

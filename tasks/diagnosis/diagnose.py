@@ -1,4 +1,4 @@
-"""All diagnoses, and the one call that asks each of them."""
+"""All diagnoses, and the one call that runs each of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DIAGNOSES", "Diagnosis", "Facts", "diagnose"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A diagnosis: what it is called, and what tells it from a case; None: it does not hold."""
+    """A diagnosis: its title, and the function that finds it in a case and returns None where it does not hold."""
 
     title: str
     function: Callable[[Case], Diagnosis | None]
@@ -46,7 +46,7 @@ EXPLAINS = {
     "poor_initialisation": ("dying_relu", "learning_rate_too_low", "vanishing_gradients"),
     "dying_relu": ("vanishing_gradients", "learning_rate_too_low"),  # a dead unit passes no gradient on
 }
-"""What follows of a cause, and so is left out beside it."""
+"""The diagnoses that follow from a cause, and so are left out beside it."""
 
 
 def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[Diagnosis]:
@@ -61,7 +61,7 @@ def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[D
 
 
 def found_in(case: Case) -> list[Diagnosis]:
-    """As `diagnose`, of what was read already."""
+    """As `diagnose`, for a case that was read already."""
     found = [each for each in (kind.function(case) for kind in DIAGNOSES.values()) if each is not None]
     known = [
         replace(each, evidence={name: value for name, value in each.evidence.items() if np.isfinite(value)})

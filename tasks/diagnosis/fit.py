@@ -27,13 +27,13 @@ RISEN = 1.15
 FLUCTUATES = 0.1
 """`measures.wanders` of the validation loss."""
 WRONG = 0.15
-"""Share of the surest validation rows that have another label, in a 95% one-sided interval at the least."""
+"""Lower end of the one-sided 95% interval for the share of the surest validation rows that have another label."""
 APART = 1.5
 """Lowest validation loss of the worst seed over that of the best."""
 FLAT = 0.05
 NARROW = 4
-"""Units of the narrowest hidden layer, up to which it may be what holds the network back. A wider network can do all
-that a linear model does: where that does better, it is the training that falls short."""
+"""A hidden layer of at most so many units may be too narrow for the task. A wider network can do all that a linear
+model does: where the linear model does better, the training is at fault."""
 
 
 def overfitting(case: Case) -> Diagnosis | None:
@@ -124,7 +124,7 @@ def wrong_labels(case: Case) -> Diagnosis | None:
     knows = errors < 0.75 * (1 - np.exp(-level))  # of the errors of guessing by the classes' shares
     train = median(case, lambda history: last(history.of("train_loss")))
     val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
-    fitted = train < 0.8 * val and val > 0.5 * level  # else it is the network or the training that falls short
+    fitted = train < 0.8 * val and val > 0.5 * level  # else the network or the training is at fault
     if not (low > WRONG and knows and fitted):
         return None
     return Diagnosis(
@@ -140,7 +140,7 @@ def wrong_labels(case: Case) -> Diagnosis | None:
 
 
 def sure_errors(target: np.ndarray, probabilities: np.ndarray) -> tuple[int, int]:
-    """Of the quarter of the rows whose class is surest, how many have another label, and how many rows that is.
+    """Of the quarter of the rows whose class is surest, how many have another label; and how many rows the quarter has.
 
     Args:
         target: Classes, int `[rows]`.

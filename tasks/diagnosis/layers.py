@@ -1,4 +1,4 @@
-"""Trouble that lies in the layers: gradients, dead units, initial weights, inputs."""
+"""Diagnoses of the layers: gradients, dead units, initial weights, inputs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tasks.diagnosis.measures import confidence, first, last, median, middle, sa
 from tasks.records.diagnosis import Diagnosis
 
 EXPLODES = 100.0
-"""Norm of the loss's gradient, of targets of about unit size, from which on it explodes; healthy ones begin near 1."""
+"""A larger norm of the loss's gradient explodes, for targets of about unit size; healthy gradients begin near 1."""
 VANISHES = 1e-3
-"""Gradient over weights in the first layer, as a share of the same in the output layer."""
+"""Gradient norm over weight norm in the first layer, as a share of the same in the output layer: below, it vanishes."""
 DEAD = 0.5
 """Share of dead units of a layer."""
 SHRUNK = 3e-3
 """Standard deviation of a hidden layer's values before training, below which its rows all look alike."""
 SWOLLEN = 10.0
-"""Likewise of the output, above which the network begins with strong, wrong answers."""
+"""Standard deviation of the output, above which the network begins with strong, wrong answers."""
 SATURATED = 0.5
 """Share of saturated values before training."""
 UNSCALED = 10.0
@@ -51,8 +51,8 @@ def _ends(history: History) -> tuple[str, str] | None:
 
 
 def _passed(history: History, looks: int = 3) -> float:
-    """What of the gradient comes through to the first layer, each relative to the layer's weights, in the middle one of
-    the first few looks at it. The very first is before training."""
+    """The share of the output layer's gradient that reaches the first layer, each relative to the layer's weights. Both
+    are medians over the first few looks; the very first look is before training."""
     ends = _ends(history)
     if ends is None:
         return np.nan
@@ -146,8 +146,8 @@ def poor_initialisation(case: Case) -> Diagnosis | None:
 
 
 def _stillness(history: History, layer: str) -> float:
-    """How small a hidden layer's values are before training: 1 over their standard deviation. Of a layer whose units
-    are dead by then it is not known."""
+    """How small a hidden layer's values are before training: 1 over their standard deviation. NaN for the output layer,
+    and for a layer most of whose units are dead by then."""
     began = first(history.of("activation_std", layer))
     if layer == "output" or not np.isfinite(began) or first(history.of("dead_units", layer)) > DEAD:
         return np.nan

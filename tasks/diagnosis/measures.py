@@ -1,4 +1,4 @@
-"""What several diagnoses measure of a case, each as one number: the median over the trials that have it."""
+"""Measures that several diagnoses use, each one number of a case: the median over the trials that have it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.diagnosis.case import Case, History
 Measure = Callable[[History], float]
 
 BEATEN = 0.9
-"""Share of a network's validation loss, below which that of a simple model is clearly lower."""
+"""A simple model is clearly better where its loss is below this share of the network's validation loss."""
 
 
 def median(case: Case, measure: Measure) -> float:
@@ -37,7 +37,7 @@ def middle(values: np.ndarray) -> float:
 
 
 def moved(history: History) -> float:
-    """How far the weights are from where they began at the end, as a share of their length there."""
+    """How far the weights have moved from the beginning to the end, as a share of their initial length."""
     length = first(history.of("weight_norm"))
     return last(history.of("weight_distance")) / length if length else np.nan
 
@@ -50,15 +50,15 @@ def wanders(losses: np.ndarray) -> float:
 
 
 def fall(losses: np.ndarray) -> float:
-    """By what share a loss fell over the last half: means of its first and last quarter, so that one value counts
-    little."""
+    """By what share a loss fell over the last half: from the mean of that half's first third to the mean of its last
+    third, so that one value counts little."""
     half = losses[len(losses) // 2 :]
     quarter = max(len(half) // 3, 1)
     return 1 - float(half[-quarter:].mean() / half[:quarter].mean()) if len(half) > 2 and half.min() > 0 else np.nan
 
 
 def worst_layer(case: Case, measure: Callable[[History, str], float]) -> tuple[str | None, float]:
-    """The layer in which the median over trials is highest, and that; NaN where nothing is known."""
+    """The layer in which the median over trials is highest, and that median; None and NaN where nothing is known."""
     layers = dict.fromkeys(layer for history in case.histories for layer in history.layers)
     found = {layer: median(case, lambda history, layer=layer: measure(history, layer)) for layer in layers}  # type: ignore[misc]
     known = {layer: value for layer, value in found.items() if np.isfinite(value)}
@@ -84,7 +84,7 @@ def confidence(figure: float, threshold: float, sharpness: float = 2.0) -> float
 
 
 def said(value: float) -> str:
-    """A number in a sentence, with two digits that count."""
+    """Writes a number for a sentence, with two significant digits."""
     if not np.isfinite(value):
         return "no finite number"
     short = float(f"{value:.2g}")
@@ -92,7 +92,7 @@ def said(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent, small ones too."""
+    """Writes a share in percent, small ones too."""
     return f"{said(100 * value)}%"
 
 

@@ -24,16 +24,16 @@ from tasks.diagnosis.measures import (
 from tasks.records.diagnosis import Diagnosis
 
 MOVED = 0.02
-"""Share of their initial length that weights move at least in a training of a reasonable pace."""
+"""The least share of their initial length that weights move in a training at a reasonable pace."""
 STILL_FALLING = 0.5
-"""Share of the whole fall of the training loss that came in the last half of the training, at a steady pace: about one
-half; of a training that has converged next to nothing."""
+"""Share of the training loss's whole fall that comes in the last half of the training, at a steady pace: about one
+half. After convergence it is nearly nothing."""
 UPDATE = 0.03
-"""Norm of a step's update over the norm of the weights, from which on steps are large; 0.001 is usual."""
+"""Norm of a step's update over the norm of the weights, above which steps are large; 0.001 is usual."""
 WANDERS = 0.15
 """`measures.wanders` of the training loss under a learning rate that is too high."""
 GREW = 3.0
-"""How many times as high as before training a loss is that runs away."""
+"""A loss that is more than so many times as high as before training has run away."""
 FLAT = 0.02
 """Fall of the training loss over the last half, below which it is flat."""
 DECAYED = 0.05
@@ -43,13 +43,13 @@ SMALL_UPDATE = 0.001
 HIGH = 0.3
 """Share of the constant answer's loss, above which a loss is far from where it could be."""
 STEADY = 0.05
-"""Fall of the training loss in the second quarter of the training, from which on it was still on its way."""
+"""Fall of the training loss in the second quarter of the training, above which the training was still on its way."""
 TINY_GRADIENT = 1e-4
-"""Gradient norm below which it is not the learning rate that keeps the weights where they are."""
+"""Gradient norm below which the weights stay where they are for lack of a gradient, not for a low learning rate."""
 
 
 def _start(history: History) -> float:
-    """The loss before training: of the rows looked at it is not recorded, so the first training loss stands for it."""
+    """The loss before training. It is not recorded, so the first training loss stands for it."""
     return first(history.of("train_loss"))
 
 
@@ -118,7 +118,7 @@ def _hardly_moved(case: Case) -> Diagnosis | None:
 
 
 def _on_its_way(case: Case) -> Diagnosis | None:
-    """Steps were small, the loss fell steadily, and training or its schedule ended far from where a simple model is."""
+    """Steps were small, the loss fell steadily, and training or its schedule ended far above a simple model's loss."""
     facts = case.facts
     loss = median(case, lambda history: last(history.of("train_loss")))
     val = median(case, lambda history: float(np.min(history.of("val_loss"), initial=np.inf)))
@@ -153,7 +153,7 @@ def _on_its_way(case: Case) -> Diagnosis | None:
 
 
 def _second_quarter(history: History) -> float:
-    """By what share the training loss fell in it."""
+    """By what share the training loss fell in the second quarter of the training."""
     losses = history.of("train_loss")
     quarter = len(losses) // 4
     if quarter < 2 or losses[quarter - 1] <= 0:
@@ -169,7 +169,8 @@ def _late(history: History) -> float:
 
 
 def _faster(far: float) -> str:
-    """How much higher the learning rate may be, so that the weights move by a fifth of their length."""
+    """The remedy in words: how many times higher the learning rate may be, for weights to move a fifth of their
+    length."""
     times = 10 ** round(np.log10(np.clip(0.2 / max(far, 1e-12), 10, 1e6)))
     return f"Try a learning rate about {times:,.0f} times as high; bakeoff lr-range finds one."
 
@@ -215,7 +216,7 @@ def _unsettled(began: float, lowest: float, *, thrown: bool) -> str:
 
 
 def _calm_start(case: Case) -> bool:
-    """Whether the network began with outputs of a usual size, so that a high loss came of its steps."""
+    """Whether the network began with outputs of a usual size, so that its steps must have caused a high loss."""
     return median(case, lambda history: first(history.of("activation_std", "output"))) < GREW
 
 

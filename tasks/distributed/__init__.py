@@ -1,1 +1,1 @@
-"""Stacks that are trained by other processes, here or on other machines, through Dask."""
+"""Trains stacks in other processes, here or on other machines, through Dask."""

@@ -1,9 +1,9 @@
-"""Has stacks trained by the workers of a Dask scheduler: each stack is one task, and what it makes lies in the run's
+"""Trains stacks on the workers of a Dask scheduler: each stack is one task, and its results are files in the run's
 folder.
 
 Prefect's task runner for Dask is not used. It makes a Prefect task of each stack, which takes 90 to 110 ms and a
 Prefect server that every worker reaches, and it keeps results as pickles; and our stages do not know Prefect. What Dask
-gives is used as it is: it notices that a worker died and gives its task to another one.
+itself does is enough: it notices that a worker died and gives its task to another one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tasks.records.stacks import PlannedStack
 from tasks.run_folder import write_text
 
 _PROCESS_BYTES = 10**9
-"""Of memory that a process with TensorFlow takes before it trains."""
+"""Bytes of memory that a process with TensorFlow takes before it trains."""
 _SECONDS_FOR_WORKERS = 60.0
 """How long a scheduler may be without workers, at the beginning and while stacks wait."""
 _SECONDS_BETWEEN_LOOKS = 0.3
@@ -43,14 +43,14 @@ _WHERE = "--runner"
 
 
 class DaskExecutor:
-    """Workers train. Each needs the project, in the same version, and the same folders under the same paths: the run's,
-    the home folder's, and the data's.
+    """Trains on Dask workers. Each worker needs the same version of the project, and the same folders under the same
+    paths: the run's, the home folder, and the data's.
 
     Args:
         runner: Which scheduler.
         home: The home folder.
         base: The folder that relative data paths start from.
-        settings: Of the environment, which workers take over for what theirs does not say.
+        settings: Environment variables that workers take over, unless they have set their own.
     """
 
     def __init__(self, runner: DaskRunner, home: Path, base: Path, settings: Mapping[str, str]) -> None:
@@ -59,8 +59,8 @@ class DaskExecutor:
         self._cluster: Any = None
 
     def machine(self) -> Machine:
-        """What the scheduler's workers are at present: so many threads. A scheduler that is started for the run gets as
-        many workers as this machine has cores.
+        """The machine to plan for: the threads of the scheduler's present workers. With a scheduler that is started for
+        the run, it is this machine.
 
         Raises:
             BadInput: there are none.
@@ -71,23 +71,23 @@ class DaskExecutor:
 
     @contextmanager
     def crew(self, work: Work, stacks: Sequence[PlannedStack], board: Board) -> Iterator[Crew]:
-        """As `tasks.execution.executors.Executor`: who works for the scheduler just now, and who comes later.
+        """As `tasks.execution.executors.Executor`: the scheduler's present workers, and those that come later.
 
         Raises:
-            BadInput: nobody does, or somebody has not what it takes.
+            BadInput: there is no worker, or one can't train for this run.
         """
         client = self._connected(stacks)
         self._check_workers(client, work.run)
         for prepared in work.prepared.values():
             if prepared.dataset.streamed is not None:
-                prepared.arrays(board.writing)  # written once, before everybody would
+                prepared.arrays(board.writing)  # written once here, so that not every worker writes it
         file = write_document(_file_of(work), work.job)
         orders = _Orders(client, self._order(work, file), board)
         client.subscribe_topic(topic_of(file.name), orders.hear)
         try:
             yield orders.do
         finally:
-            file.unlink(missing_ok=True)  # which ends what is still trained
+            file.unlink(missing_ok=True)  # this ends the stacks that still train
             with suppress(Exception):
                 client.unsubscribe_topic(topic_of(file.name))
 
@@ -115,7 +115,7 @@ class DaskExecutor:
         if self._client is None:
             from distributed import Client
 
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said by us
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we report what matters
             if self._runner.address is None:
                 self._cluster = _own_cluster(stacks)
             try:
@@ -148,7 +148,8 @@ class DaskExecutor:
 
 
 def _machine_of(threads: Mapping[str, int]) -> Machine:
-    """What trials are laid out for, from the threads of each worker's address. Those of one host share its memory."""
+    """The machine that trials are laid out for, from each worker's threads by address. Workers of one host share its
+    memory."""
     by_host: dict[str, int] = {}
     for worker, count in threads.items():
         host = str(urlsplit(worker).hostname)
@@ -162,8 +163,8 @@ def _file_of(work: Work) -> Path:
 
 
 def _own_cluster(stacks: Sequence[PlannedStack]) -> Any:
-    """As many workers as stacks are trained side by side, each a process with one thread. They speak TLS, so that no
-    other user of the machine can give them work."""
+    """Starts as many workers as stacks are trained side by side, each a process with one thread. They use TLS, so that
+    no other user of the machine can give them work."""
     import dask
     from distributed import LocalCluster, Security
 
@@ -175,15 +176,15 @@ def _own_cluster(stacks: Sequence[PlannedStack]) -> Any:
             processes=True,
             host="127.0.0.1",
             security=Security.temporary(),
-            dashboard_address="127.0.0.1:0",  # without one Dask listens to other machines all the same
+            dashboard_address="127.0.0.1:0",  # without it Dask also listens to other machines
             worker_dashboard_address="127.0.0.1:0",
-            memory_limit=None,  # the plan has reckoned with it; Dask would kill a worker on the way up
+            memory_limit=None,  # the plan counts memory; Dask would kill a worker that grows
             silence_logs=logging.CRITICAL,
         )
 
 
 def _wait_for_workers(client: Any) -> Mapping[str, int]:
-    """The threads of each worker, as soon as there is one."""
+    """Waits until there is a worker; returns the threads of each."""
     since = time.monotonic()
     while not (threads := _threads(client)):
         if time.monotonic() - since > _SECONDS_FOR_WORKERS:
@@ -199,7 +200,7 @@ def _wait_for_workers(client: Any) -> Mapping[str, int]:
 
 
 def _threads(client: Any) -> Mapping[str, int]:
-    """By worker.
+    """The threads of each worker.
 
     Raises:
         BadInput: the scheduler is gone.
@@ -221,7 +222,7 @@ def _gone(error: Exception) -> BadInput:
 
 
 def _trouble(worker: str, said: Any, run: Path, token: str) -> BadInput | None:
-    """What keeps a worker from training for a run, from what it says of itself."""
+    """Why a worker can't train for a run, from what it answered to `introduce`; None where it can."""
     if isinstance(said, BaseException) and "No module named" in str(said):  # Dask wraps what it could not load
         return BadInput(
             "a worker does not have the project",
@@ -254,11 +255,11 @@ def _trouble(worker: str, said: Any, run: Path, token: str) -> BadInput | None:
 
 
 class _Orders:
-    """The jobs that are given out, as many at a time as the workers have threads: so the longest are begun first, and a
-    worker that comes late gets its share.
+    """Gives jobs out, as many at a time as the workers have threads. So the longest jobs begin first, and a worker that
+    comes late gets its share.
 
     Args:
-        order: What all of them have in common.
+        order: What all jobs have in common.
     """
 
     def __init__(self, client: Any, order: Mapping[str, Any], board: Board) -> None:
@@ -267,7 +268,7 @@ class _Orders:
         self._number = 0
 
     def hear(self, event: tuple[float, tuple[str, float]]) -> None:
-        """Takes what a worker tells of a stack."""
+        """Notes the progress of a stack that a worker reports."""
         _, (stack_id, share) = event
         self._board.note(stack_id, share)
 
@@ -307,7 +308,7 @@ class _Orders:
             flying[future] = job
 
     def _ended(self, flying: Mapping[Any, StackJob]) -> list[Any]:
-        """Of those that are given out, who is done within a moment."""
+        """Waits a moment; returns those of the jobs given out that are done."""
         from distributed import wait
 
         with suppress(TimeoutError), self._client.as_current():
@@ -316,10 +317,10 @@ class _Orders:
 
 
 def _result(future: Any, job: StackJob) -> dict[str, Any]:
-    """What a worker gave back.
+    """Returns what a worker gave back.
 
     Raises:
-        BadInput: it could not do it, or the scheduler is gone.
+        BadInput: no worker could do the job, or the scheduler is gone.
     """
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError

@@ -1,4 +1,4 @@
-"""What `--runner` says: who trains. It is no part of a spec, since it changes no result."""
+"""Reads `--runner`, which says where stacks are trained. It is not part of a spec, since it changes no result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from tasks.errors import BadInput
 
 VARIABLE = "BAKEOFF_RUNNER"
-"""The environment's word for it, which a deployment may set."""
+"""The environment variable for it, which a deployment may set."""
 _WHERE = "--runner"
 _ACCEPTED = "local, dask (workers of its own on this machine), or dask=ADDRESS (a scheduler that runs)"
 _SECONDS = 5.0
@@ -21,7 +21,7 @@ _TLS = ("ca-file", "client.cert", "client.key")
 
 @dataclass(frozen=True)
 class DaskRunner:
-    """Dask trains.
+    """Stacks are trained through Dask.
 
     Args:
         address: Of a scheduler, `tls://HOST:PORT` or, on this machine, `tcp://HOST:PORT`. None: a scheduler and workers
@@ -32,7 +32,7 @@ class DaskRunner:
 
 
 def read_runner(said: str) -> DaskRunner | None:
-    """Who trains; None: this process. A scheduler that is named must answer.
+    """Returns who trains; None: this process. A scheduler that is named must answer.
 
     Args:
         said: `local` or empty, `dask`, or `dask=ADDRESS`.
@@ -93,7 +93,7 @@ def _check_address(address: str) -> None:
 
 
 def _is_here(host: str) -> bool:
-    """Whether it names this machine to nobody but this machine."""
+    """Whether a host is this machine under an address that no other machine can reach."""
     if host == "localhost":
         return True
     try:

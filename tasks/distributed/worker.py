@@ -1,7 +1,7 @@
-"""What a worker does. It is given plain data, and finds the rest in the run's folder, which it shares with the process
-that runs the experiment. What it makes it writes there.
+"""What a worker does. It gets plain data, and finds the rest in the run's folder, which it shares with the process that
+runs the experiment. It writes its results there.
 
-Schedulers and workers import this module to know what is asked of them, so it imports next to nothing itself.
+Schedulers and workers import this module to understand their tasks, so it imports next to nothing itself.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 _LOADING = threading.Lock()
 """So that threads of one worker prepare the same rows once."""
 _KERAS = threading.Lock()
-"""Keras has one state for all threads."""
+"""Held while Keras trains, since Keras has one state for all threads."""
 _SECONDS_BETWEEN_NOTES = 1.0
 
 SHARED = "shared"
-"""Below `checkpoints/` of a run's folder: who can read it shares the folder."""
+"""A file below `checkpoints/` of a run's folder. A worker that can read it shares the folder."""
 
 
 def topic_of(order_file: str) -> str:
-    """Under which name workers tell how far the stacks of an order are: events `(stack, share)`."""
+    """The name of the topic on which workers report how far the stacks of an order are: events `(stack, share)`."""
     return f"bakeoff-{Path(order_file).stem}"
 
 
 def introduce(run: str, home: str, settings: Mapping[str, str]) -> dict[str, Any]:
-    """What must agree before a worker trains for a run: code, libraries, and whether it shares the run's folder.
+    """Returns what must match before a worker trains for a run: code, libraries, and a token of the run's folder.
 
     Args:
         run, home: The run's folder, and the home folder.
-        settings: Of the environment, for what the worker's own does not say.
+        settings: Environment variables that the worker takes over, unless it has set its own.
     """
     _settle(home, settings)
     from tasks.execution.deciding import code_digest, versions
@@ -56,7 +56,7 @@ def introduce(run: str, home: str, settings: Mapping[str, str]) -> dict[str, Any
 
 
 def run_stack(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Trains a stack as ordered, and writes its records, or its state at a rung, to the run's folder. To do it again
+    """Trains a stack as ordered, and writes its records, or its state at a rung, to the run's folder. A second call
     changes nothing.
 
     Args:
@@ -90,7 +90,8 @@ def run_stack(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settle(home: str, settings: Mapping[str, str]) -> None:
-    """Before TensorFlow is loaded. What XLA compiled is this process's own, also where another one's was inherited."""
+    """Sets this process up, before TensorFlow is loaded: environment variables, and an XLA cache of its own, even where
+    it inherited another process's."""
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     from tasks.training.compilations import open_cache
@@ -113,7 +114,7 @@ def _refuse_another(here: str, there: str) -> None:
 
 @lru_cache(maxsize=1)
 def _work(run: str, home: str, base: str, file: str, anew: bool | None) -> Work:
-    """A job with what its trials learn from, made ready anew from the data."""
+    """A job with what its trials learn from, which is prepared again from the data."""
     from tasks.execution.archive import Archive
     from tasks.execution.trainer import Work
     from tasks.planning.jobs import Job
@@ -148,8 +149,8 @@ def _prepared(run: str, home: str, base: str, *, searching: bool) -> Any:
 
 
 class _Telling:
-    """Tells now and then how far a stack is, and ends it where nobody waits for it any more: then the job's file is
-    gone.
+    """Reports from time to time how far a stack is. Ends the stack once nobody waits for it any more: then the job's
+    file is gone.
 
     Args:
         file: Of the job.

@@ -10,9 +10,9 @@ from tasks.search.method import Method, Observation
 from tasks.search.space import Range, Setting, Space
 
 STEPS = 5
-"""Settings of one descent, at least where there are trials for more than one."""
+"""The fewest settings of one descent, where there are trials for more than one descent."""
 STARTS = 8
-"""Descents side by side, at most."""
+"""The most descents side by side."""
 
 
 def starts(trials: int) -> int:

@@ -1,12 +1,12 @@
-"""Descending hypergradients: which setting to try after those of which the validation loss's derivatives are known.
+"""Descends along hypergradients: finds the next setting from settings with known derivatives of the validation loss.
 
-The rule is Rprop (Riedmiller & Braun 1993) with a way back, on scales on which hyperparameters act evenly. It goes by
-the signs of the derivatives alone: how large they are says little, since they grow without bound where training is
-chaotic (Metz et al. 2021, "Gradients are Not All You Need"), and a search has too few steps to learn their scale.
+The rule is Rprop (Riedmiller & Braun 1993) with backtracking, on scales on which hyperparameters act evenly. It uses
+only the signs of the derivatives. Their size says little, since they grow without bound where training is chaotic (Metz
+et al. 2021, "Gradients are Not All You Need"), and a search has too few steps to learn their scale.
 
 A hyperparameter moves on a logarithmic scale: a learning rate is better or worse by a factor. Momentum and the decay
-rates move on that of `1 - value`: `1 / (1 - momentum)` multiplies the learning rate and is the number of steps that are
-remembered, so both move alike. Unlike the logit, this scale reaches 0.
+rates move on the logarithmic scale of `1 - value`: `1 / (1 - momentum)` multiplies the learning rate and is the number
+of steps that are remembered, so both move alike. Unlike the logit, this scale reaches 0.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 FACTOR = 3.0
-"""What a step changes a hyperparameter by at first and at most (of momentum, what is left of it to 1)."""
+"""The factor by which a step changes a hyperparameter at first and at most (for momentum, by which it changes
+`1 - momentum`)."""
 
 SHRINK, GROW = 0.5, 1.2
-"""Of a hyperparameter's step, on its scale: Rprop's."""
+"""Factors by which a hyperparameter's step, on its scale, gets shorter or longer: Rprop's values."""
 
 RETREAT = 10.0
-"""What the learning rate is divided by where nothing has been trained without divergence yet."""
+"""The learning rate is divided by this as long as every training so far has diverged."""
 
 LEARNING_RATE = "learning_rate"
 DECAY_RATES = frozenset({"momentum", "beta_1", "beta_2", "rho"})
@@ -37,9 +38,9 @@ class Tried:
 
     Args:
         values: By name.
-        loss: Of the validation rows, without penalties: with them, less l2 would look better whatever it does to the
-            predictions. Not finite where it diverged, or is so far beyond predicting the same for every row that
-            derivatives point anywhere.
+        loss: Loss of the validation rows, without penalties: with them, less l2 would look better whatever it does to
+            the predictions. Not finite where training diverged, or where the loss is so much worse than that of one
+            answer for all rows that its derivatives mean nothing.
         gradients: Derivatives of that loss by the values.
     """
 
@@ -49,17 +50,17 @@ class Tried:
 
 
 def next_setting(history: Sequence[Tried], bounds: Bounds) -> dict[str, float]:
-    """The setting to try after `history`, which begins at one starting point; no chance is in it.
+    """Returns the setting to try after `history`, which begins at one starting point. The rule is deterministic.
 
     From the best setting so far, each hyperparameter goes against the sign of its derivative, by a factor of 3 at
-    first. After a setting that was no better it goes back to the best one, and from there half the way to that setting
-    in those hyperparameters whose derivatives have changed their signs on the way (in all of them, if none has, or
-    after a divergence), and all the way in the others. A step that had to be halved stays so, and grows by a fifth, to
-    a factor of 3 at most, whenever a better setting is found and the sign is what it was.
+    first. After a setting that was no better, it goes back to the best one. From there it goes half the way to that
+    setting in those hyperparameters whose derivatives changed sign (in all of them, if none did, or after a
+    divergence), and all the way in the others. A step that was halved stays halved. It grows by a fifth, to a factor of
+    3 at most, whenever a better setting is found and the sign has not changed.
 
-    A divergence also lowers the learning rate below the best setting's, unless the way there had raised it. Where
-    nothing has trained yet, the learning rate falls to a tenth, or, where it is not searched, all go halfway to the
-    lower end.
+    A divergence also lowers the learning rate below the best setting's, unless the step from there had raised it. Where
+    every training has diverged, the learning rate falls to a tenth; where it is not searched, all hyperparameters go
+    halfway to their lower ends.
 
     Args:
         history: In the order in which they were tried; at least one.

@@ -1,4 +1,4 @@
-"""Successive halving: many settings begin, the worse leave at rungs, the rest go on (Jamieson & Talwalkar 2016)."""
+"""Successive halving: many settings begin, the worse stop at rungs, the rest go on (Jamieson & Talwalkar 2016)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.search.points import possible
 from tasks.search.space import Setting, Space
 
 KEPT = 3
-"""Of so many settings one goes on at each rung (eta)."""
+"""One of so many settings goes on at each rung (eta)."""
 MOST_RUNGS = 4
 
 
@@ -24,9 +24,10 @@ class Rung:
 
 
 def rungs(trials: int, epochs: int) -> list[Rung]:
-    """The rungs that spend as many epochs as `trials` settings trained for `epochs` each would.
+    """The rungs with the most settings that spend no more epochs than `trials` settings trained for `epochs` each.
 
-    The last rung is the full training. Who goes on is not begun anew, so a rung costs the epochs since the one before.
+    The last rung is the full training. Settings that go on do not begin again, so a rung costs only the epochs since
+    the one before.
 
     >>> [(rung.settings, rung.epochs) for rung in rungs(27, 9)]
     [(107, 1), (35, 3), (11, 9)]

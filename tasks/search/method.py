@@ -15,8 +15,8 @@ class Observation:
 
     Args:
         score: Greater is better; None: it diverged.
-        loss: Of the validation rows, where `gradients` are known; None: it diverged, or they are not.
-        gradients: Of that loss, by the name of what it was differentiated by.
+        loss: Loss of the validation rows, where `gradients` are known; None: it diverged, or they are not known.
+        gradients: Derivatives of that loss, by the name of the hyperparameter.
     """
 
     setting: Setting

@@ -19,7 +19,7 @@ def key(value: Any) -> str:
 def values(over: Range | Choices) -> Sequence[Any] | None:
     """Every value in order, whole numbers as `int`; None where a range is continuous.
 
-    Other than `points`, it knows the whole numbers of a logarithmic range too.
+    Unlike `points`, it has the whole numbers of a logarithmic range too.
     """
     if isinstance(over, Range) and over.integer:
         low, step = math.ceil(over.low), round(over.step or 1)
@@ -44,7 +44,7 @@ def _holds(over: Range | Choices, value: Any) -> bool:
 
 
 def shape(space: Space, setting: Setting) -> Setting:
-    """What of a setting decides whether trials fit in a stack: dimensions with `shapes`, and those they hang on."""
+    """The part of a setting that decides whether trials fit in a stack: dimensions with `shapes`, and their parents."""
     wanted: set[str] = set()
     for dimension in reversed(space):
         if dimension.shapes or dimension.name in wanted:
@@ -56,8 +56,8 @@ class Settings:
     """The settings of a space without continuous ranges, conditions applied, numbered from 0: the last dimension is the
     fastest.
 
-    They are counted, not listed, by spans of values that no condition tells apart: a space of many millions costs no
-    more than a small one.
+    They are counted, never listed. Values that no condition distinguishes are counted as one span, so a space of many
+    millions costs no more than a small one.
 
     Raises:
         ValueError: a range is continuous.
@@ -86,8 +86,8 @@ class Settings:
         return setting
 
     def _alike(self, place: int) -> list[tuple[int, int]]:
-        """Spans of positions in a dimension's values: all values of a span are followed by as many settings, since no
-        condition tells them apart."""
+        """Spans of positions in a dimension's values. Each value of a span is followed by equally many settings, since
+        no condition distinguishes them."""
         dimension, listed = self._space[place], self._values[place]
         named = [value for later in self._space[place:] for value in later.when.get(dimension.name, ())]
         alone = sorted({found for value in named if (found := _position(listed, value)) is not None})

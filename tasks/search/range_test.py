@@ -1,9 +1,9 @@
-"""The learning-rate range test: which rates lower the loss well, told from short trainings.
+"""The learning-rate range test: finds by short trainings which rates lower the loss well.
 
 Smith (2015, "Cyclical Learning Rates for Training Neural Networks", section 3.3; 2017) raises the rate during one short
 training and takes the stretch between where the loss begins to fall and where it stops falling. Here each rate has
-trainings of its own from the same start, since a stack of them costs little more than one. Then a rate's loss does not
-depend on what lower rates did before it, and seeds show what is chance.
+trainings of its own from the same start, since a stack of them costs little more than one. So a rate's loss does not
+depend on what lower rates did before it, and several seeds show the part of chance.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 RATES_A_DECADE = 5
 BEYOND = 10.0
-"""By this factor the tested rates reach below and above those that an optimizer is usually searched in."""
+"""The tested rates reach this factor below and above the range in which an optimizer is usually searched."""
 FALL = 0.7
-"""A rate is good where the loss falls by this share of the largest fall of any rate, set by
+"""A rate is good where the loss falls by at least this share of the largest fall of any rate. The value was chosen with
 `python -m tests.bench.lr_range`."""
 
 
@@ -40,15 +40,15 @@ def rates_to_test(low: float, high: float) -> list[float]:
 
 
 def good_range(rates: Sequence[float], losses: Sequence[float | None], longer: float = 1.0) -> Good | None:
-    """The unbroken stretch of good rates around the best one. The fall is counted from the loss under the lowest rate,
-    which hardly moves the weights.
+    """Finds the unbroken stretch of good rates around the best one. The fall is counted from the loss of the lowest
+    rate that did not diverge, which hardly moves the weights.
 
     A short training flatters high rates (Wu et al. 2018, "Understanding Short-Horizon Bias"): in one that is n times as
     long, a rate n times lower moves the weights as far. So the range reaches n times further down.
 
     Args:
         rates: Rising.
-        losses: After training so; None: it diverged.
+        losses: The loss after training at each rate; None: it diverged.
         longer: How many times as long as the test the whole training is.
 
     Returns:

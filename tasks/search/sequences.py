@@ -1,6 +1,6 @@
-"""Methods that learn nothing: their settings are a sequence fixed by space and seed, of which a batch is the next part.
+"""Methods that learn nothing from results: space and seed fix a sequence of settings, and a batch is its next part.
 
-A batch has at most `LARGEST` settings all the same, so that a kill loses little.
+Still, a batch has at most `LARGEST` settings, so that a killed run loses little.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def batches(space: Space, trials: int) -> list[int]:
 
 def grid_settings(space: Space, number: int, trials: int, seed: int) -> list[Setting]:
     """The first `number` points of the grid: all of them in order, or a sample of `trials` without repeats, drawn
-    evenly; those of equal shape stand together, so that stacks are full.
+    evenly. Points of equal shape come one after the other, so that stacks are full.
 
     Optuna's GridSampler knows no conditions (what is inactive would be tried at every value) and no lists as values.
-    Its BruteForceSampler knows conditions, but tries points in an order of its own, so that settings of one shape would
-    not stand together, and keeps all of them in memory.
+    Its BruteForceSampler knows conditions, but tries points in an order of its own, which would mix the shapes, and
+    keeps all of them in memory.
 
     Raises:
         ValueError: a range has no points.

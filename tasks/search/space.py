@@ -18,7 +18,7 @@ Setting = dict[str, Any]
 @dataclass(frozen=True)
 class Steps(Sequence[float]):
     """Numbers from `low` on in equal steps, as a list has them, but never written out: there may be many millions.
-    Whole numbers where both are; else steps of 0.1 come to 0.3, as one writes it, not to 0.30000000000000004.
+    They are whole where `low` and `step` are; else three steps of 0.1 give 0.3, not 0.30000000000000004.
 
     >>> list(Steps(0.1, 0.1, 3)), 0.3 in Steps(0.1, 0.1, 3), 7 in Steps(0, 2, 10**9)
     ([0.1, 0.2, 0.3], True, False)
@@ -49,7 +49,7 @@ class Steps(Sequence[float]):
         return self.place(value) is not None
 
     def place(self, value: object) -> int | None:
-        """At which position a value stands, or None."""
+        """The position of a value, or None."""
         if not isinstance(value, int | float) or not self.low <= value <= self[-1]:
             return None
         place = min(round((value - self.low) / self.step), self.number - 1)
@@ -63,7 +63,7 @@ class Range:
     Args:
         log: Drawn evenly on a logarithmic scale; `low` is then above zero.
         integer: Whole numbers only.
-        step: From `low` in such steps; None: any number between. Not on a logarithmic scale.
+        step: Only numbers in such steps from `low`; None: any number between. Not on a logarithmic scale.
     """
 
     low: float

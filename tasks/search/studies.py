@@ -1,7 +1,7 @@
-"""Optuna's studies: one in memory, made anew from the observations, and settings drawn from it one by one.
+"""Optuna's studies: each is made in memory from the observations, and settings are drawn from it one by one.
 
 Nothing is stored or pickled, and nothing is logged. A setting's values are coded for Optuna, which knows texts and
-numbers only: choices as their canonical JSON, the values of a stepped or whole-number range as their places.
+numbers only: choices as their canonical JSON, the values of a stepped or whole-number range as their positions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 REDRAWN = 20
-"""How often a setting that was suggested before is drawn again, before one that is left is taken."""
+"""How many times a setting that was suggested before is drawn again. After that, one of the remaining is taken."""
 
 
 def sampler_seed(seed: int, suggested: int) -> int:
@@ -37,7 +37,7 @@ def sampler_seed(seed: int, suggested: int) -> int:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna says nothing, neither of new studies nor that a sampler's interface may change."""
+    """Within this context Optuna says nothing of new studies, nor that a sampler's interface may change."""
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -51,8 +51,8 @@ def quiet() -> Iterator[None]:
 
 
 def study_of(space: Space, observations: Sequence[Observation], sampler: BaseSampler) -> Study:
-    """A study that knows the observations, in order. What diverged is worse than every score: minus infinity, which TPE
-    only sorts by."""
+    """A study that knows the observations, in order. A diverged trial is worse than every score: it gets minus
+    infinity, which is safe since TPE only sorts by scores."""
     import optuna
 
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -69,7 +69,7 @@ def study_of(space: Space, observations: Sequence[Observation], sampler: BaseSam
 
 
 def drawn(study: Study, space: Space) -> Setting:
-    """The next setting of a study, dimension by dimension where each is active. It stays a running trial."""
+    """Draws the next setting of a study, one active dimension after the other. Its trial stays running."""
     trial = study.ask()
     setting: Setting = {}
     for dimension in space:
@@ -86,7 +86,7 @@ def whole_study(space: Space, sampler: BaseSampler) -> Study:
 
 
 def drawn_whole(study: Study, space: Space) -> Setting:
-    """The next setting of a study that draws every dimension, of which the active ones are kept."""
+    """Draws the next setting of a study that draws every dimension; only the active ones are kept."""
     trial = _whole_trial(study, space)
     setting: Setting = {}
     for dimension in space:
@@ -100,11 +100,11 @@ def _whole_trial(study: Study, space: Space) -> Trial:
 
 
 def new(draw: Callable[[], Setting], space: Space, seen: set[str], seed: int) -> Setting:
-    """A setting whose key is not in `seen`, to which it is added.
+    """Returns a setting whose key is not in `seen`, and adds the key to it.
 
     A setting that was suggested before is drawn again, up to `REDRAWN` times. Then one is drawn evenly from the
-    settings of `space` that are left. With a continuous range they can't be counted: it is drawn at random as often
-    again, and may then be one that was suggested before (where most of the space is few settings).
+    settings of `space` that are left. With a continuous range they can't be counted: then up to `REDRAWN` settings are
+    drawn at random, and the last may still be a repeated one (where few settings make up most of the space).
 
     Raises:
         ValueError: every setting was suggested.
@@ -120,7 +120,7 @@ def new(draw: Callable[[], Setting], space: Space, seen: set[str], seed: int) ->
 
 
 def _others(space: Space, seed: int) -> Iterator[Setting]:
-    """Settings drawn evenly: so many that each is among them as good as surely, or `REDRAWN` of a continuous space."""
+    """Settings drawn evenly: so many that each is almost surely among them, or `REDRAWN` of a continuous space."""
     from optuna.samplers import RandomSampler
 
     settings = numbered(space)
@@ -157,7 +157,7 @@ def coded(space: Space, setting: Setting) -> dict[str, Any]:
 
 
 def canonical(space: Space, setting: Setting) -> Setting:
-    """A setting with the very values that `space` has: those of a narrowed range may be rounded otherwise."""
+    """A setting with exactly the values that `space` has: a narrowed range may round them in another way."""
     codes = coded(space, setting)
     return {each.name: _decoded(each.over, codes[each.name]) for each in space if each.name in codes}
 

@@ -10,17 +10,17 @@ from tasks.search.space import Setting, Space
 from tasks.search.studies import canonical, coded, drawn, new, quiet, sampler_seed, study_of
 
 BATCH = 8
-"""Settings in a batch, at most. A batch is chosen without knowing how its own settings do: to 90% of Hartmann-6's
-optimum it takes 64 evaluations (median of 10 seeds), one by one 50, in batches of 4 and 16 58 and 107. Smaller batches
-would leave stacks empty and have the search wait more often. (`python -m tests.bench.search`)"""
+"""The most settings in a batch. A batch is chosen without the results of its own settings. To reach 90% of Hartmann-6's
+optimum, batches of 8 take 64 evaluations (median of 10 seeds), single settings 50, batches of 4 and 16 58 and 107.
+Smaller batches would leave stacks empty and make the search wait more often. (`python -m tests.bench.search`)"""
 
 GROUP = 4
 """Settings of equal shape in a batch, so that they fit a stack. On the recipes of `tests/bench/search.py` the best of
-50 settings is then 2.1 points from the optimum, of 100 it is 0.9 (median of 10 seeds); without groups 1.8 and 1.0, in
-groups of 8 2.0 and 1.7."""
+50 settings is then 2.1 points from the optimum, the best of 100 is 0.9 (median of 10 seeds). Without groups it is 1.8
+and 1.0; in groups of 8, 2.0 and 1.7."""
 
 STARTUP = 4
-"""As long as fewer settings are known, TPE draws at random: the first batch is random, and no other one."""
+"""While fewer settings are known, TPE draws at random: so the first batch is random, and no other batch."""
 
 
 def batches(space: Space, trials: int) -> list[int]:
@@ -36,13 +36,13 @@ def settings(
 ) -> list[Setting]:
     """The next `count` settings.
 
-    Every `group` of them has one shape, as long as enough are left `within`: its first is suggested freely, the others
-    with the dimensions held that decide the shape. Settings without a score yet count as bad ones (`constant_liar`), so
-    that a batch does not crowd.
+    Each `group` of them has one shape, as long as enough are left `within`. The first of a group is suggested freely,
+    the others with fixed values in the dimensions that decide the shape. Settings without a score yet count as bad ones
+    (`constant_liar`), so that a batch does not crowd.
 
     Args:
         space: The whole space, from which a setting is taken where too few are left `within`.
-        within: The part of it that is searched; what was observations outside of it is passed over.
+        within: The part of it that is searched; observations outside of it are ignored.
     """
     from optuna.samplers import PartialFixedSampler, TPESampler
 
@@ -59,7 +59,7 @@ def settings(
         suggested: list[Setting] = []
         for place in range(count):
             leader = suggested[place - place % group] if place % group else {}
-            # A leader from outside, since nothing was left within, has values that can't be drawn there.
+            # If nothing was left within, the leader is from outside, and its values can't be drawn within.
             held = coded(within, shape(within, leader)) if inside(within, leader) else {}
             study.sampler = PartialFixedSampler(held, sampler) if held else sampler
             suggested.append(new(lambda: canonical(space, drawn(study, within)), space, seen, seed))

@@ -14,7 +14,7 @@ from tasks.search.points import key, possible, values
 from tasks.search.space import Choices, Dimension, Range, Setting, Space
 
 EDGE = 0.05
-"""A best setting this near to the end of a range, as a share of it, keeps that end."""
+"""An end of a range is kept where the best setting is this near to it, as a share of the range."""
 
 
 def first_stage(space: Space, trials: int) -> int:
@@ -42,9 +42,9 @@ def narrowed(space: Space, observations: Sequence[Observation]) -> Space:
     twentieth of the range, all on the range's own scale; choices keep the values that the best settings have.
 
     The best settings are the best quarter, but two at least and five at most (of a hundred settings a quarter spans
-    nearly everything), and all that are as good as the last of these; what diverged is never among them. An end of
-    a range stays where the very best setting is within a twentieth of it. What fewer than two of the best have a
-    value for stays as it is.
+    nearly everything), and all that are as good as the last of these; a diverged one is never among them. An end of
+    a range stays where the very best setting is within a twentieth of it. A dimension stays as it is where fewer than
+    two of the best settings have a value for it.
     """
     finished = sorted((each for each in observations if each.score is not None), key=_badness)
     if len(finished) < 2:
@@ -59,7 +59,7 @@ def _badness(observations: Observation) -> float:
 
 
 def _cut(dimension: Dimension, best: list[Any]) -> Dimension:
-    """A dimension narrowed to its values among the best settings, the best one's first."""
+    """Narrows a dimension to its values in the best settings; the very best setting's value comes first."""
     if len(best) < 2:
         return dimension
     over = dimension.over
@@ -84,7 +84,7 @@ def _cut_range(over: Range, best: list[float]) -> Range:
 
 
 def _at(over: Range, place: float) -> float:
-    """The value at a place, 0 at `low` and 1 at `high`, on the range's scale."""
+    """The value at a place of the range's scale, 0 at `low` and 1 at `high`."""
     if place in (0.0, 1.0):
         return over.high if place else over.low
     if over.log:
