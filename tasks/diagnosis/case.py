@@ -1,4 +1,4 @@
-"""What a diagnosis looks at: the histories of a recipe's final trials, and what its plan says of them."""
+"""The input of a diagnosis: the histories of a recipe's final trials, and what the plan says of the recipe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Facts:
         epochs: Epochs of the whole budget.
         constant_loss: Validation loss of the best answer without inputs; None: not known.
         simple_loss: Validation loss of the best simple model (the baselines); None: not known.
-        sure_errors: Of the validation rows whose class the network is surest of, how many have another label, and how many such
-            rows there are. None: not known, or regression.
+        sure_errors: Of the validation rows whose class the network is surest of, how many have another label; and how
+            many of those surest rows there are. None: not known, or regression.
     """
 
     settings: RecipeSettings

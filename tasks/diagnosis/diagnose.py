@@ -50,7 +50,7 @@ EXPLAINS = {
 
 
 def diagnose(curves: pd.DataFrame, trials: pd.DataFrame, facts: Facts) -> list[Diagnosis]:
-    """What went wrong in the training of one recipe, the surest first; nothing where nothing did.
+    """Finds what went wrong in the training of one recipe, the surest first; an empty list where nothing did.
 
     Args:
         curves: Rows of table `curves` of its final trials (other trials' rows are left out).

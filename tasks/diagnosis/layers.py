@@ -9,9 +9,9 @@ from tasks.diagnosis.measures import confidence, first, last, median, middle, sa
 from tasks.records.diagnosis import Diagnosis
 
 EXPLODES = 100.0
-"""A larger norm of the loss's gradient explodes, for targets of about unit size; healthy gradients begin near 1."""
+"""Norm above which the loss's gradient explodes, for targets of about unit size; healthy gradients begin near 1."""
 VANISHES = 1e-3
-"""Gradient norm over weight norm in the first layer, as a share of the same in the output layer: below, it vanishes."""
+"""Gradient norm over weight norm in the first layer, as a share of that in the output layer: below this it vanishes."""
 DEAD = 0.5
 """Share of dead units of a layer."""
 SHRUNK = 3e-3

@@ -24,7 +24,7 @@ class DaskRunner:
     """Stacks are trained through Dask.
 
     Args:
-        address: Of a scheduler, `tls://HOST:PORT` or, on this machine, `tcp://HOST:PORT`. None: a scheduler and workers
+        address: A scheduler's, `tls://HOST:PORT` or, on this machine, `tcp://HOST:PORT`. None: a scheduler and workers
             are started for the run and end with it.
     """
 

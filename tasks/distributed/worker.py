@@ -60,8 +60,8 @@ def run_stack(order: Mapping[str, Any]) -> dict[str, Any]:
     changes nothing.
 
     Args:
-        order: Of the executor: `run`, `home`, `base` (folders), `file` (of the job, below the run's `checkpoints/`),
-            `anew` (of the `Archive`; None: there is none), `settings` and `job`, a `StackJob` as plain values.
+        order: From the executor: `run`, `home`, `base` (folders), `file` (the job's, below the run's `checkpoints/`),
+            `anew` (for the `Archive`; None: there is none), `settings` and `job`, a `StackJob` as plain values.
 
     Returns:
         `Done.plain`.
@@ -153,7 +153,7 @@ class _Telling:
     file is gone.
 
     Args:
-        file: Of the job.
+        file: The job's file.
     """
 
     def __init__(self, file: Path) -> None:

@@ -167,7 +167,8 @@ def join(
     Args:
         groups: For each group the update rule of each variant; groups are in the order of widths.
         seeds: Trials of a variant, the same number in every group.
-        together: What one trial of joined groups does, by their positions; of one position, a trial of that group.
+        together: From positions of groups to the work of one trial once they are joined; one position: of a trial of
+            that group alone.
         cores, calibrations, share: As for `divide`.
 
     Returns:

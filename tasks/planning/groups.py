@@ -135,7 +135,7 @@ class Group:
         first: One of the trials, bound.
         unpadded: By variant, the work of a trial in its own width.
         rules: Update rule by variant.
-        kinds: As `tasks.training.rectangle.kind_of`, by variant.
+        kinds: By variant, the result of `tasks.training.rectangle.kind_of`.
         why: Why they can't be stacked, or None.
         rows: Rows of an epoch.
         data: Sizes of what they are trained on.
@@ -295,10 +295,10 @@ def gradients_of(trial: Trial) -> int:
 
 
 def work_of(model: Any, batch_size: int, steps: int, *, copies: int = 0) -> Work:
-    """What training a network costs, read from its layers.
+    """The work of training a network, computed from its layers.
 
     Args:
-        copies: As `Work` has them.
+        copies: As in `Work`.
     """
     flops = activations = 0
     for layer in layers_of(model):

@@ -50,7 +50,7 @@ def bind_trial(
 
     Args:
         evaluate_every: Steps, as the plan has it for the trial's stack; None: an epoch.
-        lengths: Of the texts in a row of the data that it learns from (see `Architecture.lengths`).
+        lengths: Tokens of each text in a row of its data (see `Architecture.lengths`).
     """
     settings = recipe.settings
     optimizer = OPTIMIZERS[recipe.optimizer](**settings.optimizer.parameters)

@@ -53,7 +53,7 @@ def _next(space: Space, observations: Sequence[Observation]) -> Setting:
 
 
 def _followed(name: str) -> str:
-    """What the trainer calls a dimension: `adam.beta_1` is `beta_1`."""
+    """The trainer's name of a dimension: `adam.beta_1` is `beta_1`."""
     return name.rpartition(".")[2]
 
 

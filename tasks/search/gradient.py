@@ -64,7 +64,7 @@ def next_setting(history: Sequence[Tried], bounds: Bounds) -> dict[str, float]:
 
     Args:
         history: In the order in which they were tried; at least one.
-        bounds: Of what is searched. Settings stay within.
+        bounds: The bounds of the searched hyperparameters. Settings stay within them.
     """
     best: Tried | None = None
     steps = dict.fromkeys(bounds, math.log(FACTOR))

@@ -47,7 +47,7 @@ def _rungs(begun: int, ends: list[int]) -> list[Rung]:
 
 
 def epochs_of(ladder: Sequence[Rung]) -> int:
-    """What all rungs cost, each the epochs since the one before."""
+    """The epochs that all rungs cost; each costs the epochs since the one before."""
     before = [0, *(rung.epochs for rung in ladder)]
     return sum(rung.settings * (rung.epochs - start) for rung, start in zip(ladder, before, strict=False))
 

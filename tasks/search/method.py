@@ -35,7 +35,7 @@ class Method:
     """A search method. Its functions are pure: the same arguments give the same result in every process.
 
     Args:
-        title: What the report calls it.
+        title: Its name in the report.
         summary: One line, for `bakeoff list searchers`.
         batches: `(space, trials)` to the number of settings in each batch. Their sum is `trials`, or less where the
             space has fewer settings.
@@ -57,7 +57,7 @@ class Method:
 
 
 def even_batches(trials: int, largest: int) -> list[int]:
-    """As few batches as hold `trials` settings when none has more than `largest`; they differ by one at most.
+    """The fewest batches that hold `trials` settings, with at most `largest` in each; sizes differ by one at most.
 
     >>> even_batches(20, 8)
     [7, 7, 6]

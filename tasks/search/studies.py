@@ -133,7 +133,7 @@ def _others(space: Space, seed: int) -> Iterator[Setting]:
 
 
 def distribution(dimension: Dimension) -> CategoricalDistribution | FloatDistribution | IntDistribution:
-    """What Optuna draws for a dimension, in its code."""
+    """The distribution from which Optuna draws a dimension's coded values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     over = dimension.over

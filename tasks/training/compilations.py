@@ -93,7 +93,7 @@ def open_cache(home: Path) -> None:
 
 
 def keep_compiled() -> None:
-    """Keeps what this process has compiled so far. Call it only while nothing is being compiled. On a full disk nothing
+    """Keeps what this process has compiled so far. Call it only while nothing is being compiled. On a full disk less
     is kept, and the run goes on."""
     for cache in _opened:
         if cache.process == os.getpid():

@@ -20,7 +20,7 @@ class Directions:
     """Draws random directions.
 
     Args:
-        packing: Of the stack's trainable weights.
+        packing: The packing of the stack's trainable weights.
         narrow: Where hidden layers are padded, the packing of each recipe's own weights; else empty.
         dtype: A TensorFlow dtype.
     """

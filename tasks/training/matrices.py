@@ -37,11 +37,11 @@ def hidden_kernels(layers: Sequence[StackedLayer]) -> list[int]:
 
 @dataclass(frozen=True)
 class Matrices:
-    """Where the hidden kernels are.
+    """The hidden kernels of a stack.
 
     Args:
-        packing: Of the stack's trainable weights.
-        places: Of the hidden kernels among them.
+        packing: The packing of the stack's trainable weights.
+        places: Positions of the hidden kernels among these weights.
     """
 
     packing: Packing

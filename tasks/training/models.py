@@ -42,7 +42,7 @@ Factor = Annotated[int, Field(ge=1, le=16)]
 
 @dataclass(frozen=True)
 class Penalties:
-    """What regularises a network from within: kernel penalties l1, l2 (>= 0) and the dropout rate in `[0, 1)`."""
+    """Regularisation inside the network: kernel penalties l1, l2 (>= 0) and the dropout rate in `[0, 1)`."""
 
     l1: float = 0.0
     l2: float = 0.0

@@ -33,7 +33,7 @@ class NamedFunction:
         body: A function of tensors.
         of: Text of all that decides the program, beside the body. Functions of equal `of` get equal names, in the order
             in which they are traced.
-        options: Of `tf.function`.
+        options: Options of `tf.function`.
     """
 
     def __init__(self, body: Callable[..., Any], of: str, options: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def _number() -> str | None:
 
 @cache
 def _take_over_naming() -> None:
-    """Puts this module's names in the place of TensorFlow's, where they are found."""
+    """Replaces TensorFlow's two functions that make names, where this TensorFlow has them."""
     try:
         from tensorflow.python.eager.polymorphic_function import concrete_function
         from tensorflow.python.ops import control_flow_util_v2

@@ -1,4 +1,4 @@
-"""The Keras models of a stack's trials, and how their weights lie together in it."""
+"""The Keras models of a stack's trials, and how their weights are stacked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Networks:
         widths: Its units.
         shapes: By width, the shape of each weight of a trial, in the order of the Keras model's `weights`.
         trainable_shapes: By width, `trainable_shapes` of the model.
-        forms: How each weight lies in the stack, in the same order.
+        forms: How each weight is stored in the stack, in the same order.
     """
 
     model: keras.Model
@@ -106,7 +106,7 @@ def built(
 
     Args:
         shape: Of one row's inputs.
-        outputs: Of the network.
+        outputs: How many outputs the network has.
     """
     penalties = Penalties(dropout=max(trial.penalties.dropout for _, _, trial in rectangle.cells()))
     architectures = {trial.architecture.hidden: trial.architecture for trial in rectangle.recipes}

@@ -22,7 +22,7 @@ class Packing:
     """The blocks of a network's trainable weights.
 
     Args:
-        shapes: Of each trainable weight as one trial has it in the stack (`Form.stored`).
+        shapes: The shape of each trainable weight as one trial has it in the stack (`Form.stored`).
         axes: Where `R` is in each stacked weight, 1 or 2; `S` is first.
     """
 

@@ -41,9 +41,9 @@ PROGRAMS_KEPT = 8
 
 @dataclass(frozen=True)
 class Step:
-    """What one step takes besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the learning
-    rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates; and where steps
-    update averages, the share of the old average that is kept, `[S, R]`."""
+    """The arguments of one step besides weights and slots: a batch `x`, `y` with a mask of the rows that exist, the
+    learning rates `[S, R]`, the steps taken before, the hyperparameters, the array namespace of the updates; and where
+    steps update averages, the share of the old average that is kept, `[S, R]`."""
 
     x: Tensor
     y: Tensor

@@ -25,7 +25,7 @@ is a constant, since nobody has a reason to lose more, and writing takes a small
 
 @dataclass
 class Checkpoint:
-    """Where a stack's state lies until the stack is recorded.
+    """Where a stack's state is kept until the stack is recorded.
 
     Args:
         path: The file, whether it is there or not.
@@ -105,7 +105,7 @@ class SavedArrays:
 
     def slots(self, counts: Sequence[Sequence[int]]) -> Slots:
         """Args:
-        counts: Of each rule and block, how many arrays its state has.
+        counts: For each rule and block, how many arrays its state has.
         """
         import tensorflow as tf
 

@@ -42,7 +42,7 @@ def schedule_free_sgd(*, learning_rate: Positive = 1.0, momentum: Fraction = 0.9
     the average of all `z`, is evaluated and kept.
 
     Use it with a constant learning rate, 10 to 50 times SGD's, and a warm-up at most; each `z` counts by the square of
-    its learning rate. Batch normalisation's statistics are taken anew at `x`. `regularisation.weight_decay` acts at
+    its learning rate. Batch normalisation's statistics are computed again at `x`. `regularisation.weight_decay` acts at
     `y`. No Keras twin.
     """
     inputs = {"momentum": momentum}
@@ -74,7 +74,7 @@ def schedule_free_adamw(
 
     `rate = lr * sqrt(1 - beta_2^t)`; each `z` counts by the square of its rate. Use it with a constant learning rate
     and a warm-up at most. Decay acts at `y` and moves `z`; its default is that of `adamw`. Batch normalisation's
-    statistics are taken anew at `x`. Keras 3.15.1's is another rule. No Keras twin.
+    statistics are computed again at `x`. Keras 3.15.1's is another rule. No Keras twin.
     """
     inputs = {"beta_1": beta_1, "beta_2": beta_2, "one_minus_beta_2": 1 - beta_2, "epsilon": epsilon}
     return Optimizer(

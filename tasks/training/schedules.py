@@ -38,7 +38,7 @@ class Schedule:
     """A learning rate over the course of training.
 
     Args:
-        factor: Of the learning rate, after the warm-up; it counts steps from the warm-up's end.
+        factor: The factor of the learning rate after the warm-up; it counts steps from the warm-up's end.
         warmup: Share of all steps, in `[0, 1)`, over which the learning rate rises linearly from 0.
         plateau: How the learning rate answers a validation loss that no longer falls, or None.
     """

@@ -46,7 +46,7 @@ class Slices:
     """Memory that slices of rows pass through.
 
     Args:
-        rectangle, networks: Of the stack.
+        rectangle, networks: Those of the stack.
         views: How many different sets of rows the replicas see: 1 where all see the same rows, else one a replica.
         shape: Of one row's inputs.
         dtypes: Of inputs and targets.
@@ -123,7 +123,7 @@ def stacked_outputs(
 
     Args:
         trials: As for `train_stack`, without folds.
-        weights: By trial, in the order of its Keras model's `weights`. Trials that are not there are not scored.
+        weights: By trial, in the order of its Keras model's `weights`. Trials that are left out are not scored.
         parts: Inputs by name.
         classes: None for regression.
         largest: Rows of the largest part that was scored while they were trained; it gives slices of the same size.

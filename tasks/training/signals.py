@@ -205,7 +205,7 @@ class StackSignals:
     """Measures the signals of a stack.
 
     Args:
-        feeds, seeds: Of each replica.
+        feeds, seeds: One for each replica.
         dtype: A NumPy dtype.
     """
 

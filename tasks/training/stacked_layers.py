@@ -37,7 +37,7 @@ SHARED, SEPARATE, EMBEDDED, SPATIAL = "shared", "separate", "embedded", "spatial
 
 @dataclass(frozen=True)
 class Context:
-    """What a step's forward pass knows besides weights and inputs.
+    """What a step's forward pass gets besides weights and inputs.
 
     Args:
         training: Whether batch statistics and dropout are used, or neither.
@@ -60,7 +60,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Form:
-    """How a weight lies in a stack.
+    """How a weight is stored in a stack.
 
     Args:
         axis: Where `R` is; `S` is first. Where it is 1, each trial's numbers are contiguous.
@@ -97,7 +97,7 @@ class StackedLayer:
         inputs: `shared`, `separate`, `embedded` or `spatial`.
         trainable: Positions of its trainable weights among the model's weights.
         state: Positions of its other weights (moving statistics).
-        kernel: How its first trainable weight lies.
+        kernel: How its first trainable weight is stored.
         after: The number of the Dense layer whose units it takes, from 0; None before the first Dense layer.
     """
 

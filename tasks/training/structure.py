@@ -10,7 +10,7 @@ from tasks.training.networks import Shapes
 
 @dataclass(frozen=True)
 class Structure:
-    """What is compiled into a program: stacks with equal structure run one program.
+    """All that is compiled into a program: stacks with equal structure run one program.
 
     Args:
         layers: The network, as `stacked_networks.describe` puts it.

@@ -1,4 +1,4 @@
-"""What both trainers take and give: a trial, the arrays it learns from, and its outcome."""
+"""What both trainers take and return: a trial, the arrays that it learns from, and its outcome."""
 
 from __future__ import annotations
 

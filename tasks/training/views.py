@@ -1,4 +1,4 @@
-"""What an update sees besides the numbers of its own weights: sums over all weights of a trial or over an array, means
+"""What an update gets besides the numbers of its own weights: sums over all weights of a trial or over an array, means
 over rows and columns, matrices made orthogonal.
 
 Sums and means are of each trial's own numbers: zeros around a narrower network do not count.
@@ -22,7 +22,7 @@ class Views:
     """The views of one program's rules.
 
     Args:
-        packing: Of the stack's trainable weights.
+        packing: The packing of the stack's trainable weights.
     """
 
     def __init__(self, packing: Packing, matrices: Matrices) -> None:
@@ -46,7 +46,7 @@ class Views:
             blocks: The blocks of the rule's recipes, after weight decay.
             seen: By block, what its update takes as `p`.
             inputs: The program's inputs, with `sides`, `sizes` and `extents` of each recipe where some rule needs them.
-            namespace, count: As the update takes them.
+            namespace, count: The same that the update gets.
         """
         import tensorflow as tf
 

@@ -15,7 +15,7 @@ Wrapped = Literal["adam", "adamw", "lion", "momentum", "nadamw", "ademamix"]
 
 @cache
 def _named(update: Update, prefix: str) -> Update:
-    """The same update under a name of its own, since recipes are told apart by it."""
+    """The same update under a name of its own, since recipes are grouped into rules by that name."""
 
     def named(xp, w, g, slots, lr, t, p):
         return update(xp, w, g, slots, lr, t, p)
