@@ -96,8 +96,7 @@ def adan(
 
     The betas are the shares that are kept, 1 minus the paper's, and the averages start at 0 with Adam's bias
     correction: both as in the authors' code. optax 0.2.8 weighs the change by 1 - beta_2 where the paper has beta_2
-    (0.92). The
-    paper's proximal decay is not here; `regularisation.weight_decay` is AdamW's. No Keras twin.
+    (0.92). The paper's proximal decay is not here; `regularisation.weight_decay` is AdamW's. No Keras twin.
     """
     inputs = {**_betas(beta_1=beta_1, beta_2=beta_2, beta_3=beta_3), "epsilon": epsilon}
     return Optimizer(_adan, four_slots, inputs, learning_rate, None)

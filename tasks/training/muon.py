@@ -37,8 +37,8 @@ def muon(
 
     A hidden kernel's step is `0.2 * sqrt(max(m, n))` times the orthogonal matrix, for the m and n of the trial's own
     layer (Liu et al. 2025), so one learning rate suits both kinds; AdamW's is `adam_lr_ratio` times it. Names and
-    defaults are those of Keras's Muon. That moves the output layer's kernel too, unless `exclude_layers` names it; then
-    both rules are the same, and the tests compare them. For models that `Model.fit` trains it has no Keras twin.
+    defaults are those of Keras's Muon. Keras moves the output layer's kernel too, unless `exclude_layers` names it;
+    then both rules are the same, and the tests compare them. For models that `Model.fit` trains it has no Keras twin.
     """
     inputs = {
         "momentum": momentum,
