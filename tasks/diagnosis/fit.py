@@ -30,7 +30,6 @@ WRONG = 0.15
 """Lower end of the one-sided 95% interval for the share of the surest validation rows that have another label."""
 APART = 1.5
 """Lowest validation loss of the worst seed over that of the best."""
-FLAT = 0.05
 NARROW = 4
 """A hidden layer of at most so many units may be too narrow for the task. A wider network can do all that a linear
 model does: where the linear model does better, the training is at fault."""
@@ -175,6 +174,6 @@ def unstable_under_seeds(case: Case) -> Diagnosis | None:
         figure=apart,
         evidence={"worst_over_best": apart, "best": float(lowest.min()), "worst": float(lowest.max())},
         seen=_apart(lowest, ended),
-        why="How this recipe trains hangs on where it begins and in which order it sees the rows.",
+        why="How this recipe trains depends on its initial weights and on the order of the rows.",
         remedy="Use warmup or a lower learning rate, a wider network, or batch normalisation.",
     )

@@ -53,8 +53,8 @@ def fall(losses: np.ndarray) -> float:
     """By what share a loss fell over the last half: from the mean of that half's first third to the mean of its last
     third, so that one value counts little."""
     half = losses[len(losses) // 2 :]
-    quarter = max(len(half) // 3, 1)
-    return 1 - float(half[-quarter:].mean() / half[:quarter].mean()) if len(half) > 2 and half.min() > 0 else np.nan
+    third = max(len(half) // 3, 1)
+    return 1 - float(half[-third:].mean() / half[:third].mean()) if len(half) > 2 and half.min() > 0 else np.nan
 
 
 def worst_layer(case: Case, measure: Callable[[History, str], float]) -> tuple[str | None, float]:

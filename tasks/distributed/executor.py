@@ -122,10 +122,10 @@ class DaskExecutor:
                 self._client = Client(self._cluster or self._runner.address, timeout=20, set_as_default=False)
             except (OSError, ValueError) as error:
                 raise BadInput(
-                    "the scheduler can't be spoken to",
+                    "can't connect to the scheduler",
                     where=_WHERE,
                     got=f"{self._runner.address}: {error}",
-                    remedy="look whether it runs, is of the same version of Dask, and knows your certificate",
+                    remedy="check that it runs, has the same version of Dask, and accepts your certificate",
                 ) from None
         return self._client
 
@@ -245,7 +245,7 @@ def _trouble(worker: str, said: Any, run: Path, token: str) -> BadInput | None:
     differing = sorted(name for name in others.keys() | theirs.keys() if others.get(name) != theirs.get(name))
     if differing:
         return BadInput(
-            "a worker would train otherwise than this process",
+            "a worker has other code or libraries than this process",
             where=worker,
             got=", ".join(f"{name} {str(theirs.get(name))[:12]}" for name in differing),
             accepted=", ".join(f"{name} {str(others.get(name))[:12]}" for name in differing),
@@ -329,7 +329,7 @@ def _result(future: Any, job: StackJob) -> dict[str, Any]:
         plain: dict[str, Any] = future.result()
     except KilledWorker as error:
         raise BadInput(
-            "a stack ended every worker that trained it",
+            "every worker that trained this stack died",
             where=f"stack {job.stack_id}",
             got=str(error).splitlines()[0],
             remedy="workers with more memory (bakeoff check says how much it may take); finished stacks are kept: "

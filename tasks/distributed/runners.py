@@ -72,7 +72,7 @@ def _check_address(address: str) -> None:
         raise BadInput("this is no address of a scheduler", where=_WHERE, got=address, accepted=accepted)
     if parts.scheme == "tcp" and not _is_here(host):
         raise BadInput(
-            "a scheduler on another machine is spoken to over TLS only",
+            "a scheduler on another machine needs a connection by TLS",
             where=_WHERE,
             got=address,
             accepted=accepted,

@@ -34,6 +34,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+MOMENTS = 3
+"""Arrays of an optimizer's state that every trial is taken to have; what more it has counts as copies."""
 AS_MODELLED = {True: Calibration(), False: Calibration()}
 
 
@@ -49,7 +51,7 @@ class Work:
         steps: Training steps.
         spatial: Whether there are convolutions, for which XLA has slow code on a CPU.
         answers: Numbers that the network outputs for the scored rows of all parts.
-        copies: Further copies of the weights, for averages and accumulated gradients.
+        copies: Further copies of the weights, for averages, accumulated gradients and a large optimizer state.
         gradients: Gradients of a step, the mean over trials: 1, or up to 2 where some trials take a second one.
     """
 
@@ -65,9 +67,17 @@ class Work:
 
     @property
     def trial_bytes(self) -> int:
-        """Bytes of a trial in float32: weights, kept weights, gradient, up to three moments, `copies`, the activations
-        forward and backward, and the answers in slices and joined."""
-        return 4 * ((6 + self.copies) * self.parameters + 4 * self.activations * self.batch_size + 2 * self.answers) + 1
+        """Bytes of a trial in float32: weights, kept weights, gradient, moments, `copies`, the activations forward and
+        backward, and the answers in slices and joined."""
+        return (
+            4
+            * (
+                (3 + MOMENTS + self.copies) * self.parameters
+                + 4 * self.activations * self.batch_size
+                + 2 * self.answers
+            )
+            + 1
+        )
 
     def compile_seconds(self, rules: int, *, xla: bool) -> float:
         """Seconds that one core compiles a stack with so many update rules."""

@@ -55,7 +55,7 @@ def _check(evaluate: Evaluate, dataset: Dataset) -> None:
             "a threshold is for two classes",
             where="evaluate.threshold",
             got="a quantity" if classes is None else f"{len(classes)} classes",
-            remedy="take it out; of more classes evaluate.cost predicts the one of least expected cost",
+            remedy="take it out; for more than two classes, evaluate.cost predicts the class of least expected cost",
         )
     if evaluate.threshold.chosen[0] == "cost" and cost is None:
         raise BadInput("there are no costs to choose by", where="evaluate.threshold", remedy="add evaluate.cost")
@@ -73,7 +73,7 @@ def _prior(named: Mapping[str, float], classes: Sequence[str] | None) -> list[fl
     left = 1 - math.fsum(named.values())
     if len(missing) > 1:
         raise BadInput(
-            "the shares of several classes are open",
+            "several classes have no share",
             where=where,
             got=f"none for {listing(missing)}",
             accepted="a share for each class; one may be left out, and gets the rest",

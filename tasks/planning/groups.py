@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.augmentation.pieces import held_bytes
 from tasks.dataset import Dataset
-from tasks.planning.cost_model import Division, Work, divide
+from tasks.planning.cost_model import MOMENTS, Division, Work, divide
 from tasks.planning.recipes import identifier
 from tasks.planning.trials import bind_trial
 from tasks.records.plan import Calibration, PlannedTrial, Recipe
@@ -284,9 +284,10 @@ def replicas_of(trials: Sequence[PlannedTrial]) -> int:
 
 def _copies(trial: Trial) -> int:
     """Further copies of a trial's weights: for averages, the average itself and the ends of epochs that it is made of;
-    for gradients of more than one step, their sum."""
+    for gradients of more than one step, their sum; the arrays of an optimizer's state beyond three."""
     accumulated = int(trial.accumulation > 1)
-    return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages) + accumulated
+    beyond = max(trial.optimizer.state_arrays - MOMENTS, 0)
+    return trial.averaging.copies(trial.epochs) + int(trial.averaging.averages) + accumulated + beyond
 
 
 def gradients_of(trial: Trial) -> int:

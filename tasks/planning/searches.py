@@ -162,7 +162,7 @@ def _refuse_untested(space: Space) -> None:
     for dimension in space:
         if dimension.tested:
             raise BadInput(
-                "a grid's points are laid out before a range test is done",
+                "a grid is laid out before the range test has found its range",
                 where=f"tune.space.{dimension.name}",
                 got="range-test",
                 accepted="a list of choices, low and high, or auto",
@@ -274,7 +274,7 @@ def _refuse_for_gradient(recipe: Recipe, space: Space) -> None:
             )
         if over.low <= 0 and place[-1] not in DECAY_RATES:
             raise BadInput(
-                "a gradient search goes by factors, which never reach 0",
+                "a gradient search multiplies by factors, so it never reaches 0",
                 where=f"tune.space.{dimension.name}.low",
                 got=f"{over.low}",
                 accepted="above 0",
@@ -300,7 +300,7 @@ def _check_fair(searches: Sequence[Search], tune: Tune) -> None:
     }
     if len(grids) > 1 and tune.trials is None:
         raise BadInput(
-            "the recipes' grids differ in size, so their budgets would",
+            "the recipes' grids differ in size, so their budgets would differ too",
             where="tune.trials",
             got=" and ".join(f"{points} points" for points in sorted(grids)),
             remedy=f"set tune.trials, such as {min(grids)}: larger grids are then sampled",

@@ -278,7 +278,7 @@ def _refuse_without_update(group: Group) -> None:
     """Raises BadInput where a trial ends before its first update."""
     if group.first.accumulation > group.work.steps:
         raise BadInput(
-            "no update is made: there are fewer steps than one takes",
+            "no update is made: one takes more steps than the training has",
             where="train.accumulation or compare.accumulation",
             got=f"{group.first.accumulation:,} steps to an update, {group.work.steps:,} in all",
             accepted=f"at most {group.work.steps:,}",

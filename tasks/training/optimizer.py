@@ -78,6 +78,13 @@ class Optimizer:
     factored: bool = False
     sharp: bool = False
 
+    @property
+    def state_arrays(self) -> int:
+        """Arrays of a weight's shape that its state holds."""
+        weight = np.zeros([2, 3])
+        found = self.slots(np, weight, {"weight_decay": self.weight_decay, **self.inputs})
+        return sum(slot.shape == weight.shape for slot in found)
+
 
 def rounded(value: float) -> float:
     """`value` rounded to float32, as `keras.ops.cast` does to a Python float whatever the target dtype."""
