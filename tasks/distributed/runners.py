@@ -76,8 +76,8 @@ def _check_address(address: str) -> None:
             where=_WHERE,
             got=address,
             accepted=accepted,
-            remedy="start scheduler and workers with --protocol tls and certificates: who can speak to them unasked "
-            "can run any code as you (SECURITY.md)",
+            remedy="start scheduler and workers with --protocol tls and certificates: anyone who can connect "
+            "to them can run any code as you (SECURITY.md)",
         )
     if parts.scheme == "tls":
         _check_certificates(address)

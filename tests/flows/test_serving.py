@@ -19,9 +19,12 @@ from uuid import UUID
 import psutil
 import pytest
 from playwright.sync_api import expect
+from prefect.states import AwaitingRetry
 
 from tasks.run_folder import read_json
+from tests.bench.same_run import differences
 from tests.flows.browser import new_page, open_form, submit, write
+from tests.flows.command import bakeoff
 from tests.flows.servers import PROJECT, PrefectServer, processes_with, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")]
@@ -212,19 +215,63 @@ def test_a_wrong_spec_is_answered_within_seconds(served: PrefectServer) -> None:
     assert run.total_run_time.total_seconds() < 10
 
 
-def test_worker_and_run_killed_together_show_as_crashed(served: PrefectServer) -> None:
+def begun(served: PrefectServer, *changes: str) -> UUID:
+    """A run of tests/flows/small.yaml that has begun to train."""
+    request = {"path": "tests/flows/small.yaml", "set": list(changes)}
     with served.client() as client:
-        parameters = {"request": {"set": ["train.epochs=100000", "train.early_stopping=null"]}}
+        parameters = {"request": request}
         started = client.create_flow_run_from_deployment(deployment_id(served, "bake-off"), parameters=parameters)
 
     def training() -> bool | None:
         return next((True for run in served.runs() if run.id == started.id and "recipes" in run.name), None)
 
     wait_for(training, seconds=90)
+    return started.id
+
+
+def kill(served: PrefectServer, *names: str) -> None:
+    """Ends these of the processes that are served, with all that they started, by SIGKILL."""
     noted = read_json(served.home / "serve" / "serve.json")["processes"]
-    worker = psutil.Process(next(each["pid"] for each in noted if each["name"] == "worker"))
-    for process in [worker, *worker.children(recursive=True)]:
-        process.kill()
-    run = served.finished(lambda run: run.id == started.id, seconds=120)
+    for process in [psutil.Process(each["pid"]) for each in noted if each["name"] in names]:
+        for each in [process, *process.children(recursive=True)]:
+            each.kill()
+
+
+def folder_of(served: PrefectServer, run: UUID) -> Path:
+    tags = next(each.tags for each in served.runs() if each.id == run)
+    return served.home / "runs" / next(tag.removeprefix("folder:") for tag in tags if tag.startswith("folder:"))
+
+
+def test_worker_and_run_killed_together_show_as_crashed_and_a_retry_goes_on(
+    served: PrefectServer, tmp_path: Path
+) -> None:
+    changes = ["train.epochs=6000", "train.early_stopping=null"]
+    killed = begun(served, *changes)
+    kill(served, "worker")
+    run = served.finished(lambda run: run.id == killed, seconds=120)
     assert run.state_name == "Crashed"
     assert serve("start", served.home).returncode == 0, "what was killed is started again"
+    with served.client() as client:
+        client.set_flow_run_state(killed, AwaitingRetry(), force=True)  # as the page's Retry does
+    again = served.finished(lambda run: run.id == killed and run.run_count > 1, seconds=180)
+    assert again.state_name == "Completed"
+    whole = bakeoff("run", "tests/flows/small.yaml", *set_of(changes), "--run-dir", tmp_path / "whole", home=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    assert differences(tmp_path / "whole", folder_of(served, killed)) == []
+
+
+def test_server_worker_and_run_killed_together_are_taken_up_by_resume(served: PrefectServer, tmp_path: Path) -> None:
+    changes = ["train.epochs=6001", "train.early_stopping=null"]
+    folder = folder_of(served, begun(served, *changes))
+    kill(served, "worker", "server", "reports")
+    resumed = bakeoff("resume", folder, home=served.home)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = bakeoff("run", "tests/flows/small.yaml", *set_of(changes), "--run-dir", tmp_path / "whole", home=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    assert differences(tmp_path / "whole", folder) == []
+    assert serve("start", served.home).returncode == 0, "what was killed is started again"
+
+
+def set_of(changes: list[str]) -> list[str]:
+    """As the command takes overrides."""
+    return [word for change in changes for word in ("--set", change)]
