@@ -1,4 +1,4 @@
-"""The benchmark: this project's stacked trainer beside what people use for the same work, on one machine.
+"""The benchmark: compares this project's stacked trainer with common tools for the same work, on one machine.
 
     make bench                                                # everything; at most 30 minutes on two cores
     python -m tests.bench --workload W3 --peer fit,jax --rounds 1 --small
@@ -7,12 +7,12 @@
     python -m tests.bench --growth                            # 1, 8, 32, 128, 512 recipes
     python -m tests.bench.search                              # search methods, without training anything
 
-What is measured is a comparison from data in memory to trained weights: building and compiling, every training step,
-validation after every epoch with its metric, and early stopping, which is on everywhere with a patience that never
-runs out, so that all do equal work; that they did is asserted. Each measurement has a process of its own, since
-TensorFlow and JAX share badly. Interpreter start, imports and loading the data are not counted.
+The measured time goes from data in memory to trained weights: building and compiling, every training step, validation
+after every epoch with its metric, and early stopping. Early stopping is on everywhere with a patience that never runs
+out, so that all do equal work; the bench asserts that they did. Each measurement has a process of its own, since
+TensorFlow and JAX disturb each other in one process. Interpreter start, imports and loading the data are not counted.
 
-Peers that take minutes train a sample of the recipes for the first epochs. Their time is scaled by arithmetic:
-missing epochs count as much as the last one measured, missing recipes as much as the mean one. A sampled peer may
-warm up before its clock starts, so that what a process pays once is not scaled with it.
+Peers that take minutes train a sample of the recipes for the first epochs. Their time is scaled up: missing epochs
+count as much as the last one measured, missing recipes as much as the mean one. A sampled peer may warm up before its
+clock starts, so that a process's one-time costs are not scaled up too.
 """

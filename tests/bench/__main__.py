@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _measured(arguments: argparse.Namespace, opened: Bench) -> tuple[dict[str, Any], str]:
-    """The figures, and the page made of them."""
+    """Returns the measured figures, and the Markdown page made from them."""
     facts = description()
     if arguments.profile:
         return _profile(arguments.profile, opened, facts)
@@ -95,7 +95,7 @@ def _searches(names: Sequence[str], arguments: argparse.Namespace, opened: Bench
 def _profile(name: str, opened: Bench, facts: dict[str, str]) -> tuple[dict[str, Any], str]:
     before = sgemm_flops()
     result = opened.profile(name)
-    sgemm = max(before, sgemm_flops())  # what else the machine does makes it slower, never faster
+    sgemm = max(before, sgemm_flops())  # other load makes the machine slower, never faster
     bandwidth = copy_bytes(result["state_bytes"])
     figures = {"machine": facts, "sgemm_flops": sgemm, "copy_bytes": bandwidth, "workload": name, "profile": result}
     return figures, _page(table.machine(facts, sgemm), f"### {name}", table.profile(result, sgemm, bandwidth))

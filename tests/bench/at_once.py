@@ -1,9 +1,9 @@
-"""`python -m tests.bench.at_once [EXPERIMENT ...] --same EXPERIMENT`: runs that are started together, three of one.
+"""`python -m tests.bench.at_once [EXPERIMENT ...] --same EXPERIMENT`: starts runs together, three of one experiment.
 
 All begin at the same moment in one home folder. Then each experiment runs alone, in a home folder of its own, and its
-tables, plan and verdict are compared with those of the run beside others, by the rules of `tests.bench.same_run`.
-Prints a Markdown table as results come, wall time together and one after another, the most memory at any time (each
-process's share of shared pages, so that nothing counts twice), and what is damaged under `cache/`.
+tables, plan and verdict are compared with those of the run among the others, by the rules of `tests.bench.same_run`.
+Prints a Markdown table as results come, wall time together and one after another, the peak memory (each process's share
+of shared pages, so that nothing counts twice), and damaged files under `cache/`.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from tests.flows.command import start
 EXPERIMENTS = ("parking", "german-credit", "births", "mammography", "titanic", "adult", "sms-spam")
 SAME, COPIES = "digits", 3
 WAIT = 3600.0
-"""Seconds for a run."""
+"""Timeout of a run in seconds."""
 COMPLETE = ("plan.json", "verdict.json", "report.html", "trials.parquet", "metrics.parquet", "model/signature.json")
 
 
 @dataclass
 class Together:
-    """What came of runs that were started together.
+    """Results of runs that were started together.
 
     Args:
-        folders: Of each run, by its name.
-        seconds: Until each had ended.
-        waited: How many said that they waited.
-        faults: In sentences: exit codes, what is missing, damaged or left.
-        memory: The most bytes at any time.
+        folders: Run folder by the run's name.
+        seconds: Seconds from the common start to the end of each run, by its name.
+        waited: How many runs reported that they waited.
+        faults: A sentence for each fault: bad exit codes, and missing, damaged or half-written files.
+        memory: Peak memory of all processes together, in bytes.
     """
 
     folders: dict[str, Path] = field(default_factory=dict)
@@ -53,10 +53,10 @@ class Together:
 
 
 def together(experiments: dict[str, object], home: Path) -> Together:
-    """Starts them at once and waits until all have ended.
+    """Starts the runs at the same moment and waits until all have ended.
 
     Args:
-        experiments: By the run's name, a shipped experiment or a file.
+        experiments: A shipped experiment's name or a spec file, by the run's name.
     """
     found, lock = Together(), threading.Lock()
 
@@ -91,7 +91,7 @@ def _missing(folder: Path) -> list[str]:
 
 
 def _damaged(home: Path) -> Iterator[str]:
-    """Kept files that are not whole, and what was left half-written."""
+    """Yields a sentence for each damaged cache file and each half-written file."""
     for kind in ("trials/*", "xla/*/*"):
         for path in (home / "cache").glob(kind):
             if path.is_file() and not path.name.startswith(".") and read_sealed(path) is None:
@@ -101,7 +101,7 @@ def _damaged(home: Path) -> Iterator[str]:
 
 @contextmanager
 def _memory(found: Together) -> Iterator[None]:
-    """Notes within the most memory that the processes under this one take."""
+    """Records in `found` the peak memory of this process's children while the block runs."""
     over = threading.Event()
 
     def watch() -> None:
@@ -122,7 +122,7 @@ def _memory(found: Together) -> Iterator[None]:
 
 
 def compared(experiment: object, names: Sequence[str], beside: Together, home: Path) -> tuple[float, list[str]]:
-    """Runs an experiment alone; its seconds, and in what the runs beside others differ from it."""
+    """Runs an experiment alone; returns its seconds, and how the runs made among others differ from it."""
     alone = together({"alone": experiment}, home)
     unlike = [f"{name}: {each}" for name in names for each in differences(alone.folders["alone"], beside.folders[name])]
     return alone.seconds["alone"], [*alone.faults, *unlike]

@@ -1,13 +1,13 @@
-"""What each optimizer is in its paper, in Keras and here, and how far apart they are: `python -m tests.bench.audit`.
+"""Compares each optimizer here with its paper's rule and with Keras: `python -m tests.bench.audit`.
 
-All three take 200 steps in float64 on one small problem, softmax regression on 64 rows of 6 standardised numbers with 3
-classes, from the same weights at the same learning rate, each with its own default constants. A distance is the norm of
-the difference of the weights over the norm of the weights of the second.
+All three versions take 200 steps in float64 on one small problem, softmax regression on 64 rows of 6 standardised
+numbers with 3 classes, from the same weights at the same learning rate, each with its own default constants. A distance
+is the norm of the difference of the weights over the norm of the weights of the second.
 
-Those whose step is more than one number's own (sums over all weights, norms and rows of an array, two gradients, an
-average that is evaluated) take their steps on the same rows with a network of one hidden layer of 8 rectified units,
-so that there is a hidden kernel; ours in a stack, by the trainer. Not in the table: `ftrl`, which is no step from where
-the weights are (held to Keras bit for bit), and `random_search`.
+Optimizers whose step is not elementwise (sums over all weights, norms and rows of an array, two gradients, an average
+that is evaluated) are run on the same rows with a network of one hidden layer of 8 ReLU units, so that there is a
+hidden kernel; ours is trained in a stack. Not in the table: `ftrl`, whose update is not a step from the present weights
+(tests compare it with Keras bit for bit), and `random_search`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.contracts.softmax_regression import hidden_layer, softmax_regression
 
 STEPS, RATE, UNITS = 200, 0.01, 8
 SIGNS = {"lion": 0.001, "signum": 0.001}
-"""Learning rates of those whose step is the learning rate itself."""
+"""Learning rates of optimizers whose step has the size of the learning rate."""
 
 DEPARTURES = {
     "momentum": "Keras rounds momentum through float32",
@@ -53,14 +53,14 @@ DEPARTURES = {
     "sam": "around adamw, whose epsilon it has",
     "radam": "epsilon beside the root, as in Adam",
 }
-"""Ours from the paper, and Keras where it departs. The distance is to the rule with our constants where Keras lacks it,
-so that is 0 there."""
+"""How ours departs from the paper, and Keras where it departs too. For optimizers that Keras lacks, the paper's rule is
+run with our constants, so the distance is 0 there."""
 
 Gradients = Callable[[np.ndarray], np.ndarray]
 
 
 def problem() -> tuple[Gradients, np.ndarray]:
-    """The gradient at weights, and the weights to start from; all in one array."""
+    """Returns the function from weights to their gradient, and the initial weights; all weights are in one array."""
     gradient, start = softmax_regression()
     cut, shape = start[0].size, start[0].shape
 
@@ -72,7 +72,7 @@ def problem() -> tuple[Gradients, np.ndarray]:
 
 
 def papers(name: str) -> np.ndarray:
-    """The weights after the paper's steps."""
+    """Returns the weights after `STEPS` steps of the paper's rule."""
     gradient, weights = problem()
     decay = OPTIMIZERS[name]().weight_decay
     rate = SIGNS.get(name, RATE)
@@ -92,7 +92,7 @@ def papers(name: str) -> np.ndarray:
 
 
 def ours(name: str) -> np.ndarray:
-    """The weights after our steps."""
+    """Returns the weights after `STEPS` steps of our optimizer."""
     gradient, weights = problem()
     optimizer, rate = OPTIMIZERS[name](), np.array(SIGNS.get(name, RATE))
     p = {key: np.array(value) for key, value in optimizer.inputs.items()}
@@ -105,7 +105,7 @@ def ours(name: str) -> np.ndarray:
 
 
 def keras(name: str) -> np.ndarray | None:
-    """The weights after the steps of Keras's twin, or None."""
+    """Returns the weights after `STEPS` steps of the Keras optimizer of the same rule; None if Keras has none."""
     import keras
 
     optimizer = OPTIMIZERS[name]()
@@ -141,7 +141,7 @@ ARRAY_RULES: dict[str, tuple[array_rules.Rule, dict[str, Any]]] = {
     "cautious": (array_rules.cautious, _ADAM),
     "sam": (array_rules.sam, {**_ADAM, "rho": "rho"}),
 }
-"""With the paper's parameters; a text is the name of ours."""
+"""Each rule with the paper's parameters; a string names the input of our optimizer that gives the value."""
 
 CLASSES_OF_KERAS = {
     "schedule_free_adamw": "ScheduleFreeAdamW",
@@ -153,7 +153,7 @@ RATES = {"prodigy": 1.0}
 
 
 def papers_of_arrays(name: str) -> np.ndarray:
-    """The evaluated weights after the paper's steps on the network."""
+    """Returns the evaluated weights after the steps of the paper's rule on the network."""
     rule, given = ARRAY_RULES[name]
     bound = OPTIMIZERS[name]().inputs
     constants = {key: bound[value] if isinstance(value, str) else value for key, value in given.items()}
@@ -162,7 +162,7 @@ def papers_of_arrays(name: str) -> np.ndarray:
 
 
 def ours_in_a_stack(name: str) -> np.ndarray:
-    """The weights that a stack keeps after the same steps."""
+    """Returns the weights that a stack keeps after the same steps."""
     decay = ARRAY_RULES[name][1].get("decay", 0.0)
     trial = one_batch.trial_of(
         name,
@@ -177,7 +177,7 @@ def ours_in_a_stack(name: str) -> np.ndarray:
 
 
 def keras_of_arrays(name: str) -> np.ndarray | None:
-    """The weights after the steps of Keras's optimizer of that name, or None."""
+    """Returns the weights after the steps of Keras's optimizer in `CLASSES_OF_KERAS`, or None."""
     import keras
 
     if name not in CLASSES_OF_KERAS:

@@ -1,8 +1,8 @@
-"""Augmentation beside the bare library: `python -m tests.bench.augmentation`.
+"""Compares augmentation with the bare library: `python -m tests.bench.augmentation`.
 
-The same transforms on the same images three ways, in turn: Albumentations' `Compose` called in a loop, which can't give
-an example the same result twice; this project in one process; this project in two, started before the clock. Printed
-are images a second and the ratios to the loop, median of the rounds (smallest-largest).
+Applies the same transforms to the same images in three ways, in turn: Albumentations' `Compose` called in a loop, whose
+results for an example can't be repeated; this project in one process; this project in two processes, started before the
+clock. Prints images a second and the ratios to the loop, median of the rounds (smallest-largest).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def compare(shape: tuple[int, ...], steps: Mapping[str, Any], rounds: int) -> tuple[float, list[float], list[float]]:
-    """The loop's images a second, and the speed of one and of two processes over the loop's, a number a round."""
+    """Returns the loop's images a second (median), and for one and two processes the speed over the loop's by round."""
     from tasks.augmentation.policy import augment, policy_of, workers
 
     document = {"steps": [{name: parameters} for name, parameters in steps.items()], "times": None, "seed": 0}
@@ -53,7 +53,7 @@ def compare(shape: tuple[int, ...], steps: Mapping[str, Any], rounds: int) -> tu
     policy = policy.learned(images)
     rates, one, two = [], [], []
     with workers(2) as run:
-        looped(compose, images[:500])  # what the first call of everything costs
+        looped(compose, images[:500])  # warm-up: the first calls cost more
         augment(policy, images, rows, 0, 0, run=run)
         for epoch in range(rounds):
             loop = _seconds(lambda: looped(compose, images))
@@ -64,7 +64,7 @@ def compare(shape: tuple[int, ...], steps: Mapping[str, Any], rounds: int) -> tu
 
 
 def bare(document: Mapping[str, Any]) -> Any:
-    """The policy's transforms in Albumentations' own `Compose`."""
+    """Returns the policy's transforms in Albumentations' own `Compose`."""
     import json
 
     import albumentations

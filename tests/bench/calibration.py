@@ -1,10 +1,10 @@
-"""What calibrating does: `python -m tests.bench.calibration`.
+"""Measures the effect of calibration: `python -m tests.bench.calibration`.
 
-First to made probabilities whose logits are as they should be, or too large, fitted on few or many validation rows and
-judged on 100,000 new ones: how much it gains, and how often it does harm. Then to real networks that trained for too
+First on generated probabilities whose logits are right or too large, fitted on few or many validation rows and judged
+on 100,000 new ones: how much calibration gains, and how often it does harm. Then on real networks that trained for too
 long (Adam, two hidden layers of 64, no early stopping; scikit-learn's digits, and with `BAKEOFF_DATA` titanic,
 german-credit and adult): Brier score and expected calibration error of the shipped model on the test part, before and
-after, as its verdict says.
+after, as its verdict reports them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def real() -> None:
 
 
 def drawn(rng: np.random.Generator, rows: int, classes: int, times: float) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities whose logits are `times` what they should be, and what happened."""
+    """Draws probabilities whose logits are `times` the right ones, `[rows, classes]`, and the actual classes
+    `[rows]`."""
     logits = rng.normal(0, 1.5, (rows, classes))
     right = softmax(logits, axis=1)
     target = (rng.random((rows, 1)) > right.cumsum(axis=1)).sum(axis=1).clip(max=classes - 1)

@@ -1,4 +1,4 @@
-"""A simulation cell by cell on two processes, as a command: how `tests.bench.costs` and `tests.bench.fairness` run."""
+"""Runs a simulation cell by cell in two processes, as the command of `tests.bench.costs` and `tests.bench.fairness`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 
 class Judged(Protocol):
-    """A cell's figures."""
+    """The figures of a cell."""
 
     @property
     def missed(self) -> bool:
-        """Whether they miss a bar."""
+        """Whether a figure misses its bar."""
 
 
 def run(
@@ -27,11 +27,11 @@ def run(
     """Prints the cells' table; the exit code is 1 where one misses a bar.
 
     Args:
-        said: What the command is for.
+        said: The command's description.
         draws: Repeats of a cell; `--quick` takes a twentieth.
-        tasks: From the repeats to what `measure` is given, one for each cell.
-        measure: Run in a process of its own.
-        table: From the cells to Markdown.
+        tasks: Function from the number of repeats to the inputs of `measure`, one for each cell.
+        measure: Returns a cell's figures; called in another process.
+        table: Function from the cells to Markdown.
         arguments: None: those of the command line.
     """
     parser = argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)

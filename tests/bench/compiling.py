@@ -1,11 +1,12 @@
-"""`python -m tests.bench.compiling [W1 ...]`: what compiling and tracing take on a first and on a second night.
+"""`python -m tests.bench.compiling [W1 ...]`: time for compiling and tracing on two nights.
 
-Each workload is trained as its plan divides it, in a process of its own: without kept programs, on a first night, which
-keeps what it compiles, and on a second night, which finds it. Where the plan does not use XLA nothing is kept, so the
-workload is also trained with XLA (`xla`). What comes out is compared bit for bit. Prints a Markdown table, row by row.
+Each workload is trained in the stacks of its plan, in a process of its own, three times: without kept programs, on a
+first night, which keeps the compiled programs, and on a second night, which finds them. Where the plan does not use XLA
+nothing is kept, so the workload is also trained with XLA (`xla`). Weights and curves are compared bit for bit. Prints a
+Markdown table, row by row.
 
-Seconds of processor time are those of all threads; tracing is that of the threads that trace. What a first call takes
-beside tracing is compiling or loading, with one chunk of training steps.
+Processor seconds are those of all threads; the seconds of tracing are those of the threads that trace. The rest of a
+first call is compiling or loading, with one chunk of training steps.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def trained(name: str, arrays_path: Path, home: Path | None, epochs: int | None,
     """Trains a workload in this process.
 
     Args:
-        home: Where compiled programs are kept; None: nowhere.
-        epochs: Of each recipe; None: as the workload has it.
+        home: Folder in which compiled programs are kept; None: they are not kept.
+        epochs: Epochs of each recipe; None: as the workload has it.
         xla: Whether XLA is used whatever the plan says.
     """
     from flows.environment import load_tensorflow, quieten
@@ -91,7 +92,8 @@ def trained(name: str, arrays_path: Path, home: Path | None, epochs: int | None,
 
 
 def _timed_first_calls() -> dict[str, float]:
-    """Processor seconds of the calls that trace, tracing apart, which are counted as they come."""
+    """Times the calls that trace, from now on; returns their processor seconds, of tracing and of the rest, as they add
+    up."""
     from tasks.training.naming import NamedFunction
 
     seconds = {"tracing": 0.0, "first": 0.0}
@@ -120,7 +122,7 @@ def _timed_first_calls() -> dict[str, float]:
 
 
 def nights(name: str, arrays: Path, folder: Path, epochs: int | None, *, xla: bool) -> None:
-    """Prints a row for each way and night."""
+    """Prints a row for each night; the first one is without kept programs."""
     first = ""
     for night, home in (("nothing kept", ""), ("first", str(folder)), ("second", str(folder))):
         words = [

@@ -1,15 +1,15 @@
-"""Whether intervals of the cost of a case hold, and how far chosen thresholds lie from the best one:
+"""Measures the coverage of intervals of the cost of a case, and how far chosen thresholds lie from the best one:
 `python -m tests.bench.costs [--quick]`.
 
-A gate on cost that passes says that the mean cost of new cases is at most its threshold. So each cell puts the truth
-exactly on the threshold and counts the passes, all of them false; bars as in `tests.bench.coverage`. Costs are 5 for a
-missed case and 1 for a false alarm, of three classes by a matrix, or an amount that differs from row to row. The
-model's threshold is the best one of the population, so its cost is the truth. Where the rows hold the positive class
-more often than reality (`evaluate.real_prior`), the truth is that at the real shares; other metrics are measured there
-too, since their intervals are others than in `tests.bench.coverage`.
+A gate on cost that passes states that the mean cost of new cases is at most its threshold. So each cell sets the
+threshold exactly to the true cost and counts the passes, all of them false; the bars are those of
+`tests.bench.coverage`. Costs are 5 for a missed case and 1 for a false alarm, of three classes by a matrix, or an
+amount that differs from row to row. The model's threshold is the best one of the population, so its cost is the truth.
+Where the rows hold the positive class more often than reality (`evaluate.real_prior`), the truth is taken at the real
+shares; other metrics are measured there too, since their intervals differ from those in `tests.bench.coverage`.
 
-The threshold's interval (how far resamples of the validation rows move it) is held against the best threshold of the
-population. What a chosen threshold costs more than the best one is said beside it: that is what matters.
+The threshold's interval (from resamples of the validation rows) is compared with the best threshold of the population.
+Beside it stands the extra cost of a chosen threshold over the best one, which matters more.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def two(share: float, separation: float, exaggerated: float) -> Callable[[np.random.Generator, int], Rows]:
-    """Rows of two classes whose scores are normal, `separation` apart.
+    """Returns a function that draws rows of two classes with normal scores, whose means are `separation` apart.
 
     Args:
-        share: Of the positive class.
-        exaggerated: By how much the model's log-odds are too large: 1 is calibrated.
+        share: Share of the positive class.
+        exaggerated: Factor by which the model's log-odds are too large: 1 is calibrated.
     """
 
     def draw(rng: np.random.Generator, rows: int) -> Rows:
@@ -57,7 +57,7 @@ def two(share: float, separation: float, exaggerated: float) -> Callable[[np.ran
 
 
 def three(rng: np.random.Generator, rows: int) -> Rows:
-    """Three classes, the last one rare."""
+    """Draws rows of three classes, of which the last one is rare."""
     target = rng.choice(3, rows, p=(0.6, 0.35, 0.05))
     score = rng.normal(0, 1, (rows, 3)) + 1.5 * np.eye(3)[target]
     odds = np.exp(score * 1.5 + np.log((0.6, 0.35, 0.05)))
@@ -100,7 +100,7 @@ def metric_of(case: str) -> Metric:
 
 @dataclass(frozen=True)
 class Cell:
-    """Shares of repeats; `threshold` and `excess` where a threshold is chosen."""
+    """The figures of a cell, as shares of repeats; `threshold` and `excess` are None where no threshold is chosen."""
 
     case: str
     rows: int
@@ -129,7 +129,7 @@ def figure_of(metric: Metric, how: Decides, rows: Rows, threshold: float | None)
 
 
 def measure(task: tuple[str, int, int]) -> Cell:
-    """One cell: its case, rows of a test part (and of a validation part), repeats."""
+    """Measures one cell, given its case, the rows of a test part (and of a validation part), and the repeats."""
     case, rows, repeats = task
     draw, how = CASES[case]
     rng = np.random.default_rng(zlib.crc32(f"{case} {rows}".encode()))

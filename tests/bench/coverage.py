@@ -1,13 +1,13 @@
-"""How often the intervals of the metrics hold: `python -m tests.bench.coverage [--quick] [--metric rmse,mae]`.
+"""Measures the coverage of the metrics' intervals: `python -m tests.bench.coverage [--quick] [--metric rmse,mae]`.
 
-A gate that passes says that the truth is on the good side of its threshold. So each cell puts the truth exactly on
-the threshold and counts the passes, all of them false. Shares of two classes are enumerated, the rest is drawn: `DRAWS`
-test parts a cell, each through `Metric.over_rows`, as in a run. An interval that never decides would hold too. So it is
-also counted how often a gate passes whose threshold is one and two half-widths (of the cell's median interval) on the
-safe side of the truth.
+A gate that passes states that the true value is on the good side of its threshold. So each cell sets the threshold
+exactly to the true value and counts the passes, all of them false. Shares of two classes are enumerated; for all else,
+`DRAWS` test parts a cell are drawn, each through `Metric.over_rows`, as in a run. An interval that never decides would
+have full coverage. So the bench also counts how often a gate passes whose threshold is one and two half-widths (of the
+cell's median interval) on the safe side of the truth.
 
-False passes are of all repeats, coverage is of those with an interval. Prints a Markdown table and exits with 1 where a
-bar is missed. `--quick` draws a tenth: then a bar may be missed by chance.
+False passes are a share of all repeats, coverage is a share of those with an interval. Prints a Markdown table and
+exits with 1 if a bar is missed. `--quick` draws a tenth: then a bar may be missed by chance.
 """
 
 from __future__ import annotations
@@ -37,32 +37,33 @@ MOST_FALSE_ENUMERATED = 0.025
 MOST_FALSE = 0.05
 LEAST_COVERAGE = 0.92
 FEWEST_INTERVALS = 0.05
-"""Share of repeats with an interval, below which coverage is not judged: these are the oddest repeats of the cell."""
+"""Share of repeats with an interval, below which coverage is not judged: those few repeats are not typical of the
+cell."""
 
 MEASURED = tuple(name for name, metric in METRICS.items() if metric.reads != "cost")
-"""Costs have a bench of their own: `tests.bench.costs`."""
+"""Metrics that are measured here; costs have a bench of their own, `tests.bench.costs`."""
 ENUMERATED = ("accuracy", "precision", "recall", "f1")
 COUNTS = (4, 10, 30, 50, 100, 300, 1000)
 Task = tuple[str, int, int]
-"""A metric, the population's place in the list, rows: what another process can be sent."""
+"""A metric, the population's index in the list, rows: an index, since populations can't be sent to another process."""
 
 SHARES = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured, and its figures: all are shares of repeats.
+    """A cell of the table: what is measured, and its figures, which are shares of repeats.
 
     Args:
         metric: Name in `METRICS`.
-        population: Where the test parts are from.
-        rows: Of a test part; of an enumerated share, the rows that count.
-        truth: The metric over all the population.
-        false: Passes of a gate whose threshold is the truth.
-        coverage: Intervals that hold the truth, of those there are.
+        population: Name of the population that the test parts are drawn from.
+        rows: Rows of a test part; for an enumerated share, the rows that count.
+        truth: The metric's value over the whole population.
+        false: How often a gate passes whose threshold is the truth.
+        coverage: Share of the intervals that contain the truth.
         answered: Repeats with an interval.
-        one: Passes where the truth is one half-width better than the threshold.
-        two: Likewise two half-widths.
+        one: How often a gate passes whose threshold is one half-width worse than the truth.
+        two: The same for two half-widths.
         enumerated: Whether every outcome was counted by its probability.
     """
 
@@ -90,13 +91,13 @@ class Cell:
 def cell(
     metric: str, population: str, rows: int, truth: float, intervals: Sequence[Interval], weights: np.ndarray | None
 ) -> Cell:
-    """The figures of intervals that were drawn, or of all there can be with their probabilities `weights`."""
+    """Returns the figures of drawn intervals, or of all possible intervals with their probabilities `weights`."""
     sign = METRICS[metric].sign
     chance = np.full(len(intervals), 1 / len(intervals)) if weights is None else weights
     ends = np.array([[i.low, i.high] if i.low is not None else [np.nan, np.nan] for i in intervals], dtype=np.float64)
     there = ~np.isnan(ends[:, 0])
     answered = float(chance[there].sum())
-    # The end that a gate in the metric's own direction looks at, so that greater is better.
+    # The end that a gate in the metric's own direction reads, with the sign changed where needed: greater is better.
     end = ends[:, 0] if sign > 0 else -ends[:, 1]
     half = _median(ends[there, 1] - ends[there, 0], chance[there]) / 2 if answered else np.nan
 
@@ -125,7 +126,7 @@ def _median(values: np.ndarray, chance: np.ndarray) -> float:
 
 
 def enumerated(name: str) -> Iterator[Cell]:
-    """Every number of hits among the rows that count, for a share of two classes."""
+    """Yields the cells of a share of two classes, over every possible number of hits among the rows that count."""
     for count in COUNTS:
         intervals = [METRICS[name].over_rows(*_hits(name, hits, count), CONFIDENCE) for hits in range(count + 1)]
         for share in SHARES:
@@ -135,7 +136,8 @@ def enumerated(name: str) -> Iterator[Cell]:
 
 
 def _hits(name: str, hits: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two classes where `count` rows count for a share, and `hits` of them are hits; ten others do not count."""
+    """Returns target `[rows]` and one-hot prediction `[rows, 2]`: `count` rows count for the share, `hits` of them are
+    hits, and ten other rows do not count."""
     hit, other = np.arange(count) < hits, np.zeros(10, dtype=bool)
     actual = np.r_[hit if name == "precision" else np.ones(count, bool), other]
     predicted = np.r_[np.ones(count, bool) if name == "precision" else hit, other]
@@ -145,7 +147,7 @@ def _hits(name: str, hits: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def drawn(task: Task, draws: int) -> Cell:
-    """Test parts of a population, each with its interval."""
+    """Returns the cell of a task, from `draws` test parts of its population."""
     name, index, rows = task
     metric, population = METRICS[name], POPULATIONS[index]
     rng = np.random.default_rng(zlib.crc32(f"{name} {population.name} {rows}".encode()))
@@ -157,7 +159,7 @@ def drawn(task: Task, draws: int) -> Cell:
 
 
 def tasks(names: Sequence[str]) -> list[Task]:
-    """What is drawn: each metric on the populations meant for it, at each of their sizes."""
+    """Lists the cells to draw: each metric on its populations, at each of their sizes."""
     return [
         (name, index, rows)
         for name in names
@@ -168,9 +170,9 @@ def tasks(names: Sequence[str]) -> list[Task]:
 
 
 def measured(names: Sequence[str], draws: int, processes: int = PROCESSES) -> list[Cell]:
-    """Every cell of the metrics `names`, by `draws` repeats where it is drawn."""
+    """Returns every cell of the metrics `names`; drawn cells have `draws` repeats."""
     cells = [each for name in names if name in ENUMERATED for each in enumerated(name)]
-    # The longest first, so that no process is left alone with one at the end.
+    # The longest first, so that no process works alone on a long one at the end.
     todo = tasks(names)
     if processes == 1:
         return cells + [drawn(task, draws) for task in todo]
@@ -181,7 +183,7 @@ def measured(names: Sequence[str], draws: int, processes: int = PROCESSES) -> li
 
 
 def page(cells: Sequence[Cell], draws: int) -> str:
-    """Every cell as a row, and the worst of each metric above them."""
+    """Returns the Markdown page: a row for every cell, and above them the worst figures of each metric."""
     heads = "| {} | population | rows | truth | false passes | coverage | with an interval | passes at 1 | at 2 |"
     parts = [
         "# Intervals over test rows",

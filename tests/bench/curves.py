@@ -1,9 +1,10 @@
-"""How often the bands of ROC and precision-recall curves hold: `python -m tests.bench.curves [--quick]`.
+"""Measures the coverage of the bands of ROC and precision-recall curves: `python -m tests.bench.curves [--quick]`.
 
 Each cell draws `DRAWS` test parts of a population with a known curve, each through `evaluation.ranking` as in a run,
-and counts where the band holds the true curve at `PLACES` of the horizontal axis: pointwise coverage, whose least
-is the cell's. Beside it: how often the band holds at all of `PLACES` at once, which it does not claim, and its median
-width over them. Test parts without a row of the class, or without another, have no curve and are left out.
+and counts how often the band contains the true curve at `PLACES` of the horizontal axis. This is pointwise coverage;
+the cell shows the least of it. Beside it: how often the band contains the curve at all of `PLACES` at once, which it
+does not claim, and its median width over them. Test parts without a row of the class, or without another, have no curve
+and are left out.
 
 Prints a Markdown table and exits with 1 where a bar is missed. `--quick` draws a tenth.
 """
@@ -26,31 +27,31 @@ from tests.bench.populations import POPULATIONS
 
 CONFIDENCE, DRAWS, PROCESSES = 0.95, 500, 2
 LEAST_COVERAGE = 0.93
-"""Of 0.95, less what 500 draws may be off by."""
+"""The bar: 0.95, less the sampling error of 500 draws."""
 
 LARGE = 400_000
-"""Rows whose curve is taken for the true one."""
+"""Rows of the sample whose curve counts as the true one."""
 
 PLACES = np.array([0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99])
 SIZES = (100, 300, 1000)
 CURVES = {"roc": roc, "pr": precision_recall}
 Task = tuple[str, int, int]
-"""A curve, the population's place in the list, rows."""
+"""A curve, the population's index in the list, rows."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What was found: shares of the test parts that have a curve.
+    """A cell of the table; its figures are shares of the test parts that have a curve.
 
     Args:
-        curve: `roc` or `pr`; of three classes or more their macro average.
-        population: Where the test parts are from.
-        rows: Of a test part.
-        positives: Rows of the class in a test part, on average; of several classes those of one.
-        least: Pointwise coverage where it is least.
-        place: Where that is.
-        together: Coverage at all places at once.
-        width: Median over draws and places.
+        curve: `roc` or `pr`; of three classes or more the macro average.
+        population: Name of the population that the test parts are drawn from.
+        rows: Rows of a test part.
+        positives: Mean number of rows of the positive class in a test part; of three classes or more, of one class.
+        least: The least pointwise coverage.
+        place: Place on the horizontal axis where it is least.
+        together: Share of bands that contain the true curve at all places at once.
+        width: Median width of the band over draws and places.
         drawn: Share of the test parts that have a curve.
     """
 
@@ -70,7 +71,8 @@ class Cell:
 
 
 def curve_of(name: str, target: np.ndarray, prediction: np.ndarray, groups: np.ndarray | None) -> Ranked | None:
-    """That of the last of two classes, or the macro average of three or more; None where a class has no row."""
+    """Returns the curve of the last of two classes, or the macro average of three or more; None where a class has no
+    row or all rows."""
     classes = [1] if prediction.shape[1] == 2 else range(prediction.shape[1])
     if any((target == k).all() or not (target == k).any() for k in classes):
         return None
@@ -80,7 +82,7 @@ def curve_of(name: str, target: np.ndarray, prediction: np.ndarray, groups: np.n
 
 @lru_cache(maxsize=4)
 def truth(name: str, index: int) -> np.ndarray:
-    """The population's curve at `PLACES`."""
+    """Returns the population's curve at `PLACES`."""
     target, prediction, _ = POPULATIONS[index].draw(np.random.default_rng(1), LARGE)
     curve = curve_of(name, target, prediction, None)
     assert curve is not None
@@ -117,7 +119,7 @@ def measured(task: Task, draws: int) -> Cell:
 
 
 def tasks() -> list[Task]:
-    """Both curves on every population with scores that are ranked."""
+    """Lists both curves on every population whose scores can be ranked."""
     return [
         (name, index, rows)
         for name in CURVES

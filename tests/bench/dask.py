@@ -1,8 +1,9 @@
-"""What it costs to train elsewhere: `python -m tests.bench.dask [measure] [simulate] [cores]`.
+"""Measures the cost of training in other processes: `python -m tests.bench.dask [measure] [simulate] [cores]`.
 
-`measure` starts schedulers and workers on this machine. Beside the clock it takes processor time, which other work on
-the machine changes less. `simulate` goes through up to 1,000 workers with what was measured (`tests.bench.distance`).
-`cores` says how the plan divides trials for machines of 4, 16 and 64 cores. distance.md has the results.
+`measure` starts schedulers and workers on this machine. It measures wall time and processor time; other work on the
+machine changes the latter less. `simulate` simulates up to 1,000 workers with the measured costs
+(`tests.bench.distance`). `cores` shows how the plan divides trials for machines of up to 64 cores. distance.md has the
+results.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ SPEC: dict[str, Any] = {
     "train": {"epochs": 300, "seeds": 4, "optimizer": "momentum"},
     "compare": {"batch_size": [8, 9, 10, 11, 12, 13]},
 }
-"""Six stacks, since each batch size is one."""
+"""Gives six stacks, one for each batch size."""
 REPEATS = 2
 TRIPS = 100
 
@@ -51,7 +52,7 @@ RUNS = 25
 
 
 def processor_seconds(processes: Sequence[psutil.Process]) -> float:
-    """Spent by processes so far."""
+    """Returns the processor seconds that the processes have used so far."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
@@ -61,7 +62,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def workers_ready(folder: Path, count: int) -> Iterator[tuple[Processes, DaskExecutor, list[psutil.Process]]]:
-    """A scheduler and workers, and their processes: the scheduler's first."""
+    """Starts a scheduler and workers; yields them, an executor, and their processes, the scheduler's first."""
     with dask_processes(folder, count) as processes:
         executor = DaskExecutor(DaskRunner(processes.address), folder, folder, for_workers())
         with closing(executor):
@@ -70,7 +71,7 @@ def workers_ready(folder: Path, count: int) -> Iterator[tuple[Processes, DaskExe
 
 
 def trained(folder: Path, executor: DaskExecutor | None) -> tuple[Planned, float]:
-    """A run in a folder with a home of its own, and the seconds of its training."""
+    """Trains a run in a folder with a home of its own; returns the run and the seconds of its training."""
     run = planned(folder, SPEC, **({"executor": executor} if executor else {}))
     since = time.monotonic()
     run.train()
@@ -78,7 +79,7 @@ def trained(folder: Path, executor: DaskExecutor | None) -> tuple[Planned, float
 
 
 def measure_trips(folder: Path) -> None:
-    """What a job costs that has nothing to do any more: the way there and back."""
+    """Prints the cost of a job whose stack is already trained: only the round trip."""
     with workers_ready(folder / "dask", 1) as (_, executor, processes):
         run, _ = trained(folder / "run", executor)
         prepared = run.prepared.by_fold
@@ -103,7 +104,7 @@ def measure_trips(folder: Path) -> None:
 
 
 def measure_start(folder: Path) -> None:
-    """What a worker does before its first step."""
+    """Prints what a new worker spends before its first step."""
     with workers_ready(folder / "dask", 1) as (_, executor, processes):
         run = planned(folder / "run", {**SPEC, "train": {**SPEC["train"], "epochs": 1}}, executor=executor)
         before, since = processor_seconds(processes[1:]), time.monotonic()
@@ -123,7 +124,8 @@ def measure_start(folder: Path) -> None:
 
 
 def measure_workers(folder: Path) -> None:
-    """The same six stacks by this process and by 1, 2 and 4 workers; all must give the same tables."""
+    """Trains the same six stacks in this process and on 1, 2 and 4 workers; prints times and whether the tables
+    agree."""
     reference: Path | None = None
     own = psutil.Process(os.getpid())
     for count in (0, 1, 2, 4):
@@ -138,7 +140,7 @@ def measure_workers(folder: Path) -> None:
         run.tables()
         reference = reference or run.folder
         found = [] if run.folder == reference else differences(reference, run.folder)
-        unlike = [each for each in found if not each.startswith("plan.cost.")]  # expected for so many workers
+        unlike = [each for each in found if not each.startswith("plan.cost.")]  # depends on the workers
         who = f"{count} workers" if count else "this process"
         say(
             f"{who}: {median(clocks):.1f} s by the clock ({min(clocks):.1f} to {max(clocks):.1f}), "
@@ -149,7 +151,7 @@ def measure_workers(folder: Path) -> None:
 
 @contextmanager
 def dask_of(folder: Path, count: int) -> Iterator[tuple[DaskExecutor | None, list[psutil.Process]]]:
-    """Workers; none: this process."""
+    """Starts `count` workers and yields their executor and processes; with 0 workers: None and no processes."""
     if not count:
         yield None, []
         return
@@ -166,7 +168,7 @@ def measure() -> None:
 
 
 MEASURED = Costs(handing=0.01, start=8.0, reads=5e7, writes=1e6)
-"""What `measure` found, a data set of 50 MB, and records of 1 MB a stack."""
+"""Costs that `measure` found, with a data set of 50 MB and records of 1 MB a stack."""
 
 
 def simulate() -> None:
@@ -184,7 +186,7 @@ def simulate() -> None:
 
 
 def what_would_change_it() -> None:
-    """The seconds with one cost changed at a time."""
+    """Prints the simulated seconds with one cost changed at a time."""
     base: Workload = WORKLOADS[3]
     changes = {
         "as measured": MEASURED,
@@ -202,7 +204,7 @@ def what_would_change_it() -> None:
 
 
 def cores() -> None:
-    """How trials are divided for one machine, all of whose cores share its memory."""
+    """Prints how the plan divides trials for one machine, all of whose cores share its memory."""
     for workload in WORKLOADS[1], WORKLOADS[3], WORKLOADS[4]:
         heads = f"{'cores':>6}{'stacks':>8}{'largest':>9}{'at a time':>11}{'GB':>7}{'seconds':>10}{'speedup':>9}"
         say(f"\n{workload.title}\n{heads}")

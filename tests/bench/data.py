@@ -1,5 +1,5 @@
-"""The workloads' data as arrays on disk: the real sets where BAKEOFF_DATA leads to them, else random ones of the same
-shapes, and the result says which."""
+"""The workloads' data as arrays on disk: the real data sets if BAKEOFF_DATA is set, else random ones of the same
+shapes. The result says which."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Source:
     """A data set of the benchmark.
 
     Args:
-        catalogue: The project's name for it; None: read here.
-        shape: Of one row as the network takes it.
-        classes: None for regression.
-        rows: Of the training and the validation part, where it must be made up.
+        catalogue: Name in the project's catalogue; None: it is read by this module.
+        shape: Shape of one row as the network takes it.
+        classes: Number of classes; None for regression.
+        rows: Rows of the training and the validation part, where random data take its place.
     """
 
     catalogue: str | None
@@ -44,7 +44,7 @@ SOURCES = {
 
 
 def write(name: str, path: Path) -> None:
-    """Prepares a data set once, for all measurements."""
+    """Prepares a data set once for all measurements and writes it to `path` (.npz)."""
     arrays, origin = _arrays(SOURCES[name])
     np.savez(
         path,
@@ -58,7 +58,7 @@ def write(name: str, path: Path) -> None:
 
 
 def read(name: str, path: Path, rows: int | None = None) -> tuple[InMemory, str]:
-    """The arrays, and whether they are `real` or `synthetic`; at most `rows` training rows."""
+    """Returns the arrays with at most `rows` training rows, and `real` or `synthetic`."""
     with np.load(path) as stored:
         arrays = InMemory(
             train=Resident(stored["train_inputs"][:rows], stored["train_targets"][:rows]),
@@ -80,7 +80,7 @@ def _arrays(source: Source) -> tuple[InMemory, str]:
 
 
 def _prepared(catalogue: str, shape: tuple[int, ...]) -> InMemory:
-    """As the main flow prepares it, with the default split."""
+    """Prepares a catalogue data set as the main flow does, with the default split."""
     from tasks.datasets.load import load_dataset
     from tasks.datasets.splits import split_rows
     from tasks.inputs.prepared import prepare
@@ -99,7 +99,7 @@ def _prepared(catalogue: str, shape: tuple[int, ...]) -> InMemory:
 
 
 def _messages(folder: Path) -> InMemory:
-    """SMS spam as token numbers: 0 fills up, 1 stands for words outside the training part's most frequent ones."""
+    """Reads SMS spam as token numbers: 0 pads, 1 stands for words outside the training part's most frequent ones."""
     path = next(folder.rglob("SMSSpamCollection"))
     lines = list(dict.fromkeys(path.read_text(encoding="utf-8").splitlines()))
     lines = [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]
@@ -117,8 +117,8 @@ def _messages(folder: Path) -> InMemory:
 
 
 def _synthetic(source: Source) -> InMemory:
-    """Gaussian rows around a centre for each class (or each tenth of the value), so that there is something to learn;
-    token numbers for the messages."""
+    """Draws Gaussian rows around a centre for each class (for regression, for each of ten target values), so that there
+    is something to learn; for the messages, token numbers."""
     rng = np.random.default_rng(0)
     rows = sum(source.rows)
     kind = rng.integers(0, source.classes or 10, rows)

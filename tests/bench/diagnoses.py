@@ -1,14 +1,15 @@
-"""How often diagnoses are right: `python -m tests.bench.diagnoses [--part judged] [--cache FOLDER] [--write]`.
+"""Measures how often diagnoses are right: `python -m tests.bench.diagnoses [--part judged] [--cache FOLDER] [--write]`.
 
-Trains the cases of `tests.bench.planted`, asks for diagnoses, and prints for each kind how many failures were kept, how
-many were told (recall), how many that were told are of the kind (precision), with Clopper-Pearson 95% intervals; false
-alarms on healthy trainings; and which kinds were told of which. A hit is a set of diagnoses that holds the cause that
-was planted; others in the set may be true too, so precision is a lower bound. Thresholds were set on the part `tuned`
-(other data sets and seeds).
+Trains the cases of `tests.bench.planted` and diagnoses them. For each kind it prints how many failures were kept, the
+share that is diagnosed as this kind (recall), and the share of such diagnoses where this kind was planted (precision),
+with Clopper-Pearson 95% intervals. It also prints false alarms on healthy trainings, and a confusion table of the
+kinds. A hit is a set of diagnoses that contains the planted cause; others in the set may be true too, so precision is a
+lower bound. Thresholds were set on the part `tuned` (other data sets and seeds).
 
-Beside them stand two peers: AutoTrainer's rules (Zhang et al. 2021, ICSE), with the thresholds and the order of its
-published code, on the same signals (the share of dead units for that of zero gradients, validation accuracy for both
-accuracies); and "the loss did not fall": the training loss ended less than a tenth below the constant answer's.
+Two peers are shown for comparison: AutoTrainer's rules (Zhang et al. 2021, ICSE), with the thresholds and the order of
+its published code, on the same signals (the share of dead units in place of that of zero gradients, validation accuracy
+in place of both accuracies); and "the loss did not fall": the training loss ended less than a tenth below the constant
+answer's.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PEER_KINDS = {
     "oscillating_loss": ("fluctuating_validation_loss",),
     "slow_convergence": ("learning_rate_too_low",),
 }
-"""AutoTrainer's problems, and what they are called here."""
+"""AutoTrainer's problems, and the kinds of diagnosis that correspond to each here."""
 
 
 def told(case: Case) -> list[str]:
@@ -42,16 +43,15 @@ def told(case: Case) -> list[str]:
 
 
 def autotrainer(case: Case) -> list[str]:
-    """AutoTrainer's problems, under the names of `PEER_KINDS`, by most of the trials; none of regression, which has no
-    accuracy."""
+    """Returns the problem that AutoTrainer finds in more than half of the trials, as the kinds of `PEER_KINDS`."""
     found = Counter(_autotrainer(history) for history in case.histories)
     problem, count = found.most_common(1)[0]
     return list(PEER_KINDS[problem]) if problem and 2 * count > len(case.histories) else []
 
 
 def _autotrainer(history: History) -> str | None:
-    """Of one trial. Thresholds: beta_1 1e-3, beta_2 1e-4, beta_3 70, gamma 0.7, zeta 0.03, eta 0.2, delta 0.01, Theta
-    0.6."""
+    """Returns AutoTrainer's problem for one trial, or None; without accuracy, as in regression, it finds divergence
+    only. Thresholds: beta_1 1e-3, beta_2 1e-4, beta_3 70, gamma 0.7, zeta 0.03, eta 0.2, delta 0.01, Theta 0.6."""
     accuracy, losses = history.of("val_accuracy"), history.of("val_loss")
     if history.status == "diverged" or (len(losses) and losses[-1] >= 1e5):
         return "exploding_gradients"
@@ -85,7 +85,7 @@ def did_not_fall(case: Case) -> bool:
 
 
 def share(hits: int, of: int) -> str:
-    """`0.97 (0.93-0.99)`: a share with its Clopper-Pearson 95% interval."""
+    """Formats a share with its Clopper-Pearson 95% interval: `0.97 (0.93-0.99)`."""
     if not of:
         return ""
     low = beta.ppf(0.025, hits, of - hits + 1) if hits else 0.0
@@ -94,7 +94,7 @@ def share(hits: int, of: int) -> str:
 
 
 def cases(part: str, cache: Path | None) -> Iterator[PlantedCase]:
-    """The cases that are kept, world after world."""
+    """Yields the kept cases, world after world."""
     for world in TUNED if part == "tuned" else JUDGED:
         yield from kept(_trained(world, part, cache))
 
@@ -110,7 +110,7 @@ def _trained(world: World, part: str, cache: Path | None) -> list[PlantedCase]:
 
 
 def table(found: Sequence[PlantedCase]) -> str:
-    """By kind: failures, recall and precision, and AutoTrainer's."""
+    """Returns the Markdown table: failures, recall and precision by kind, and AutoTrainer's."""
     kinds = [kind for kind in DIAGNOSES if any(each.kind == kind for each in found)]
     ours, peer = [told(each.case) for each in found], [autotrainer(each.case) for each in found]
     comparable = {kind for names in PEER_KINDS.values() for kind in names}
@@ -161,7 +161,8 @@ def _alarms(
 
 
 def confusion(found: Sequence[PlantedCase]) -> str:
-    """Rows: planted; columns: how often each kind was told."""
+    """Returns the confusion table: a row for each planted kind, and how often each kind was diagnosed in the
+    columns."""
     kinds = list(DIAGNOSES)
     counts = {kind: Counter[str]() for kind in (*kinds, HEALTHY)}
     for each in found:

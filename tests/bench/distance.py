@@ -1,4 +1,4 @@
-"""A model of many workers: when the last stack is done, from measured times. Nothing here trains."""
+"""Simulates many workers: when the last stack is done, from measured costs. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import numpy as np
 from tasks.planning.cost_model import Division, Work, divide
 
 UPDATE_RULES = 4
-"""Different update rules among a workload's recipes."""
+"""Number of different update rules among a workload's recipes."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What distance costs.
+    """Costs of training in other processes.
 
     Args:
-        handing: Seconds that scheduler and the process that runs the experiment spend on one job, one after the other.
-        start: Seconds from a worker's first order to its first step, beside reading: imports, preparing the rows.
-        reads: Bytes that a worker reads once, from the store that all share.
-        writes: Bytes that a job leaves there.
-        store: Bytes a second that the store gives and takes, of all workers together.
-        spread: Standard deviation of the logarithm of a job's time, around what was planned.
+        handing: Seconds that the scheduler and the process that runs the experiment spend on one job; jobs are handled
+            one after the other.
+        start: Seconds from a worker's first order to its first step without reading: imports, preparing the rows.
+        reads: Bytes that each worker reads once from the shared storage ("store").
+        writes: Bytes that a job writes there.
+        store: Bytes a second that the store reads and writes, for all workers together.
+        spread: Standard deviation of the logarithm of a job's time around its planned time.
         slow: Share of the workers that take twice as long.
     """
 
@@ -43,10 +44,10 @@ class Workload:
     """Trials of equal shapes.
 
     Args:
-        recipes: Compared ones, or settings of a round.
-        seeds: Of each.
-        work: What a trial does.
-        by_seed: Whether a stack may hold some of a recipe's seeds only. The plan does not do that.
+        recipes: Number of compared recipes, or of settings of a round.
+        seeds: Seeds of each recipe.
+        work: The work of one trial.
+        by_seed: Whether a stack may hold only some of a recipe's seeds. The real plan does not do that.
     """
 
     title: str
@@ -56,12 +57,13 @@ class Workload:
     by_seed: bool = False
 
     def on_one_machine(self, cores: int) -> Division[int]:
-        """The stacks that the plan makes for a machine whose cores share its memory: for each its trials' recipes."""
+        """Returns the plan's stacks for a machine whose cores share its memory; a stack is the list of its trials'
+        recipes."""
         return self._divided(cores, cores)
 
     def seconds(self, workers: int) -> list[float]:
-        """Of each stack that the plan makes for so many workers with memory of their own, by the model of cost:
-        compiling and training on one core."""
+        """Returns the seconds of each stack of the plan for `workers` workers with memory of their own: compiling and
+        training on one core, by the cost model."""
         division = self._divided(1, workers)
         rules = [len({recipe % UPDATE_RULES for recipe in stack}) for stack in division.stacks]
         return [
@@ -78,13 +80,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one simulation.
+    """The result of one simulation.
 
     Args:
         seconds: Until the last stack was done.
         jobs: Stacks.
-        handing, store: Shares of that time in which scheduler, or store, were busy.
-        straggling: Share of it after the time at which half of those who worked had nothing to do any more.
+        handing, store: Shares of that time in which the scheduler, or the store, was busy.
+        straggling: Share of that time after half of the workers had finished their last job.
     """
 
     seconds: float
@@ -95,7 +97,7 @@ class Result:
 
 
 def simulate(seconds: Sequence[float], workers: int, costs: Costs, seed: int) -> Result:
-    """Jobs are handed out the longest first, one to each free worker, as the executor does it."""
+    """Simulates one run: jobs are handed out the longest first, one to each free worker, as the executor does it."""
     rng = np.random.default_rng(seed)
     pace = np.where(rng.random(workers) < costs.slow, 2.0, 1.0)
     taken = np.array(sorted(seconds, reverse=True)) * np.exp(rng.normal(0.0, costs.spread, len(seconds)))
@@ -136,14 +138,14 @@ def simulate(seconds: Sequence[float], workers: int, costs: Costs, seed: int) ->
 
 
 def median_of(seconds: Sequence[float], workers: int, costs: Costs, runs: int) -> Result:
-    """The simulation that takes the median time of so many."""
+    """Returns the simulation with the median time among `runs` of them."""
     results = sorted((simulate(seconds, workers, costs, seed) for seed in range(runs)), key=lambda each: each.seconds)
     return results[len(results) // 2]
 
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 MLP = Work(parameters=10_000, flops=20_000, activations=200, batch_size=32, steps=30 * 1250)
-"""784-10-10 has 7,960: 40,000 rows, 30 epochs."""
+"""Like a 784-10-10 network, which has 7,960 parameters, on 40,000 rows for 30 epochs."""
 
 WORKLOADS = (
     Workload("13 recipes x 5 seeds, 25 epochs of 570 rows (titanic)", 13, 5, replace(MLP, steps=25 * 18)),

@@ -1,8 +1,9 @@
-"""`python -m tests.bench.drift`: how far float32 drifts under XLA on raw columns, ours and Keras's own.
+"""`python -m tests.bench.drift`: measures float32 drift under XLA on raw columns, ours and Keras's own.
 
-Columns with scales from 0.01 to 1000 can make rounding grow from step to step, and XLA rounds elsewhere. Both this
-project's stack of all optimizers and Keras under `jit_compile=True` are compared with Keras without XLA, from the same
-weights on the same batch: the figures say how much of the drift comes with XLA itself. Nothing is asserted of them.
+On columns with scales from 0.01 to 1000, rounding errors can grow from step to step, and XLA rounds at other places.
+This project's stack of all optimizers and Keras under `jit_compile=True` are both compared with Keras without XLA, from
+the same weights on the same batch: the figures show how much of the drift comes from XLA itself. Nothing is asserted
+about them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Drift:
 
 
 def measured() -> list[Drift]:
-    """Every optimizer that has a Keras twin; about half a minute."""
+    """Measures every optimizer that Keras has too; takes about half a minute."""
     from tests.contracts.keras_reference import keras_losses
     from tests.contracts.one_batch import TWINS, arrays_of, losses_of, trial_of
 
@@ -51,12 +52,13 @@ def measured() -> list[Drift]:
 
 
 def _whole(losses: np.ndarray) -> np.ndarray:
-    """A trial that diverged ends before its last step."""
+    """Pads the losses with NaN to `STEPS`, since a trial that diverged ends before its last step."""
     return np.append(losses, np.full(STEPS - len(losses), np.nan))
 
 
 def table(drifts: list[Drift]) -> str:
-    """Relative differences of the loss from Keras without XLA: at the last step, and the largest of all."""
+    """Returns a Markdown table of relative differences of the loss from Keras without XLA: at the last step, and the
+    largest."""
     head = "| optimizer | loss, Keras | ours, last | Keras's, last | ours, largest | Keras's, largest |"
     rows = [[each.name, f"{each.keras[-1]:.4g}", *(f"{figure:.0e}" for figure in _figures(each))] for each in drifts]
     return "\n".join([head, "|---" * 6 + "|", *("| " + " | ".join(row) + " |" for row in rows)])

@@ -1,12 +1,12 @@
-"""Whether the bounds of fairness differences hold: `python -m tests.bench.fairness [--quick]`.
+"""Measures the coverage of the bounds of fairness differences: `python -m tests.bench.fairness [--quick]`.
 
-A gate on equalised odds that passes says that no two slices of new rows are further apart than its threshold. So each
-cell puts the truth exactly on the threshold and counts the passes, all of them false: 5% at most. Coverage counts the
-bounds that hold the truth. Beside them stands how often the estimate alone would have passed.
+A gate on equalised odds that passes states that no two slices of new rows are further apart than its threshold. So each
+cell sets the threshold exactly to the true difference and counts the passes, all of them false: 5% at most. Coverage is
+the share of bounds that contain the truth. The table also shows how often the estimate alone would have passed.
 
-Slices have equally many rows. `one apart`: one slice has a lower true positive rate than all others, which are alike.
-`evenly`: true and false positive rates rise evenly from slice to slice, so that both differ as much. `alike but two`:
-two slices differ, in false positive rates near 0.
+Slices have equally many rows. `one apart`: one slice has a lower true positive rate than all others, which are equal.
+`evenly`: true and false positive rates rise evenly from slice to slice, by the same amounts. `alike but two`: two
+slices differ from the rest, in false positive rates near 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SLICES = (2, 3, 6)
 SHARES = (0.1, 0.5)
 
 Rates = tuple[np.ndarray, np.ndarray]
-"""True and false positive rates by slice, `[slices]`."""
+"""True and false positive rates by slice, `[slices]` each."""
 
 
 def _one_apart(slices: int) -> Rates:
@@ -58,7 +58,7 @@ PATTERNS: dict[str, Callable[[int], Rates]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """Shares of repeats; `width` is the bounds' mean distance."""
+    """The figures of a cell, as shares of repeats; `width` is the mean distance between the bounds."""
 
     pattern: str
     slices: int
@@ -76,7 +76,7 @@ class Cell:
 
 
 def measure(task: tuple[str, int, int, float, int]) -> Cell:
-    """One cell: its pattern, slices, rows of each, share of positives, repeats."""
+    """Measures one cell, given its pattern, slices, rows of each, share of positives, and repeats."""
     pattern, slices, rows, positive, repeats = task
     rng = np.random.default_rng(zlib.crc32(repr(task[:4]).encode()))
     true, false = PATTERNS[pattern](slices)

@@ -1,8 +1,8 @@
-"""How often the interval of the split's share of the variance holds the truth: `python -m tests.bench.fold_shares`.
+"""Measures the coverage of the interval of the split's share of the variance: `python -m tests.bench.fold_shares`.
 
-Scores by fold and seed are made as accuracies of folds are: a data set of rows that are harder or easier, divided at
-random; whether a row is answered rightly depends on the row, on the model of the fold, on the seed and on chance. The
-truth is the same analysis over 500 folds of the same data set with 4 seeds each, without its interval.
+Scores by fold and seed are simulated like accuracies of folds. Rows of a data set are harder or easier and are divided
+at random; whether a row is answered correctly depends on the row, on the model of the fold, on the seed and on chance.
+The truth is the estimate of the same analysis over 500 folds of the same data set with 4 seeds each.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from tests.bench.nulls import Rate
 ROWS, FOLDS, SEEDS = 200, 5, 2
 SAMPLES, KNOWN = 400, 100
 CASES = {"seeds hardly differ": (0.3, 0.1), "both differ": (0.3, 0.5), "splits hardly differ": (0.02, 1.0)}
-"""How much models of folds, and of seeds, differ."""
+"""Standard deviation between the models of folds, and between seeds."""
 
 
 def scores(hard: np.ndarray, repeats: int, seeds: int, of: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """`[repeats * FOLDS, seeds]`."""
+    """Returns simulated accuracies by fold and seed, `[repeats * FOLDS, seeds]`."""
     found = []
     for _ in range(repeats):
         for rows in np.array_split(rng.permutation(len(hard)), FOLDS):
             model = rng.normal() * of[0] + rng.normal(size=(seeds, 1)) * of[1]
-            # A row answered rightly by one seed is mostly answered so by another: they learn from the same rows.
+            # A row that one seed answers correctly is mostly answered correctly by another: they learn from the same
+            # rows.
             own = rng.normal(size=len(rows)) + 0.3 * rng.normal(size=(seeds, len(rows)))
             found.append((hard[rows] + own + model > -0.8).mean(axis=1))
     return np.array(found)

@@ -1,10 +1,10 @@
-"""How often intervals of slices and fairness bounds hold the truth out of fold: `python -m tests.bench.fold_slices`.
+"""Measures the coverage of slices' intervals and fairness bounds out of fold: `python -m tests.bench.fold_slices`.
 
-As the coverage of `tests.bench.folds`: the same networks and choices in every fold. A row is of slice `a`, `b` or `c`
-in 60%, 30% and 10% of cases; in `c` the score is noisier, so that it is harder there. Each sample is judged by
-`judge_slicing`, as a run does it. The truth of a slice is what all networks of all samples get on its rows among 10,000
-new ones; of a fairness difference it is that of the mean rates there. *Told* is the share of samples that have an
-interval: where a fold has no row that counts there is none.
+The set-up is that of `coverage` in `tests.bench.folds`: the same networks and choices in every fold. A row is in slice
+`a`, `b` or `c` in 60%, 30% and 10% of cases; in `c` the score is noisier, so that this slice is harder. Each sample is
+judged by `judge_slicing`, as in a run. The truth of a slice is the mean figure of all networks of all samples on its
+rows among 10,000 new ones; the truth of a fairness difference is the difference of the mean rates there. *Told* is the
+share of samples that have an interval: where a fold has no row that counts there is none.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLASSES = Classes(("no", "yes"), 1, None)
 
 @dataclass(frozen=True)
 class Drawn:
-    """Rows of the population: inputs, classes, and the slice that each is of."""
+    """Rows of the population: inputs `[rows, 4]`, classes `[rows]`, and the index of each row's slice `[rows]`."""
 
     inputs: np.ndarray
     target: np.ndarray
@@ -63,7 +63,7 @@ Figures = dict[tuple[str, str], float]
 
 
 def judged(sample: Drawn, folds: Sequence[Rows], repeats: int, rows: Sequence[JudgedRows]) -> JudgedSlicing:
-    """The sample's slices, by what was chosen in each fold."""
+    """Judges the sample's slices, by the recipe and threshold chosen in each fold."""
     slicing = Slicing(("slice",), [Slice((name,), name) for name in SLICES], sample.of_row)
     held = HeldOut(
         folds=FOLDS, repeats=repeats, rows=0, learned_from=(0, 0), ratio=1 / (FOLDS - 1), trials=[], stacks=[]
@@ -84,7 +84,7 @@ def judged(sample: Drawn, folds: Sequence[Rows], repeats: int, rows: Sequence[Ju
 
 
 def figures(found: JudgedSlicing) -> dict[tuple[str, str], Any]:
-    """By slice (`all` for differences) and figure, its estimate."""
+    """Returns the estimate of each figure, by slice (`all` for differences) and figure."""
     told = {
         (each.name, name): getattr(each, name)
         for each in found.slices
@@ -99,7 +99,7 @@ def _on(rows: np.ndarray, target: np.ndarray, given: np.ndarray, threshold: floa
 
 
 def _truth(new: JudgedRows, of_row: np.ndarray) -> Figures:
-    """What one network gets in each slice of the new rows."""
+    """Returns one network's figures in each slice of the new rows."""
     found: Figures = {}
     answers = new.answers[PROCEDURE]
     predicted = answers.decided[:, 1] == 1
@@ -126,7 +126,7 @@ def _gaps(truth: Mapping[tuple[str, str], float]) -> Figures:
 
 
 def samples(rows: int, repeats: int, seeds: Sequence[int], large: Drawn) -> Iterator[tuple[dict[Any, Any], Figures]]:
-    """Of each sample its figures, and the mean truth of its networks."""
+    """Yields each sample's figures, and the mean of its networks' true figures."""
     made_samples, arrays = [], {}
     for seed in seeds:
         sample = drawn(rows, np.random.default_rng(seed))
@@ -162,7 +162,7 @@ def samples(rows: int, repeats: int, seeds: Sequence[int], large: Drawn) -> Iter
 
 
 def _read(outputs: Mapping[str, np.ndarray], sample: Drawn, rows: Rows) -> tuple[float, float | None, dict[str, Any]]:
-    """What a network costs on its fold's validation rows, the threshold chosen there, and its probabilities."""
+    """Returns a network's cost on its fold's validation rows, the threshold chosen there, and its probabilities."""
     given = {part: softmax(values.astype(np.float64), axis=1) for part, values in outputs.items()}
     own, target = rows[VAL], sample.target[rows[VAL]]
     threshold = DECIDING.threshold(target, given[VAL], own)

@@ -1,15 +1,16 @@
-"""How often the interval over folds holds the truth, and single splits beside it: `python -m tests.bench.folds`.
+"""Measures the coverage of the interval over folds, and compares with single splits: `python -m tests.bench.folds`.
 
-`coverage`: samples of a population are made (two classes, the positive one in 30% of rows, four inputs), and each is
-judged out of fold as a run does it: folds from `outer_folds`, real networks trained in stacks, in every fold a choice
-between two recipes and of a threshold by the fold's own validation rows, cost five to one. The truth is what such a
-procedure gets on new rows when it has n (k - 1) / k of them: the mean over all networks of all samples, each on the
-same 10,000 rows that none has seen. Student's interval without the correction stands beside it.
+`coverage`: draws samples of a population (two classes, the positive one in 30% of rows, four inputs), and judges each
+out of fold as in a run: folds from `outer_folds`, real networks trained in stacks, and in every fold one of two recipes
+and a threshold chosen on the fold's own validation rows, at costs of five to one. The truth is the figure of such a
+procedure, trained on n (k - 1) / k rows, on new rows: the mean over all networks of all samples, each on the same
+10,000 rows that none has seen. Student's interval without the correction is shown for comparison.
 
-`splits`: german-credit under one split each of seeds 0 to 9, with 200 test rows, and its gate's answer.
+`splits`: judges german-credit with single splits of 200 test rows under split seeds 0 to 9, and shows the gate's
+answers.
 
-`noise`: tables whose target is drawn without looking at the inputs, searched inside folds by real runs. What the
-searches say of their best settings, and what is said out of fold, where nothing can be better than one half.
+`noise`: tables whose target is independent of the inputs, searched inside folds by real runs. Shows the accuracy that
+the searches report for their best settings, and the accuracy out of fold, where no model can be better than one half.
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ LARGE = 10_000
 MEASURED = ("cost_per_case", "accuracy", "log_loss", "roc_auc")
 RECIPES = {"adam": 0.03, "momentum": 0.1}
 NEW = "new"
-"""Rows that tell the truth."""
+"""The part of new rows on which the true figures are measured."""
 
 DECIDING = Deciding(Decides(rule="cost", costs=Costs(matrix=[[0, 1], [5, 0]])), 1)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A data set of the population."""
+    """A data set drawn from the population: inputs `[rows, 4]`, classes `[rows]`, and the rows of its folds."""
 
     inputs: np.ndarray
     target: np.ndarray
@@ -65,7 +66,7 @@ class Sample:
 
 
 def drawn(rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and classes: a noisy, bent function of four inputs, positive in 30% of rows."""
+    """Draws inputs and classes: a noisy, slightly non-linear function of four inputs, positive in 30% of rows."""
     inputs = rng.normal(size=(rows, 4)).astype(np.float32)
     score = inputs @ [1.0, -0.7, 0.4, 0.0] + 0.8 * np.sin(2 * inputs[:, 0]) + rng.normal(size=rows) * 1.5
     return inputs, (score > 1.17).astype(np.int64)
@@ -97,7 +98,8 @@ def trial(recipe: str, place: int) -> Trial:
 def scores(
     samples: Sequence[Sample], large: tuple[np.ndarray, np.ndarray]
 ) -> Iterator[list[dict[str, dict[str, float]]]]:
-    """Of each sample, by fold, the metrics of what is chosen there, on the rows held out and on the large part."""
+    """Yields for each sample, by fold, the metrics of the recipe and threshold chosen there, by part: validation rows,
+    held-out rows, and the large sample of new rows."""
     arrays: dict[int | None, Arrays] = {}
     places = [(each, rows) for each in samples for rows in each.folds]
     for place, (each, rows) in enumerate(places):
@@ -131,7 +133,7 @@ def _measured(outputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarra
 
 
 def coverage(rows: int, repeats: int, samples: int, together: int) -> None:
-    """Prints a table row for each metric, after each stack of all so far."""
+    """Prints a table row for each metric over all samples so far, after each stack."""
     large = drawn(LARGE, np.random.default_rng(10**9))
     found: list[list[dict[str, dict[str, float]]]] = []
     for start in range(0, samples, together):
@@ -159,7 +161,7 @@ def _show(found: Sequence[Sequence[dict[str, dict[str, float]]]], rows: int, rep
 
 
 def splits(home: Path, seeds: int) -> None:
-    """Judges german-credit under single splits and prints the figure of each and its gate's answer."""
+    """Judges german-credit under single splits, and prints the figure and the gate's answer for each."""
     spec, _ = load_spec(shipped()["german-credit"])
     for seed in range(seeds):
         written = as_written(spec)
@@ -170,8 +172,8 @@ def splits(home: Path, seeds: int) -> None:
 
 
 def noise(home: Path, samples: int) -> None:
-    """Prints, after each run of all so far: the mean accuracy of the best setting on the rows that chose it, and out of
-    fold; how often the interval holds one half; in how many of all folds what was found is above one half."""
+    """Prints after each run, over all runs so far: the mean accuracy of the best setting on the rows that chose it, the
+    mean accuracy out of fold with its standard error, and how often the interval contains one half."""
     own: list[float] = []
     outer: list[float] = []
     held = 0

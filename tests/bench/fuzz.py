@@ -1,9 +1,9 @@
-"""Whether any spec ends in a traceback: `python -m tests.bench.fuzz [--mutants 10000] [--seed 0]`.
+"""Tests that no spec ends in a traceback: `python -m tests.bench.fuzz [--mutants 10000] [--seed 0]`.
 
-Mutants of the shipped specs, the tests' and the wrong ones go through loading and planning, on small made data of each
-kind. A mutant may be planned or refused (BadInput); any other exception is a defect, and so is one that takes longer
-than `SECONDS`. Prints how many ended how, each defect with its mutant, and the memory it took at most. Exits with 1
-where there is a defect.
+Mutants of the shipped specs, the tests' specs and the wrong specs are loaded and planned, on small generated data of
+each kind. A mutant may be planned or refused (BadInput). Any other exception is a defect, and so is a mutant that takes
+longer than `SECONDS`. Prints the count of each outcome, each defect with its mutant, and the peak memory. Exits with 1
+if there is a defect.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from tasks.spec.load import at_lines, load_spec, parse_spec
 from tasks.spec.reference import keys
 
 SECONDS = 30
-"""Of computing that one mutant may take: on a busy machine it waits much longer."""
+"""Limit of processor seconds for one mutant; not of wall time, which is much longer on a busy machine."""
 MEMORY = 12 * 2**30
-"""Bytes of address space that all of it may take; TensorFlow maps some."""
+"""Limit of the process's address space in bytes; TensorFlow maps some of it."""
 TESTS = Path(__file__).resolve().parents[1]
 
 MADE: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ MADE: dict[str, dict[str, Any]] = {
     "sound": {"source": "sounds"},
     "digits": {"source": "digits"},
 }
-"""What stands under `data` in a spec, by name; files of `write_data`."""
+"""Values of the spec's key `data`, by name; the files are those of `write_data`."""
 _PATHS = [key.path.replace("[]", "") for key in keys()]
 
 _HOSTILE: tuple[Any, ...] = (
@@ -98,12 +98,12 @@ _USUAL: tuple[Any, ...] = (
 
 @dataclass
 class Answers:
-    """How mutants ended.
+    """Outcomes of the mutants.
 
     Args:
-        kinds: Count by stage and kind of answer.
-        defects: Traceback and mutant.
-        seconds: Of computing, of the slowest mutant.
+        kinds: Count of each outcome: `planned`, `refused: STAGE` or `defect: EXCEPTION`.
+        defects: Traceback and mutant of each defect.
+        seconds: Processor seconds of the slowest mutant.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -112,7 +112,7 @@ class Answers:
 
 
 def write_data(folder: Path) -> None:
-    """60 rows of a table with every kind of column, as CSV and Parquet; images and sounds of two classes."""
+    """Writes a table of 60 rows with every kind of column, as CSV and Parquet, and images and sounds of two classes."""
     rng = np.random.default_rng(0)
     rows = 60
     number = rng.normal(size=rows)
@@ -139,14 +139,14 @@ def write_data(folder: Path) -> None:
 
 
 def bases() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The specs that mutants are made of: the shipped ones with those of tests, and the wrong ones."""
+    """Returns the specs that mutants are made from: the shipped ones with those of tests, and the wrong ones."""
     return _written([*shipped().values(), *TESTS.glob("flows/*.yaml")]), _written(TESTS.glob("bad_specs/*/spec.yaml"))
 
 
 def _written(files: Iterable[Path]) -> list[dict[str, Any]]:
     found = []
     for file in sorted(files):
-        with suppress(yaml.YAMLError, ValueError):  # which is what such a wrong spec is about
+        with suppress(yaml.YAMLError, ValueError):  # some wrong specs are wrong YAML on purpose
             value = yaml.safe_load(file.read_text(encoding="utf-8"))
             if isinstance(value, dict) and isinstance(value.get("data"), dict):
                 found.append(value)
@@ -156,7 +156,7 @@ def _written(files: Iterable[Path]) -> list[dict[str, Any]]:
 def mutant(
     good: Sequence[dict[str, Any]], wrong: Sequence[dict[str, Any]], rng: random.Random
 ) -> tuple[str, list[str]]:
-    """A spec's text and overrides: one of the specs on made data, changed in one to four places."""
+    """Returns a mutant's text and overrides: one of the specs on generated data, changed in one to four places."""
     spec = copy.deepcopy(rng.choice(good if rng.random() < 0.85 else wrong))
     kept = {key: value for key, value in spec["data"].items() if key in ("rows", "split") and rng.random() < 0.3}
     spec["data"] = copy.deepcopy(MADE[_suited(spec, rng)]) | kept
@@ -179,7 +179,8 @@ def mutant(
 
 
 def _changed(spec: dict[str, Any], rng: random.Random, *, accepted: bool) -> dict[str, Any]:
-    """With one change; `accepted`: with one under which the spec still reads as one, so that planning sees it."""
+    """Returns the spec with one change; `accepted`: with a change under which it is still valid, so that planning is
+    tested."""
     for _ in range(20 if accepted else 1):
         changed = copy.deepcopy(spec)
         rng.choice((_replace, _replace, _remove, _add, _add, _move, _number, _number, _wrap))(changed, rng)
@@ -189,14 +190,14 @@ def _changed(spec: dict[str, Any], rng: random.Random, *, accepted: bool) -> dic
             parse_spec(copy.deepcopy(changed))
         except BadInput:
             continue
-        except Exception:  # a defect, which is found again where mutants are tried
+        except Exception:  # a defect: it is found again when the mutant is tried
             return changed
         return changed
     return spec
 
 
 def _suited(spec: dict[str, Any], rng: random.Random) -> str:
-    """Data that the spec's model and metrics may be for; now and then others."""
+    """Returns the name of data that suit the spec's model and metrics; in a tenth of cases any data."""
     said = str(spec)
     if rng.random() < 0.1:
         return rng.choice(list(MADE))
@@ -214,7 +215,7 @@ def _flow(value: Any) -> str:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each mapping or list inside, with each of its keys or positions."""
+    """Yields each mapping or list inside a value, with each of its keys or positions."""
     pairs = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     for key, child in pairs:
         yield value, key
@@ -237,7 +238,7 @@ def _remove(spec: dict[str, Any], rng: random.Random) -> None:
 
 
 def _add(spec: dict[str, Any], rng: random.Random) -> None:
-    """A key of the spec with any value."""
+    """Adds a key of the spec with any value."""
     holder: Any = spec
     *parents, last = rng.choice(_PATHS).split(".")
     for parent in parents:
@@ -248,7 +249,7 @@ def _add(spec: dict[str, Any], rng: random.Random) -> None:
 
 
 def _move(spec: dict[str, Any], rng: random.Random) -> None:
-    """A part of the spec at the place of another."""
+    """Copies a part of the spec to the place of another."""
     (holder, key), (other, name) = _place(spec, rng), _place(spec, rng)
     holder[key] = copy.deepcopy(other[name])
 
@@ -268,20 +269,20 @@ def _wrap(spec: dict[str, Any], rng: random.Random) -> None:
 
 
 def _garbled(text: str, rng: random.Random) -> str:
-    """With a piece of it gone, doubled or replaced by a character that YAML reads."""
+    """Returns the text with a piece of it removed, doubled or replaced by a character that has a meaning in YAML."""
     start = rng.randrange(len(text))
     stop = min(len(text), start + rng.randint(1, 20))
     return text[:start] + rng.choice(("", 2 * text[start:stop], *"{}[]:-&*!|>'\"%@\t\n#,")) + text[stop:]
 
 
 def answer(text: str, overrides: Sequence[str], folder: Path) -> str:
-    """How loading and planning a spec ends: `planned`, or the stage at which it is refused.
+    """Loads and plans a spec; returns `planned`, or `refused: ` and the stage.
 
     Args:
-        folder: With the data of `write_data`; the spec and a run's folder are made in it.
+        folder: Folder with the data of `write_data`; the spec and a run's folder are made in it.
 
     Raises:
-        Exception: whatever else ended it, which is a defect.
+        Exception: any other exception, which is a defect.
     """
     path, stage = folder / "spec.yaml", "spec"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
@@ -306,7 +307,7 @@ def answer(text: str, overrides: Sequence[str], folder: Path) -> str:
 
 
 def _no_probe(*_: object, **__: object) -> Measured:
-    """Stands in for the one part of planning that trains."""
+    """Replaces the probe, the one part of planning that trains."""
     return Measured(4, 1.0, 1e-4)
 
 
@@ -316,7 +317,7 @@ def _offline(*_: object, **__: object) -> Path:
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """A block that ends with TimeoutError after so many seconds of computing."""
+    """Raises TimeoutError in the block after so many seconds of processor time."""
 
     def late(*_: object) -> None:
         raise TimeoutError(f"longer than {seconds} s")
@@ -331,7 +332,7 @@ def limited(seconds: int) -> Iterator[None]:
 
 
 def fuzz(mutants: int, seed: int, hear: Callable[[int, Answers], None] = lambda done, answers: None) -> Answers:
-    """Tries so many mutants, the same for the same seed."""
+    """Tries `mutants` mutants, the same ones for the same seed; calls `hear` after each with the count so far."""
     rng, answers = random.Random(seed), Answers()
     good, wrong = bases()
     with (

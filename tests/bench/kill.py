@@ -1,14 +1,15 @@
-"""`python -m tests.bench.kill [plain] [tuned] [streamed] --kills 10`: whether runs that are killed and taken up again
-end like runs that never stopped.
+"""`python -m tests.bench.kill [plain] [tuned] [streamed] --kills 10`: tests that runs that are killed and resumed end
+like runs that never stopped.
 
-Of each kind a run is made without interruption. Then it is made again and killed with SIGKILL at random moments, until
-it ends; then again, until there were so many kills. All must leave the same tables, plan and verdict, but for seconds.
+For each kind, one run is made without interruption. Then the run is made again, killed with SIGKILL at random moments
+and resumed, until it ends; this is repeated until there were so many kills. All runs must leave the same tables, plan
+and verdict, except for seconds.
 
 `--through stages` (the default) calls the stages in processes that are forked with TensorFlow loaded, so that little
-time passes before the next kill, and saves stacks every `CHECKPOINT` seconds of training, so that many kills find one
-saved. `--through command` starts `bakeoff` each time, with all that it starts in turn, as a user would.
+time passes before the next kill. It saves stacks every `CHECKPOINT` seconds of training, so that many kills find a
+saved stack. `--through command` starts `bakeoff` each time, with its child processes, as a user would.
 
-`--inside` waits with each kill until a stack lies saved in the middle of its training.
+`--inside` delays each kill until a stack is saved in the middle of its training.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from tests.flows.command import BAKEOFF, PROJECT
 
 WAIT = 600.0
 CHECKPOINT = 0.1
-"""Seconds of training; a run's own are in `tasks.training.saved`."""
+"""Seconds of training between checkpoints; the value of real runs is in `tasks.training.saved`."""
 _TAKEN_UP = "taken-up"
-"""A file of the home folder, with a line for each stack that went on from its checkpoint: the step."""
+"""A file in the home folder, with a line for each stack that was resumed from its checkpoint: the step."""
 
 Say = Callable[[str], None]
 
@@ -76,7 +77,8 @@ compare: {optimizer: [sgd, adam]}
 
 
 def written(kind: str, folder: Path) -> Path:
-    """The spec of a kind; beside it 60,000 rows of 60 columns, of which an epoch takes two chunks."""
+    """Writes the spec of a kind and returns its path; for `streamed` also 60,000 rows of 60 columns, two chunks an
+    epoch."""
     if kind == "streamed":
         rng = np.random.default_rng(0)
         frame = pd.DataFrame({f"x{index}": rng.normal(size=60_000) for index in range(60)})
@@ -92,10 +94,10 @@ def written(kind: str, folder: Path) -> Path:
 
 
 class Attempt(Protocol):
-    """A run that has been started."""
+    """A started run."""
 
     def ended(self, seconds: float) -> bool:
-        """Whether it has ended after at most so many seconds.
+        """Waits at most so many seconds; returns whether the run has ended.
 
         Raises:
             RuntimeError: it failed.
@@ -106,11 +108,11 @@ class Attempt(Protocol):
 
 
 Start = Callable[[Path, Path, Path], Attempt]
-"""Starts the run of a spec in a folder with its home, or goes on with the one that is there."""
+"""Starts the run of a spec in a run folder with a home folder, or resumes the run that is there."""
 
 
 class Command:
-    """`bakeoff run` in a process group of its own."""
+    """Runs `bakeoff run` in a process group of its own."""
 
     def __init__(self, spec: Path, folder: Path, home: Path) -> None:
         going_on = ["--from", _stage_to_go_on_from(spec)] if (folder / "stages.json").exists() else []
@@ -139,7 +141,7 @@ class Command:
 
 
 class Forked:
-    """The stages up to the verdict, in a process that was forked with TensorFlow loaded."""
+    """Runs the stages up to the verdict in a process that was forked with TensorFlow loaded."""
 
     def __init__(self, spec: Path, folder: Path, home: Path) -> None:
         processes = multiprocessing.get_context("forkserver")
@@ -210,13 +212,14 @@ def _through_stages(spec: Path, folder: Path, home: Path) -> None:
 
 @dataclass
 class Killed:
-    """What became of a run that was killed again and again.
+    """The record of a run that was killed several times.
 
     Args:
-        stages: By kill, the stage that ran.
-        saved: By kill, how many stacks lay saved in the middle of their training.
-        taken_up: The steps that stacks went on from.
-        retrained: What was recorded at some kill (a stack, its scores, baselines) and was written again after it.
+        stages: For each kill, the stage that was running.
+        saved: For each kill, how many stacks were saved in the middle of their training.
+        taken_up: The steps at which stacks were resumed.
+        retrained: Names of records (a stack, its scores, baselines) that existed at a kill and were written again after
+            it.
     """
 
     folder: Path
@@ -227,7 +230,7 @@ class Killed:
 
 
 def uninterrupted(spec: Path, folder: Path, home: Path, start: Start) -> Mapping[str, float]:
-    """Runs it once; the seconds of its stages."""
+    """Runs the spec once; returns the seconds of its stages."""
     if not start(spec, folder, home).ended(WAIT):
         raise RuntimeError(f"the run took more than {WAIT:.0f} s")
     return {name: record["seconds"] for name, record in read_json(folder / "stages.json")["stages"].items()}
@@ -245,12 +248,12 @@ def killed(
     say: Say,
     inside: bool = False,
 ) -> Killed:
-    """Runs it to its end with at most so many kills. Each comes in the first third of the time that planning and
-    training take, or, as long as there is no plan, anywhere in the time that a run takes.
+    """Runs the spec to its end with at most so many kills. A kill comes at a random moment in the first third of the
+    time that planning and training take; as long as there is no plan, at any moment of a run's time.
 
     Args:
-        seconds: As `uninterrupted` gives them.
-        inside: Whether a kill waits until this attempt has saved a stack; then it comes within a second.
+        seconds: Seconds of the stages, from `uninterrupted`.
+        inside: Whether a kill waits until this attempt has saved a stack, and then comes within a second.
     """
     third = sum(seconds.get(name, 0.0) for name in ("load", "split", "plan", "search", "train")) / 3
     found = Killed(folder)
@@ -281,7 +284,7 @@ def killed(
 
 
 def _until_saved(attempt: Attempt, folder: Path, since: float) -> bool:
-    """Waits until a stack has been saved after a time; whether the run ended before that."""
+    """Waits until a stack is saved after the time `since`; returns whether the run ended before that."""
     while not attempt.ended(0.02):
         for path in (folder / "checkpoints").glob("paused-*"):
             with suppress(FileNotFoundError):  # recorded meanwhile
@@ -297,12 +300,12 @@ def _stage(folder: Path) -> str:
 
 
 def _finished(folder: Path) -> dict[str, int]:
-    """What is recorded of stacks and baselines, and when it was."""
+    """Returns the names of the records of stacks and baselines, with the times at which they were written."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "checkpoints").glob("[!.]*/")}
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """In what two runs differ, seconds apart; and what the other one left half-written."""
+    """Returns the differences of two runs except for seconds, and the half-written files that `other` left."""
     left = [*other.rglob(".*"), *other.rglob("paused-*")]
     return [*unlike(one, other), *(f"left behind: {path}" for path in left)]
 
@@ -313,14 +316,14 @@ def differences(one: Path, other: Path) -> list[str]:
 def measure(
     kind: str, start: Start, kills: int, moments: random.Random, folder: Path, say: Say, *, inside: bool = False
 ) -> bool:
-    """Kills runs of a kind so often; says what was found, in a row of a table. Whether all ended alike."""
+    """Kills runs of a kind `kills` times and prints the result as a table row; returns whether all ended alike."""
     folder.mkdir()
     spec, rounds = written(kind, folder), list[Killed]()
     seconds = uninterrupted(spec, folder / "whole" / "run", folder / "whole", start)
     say(f"{kind}: {sum(seconds.values()):.0f} s without interruption")
     unlike: list[str] = []
     while (left := kills - sum(len(each.stages) for each in rounds)) > 0:
-        home = folder / f"killed-{len(rounds)}"  # one each, else the second would find what the first one trained
+        home = folder / f"killed-{len(rounds)}"  # a home for each run, else the second would reuse trials of the first
         how = {"kills": left, "seconds": seconds, "moments": moments, "inside": inside}
         rounds.append(killed(spec, home / "run", home, start, say=say, **how))
         unlike += differences(folder / "whole" / "run", home / "run")

@@ -1,9 +1,9 @@
-"""How often leaks are found, and what is called one that is none: `python -m tests.bench.leaks [--quick]`.
+"""Measures how often leaks are found, and the false alarms: `python -m tests.bench.leaks [--quick]`.
 
-Planted are leaks of several kinds in made tables of six honest columns. Counted is what `target_leak` and `repeated_id`
-say of them: b for blocks, w for warns, each as a share of 40 tables. Then the same checks over the data sets that are
-bundled, and over those of BAKEOFF_DATA: all that fails there is a false alarm, unless the column is named as a leak.
-Prints Markdown.
+Plants leaks of several kinds in generated tables of six honest columns, and counts the answers of `target_leak` and
+`repeated_id`: b for blocks, w for warns, each as a share of 40 tables. Then runs the same checks on the bundled data
+sets and on those of BAKEOFF_DATA: every failure there is a false alarm, unless the column really is a leak. Prints
+Markdown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETS: tuple[dict[str, str], ...] = (
     *({"source": name} for name in ("breast-cancer", "diabetes", "wine", "titanic", "births", "shot-log")),
     *({"source": name} for name in ("california-housing", "german-credit", "adult")),
 )
-"""Tables of the catalogue, by name."""
+"""The tables of the catalogue that are checked, as a spec's `data`."""
 
 Rng = np.random.Generator
 Made = Callable[[Rng, int], Dataset]
@@ -157,7 +157,7 @@ KINDS: dict[str, Made] = {
 
 
 def found(make: Made, rows: int, tables: int) -> str:
-    """`b 100%`, `w 95%`: how many of the tables are blocked or warned of."""
+    """Returns the shares of tables that are blocked or get a warning, such as `b 100%` or `w 95%`."""
     blocks = warns = 0
     for seed in range(tables):
         dataset = make(np.random.default_rng(seed), rows)
@@ -177,7 +177,7 @@ def _split(dataset: Dataset, seed: int) -> pd.DataFrame:
 
 
 def alarms() -> Iterator[str]:
-    """A line for each data set that can be read here."""
+    """Yields a table row for each data set: what the checks say, or why it can't be read here."""
     for wanted in SETS:
         data = Data.model_validate(wanted)
         try:

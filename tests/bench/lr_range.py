@@ -1,10 +1,10 @@
-"""How often a range test's range holds the best rate: `python -m tests.bench.lr_range`.
+"""Measures how often a range test's range contains the best learning rate: `python -m tests.bench.lr_range`.
 
-For each data set and every optimizer: a range test as `bakeoff lr-range` does it; and a grid of 20 rates over the range
-that the optimizer is usually searched in, trained to the end under three seeds of its own. Counted: how often the
-grid's best rate, by the mean of the deciding metric (of equal ones, that of the least loss), lies in the range. Beside
-it, how many of the grid's rates do. Training and validation rows only. An optimizer that diverges at every rate of the
-grid is left out. Bundled data sets; with BAKEOFF_DATA public ones too.
+For each data set and optimizer it runs a range test as `bakeoff lr-range` does, and trains a grid of 20 rates over the
+optimizer's usual search range to the end, under three other seeds. It counts how often the grid's best rate lies in the
+test's range, and how many of the grid's rates do. The best rate has the best mean of the deciding metric; of equal
+ones, the one with the least loss. Only training and validation rows are used. An optimizer that diverges at every rate
+of the grid is left out. The data sets are the bundled ones; with BAKEOFF_DATA public ones too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BUNDLED = ("digits", "breast-cancer", "wine", "diabetes")
 SMALL = ("breast-cancer", "wine", "diabetes")
 PUBLIC = ("titanic", "german-credit", "mammography", "adult", "california-housing")
 ROWS = 800
-"""Of a data set, at most."""
+"""The most rows that are taken of a data set."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def best(self) -> float:
-        """The grid's best rate."""
+        """The grid's best learning rate."""
         ended = [(score, -loss, rate) for rate, score, loss in self.grid if score is not None and loss is not None]
         return max(ended)[2]
 
@@ -65,12 +65,12 @@ class Case:
 
     @property
     def decades(self) -> float:
-        """Of the range."""
+        """Width of the range test's range in decades."""
         return float(np.log10(self.test.high / self.test.low))
 
 
 def cases(data: str, folder: Path) -> list[Case]:
-    """Every optimizer on one data set."""
+    """Returns the case of every optimizer on one data set; `folder` is for the run's files."""
     source = {"source": data} | ({} if data in SMALL else {"rows": ROWS})
     spec = parse_spec(
         {"data": source, "train": {"epochs": EPOCHS, "seeds": 1}, "compare": {"optimizer": list(LEARNING_RATES)}}
@@ -105,7 +105,7 @@ def _point(rate: float, result: Result, sign: int) -> tuple[float, float | None,
 
 
 def table(found: Sequence[Case]) -> str:
-    """By optimizer; and all of the bundled sets, and of the others."""
+    """Returns a Markdown table with a row for each optimizer, one for the bundled sets, and one for the others."""
     lines = ["| | best rate in the range | a rate at random | decades of the range, median |", "|---|---|---|---|"]
     lines += [_row(name, [each for each in found if each.test.optimizer == name]) for name in LEARNING_RATES]
     lines.append(_row("bundled sets", [each for each in found if each.data in BUNDLED]))

@@ -1,4 +1,4 @@
-"""The machine: what it is, how fast it multiplies matrices and how fast it moves memory."""
+"""Describes the machine, and measures how fast it multiplies matrices and moves memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "jax", "jaxlib", "optax", "keras-tun
 
 
 def description() -> dict[str, str]:
-    """Processor, cores, memory, system and versions."""
+    """Returns processor, cores, memory, system and versions of packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
@@ -29,15 +29,16 @@ def description() -> dict[str, str]:
 
 
 def sgemm_flops() -> float:
-    """Floating-point operations a second of NumPy's float32 product of two 1024 x 1024 matrices on all cores."""
+    """Returns the floating-point operations a second of NumPy's float32 product of two 1024 x 1024 matrices on all
+    cores."""
     a, b = np.random.default_rng(0).random((2, 1024, 1024), np.float32)
     out = np.empty_like(a)
     return 2 * 1024**3 / _fastest(lambda: np.matmul(a, b, out=out))
 
 
 def copy_bytes(size: int) -> float:
-    """Bytes read and written a second when all cores copy arrays of together `size` bytes: a working set that fits a
-    cache moves at the cache's speed."""
+    """Returns the bytes read and written a second when all cores copy arrays of `size` bytes in total. The size
+    matters: a working set that fits in a cache moves at the cache's speed."""
     cores = os.cpu_count() or 1
     arrays = [np.zeros(max(size // 8 // cores, 1024), np.float32) for _ in range(cores)]
     targets = [np.zeros_like(array) for array in arrays]
@@ -53,7 +54,7 @@ def copy_bytes(size: int) -> float:
 
 
 def _fastest(action: Callable[[], object], budget: float = 0.5) -> float:
-    """The shortest time of the action, over about `budget` seconds and at least three times."""
+    """Returns the shortest time of the action, which runs at least three times and for about `budget` seconds."""
     times: list[float] = []
     while sum(times) < budget or len(times) < 3:
         started = time.perf_counter()

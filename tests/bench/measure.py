@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: `python -m tests.bench.measure JOB RESULT`, both JSON files."""
+"""Makes one measurement in a process of its own: `python -m tests.bench.measure JOB RESULT`, both JSON files."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def probe(job: dict[str, Any]) -> dict[str, Any]:
-    """A peer's own settings for a workload."""
+    """Finds a peer's own settings for a workload."""
     peer, work = _opened(job)
     return peer.probe(work)
 
 
 def train(job: dict[str, Any]) -> dict[str, Any]:
-    """The seconds, scaled to the whole comparison where the peer trained a sample, and what came out."""
+    """Trains a workload; returns the seconds, scaled to the whole comparison where the peer trained a sample, and the
+    results."""
     peer, work = _opened(job)
     incompatibility = peer.incompatibility(work) if hasattr(peer, "incompatibility") else None
     if incompatibility:
@@ -64,7 +65,8 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def grow(job: dict[str, Any]) -> dict[str, Any]:
-    """The seconds in all, and those that the stacks' last epochs, which compile nothing, took of all cores."""
+    """Trains a workload; returns the seconds in all, and the core seconds of the stacks' last epochs, which compile
+    nothing."""
     peer, work = _opened(job)
     marks: defaultdict[int, list[float]] = defaultdict(list)
 
@@ -85,7 +87,7 @@ def grow(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def search(job: dict[str, Any]) -> dict[str, Any]:
-    """The seconds of a search, and what came out."""
+    """Runs a search; returns its seconds and results."""
     peer = importlib.import_module(f"tests.bench.peers.{job['peer']}")
     peer.open_device()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +111,7 @@ def search(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def profile(job: dict[str, Any]) -> dict[str, Any]:
-    """Where the project's time goes."""
+    """Measures where the project's time goes."""
     from tests.bench.profiling import profile
 
     _, work = _opened(job)
@@ -117,7 +119,7 @@ def profile(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opened(job: dict[str, Any]) -> tuple[Any, Work]:
-    """The peer, ready to be timed, and its work."""
+    """Returns the peer, ready to be timed, and its work."""
     peer = importlib.import_module(f"tests.bench.peers.{job['peer']}")
     workload = WORKLOADS[job["workload"]]
     arrays, job["origin"] = data.read(workload.data, Path(job["arrays"]), job["rows"])
@@ -130,7 +132,7 @@ def _opened(job: dict[str, Any]) -> tuple[Any, Work]:
 
 
 def _peak_memory() -> int:
-    """The most resident memory of this process so far, in bytes."""
+    """Returns the peak resident memory of this process so far, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

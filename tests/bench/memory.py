@@ -1,9 +1,8 @@
-"""Whether a run on streamed data takes the memory that its plan says: `python -m tests.bench.memory [--rows 3000000]`.
+"""Compares the memory of a run on streamed data with its plan: `python -m tests.bench.memory [--rows 3000000]`.
 
-Makes a Parquet file of float columns, a category, a column of dates and two classes, in a folder that is gone
-afterwards; runs two recipes on it for one epoch, streamed; and prints the peak of the command's process (the largest
-that it started, if that is more), what plan.json says, and their ratio. Exits with 1 where that is above `FACTOR`, or
-below one over it.
+Makes a Parquet file of float columns, a category, a column of dates and two classes, in a temporary folder. Runs two
+recipes on it for one epoch, streamed. Prints the peak of the command's process (or of its largest child, if that is
+more), the memory in plan.json, and their ratio. Exits with 1 if the ratio is above `FACTOR` or below 1 / `FACTOR`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tests.flows.command import BAKEOFF, PROJECT
 
 FACTOR = 1.5
 PIECE = 250_000
-"""Rows that are made at a time."""
+"""Rows that are written at a time."""
 SPEC = """
 name: memory
 data: {source: rows.parquet, target: left, memory: 100 MB}
@@ -35,7 +34,8 @@ compare: {optimizer: [sgd, adam]}
 
 
 def write_rows(path: Path, rows: int, columns: int) -> None:
-    """`columns` float columns, `region`, `day` (dates as texts), and `left`, which two of the numbers tell in part."""
+    """Writes `columns` float columns, `region`, `day` (dates as texts), and `left`, which depends in part on two of the
+    numbers."""
     rng, writer = np.random.default_rng(0), None
     for start in range(0, rows, PIECE):
         count = min(PIECE, rows - start)
@@ -51,7 +51,7 @@ def write_rows(path: Path, rows: int, columns: int) -> None:
 
 
 def measured(rows: int, columns: int) -> tuple[int, int]:
-    """Bytes at the peak, and as plan.json says.
+    """Runs the command; returns the peak memory in bytes, and the bytes in plan.json.
 
     Raises:
         subprocess.CalledProcessError: the run failed.

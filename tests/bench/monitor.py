@@ -1,11 +1,11 @@
-"""How often monitoring alarms on unchanged data, and which shifts it finds: `python -m tests.bench.monitor [--quick]`.
+"""Measures monitoring's false alarms, and which shifts it finds: `python -m tests.bench.monitor [--quick]`.
 
 A replay is a reference and a window of new rows of the same source: rows of a table in a new random order each time, or
-a stretch of a series whose columns are AR(1). Counted are replays in which any column alarms, at the rate that the
-product states, with an exact binomial interval. For the power, one column of the window is shifted by so many standard
+a stretch of a series whose columns are AR(1). The bench counts replays in which any column alarms, at the product's
+stated rate, with an exact binomial interval. To measure power, one column of the window is shifted by so many standard
 deviations.
 
-With `BAKEOFF_DATA`, a champion is made of the first weeks of `electricity`, and the next ones are replayed.
+With `BAKEOFF_DATA`, a champion is trained on the first weeks of `electricity`, and the following weeks are replayed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from tasks.monitoring.alarm import RATE, Distribution, Measure, distances, numbe
 REPLAYS, POWER_REPLAYS = 200, 100
 REFERENCE, WINDOW = 5_000, 500
 NUMBERS = 4
-"""Columns, beside one category."""
+"""Number of numeric columns; there is also one category."""
 SOURCES = {"shuffled": 0.0, "AR(1), 0.5": 0.5, "AR(1), 0.9": 0.9}
 SHIFTS = {"shuffled": (0.2, 0.25, 0.3), "AR(1), 0.5": (0.2, 0.4, 0.6), "AR(1), 0.9": (0.5, 1.0, 1.5)}
 WEEK, LEARNED, REPLAYED = 336, 12_096, 13_440
-"""Rows of `electricity`: half-hours of a week; the champion's, 36 weeks; those after it that are replayed, 40 weeks."""
+"""Rows of `electricity`, in half-hours: a week; the champion's rows, 36 weeks; the replayed rows after them, 40
+weeks."""
 CHANGE = 17_424
-"""The row from which on vicprice, vicdemand and transfer move."""
+"""The row from which on vicprice, vicdemand and transfer change."""
 _WARM = 500
 
 
@@ -42,8 +43,8 @@ class Cell:
     """Replays of one source.
 
     Args:
-        shift: Of the first column, in standard deviations; 0: unchanged.
-        alarms: In how many replays any column alarmed.
+        shift: Shift of the first column, in standard deviations; 0: unchanged.
+        alarms: Number of replays in which any column alarmed.
     """
 
     source: str
@@ -53,16 +54,16 @@ class Cell:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Clopper and Pearson's, at 95%."""
+        """The Clopper-Pearson 95% interval of the share of alarms."""
         missed = self.replays - self.alarms
         low = float(beta.ppf(0.025, self.alarms, missed + 1)) if self.alarms else 0.0
         return low, float(beta.ppf(0.975, self.alarms + 1, missed)) if missed else 1.0
 
 
 def replays(source: str, shift: float, count: int, seed: int) -> Cell:
-    """Counts the alarms."""
+    """Makes `count` replays and counts those that alarm."""
     rng = np.random.default_rng(seed)
-    table = _series(rng, REFERENCE + WINDOW, 0.0)  # of which the rows are dealt anew each time
+    table = _series(rng, REFERENCE + WINDOW, 0.0)  # its rows are shuffled again for each replay
     alarms = 0
     for _ in range(count):
         rows = rng.permutation(table) if source == "shuffled" else _series(rng, len(table), SOURCES[source])
@@ -73,7 +74,7 @@ def replays(source: str, shift: float, count: int, seed: int) -> Cell:
 
 
 def _series(rng: np.random.Generator, rows: int, persistence: float) -> np.ndarray:
-    """Stationary columns of deviation 1, float64 `[rows, NUMBERS + 1]`."""
+    """Draws stationary AR(1) columns of standard deviation 1, float64 `[rows, NUMBERS + 1]`."""
     steps = rng.normal(size=(rows + _WARM, NUMBERS + 1)) * np.sqrt(1 - persistence**2)
     return np.asarray(signal.lfilter([1.0], [1.0, -persistence], steps, axis=0))[_WARM:]
 
@@ -89,7 +90,7 @@ def _measures(reference: np.ndarray, window: np.ndarray) -> dict[str, Measure]:
 
 
 def electricity(home: Path) -> str:
-    """What monitoring says of the weeks after the champion's, in Markdown."""
+    """Returns the answers of monitoring for the weeks after the champion's, in Markdown."""
     from flows.environment import load_tensorflow, quieten
 
     quieten()
@@ -134,7 +135,7 @@ def electricity(home: Path) -> str:
 
 
 def tables(quick: bool) -> str:
-    """All cells, in Markdown."""
+    """Returns all cells as Markdown tables."""
     count, power = (20, 10) if quick else (REPLAYS, POWER_REPLAYS)
     null = [replays(source, 0.0, count, seed) for seed, source in enumerate(SOURCES)]
     found = [

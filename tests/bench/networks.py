@@ -1,4 +1,4 @@
-"""The networks of the workloads, as the project's architectures and as arithmetic."""
+"""The networks of the workloads, as the project's architectures and as counts of operations and parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tasks.training.models import MODELS, Architecture, Penalties
 
 @dataclass(frozen=True)
 class Product:
-    """One layer's matrix product for one row: `positions` times a vector `[inputs]` and a matrix `[inputs, units]`."""
+    """One layer's matrix product for one row: a vector `[inputs]` times a matrix `[inputs, units]`, at `positions`
+    places."""
 
     positions: int
     inputs: int
@@ -26,7 +27,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Mlp:
-    """Fully connected layers with ReLU between them, from features `[rows, features]`."""
+    """Fully connected layers with ReLU between them; takes features `[rows, features]`."""
 
     hidden: tuple[int, ...]
 
@@ -43,7 +44,7 @@ class Mlp:
 
 @dataclass(frozen=True)
 class Cnn:
-    """3x3 convolutions (same padding), each with ReLU and 2x2 max pooling, and a dense layer; from images."""
+    """3x3 convolutions (same padding), each with ReLU and 2x2 max pooling, and a dense layer; takes images."""
 
     filters: tuple[int, ...]
 
@@ -64,7 +65,7 @@ class Cnn:
 
 @dataclass(frozen=True)
 class Embedding:
-    """The mean of the tokens' embeddings and a dense layer; from token numbers `[rows, length]`."""
+    """The mean of the tokens' embeddings and a dense layer; takes token numbers `[rows, length]`."""
 
     vocabulary: int
     width: int
@@ -90,8 +91,9 @@ Network = Mlp | Cnn | Embedding
 
 
 def step_flops(network: Network, shape: tuple[int, ...], outputs: int, batch_size: int) -> int:
-    """Floating-point operations in the matrix products of one training step of one recipe: forward, the kernels'
-    gradient, and the inputs' gradient but for the first layer."""
+    """Returns the floating-point operations in the matrix products of one training step of one recipe: the forward
+    pass, the kernels' gradient, and the inputs' gradient except for the first layer (an embedding's first product needs
+    it too)."""
     products = [product.multiplications for product in network.products(shape, outputs)]
     backward = sum(products) + (sum(products[1:]) if not isinstance(network, Embedding) else sum(products))
     return 2 * batch_size * (sum(products) + backward)

@@ -1,8 +1,8 @@
-"""How often a recipe's interval over rows and seeds together holds: `python -m tests.bench.new_rows [--quick]`.
+"""Measures the coverage of a recipe's interval over rows and seeds: `python -m tests.bench.new_rows [--quick]`.
 
-The truth is the mean over all seeds of the metric over all rows. Models of different seeds err on the same rows more
-often than by chance (correlation 0.7), and a seed's model is better or worse than another's by a normal effect: none,
-or one or three times as large as what the rows leave open. Prints a Markdown table; 1 where coverage is below the bar.
+The truth is the mean over all seeds of the metric over all rows. Models of different seeds make errors on the same rows
+more often than by chance (correlation 0.7). A seed's model is better or worse than another's by a normal effect, whose
+size is 0, 1 or 3 standard errors of the rows. Prints a Markdown table; exits with 1 if coverage is below the bar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DRAWS = 1000
 LEAST_COVERAGE = 0.92
 SEEDS, ROWS, EFFECTS = (1, 2, 3, 5, 10), (60, 100, 300, 1000), (0.0, 1.0, 3.0)
 ALIKE = 0.7 ** (1 / 2)
-"""Loading of an error on its row: its square is the correlation of two seeds' errors."""
+"""Weight of the row's own part in an error: its square is the correlation of two seeds' errors."""
 
 Rng = np.random.Generator
 Drawn = tuple[np.ndarray, np.ndarray]
@@ -32,12 +32,12 @@ Drawn = tuple[np.ndarray, np.ndarray]
 
 
 def _errors(rng: Rng, seeds: int, rows: int) -> np.ndarray:
-    """Standard normal `[seeds, rows]`, alike in each row."""
+    """Draws standard normal errors `[seeds, rows]`, correlated between the seeds of a row."""
     return ALIKE * rng.normal(size=rows) + np.sqrt(1 - ALIKE**2) * rng.normal(size=(seeds, rows))
 
 
 def shares(rng: Rng, seeds: int, rows: int, effect: float) -> tuple[Drawn, float]:
-    """Models that are right on 90% of the rows: accuracy, of two classes of equal size."""
+    """Draws models that are right on 90% of the rows, for accuracy, with two classes of equal size; and the truth."""
     # On the probit scale, so that an effect of 1 moves the share by one standard error of the rows.
     deviation = effect * np.sqrt(0.9 * 0.1 / rows) / (np.exp(-(ndtri(0.9) ** 2) / 2) / np.sqrt(2 * np.pi))
     level = ndtri(0.9) + deviation * rng.normal(size=(seeds, 1))
@@ -48,7 +48,7 @@ def shares(rng: Rng, seeds: int, rows: int, effect: float) -> tuple[Drawn, float
 
 
 def errors(rng: Rng, seeds: int, rows: int, effect: float) -> tuple[Drawn, float]:
-    """Normal errors of deviation 1 times a log-normal effect of the seed: RMSE."""
+    """Draws normal errors of standard deviation 1 times a log-normal effect of the seed, for RMSE; and the truth."""
     deviation = effect / np.sqrt(2 * rows)  # the standard error of a normal sample's deviation
     scale = np.exp(deviation * rng.normal(size=(seeds, 1)))
     target = rng.normal(size=rows)
@@ -59,7 +59,7 @@ MODELS: dict[str, Callable[[Rng, int, int, float], tuple[Drawn, float]]] = {"acc
 
 
 def coverage(name: str, seeds: int, rows: int, effect: float, draws: int) -> tuple[float, float, float]:
-    """Shares of the intervals there are that hold the truth, lie wholly above it, and wholly below it."""
+    """Returns the shares of the intervals that contain the truth, that lie above it, and that lie below it."""
     rng = np.random.default_rng(zlib.crc32(f"{name} {seeds} {rows} {effect}".encode()))
     metric, found, above, below = METRICS[name], 0, 0, 0
     for _ in range(draws):

@@ -1,9 +1,9 @@
-"""Three nights of made drift, as a schedule would see them: `python -m tests.bench.nights`.
+"""Simulates three scheduled nights with generated drift: `python -m tests.bench.nights`.
 
-The first model is made the champion. Each night brings 2,000 new rows: of the first night they are as before, of the
-second and third the incomes have grown by one standard deviation and who pays back is told by the age as well. Every
-night `bakeoff monitor` looks at the new rows, `bakeoff run` trains on them and compares with the champion on test rows
-that are new to both, and `bakeoff promote` follows where the answer is to replace it. Prints a Markdown table.
+The first model is made the champion. Each night brings 2,000 new rows. In the first night they are as before; in the
+second and third, incomes have grown by one standard deviation, and who pays back depends on age as well. Every night
+`bakeoff monitor` checks the new rows, and `bakeoff run` trains on them and compares with the champion on test rows that
+are new to both. `bakeoff promote` follows if the answer is to replace it. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ evaluate: {{metric: log_loss, also: [accuracy]}}
 
 @dataclass(frozen=True)
 class World:
-    """What decides the rows of a night.
+    """The distribution of a night's rows.
 
     Args:
-        grown: By how many standard deviations all incomes have grown.
-        age: How much the age tells of who pays back, beside the income's 1.
+        grown: Growth of all incomes, in standard deviations.
+        age: Weight of age in who pays back; the weight of income is 1.
     """
 
     name: str
@@ -57,14 +57,14 @@ def rows(world: World, seed: int) -> pd.DataFrame:
 
 
 def command(home: Path, *words: object, codes: tuple[int, ...] = (0,)) -> str:
-    """The last line that a command prints: the path of what it made."""
+    """Runs a command; returns the last line that it prints, which is a path."""
     done = bakeoff(*words, home=home)
     assert done.returncode in codes, done.stdout + done.stderr
     return done.stdout.splitlines()[-1]
 
 
 def night(home: Path, folder: Path, number: int, world: World) -> tuple[str, ...]:
-    """What a night says, cell by cell."""
+    """Runs one night; returns its table row, cell by cell."""
     source, spec = folder / f"night-{number}.csv", folder / "loans.yaml"
     rows(world, seed=number).to_csv(source, index=False)
     spec.write_text(SPEC.format(source=source), encoding="utf-8")

@@ -1,15 +1,16 @@
-"""How often equal recipes are told apart, and unequal ones found: `python -m tests.bench.nulls [--quick]`.
+"""Counts how often equal recipes are told apart, and unequal ones found: `python -m tests.bench.nulls [--quick]`.
 
-Every recipe of a null experiment is the same one: its trials are real networks, trained in stacks, that differ in their
-initial weights and the order of their batches. The leader is the recipe with the best mean on the validation part; it
-is compared with the others on the test part, as in a run. Any answer but `can't tell` is false.
+All recipes of a null experiment are the same recipe. Their trials are real networks, trained in stacks, that differ in
+their initial weights and the order of their batches. The leader is the recipe with the best mean on the validation
+part; it is compared with the others on the test part, as in a run. Any answer but `can't tell` is false.
 
 The trials of a world (a data set with its own rows) are trained once and dealt into experiments, each trial into one
-experiment. Worlds differ in how far validation and test go together; the table gives the mean correlation over trials.
+experiment. Worlds differ in how strongly validation and test scores correlate; the table gives the mean correlation
+over trials.
 
-For the power, one recipe's values are shifted on both parts, by so many standard deviations between seeds. Counted are
-experiments where that recipe leads and is called better than each other one, or than half of them. `flattered by` is
-how much better the leader's own test mean is than the mean of all trials, in the same unit.
+To measure power, one recipe's values are shifted on both parts, by so many standard deviations between seeds. The bench
+counts experiments in which that recipe leads and is called better than each other one, or than half of them. `flattered
+by` is how much better the leader's own test mean is than the mean of all trials, in the same unit.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ MOST_FALSE = 0.05
 
 _TRAIN, _HELD = 160, 200
 _OF_WORLD = 3300
-"""Trials of a world: one stack."""
+"""Trials of a world, which are trained in one stack."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A data set's trials: the metric of each on both parts, float64 `[trials]`."""
+    """The trials of one data set: the metric of each on both parts, float64 `[trials]`."""
 
     metric: str
     val: np.ndarray
@@ -57,7 +58,7 @@ class World:
 
 
 def world(metric: str, seed: int, trials: int) -> World:
-    """Trains the same recipe `trials` times on made rows: a noisy, slightly bent function of four inputs."""
+    """Trains the same recipe `trials` times on generated rows: a noisy, slightly non-linear function of four inputs."""
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(_TRAIN + 2 * _HELD, 4)).astype(np.float32)
     score = inputs @ rng.normal(size=4) + 0.5 * np.sin(3 * inputs[:, 0]) + rng.normal(size=len(inputs))
@@ -100,7 +101,7 @@ def _measured(metric: str, target: np.ndarray, outputs: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of experiments with its exact 95% interval."""
+    """A share of experiments; its text has the exact 95% interval."""
 
     hits: int
     of: int
@@ -113,11 +114,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment, from the leader's side.
+    """The result of one experiment, for its leader.
 
     Args:
-        answers: Of its comparisons.
-        shifted: Whether the recipe that was shifted leads.
+        answers: Answers of the leader's comparisons.
+        shifted: Whether the leader is the shifted recipe.
         flattered: How much better the leader's test mean is than that of all its world's trials, in standard deviations
             between seeds.
     """
@@ -149,7 +150,7 @@ def experiments(found: World, recipes: int, seeds: int, shift: float) -> Iterato
 
 
 def main() -> int:
-    """Prints the tables; 1 where the lower end of a false rate's interval is above the bar."""
+    """Prints the tables; returns 1 if the lower end of a false rate's interval is above the bar."""
     quick = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     quick.add_argument("--quick", action="store_true", help="a quarter of the worlds")
     worlds = 3 if quick.parse_args().quick else 12
@@ -180,7 +181,7 @@ def _false(worlds: Sequence[World], recipes: int, seeds: int) -> tuple[Rate, flo
 
 
 def _found(worlds: Sequence[World], recipes: int, seeds: int, shift: float) -> tuple[Rate, Rate]:
-    """How often the better recipe leads and is told from each other one, and from half of them."""
+    """Returns how often the better recipe leads and is called better than each other one, and than half of them."""
     results = [result for each in worlds for result in experiments(each, recipes, seeds, shift)]
     better = [result.answers.count(BETTER) if result.shifted else 0 for result in results]
     every, half = sum(n == recipes - 1 for n in better), sum(2 * n >= recipes - 1 for n in better)

@@ -1,8 +1,9 @@
-"""Trainings with a known cause of failure: what `tests.bench.diagnoses` judges the diagnoses by.
+"""Trainings with a known cause of failure, on which `tests.bench.diagnoses` judges the diagnoses.
 
-A *world* is a data set and a network. In each, causes are planted in recipes that train well otherwise, under several
-triplets of seeds; a *case* is one recipe under one triplet. A planted case is kept only where its loss says that it
-fails beside its healthy twin of the same world and seeds, and a healthy one only where its loss says that it does not.
+A *world* is a data set and a network. In each world, causes of failure are planted in recipes that otherwise train
+well, under several triplets of seeds; a *case* is one recipe under one triplet. A planted case is kept only if its loss
+shows that it fails in comparison with its healthy twin of the same world and seeds, and a healthy case only if its loss
+shows that it does not fail.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from tasks.training.trial import Arrays, Outcome, Penalties, Trial
 HEALTHY = "healthy"
 STEPS, BATCH, SEEDS = 400, 32, 3
 _ROWS = 400
-"""Of the training part, and of the validation part, at most."""
+"""The most rows of the training part, and of the validation part."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is planted in a world's network.
+    """A recipe for a world's network, with the cause of failure that is planted in it.
 
     Args:
-        kind: The cause; `healthy` where there is none.
-        scale: Of the initial kernels, times what suits the activation.
-        bias: Initial biases of the hidden layers.
+        kind: The cause of failure; `healthy` if there is none.
+        scale: Factor on the scale of the initial kernels that suits the activation.
+        bias: Initial bias of the hidden layers.
         data: `plain`, `unscaled`, `mislabelled` or `few` rows.
     """
 
@@ -68,11 +69,11 @@ class World:
 
 @dataclass(frozen=True)
 class PlantedCase:
-    """A case with its cause.
+    """A case with its planted cause.
 
     Args:
-        number: Of the recipe.
-        triplet: Of its seeds.
+        number: Number of the recipe.
+        triplet: Number of the triplet of seeds.
     """
 
     world: World
@@ -118,9 +119,9 @@ SOURCES = {
 
 NETWORKS = (((32, 32), "relu"), ((32, 32), "tanh"), ((24, 24, 24, 24), "relu"))
 TUNED = [World(source, *network) for source in ("digits", "made") for network in NETWORKS[:2]]
-"""Where thresholds were set, with the first two triplets of seeds."""
+"""Worlds on which thresholds were set, with the first two triplets of seeds."""
 JUDGED = [World(source, *network) for source in ("breast cancer", "wine", "friedman") for network in NETWORKS]
-"""Where they are judged, with the other triplets."""
+"""Worlds on which diagnoses are judged, with the other triplets."""
 TRIPLETS = {"tuned": (0, 1), "judged": (2, 3, 4, 5)}
 
 
@@ -141,7 +142,7 @@ def healthy_recipes() -> list[Recipe]:
 
 
 def planted_recipes(world: World) -> list[Recipe]:
-    """Of every kind that the network can have."""
+    """Returns recipes with every kind of failure that the network can have."""
     deep, relu = len(world.hidden), world.activation == "relu"
     ends = {"schedule": "exponential", "schedule_parameters": {"decay_rate": 0.5, "decay_steps": 4}}
     found = [
@@ -169,7 +170,7 @@ def planted_recipes(world: World) -> list[Recipe]:
         Recipe("vanishing_gradients", "sgd", 0.05, hidden=(24,) * 8, activation="sigmoid"),
         Recipe("vanishing_gradients", "adam", 0.0003, hidden=(24,) * 10, activation="sigmoid"),
     ]
-    if relu:  # a tanh caps what a layer passes on, and has no dead units
+    if relu:  # tanh bounds a layer's outputs, and has no dead units
         found += [
             Recipe("exploding_gradients", "sgd", 1e-5, scale=12.0 if deep < 3 else 6.0),
             Recipe("exploding_gradients", "adam", 1e-3, scale=16.0 if deep < 3 else 8.0),
@@ -182,7 +183,7 @@ def planted_recipes(world: World) -> list[Recipe]:
 
 
 def network(hidden: Sequence[int], activation: str, scale: float, bias: float) -> Architecture:
-    """A multilayer perceptron whose initial kernels are `scale` times what suits the activation."""
+    """Returns a multilayer perceptron whose initial kernels are `scale` times as large as suits the activation."""
 
     def layers(penalties: Penalties, seed: int) -> list[Any]:
         import keras
@@ -265,7 +266,7 @@ def _history(outcome: Outcome) -> History:
 
 
 def _constant_loss(arrays: Arrays) -> float:
-    """Of the best answer without inputs, on the validation rows."""
+    """Returns the loss of the best constant answer on the validation rows."""
     assert isinstance(arrays.train, Resident)
     targets = arrays.train.targets
     if arrays.classes is None:
@@ -275,7 +276,7 @@ def _constant_loss(arrays: Arrays) -> float:
 
 
 def _simple_loss(arrays: Arrays) -> float | None:
-    """Of logistic regression, on the validation rows; None of regression, as in a run."""
+    """Returns the loss of logistic regression on the validation rows; None for regression, as in a run."""
     if arrays.classes is None:
         return None
     from sklearn.linear_model import LogisticRegression
@@ -307,12 +308,12 @@ def _facts(world: World, recipe: Recipe, arrays: Arrays, outcomes: Sequence[Outc
 
 
 def train(world: World, triplets: Sequence[int]) -> list[PlantedCase]:
-    """All cases of a world, failing or not."""
+    """Trains and returns all cases of a world, failing or not."""
     recipes = [*healthy_recipes(), *planted_recipes(world)]
     stacks: dict[tuple, list[int]] = {}
     for number, recipe in enumerate(recipes):
         alike: tuple = len(recipe.hidden or world.hidden), recipe.activation or world.activation, recipe.data
-        alike += recipe.scale, recipe.bias  # the networks of a stack begin with the same weights
+        alike += recipe.scale, recipe.bias  # the networks of a stack have the same initial weights
         stacks.setdefault(alike, []).append(number)
     seeds = [SEEDS * triplet + place for triplet in triplets for place in range(SEEDS)]
     found = []
@@ -331,7 +332,8 @@ def train(world: World, triplets: Sequence[int]) -> list[PlantedCase]:
 
 
 def kept(cases: Sequence[PlantedCase]) -> Iterator[PlantedCase]:
-    """The planted cases that fail beside their twin, and the healthy ones that do not, by their losses alone."""
+    """Yields the planted cases that fail in comparison with their twin, and the healthy ones that do not, by their
+    losses alone."""
     twins = {each.triplet: each.case for each in cases if each.number == 0}
     for each in cases:
         if each.kind == HEALTHY:
@@ -346,7 +348,8 @@ def _losses(case: Case, name: str = "val_loss") -> list[np.ndarray]:
 
 
 def _sound(case: Case) -> bool:
-    """Every seed ended, clearly below the constant answer, and near its own lowest validation loss."""
+    """Whether every seed ended without divergence, clearly below the constant answer, and near its own lowest
+    validation loss."""
     level = case.facts.constant_loss or 0.0
     ended = all(history.status == "ok" for history in case.histories)
     return ended and all(
@@ -356,7 +359,7 @@ def _sound(case: Case) -> bool:
 
 
 def fails(kind: str, case: Case, twin: Case) -> bool:
-    """Whether the losses of a case say that it fails beside its twin, as its kind does."""
+    """Whether the losses show that the case fails in the way of its kind, in comparison with its healthy twin."""
     level = case.facts.constant_loss or 0.0
     best = float(np.median([each.min() for each in _losses(twin)]))
     losses = _losses(case)

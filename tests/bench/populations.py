@@ -20,19 +20,19 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 SIZES, SIZES_OF_MEANS = (30, 100, 300, 1000), (30, 60, 100, 300, 1000)
 PREVALENCES = (0.02, 0.05, 0.1, 0.2, 0.5)
 AREAS = (0.7, 0.85, 0.95)
-LARGE = 200_000  # rows whose metric is taken for the truth where there is no closed form
+LARGE = 200_000  # rows whose metric counts as the truth where there is no closed form
 
 
 @dataclass(frozen=True)
 class Population:
-    """Test parts of one kind.
+    """A distribution of test parts.
 
     Args:
-        name: In the table.
-        metrics: What is measured on it.
-        sizes: Rows of its test parts.
-        draw: So many rows of it.
-        truth: A metric over all of it.
+        name: Name in the table.
+        metrics: Metrics that are measured on it.
+        sizes: Numbers of rows of its test parts.
+        draw: Draws so many rows.
+        truth: Returns the true value of a metric, given its name.
     """
 
     name: str
@@ -46,7 +46,8 @@ class Population:
 
 
 def _binormal(area: float, prevalence: float, sureness: float, rng: Rng, rows: int) -> Rows:
-    """`sureness` multiplies the logit of the class's probability: 1 is calibrated, 2 overconfident."""
+    """Draws rows with binormal scores; `sureness` multiplies the logit of the probability: 1 is calibrated, 2
+    overconfident."""
     distance = 2**0.5 * ndtri(area)
     positive = rng.random(rows) < prevalence
     score = positive * distance + rng.normal(size=rows)
@@ -55,7 +56,7 @@ def _binormal(area: float, prevalence: float, sureness: float, rng: Rng, rows: i
 
 
 def _binormal_truth(area: float, prevalence: float, sureness: float, name: str) -> float:
-    """By integration over the score, in steps of 0.001."""
+    """Returns a metric's true value, where needed by integration over the score in steps of 0.001."""
     distance = 2**0.5 * ndtri(area)
     score = np.arange(-12, 12 + distance, 0.001)
     positives, negatives = prevalence * norm.pdf(score - distance), (1 - prevalence) * norm.pdf(score)
@@ -141,7 +142,7 @@ def _circle(shares: tuple[float, ...], radius: float, rng: Rng, rows: int) -> Ro
 
 @lru_cache(maxsize=256)
 def _circle_truth(shares: tuple[float, ...], radius: float, name: str) -> float:
-    if name == "calibration_error":  # the probabilities are those of Bayes' rule
+    if name == "calibration_error":  # the probabilities follow Bayes' rule
         return 0.0
     target, prediction, _ = _circle(shares, radius, np.random.default_rng(1), LARGE)
     return METRICS[name].function(target, prediction)
@@ -168,7 +169,8 @@ def _many_classes() -> list[Population]:
 
 @dataclass(frozen=True)
 class Errors:
-    """A distribution with mean 0: its draws, standard deviation, and the absolute value's mean and median."""
+    """A distribution of errors with mean 0: its draws, standard deviation, and the mean and median of the absolute
+    value."""
 
     draw: Callable[[Rng, int], np.ndarray]
     deviation: float
@@ -188,7 +190,7 @@ ERRORS = {
         lambda rng, n: np.exp(rng.normal(size=n)) - _E,
         (np.e * (np.e - 1)) ** 0.5,
         2 * _E * (2 * float(ndtr(0.5)) - 1),
-        # Half of the draws are within so much of the mean: solved to 1e-10.
+        # The median distance from the mean, solved numerically to 1e-10.
         0.9963344534,
     ),
 }
@@ -218,7 +220,7 @@ def _regressions() -> list[Population]:
 
 
 def _relative(spread: float, rng: Rng, rows: int) -> Rows:
-    """Prices: target and prediction differ by a lognormal factor."""
+    """Draws prices: target and prediction differ by a lognormal factor."""
     prediction = np.exp(rng.normal(size=rows))
     return prediction * np.exp(spread * rng.normal(size=rows)), prediction, None
 
@@ -241,11 +243,11 @@ def _prices() -> list[Population]:
     ]
 
 
-# --- rows in groups: half of what varies, varies between groups ---------------------------------------------------
+# --- rows in groups: about half of the variance is between groups ------------------------------------------------
 
 
 def _groups(rows: int, uneven: bool) -> np.ndarray:
-    """A group for every ten rows; uneven ones are of 1 to 19."""
+    """Returns the group of each row: groups of ten rows; uneven ones have 1 to 19."""
     count = rows // 10
     sizes = np.full(count, 10)
     if uneven:
@@ -255,8 +257,8 @@ def _groups(rows: int, uneven: bool) -> np.ndarray:
 
 
 def _grouped_shares(classes: int, share: float, alike: float, uneven: bool, rng: Rng, rows: int) -> Rows:
-    """Equal classes, predicted rightly with a chance that is a beta variable of the group; `alike` is the
-    correlation of two rows of a group."""
+    """Draws equally frequent classes, predicted correctly with a probability that is a beta variable of the group;
+    `alike` is the correlation of two rows of a group."""
     groups = _groups(rows, uneven)
     scale = 1 / alike - 1
     chance = rng.beta(share * scale, (1 - share) * scale, size=groups.max() + 1)
@@ -267,7 +269,7 @@ def _grouped_shares(classes: int, share: float, alike: float, uneven: bool, rng:
 
 
 def _grouped_scores(area: float, rng: Rng, rows: int) -> Rows:
-    """Binormal scores; half of their variance is the group's."""
+    """Draws binormal scores; half of their variance is between groups."""
     groups = _groups(rows, False)
     positive = rng.random(len(groups)) < 0.3
     noise = (rng.normal(size=groups.max() + 1)[groups] + rng.normal(size=len(groups))) / 2**0.5
@@ -276,7 +278,7 @@ def _grouped_scores(area: float, rng: Rng, rows: int) -> Rows:
 
 
 def _grouped_errors(rng: Rng, rows: int) -> Rows:
-    """Normal errors; half of their variance is the group's."""
+    """Draws normal errors; half of their variance is between groups."""
     groups = _groups(rows, True)
     prediction = rng.normal(size=len(groups)) * 2
     error = (rng.normal(size=groups.max() + 1)[groups] + rng.normal(size=len(groups))) / 2**0.5
@@ -284,7 +286,7 @@ def _grouped_errors(rng: Rng, rows: int) -> Rows:
 
 
 def _grouped_factors(spread: float, rng: Rng, rows: int) -> Rows:
-    """As `_relative`; half of the variance of a factor's logarithm is the group's."""
+    """Draws rows as `_relative` does; half of the variance of a factor's logarithm is between groups."""
     groups = _groups(rows, True)
     factor = (rng.normal(size=groups.max() + 1)[groups] + rng.normal(size=len(groups))) / 2**0.5
     prediction = np.exp(rng.normal(size=len(groups)))

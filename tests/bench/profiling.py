@@ -1,8 +1,8 @@
-"""Where the project's time goes on a workload, and how far that is from the machine's floors.
+"""Measures where the project's time goes on a workload, and how far that is from the machine's lower limits (floors).
 
-Calls of compiled functions are timed one by one: those that traced are compiling, the others are running. A sampler
-sees which of the trainer's functions the rest of its threads' time is spent in. Stacks run side by side, so these are
-seconds of cores, not of the clock.
+Calls of compiled functions are timed one by one: calls that trace count as compiling, the others as running. A sampler
+finds the trainer's functions in which its threads spend the rest of their time. Stacks run side by side, so these are
+core seconds, not wall time.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SAMPLING_SECONDS = 0.002
 
 
 def profile(work: Work) -> dict[str, Any]:
-    """Seconds in all, compiling and running each compiled function, in host code by function, and the counts that the
-    floors are made of."""
+    """Returns the seconds in all, of compiling and running each compiled function, and of host code by function, and
+    the counts from which the floors are computed."""
     with _timed_functions() as functions, _sampled_host(functions) as host:
         started = time.perf_counter()
         bakeoff.train_all(trials(work.workload, work.recipes, work.epochs), work.arrays)
@@ -45,7 +45,7 @@ def profile(work: Work) -> dict[str, Any]:
 
 
 def counts(work: Work) -> dict[str, Any]:
-    """Arithmetic and memory traffic of the whole comparison."""
+    """Returns the arithmetic and memory traffic of the whole comparison."""
     network, shape, outputs = work.workload.network, work.arrays.train.shape, work.arrays.outputs
     steps = len(work.recipes) * work.epochs * work.steps_per_epoch
     products = network.products(shape, outputs)
@@ -63,7 +63,7 @@ def counts(work: Work) -> dict[str, Any]:
 
 
 def _slots(optimizer: str) -> int:
-    """How many numbers an optimizer keeps for each weight."""
+    """Returns how many numbers an optimizer keeps for each weight."""
     bound = OPTIMIZERS[optimizer]()
     weight = np.zeros(2, np.float32)
     inputs = {name: np.zeros(1, np.float32) for name in bound.inputs}
@@ -94,7 +94,8 @@ class _TimedFunction:
         return getattr(self._function, name)
 
     def summary(self) -> dict[str, float]:
-        """A call that traced has also run once: what it took beyond a usual call was compiling."""
+        """Returns calls and seconds. A call that traced has also run once, so only its time beyond a usual call is
+        compiling."""
         plain = [s for s, traced in zip(self.seconds, self.traced, strict=True) if not traced]
         usual = statistics.median(plain) if plain else 0.0
         compiling = sum(max(s - usual, 0) for s, traced in zip(self.seconds, self.traced, strict=True) if traced)
@@ -103,7 +104,7 @@ class _TimedFunction:
 
 @contextmanager
 def _timed_functions() -> Iterator[list[_TimedFunction]]:
-    """Within, `tf.function(...)` gives timed functions; they are collected in the list."""
+    """Within the block, `tf.function(...)` returns timed functions, which are collected in the yielded list."""
     import tensorflow as tf
 
     original, made = tf.function, []
@@ -123,7 +124,7 @@ def _timed_functions() -> Iterator[list[_TimedFunction]]:
 
 @contextmanager
 def _sampled_host(functions: list[_TimedFunction]) -> Iterator[dict[str, float]]:
-    """Seconds of threads outside compiled calls, by the project's innermost function."""
+    """Within the block, adds up the seconds of threads outside compiled calls, by the project's innermost function."""
     seconds: dict[str, float] = defaultdict(float)
     ended = threading.Event()
 
@@ -157,7 +158,7 @@ def _project_function(frame: Any) -> str | None:
 
 
 def by_kind(compiled: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Seconds compiling, and running each function."""
+    """Returns the seconds of compiling, and of running each function."""
     result: dict[str, float] = defaultdict(float)
     for name, summary in compiled.items():
         result["tracing and compiling"] += summary["compiling"]

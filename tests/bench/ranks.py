@@ -1,14 +1,14 @@
-"""Optimizers of 2026 ranked over data sets, beside their published ranks: `python -m tests.bench.ranks [SET ...]`.
+"""Ranks optimizers of 2026 over data sets, beside their published ranks: `python -m tests.bench.ranks [SET ...]`.
 
 Seven recipes of one small network, each with its learning rate (and an average's decay) searched by the same number of
-settings on the validation part, then trained under fresh seeds and scored on the test part. With names of data sets, it
-runs these and adds what they gave to a file; without, it prints that file as a table. So a busy machine can do one set
-at a time. Sets that are not bundled need `BAKEOFF_DATA`.
+settings on the validation part, then trained under fresh seeds and scored on the test part. With names of data sets,
+the command runs these and adds the results to a file; in any case it prints that file as a table. So a busy machine can
+do one set at a time. Sets that are not bundled need `BAKEOFF_DATA`.
 
-A recipe's rank on a set is that of its mean test score over the seeds, by the metric that a run takes for the data by
-itself. Intervals are percentile bootstraps of sets and of the seeds within each, resampled together. Published are the
-mean ranks of arXiv 2604.15297 (15 optimizers, and averages of AdamW's and Muon's weights, on 17 tables), ranked anew
-among the seven.
+A recipe's rank on a set is the rank of its mean test score over the seeds, by the metric that a run takes for the data
+by itself. Intervals are percentile bootstraps of sets and of the seeds within each, resampled together. The published
+ranks are the mean ranks of arXiv 2604.15297 (15 optimizers, and averages of AdamW's and Muon's weights, on 17 tables),
+ranked again among the seven.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PUBLISHED = {
     "Lion": 11.18,
     "SGD with momentum": 11.82,
 }
-"""Mean ranks of 16 (arXiv 2604.15297, April 2026)."""
+"""Mean ranks among 16 (arXiv 2604.15297, April 2026)."""
 
 NAMES = {
     "adamw": "AdamW",
@@ -65,13 +65,13 @@ PARTS: tuple[dict[str, Any], ...] = (
     {"optimizer": ["adamw", "muon"], "averaging": ["none", "ema"]},
     {"optimizer": ["schedule_free_adamw", "lion", "momentum"]},
 )
-"""What each of a set's two runs compares."""
+"""The `compare` of each of a set's two runs."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What each recipe gets: settings that are tried, epochs of each at most, evaluations without a gain after which it
-    stops, and seeds that the best is trained under."""
+    """The budget of each recipe: settings that are tried, epochs of each at most, evaluations without a gain after which
+    a training stops, and seeds under which the best is trained."""
 
     settings: int
     epochs: int
@@ -80,7 +80,7 @@ class Budget:
 
 
 def spec(source: str, compare: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
-    """One of a set's experiments."""
+    """Returns the spec of one of a set's experiments."""
     space: dict[str, Any] = {"learning_rate": "auto"}
     if "averaging" in compare:
         space["ema.decay"] = [0.9, 0.97, 0.99, 0.997]
@@ -100,9 +100,10 @@ def spec(source: str, compare: Mapping[str, Any], budget: Budget) -> dict[str, A
 
 
 def scored(source: str, budget: Budget) -> dict[str, Any]:
-    """By recipe its test scores `[seeds]`, greater is better, and seconds of its final trials; the wall seconds.
+    """Returns each recipe's test scores `[seeds]` (greater is better), the seconds of its final trials, and the wall
+    seconds.
 
-    By the stages of a run, without Prefect, checks of the data and report.
+    Calls the stages of a run, without Prefect, checks of the data and the report.
     """
     from tests.runs import planned
 
@@ -128,13 +129,13 @@ def scored(source: str, budget: Budget) -> dict[str, Any]:
 
 
 def mean_ranks(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Over sets, of scores `[..., recipes, seeds]` each: `[..., recipes]`, 1 is the best."""
+    """Returns mean ranks over sets `[..., recipes]` (1 is the best), from each set's scores `[..., recipes, seeds]`."""
     ranks = [rankdata(-each.mean(axis=-1), axis=-1) for each in scores]
     return np.mean(ranks, axis=0)
 
 
 def intervals(scores: Sequence[np.ndarray], seed: int = 0) -> np.ndarray:
-    """The 95% bootstrap interval of each recipe's mean rank, `[recipes, 2]`."""
+    """Returns the 95% bootstrap interval of each recipe's mean rank, `[recipes, 2]`."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(RESAMPLES):
@@ -144,7 +145,7 @@ def intervals(scores: Sequence[np.ndarray], seed: int = 0) -> np.ndarray:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """The ranks in Markdown."""
+    """Returns the ranks as a Markdown table."""
     names = list(PUBLISHED)
     scores = [np.array([one["scores"][name] for name in names]) for one in results.values()]
     ranks, ends = mean_ranks(scores), intervals(scores)

@@ -1,8 +1,8 @@
-"""Whether the ladder cures a validation loss that fluctuates under Adam: `python -m tests.bench.repairs`.
+"""Tests whether the ladder cures a validation loss that fluctuates under Adam: `python -m tests.bench.repairs`.
 
-Adam at 20 times its usual rate on small networks; two bundled data sets and, with BAKEOFF_DATA, titanic. The ladder is
-the stage's own, walked on training and validation rows; a cure is proved on fresh seeds; beside it stands the control,
-the best of as many random settings as take the same number of training steps, on the same fresh seeds.
+Trains small networks with Adam at 20 times its usual rate, on two bundled data sets and, with BAKEOFF_DATA, on titanic.
+The ladder is that of the stage `stabilise`, tried on training and validation rows; a cure is confirmed on fresh seeds.
+The control is the best of random settings that take the same number of training steps, on the same fresh seeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RATE = 0.02
 
 
 def repaired(data: str, folder: Path) -> Repair:
-    """The repair of one recipe on a data set."""
+    """Trains one recipe on a data set and repairs it."""
     spec = {
         "data": {"source": data},
         "model": {"mlp": {"hidden": [64, 64]}},
@@ -36,7 +36,7 @@ def repaired(data: str, folder: Path) -> Repair:
 
 
 def row(data: str, repair: Repair) -> str:
-    """A line of the table."""
+    """Returns a row of the table."""
     walked = len(repair.rungs)
     proof, control = repair.proof, repair.control_proof or repair.control
     by = proof.words if repair.cured and proof else "not cured"

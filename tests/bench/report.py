@@ -1,9 +1,9 @@
-"""How large a report of many recipes is, how long a browser takes until it answers, and what axe-core finds in it.
+"""Measures a report of many recipes: its size, the time until it responds in a browser, and axe-core's findings.
 
 `python -m tests.bench.report` trains 300 recipes (ten optimizers, five learning rates, three schedules, two batch
 sizes) of a network of 16 units with three seeds on scikit-learn's digits, which takes a minute or two, and opens the
-report that pandoc makes in headless Chromium. `--recipes 100` trains fewer; `--run FOLDER` renders and measures a run
-that is there already.
+report that pandoc makes in headless Chromium. `--recipes 100` trains fewer; `--run FOLDER` renders and measures an
+existing run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOADS = 5
 _OPTIMIZERS = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "lion"]
 _RATES = [0.0003, 0.001, 0.003, 0.01, 0.03]
 
-# Long tasks keep the page from answering for 50 ms or more (W3C, Long Tasks API).
+# Long tasks block the page for 50 ms or more (W3C, Long Tasks API).
 _WATCH = """
 window.longTasks = [];
 new PerformanceObserver((list) => {
@@ -51,7 +51,7 @@ _INTERACTIVE = """
 
 
 def specification(recipes: int) -> dict[str, Any]:
-    """The spec of at most 300 recipes."""
+    """Returns a spec of about `recipes` recipes, at most 300."""
     batch_sizes, schedules = [32, 64], ["constant", {"cosine": {"warmup": 0.1}}, "polynomial"]
     optimizers = _OPTIMIZERS[: max(1, round(recipes / (len(_RATES) * len(schedules) * len(batch_sizes))))]
     return {
@@ -71,7 +71,7 @@ def specification(recipes: int) -> dict[str, Any]:
 
 
 def train(recipes: int, folder: Path) -> Path:
-    """Runs the spec; the run's folder."""
+    """Runs the spec and returns the run's folder."""
     spec, run = folder / "many.yaml", folder / "run"
     spec.write_text(yaml.safe_dump(specification(recipes)), encoding="utf-8")
     command = [*BAKEOFF, "run", str(spec), "--home", str(folder / "home"), "--run-dir", str(run)]
@@ -80,7 +80,8 @@ def train(recipes: int, folder: Path) -> Path:
 
 
 def interactive(browser: Any, page: Path) -> float:
-    """Seconds from the navigation's start until the page answers, at 1280 px: the median of five loads."""
+    """Returns the seconds from the start of navigation until the page responds, at 1280 px: the median of five
+    loads."""
     found = []
     for _ in range(LOADS):
         opened = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -92,7 +93,7 @@ def interactive(browser: Any, page: Path) -> float:
 
 
 def findings(browser: Any, page: Path, width: int, scheme: str) -> Counter[str]:
-    """How many elements break a rule of axe-core, by impact."""
+    """Counts the elements that break a rule of axe-core, by impact."""
     from axe_playwright_python.sync_playwright import Axe
 
     opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)

@@ -1,4 +1,4 @@
-"""The rooms of the code and what each imports: `python -m tests.bench.rooms`. CONTRIBUTING.md shows the result.
+"""Lists the rooms of the code and what each imports: `python -m tests.bench.rooms`. CONTRIBUTING.md shows the result.
 
 A room is a folder under `tasks/`, a module at its root, `flows` or `reports`. A room's floor is one above the highest
 room that it imports from.
@@ -16,7 +16,7 @@ PACKAGES = ("flows", "reports", "tasks")
 
 
 def arrows() -> dict[str, set[str]]:
-    """Each room, and the rooms that it imports from."""
+    """Returns for each room the rooms that it imports from."""
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     found: dict[str, set[str]] = {_room(module): set() for module in graph.modules if _room(module)}
     for module in graph.modules:
@@ -32,7 +32,7 @@ def _room(module: str) -> str:
 
 
 def floors(rooms: dict[str, set[str]]) -> dict[str, int]:
-    """Each room's floor, the lowest is 1.
+    """Returns each room's floor; the lowest is 1.
 
     Raises:
         RecursionError: rooms import each other in a circle.
@@ -46,7 +46,7 @@ def floors(rooms: dict[str, set[str]]) -> dict[str, int]:
 
 
 def listing() -> str:
-    """A line for each floor, the highest first, and the counts."""
+    """Returns a line for each room, the highest floor first, and the counts."""
     rooms = arrows()
     by_floor = defaultdict(list)
     for room, floor in floors(rooms).items():

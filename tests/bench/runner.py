@@ -1,4 +1,4 @@
-"""Runs measurements, each in a process of its own, project and peers in turn."""
+"""Runs measurements of the project and its peers in turn, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ Say = Callable[[str], None]
 
 
 class MeasurementFailed(Exception):
-    """A measuring process ended badly; the message is the end of what it said."""
+    """A measuring process failed; the message has the last lines of its error output."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of a workload is run: all of it, or a little to try the bench."""
+    """How much of a workload is run: all of it, or a small part to try the bench."""
 
     small: bool
 
@@ -58,7 +58,8 @@ class Bench:
         self._folder, self._size, self._say = folder, size, say
 
     def compare(self, names: Sequence[str], peers: Sequence[str], rounds: int) -> list[dict[str, Any]]:
-        """Every peer and the project on every workload, `rounds` times; who comes first changes with the round."""
+        """Measures every peer and the project on every workload, `rounds` times; the order rotates from round to
+        round."""
         results: list[dict[str, Any]] = []
         everyone = [BASE, *peers]
         choices: dict[tuple[str, str], dict[str, Any]] = {}
@@ -78,7 +79,7 @@ class Bench:
         return results
 
     def grow(self, name: str) -> list[dict[str, Any]]:
-        """The project alone, on ever more recipes."""
+        """Measures the project alone, on growing numbers of recipes."""
         rows = GROWTH_STEPS * WORKLOADS[name].batch_size
         counts = GROWTH[:3] if self._size.small else GROWTH
         results = []
@@ -89,7 +90,7 @@ class Bench:
         return results
 
     def search(self, names: Sequence[str], peers: Sequence[str], rounds: int) -> list[dict[str, Any]]:
-        """The project's search stage and the peers that search, in turn as in `compare`."""
+        """Measures the project's search stage and the peers that search, in turn as in `compare`."""
         results: list[dict[str, Any]] = []
         everyone = [BASE, *peers]
         for turn in range(rounds):
@@ -106,7 +107,7 @@ class Bench:
         return results
 
     def profile(self, name: str) -> dict[str, Any]:
-        """Where the project's time goes on a workload."""
+        """Measures where the project's time goes on a workload."""
         return self._measured(name, BASE, 0, "profile")
 
     def _measured(self, name: str, peer: str, turn: int, task: str, **changes: Any) -> dict[str, Any]:
@@ -130,7 +131,7 @@ class Bench:
 
 @contextmanager
 def bench(small: bool, say: Say) -> Iterator[Bench]:
-    """A bench whose arrays are gone afterwards."""
+    """Yields a bench whose arrays are deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="bakeoff-bench-") as folder:
         yield Bench(Path(folder), Size(small), say)
 

@@ -1,8 +1,8 @@
-"""Whether two run folders hold the same results: `python -m tests.bench.same_run RUN OTHER`.
+"""Tests whether two run folders hold the same results: `python -m tests.bench.same_run RUN OTHER`.
 
-Ids and tables, plan.json and verdict.json are compared: figures of the test part to 1e-6 relative, all else exactly.
-Seconds and the probe are left out, since they are measured; which run trained what; and the bytes of the model's files,
-which hold times and layers' names. `--subset` lets OTHER hold more rows than RUN.
+Compares ids and tables, plan.json and verdict.json: figures of the test part to 1e-6 relative, all else exactly. Left
+out are: seconds and the probe, since they are measured; which run trained a reused stack; and the size of the model's
+files, which hold times and layers' names. `--subset` lets OTHER hold more rows than RUN.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tasks.dataset import TEST
 from tasks.records.tables import TABLES, Table
 
 TOLERANCE = 1e-6
-"""Relative, of figures of the test part and of what is derived from them."""
+"""Relative tolerance for figures of the test part and figures derived from them."""
 
 MEASURED = frozenset({"seconds", "probe", "augmentation_seconds", "reused", "model_bytes"})
 """Keys and columns that differ from run to run."""
 
 _SECONDS_SAID = re.compile(r"takes about [\d,.]+ s more of training")
-"""In the advice of verdict.json, likewise measured."""
+"""A sentence in the advice of verdict.json, whose seconds are measured too."""
 
 KEYS = {
     "trials": ["trial_id"],
@@ -38,14 +38,14 @@ KEYS = {
     "splits": ["row"],
     "settings": ["recipe_id", "number"],
 }
-"""What names a row of each table."""
+"""The columns that identify a row of each table."""
 
 
 def differences(one: Path, other: Path, *, subset: bool = False) -> list[str]:
-    """A sentence for each thing that differs; empty where the runs are the same.
+    """Returns a sentence for each difference; an empty list if the runs are the same.
 
     Args:
-        subset: Whether rows that only `other` has are allowed.
+        subset: Whether `other` may hold rows that `one` lacks.
     """
     found = [said for table in TABLES.values() for said in _tables(table, one, other, subset)]
     for name in ("plan", "verdict"):
@@ -67,7 +67,7 @@ def _tables(table: Table, one: Path, other: Path, subset: bool) -> Iterator[str]
 
 
 def table_differences(name: str, one: pd.DataFrame, other: pd.DataFrame, *, subset: bool = False) -> Iterator[str]:
-    """A sentence for each column of a table that differs, or one if the rows do."""
+    """Yields a sentence for each column of a table that differs, or a single one if the rows differ."""
     keys = KEYS[name]
     first, second = (
         frame.drop(columns=[*MEASURED & set(frame)]).set_index(keys).sort_index() for frame in (one, other)
@@ -94,7 +94,7 @@ def _same(one: pd.Series, other: pd.Series, on_test: np.ndarray) -> np.ndarray:
 
 
 def _documents(place: str, one: Any, other: Any) -> Iterator[str]:
-    """Where two JSON values differ."""
+    """Yields a sentence for each place where two JSON values differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*one, *other]):
             if key in MEASURED:

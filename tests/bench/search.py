@@ -1,8 +1,9 @@
-"""`python -m tests.bench.search`: how many evaluations search methods need, and what batches and groups cost TPE.
+"""`python -m tests.bench.search`: measures the evaluations that search methods need, and how batches and groups affect
+TPE.
 
-Hartmann-6 (Dixon & Szego 1978), the median over seeds of the evaluations to reach 90% of the optimum; and a space like
-those of this project, with conditions, choices and shapes, by how far the best setting is from the optimum. No network
-is trained: about three minutes on one core.
+On Hartmann-6 (Dixon & Szego 1978) it takes the median over seeds of the evaluations to reach 90% of the optimum. On a
+space like those of this project, with conditions, choices and shapes, it takes the distance of the best setting from
+the optimum. No network is trained; it takes about three minutes on one core.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SEEDS = range(10)
 TRIALS = 200
 
 COMPARED = {name: method for name, method in METHODS.items() if not method.listed and method.training == "whole"}
-"""Those that take points of a continuous space and their scores: here there are no lists, no rungs, no derivatives."""
+"""Methods that only need points of a continuous space and their scores: here are no lists, no rungs, no derivatives."""
 
 HARTMANN: Space = tuple(Dimension(f"x{place}", Range(0, 1)) for place in range(6))
 OPTIMUM = 3.32237
@@ -55,14 +56,15 @@ BEST_RECIPE = 0.93
 
 
 def hartmann(setting: Setting) -> float:
-    """Hartmann's function of six variables, turned so that greater is better; at most `OPTIMUM`."""
+    """Returns Hartmann's function of six variables, with the sign changed so that greater is better; at most
+    `OPTIMUM`."""
     x = np.array([setting[dimension.name] for dimension in HARTMANN])
     return float(_WEIGHTS @ np.exp(-(_SCALES * (x - _CENTRES) ** 2).sum(axis=1)))
 
 
 def accuracy(setting: Setting) -> float:
-    """A made-up accuracy over `RECIPES`, at most `BEST_RECIPE`: each optimizer has its best learning rate, which
-    momentum moves."""
+    """Returns an artificial accuracy over `RECIPES`, at most `BEST_RECIPE`: each optimizer has its best learning rate,
+    which momentum moves."""
     decade, top = {"sgd": (-1.0, 0.9), "momentum": (-0.6, 0.92), "adam": (-2.7, 0.93)}[setting["optimizer"]]
     if "momentum" in setting:
         decade += math.log10(1 - setting["momentum"])
@@ -82,7 +84,7 @@ def searched(
     score: Callable[[Setting], float] = hartmann,
     trials: int = TRIALS,
 ) -> list[float]:
-    """The scores of a search, in the order in which settings were found."""
+    """Runs a search and returns its scores, in the order in which settings were found."""
     seen: list[Observation] = []
     for count in method.batches(space, trials):
         seen += [Observation(setting, score(setting)) for setting in method.suggest(space, seen, count, trials, seed)]
@@ -90,7 +92,7 @@ def searched(
 
 
 def evaluations(scores: Sequence[float], share: float = 0.9) -> float:
-    """How many evaluations it took to reach a share of Hartmann's optimum; infinite where it was not."""
+    """Returns the number of evaluations to reach a share of Hartmann's optimum; infinite if it was not reached."""
     return next((count for count, score in enumerate(scores, 1) if score >= share * OPTIMUM), math.inf)
 
 

@@ -1,8 +1,8 @@
-"""The search workloads: how many settings a second are searched, by this project's search stage and around `Model.fit`.
+"""The search workloads: settings a second, by this project's search stage and by peers around `Model.fit`.
 
 All train networks of the same space with Adam, each setting once and to the end, validated after every epoch; each
-draws its own settings at random. The peers draw a sample of as many as one round has time for: what is compared is
-trials a second.
+draws its own settings at random. The peers draw only as many settings as one round has time for, so trials a second are
+compared.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Searching:
 
     Args:
         source: The data set's name in the project's catalogue.
-        rows: A sample of so many is split and trained on; None: all.
-        model: As a spec's `model`, where the space says nothing else.
-        space: As a spec's `tune.space`: choices, or ends of a logarithmic range.
-        settings: How many this project searches.
-        sample: How many a peer does.
+        rows: Size of the sample of rows that is split and trained on; None: all rows.
+        model: Parameters of a spec's `model`, which the space may replace.
+        space: A spec's `tune.space`: choices, or the ends of a logarithmic range.
+        settings: Number of settings that this project searches.
+        sample: Number of settings that a peer searches.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Searching:
     sample: int
 
     def spec(self, settings: int, epochs: int, seed: int) -> dict[str, Any]:
-        """The project's experiment. Early stopping watches but never stops, as in the other workloads."""
+        """Returns the project's spec. Early stopping is on but never stops, as in the other workloads."""
         return {
             "name": self.name.lower(),
             "data": {"source": self.source, "rows": self.rows},
@@ -66,14 +66,14 @@ class Searching:
         }
 
     def drawn(self, choice: Callable[[str, list[Any]], Any], log_range: Callable[[str, float, float], float]) -> Drawn:
-        """A setting drawn by a peer's own sampler."""
+        """Draws a setting by a peer's own sampler."""
         return {
             name: choice(name, over) if isinstance(over, list) else log_range(name, over["low"], over["high"])
             for name, over in self.space.items()
         }
 
     def hidden(self, setting: Drawn) -> list[int]:
-        """Units of the hidden layers."""
+        """Returns the units of the hidden layers."""
         if "layers" not in setting:
             return list(self.model["hidden"])
         return [setting["width"]] * setting["layers"]
@@ -121,12 +121,12 @@ SEARCH_PEERS = ("keras_tuner", "optuna")
 
 @dataclass(frozen=True)
 class SearchWork:
-    """A search that a peer is to do, or this project.
+    """A search that this project or a peer runs.
 
     Args:
-        settings: How many.
-        turn: Which of the rounds: each draws other settings.
-        run, plan, prepared, splits: What the project's search stage takes.
+        settings: Number of settings.
+        turn: Number of the round; each round draws other settings.
+        run, plan, prepared, splits: The inputs of the project's search stage.
     """
 
     search: Searching
@@ -140,12 +140,12 @@ class SearchWork:
 
     @property
     def arrays(self) -> InMemory:
-        """What is learnt from, as the project preprocesses it."""
+        """The training and validation data, as the project preprocesses them."""
         return in_memory(self.prepared.arrays())
 
 
 def opened(search: Searching, settings: int, epochs: int, turn: int, folder: Path) -> SearchWork:
-    """Loads and prepares a search's data, up to the stage that searches."""
+    """Loads, splits and plans a search, up to the search stage."""
     from tasks import runs, stages
     from tasks.spec.load import parse_spec
 
@@ -159,10 +159,10 @@ def opened(search: Searching, settings: int, epochs: int, turn: int, folder: Pat
 
 @dataclass(frozen=True)
 class Searched:
-    """What became of one setting.
+    """The result of one setting.
 
     Args:
-        epochs: That were trained.
+        epochs: Epochs that were trained.
         score: Validation accuracy, or RMSE in the target's unit, of the weights that were kept.
     """
 
@@ -171,7 +171,7 @@ class Searched:
 
 
 def check(work: SearchWork, searched: Sequence[Searched]) -> None:
-    """Every setting was trained to the end.
+    """Checks that every setting was trained to the end.
 
     Raises:
         ValueError: work is missing, so the times may not be compared.

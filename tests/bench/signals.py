@@ -1,8 +1,9 @@
-"""What the signals of training cost: `python -m tests.bench.signals [--workload W1,W2,W4] [--rounds 5]`.
+"""Measures the cost of recording training signals: `python -m tests.bench.signals [--workload W1,W2,W4] [--rounds 5]`.
 
-Trains a workload with and without signals, by turns, in one process. Programs are compiled before the first round, so
-compiling, which signals do not change, is in neither time. Prints for each workload the core seconds without, and the
-ratio: the median of the rounds' ratios, and the smallest and largest. Reads `BAKEOFF_DATA`, as `make bench` does.
+Trains a workload with and without signals, in turn, in one process. Programs are compiled before the first round, so
+neither time includes compiling, which signals do not change. Prints for each workload the core seconds without signals,
+and the ratio of those with signals to those without: the median over rounds, and the smallest and largest. Reads
+`BAKEOFF_DATA`, as `make bench` does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.bench.workloads import WORKLOADS, recipes, trials
 
 
 def ratios(name: str, rounds: int, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Core seconds without signals, and those with them over those without, of each round."""
+    """Returns, by round, the core seconds without signals, and the ratio of those with signals to those without."""
     workload = WORKLOADS[name]
     data.write(workload.data, folder / name)
     arrays, _ = data.read(workload.data, (folder / name).with_suffix(".npz"))

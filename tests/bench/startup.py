@@ -1,9 +1,9 @@
-"""Where the time of a short run goes: `python -m tests.bench.startup [--rounds 3]`.
+"""Measures where the time of a short run goes: `python -m tests.bench.startup [--rounds 3]`.
 
-From the command to the report of digits, and with `BAKEOFF_DATA` of titanic, stage by stage; of `bakeoff check digits`;
-and of `bakeoff check` with a wrong spec: medians of seconds by the clock. Each is a process of its own in one home
-folder that an earlier run has made. Trials are trained anew (`--from train`). Beside them: how long the imports of
-the large libraries take, each alone.
+Times `digits` (and with `BAKEOFF_DATA` titanic) stage by stage, from the command to the report, `bakeoff check digits`,
+and `bakeoff check` with a wrong spec. Prints medians of wall seconds; each is measured in a process of its own, in one
+home folder that an earlier run has made. Trials are trained again (`--from train`). Also prints the time to import each
+of the large libraries alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ LIBRARIES = ("pandas", "sklearn.linear_model", "prefect", "great_expectations", 
 
 
 def timed(words: list[str], home: Path, code: int = 0) -> tuple[float, str]:
-    """Seconds that a command takes which ends with this exit code, and what it says of its stages."""
+    """Runs a command, which must end with this exit code; returns its wall seconds, and its stderr with the times of its
+    stages."""
     environment = os.environ | {"BAKEOFF_HOME": str(home)}
     started = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)
@@ -33,7 +34,7 @@ def timed(words: list[str], home: Path, code: int = 0) -> tuple[float, str]:
 
 
 def stages(said: str) -> dict[str, float]:
-    """Seconds by stage, from lines such as `train        1.7 s`."""
+    """Returns the seconds by stage, read from lines such as `train        1.7 s`."""
     found = {}
     for line in said.splitlines():
         words = line.split()

@@ -17,14 +17,14 @@ Results = Sequence[dict[str, Any]]
 
 
 def machine(facts: dict[str, str], sgemm: float) -> str:
-    """One paragraph: the machine and the versions."""
+    """Returns a paragraph with the machine and the versions."""
     hardware = f"{facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}"
     versions = ", ".join(f"{name} {facts[name]}" for name in list(facts)[4:])
     return f"{hardware}; float32 matrix product {sgemm / 1e9:.0f} GFLOP/s. {versions}."
 
 
 def comparison(results: Results, peers: Sequence[str]) -> str:
-    """How many times as long each peer takes: the median of the rounds, and the smallest and largest."""
+    """Returns how many times as long each peer takes: the median of the rounds, and the smallest and largest."""
     rows = []
     for name in _workloads(results):
         ours = _runs(results, name, BASE)
@@ -37,7 +37,7 @@ def comparison(results: Results, peers: Sequence[str]) -> str:
 
 
 def evidence(results: Results, peers: Sequence[str], sgemm: float) -> str:
-    """What stands behind the times: size, how much of it was measured, validation results, speed, memory."""
+    """Returns details of the times: how much of each workload was measured, validation results, speed, memory."""
     rows = []
     for name in _workloads(results):
         ours = {run["round"]: run for run in _runs(results, name, BASE)}
@@ -67,7 +67,7 @@ def evidence(results: Results, peers: Sequence[str], sgemm: float) -> str:
 
 
 def growth(results: Results) -> str:
-    """Time against the number of recipes."""
+    """Returns the time by number of recipes."""
     rows = []
     for result in results:
         steps = result["recipes"] * result["steps_per_epoch"]
@@ -93,9 +93,9 @@ def growth(results: Results) -> str:
 
 
 def searches(results: Results, peers: Sequence[str]) -> str:
-    """Trials a second, and how many times as many this project's are: the median of the rounds, the smallest and the
-    largest; the core seconds of one trial, on which other work weighs less; and the median score of the settings, which
-    are drawn anew by each."""
+    """Returns this project's trials a second, and how many times as many that is as a peer's: the median of the rounds,
+    the smallest and the largest; the core seconds of one trial, which other load changes less; and the median score of
+    the settings, which each side draws for itself."""
     rows = []
     for name in _workloads(results):
         ours = _runs(results, name, BASE)
@@ -114,12 +114,12 @@ def searches(results: Results, peers: Sequence[str]) -> str:
 
 
 def _each(values: Sequence[float], form: str) -> str:
-    """The project's and the peers'."""
+    """Formats the project's value and the peers' values."""
     return " / ".join(format(value, form) for value in values)
 
 
 def profile(result: dict[str, Any], sgemm: float, bandwidth: float) -> str:
-    """Core seconds by kind, and the floors: seconds that the whole comparison can't take less than."""
+    """Returns core seconds by kind, and the floors: the least seconds that the whole comparison can take."""
     parts = {**by_kind(result["compiled"]), **{f"host: {name}": value for name, value in result["host"].items()}}
     total, busy = result["seconds"], sum(parts.values())
     rows = [[name, f"{value:.2f} s", _percent(value, busy)] for name, value in parts.items() if value > 0.005]
@@ -153,7 +153,7 @@ def _runs(results: Results, name: str, peer: str) -> list[dict[str, Any]]:
 
 
 def _whole(results: Results, name: str) -> tuple[int, int]:
-    """Recipes and epochs of the whole comparison: the project trains all of it."""
+    """Returns the recipes and epochs of the whole comparison, all of which the project trains."""
     ours = _runs(results, name, BASE)[0]
     return ours["recipes"], ours["epochs"]
 
@@ -163,7 +163,7 @@ def _title(name: str) -> str:
 
 
 def _ratio(ours: Results, theirs: Results, *, per_setting: bool = False) -> str:
-    """Rounds are compared within themselves: a noisy quarter of an hour hits both sides."""
+    """Formats the ratio of times. Ratios are taken within a round, since other load in a round slows both sides."""
 
     def seconds(run: dict[str, Any]) -> float:
         return run["seconds"] / run["settings"] if per_setting else run["seconds"]
@@ -176,7 +176,7 @@ def _ratio(ours: Results, theirs: Results, *, per_setting: bool = False) -> str:
 
 
 def _two_digits(value: float) -> str:
-    """Two significant digits or more, never as a power of ten."""
+    """Formats with two significant digits or more, never as a power of ten."""
     return f"{value:.0f}" if value >= 99.5 else f"{value:.2g}"
 
 
@@ -188,7 +188,8 @@ def _choice(results: Results, name: str, peer: str) -> str:
 
 
 def _metric(runs: Results, ours: dict[int, dict[str, Any]]) -> str:
-    """Medians of accuracy or RMSE over the recipes both sides trained, after the last epoch both reached."""
+    """Formats both sides' medians of accuracy or RMSE over the recipes that both trained, after the last common
+    epoch."""
     theirs, own = [], []
     for run in runs:
         by_recipe = {one["recipe"]: one["metrics"] for one in ours[run["round"]]["trained"]}

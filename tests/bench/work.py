@@ -1,4 +1,4 @@
-"""What a peer is given and what it gives back, and the time that is made of it."""
+"""The work that a peer is given, the results that it returns, and the scaling of its time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Work:
     """One comparison, or the sample of it that a slow peer trains.
 
     Args:
-        recipes: Those to be trained.
-        epochs: How many.
+        recipes: Recipes to train.
+        epochs: Epochs of each recipe.
         choice: A peer's own settings, found by its `probe`.
     """
 
@@ -37,12 +37,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of one recipe.
+    """The result of one recipe.
 
     Args:
         steps: Training steps as the peer itself counted them.
         metrics: Validation accuracy, or RMSE in the target's unit, after each epoch.
-        last_epoch_seconds: Wall clock of its last epoch with validation, where the peer trains recipe by recipe.
+        last_epoch_seconds: Wall seconds of its last epoch with validation, where the peer trains recipe by recipe.
     """
 
     recipe: int
@@ -52,7 +52,7 @@ class Trained:
 
 
 def check(work: Work, trained: Sequence[Trained]) -> None:
-    """Every recipe, every step and every validation was done.
+    """Checks that every recipe, every step and every validation was done.
 
     Raises:
         ValueError: work is missing, so the times may not be compared.
@@ -67,6 +67,7 @@ def check(work: Work, trained: Sequence[Trained]) -> None:
 
 
 def scaled_seconds(seconds: float, trained: Sequence[Trained], epochs: int, recipes: int, all_epochs: float) -> float:
-    """The time that `recipes` recipes of `all_epochs` epochs take, from a sample of `epochs` epochs."""
+    """Returns the seconds that `recipes` recipes of `all_epochs` epochs take, scaled up from a sample of `epochs`
+    epochs."""
     missing = sum((all_epochs - epochs) * one.last_epoch_seconds for one in trained)
     return (seconds + missing) * recipes / len(trained)

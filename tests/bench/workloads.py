@@ -11,7 +11,7 @@ from tasks.training.trial import Stopping, Trial
 from tests.bench.networks import Cnn, Embedding, Mlp, Network
 
 SHARED = tuple(name for name, make in OPTIMIZERS.items() if make().keras_class)
-"""Every optimizer of the table that Keras has too: the others can't be compared with it."""
+"""Every optimizer of the table that Keras has too; the others can't be compared with Keras."""
 
 BASIC = ("sgd", "momentum", "rmsprop", "adam")
 
@@ -22,7 +22,7 @@ class Workload:
 
     Args:
         data: A name in `data.SOURCES`.
-        optimizers: They take turns; each next turn has another learning rate.
+        optimizers: The recipes go through them in turn; each new turn has another learning rate.
     """
 
     name: str
@@ -47,12 +47,12 @@ WORKLOADS = {
 }
 
 SAMPLE_EPOCHS = 2
-"""What a sampled peer trains of each recipe: the first epoch pays for compiling, the last one shows the pace."""
+"""Epochs that a sampled peer trains of each recipe: the first one includes compiling, the last one shows the speed."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Number `index` of a workload's recipes."""
+    """The recipe with number `index` of a workload."""
 
     index: int
     optimizer: str
@@ -60,8 +60,9 @@ class Recipe:
 
 
 def recipes(workload: Workload, count: int) -> list[Recipe]:
-    """The first optimizer at its first learning rate, the second at its first ...; the learning rates of an optimizer
-    lie between a tenth and three times its default, evenly on a log scale."""
+    """Returns the first `count` recipes: every optimizer at its first learning rate, then every optimizer at its
+    second, and so on. The learning rates of an optimizer lie between a tenth and three times its default, evenly on a
+    log scale."""
     turns = -(-count // len(workload.optimizers))
     result = []
     for index in range(count):
@@ -73,12 +74,14 @@ def recipes(workload: Workload, count: int) -> list[Recipe]:
 
 
 def sample(count: int, turn: int, size: int = 2) -> list[int]:
-    """Which of `count` recipes a sampled peer trains in a turn: spread evenly, others in each turn."""
+    """Returns the indices of the recipes that a sampled peer trains in a round: evenly spread, other ones in each
+    round."""
     return sorted({(turn + place * count // size) % count for place in range(min(size, count))})
 
 
 def trials(workload: Workload, chosen: Sequence[Recipe], epochs: int) -> list[Trial]:
-    """The recipes as the project's trials. Early stopping watches but never stops: its patience is the budget."""
+    """Returns the recipes as the project's trials. Early stopping is on but never stops: its patience exceeds the
+    budget."""
     architecture = workload.network.architecture()
     result = []
     for recipe in chosen:
