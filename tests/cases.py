@@ -1,9 +1,9 @@
-"""Cases that went wrong once, tried again: `python -m tests.cases FOLDER`.
+"""Runs cases again that once went wrong: `python -m tests.cases FOLDER`.
 
-FOLDER holds a folder a case, with `spec.yaml` and its data; a case's name says which rule judges it. The case `hostile`
-is a folder of such cases, whose specs are checked one by one within limits of memory and time. Each case is copied,
-since a run must not write beside its data. A line each: what is expected, what came, ok or not. Exits with 1 where one
-is not.
+FOLDER holds a folder for each case, with `spec.yaml` and its data; the case's name selects the rule that judges it. The
+case `hostile` is a folder of such cases, whose specs are checked one by one within limits of memory and time. Each case
+is copied, since a run must not write beside its data. Prints a line for each case: the expected answer, the answer, ok
+or not. Exits with 1 if a case is not ok.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BAKEOFF = Path(sys.executable).with_name("bakeoff")
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended: its exit code, all that it printed, and the run's folder."""
+    """A finished command: its exit code, all that it printed, and the run's folder."""
 
     code: int
     said: str
@@ -41,7 +41,7 @@ class Ran:
 
     @property
     def told(self) -> str:
-        """The verdict's own words."""
+        """The sentences of the verdict: its main sentence, warnings and next steps."""
         found = self.verdict
         return " ".join([found["sentence"], *found["warnings"], *found["next"]])
 
@@ -50,7 +50,7 @@ class Ran:
 
     @property
     def failed_checks(self) -> dict[str, str]:
-        """Check to severity, of the data checks that failed."""
+        """The severity of each data check that failed, by the check's name."""
         results = json.loads((self.folder / "validation.json").read_text())["results"]
         return {result["check"]: result["severity"] for result in results if not result["success"]}
 
@@ -68,7 +68,7 @@ class Case:
         return self._command("run", "spec.yaml", "--run-dir", str(self.folder / "run"), *options)
 
     def predict(self, file: str) -> Ran:
-        """Of the run; the answers stand in `answers.csv`."""
+        """Predicts a file by the run's model; the answers are written to `answers.csv`."""
         return self._command("predict", str(self.folder / "run"), file, "--output", str(self.folder / "answers.csv"))
 
     def _command(self, *arguments: str) -> Ran:
@@ -76,12 +76,12 @@ class Case:
         ended = subprocess.run(
             [BAKEOFF, *arguments, *home], cwd=self.folder, capture_output=True, text=True, check=False
         )
-        said = " ".join((ended.stdout + " " + ended.stderr).split())  # as it stands without the terminal's lines
+        said = " ".join((ended.stdout + " " + ended.stderr).split())  # without the terminal's line breaks
         return Ran(ended.returncode, said, self.folder / "run")
 
 
 Answer = tuple[str, str, bool]
-"""What is expected, what came, and whether that is right."""
+"""The expected answer, the actual one, and whether it is right."""
 
 Rule = Callable[[Case], Answer]
 
@@ -283,10 +283,10 @@ RULES: dict[str, Rule] = {
 
 
 MEMORY = 7_500_000_000
-"""Bytes of address space that `check` of a hostile case may take; TensorFlow maps some. The engine that draws a run's
-charts maps more than it uses, and is not limited."""
+"""Limit of address space in bytes for `check` of a hostile case; TensorFlow maps some of it. A run has no such limit,
+since the engine that draws its charts maps more than it uses."""
 SECONDS = 300
-"""That it may take on a busy machine."""
+"""Time limit of a command, long enough for a busy machine."""
 STAGE = re.compile(r"\w+ +[\d.]+ s")
 
 
@@ -295,7 +295,8 @@ def _limit() -> None:
 
 
 def _limited(spec: Path, command: str, home: Path) -> tuple[int, str]:
-    """The exit code and what stands on stderr, without the lines that stages end with."""
+    """Runs a command within the limits; returns its exit code, and its stderr without the lines of the stages'
+    times."""
     try:
         ended = subprocess.run(
             [BAKEOFF, command, spec.name, "--home", str(home)],
@@ -314,11 +315,12 @@ def _limited(spec: Path, command: str, home: Path) -> tuple[int, str]:
 
 
 ACCEPTED = {"check-compare-model": "check", "nul-in-label": "run", "tiny-step/random.yaml": "check"}
-"""The hostile cases that are no mistakes, and what must end with 0: the plan, or a whole report."""
+"""Hostile cases whose specs are valid, and the command that must end with 0: `check`, or a whole `run`."""
 
 
 def hostile(case: Case) -> Iterator[tuple[str, Answer]]:
-    """Each spec below the folder: refused with 2 and one message, or accepted where nothing is wrong with it."""
+    """Judges each spec below the folder: it must be refused with exit code 2 and one message, or accepted if it is
+    valid."""
     for spec in sorted(case.folder.glob("*/*.yaml")):
         name = str(spec.relative_to(case.folder))
         command = ACCEPTED.get(name) or ACCEPTED.get(spec.parent.name)
@@ -338,7 +340,7 @@ def _about(said: str, word: str) -> str:
 
 
 def judged(folder: Path) -> Iterator[tuple[str, Answer]]:
-    """Runs a case in a copy of its folder: its name and what came, of `hostile` for each spec."""
+    """Runs a case in a copy of its folder; yields its name and answer, for `hostile` one of each spec."""
     with tempfile.TemporaryDirectory() as temporary:
         copy = Case(Path(shutil.copytree(folder, Path(temporary) / folder.name)))
         if folder.name == HOSTILE:

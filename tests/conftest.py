@@ -1,4 +1,4 @@
-"""Quiet, offline, and on TensorFlow, for every test."""
+"""Set-up of every test: quiet, offline, and with TensorFlow as Keras's backend."""
 
 import os
 
@@ -8,7 +8,7 @@ from hypothesis import settings
 from flows.environment import quieten
 
 quieten()
-settings.register_profile("shared machine", deadline=None)  # a loaded machine is no defect
+settings.register_profile("shared machine", deadline=None)  # a slow machine is not a failure
 settings.load_profile("shared machine")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 

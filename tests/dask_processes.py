@@ -1,4 +1,5 @@
-"""A Dask scheduler and its workers as processes of their own, as on other machines, and what the scheduler saw."""
+"""Starts a Dask scheduler and its workers in processes of their own, as on other machines, and reads the scheduler's
+state."""
 
 from __future__ import annotations
 
@@ -19,17 +20,17 @@ from distributed import Client, Security
 from tests.flows.command import PROJECT
 
 WAIT = 300.0
-"""Seconds: a loaded machine is no defect."""
+"""Timeout in seconds; long, since a loaded machine is not a failure."""
 
 
 @dataclass
 class Processes:
-    """A scheduler with workers that have one thread each and no process that would start them again.
+    """A scheduler with workers. Each worker has one thread and no nanny, the process that would restart it.
 
     Args:
-        folder: For their logs and files.
-        tls: The files of the certificate's authority, of the certificate and of its key; none: plain TCP.
-        started: The scheduler first.
+        folder: Folder of their logs and files.
+        tls: Files of the certificate authority, of the certificate and of its key; empty: plain TCP.
+        started: The started processes, the scheduler first.
     """
 
     folder: Path
@@ -65,7 +66,7 @@ class Processes:
         )  # fmt: skip
 
     def wait_for_workers(self, count: int) -> None:
-        """Until so many have told the scheduler that they are there: what is planned depends on how many it knows."""
+        """Waits until the scheduler knows `count` workers, since the plan depends on their number."""
         names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
         security = Security(**dict(zip(names, map(str, self.tls), strict=False)), require_encryption=bool(self.tls))
         with Client(self.address, security=security, set_as_default=False) as client:
@@ -104,7 +105,7 @@ def dask_processes(folder: Path, workers: int, tls: Sequence[Path] = ()) -> Iter
 
 
 def until(found: Callable[[], Any], seconds: float = WAIT) -> Any:
-    """What a function gives as soon as that is something."""
+    """Calls a function until it returns a true value, and returns that; fails after `seconds`."""
     since = time.monotonic()
     while not (value := found()):
         assert time.monotonic() - since < seconds, "nothing came"
@@ -113,7 +114,7 @@ def until(found: Callable[[], Any], seconds: float = WAIT) -> Any:
 
 
 def begun(client: Any) -> list[tuple[str, str]]:
-    """Each time that a worker was given a stack: the stack's id and the task's key, in order."""
+    """Returns the stack's id and the task's key for each time that a worker was given a stack, in order."""
 
     def log(dask_scheduler: Any) -> list[tuple[Any, ...]]:
         return [each[:3] for each in dask_scheduler.transition_log]
@@ -126,7 +127,7 @@ def begun(client: Any) -> list[tuple[str, str]]:
 
 
 def held(client: Any) -> int:
-    """Tasks and results that the scheduler still knows of."""
+    """Returns the number of tasks and results that the scheduler still holds."""
 
     def count(dask_scheduler: Any) -> int:
         return len(dask_scheduler.tasks)
@@ -136,7 +137,7 @@ def held(client: Any) -> int:
 
 
 def trains(client: Any) -> dict[int, str]:
-    """By process id of a worker, the id of the stack that it trains."""
+    """Returns the id of the stack that each busy worker trains, by the worker's process id."""
 
     def processing(dask_scheduler: Any) -> dict[str, list[str]]:
         return {name: [each.key for each in state.processing] for name, state in dask_scheduler.workers.items()}

@@ -1,4 +1,4 @@
-"""Small data sets of each form, made of their values alone."""
+"""Builds small data sets of each form from values in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def made(
     images: np.ndarray | None = None,
     **more: Any,
 ) -> Dataset:
-    """A table whose columns' kinds are told from their values, or images."""
+    """Returns a table, whose columns' kinds are inferred from their values, or images if they are given."""
     named = None if classes is None else tuple(classes)
     dataset = Dataset(name, table, np.asarray(target), target_name, named, digest, kinds=kinds_of(table), **more)
     return dataset if images is None else with_images(dataset, images)
@@ -42,7 +42,7 @@ def with_sounds(dataset: Dataset, sounds: np.ndarray, rate: int) -> Dataset:
 
 
 def array_of(dataset: Dataset) -> np.ndarray:
-    """The images or sounds."""
+    """Returns the images or sounds."""
     assert dataset.medium is not None and isinstance(dataset.medium.values, np.ndarray)
     return dataset.medium.values
 

@@ -1,4 +1,4 @@
-"""The shipped experiments, those on data apart from the lessons that need none."""
+"""The shipped experiments: those on data, and separately the lessons that need no data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that raise where rows are read that must not be."""
+"""Inputs that raise when forbidden rows are read, for tests that no stage reads the test part too early."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tasks.inputs.prepared import Prepared
 
 
 class TestPartRead(Exception):
-    """Raised by inputs that must not be read."""
+    """Raised when a forbidden row is read."""
 
     __test__ = False
 
 
 class Guarded:
-    """Features that can be read but for some rows."""
+    """Features that raise `TestPartRead` when forbidden rows are read."""
 
     def __init__(self, features: np.ndarray, forbidden: np.ndarray) -> None:
         self._features, self._forbidden = features, forbidden

@@ -1,4 +1,4 @@
-"""Strings that are syntax to one of the languages a report passes through, and must be read as text in all of them."""
+"""Strings that are syntax in a language that a report passes through; all of them must treat the strings as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NUL = "nul\0here"
 LONG = "long " + "x" * 10_000
 
 HOSTILE = (SCRIPT, *SHORTCODES, CODE, FENCE, RIGHT_TO_LEFT, NUL, LONG)
-"""As labels, values, texts and column names."""
+"""For labels, values, texts and column names."""
 
 NAMES = (
     "<script>alert(1)<!--",
@@ -20,12 +20,12 @@ NAMES = (
     "```{=html}<b>hostile",
     RIGHT_TO_LEFT,
 )
-"""As names of files and folders."""
+"""For names of files and folders."""
 
 SYNTAX = ("<script>alert", "{{< env", "{{< include", "`hostile", "<b>hostile", "**bold", "](javascript", "\u202e", "\0")
-"""What must stand nowhere in what a renderer is given: the beginnings of the above, as they are."""
+"""The beginnings of the strings above, unescaped: they must appear nowhere in the input of a renderer."""
 
 
 def unescaped(text: str) -> list[str]:
-    """Which of the hostile beginnings stand in a text."""
+    """Returns the hostile beginnings that a text contains unescaped."""
     return [each for each in SYNTAX if each in text]

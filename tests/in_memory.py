@@ -1,4 +1,4 @@
-"""Arrays whose rows a test, or a peer of the bench, can look at."""
+"""Arrays in memory, whose rows a test or a peer of the bench can read directly."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tasks.training.trial import Arrays
 
 @dataclass(frozen=True)
 class InMemory(Arrays):
-    """`Arrays` that hold all their rows; the trainers themselves ask for less."""
+    """`Arrays` with all rows in memory; the trainers themselves require less."""
 
     train: Resident
     val_inputs: np.ndarray
 
 
 def in_memory(arrays: Arrays) -> InMemory:
-    """The same arrays, where they are in memory."""
+    """Returns the same arrays as `InMemory`; fails if they are not in memory."""
     assert isinstance(arrays.train, Resident) and isinstance(arrays.val_inputs, np.ndarray)
     return InMemory(**vars(arrays))

@@ -1,4 +1,4 @@
-"""A lesson without data, run in this process from its spec to its report, without Prefect."""
+"""Runs a lesson without data in this process, from its spec to its report, without Prefect."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tasks.spec.lessons import LessonSpec
 
 
 def taught(spec: LessonSpec) -> Lesson:
-    """What the lesson finds."""
+    """Runs the lesson and returns its results."""
     written = spec.model_dump(mode="json")
     return teaching.teach(spec.bound, spec.lesson.name, spec.name, spec.description, written, lambda what, share: None)
 
 
 def lesson_of(kind: str, **parameters: Any) -> Lesson:
-    """What a kind of lesson finds with these parameters, the others at their defaults."""
+    """Runs a kind of lesson with these parameters, the others at their defaults, and returns its results."""
     return taught(LessonSpec.model_validate({"name": kind, "lesson": {"kind": kind, **parameters}}))
 
 
 def reported(spec: LessonSpec, found: Lesson, folder: Path) -> Path:
-    """The report of a lesson that was taught; its run's folder is `folder`."""
+    """Writes a lesson's results to the run folder `folder`, and returns the path of its report."""
     run = runs.open_lesson(spec, "# as a test wrote it\n", [], folder, folder)
     for stage in ("train", "report"):
         with run.stages.running(stage):

@@ -1,4 +1,4 @@
-"""Plans without data or a spec, from as few values as a test has to say."""
+"""Builds plans without data or a spec, from only the values that matter to a test."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SEARCHED: dict[str, Any] = {
 
 
 def made_up(**changes: Any) -> Plan:
-    """A plan of plain values; recipes, stacks and data need only what is particular to them."""
+    """Returns a plan of default values with `changes`; recipes, stacks and data need only the keys that differ."""
     rest: dict[str, Any] = {"experiment": "made-up", "description": "", "spec": {"gates": []}, "task": "classification"}
     rest |= {"metric": "accuracy", "also": [], "confidence": 0.95, "parts": {"train": 60, "val": 20, "test": 20}}
     rest |= {"trials": [], "skipped": [], "cost": {"trials": 0, "steps": 0, "seconds": 0.0}}
@@ -68,7 +68,7 @@ def made_up(**changes: Any) -> Plan:
 
 
 def searching(**search: Any) -> SearchPlan:
-    """plan.json's `search` of plain values; its recipes need only what is particular to them."""
+    """Returns plan.json's `search` of default values with changes; its recipes need only the keys that differ."""
     recipes = [_SEARCHED | recipe for recipe in search.pop("recipes", [])]
     rest: dict[str, Any] = {"method": "random", "trials": 3, "seeds": 1, "folds": None, "cost": None, "stacks": []}
     rest |= {"metric": "accuracy", "greater_is_better": True}

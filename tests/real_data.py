@@ -1,4 +1,4 @@
-"""The mark of tests that read public data sets, which the project does not hold."""
+"""The mark of tests that read public data sets, which are not part of the project."""
 
 import os
 

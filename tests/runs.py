@@ -1,4 +1,4 @@
-"""A real run in this process, stage by stage and without Prefect, for tests of what a run leaves behind."""
+"""Makes a real run in this process, stage by stage and without Prefect, for tests of a run's results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WINE: dict[str, Any] = {"data": {"source": "wine"}, "model": "linear", "train": 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run up to its plan."""
+    """A run whose plan is made."""
 
     run: runs.Run
     splits: pd.DataFrame
@@ -34,7 +34,7 @@ class Planned:
         return self.run.folder
 
     def searched(self, progress: Callable[[str, int, int], None] | None = None) -> Planned:
-        """The run with its search done."""
+        """Does the search and returns the run with its new plan."""
         searching = stages.plan_search(self.run, self.plan, self.prepared, self.splits)
         return replace(self, plan=stages.search(self.run, self.plan, self.prepared, searching, progress))
 
@@ -42,7 +42,7 @@ class Planned:
         stages.train(self.run, self.plan, self.prepared, progress)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Trains what is left to train, and the baselines; the run's tables by name."""
+        """Trains the remaining trials and the baselines; returns the run's tables by name."""
         self.train()
         return stages.evaluate(self.run, self.plan, self.prepared)
 
@@ -50,7 +50,7 @@ class Planned:
         return stages.judge(self.run, self.plan, self.prepared, tables, self.splits)
 
     def stacks(self) -> list[Path]:
-        """The folders of the stacks that are recorded, in the plan's order."""
+        """Returns the folders of the recorded stacks, in the plan's order."""
         folders = [self.folder / "checkpoints" / stack.stack_id for stack in self.plan.stacks]
         return [folder for folder in folders if folder.exists()]
 
@@ -63,7 +63,7 @@ def planned(
     anew: Stage | None = None,
     executor: Executor = LOCAL,
 ) -> Planned:
-    """Opens a run of `spec` in `folder` and lays out its plan; its checks are not run."""
+    """Opens a run of `spec` in `folder` and makes its plan, without the checks of the data."""
     text = "# as a test wrote it\n"
     where = (folder, home or folder, folder)
     run = runs.open_run(parse_spec(spec), text, [], *where, start=start, anew=anew, executor=executor)

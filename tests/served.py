@@ -1,4 +1,4 @@
-"""Whether a run's shipped model, given the raw file, says again what the run recorded: by each way there is."""
+"""Checks that a run's shipped model gives the recorded predictions for the raw file, by every way to call it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from tasks.records.verdict import Verdict
 from tasks.run_folder import read_json
 
 TOLERANCE = 1e-5
-"""Of probabilities, and relative of values."""
+"""Absolute tolerance for probabilities, relative tolerance for values."""
 ROUNDING = 1e-6
-"""Of the values' deviation: the network is float32, so a value near 0, far from the mean, has fewer digits."""
+"""Absolute tolerance for values, as a share of their standard deviation: the network is float32, so a value near 0, far
+from the mean, has fewer correct digits."""
 
 
 def alone() -> dict[str, str]:
-    """Environment of a Python that has the packages of this one, but not this project: editable installs are found
-    through files that a path of `PYTHONPATH` does not read."""
+    """Returns the environment of a Python that has this one's packages but not this project. An editable install is
+    found through .pth files, and those are not read from folders of `PYTHONPATH`."""
     packages = [path for path in sys.path if path.endswith("site-packages")]
     python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {"PATH": python, "PYTHONPATH": ":".join(packages), "PYTHONNOUSERSITE": "1", "PYTHONSTARTUP": ""}
 
 
 def by_program(model: Path, file: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    """`python predict.py FILE --output OUTPUT` in an empty folder, without this project."""
+    """Runs `python predict.py FILE --output OUTPUT` without this project, in the folder of `output`."""
     words = [sys.executable, "-S", str(model / "predict.py"), str(file), "--output", str(output)]
     return subprocess.run(words, capture_output=True, text=True, cwd=output.parent, env=alone())
 
@@ -41,8 +42,8 @@ def assert_served(run: Path, file: Path, sample: tuple[int, int] | None = None) 
     """Compares the shipped model's answers with table `predictions`; returns those of `bakeoff predict`.
 
     Args:
-        file: As a user has it.
-        sample: How many of the file's rows the data set holds, and the seed by which they were drawn; None: all.
+        file: The raw file, as a user has it.
+        sample: How many of the file's rows the data set holds, and the seed with which they were drawn; None: all rows.
     """
     by_command, by_file = run / "by_command.parquet", run / "by_file.csv"
     predict_file(str(run), file, by_command, run)
@@ -67,7 +68,7 @@ def _compare(run: Path, answers: pd.DataFrame, signature: dict[str, Any]) -> Non
     recorded = TABLES["predictions"].read(run)
     recorded = recorded[recorded["trial_id"] == shipped.trial_id]
     assert {"val", "test"} == set(recorded["part"])
-    if signature["calibration"]:  # a validation row is recorded as the others calibrate it
+    if signature["calibration"]:  # validation rows are recorded as calibrated by the others
         recorded = recorded[recorded["part"] == "test"]
     position = recorded["class_index"].to_numpy(int) if classes else 0
     found = answers[columns].to_numpy(float)[recorded["row"].to_numpy(int), position]
@@ -75,7 +76,7 @@ def _compare(run: Path, answers: pd.DataFrame, signature: dict[str, Any]) -> Non
     absolute, relative = (TOLERANCE, 0.0) if classes else (ROUNDING * wanted.std(), TOLERANCE)
     np.testing.assert_allclose(found, wanted, rtol=relative, atol=absolute)
     if classes:
-        how = signature["choice"] or {}  # None: the likeliest one
+        how = signature["choice"] or {}  # None: the class with the highest probability
         positive = classes.index(signature["positive"]) if signature["positive"] else None
         probability = answers[columns].to_numpy(float)
         chosen = choose(probability, positive=positive, threshold=how.get("threshold"), costs=how.get("costs"))

@@ -1,4 +1,4 @@
-"""Small trials and the rows that they learn from, for tests of the trainers; how outcomes are compared."""
+"""Small trials and their training data, for tests of the trainers, and comparisons of outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.in_memory import InMemory
 
 
 def arrays_of(task: str = "classification", rows: int = 150, features: int = 5) -> InMemory:
-    """A noisy linear problem; 150 rows in batches of 32 leave a partial batch of 22."""
+    """Returns a noisy linear problem; 150 rows in batches of 32 leave a partial batch of 22."""
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(rows + 50, features)).astype("float32")
     scores = inputs @ rng.normal(size=(features, 3)) + rng.normal(size=(rows + 50, 3))

@@ -1,4 +1,4 @@
-"""A WordNet of a few words, for where none is installed."""
+"""A WordNet of a few words, for machines where none is installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.augmentation import wordnet
 
 @contextmanager
 def installed_wordnet(folder: Path) -> Iterator[None]:
-    """One is found: this machine's own, else a small one, written to `folder`."""
+    """Makes a WordNet available: this machine's own, else a small one that is written to `folder`."""
     if wordnet.folder() is not None:
         yield
         return
@@ -23,7 +23,7 @@ def installed_wordnet(folder: Path) -> Iterator[None]:
 
 
 def write_wordnet(folder: Path) -> Path:
-    """The format of wndb(5WN): one noun's and one adjective's synonyms among a licence's lines."""
+    """Writes a small WordNet of a few nouns and adjectives in the format of wndb(5WN), with a licence line."""
     licence = "  1 This is a licence.\n"
     sets = {"noun": [["dog", "hound"], ["car", "auto", "motor_car"]], "verb": [], "adv": [], "adj": [["big", "large"]]}
     known = "fox river bank prize yesterday meeting letter tomorrow rest company house garden number week"

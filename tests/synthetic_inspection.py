@@ -1,4 +1,5 @@
-"""An inspection.json for a fabricated run (`tests.synthetic_run`): inputs that its shipped model is off along."""
+"""Writes an inspection.json for a fabricated run (`tests.synthetic_run`), with inputs along which its shipped model has
+residuals."""
 
 from __future__ import annotations
 
@@ -29,11 +30,11 @@ from tasks.records.inspection import (
 def write_synthetic_inspection(
     folder: Path, *, shown: bool = True, names: tuple[str, str, str] = ("age", "fare", "port")
 ) -> Inspection:
-    """Of the run in `folder`, whose model must be shipped and its predictions kept.
+    """Writes the inspection of the run in `folder`, which must have a shipped model and its predictions.
 
     Args:
-        shown: Whether rows' values stand in it.
-        names: Of two numbers and a category; also the category's values.
+        shown: Whether it holds rows' values.
+        names: Names of two numbers and a category; they are also the category's values.
     """
     run = read_run(folder)
     assert run.verdict and run.verdict.shipped
@@ -79,7 +80,8 @@ def write_synthetic_inspection(
 
 
 def _influence(names: tuple[str, str, str], metric: str, of: str | None) -> Influence:
-    """Two inputs together matter, the third can't be told from 0; one curve of a number, one of a category."""
+    """Returns an influence in which two inputs together matter and the third can't be told from 0, with a partial
+    dependence curve of a number and one of a category."""
     return Influence(
         metric=metric,
         rows=178,

@@ -1,4 +1,4 @@
-"""A run folder without a run: every file of the contract, fabricated from a seed."""
+"""Writes a run folder without a run: every file of the contract, generated from a seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.synthetic_search import SyntheticSearch, synthetic_search
 HOSTILE = ("<script>alert(1)</script>", "{{< env HOME >}}", "a|b `c` *d* $e$ \\f", "</table><!--")
 EPOCHS, STEPS_AN_EPOCH = 20, 12
 
-# Recipe, its optimizer, its learning rate and how much of the signal it finds: 0 learns nothing.
+# Recipe, optimizer, learning rate, and the share of the signal that it finds: 0 learns nothing.
 _RECIPES = (
     ("adam", "adam", 0.001, 1.00),
     ("nadam", "nadam", 0.001, 0.98),
@@ -40,7 +40,7 @@ _DIVERGED_ONCE, _DIVERGED_ALWAYS = 2, 5
 
 @dataclass(frozen=True)
 class _World:
-    """The rows, their target and what a model could know of it."""
+    """The rows, their target, and the signal: the part of the target that a model can learn."""
 
     task: str
     parts: np.ndarray
@@ -48,7 +48,7 @@ class _World:
     signal: np.ndarray  # [rows, classes] or [rows]
 
     def predict(self, skill: float, rng: np.random.Generator) -> np.ndarray:
-        """Probabilities or values; without skill worse than a constant, as an untrained network is."""
+        """Returns probabilities or values; without skill they are worse than a constant, as in an untrained network."""
         found = skill * self.signal + (1.1 - skill) * rng.normal(size=self.signal.shape)
         if self.task == "regression":
             return (3300 if skill else 2500) + 400 * found
@@ -56,7 +56,7 @@ class _World:
         return odds / odds.sum(axis=1, keepdims=True)
 
     def constant(self) -> np.ndarray:
-        """The training part's mean, or its class shares, for every row."""
+        """Returns the training part's mean, or its class shares, for every row."""
         train = self.target[self.parts == "train"]
         if self.task == "regression":
             return np.full(len(self.target), train.mean())
@@ -64,7 +64,7 @@ class _World:
         return np.tile(shares, (len(self.target), 1))
 
     def loss(self, prediction: np.ndarray) -> float:
-        """Cross-entropy or mean squared error on the validation part."""
+        """Returns the cross-entropy or mean squared error on the validation part."""
         val = self.parts == "val"
         if self.task == "regression":
             return METRICS["rmse"].function(self.target[val], prediction[val]) ** 2
@@ -93,19 +93,19 @@ def write_synthetic_run(
     learn; with 6, SGD at 1 diverges in every seed. A `report.html` and `model/` are not written.
 
     Args:
-        folder: Is made.
+        folder: The run folder; it is made.
         task: `classification` or `regression`.
-        recipes: 1 to 8.
-        seeds: Of each recipe.
-        rows: Of the data set; three fifths are trained on, a fifth each validates and tests.
-        classes: For classification.
+        recipes: Number of recipes, 1 to 8.
+        seeds: Number of seeds of each recipe.
+        rows: Rows of the data set; three fifths are the training part, one fifth each the validation and the test part.
+        classes: Number of classes, for classification.
         groups: Whether rows come in groups of 4.
         hostile: Whether names, classes, columns and notes try to break out of HTML, Markdown and Quarto.
         augmented: Whether the second recipe is the first one with augmentation of texts, with previews.
         search: Settings tried by each recipe; 0: no search.
         search_options: Further arguments of `synthetic_search`.
-        gates: As in a spec; None: one that passes and one that is undecided.
-        seed: Of everything random; equal arguments give equal files.
+        gates: Gates as in a spec; None: default gates.
+        seed: Seed of everything random; equal arguments give equal files.
     """
     if not 1 <= recipes <= len(_RECIPES):
         raise ValueError(f"recipes must be 1 to {len(_RECIPES)}, got {recipes}")
@@ -194,7 +194,7 @@ def _world(task: str, rows: int, classes: int, rng: np.random.Generator) -> _Wor
 
 
 def _baselines(task: str) -> dict[str, float]:
-    """The baselines' names and skills; 0 = the constant one."""
+    """Returns the baselines' names and skills; 0 is the constant one."""
     if task == "regression":
         return {"mean": 0.0, "linear regression": 0.6, "gradient boosting": 0.9}
     return {"majority class": 0.0, "logistic regression": 0.5, "gradient boosting": 0.9}
@@ -397,7 +397,7 @@ def _measured(trial_id: str, world: _World, prediction: np.ndarray, names: list[
 
 
 def _predicted(trial_id: str, world: _World, prediction: np.ndarray) -> pd.DataFrame:
-    """In the order a writer might choose: by part, then row."""
+    """Returns rows of table `predictions` by part, then row."""
     frames = []
     for part in ("val", "test"):
         rows = np.flatnonzero(world.parts == part)

@@ -1,4 +1,5 @@
-"""A hyperparameter search without training: settings drawn from a space, scored by a formula with known answers."""
+"""Makes a hyperparameter search without training: settings are drawn from a space and scored by a formula with a known
+optimum."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from tasks.records.tables import SETTINGS
 from tasks.search.space import Range, Space
 from tests.plans import space_of
 
-# Decimal logarithm of the best learning rate, by optimizer; 0.5 lies beyond the range.
+# Decimal logarithm of the best learning rate, by optimizer; 0.5 lies above the range.
 _OPTIMA = {"sgd": 0.5, "momentum": -1.5, "rmsprop": -3.0, "adam": -2.7, "nadam": -2.6}
 
 
@@ -31,7 +32,8 @@ class SyntheticSearch:
 
 
 def space(optimizer: str, dimensions: int, choices: Sequence[str] = ("relu", "tanh", "elu")) -> list[dict[str, Any]]:
-    """`dimensions` entries as plan.json has them: every kind there is, the learning rate first, at most eight."""
+    """Returns `dimensions` entries of a space as in plan.json, at most eight: the learning rate first, then every
+    kind."""
     entries: list[dict[str, Any]] = [
         {"name": "learning_rate", "low": 1e-5, "high": 1.0, "log": True, "owned": True},
         {"name": "batch_size", "choices": [16, 32, 64, 128]},
@@ -64,13 +66,13 @@ def synthetic_search(
     choices: Sequence[str] = ("relu", "tanh", "elu"),
     seed: int = 0,
 ) -> SyntheticSearch:
-    """Each recipe's `settings`; the last one of ten diverges.
+    """Makes a search of `settings` settings for each recipe; every tenth one diverges.
 
     The score falls off with the squared distance, in decades, of the learning rate from the optimizer's best one, a
     little with dropout, and with nothing else. SGD's best learning rate lies above its range.
 
     Args:
-        recipes: plan.json's.
+        recipes: The recipes of plan.json.
     """
     rng = np.random.default_rng(seed)
     entries, rows, trials, metrics = [], [], [], []

@@ -1,4 +1,4 @@
-"""A verdict without a run."""
+"""Builds verdicts without a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.records.verdict import Decision, GateResult, Verdict
 
 
 def verdict_of(**changes: Any) -> Verdict:
-    """The verdict of a run that trained nothing, with `changes`."""
+    """Returns the verdict of a run without a finished recipe, with `changes`."""
     nothing: dict[str, Any] = {
         "metric": "accuracy",
         "greater_is_better": True,
@@ -29,7 +29,7 @@ def verdict_of(**changes: Any) -> Verdict:
 
 
 def out_of_fold(verdict: Verdict, **changes: Any) -> OutOfFold:
-    """Of two folds, held out twice, with `changes`."""
+    """Returns an out-of-fold result of two folds with two repeats, with `changes`."""
     first = verdict.recipes[0]
     judged: dict[str, Any] = {
         "folds": 2,

@@ -9,8 +9,8 @@ experiment. Worlds differ in how strongly validation and test scores correlate; 
 over trials.
 
 To measure power, one recipe's values are shifted on both parts, by so many standard deviations between seeds. The bench
-counts experiments in which that recipe leads and is called better than each other one, or than half of them. `flattered
-by` is how much better the leader's own test mean is than the mean of all trials, in the same unit.
+counts experiments in which that recipe leads and is called better than each other one, or than half of them. The column
+"flattered by" says how much better the leader's own test mean is than the mean of all trials, in the same unit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prefect's UI in a real browser: the form behind "Run > Custom run"."""
+"""Drives Prefect's UI in a real browser: the form behind "Run > Custom run"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tests.flows.servers import PrefectServer
 
 CHROMIUM = shutil.which("chromium")
-# Chromium's own calls home are switched off, so that what is left are the page's.
+# Chromium's own requests to its maker are switched off, so that all remaining requests are the page's.
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
@@ -36,7 +36,7 @@ def open_form(page: Page, server: PrefectServer, deployment: UUID) -> None:
 
 
 def field(page: Page, title: str) -> Locator:
-    """The innermost part of the form with this title."""
+    """Returns the innermost part of the form with this title."""
     return page.locator(".schema-form-property").filter(has=page.get_by_text(f"{title} (Optional)", exact=True)).last
 
 
@@ -46,10 +46,10 @@ def write(page: Page, title: str, text: str) -> None:
 
 
 def submit(page: Page) -> UUID:
-    """Submits the form; gives the id of the run it made.
+    """Submits the form; returns the id of the run that it made.
 
-    While SQLite is busy with another write, Prefect's server answers 503. Its own client tries again then; its UI says
-    "Oops", and it is the user who does.
+    While SQLite is busy with another write, Prefect's server answers 503. Prefect's client then retries by itself; its
+    UI says "Oops", and the user must retry.
     """
     for _ in range(10):
         with page.expect_response(lambda response: "create_flow_run" in response.url) as answer:

@@ -1,4 +1,4 @@
-"""The command as users run it: a process of its own, its exit code, and what it prints."""
+"""Runs the command as users do: in a process of its own, with its exit code and output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ BAKEOFF = [sys.executable, "-c", "from flows.cli import main; main()"]
 
 
 def start(*arguments: object, home: Path) -> subprocess.Popen[str]:
-    """`bakeoff ARGUMENTS` with its state in `home`, from the project's root; of Bakeoff's variables only the data's."""
+    """Starts `bakeoff ARGUMENTS` from the project's root with its state in `home`; of Bakeoff's environment variables
+    only BAKEOFF_DATA is passed on."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -27,13 +28,13 @@ def start(*arguments: object, home: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Where the tests themselves run in a shell's background, SIGINT would be ignored from here on down.
+        # If the tests run in a shell's background, SIGINT is ignored, and child processes would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
 def bakeoff(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
-    """`start`, and waits for its end. Whatever happens, no traceback is shown."""
+    """Starts the command and waits for its end; fails if it shows a traceback."""
     process = start(*arguments, home=home)
     output, errors = process.communicate(timeout=300)
     assert "Traceback" not in errors, errors

@@ -1,4 +1,4 @@
-"""A server behind a password and a process worker, started as prefect.yaml's comments say it."""
+"""A server behind a password and a process worker, started as the comments of prefect.yaml say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.flows.servers import PREFECT, PrefectServer, healthy, processes_with,
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """`prefect server start` as prefect.yaml's comments say it, with a home and a port of its own."""
+    """Runs `prefect server start` as the comments of prefect.yaml say, with a home and a port of its own."""
     home = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,7 +42,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
 
 @pytest.fixture(scope="session")
 def worker(prefect_server: PrefectServer) -> Iterator[None]:
-    """`prefect worker start --pool bakeoff`, on a pool made for it."""
+    """Runs `prefect worker start --pool bakeoff`, on a pool made for it."""
     prefect_server.command("work-pool", "create", "bakeoff", "--type", "process")
     start = [*PREFECT, "worker", "start", "--pool", "bakeoff"]
     with running(start, prefect_server.environment, prefect_server.home / "worker.log"):

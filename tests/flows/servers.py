@@ -1,4 +1,4 @@
-"""Prefect as users run it: its command, its processes, and what the server says of its runs."""
+"""Runs Prefect as users do: its command, its processes, and the server's answers about runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PrefectServer:
-    """A running server, spoken to as a user would.
+    """A running server, used as a user would use it.
 
     Args:
         url: The address of its UI.
@@ -42,7 +42,7 @@ class PrefectServer:
     environment: dict[str, str]
 
     def command(self, *arguments: str) -> str:
-        """Runs `prefect ARGUMENTS` from the project's root; gives what it prints."""
+        """Runs `prefect ARGUMENTS` from the project's root; returns its output."""
         done = subprocess.run(
             [*PREFECT, *arguments],
             cwd=PROJECT,
@@ -55,7 +55,8 @@ class PrefectServer:
         return done.stdout
 
     def deploy(self, cron: str) -> UUID:
-        """Deploys `nightly` of `prefect.yaml` with another cron, for `digits` as it is; gives the deployment's id."""
+        """Deploys `nightly` of `prefect.yaml` with another cron, for `digits` unchanged; returns the deployment's
+        id."""
         project = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
         (deployment,) = [each for each in project["deployments"] if each["name"] == "nightly"]
         project["deployments"] = [deployment]
@@ -75,7 +76,7 @@ class PrefectServer:
             return client.read_flow_runs()
 
     def finished(self, which: Callable[[FlowRun], bool], seconds: float) -> FlowRun:
-        """The first run of `which` that has ended, however it ended."""
+        """Waits for a run for which `which` is true to end, in whatever state, and returns it."""
 
         def ended() -> FlowRun | None:
             return next((run for run in self.runs() if which(run) and run.state and run.state.is_final()), None)
@@ -83,20 +84,21 @@ class PrefectServer:
         return wait_for(ended, seconds)
 
     def log(self, run: FlowRun) -> str:
-        """The lines of the run's log."""
+        """Returns the lines of the run's log."""
         of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
         with self.client() as client:
             return "\n".join(line.message for line in client.read_logs(log_filter=of_run))
 
     def artifacts(self, run: FlowRun) -> dict[str, str]:
-        """The run's artifacts: key to contents."""
+        """Returns the contents of the run's artifacts by key."""
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
         with self.client() as client:
             return {str(artifact.key): str(artifact.data) for artifact in client.read_artifacts(artifact_filter=of_run)}
 
 
 def wait_for(look: Callable[[], T | None], seconds: float) -> T:
-    """What `look` finds, asked twice a second; fails after `seconds`."""
+    """Calls `look` twice a second until it returns something other than None, and returns that; fails after
+    `seconds`."""
     deadline = time.monotonic() + seconds
     while (found := look()) is None:
         assert time.monotonic() < deadline, f"nothing within {seconds:g} s"
@@ -106,7 +108,7 @@ def wait_for(look: Callable[[], T | None], seconds: float) -> T:
 
 @contextmanager
 def running(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is interrupted (SIGINT) at the end, as with Ctrl-C, and must then stop by itself."""
+    """Runs a process, which is interrupted (SIGINT) at the end, as with Ctrl-C, and must then stop by itself."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             arguments,
@@ -114,7 +116,7 @@ def running(arguments: list[str], environment: dict[str, str], log: Path) -> Ite
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Where the tests themselves run in a shell's background, SIGINT would be ignored from here on down.
+            # If the tests run in a shell's background, SIGINT is ignored, and child processes would inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:
@@ -127,7 +129,8 @@ def running(arguments: list[str], environment: dict[str, str], log: Path) -> Ite
 
 
 def processes_with(variable: str, value: str) -> list[psutil.Process]:
-    """Every process of this user that was started with this environment variable, whoever its parent is now."""
+    """Returns every process of this user that was started with this environment variable, whatever its parent is
+    now."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Runs that are started together, as `python -m tests.bench.at_once` starts ten: two of one experiment, two others."""
+"""Runs that are started together: two of one experiment and two others (`python -m tests.bench.at_once` starts ten)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs through the command and Prefect: the run folder as in the contract, and what other tools may rely on."""
+"""Whole runs through the command and Prefect: the run folder follows the contract that other tools may rely on."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FILES = {
     "report.html",
 }
 FOLDERS = {"model", "previews", "checkpoints"}
-OPTIONAL = {"repaired.yaml"}  # where the stage stabilise cured a recipe
+OPTIONAL = {"repaired.yaml"}  # written if the stage stabilise cured a recipe
 UNTUNED = [stage for stage in STAGES if stage not in ("search", "stabilise")]
-WRITTEN = [name for name in COLUMNS if name != "settings"]  # which the search writes
+WRITTEN = [name for name in COLUMNS if name != "settings"]  # which only a search writes
 KEYS = {
     "plan.json": "schema_version experiment description spec task metric also confidence data parts recipes trials "
     "stacks skipped cost",
@@ -67,11 +67,11 @@ PROGRESS = re.compile(r"\w+ +\d+\.\d s")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended well.
+    """A run that ended successfully.
 
     Args:
-        home: Where its state lies; nothing else has run there.
-        folder: The run's.
+        home: Its home folder, in which nothing else has run.
+        folder: The run folder.
     """
 
     home: Path
@@ -104,7 +104,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return run(tmp_path_factory.mktemp("home"))
 
 
-# --- what a user sees ----------------------------------------------------------------------------------------
+# --- output to the user --------------------------------------------------------------------------------------
 
 
 def test_the_reports_path_is_the_last_line(small: Finished) -> None:
@@ -306,7 +306,7 @@ def test_a_table_nobody_described(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["people.csv", "people.yaml"]
 
 
-# --- what the flow refuses, before anything runs ---------------------------------------------------------------
+# --- requests that the flow refuses before anything runs -------------------------------------------------------
 
 
 def refused(**request: Any) -> BadInput:

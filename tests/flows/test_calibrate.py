@@ -1,4 +1,4 @@
-"""Runs whose probabilities are calibrated: recorded, judged and served alike."""
+"""Runs with calibrated probabilities: the same ones are recorded, judged and served."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.served import assert_served
 
 
 def customers(folder: Path) -> Path:
-    """Who leaves is told by two of twenty numbers: a network that learns long enough is sure of what is not so."""
+    """Writes customers whose leaving depends on two of twenty numbers, so that a network trained too long is
+    overconfident."""
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=(900, 20))
     leaves = rng.random(900) < 1 / (1 + np.exp(-2 * numbers[:, 0] - 2 * numbers[:, 1]))

@@ -1,4 +1,4 @@
-"""`bakeoff promote`, and how the next runs of the experiment stand against the champion."""
+"""`bakeoff promote`, and how the next runs of the experiment are compared with the champion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAILS = {"metric": "accuracy", "at_least": 1.0, "severity": "block"}
 
 
 def loans(path: Path, rows: int = 600, seed: int = 0) -> Path:
-    """Who pays back is told by the income, and by the age where a model is not linear."""
+    """Writes loans whose repayment depends on income, and on age in a way that only a non-linear model can learn."""
     rng = np.random.default_rng(seed)
     income, age = rng.normal(size=(2, rows))
     town = rng.choice(["north", "south"], rows)
@@ -101,7 +101,7 @@ def test_rows_that_either_model_learned_from_do_not_count(tmp_path: Path, promot
     judged(tmp_path, "first", loans(tmp_path / "first.csv"))
     assert promote("first")[0] == 0
     first, new = pd.read_csv(tmp_path / "first.csv"), pd.read_csv(loans(tmp_path / "new.csv", seed=1))
-    # Another order of columns, and a new one: the same rows are known all the same.
+    # Columns in another order, and a new column: equal rows are still recognised.
     grown = (
         pd.concat([first, new])
         .sample(frac=1, random_state=0)
@@ -116,7 +116,7 @@ def test_rows_that_either_model_learned_from_do_not_count(tmp_path: Path, promot
     assert (found.rows, found.of) == (len(test) - np.isin(test, learned).sum(), len(test))
     assert found.rows < 0.75 * found.of
 
-    # Another seed divides the same rows otherwise: most test rows were trained on.
+    # Another seed splits the same rows differently, so the champion was trained on most test rows.
     other = against(judged(tmp_path, "other", tmp_path / "first.csv", **STRONG, data={"split": {"seed": 5}}))
     assert other.answer == "can't tell" and "equal to" in other.sentence and "learned from rows" in other.sentence
 
@@ -131,7 +131,7 @@ def test_a_procedure_judged_out_of_fold_meets_the_champion_on_rows_new_to_both(
     # The same rows: the champion learned from all but its 40 test rows.
     same = against(judged(tmp_path, "same", tmp_path / "first.csv", **folds))
     assert (same.rows, same.of) == (40, 200)
-    # Of new rows each counts, but for one that stands twice.
+    # Every new row counts, except one that appears twice.
     new = pd.read_csv(loans(tmp_path / "new.csv", rows=300, seed=1))
     pd.concat([new, new[:1]]).to_csv(tmp_path / "new.csv", index=False)
     better = against(judged(tmp_path, "new", tmp_path / "new.csv", **folds))

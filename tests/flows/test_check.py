@@ -1,4 +1,4 @@
-"""`bakeoff check` of every shipped experiment, and what it shows of a plan."""
+"""`bakeoff check` of every shipped experiment, and how it shows a plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PUBLIC = [name for name in ON_DATA if CATALOGUE[source(name)].files]
 
 
 def check(spec: str, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What it prints, when it ends well."""
+    """Runs `bakeoff check`, which must succeed, and returns its output."""
     with pytest.raises(SystemExit) as end:
         main(["check", spec, "--home", str(home)])
     said = capsys.readouterr()

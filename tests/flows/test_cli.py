@@ -1,4 +1,4 @@
-"""The command: exit codes, what is printed where, and what is left behind."""
+"""The command: exit codes, output on stdout and stderr, and files left behind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BLOCKING = "data.checks=[{expect_column_values_to_be_between: {column: alcohol, 
 
 
 def exit_code(*arguments: object) -> int:
-    """The exit code of the command, run in this process."""
+    """Runs the command in this process and returns its exit code."""
     with pytest.raises(SystemExit) as end:
         main([str(argument) for argument in arguments])
     assert isinstance(end.value.code, int)
@@ -76,7 +76,8 @@ print(json.dumps([code, sorted(heavy)]))
 
 
 def answered(*arguments: object) -> list[Any]:
-    """The exit code, and which large libraries were loaded. `tests.bench.startup` measures the seconds."""
+    """Runs the command; returns its exit code, and the heavy modules that were imported. `tests.bench.startup` measures
+    the seconds."""
     command = [sys.executable, "-c", ANSWERED, *map(str, arguments)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True)
     answer: list[Any] = json.loads(done.stdout)
@@ -179,7 +180,7 @@ def test_a_wrong_runner_is_named_before_anything_is_made(
 
 @pytest.fixture(autouse=True)
 def same_home_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--home` acts through the environment, which belongs to the other tests too."""
+    """Restores BAKEOFF_HOME afterwards: `--home` changes the environment, which all tests share."""
     monkeypatch.setenv("BAKEOFF_HOME", "nowhere")
 
 
@@ -239,7 +240,7 @@ def test_list_runs_tells_finished_from_unfinished(home: Path, capsys: pytest.Cap
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go in this test."""
+    """The folder of temporary files in this test."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -309,7 +310,8 @@ def test_check_of_blocked_data_shows_what_failed_and_nothing_else(
 
 
 def assert_readable_table(errors: str) -> None:
-    """What blocks, what warns, how many passed; then the message. Within a screen's width and height."""
+    """Checks the table: failed checks that block or warn, the number that passed, then the message; within a screen's
+    width and height."""
     lines = errors.splitlines()
     table = errors[errors.index("Data validation") :]
     assert "blocks" in table
@@ -326,7 +328,7 @@ def assert_readable_table(errors: str) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run that others go on from: its folder, in a home of its own."""
+    """The folder of a small finished run, in a home of its own, that other tests start from."""
     folder = tmp_path_factory.mktemp("home") / "run"
     assert bakeoff("run", SMALL, "--run-dir", folder, home=folder.parent).returncode == 0
     return folder
@@ -407,13 +409,13 @@ def test_blocked_data_end_the_run_before_any_training(finished: Path, tmp_path: 
 
 
 UNEVEN = ["--set", "train={seeds: 2}", "--set", "compare={epochs: [1, 1000]}"]
-"""One stack that is soon done; beside it another that takes many times as long."""
+"""Options that give one short stack, and another that takes many times as long."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_stopped_run_keeps_its_finished_stacks_and_goes_on(tmp_path: Path, sent: signal.Signals, code: int) -> None:
-    home = tmp_path / "home"  # its own: in another's these trials may lie trained
+    home = tmp_path / "home"  # a new one: another may hold these trials already trained
     run = tmp_path / "run"
     process = start("run", SMALL, "--run-dir", run, *UNEVEN, home=home)
     stacks = wait_for_first_stack(run, process)
@@ -444,7 +446,7 @@ def wait_for_first_stack(run: Path, process: subprocess.Popen[str]) -> list[Path
 
 @pytest.mark.slow
 def test_the_command_is_installed(finished: Path) -> None:
-    """What `[project.scripts]` names is what the tests call."""
+    """The script of `[project.scripts]` does the same as the call that the tests use."""
     installed = Path(sys.executable).parent / "bakeoff"
     done = subprocess.run([installed, "list", "models"], capture_output=True, text=True, timeout=60, check=True)
     called = subprocess.run(

@@ -1,4 +1,4 @@
-"""Runs that decide in money: costs, the threshold that they choose, and the model that is saved with it."""
+"""Runs that decide by cost: costs, the threshold that they choose, and the model that is saved with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAIN = {"epochs": 20, "seeds": 2, "batch_size": 16, "learning_rate": 0.02}
 
 
 def customers(folder: Path, rows: int = 600) -> Path:
-    """Who leaves, of 20%, is told a little by two numbers; what each is worth stands in a column."""
+    """Writes customers of whom 20% leave; two numbers predict it weakly, and a column has each customer's worth."""
     rng = np.random.default_rng(0)
     leaves = rng.random(rows) < 0.2
     frame = pd.DataFrame(
@@ -142,7 +142,7 @@ def test_errors_of_a_value_cost_and_a_search_looks_for_the_least(tmp_path: Path)
 
 
 def test_other_costs_are_other_trials(tmp_path: Path) -> None:
-    """Figures at another threshold are not those that were recorded."""
+    """Trials with other costs or thresholds must not be reused, since their recorded figures would differ."""
     file = customers(tmp_path)
     ids = []
     for number, evaluate in enumerate(({}, {"threshold": 0.3}, {"cost": {"false_negative": 5, "false_positive": 1}})):

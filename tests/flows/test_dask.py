@@ -1,4 +1,4 @@
-"""Runs whose stacks other processes train: a scheduler and two workers. Their results are those of one process."""
+"""Runs whose stacks are trained by a scheduler and two workers: their results equal those of one process."""
 
 from __future__ import annotations
 
@@ -54,17 +54,18 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that trials are divided for as many stacks at a time as there are workers, wherever the tests run."""
+    """Pretends that the machine has two cores, so that one process and two workers have the same plan on every
+    machine."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
 
 
 def by_dask(address: str | None, folder: Path, spec: dict[str, Any]) -> Planned:
-    """A run whose stacks are trained through a scheduler."""
+    """Returns a run whose stacks are trained through a scheduler."""
     return planned(folder, spec, executor=DaskExecutor(DaskRunner(address), folder, folder, for_workers()))
 
 
 def to_its_tables(run: Planned) -> Path:
-    """Searches, trains and evaluates; the run's folder."""
+    """Searches, trains and evaluates; returns the run's folder."""
     if run.run.spec.tune:
         run = run.searched()
     run.tables()

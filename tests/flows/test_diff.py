@@ -1,4 +1,4 @@
-"""`bakeoff diff` and `bakeoff list runs`: what two runs have in common and what not, and all runs at a glance."""
+"""`bakeoff diff` and `bakeoff list runs`: what two runs share and how they differ, and a list of all runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a flow run ends on Prefect's pages: with a name that says why, our sentence, and no traceback."""
+"""How a failed flow run is shown on Prefect's pages: with a name that says why, our sentence, and no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs in which every string is hostile: what each renderer is given, and the page, hold them as text only."""
+"""Whole runs in which every string is hostile: the renderers' inputs and the page must hold them as text only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUARTO = """
 
 
 def write_table(folder: Path) -> dict[str, Any]:
-    """Hostile column names, categories, labels and texts; a note of 10,000 letters among them."""
+    """Writes a table with hostile column names, categories, labels and texts, among them one of 10,000 letters."""
     rng = np.random.default_rng(0)
     with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -71,7 +71,7 @@ WAYS = {"table": write_table, "texts": write_texts, "images": write_images}
 
 @pytest.fixture(scope="module", params=list(WAYS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    """A run up to its verdict, in a folder with a hostile name."""
+    """Makes a run up to its verdict, in a folder with a hostile name."""
     folder = tmp_path_factory.mktemp("hostile")
     spec = {"description": DESCRIPTION, "data": WAYS[request.param](folder), "model": "linear", "train": TRAIN}
     spec["report"] = {"show_examples": True}
@@ -93,7 +93,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def quarto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A program `quarto` that keeps what it is given, and fails."""
+    """Installs a program `quarto` that saves its input and fails."""
     program = tmp_path / "quarto"
     program.write_text(f"#!{sys.executable}\n{textwrap.dedent(QUARTO)}", encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,4 @@
-"""The index of runs in a real browser: sorted, filtered, narrow, dark, and for those who can't see it."""
+"""The index of runs in a real browser: sorted, filtered, narrow, dark, and accessible (axe-core)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE = '<img src=x onerror="document.title=1">'
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty runs of three experiments, one of them with a name that would like to be markup."""
+    """Makes thirty runs of three experiments, one of which has a name that is HTML markup."""
     home = tmp_path_factory.mktemp("home")
     for number in range(30):
         folder = home / "runs" / f"202601{number + 1:02d}-000000-x"

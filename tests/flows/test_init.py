@@ -1,4 +1,4 @@
-"""`bakeoff init`: what it writes passes `check` as it is; it names no target by itself and overwrites nothing."""
+"""`bakeoff init`: its spec passes `check` unchanged; it never chooses a target by itself and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 200
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, and a home beside the files."""
+    """Changes to a temporary folder, which also holds the home folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "home"))
     return tmp_path
@@ -35,7 +35,7 @@ def command(*arguments: object) -> int:
 
 
 def first_spec(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[Spec, str]:
-    """The spec that is written and its text, once `bakeoff check` has taken it."""
+    """Runs `bakeoff init`, checks that `bakeoff check` accepts its spec, and returns the spec and its text."""
     code = command("init", *arguments)
     said = capsys.readouterr()
     assert code == 0, said.err

@@ -1,4 +1,4 @@
-"""Runs of each kind that are killed while they train, and taken up inside their stacks."""
+"""Runs of each kind that are killed while they train, and resumed inside their stacks."""
 
 from __future__ import annotations
 

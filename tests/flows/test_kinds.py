@@ -1,4 +1,4 @@
-"""A whole run on each kind of data: files a user might have, to a model that takes them raw and a report."""
+"""A whole run on each kind of data: from a user's files to a report and a model that takes raw data."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def texts(folder: Path) -> dict[str, Any]:
 
 
 def texts_and_columns(folder: Path) -> dict[str, Any]:
-    """Each of two texts and a number says a third of the answer."""
+    """Writes notes whose class depends equally on two texts and a number."""
     rng = np.random.default_rng(0)
     signs = rng.choice([-1, 1], (3, 6 * ROWS))
     words = (["cold", "grey", "wet"], ["warm", "blue", "dry"])

@@ -1,4 +1,4 @@
-"""A lesson without data through the command: what is run, kept, listed, compared, and refused."""
+"""A lesson without data through the command: it is run, kept, listed and compared, and misuse is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUICK = "--set=lesson.condition_numbers=[2, 10, 100]"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """With two lessons that were run, the second with steps that are too long."""
+    """A home folder with two lessons that were run, the second with steps that are too long."""
     for folder, step in (("1-best", 1.0), ("2-long", 1.1)):
         found = lesson_of("conditioning", step=step, condition_numbers=[2.0, 100.0])
         reported(SPECS["lesson-conditioning"], found, tmp_path / "runs" / folder)

@@ -1,4 +1,4 @@
-"""`bakeoff monitor`: the answer for new rows, what is said of odd ones, and what is kept."""
+"""`bakeoff monitor`: the answer for new rows, messages about unusual rows, and the history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROWS = 300
 
 
 def people(seed: int, rows: int) -> pd.DataFrame:
-    """Who pays back is told by the income; the branch is always the same."""
+    """Returns people whose repayment depends on income; the branch is constant."""
     rng = np.random.default_rng(seed)
     income, age = rng.normal(size=(2, rows)).round(6)
     town = rng.choice(["north", "south"], rows)
@@ -123,7 +123,7 @@ def test_a_change_without_harm_is_to_be_watched(
 ) -> None:
     code, output = watch(change)
     found = last(home)
-    if "income" in columns:  # without which the model errs
+    if "income" in columns:  # without income the model makes errors
         assert code == 5 and found.answer == "retrain"
     else:
         assert code == 4 and found.answer == "watch"
@@ -141,7 +141,7 @@ def test_more_errors_ask_for_a_new_model(home: Path, watch: Callable[..., tuple[
 
 
 def test_without_labels_two_changed_windows_in_a_row_do_too(home: Path, watch: Callable[..., tuple[int, str]]) -> None:
-    watch()  # so that nothing was changed before
+    watch()  # so that the window before is unchanged
 
     def older(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(age=frame["age"] + 0.8).drop(columns="paid")

@@ -1,4 +1,4 @@
-"""`bakeoff predict`: the run by folder, name or `latest`; CSV to a file or the terminal; mistakes answered."""
+"""`bakeoff predict`: the run by folder, name or `latest`; CSV to a file or the terminal; messages for mistakes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.runs import planned
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder with one run, `runs/loans`, of the file beside it."""
+    """A home folder with one run, `runs/loans`, and its file loans.csv."""
     folder = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
     income = rng.uniform(500, 9000, 200)
     lines = [f'"{value:,.0f}",{"yes" if value > 4000 else "no"}' for value in income]
     (folder / "loans.csv").write_text("\n".join(["income,paid", *lines, '"900",no']))
     train = {"epochs": 20, "seeds": 1, "learning_rate": 0.03}
-    # The income alone tells the class here.
+    # Income alone determines the class here, so the leak check must not block.
     data = {
         "source": str(folder / "loans.csv"),
         "target": "paid",

@@ -1,4 +1,4 @@
-"""Runs on data that hold a class more often than reality: what is recorded, judged and served is at its real share."""
+"""Runs on data that hold a class more often than reality: records, verdict and served answers use the real share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_probabilities_threshold_and_cost_are_at_the_real_share(more: dict[str, 
     one, verdict = judged(tmp_path, file, {**COST, **best, "real_prior": REAL}, **compared)
     assert verdict.shipped and verdict.operating_point and verdict.operating_point.costs
 
-    # Of each trial Elkan's rule turns what it records without a real share into what it records with one.
+    # Elkan's rule turns a trial's probabilities without a real share into those with one.
     target = one.prepared.dataset.target[one.prepared.rows["train"]]
     share = 0.5 if compared else float(np.mean(target == 1))
     theirs = PREDICTIONS.read(plain.folder).query("class_index == 1 and part == 'test'")

@@ -1,4 +1,4 @@
-"""The report in a real browser: it draws, it answers, and no request leaves the page."""
+"""The report in a real browser: it draws, it responds, and it sends no request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Any]:
-    """The report, opened; whatever it fetched or complained about fails the test."""
+    """Opens the report; any request, dialog, error or warning fails the test."""
     complaints: list[str] = []
 
     def refuse(dialog: Any) -> None:
@@ -70,7 +70,7 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
 
 
 def drawn(page: Any, scope: str = "") -> None:
-    """Goes to every chart that can be seen, and waits until all are drawn: each is when it comes near the screen."""
+    """Scrolls to every visible chart and waits until all are drawn; a chart is drawn when it comes near the screen."""
     for chart in page.locator(f"{scope} .vega-chart:visible").all():
         chart.scroll_into_view_if_needed()
         chart.locator(".vega-embed svg").wait_for()
@@ -175,7 +175,7 @@ def test_headings_and_pictures_are_labelled(page: Any) -> None:
 
 
 def saved(page: Any, button: Any, folder: Path) -> tuple[str, list[list[str]]]:
-    """The name and the rows of the CSV file that a button gives, pressed by keyboard."""
+    """Presses a button by keyboard; returns the name and the rows of the CSV file that it saves."""
     button.focus()
     with page.expect_download() as download:
         page.keyboard.press("Enter")

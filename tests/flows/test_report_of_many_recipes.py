@@ -1,4 +1,4 @@
-"""A report of many recipes in a real browser: filter, order, the leading twenty; narrow, dark, on paper."""
+"""A report of many recipes in a real browser: filtered, sorted, only the leading twenty; narrow, dark, printed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def shown_rows(page: Any) -> list[str]:
 
 
 def chart_labels(page: Any, chart: str) -> list[str]:
-    """The recipes named in a chart, once it is drawn anew."""
+    """Returns the recipes named in a chart, after it is drawn again."""
     page.locator(f"{chart} .vega-chart").scroll_into_view_if_needed()
     page.wait_for_selector(f"{chart} .vega-embed svg")
     page.wait_for_timeout(500)
@@ -100,7 +100,7 @@ def test_one_filter_for_tables_and_charts(page: Any) -> None:
 
 
 def test_recipes_of_a_chart_have_looks_of_their_own(page: Any) -> None:
-    """Of sixty some share a colour and a dash; those that are shown together do not."""
+    """Some of sixty recipes share a colour and a dash, but never two that are shown together."""
     page.locator(f"{CURVES} .recipe-controls input").fill("constant")
     page.wait_for_timeout(400)
     assert len(chart_labels(page, CURVES)) == TOP
@@ -140,7 +140,7 @@ def test_heads_sort_by_number_and_back(page: Any) -> None:
     ],
 )
 def test_numbers_are_read_as_they_are_written(browser: Any, text: str, number: float | None) -> None:
-    """The script's own reading of a cell, which sorting goes by."""
+    """Tests the script's function that reads a cell's number, which sorting uses."""
     source = (Path(__file__).parents[2] / "reports" / "figures" / "recipes.js").read_text(encoding="utf-8")
     body = source[source.index("function value(") : source.index("function sortable(")]
     opened = browser.new_page()
@@ -176,7 +176,7 @@ def test_paper_has_no_controls_and_keeps_headings_with_what_follows(page: Any) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_serious(browser: Any, report: Path, width: int, scheme: str) -> None:
-    """axe-core on the page with its tabs and folds as they open, and again with all of them open."""
+    """Runs axe-core on the page as it opens, and again with all tabs and details opened."""
     from axe_playwright_python.sync_playwright import Axe
 
     opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)

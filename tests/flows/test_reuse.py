@@ -1,4 +1,4 @@
-"""Reuse through the command: runs that are started together, a second run, and one that trains anew."""
+"""Reuse through the command: runs that are started together, a second run, and a run that trains everything again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches through the command: whole, killed, stopped, and one at a time."""
+"""Searches through the command: finished, killed, stopped, and locked against a second process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wait_for(path: Path, seconds: float = 180) -> None:
 
 @pytest.fixture(scope="module")
 def tuned(home: Path) -> Path:
-    """A whole run with a search; before, it was killed when it had just begun."""
+    """Makes a whole run with a search, which was first killed just after its start and then resumed."""
     folder = home / "tuned"
     process = start("run", TUNED, "--run-dir", folder, home=home)
     wait_for(folder / "stages.json")

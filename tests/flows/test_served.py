@@ -1,4 +1,5 @@
-"""The saved model is the pipeline: given a raw file it says what the run recorded, by `bakeoff predict` and alone."""
+"""The saved model is the whole pipeline: for a raw file, `bakeoff predict` and `predict.py` give the run's recorded
+predictions."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def images(folder: Path) -> dict[str, Any]:
 
 
 def arrays(folder: Path) -> dict[str, Any]:
-    """Images with other numbers than files of images hold."""
+    """Writes images as an array of fractions, which image files can't hold."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     x = rng.uniform(0, 0.4, (80, 6, 6)) + 0.5 * y[:, None, None]
@@ -79,7 +80,7 @@ def test_a_raw_file_is_answered_as_recorded(make: Callable[[Path], dict[str, Any
 
 
 def mixed(folder: Path) -> dict[str, Any]:
-    """The class, from columns and a text together."""
+    """Writes a table whose class is predicted from columns and a text together."""
     frame = pd.read_csv(table(folder))
     words = {name: f"it is {name}, said No. {place}" for place, name in enumerate(frame["class"].unique())}
     frame.assign(said=frame["class"].map(words)).to_csv(folder / "mixed.csv", index=False)
@@ -93,7 +94,7 @@ def mixed(folder: Path) -> dict[str, Any]:
 def test_a_baseline_that_is_better_is_shipped_and_answers_the_raw_file(
     make: Callable[[Path], dict[str, Any]], features: bool | None, tmp_path: Path
 ) -> None:
-    """After one epoch at a tiny rate no network has learned anything."""
+    """After one epoch at a tiny learning rate no network has learned anything, so a baseline is better."""
     spec = {"train": TRAIN | {"epochs": 1, "learning_rate": 1e-6}, "evaluate": {"ship": "best"}} | make(tmp_path)
     one = planned(tmp_path / "run", spec)
     verdict = one.judge(one.tables())
@@ -146,7 +147,7 @@ def test_sounds_without_a_class_are_answered(tmp_path: Path) -> None:
 
 
 def assert_alone(model: Path, file: Path, whole: pd.DataFrame) -> None:
-    """A single file is answered as it is among all."""
+    """Checks that a single file gets the same answer as among all files."""
     (answer,) = answers(model, file)[0].to_dict("records")
     (wanted,) = whole[whole["file"] == f"{file.parent.name}/{file.name}"].to_dict("records")
     name = f"probability of {answer['prediction']}"
@@ -177,30 +178,30 @@ ROWS = 4_000
 
 
 def shortened(experiment: str) -> dict[str, Any]:
-    """The experiment with one recipe, one seed and few epochs, on a sample of its rows."""
+    """Returns the experiment's spec with one recipe, one seed and few epochs, on a sample of its rows."""
     spec = yaml.safe_load(find(experiment).read_text(encoding="utf-8"))
     for key in ("compare", "tune", "gates", "description", "explain"):
         spec.pop(key, None)
     spec["data"]["rows"] = ROWS
     spec["train"] = {"epochs": 8, "seeds": 1, "batch_size": 32}
-    if "linear" in str(spec.get("model")):  # lessons', of 442 rows: few steps, which must be large
+    if "linear" in str(spec.get("model")):  # the lessons have 442 rows, so few steps, which must be large
         spec["train"]["learning_rate"] = 0.03
     return spec
 
 
 def raw_file(entry: Entry, prepared: Prepared, folder: Path) -> tuple[Path, bool]:
-    """What a user has: the catalogue's own files, clips in a folder, or images as files or arrays; and whether that
-    holds the rows of the sample only."""
+    """Makes the raw data as a user has them: the catalogue's own files, clips in a folder, or images as files or
+    arrays. Returns their path, and whether they hold only the rows of the sample."""
     raw = prepared.dataset.raw
     if isinstance(raw, np.ndarray) and entry.form in ("sprites", "idx") and not entry.files:
-        np.savez(folder / "images.npz", x=raw)  # no file of images holds such numbers
+        np.savez(folder / "images.npz", x=raw)  # image files can't hold such numbers
         return folder / "images.npz", True
     if isinstance(raw, np.ndarray) and entry.form == "sprites":
         (folder / "images").mkdir()
         for row, image in enumerate(raw):
             cv2.imwrite(str(folder / "images" / f"{row:05}.png"), image[:, :, ::-1])
         return folder / "images", True
-    if not entry.files:  # bundled, or made
+    if not entry.files:  # bundled or generated
         dataset = prepared.dataset
         target = np.array(dataset.classes, object)[dataset.target] if dataset.classes else dataset.target
         dataset.table.assign(**{dataset.target_name: target}).to_csv(folder / "table.csv", index=False)

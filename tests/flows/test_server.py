@@ -1,4 +1,4 @@
-"""With a server: the deployment of prefect.yaml runs on its schedule."""
+"""With a Prefect server: the deployment of prefect.yaml runs on its schedule."""
 
 from __future__ import annotations
 

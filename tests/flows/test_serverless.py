@@ -1,4 +1,4 @@
-"""Without a server: a run brings its own Prefect API, says nothing, and leaves no process behind."""
+"""Without a server: a run starts its own Prefect API, prints nothing of Prefect's, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.flows.servers import PROJECT, processes_with
 
 
 def start(home: Path, experiment: str = "digits", **variables: str) -> subprocess.Popen[str]:
-    """A server-less run as a process of its own, marked so that whatever it starts can be found."""
+    """Starts a run without a server in a process of its own, marked by an environment variable so that its child
+    processes can be found."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.Popen(
         [sys.executable, toy.__file__, str(home), experiment],
@@ -31,14 +32,14 @@ def start(home: Path, experiment: str = "digits", **variables: str) -> subproces
 
 
 def states(home: Path) -> list[str]:
-    """The states of the home's flow runs, oldest first, as a server started on it would show them."""
+    """Returns the states of the flow runs in the home's Prefect database, oldest first."""
     with sqlite3.connect(home / "prefect" / "prefect.db") as database:
         return [state for (state,) in database.execute("select state_name from flow_run order by created")]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for all tests below: they follow each other as a user's runs do."""
+    """One home for all tests below, which follow each other like a user's runs."""
     return tmp_path_factory.mktemp("home")
 
 
@@ -67,7 +68,7 @@ def test_an_exception_ends_the_run_as_failed(home: Path) -> None:
     [
         pytest.param(signal.SIGINT, "Crashed", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "Crashed", marks=pytest.mark.slow),
-        (signal.SIGKILL, "Running"),  # until the next run: see below
+        (signal.SIGKILL, "Running"),  # until the next run, see below
     ],
 )
 def test_nothing_outlives_a_signal(home: Path, sent: signal.Signals, state: str) -> None:

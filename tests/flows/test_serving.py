@@ -1,4 +1,5 @@
-"""`make serve` as an operator uses it: runs from the form, a closed gate, a killed run, and an exact stop."""
+"""`make serve` as an operator uses it: runs from the form, a failed gate, a killed run, and a stop of only its own
+processes."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ def serve(command: str, home: Path, **variables: str) -> subprocess.CompletedPro
 
 @pytest.fixture(scope="module")
 def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An address on this machine, and what was sent there."""
+    """Listens at an address on this machine; yields the address, and the list of events that are sent there."""
     said: list[dict[str, Any]] = []
 
     class Listener(BaseHTTPRequestHandler):
@@ -63,7 +64,7 @@ def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Nothing: the test's output is for the test."""
+            """Logs nothing, to keep the test's output clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -75,7 +76,7 @@ def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def served(
     tmp_path_factory: pytest.TempPathFactory, heard: tuple[str, list[dict[str, Any]]]
 ) -> Iterator[PrefectServer]:
-    """A home that is served, on ports of its own; its events go to a listener."""
+    """Serves a home on ports of its own; its events go to the listener."""
     home = tmp_path_factory.mktemp("served") / "home"
     ports = {"PREFECT_SERVER_API_PORT": str(free_port()), "BAKEOFF_REPORTS_PORT": str(free_port())}
     done = serve("start", home, **ports, BAKEOFF_WEBHOOK=heard[0])

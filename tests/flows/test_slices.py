@@ -1,4 +1,4 @@
-"""Runs whose shipped model is judged in slices, by columns that are no inputs too."""
+"""Runs whose shipped model is judged in slices, also by columns that are not inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ TRAIN = {"epochs": 10, "seeds": 1, "batch_size": 16, "learning_rate": 0.02}
 
 
 def people(folder: Path, rows: int = 600) -> pd.DataFrame:
-    """Who pays back is told by a number, more clearly so of men. Some towns are not known, and one is small."""
+    """Writes people whose repayment depends on a number, more clearly for men. Some towns are missing, and one is
+    small."""
     rng = np.random.default_rng(0)
     sex = rng.choice(["F", "M"], rows)
     pays = rng.random(rows) < 0.4
@@ -123,7 +124,7 @@ def test_several_classes_have_the_metric_alone(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_speaker_say_nothing_of_others(tmp_path: Path) -> None:
-    """Slices respect groups: of a slice with one group there is no interval."""
+    """Intervals of slices respect groups: a slice with one group has no interval."""
     frame = people(tmp_path).assign(person=lambda frame: np.where(frame["sex"] == "F", "f", frame.index // 6))
     frame.to_csv(tmp_path / "people.csv", index=False)
     men = frame.loc[frame["sex"] == "M", "person"].unique()[:40]

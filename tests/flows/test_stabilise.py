@@ -1,4 +1,4 @@
-"""`train.stabilise` through the command: the stage, its files, and that a killed run goes on."""
+"""`train.stabilise` through the command: the stage, its files, and going on from the stage."""
 
 from __future__ import annotations
 

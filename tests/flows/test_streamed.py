@@ -1,4 +1,4 @@
-"""A run on data too large for its memory: through the command, from Parquet to the report, within a bound."""
+"""Runs on data that are larger than the memory given to them: from Parquet to the report, within a bound of memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ compare: {optimizer: [sgd, adam]}
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two files, 120,000 rows of 60 columns: three windows of training rows."""
+    """Writes a folder of two files, 120,000 rows of 60 columns (three windows of training rows), and the spec."""
     folder = tmp_path_factory.mktemp("spec")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({f"x{index}": rng.normal(size=120_000) for index in range(60)})
@@ -109,7 +109,7 @@ print(json.dumps({"streamed": streamed, "rows": rows, "growth": peak() - before}
 
 @pytest.mark.slow
 def test_memory_stays_far_below_the_size_of_the_data(tmp_path: Path) -> None:
-    """350,000 rows of 150 columns: 420 MB of decoded numbers."""
+    """The data are 350,000 rows of 150 columns: 420 MB of decoded numbers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

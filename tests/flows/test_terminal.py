@@ -1,4 +1,4 @@
-"""What a terminal is sent: never a control character or a mark of direction that stands in data or in a name."""
+"""Output to a terminal: never a control character or text-direction mark from data or names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMN, CATEGORY, LABEL, FILE = f"a{CLEAR}", f"red{C1}", f"yes{TITLE}{TURNED}", 
 
 
 def hidden(text: str) -> set[str]:
-    """The characters of a text that no terminal may get."""
+    """Returns the characters of a text that must not reach a terminal."""
     return {
         letter
         for letter in text
@@ -28,7 +28,7 @@ def hidden(text: str) -> set[str]:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    """Of a table in which every string is hostile."""
+    """Writes a table in which every string is hostile, and its spec."""
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=120)
     label = np.where(numbers + rng.normal(size=120) > 1, LABEL, "no")  # the rarer class is of interest
@@ -42,7 +42,7 @@ def spec(tmp_path: Path) -> Path:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """All that the command prints, run in this process."""
+    """Runs the command in this process and returns all that it prints."""
     with pytest.raises(SystemExit):
         main([str(argument) for argument in arguments])
     printed = capsys.readouterr()

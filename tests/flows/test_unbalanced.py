@@ -1,4 +1,4 @@
-"""What a user sees where nearly all rows are of one class and the spec names no metric."""
+"""Messages and the deciding metric where nearly all rows are of one class and the spec names no metric."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A flow of the same shape as the real one, without its weight: one pydantic request, tasks, progress, a report.
+"""A light flow of the same structure as the real one: one pydantic request, tasks, progress, a report.
 
-Run as a program it is a server-less run: `python toy.py HOME [fail | wait]`.
+As a program it makes a run without a server: `python toy.py HOME [fail | wait]`.
 """
 
 from __future__ import annotations
