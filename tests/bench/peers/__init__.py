@@ -1,8 +1,8 @@
-"""The project and its peers, a module each.
+"""The project and its peers, one module for each.
 
-A module has `SAMPLED` (whether it trains a sample of the recipes), `open_device(work)` (imports, and what a process
-pays once; not timed), `train(work) -> list[Trained]` (timed) and, where it has settings to choose, `probe(work)`.
-Those that search, too, have `search(work) -> list[Searched]` (timed).
+A module has `SAMPLED` (whether it trains a sample of the recipes), `open_device(work)` (imports and other one-time
+costs of a process; not timed), `train(work) -> list[Trained]` (timed) and, if it has settings to choose, `probe(work)`.
+Modules that also search have `search(work) -> list[Searched]` (timed).
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ PEERS = {
     "optuna": "Optuna + fit",
     "jax": "JAX vmap + scan",
 }
-"""Module name below to the name in the table; `bakeoff` is what the others are compared with."""
+"""Name in the table, by module name; the others are compared with `bakeoff`."""

@@ -1,6 +1,6 @@
-"""This project, as its main flow trains: divided into stacks, the longest first, one a core.
+"""This project as its main flow trains: trials divided into stacks, the longest first, one stack per core.
 
-What the bench knows of the trainer's calls stands in `train_all`.
+Only `train_all` of the bench calls the trainer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.bench.workloads import trials
 SAMPLED = False
 
 StackProgress = Callable[[int, int, int], None]
-"""Told (stack, steps done, steps in all) between epochs."""
+"""Called with (stack, steps done, steps in all) between epochs."""
 
 
 def open_device(work: Work | None = None) -> None:
@@ -35,7 +35,7 @@ def open_device(work: Work | None = None) -> None:
 
 
 def incompatibility(work: Work) -> str | None:
-    """Why the stacked trainer does not take this network, if so."""
+    """Returns why the stacked trainer can't train this network, or None."""
     from tasks.training.stacked_networks import incompatibility
 
     shape = work.arrays.train.shape
@@ -57,7 +57,7 @@ def train(work: Work) -> list[Trained]:
 def train_all(
     chosen: Sequence[Trial], arrays: Arrays, progress: StackProgress | None = None, *, signals: bool = False
 ) -> list[Outcome]:
-    """Trains recipes of one seed; the outcomes come in no order."""
+    """Trains recipes of one seed; the outcomes are in no particular order."""
     from tasks.planning.cost_model import cores, divide
     from tasks.planning.stacks import work_of
     from tasks.training.stack import train_stack
@@ -83,7 +83,7 @@ def train_all(
 
 
 def search(work: SearchWork) -> list[Searched]:
-    """The search stage: asking, planning, training, recording, and the plan of what is trained at last."""
+    """Runs the search stage: asking, planning, training, recording, and the plan of the final trials."""
     from tasks import stages
     from tasks.records.tables import SETTINGS
 

@@ -1,4 +1,4 @@
-"""A loop of `Model.fit` over the recipes, as people write it. The other Keras peers are made of its parts."""
+"""A loop of `Model.fit` over the recipes, as people write it. The other Keras peers use its functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLED = True
 
 
 def open_device(work: Work | None = None) -> None:
-    """A tiny network is trained, so that TensorFlow's first moments are not scaled with the sample."""
+    """Trains a tiny network, so that TensorFlow's start-up time is not scaled up with the sample."""
     import keras
     import numpy as np
 
@@ -43,7 +43,7 @@ def fit(work: Work, recipe: Recipe, validation_batch_size: int | None = None, **
 
 
 def compiled(work: Work, recipe: Recipe, **compiling: Any) -> Any:
-    """The recipe's Keras model, ready for `fit`."""
+    """Returns the recipe's compiled Keras model, ready for `fit`."""
     import keras
 
     shape = work.arrays.train.shape
@@ -61,14 +61,14 @@ def compiled(work: Work, recipe: Recipe, **compiling: Any) -> Any:
 
 
 def early_stopping(work: Work) -> Any:
-    """It watches but never stops: its patience is the budget."""
+    """Returns early stopping that is on but never stops: its patience exceeds the budget."""
     import keras
 
     return keras.callbacks.EarlyStopping("val_loss", patience=work.epochs + 1, restore_best_weights=True)
 
 
 def epoch_clock() -> Any:
-    """A callback with the `seconds` of each epoch, validation included."""
+    """Returns a callback that records the `seconds` of each epoch, validation included."""
     import keras
 
     class EpochClock(keras.callbacks.Callback):

@@ -41,7 +41,8 @@ def open_device(work: Work) -> None:
 
 
 def optimizers() -> dict[str, Callable[..., Any]]:
-    """The table's optimizers in optax, with Keras's constants. Nadam lacks Keras's momentum schedule there."""
+    """Returns the table's optimizers in optax, with Keras's constants. Nadam in optax lacks Keras's momentum
+    schedule."""
     import optax
 
     def adamw(learning_rate: Any) -> Any:
@@ -63,11 +64,11 @@ def optimizers() -> dict[str, Callable[..., Any]]:
 
 
 def probe(work: Work) -> dict[str, Any]:
-    """Whether all recipes run as one program, or a part of them on each core."""
+    """Measures whether it is faster to run all recipes as one program, or a part of them on each core."""
     rows = min(len(work.arrays.train.targets), PROBE_STEPS * work.workload.batch_size)
     train_rows = Resident(work.arrays.train.inputs[:rows], work.arrays.train.targets[:rows])
     arrays = replace(work.arrays, train=train_rows)
-    epochs = work.epochs * len(work.arrays.train.targets) / rows  # as many short ones as make the whole
+    epochs = work.epochs * len(work.arrays.train.targets) / rows  # as many short epochs as take the same steps
 
     def seconds(devices: int) -> float:
         started = time.perf_counter()
@@ -122,7 +123,8 @@ def _train_on(device: jax.Device, work: Work, ordered: list[Recipe]) -> list[Tra
 
 
 def _blocks(x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """Validation rows in padded blocks: inputs `[blocks, rows, ...]`, targets and a 0/1 mask `[blocks, rows]`."""
+    """Returns validation rows in padded blocks: inputs `[blocks, rows, ...]`, targets and a 0/1 mask `[blocks,
+    rows]`."""
     import numpy as np
 
     count = -(-len(y) // VALIDATION_ROWS)
@@ -136,7 +138,7 @@ def _blocks(x: Any, y: Any) -> tuple[Any, Any, Any]:
 
 
 def _program(work: Work, ordered: list[Any]) -> tuple[Callable[..., Any], Tree]:
-    """The compiled epoch, and the state before the first one."""
+    """Returns the compiled epoch, and the state before the first one."""
     import functools
 
     import jax
@@ -169,7 +171,7 @@ def _program(work: Work, ordered: list[Any]) -> tuple[Callable[..., Any], Tree]:
         return optax.apply_updates(params, updates), moments
 
     def validated(params: Tree, x: jax.Array, y: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The sums of one recipe's losses and hits over one block."""
+        """Returns the sums of one recipe's losses and hits (or squared errors) over one block."""
         output = apply(params, x)
         hits = (jnp.argmax(output, axis=-1) == y) if classify else jnp.square(output[:, 0] - y)
         return jnp.sum(row_losses(output, y) * mask), jnp.sum(hits * mask)
@@ -227,14 +229,14 @@ def _program(work: Work, ordered: list[Any]) -> tuple[Callable[..., Any], Tree]:
 
 
 def _repeated(count: int, weight: Any) -> Any:
-    """One recipe's weight for `count` recipes: the same start for all."""
+    """Repeats one recipe's weight for `count` recipes, which all start alike."""
     import jax.numpy as jnp
 
     return jnp.broadcast_to(weight, (count, *weight.shape))
 
 
 def _joined(groups: list[Tree]) -> Tree:
-    """The groups' parameters along the recipes' axis."""
+    """Concatenates the groups' parameters along the recipes' axis."""
     import jax
     import jax.numpy as jnp
 
@@ -242,8 +244,8 @@ def _joined(groups: list[Tree]) -> Tree:
 
 
 def _initial(network: Network, shape: tuple[int, ...], outputs: int) -> list[Tree]:
-    """Initial weights of one recipe, a `(kernel, bias)` for each layer; the embedding has no bias. By NumPy: compiling
-    JAX's initialisers takes longer than some comparisons."""
+    """Returns the initial weights of one recipe, a `(kernel, bias)` for each layer; the embedding has no bias. Drawn by
+    NumPy, since compiling JAX's initialisers takes longer than some comparisons."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -257,7 +259,7 @@ def _initial(network: Network, shape: tuple[int, ...], outputs: int) -> list[Tre
 
 
 def _apply(network: Network) -> Callable[[list[Tree], Any], Any]:
-    """One recipe's outputs `[rows, outputs]`."""
+    """Returns one recipe's outputs `[rows, outputs]`."""
     import jax
     import jax.numpy as jnp
 
@@ -281,8 +283,8 @@ def _apply(network: Network) -> Callable[[list[Tree], Any], Any]:
 
 
 def _convolved(x: Any, kernel: Any) -> Any:
-    """A 3x3 convolution as a product with the nine shifted images: a kernel for each recipe would else become a grouped
-    convolution, for which XLA has no fast code on a CPU."""
+    """Computes a 3x3 convolution as a product with the nine shifted images. With a kernel for each recipe it would
+    otherwise become a grouped convolution, for which XLA has no fast code on a CPU."""
     import jax.numpy as jnp
 
     height, width = x.shape[1:3]
@@ -292,8 +294,8 @@ def _convolved(x: Any, kernel: Any) -> Any:
 
 
 def _pooled(x: Any) -> Any:
-    """2x2 maximum, the last row or column alone where the size is odd. Two maxima of halves have a cheaper gradient
-    than one reduction."""
+    """Computes the 2x2 maximum, with the last row or column alone where the size is odd. Two maxima of halves have a
+    cheaper gradient than one reduction."""
     import jax.numpy as jnp
 
     _, height, width, _ = x.shape

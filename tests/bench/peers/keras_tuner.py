@@ -60,7 +60,7 @@ def train(work: Work) -> list[Trained]:
 
 
 def search(work: SearchWork) -> list[Searched]:
-    """RandomSearch through a space."""
+    """Searches a space by KerasTuner's RandomSearch."""
     import keras_tuner
 
     search, arrays = work.search, work.arrays

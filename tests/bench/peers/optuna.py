@@ -38,7 +38,7 @@ def train(work: Work) -> list[Trained]:
 
 
 def search(work: SearchWork) -> list[Searched]:
-    """A study with the random sampler through a space."""
+    """Searches a space by an Optuna study with the random sampler."""
     import optuna
 
     search, arrays = work.search, work.arrays

@@ -1,4 +1,4 @@
-"""What the search peers have in common: one setting of a search through `Model.fit`."""
+"""The shared parts of the search peers: one setting of a search through `Model.fit`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.in_memory import InMemory
 
 
 def compiled(work: SearchWork, arrays: InMemory, setting: Drawn) -> Any:
-    """The setting's Keras model, ready for `fit`."""
+    """Returns the setting's compiled Keras model, ready for `fit`."""
     import keras
 
     search = work.search
@@ -26,7 +26,7 @@ def compiled(work: SearchWork, arrays: InMemory, setting: Drawn) -> Any:
 
 
 def arguments(work: SearchWork, arrays: InMemory) -> dict[str, Any]:
-    """Of `fit`, but for the batch size."""
+    """Returns the arguments of `fit`, except for the batch size."""
     import keras
 
     return {
@@ -40,7 +40,7 @@ def arguments(work: SearchWork, arrays: InMemory) -> dict[str, Any]:
 
 
 def outcome(arrays: InMemory, history: dict[str, list[float]]) -> Searched:
-    """The best epoch's score."""
+    """Returns the score of the epoch with the least validation loss."""
     best = min(range(len(history["val_loss"])), key=history["val_loss"].__getitem__)
     metric = "val_rmse" if arrays.classes is None else "val_accuracy"
     return Searched(len(history["val_loss"]), history[metric][best] * arrays.target_scale)

@@ -1,6 +1,6 @@
 """`Model.fit` tuned as far as Keras goes: XLA or not, many steps in one call, large validation batches.
 
-`probe` tries the combinations once for each workload, and the bench says which one won.
+`probe` tries the combinations once for each workload, and the bench prints the fastest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VALIDATION_ROWS = 2048
 
 
 def probe(work: Work) -> dict[str, Any]:
-    """The fastest setting for this workload, by one recipe of the sample."""
+    """Returns the fastest setting for this workload, measured on one recipe of the sample."""
     choices = [
         {"jit_compile": xla, "steps_per_execution": steps}
         for xla, steps in itertools.product((True, False), (work.steps_per_epoch, 50))
