@@ -2,8 +2,8 @@
 
 `measure` starts schedulers and workers on this machine. It measures wall time and processor time; other work on the
 machine changes the latter less. `simulate` simulates up to 1,000 workers with the measured costs
-(`tests.bench.distance`). `cores` shows how the plan divides trials for machines of up to 64 cores. distance.md has the
-results.
+(`tests.bench.distance`). `cores` shows how the plan divides trials for machines of 1, 2, 4, 16 and 64 cores.
+distance.md has the results.
 """
 
 from __future__ import annotations
