@@ -104,7 +104,8 @@ def write_synthetic_run(
         augmented: Whether the second recipe is the first one with augmentation of texts, with previews.
         search: Settings tried by each recipe; 0: no search.
         search_options: Further arguments of `synthetic_search`.
-        gates: Gates as in a spec; None: default gates.
+        gates: Gates as in a spec; None: for classification one that passes and one that is undecided, for regression
+            one.
         seed: Seed of everything random; equal arguments give equal files.
     """
     if not 1 <= recipes <= len(_RECIPES):
