@@ -261,11 +261,13 @@ def killed(
     while True:
         attempt = start(spec, folder, home)
         within = third if (folder / "plan.json").exists() else sum(seconds.values())
-        after = moments.uniform(0, within) if len(found.stages) < kills else WAIT
-        if inside and len(found.stages) < kills:
+        begun = time.monotonic()
+        if len(found.stages) == kills:
+            over = attempt.ended(WAIT)
+        elif inside:
             over = _until_saved(attempt, folder, time.time()) or attempt.ended(moments.uniform(0, 1))
         else:
-            over = attempt.ended(after)
+            over = attempt.ended(moments.uniform(0, within))
         if not over:
             attempt.kill()
         now = _finished(folder)
@@ -280,7 +282,7 @@ def killed(
         found.stages.append(_stage(folder))
         found.saved.append(len(list((folder / "checkpoints").glob("paused-*"))))
         there = f"{len(finished)} folders written, {found.saved[-1]} stacks saved"
-        say(f"  after {after:.1f} s: {found.stages[-1]}; {there}")
+        say(f"  after {time.monotonic() - begun:.1f} s: {found.stages[-1]}; {there}")
 
 
 def _until_saved(attempt: Attempt, folder: Path, since: float) -> bool:

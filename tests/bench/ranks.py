@@ -70,8 +70,8 @@ PARTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of each recipe: settings that are tried, epochs of each at most, evaluations without a gain after which
-    a training stops, and seeds under which the best is trained."""
+    """The budget of each recipe: settings that are tried, epochs of each at most, evaluations without a gain after
+    which a training stops, and seeds under which the best is trained."""
 
     settings: int
     epochs: int

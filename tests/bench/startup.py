@@ -24,8 +24,8 @@ LIBRARIES = ("pandas", "sklearn.linear_model", "prefect", "great_expectations", 
 
 
 def timed(words: list[str], home: Path, code: int = 0) -> tuple[float, str]:
-    """Runs a command, which must end with this exit code; returns its wall seconds, and its stderr with the times of its
-    stages."""
+    """Runs a command, which must end with this exit code; returns its wall seconds, and its stderr with the times of
+    its stages."""
     environment = os.environ | {"BAKEOFF_HOME": str(home)}
     started = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)

@@ -128,7 +128,7 @@ def test_of_three_classes_the_one_of_least_expected_cost_is_predicted(tmp_path: 
     assert verdict.shipped.metrics["cost_per_case"].mean == pytest.approx(mean)
 
 
-def test_errors_of_a_value_cost_and_a_search_looks_for_the_least(tmp_path: Path) -> None:
+def test_errors_of_a_value_cost(tmp_path: Path) -> None:
     spec = {
         "data": {"source": "diabetes"},
         "model": "linear",
