@@ -87,7 +87,7 @@ def test_a_search_that_goes_on_looks_where_it_looked_before(
 
 
 def test_a_grid_can_not_wait_for_it(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="laid out before a range test"):
+    with pytest.raises(BadInput, match="laid out before the range test"):
         planned(tmp_path, SPEC | {"tune": {"method": "grid", "space": {"learning_rate": "range-test"}}})
 
 
