@@ -206,12 +206,12 @@ def test_the_worst_row_is_the_one_with_the_least_probability(binary: Run) -> Non
 
 def test_residuals_of_an_older_run_are_said_to_be_missing(tmp_path: Path) -> None:
     run = replace(made(tmp_path, "regression"), inspection=None)
-    assert "did not record it" in text(PARTS["residuals by input"](run))
+    assert "did not record this" in text(PARTS["residuals by input"](run))
     assert charts(PARTS["residuals"](run))
     recorded = read_run(tmp_path).inspection
     assert recorded is not None
     other = replace(recorded, trial_id="another")
-    assert "did not record it" in text(PARTS["residuals by input"](replace(run, inspection=other)))
+    assert "did not record this" in text(PARTS["residuals by input"](replace(run, inspection=other)))
 
 
 def test_inputs_that_matter_stand_in_groups_and_are_no_causes(tmp_path: Path) -> None:
