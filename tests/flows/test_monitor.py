@@ -102,7 +102,7 @@ def test_unchanged_rows_keep_the_champion(home: Path, watch: Callable[..., tuple
 
 def test_a_few_unchanged_rows_do_not_say_that_nothing_changed(watch: Callable[..., tuple[int, str]]) -> None:
     code, said = watch(lambda frame: frame[:1])
-    assert code == 0 and "speaks against the champion, but 1 row can hardly tell: at least 30" in said
+    assert code == 0 and "the champion, but 1 row can hardly tell: at least 30" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(
