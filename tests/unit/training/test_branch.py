@@ -61,6 +61,7 @@ def test_steps_are_shared_until_averages_part() -> None:
     assert shared_steps(shorter, replace(shorter, epochs=40), STEPS_PER_EPOCH, STEPS_PER_EPOCH) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopping", [None, Stopping(2, 0.05, True)], ids=["whole", "stopped early"])
 def test_those_that_go_on_are_the_same_bit_for_bit(stopping: Stopping | None, tmp_path: Path) -> None:
     arrays = arrays_of()
