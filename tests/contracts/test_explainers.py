@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_a_lesson_shows_what_theory_says(lesson: str, tmp_path: Path) -> None:
     assert all(picture.title in section for picture in pictures)
     made_for_it = [EXPLAINERS[name] for name in names if LESSONS[name] == lesson]
     assert made_for_it
-    assert all(safe(repr(change.assignment)) in section for each in made_for_it for change in each.changes)
+    assert all(safe(shlex.quote(change.assignment)) in section for each in made_for_it for change in each.changes)
     assert read_json(tmp_path / "run" / "stages.json")["stages"]["report"]["status"] == "done"
 
 
