@@ -25,7 +25,7 @@ from tasks.training.rectangle import Rectangle, per_trial
 from tasks.training.saved import Checkpoint
 from tasks.training.stack import Stack
 from tasks.training.stacked_layers import Tensor
-from tasks.training.tangents import tangents_of
+from tasks.training.tangents import FORWARD_MODE, tangents_of
 from tasks.training.trial import Arrays, ArraysByFold, Outcome, Progress, Trial, by_fold
 
 if TYPE_CHECKING:
@@ -168,7 +168,8 @@ class _Tangents:
         }
         self._along_rate = tf.constant(np.where(names == LEARNING_RATE, 1 / rates, 0.0), dtype)
         moved = [inputs[name] for name in self._along]
-        with tf.autodiff.ForwardAccumulator(moved, list(self._along.values())) as forward_mode:
+        along = list(self._along.values())
+        with FORWARD_MODE, tf.autodiff.ForwardAccumulator(moved, along) as forward_mode:
             slots = compiled.program.first_slots(weights, inputs)
         zero = tf.UnconnectedGradients.ZERO
         along_slots = tf.nest.map_structure(lambda slot: forward_mode.jvp(slot, unconnected_gradients=zero), slots)

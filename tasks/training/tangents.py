@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
 from tasks.training.program import PROGRAMS_KEPT, Inputs, Program, Slots
 from tasks.training.stacked_layers import Tensor
+
+FORWARD_MODE = threading.RLock()
+"""Held while forward mode is traced. TensorFlow keeps what it traced for all threads in one table without a lock, and
+two stacks at a time would end with "OrderedDict mutated during iteration"."""
 
 
 class TangentProgram:
@@ -66,7 +71,8 @@ class TangentProgram:
 
         total = tf.zeros(program.shape, program.dtype)
         start = (tf.constant(0), divided(weights, slots), divided(*tangents), total)
-        _, (blocks, others, slots), tangent, total = tf.while_loop(lambda i, *_: i < steps, body, start)
+        with FORWARD_MODE:
+            _, (blocks, others, slots), tangent, total = tf.while_loop(lambda i, *_: i < steps, body, start)
         along_weights = program.whole(tangent[0], tangent[1])
         return program.whole(blocks, others), slots, (along_weights, tangent[2]), total
 
@@ -74,7 +80,7 @@ class TangentProgram:
         """The derivative of one slice's summed loss, without penalties, along the weights' tangents; `[S, R]`."""
         import tensorflow as tf
 
-        with tf.autodiff.ForwardAccumulator(weights, tangents) as forward_mode:
+        with FORWARD_MODE, tf.autodiff.ForwardAccumulator(weights, tangents) as forward_mode:
             losses, *_ = self.program.score_rows(weights, {}, x, y, rows)
         return forward_mode.jvp(losses, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
