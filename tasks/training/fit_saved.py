@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tasks.run_folder import replacing
 from tasks.training.fit_averages import FitAverages
-from tasks.training.saved import Checkpoint, read_arrays
+from tasks.training.saved import Checkpoint, read_arrays, write_state
 from tasks.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -36,23 +32,13 @@ class FitState:
     checkpoint: Checkpoint
 
     def save_if_due(self, step: int) -> None:
-        """Writes the state after so many steps, if the last checkpoint is old enough. A full disk costs the checkpoint,
-        not the run."""
-        if not self.checkpoint.due:
-            return
-        with suppress(OSError):
-            self._save(step)
-        self.checkpoint.written()
+        """Writes the state after so many steps, if the last checkpoint is old enough."""
+        if self.checkpoint.due:
+            self.checkpoint.write(lambda path: self._save(path, step))
 
-    def _save(self, step: int) -> None:
+    def _save(self, path: Path, step: int) -> None:
         outcome = self.watch.outcome
-        state = {
-            "of": self._identity(),
-            "step": step,
-            "watch": self.watch.state(),
-            "outcome": outcome.plain(),
-            "slots": [],
-        }
+        state = {"of": self._identity(), "step": step, "watch": self.watch.state(), "outcome": outcome.plain()}
         listed: dict[str, Sequence[Any]] = {
             "variables": [each.numpy() for each in self.model.variables],
             "optimizer": [each.numpy() for each in self.model.optimizer.variables],
@@ -61,8 +47,7 @@ class FitState:
         }
         listed |= {f"ends/{number}": end for number, end in enumerate(self.averages.ends)}
         arrays = {f"{name}/{index}": array for name, found in listed.items() for index, array in enumerate(found)}
-        with replacing(self.checkpoint.path) as file:
-            np.savez(file, allow_pickle=False, state=np.frombuffer(json.dumps(state).encode(), np.uint8), **arrays)
+        write_state(path, state, arrays)
 
     def load(self) -> int:
         """Takes up what was saved of the same trial.
@@ -86,8 +71,7 @@ class FitState:
         self.watch.outcome.resume(state["outcome"])
         self.watch.outcome.weights = arrays.arrays("kept") or None
         self.averages.mean = arrays.arrays("mean")
-        numbers = {name.split("/")[0] for name in arrays.under("ends/")}
-        self.averages.ends = [arrays.arrays(f"ends/{number}") for number in range(len(numbers))]
+        self.averages.ends = arrays.ends()
         return int(state["step"])
 
     def _identity(self) -> list[str]:

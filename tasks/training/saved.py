@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ class Checkpoint:
         """Whether the last checkpoint, or the beginning, is long enough ago."""
         return time.monotonic() - self._last >= SECONDS
 
-    def written(self) -> None:
-        """Notes that a checkpoint was just written, or could not be written."""
+    def write(self, save: Callable[[Path], None]) -> None:
+        """Has the state written to the file. A full disk costs the checkpoint, not the run."""
+        with suppress(OSError):
+            save(self.path)
         self._last = time.monotonic()
 
 
@@ -63,8 +66,7 @@ def write_arrays(
         ends: Weights at the ends of the latest epochs, as `EpochEnds` holds them.
         beside: Other tensors that steps change.
     """
-    plain = {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}
-    arrays = {"state": np.frombuffer(json.dumps(plain).encode(), np.uint8)}
+    arrays: dict[str, np.ndarray] = {}
     for name, listed in (("weights", weights), ("kept", kept), ("beside", beside)):
         arrays |= {f"{name}/{index}": weight.numpy() for index, weight in enumerate(listed)}
     for number, end in enumerate(ends):
@@ -75,8 +77,14 @@ def write_arrays(
     for number, outcome in enumerate(outcomes):
         arrays |= {f"outcomes/{number}/{index}": weight for index, weight in enumerate(outcome.weights or [])}
         arrays |= {f"outputs/{number}/{name}": values for name, values in outcome.outputs.items()}
+    write_state(path, {**state, "slots": [[len(block) for block in blocks] for blocks in slots]}, arrays)
+
+
+def write_state(path: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes plain values and arrays, as `read_arrays` reads them; the file appears only when it is complete."""
+    plain = np.frombuffer(json.dumps(state).encode(), np.uint8)
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, allow_pickle=False, state=plain, **arrays)
 
 
 @dataclass(frozen=True)
@@ -93,15 +101,15 @@ class SavedArrays:
         found = self.under(f"{name}/")
         return [found[str(index)] for index in range(len(found))]
 
+    def ends(self) -> list[list[np.ndarray]]:
+        numbers = {name.split("/")[0] for name in self.under("ends/")}
+        return [self.arrays(f"ends/{number}") for number in range(len(numbers))]
+
     def listed(self, name: str) -> list[Tensor]:
-        """The same as tensors."""
+        """`arrays` as tensors."""
         import tensorflow as tf
 
         return [tf.constant(array) for array in self.arrays(name)]
-
-    def ends(self) -> list[list[Tensor]]:
-        numbers = {name.split("/")[0] for name in self.under("ends/")}
-        return [self.listed(f"ends/{number}") for number in range(len(numbers))]
 
     def slots(self, counts: Sequence[Sequence[int]]) -> Slots:
         """Args:
@@ -126,7 +134,7 @@ class SavedArrays:
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], SavedArrays]:
-    """Reads the plain values and the arrays. The plain value `slots` says how many arrays each block's state has.
+    """Reads the plain values and the arrays. A stack's plain value `slots` says how many arrays each block's state has.
 
     Raises:
         ValueError: it is no such file, or not whole.

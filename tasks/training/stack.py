@@ -285,9 +285,7 @@ class Stack:
     def checkpoint(self) -> None:
         """Saves the stack to its checkpoint, if it has one. On a full disk nothing is saved, and the run goes on."""
         if self._checkpoint:
-            with suppress(OSError):
-                self.save(self._checkpoint.path)
-            self._checkpoint.written()
+            self._checkpoint.write(self.save)
 
     def save(self, path: Path) -> None:
         """Writes all that `load` needs to go on, as `.npz`."""
@@ -299,8 +297,8 @@ class Stack:
         if self.step > branch.step:
             return
         of = {mine.trial_id: theirs for mine, theirs in zip(self.trials, branch.trials, strict=True)}
-        with suppress(OSError):
-            self._write(branch.checkpoint.path, self._identity(branch.trials, branch.checkpoint), of)
+        identity = self._identity(branch.trials, branch.checkpoint)
+        branch.checkpoint.write(lambda path: self._write(path, identity, of))
 
     def _write(self, path: Path, identity: list[Any], of: Mapping[str, Trial]) -> None:
         """Args:
@@ -348,7 +346,7 @@ class Stack:
         weights, kept, lost = arrays.listed("weights"), arrays.listed("kept"), np.array(state["lost"])
         self.state = State(state["step"], weights, arrays.slots(state["slots"]), kept, lost, state["rows"])
         self._averages.ends = EpochEnds.of(self.rectangle)
-        self._averages.ends.held = arrays.ends()
+        self._averages.ends.held = [[tf.constant(weight) for weight in end] for end in arrays.ends()]
         self._record.resume(state)
         arrays.fill(self._record.outcomes)
 
