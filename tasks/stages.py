@@ -19,7 +19,7 @@ from reports.render import Rendered, render
 from tasks.dataset import TEST, TRAIN, VAL, Dataset
 from tasks.errors import Blocked
 from tasks.evaluation.fold_rows import FoldAnswers
-from tasks.evaluation.fold_scores import FoldScores
+from tasks.evaluation.fold_scores import PROCEDURE, FoldScores
 from tasks.evaluation.judged_rows import JudgedRows
 from tasks.execution.archive import Archive
 from tasks.execution.aside import own_context, resampled_count, row_counts, trainer
@@ -405,12 +405,14 @@ def _recalibration(
     by = calibrator(run, laid_out, verdict.shipped) if verdict.shipped else None
     if verdict.shipped is None or by is None:
         return None
+    judged = JudgedRows.of_shipped(laid_out, verdict, prepared.deciding, tables)
     if laid_out.held_out:
         scores = FoldScores.read(laid_out, tables["trials"], tables["metrics"], {}, {})
-        was, now = (_fold_answers(laid_out, prepared, run, name) for name in (UNCALIBRATED, ANSWERS))
-        positive = prepared.dataset.positive.index if prepared.dataset.positive else None
-        return judge_in_folds(scores, (was, now), prepared.deciding, positive, laid_out.confidence, by)
-    judged = JudgedRows.of_shipped(laid_out, verdict, prepared.deciding, tables)
+        was, now = (
+            _fold_answers(laid_out, prepared, run, name).in_folds(scores, judged, prepared.deciding, {})[PROCEDURE]
+            for name in (UNCALIBRATED, ANSWERS)
+        )
+        return judge_in_folds(scores, was, now, prepared.deciding, laid_out.confidence, by)
     asked = answer(run, laid_out, prepared, verdict.shipped, model, calibrate=False)
     before = np.concatenate([asked(each) for each in prepared.dataset.raw_pieces(judged.rows)])
     return judge_recalibration(judged, verdict.shipped.trial_id, before, prepared.deciding, by)

@@ -10,7 +10,6 @@ import numpy as np
 from tasks.evaluation.decisions import Deciding
 from tasks.evaluation.fold_scores import FoldScores
 from tasks.evaluation.judged_rows import JudgedRows
-from tasks.evaluation.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -43,18 +42,6 @@ class FoldAnswers:
                 self._rows(fold, trial, who, whole, deciding, thresholds) for fold, trial in enumerate(trials)
             ]
         return found
-
-    def scored(self, fold: int, trial: str | None, metric: Metric, deciding: Deciding, positive: int | None) -> float:
-        """A metric of probabilities on the rows that a fold holds out; NaN where the trial has no answers.
-
-        Args:
-            positive: Index of the positive class.
-        """
-        if trial is None or trial not in self.answers:
-            return float("nan")
-        target = self.target[self.rows[fold]]
-        answers = deciding.answers(target, self.answers[trial], self.rows[fold], None)
-        return metric.function(target, answers.read_by(metric), positive, deciding.prior)
 
     def _rows(
         self,

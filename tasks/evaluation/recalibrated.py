@@ -3,7 +3,7 @@ procedure on the rows that each fold holds out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from tasks.calibrator import Calibrator
 from tasks.evaluation.comparison import BETTER, CANNOT_TELL
 from tasks.evaluation.decisions import Deciding
-from tasks.evaluation.fold_rows import FoldAnswers
 from tasks.evaluation.fold_scores import PROCEDURE, FoldScores
 from tasks.evaluation.intervals import RESAMPLES, Interval
 from tasks.evaluation.judged_rows import JudgedRows
@@ -46,41 +45,32 @@ def judge_recalibration(
 
 def judge_in_folds(
     scores: FoldScores,
-    answers: tuple[FoldAnswers, FoldAnswers],
+    before: Sequence[JudgedRows | None],
+    after: Sequence[JudgedRows | None],
     deciding: Deciding,
-    positive: int | None,
     confidence: float,
     calibrator: Calibrator,
 ) -> Recalibration:
-    """What calibrating did to the procedure, out of fold: in each fold its model is calibrated on the fold's own
-    validation rows.
+    """Compares the procedure before and after calibration, out of fold: in each fold its model is calibrated on the
+    fold's own validation rows.
 
     Args:
-        answers: For the rows held out, before and after.
-        positive: Index of the positive class.
-        calibrator: Of the shipped model.
+        before, after: The rows of every fold with the procedure's answers, as in `JudgedRows.in_folds`.
+        calibrator: The shipped model's.
     """
-    by_fold = [
-        {
-            name: np.array(
-                [
-                    of_fold.scored(fold, trial, METRICS[name], deciding, positive)
-                    for fold, trial in enumerate(scores.trials[PROCEDURE])
-                ]
-            )
+
+    def by_fold(rows: Sequence[JudgedRows | None], name: str) -> np.ndarray:
+        weighted = [None if each is None else replace(each, prior=deciding.prior) for each in rows]
+        return np.array([np.nan if each is None else each.value(PROCEDURE, METRICS[name]) for each in weighted])
+
+    def intervals(rows: Sequence[JudgedRows | None]) -> dict[str, Estimate]:
+        return {
+            name: scores.over(by_fold(rows, name), confidence).within(*METRICS[name].bounds).estimate()
             for name in _JUDGED
         }
-        for of_fold in answers
-    ]
-    was, now = (
-        {
-            name: scores.over(values, confidence).within(*METRICS[name].bounds).estimate()
-            for name, values in of_metric.items()
-        }
-        for of_metric in by_fold
-    )
-    gain = scores.over(by_fold[0]["brier_score"] - by_fold[1]["brier_score"], confidence)
-    return _judged(deciding, calibrator, was, now, gain, "Out of fold, ")
+
+    gain = scores.over(by_fold(before, "brier_score") - by_fold(after, "brier_score"), confidence)
+    return _judged(deciding, calibrator, intervals(before), intervals(after), gain, "Out of fold, ")
 
 
 def _judged(
