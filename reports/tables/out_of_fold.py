@@ -8,7 +8,7 @@ from reports.metric_names import phrase, title
 from reports.numbers import count, setting
 from tasks.evaluation.rounding import interval, rounded
 from tasks.evaluation.wording import percent
-from tasks.records.out_of_fold import ChosenSettings, OutOfFold
+from tasks.records.out_of_fold import ChosenSettings, OutOfFold, VarianceShares
 from tasks.records.verdict import Verdict
 
 SETTINGS = 5
@@ -69,16 +69,42 @@ def _variance(found: OutOfFold, verdict: Verdict) -> Html:
             rounded(shares.seed),
             percent(1 - shares.share.mean),
         ),
+        *_sources(shares),
     ]
     head = ["What else is drawn", "#Standard deviation", "#Share of the variance"]
     shown = table(head, rows, caption="What changes the score of a fold")
     told = (
         f"Of {shares.recipe}, from its {phrase(verdict.metric, verdict.titles)} in {shares.folds} folds under "
         f"{shares.seeds} seeds each (analysis of variance, after Bouthillier et al. 2021). The split's share is "
-        f"{percents[0]}, with a {verdict.confidence:.0%} interval of {' to '.join(percents[1:])}. A seed draws initial "
-        "weights and the order of batches together, so these are not told apart."
+        f"{percents[0]}, with a {verdict.confidence:.0%} interval of {' to '.join(percents[1:])}. "
+        + (_APART if shares.initial and shares.order else _TOGETHER)
     )
     return Html(f'{shown}<p class="under">{safe(told)}</p>')
+
+
+_TOGETHER = (
+    "A seed draws initial weights and the order of batches together, so these are not told apart "
+    "(evaluate.seed_sources: true does so)."
+)
+_APART = (
+    "In each fold one more trial has the initial weights of one seed and all else of another, so it differs from "
+    "either in one of them alone. The shares of the two need not add up to the seed's, since the effect of the one may "
+    "depend on the other."
+)
+
+
+def _sources(shares: VarianceShares) -> list[tuple[str, str, str]]:
+    """Returns a row for each part of a seed that was changed alone."""
+    whole = shares.split**2 + shares.seed**2
+    named = {
+        "other initial weights alone, on the same batches": shares.initial,
+        "another order of batches and the like alone, from the same initial weights": shares.order,
+    }
+    return [
+        (name, interval(each), percent(each.mean**2 / whole))
+        for name, each in named.items()
+        if each is not None and each.mean is not None
+    ]
 
 
 def _rows(chosen: ChosenSettings) -> list[tuple[Html | str, ...]]:

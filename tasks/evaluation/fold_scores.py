@@ -22,7 +22,7 @@ from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.recipe_results import RecipeResult, ranked, read_results
 from tasks.evaluation.variance_shares import variance_shares
 from tasks.records.out_of_fold import ChosenSetting, ChosenSettings, OutOfFold
-from tasks.records.plan import FOLD, FoldChoice, HeldOut, Plan, Recipe
+from tasks.records.plan import FOLD, MIXED, FoldChoice, HeldOut, Plan, Recipe
 
 PROCEDURE = "procedure"
 """Used in place of a trial: stands for the model that the run would have shipped from a fold's rows alone."""
@@ -42,6 +42,7 @@ class FoldScores:
         whole: True: every query returns the procedure's scores, whatever `who` is.
         searched: How often the folds' searches chose each setting, as in verdict.json.
         by_seed: `recipe_id` to the deciding metric `[folds, seeds]`; NaN where a trial did not end well.
+        mixed: `recipe_id` to the deciding metric `[folds]` of trials of the stage `mixed`; empty where there are none.
     """
 
     held_out: HeldOut
@@ -51,6 +52,7 @@ class FoldScores:
     whole: bool = False
     searched: Sequence[ChosenSettings] | None = None
     by_seed: Mapping[str, Array] = field(default_factory=dict)
+    mixed: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -110,7 +112,8 @@ class FoldScores:
             note(PROCEDURE, fold, of_chosen, trial)
             chosen.append(name if np.isfinite(list(of_chosen.values())).any() else "")
         searched = chosen_settings(plan.held_out.searched.choices, plan.recipes) if plan.held_out.searched else None
-        return cls(plan.held_out, values, chosen, trials_of, searched=searched, by_seed=by_seed)
+        mixed = _mixed(trials[trials["stage"] == MIXED], measured, decides.name, count)
+        return cls(plan.held_out, values, chosen, trials_of, searched=searched, by_seed=by_seed, mixed=mixed)
 
     @property
     def of_procedure(self) -> FoldScores:
@@ -151,7 +154,9 @@ class FoldScores:
             scores=[finite(score) for score in scores],
             chosen=dict(Counter(filter(None, self.chosen)).most_common()),
             searched=self.searched,
-            variance=variance_shares(leader.name, self.by_seed[leader.id], confidence) if leader else None,
+            variance=variance_shares(leader.name, self.by_seed[leader.id], confidence, self.mixed.get(leader.id))
+            if leader
+            else None,
         )
 
     def _of(self, who: str, metric: Metric) -> Array:
@@ -193,6 +198,16 @@ def chosen_settings(choices: Sequence[FoldChoice], recipes: Sequence[Recipe]) ->
                 chosen_by=finite(float(np.mean(scores))) if scores else None,
             )
         )
+    return found
+
+
+def _mixed(trials: pd.DataFrame, metrics: pd.DataFrame, name: str, folds: int) -> dict[str, Array]:
+    """`recipe_id` to the metric `[folds]` of mixed trials on the rows held out; NaN where one did not end well."""
+    asked = metrics[(metrics["part"] == TEST) & (metrics["metric"] == name)]
+    scores = trials.merge(asked[["trial_id", "value"]], on="trial_id")
+    found = {recipe: np.full(folds, np.nan) for recipe in trials["recipe_id"].unique()}
+    for recipe, fold, value in scores[["recipe_id", "fold", "value"]].itertuples(index=False, name=None):
+        found[recipe][int(fold)] = value
     return found
 
 

@@ -2,21 +2,23 @@
 
 A one-way random-effects analysis of scores by fold and seed (Searle, Casella & McCulloch 1992, *Variance Components*,
 section 3.5): seeds within a fold differ by the training alone, folds also by the split. Bouthillier et al. (2021,
-"Accounting for Variance in Machine Learning Benchmarks") ask this of a benchmark. Here there are two of their sources:
-a seed draws initial weights, the order of batches, dropout and augmentation together.
+"Accounting for Variance in Machine Learning Benchmarks") ask this of a benchmark, and measure each source with the
+others held still. A seed draws initial weights, the order of batches, dropout and augmentation together. One more trial
+in each fold, with the initial weights of one seed and all else of another, differs from each of the two in one of them
+alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import fdtri
+from scipy.special import chdtri, fdtri
 
 from tasks.evaluation.intervals import Array
 from tasks.records.estimate import Estimate
 from tasks.records.out_of_fold import VarianceShares
 
 
-def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceShares | None:
+def variance_shares(recipe: str, scores: Array, confidence: float, mixed: Array | None = None) -> VarianceShares | None:
     """The shares of split and seed in the variance. None with fewer than two seeds, with fewer than two folds in which
     all seeds ended well, or where no score differs.
 
@@ -25,6 +27,7 @@ def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceSh
         scores: `[folds, seeds]`; NaN where a trial did not end well. Folds that lack a seed are left out.
         confidence: Confidence level of the share's interval, which assumes normal scores and independent folds. Its
             coverage is in `tests/bench/folds.md`.
+        mixed: `[folds]`, scores of trials with the initial weights of the second seed and all else of the first.
     """
     whole = scores[np.isfinite(scores).all(axis=1)]
     folds, seeds = whole.shape
@@ -46,7 +49,24 @@ def variance_shares(recipe: str, scores: Array, confidence: float) -> VarianceSh
         split=float(np.sqrt(split)),
         seed=float(np.sqrt(within)),
         share=Estimate(share, min(low, share), max(high, share)),
+        initial=None if mixed is None else deviation(mixed - scores[:, 0], confidence),
+        order=None if mixed is None else deviation(mixed - scores[:, 1], confidence),
     )
+
+
+def deviation(differences: Array, confidence: float) -> Estimate | None:
+    """The standard deviation of a score, from differences of two equally distributed scores. Its interval assumes that
+    the differences are normal and independent (their mean is 0, so none is estimated). None without a difference.
+
+    Args:
+        differences: `[folds]`, NaN where unknown.
+    """
+    known = differences[np.isfinite(differences)]
+    if not len(known):
+        return None
+    squares, tail = float(np.square(known).sum()) / 2, (1 - confidence) / 2
+    high, low = (float(np.sqrt(squares / chdtri(len(known), each))) for each in (1 - tail, tail))
+    return Estimate(float(np.sqrt(squares / len(known))), low, high)
 
 
 def _share(between: float, within: float, seeds: int) -> float:

@@ -27,7 +27,7 @@ from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.planning.stacks import stack_identifier
 from tasks.planning.trials import bind_trial
-from tasks.records.plan import FINAL, FOLD, PlannedTrial, Recipe
+from tasks.records.plan import FINAL, WITHOUT_A_FOLD, PlannedTrial, Recipe
 from tasks.records.stacks import PlannedStack
 from tasks.run_folder import private_folder
 from tasks.sealed import read_sealed, write_sealed
@@ -175,7 +175,7 @@ class Archive:
             beside: By `recipe_id`, what else decides the trials.
         """
         own = self.prepared[trial.fold]
-        data = own.judged_digest if trial.stage == FOLD else own.digest
+        data = own.judged_digest if trial.stage in WITHOUT_A_FOLD else own.digest
         return trial_key(trial, recipe, data, beside.get(trial.recipe_id))
 
 

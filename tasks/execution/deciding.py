@@ -79,7 +79,8 @@ def stack_key(stack: PlannedStack, job: Job, data: Mapping[int | None, str]) -> 
 
 
 def _facts(trial: PlannedTrial, recipe: Recipe, data: str, beside: Any) -> dict[str, Any]:
-    return {
+    initial = {} if trial.initial is None else {"initial": trial.initial}
+    return initial | {
         "settings": recipe.settings.document,
         "seed": trial.seed,
         "fold": trial.fold,

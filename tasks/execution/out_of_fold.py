@@ -14,7 +14,7 @@ import pandas as pd
 from tasks.dataset import TEST
 from tasks.execution.recording import ANSWERS, baselines_id, kept_answers, prediction_rows
 from tasks.inputs.prepared import Prepared
-from tasks.records.plan import Plan
+from tasks.records.plan import FOLD, Plan
 from tasks.records.tables import METRICS
 from tasks.records.weights import folder_of
 
@@ -85,7 +85,8 @@ class OutOfFold:
 def _stand_ins(plan: Plan) -> dict[str, list[str]]:
     assert plan.held_out is not None
     seeds = plan.spec["train"]["seeds"]
-    by_place = {(each.recipe_id, each.fold, each.seed): each.trial_id for each in plan.held_out.trials}
+    judging = [each for each in plan.held_out.trials if each.stage == FOLD]
+    by_place = {(each.recipe_id, each.fold, each.seed): each.trial_id for each in judging}
     return {
         trial.trial_id: [
             by_place[trial.recipe_id, fold, fold * seeds + trial.seed] for fold in range(plan.held_out.count)

@@ -28,7 +28,7 @@ from tasks.planning.decisions import identity
 from tasks.planning.jobs import Job
 from tasks.planning.recipes import identifier
 from tasks.preprocessing.estimators import Estimator
-from tasks.records.plan import FINAL, FOLD, Plan, PlannedTrial, counts_alike, weighted_recipes
+from tasks.records.plan import FINAL, WITHOUT_A_FOLD, Plan, PlannedTrial, counts_alike, weighted_recipes
 from tasks.records.stacks import PlannedStack
 from tasks.records.tables import CURVES, PREDICTIONS, TRIALS, Table
 from tasks.records.tables import METRICS as METRICS_TABLE
@@ -160,7 +160,7 @@ def record(
         | {"rung": searched.rungs.get(outcome.trial.trial_id)}
         for outcome in outcomes
     ]
-    followed = [outcome for outcome in outcomes if planned[outcome.trial.trial_id].stage != FOLD]
+    followed = [outcome for outcome in outcomes if planned[outcome.trial.trial_id].stage not in WITHOUT_A_FOLD]
     curves = [
         {"trial_id": outcome.trial.trial_id, "epoch": epoch, "step": step, "name": name, "value": value}
         for outcome in followed
@@ -215,7 +215,7 @@ def record(
 def _trial_row(outcome: Outcome, planned: PlannedTrial, stack: PlannedStack, job: Job) -> dict[str, Any]:
     recipe = job.variant(planned.variant_id)
     return {
-        **{key: value for key, value in asdict(planned).items() if key != "epochs"},
+        **{key: value for key, value in asdict(planned).items() if key not in ("epochs", "initial")},
         "recipe": recipe.recipe,
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule,

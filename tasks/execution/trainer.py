@@ -18,7 +18,7 @@ from tasks.inputs.augmented import Makers, augmented
 from tasks.inputs.prepared import Prepared
 from tasks.planning.jobs import Job
 from tasks.planning.trials import bind_trial, training_of
-from tasks.records.plan import FINAL, FOLD
+from tasks.records.plan import FINAL, WITHOUT_A_FOLD
 from tasks.records.stacks import PlannedStack
 from tasks.records.weights import folder_of
 from tasks.training.branch import Branch
@@ -164,7 +164,8 @@ class StackTrainer:
         arrays = prepared.arrays(self._board.writing)
         if FINAL in stages:
             return arrays
-        parts = (VAL, TEST) if FOLD in stages else (VAL,)  # a search is decided by the validation part alone
+        judging = stages.intersection(WITHOUT_A_FOLD)  # a search is decided by the validation part alone
+        parts = (VAL, TEST) if judging else (VAL,)
         return replace(arrays, to_score=prepared.inputs(parts))
 
     def _folds(self, stack: PlannedStack) -> list[int | None]:
@@ -214,7 +215,7 @@ class StackTrainer:
     def _looks(self, stack: PlannedStack) -> bool:
         """Whether signals are kept for a diagnosis of the stack's trials. None are kept for trials that a search tries,
         or that judge a fold."""
-        return all(self._planned[each].stage not in ("search", FOLD) for each in stack.trials)
+        return all(self._planned[each].stage not in ("search", *WITHOUT_A_FOLD) for each in stack.trials)
 
     def _followed(self, stack: PlannedStack) -> list[str]:
         """The hyperparameters that are searched. The validation loss of a stack's trials is differentiated with respect

@@ -26,6 +26,7 @@ from tasks.planning.trials import planned
 from tasks.records.decisions import Decides
 from tasks.records.plan import (
     FOLD,
+    MIXED,
     Column,
     Cost,
     DataDescription,
@@ -123,6 +124,12 @@ def _with_held_out(
         for recipe in chosen.get(fold, plan.recipes)
         for seed in range(seeds)
     ]
+    if spec.evaluate.seed_sources:
+        trials += [
+            planned(recipe, fold * seeds, key, stage=MIXED, fold=fold, initial=fold * seeds + 1)
+            for fold in range(folds * repeats)
+            for recipe in chosen.get(fold, plan.recipes)
+        ]
     found = {each.variant_id: each for of_fold in chosen.values() for each in of_fold}
     variants = list(({each.variant_id: each for each in plan.recipes} | found).values())
     stacks, seconds, _ = context.stacks(trials, variants, calibrations_of(plan.probe))

@@ -23,7 +23,7 @@ from tasks.planning.decisions import identity
 from tasks.planning.groups import Group, Grouping, RowCounts, gradients_of, replicas_of, work_of
 from tasks.planning.recipes import identifier
 from tasks.records.decisions import Decides
-from tasks.records.plan import Calibration, PlannedTrial, Probe, Probed, Recipe
+from tasks.records.plan import MIXED, Calibration, PlannedTrial, Probe, Probed, Recipe
 from tasks.records.settings import RecipeSettings
 from tasks.records.stacks import PlannedStack
 from tasks.spec.models import Spec
@@ -177,8 +177,9 @@ def _stacks(
     """
     families: dict[str, dict[str, list[PlannedTrial]]] = {}
     for trial in trials:
-        apart = trial.variant_id in branches
-        family, shape = _shape(variants[trial.variant_id].settings, context.rows[trial.fold], apart=apart)
+        # A mixed trial stands beside the trial whose batches it learns from, not in that trial's place of a stack.
+        apart = {"budget": trial.variant_id in branches, "mixed": trial.stage == MIXED}
+        family, shape = _shape(variants[trial.variant_id].settings, context.rows[trial.fold], apart)
         families.setdefault(family, {}).setdefault(shape, []).append(trial)
     machine = context.machine
     grouped = Grouping(variants, context.rows, augmentation_seconds, machine.cores, machine.sharing)
@@ -286,20 +287,20 @@ def _refuse_without_update(group: Group) -> None:
         )
 
 
-def _shape(settings: RecipeSettings, rows: RowCounts, *, apart: bool) -> tuple[str, str]:
+def _shape(settings: RecipeSettings, rows: RowCounts, apart: Mapping[str, bool]) -> tuple[str, str]:
     """Two identifiers: first of the family, groups that differ in widths at most; then of the shape, the trials of one
     group.
 
     Args:
-        apart: Whether the trials share steps with trials of another budget, and so stay apart from trials that don't.
+        apart: What keeps trials apart from those that differ in it, among others whether they share steps with trials
+            of another budget.
     """
     shape = {name: settings.document.get(name) for name in ("model", "batch_size", "epochs", "augmentation")}
     rows = rows.limited(settings.rows)
     shape["resampled"] = settings.imbalance == "resample"
     resampled = rows.resampled if shape["resampled"] else None
     shape["rows"] = [rows.features, rows.train, rows.validated, rows.scored, resampled]
-    if apart:
-        shape["apart"] = True
+    shape["apart"] = apart
     if settings.accumulation > 1:
         shape["accumulation"] = settings.accumulation
     if rows.lengths:

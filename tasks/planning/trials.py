@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tasks.planning.recipes import identifier
 from tasks.records.plan import PlannedTrial, Recipe
@@ -22,9 +23,17 @@ def training_of(stack: PlannedStack) -> Training:
     return METHODS[stack.search].training if stack.search else "whole"
 
 
-def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", fold: int | None = None) -> PlannedTrial:
+def planned(
+    recipe: Recipe,
+    seed: int,
+    data_key: str,
+    *,
+    stage: str = "final",
+    fold: int | None = None,
+    initial: int | None = None,
+) -> PlannedTrial:
     """Plans one trial of a recipe with its values bound; `data_key` identifies its data (as `PlanContext.key`)."""
-    facts = {
+    facts: dict[str, Any] = {
         "variant": recipe.variant_id,
         "seed": seed,
         "fold": fold,
@@ -32,6 +41,8 @@ def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", f
         "epochs": recipe.settings.epochs,
         "data": data_key,
     }
+    if initial is not None:
+        facts["initial"] = initial
     return PlannedTrial(
         trial_id=identifier(facts),
         recipe_id=recipe.recipe_id,
@@ -40,6 +51,7 @@ def planned(recipe: Recipe, seed: int, data_key: str, *, stage: str = "final", f
         seed=seed,
         fold=fold,
         epochs=recipe.settings.epochs,
+        initial=initial,
     )
 
 
@@ -61,6 +73,7 @@ def bind_trial(
         trial_id=planned.trial_id,
         variant_id=planned.variant_id,
         seed=planned.seed,
+        initial=planned.initial,
         fold=planned.fold,
         epochs=planned.epochs,
         batch_size=settings.batch_size,

@@ -51,6 +51,10 @@ class VarianceShares:
         seed: Standard deviation from another seed: initial weights, order of batches, and other random draws of
             training.
         share: Share of the split in the variance of both, in [0, 1].
+        initial, order: Standard deviation from other initial weights alone, on the same batches, and from all other
+            draws of a seed alone, from the same initial weights; None where the spec does not ask for them
+            (`evaluate.seed_sources`). Their squares need not add up to that of `seed`: the effect of the one may depend
+            on the other.
     """
 
     recipe: str
@@ -59,6 +63,8 @@ class VarianceShares:
     split: float
     seed: float
     share: Estimate
+    initial: Annotated[Estimate | None, OMITTED] = None
+    order: Annotated[Estimate | None, OMITTED] = None
 
 
 @dataclass(frozen=True, kw_only=True)

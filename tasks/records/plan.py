@@ -37,6 +37,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class PlannedTrial:
+    """A trial of a plan.
+
+    Args:
+        stage: As in the table `trials`.
+        initial: The seed of its initial weights, where that is not `seed`.
+    """
+
     trial_id: str
     recipe_id: str
     variant_id: str
@@ -44,6 +51,7 @@ class PlannedTrial:
     seed: int
     fold: int | None
     epochs: int
+    initial: Annotated[int | None, OMITTED] = None
 
 
 @dataclass(frozen=True)
@@ -231,9 +239,10 @@ class Reach:
         return f"{self.first} to {self.last}"
 
 
-FINAL, FOLD = "final", "fold"
-"""Stages of trials. `final`: compared, and may be shipped. `fold`: trained without a fold that is held out, to
-judge."""
+FINAL, FOLD, MIXED = "final", "fold", "mixed"
+"""Stages of trials. `final`: compared, and may be shipped. `fold`: trained without a fold that is held out, to judge.
+`mixed`: like `fold`, from the initial weights of the fold's second seed and on the batches of its first."""
+WITHOUT_A_FOLD = (FOLD, MIXED)
 
 
 @dataclass(frozen=True)
@@ -278,7 +287,8 @@ class HeldOut:
         ratio: Judged rows divided by rows learned from, mean over folds: 1 / (folds - 1) where all folds are equally
             large.
         trials, stacks: The trials and stacks of the folds. In fold j, the trial that stands for seed s of a run with n
-            seeds has seed j * n + s, so initial weights and the order of batches are drawn again in every fold.
+            seeds has seed j * n + s, so initial weights and the order of batches are drawn again in every fold. Trials
+            of the stage `mixed` are among them where the spec asks for `evaluate.seed_sources`.
         searched: The searches in the folds, where something is tuned; None until they are done. Their trials with the
             number of a fold here were tried on that fold's validation rows; with `tune.folds`, fold numbers continue
             after these folds.

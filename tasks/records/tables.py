@@ -130,7 +130,7 @@ TRIALS = Table(
         "optimizer": _text,
         "schedule": _text,
         "variant_id": _text,
-        "stage": _text,  # search, final, baseline; fold: trained without a fold that is held out to judge
+        "stage": _text,  # search, final, baseline; fold, mixed: trained without a fold that is held out to judge
         "rung": _int,
         "fold": _int,
         "seed": _int,

@@ -71,10 +71,23 @@ class Evaluate(Frozen):
     )
     repeats: int = Field(1, ge=1, le=50, description="how often all rows are divided into folds, each time anew")
 
+    seed_sources: bool = Field(
+        False,
+        description="whether initial weights and the order of batches are told apart as sources of variation, by one "
+        "more trial of each recipe in each fold; needs folds, and two seeds at least",
+    )
+
     @model_validator(mode="after")
     def _judged_out_of_fold(self) -> Self:
         if self.folds is None and self.repeats > 1:
             raise problem("repeats folds, and there are none", got=f"repeats: {self.repeats}", suffix="repeats")
+        if self.folds is None and self.seed_sources:
+            raise problem(
+                "is measured in folds, and there are none",
+                got="seed_sources: true",
+                suffix="seed_sources",
+                remedy="add evaluate.folds",
+            )
         return self
 
     @field_validator("real_prior")

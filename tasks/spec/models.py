@@ -89,6 +89,13 @@ class Spec(Frozen):
         if self.evaluate.folds is None:
             return self
         check_folds(self.evaluate.repeats, self.data.split)
+        if self.evaluate.seed_sources and self.train.seeds < 2:
+            raise problem(
+                "mixes the initial weights of one seed and the batches of another, so it needs two",
+                got=f"train.seeds: {self.train.seeds}",
+                suffix="evaluate.seed_sources",
+                remedy="raise train.seeds, or take evaluate.seed_sources out",
+            )
         return self
 
     @model_validator(mode="after")

@@ -166,6 +166,9 @@ def _fit(
     interval = trial.evaluate_every or steps_per_epoch
     rates = learning_rates(trial, steps_per_epoch)
     model = trial.architecture.build(arrays.train.shape, arrays.outputs, penalties=trial.penalties, seed=trial.seed)
+    if trial.initial_seed != trial.seed:  # only the weights are of that seed: layers draw dropout with the trial's own
+        other = trial.architecture.build(arrays.train.shape, arrays.outputs, seed=trial.initial_seed)
+        model.set_weights(other.get_weights())
     if place_of_bins(model) is not None:
         model.set_weights(with_bins(model, model.get_weights(), bins_of(model, arrays.train)))
     compile_model(model, trial, rates, arrays.classes)

@@ -119,13 +119,13 @@ def built(
 def initial(
     rectangle: Rectangle, shape: tuple[int, ...], outputs: int, feeds: Mapping[int | None, Feed]
 ) -> tuple[Networks, Callable[[Trial], Sequence[np.ndarray]]]:
-    """Builds the networks of a stack. Also returns a function from a trial to its initial weights: those of its seed,
-    with bins from the rows that it learns from.
+    """Builds the networks of a stack. Also returns a function from a trial to its initial weights: those of its
+    `initial_seed`, with bins from the rows that it learns from.
 
     Args:
         feeds: Training rows by fold.
     """
-    seeds = list(dict.fromkeys(rectangle.seeds))
+    seeds = list(dict.fromkeys(trial.initial_seed for _, _, trial in rectangle.cells()))
     models = built(rectangle, shape, outputs, seeds)
     weights = {
         (width, seed): [weight.numpy() for weight in model.weights]
@@ -134,11 +134,11 @@ def initial(
     }
     networks = Networks.of({width: of_seeds[0] for width, of_seeds in models.items()})
     if place_of_bins(networks.model) is None:
-        return networks, lambda trial: weights[trial.architecture.hidden, trial.seed]
+        return networks, lambda trial: weights[trial.architecture.hidden, trial.initial_seed]
     bins = {fold: bins_of(networks.model, feed) for fold, feed in feeds.items()}
 
     def of(trial: Trial) -> Sequence[np.ndarray]:
-        return with_bins(networks.model, weights[trial.architecture.hidden, trial.seed], bins[trial.fold])
+        return with_bins(networks.model, weights[trial.architecture.hidden, trial.initial_seed], bins[trial.fold])
 
     return networks, of
 

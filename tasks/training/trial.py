@@ -85,6 +85,7 @@ class Trial:
     """One variant under one seed, everything bound. Equal seeds share initial weights and the order of batches.
 
     Args:
+        initial: The seed that the initial weights are drawn with instead; None: `seed`, as all else that is drawn.
         fold: The fold of a cross-validation. It says which `Arrays` the trial learns from.
         squared_error: For classes, whether steps minimise the squared error of the probabilities instead of the
             cross-entropy. Validation always measures the cross-entropy, so that trials can be compared.
@@ -123,6 +124,12 @@ class Trial:
     averaging: Averaging = Averaging()
     accumulation: int = 1
     noise: Noise = Noise()
+    initial: int | None = None
+
+    @property
+    def initial_seed(self) -> int:
+        """The seed that the initial weights are drawn with."""
+        return self.seed if self.initial is None else self.initial
 
     def retained(self, steps_per_epoch: int) -> np.ndarray:
         """The share of the old average of weights that each step keeps: float64 `[steps]`. As in Keras, a moving

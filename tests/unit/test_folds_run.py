@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = {
     "model": "linear",
     "train": {"epochs": 2, "seeds": 2},
     "compare": {"optimizer": ["adam", "sgd"]},
-    "evaluate": {"folds": 3, "repeats": 2, "metric": "accuracy"},
+    "evaluate": {"folds": 3, "repeats": 2, "metric": "accuracy", "seed_sources": True},
     "gates": [{"metric": "accuracy", "at_least": 0.05}],
 }
 ROWS = 177  # of 178, one is left over so that folds are equally large
@@ -61,8 +61,9 @@ def test_every_model_answers_each_row_once(run: Planned, tables: dict[str, pd.Da
         assert len(own) == 3 * ROWS
         assert own["row"].nunique() == ROWS
     assert run.plan.held_out
-    assert len(run.plan.held_out.trials) == 6 * 2 * 2
-    assert len({(each.fold, each.seed) for each in run.plan.held_out.trials}) == 12, "initial weights are drawn anew"
+    judging = [each for each in run.plan.held_out.trials if each.stage == "fold"]
+    assert len(judging) == 6 * 2 * 2
+    assert len({(each.fold, each.seed) for each in judging}) == 12, "initial weights are drawn anew"
 
 
 @pytest.mark.slow
@@ -86,6 +87,11 @@ def test_the_figures_are_means_over_folds(tables: dict[str, pd.DataFrame], verdi
     leading = folds[folds["recipe_id"] == verdict.leader].groupby("fold")["test"]
     assert judged.variance and judged.variance.seed == pytest.approx(np.sqrt(leading.var(ddof=1).mean()))
     assert (judged.variance.folds, judged.variance.seeds) == (6, 2)
+    mixed = trials[(trials["recipe_id"] == verdict.leader) & (trials["stage"] == "mixed")]
+    of_mixed = mixed.set_index("trial_id").join(accuracy).sort_values("fold")["test"].to_numpy(float)
+    own = folds[folds["recipe_id"] == verdict.leader].sort_values(["fold", "seed"])["test"].to_numpy(float)
+    for source, others in ((judged.variance.initial, own[::2]), (judged.variance.order, own[1::2])):
+        assert source and source.mean == pytest.approx(np.sqrt(np.square(of_mixed - others).mean() / 2))
     assert sum(judged.chosen.values()) == 6
     assert verdict.shipped
     assert verdict.shipped.metrics["accuracy"] == judged.metrics["accuracy"]
@@ -97,7 +103,7 @@ def test_the_figures_are_means_over_folds(tables: dict[str, pd.DataFrame], verdi
 @pytest.mark.slow
 def test_another_run_reuses_every_fold_and_judges_the_same(run: Planned, verdict: Verdict, tmp_path: Path) -> None:
     again = planned(tmp_path, SPEC, home=run.run.home)
-    assert again.plan.reuse.startswith("28 of 28 trials are reused")
+    assert again.plan.reuse.startswith("40 of 40 trials are reused")
     found = again.judge(again.tables())
     assert found.out_of_fold == verdict.out_of_fold
     assert found.gates == verdict.gates

@@ -90,7 +90,13 @@ def test_what_another_seed_and_another_split_change_is_told(run: Run) -> None:
     assert (split[0][:13], float(split[1]), split[2]) == ("another split", 0.04, "80%")
     assert (seed[0][:12], float(seed[1]), seed[2]) == ("another seed", 0.02, "20%")
     assert "with a 95% interval of 55% to 93%" in html.unescape(shown)
+    assert "evaluate.seed_sources: true does so" in html.unescape(shown)
     assert "{{<" not in shown and "<script" not in shown
+    apart = replace(variance, initial=Estimate(0.01, 0.007, 0.018), order=Estimate(0.02, 0.014, 0.037))
+    shown = tables.out_of_fold(replace(verdict, out_of_fold=out_of_fold(verdict, variance=apart)))
+    *_, initial, order = rows_of(shown, "What changes the score of a fold")
+    assert (initial[1:], order[1:]) == (["0.0100 [0.0070, 0.0180]", "5%"], ["0.020 [0.014, 0.037]", "20%"])
+    assert "need not add up" in html.unescape(shown)
 
 
 def test_its_chart_has_a_dot_for_each_fold_that_has_a_score(run: Run) -> None:

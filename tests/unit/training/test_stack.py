@@ -185,6 +185,23 @@ def test_seeds_differ_in_weights_and_batches_and_equal_seeds_share_them() -> Non
     assert np.abs(outcomes[0].weights[0] - outcomes[1].weights[0]).max() > 0.1
 
 
+def test_a_trial_may_begin_with_the_weights_of_another_seed_and_train_on_its_own_batches() -> None:
+    mixed = [trial_of(name, seed=0, initial=1) for name in ("momentum", "adam")]
+    arrays = arrays_of()
+    for ours, theirs in zip(train_stack(mixed, arrays), train_fit(mixed, arrays), strict=True):
+        assert_same(ours, theirs, 2e-5)
+    frozen = [replace(trial, learning_rate=1e-30, epochs=1) for trial in (*mixed, trial_of("adam", seed=1))]
+    (begun,) = train_stack(frozen[2:], arrays)
+    for outcome in train_stack(frozen[:2], arrays):
+        np.testing.assert_allclose(outcome.weights[0], begun.weights[0], atol=1e-6)
+    (own,) = train_stack([trial_of("adam", seed=0)], arrays)
+    (other,) = train_stack([trial_of("adam", seed=1)], arrays)
+    (both,) = train_stack(mixed[1:], arrays)
+    assert both.weights is not None
+    for each in (own, other):
+        assert np.abs(each.weights[0] - both.weights[0]).max() > 0.01, "neither one's weights nor one's batches alone"
+
+
 def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays, trials = arrays_of(), [trial_of("adam"), trial_of("sgd")]
     whole = train_stack(trials, arrays, dtype="float64")
