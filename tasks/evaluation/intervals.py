@@ -3,7 +3,8 @@
 A handful of seeds is far too few for a bootstrap (over 3 / 5 / 10 seeds it covers 73% / 84% / 89% at a nominal 95%,
 simulated), so means over seeds get Student's t. Over test rows each metric has an interval of its own
 (`Metric.over_rows`), since a gate that passes is a claim about one end of it. For differences of two models on the same
-rows no closed form fits all metrics: they get the percentile bootstrap.
+rows no closed form fits all metrics: they get the percentile bootstrap, widened where losses are skewed
+(`tasks.evaluation.differences`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -195,6 +197,12 @@ def draws(rows: int, groups: np.ndarray | None, resamples: int, rng: np.random.G
         for i in range(size):
             counts[i] = np.bincount(rng.integers(units, size=units), minlength=units)
         yield counts if unit_of_row is None else counts[:, unit_of_row]
+
+
+@lru_cache(maxsize=2)
+def counts(units: int) -> Array:
+    """How often each of some units is drawn, `[RESAMPLES, units]`; the same in every call."""
+    return np.concatenate(list(draws(units, None, RESAMPLES, np.random.default_rng(0))))
 
 
 def percentile(estimate: float, values: Array, confidence: float) -> Interval:

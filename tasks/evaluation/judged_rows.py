@@ -13,10 +13,11 @@ from tasks.dataset import TEST
 from tasks.evaluation import gates, wording
 from tasks.evaluation.clusters import groups_of
 from tasks.evaluation.decisions import LIKELIEST, Answers, Deciding, joined, recorded_thresholds
+from tasks.evaluation.differences import left_out, widened, widening
 from tasks.evaluation.fairness import FAIRNESS
 from tasks.evaluation.fold_scores import PROCEDURE, FoldScores
 from tasks.evaluation.footprint import FOOTPRINT, Measure, at_footprint_gate
-from tasks.evaluation.intervals import Interval, difference_interval, over_folds_and_rows, resample
+from tasks.evaluation.intervals import Interval, NoInterval, difference_interval, over_folds_and_rows, resample
 from tasks.evaluation.metrics import METRICS, Metric
 from tasks.evaluation.priors import Prior
 from tasks.evaluation.slices import Slicing, at_gate
@@ -260,10 +261,21 @@ class JudgedRows:
         statistics = {each: metric.resampled(self.target, answers[each], positive, self.prior) for each in wanted}
         drawn = resample(statistics, len(self.target), groups=self.groups, resamples=resamples)
         estimates = {each: metric.function(self.target, answers[each], positive, self.prior) for each in wanted}
-        return {
+        found = {
             name: difference_interval(
                 metric, (estimates[trial], estimates[other]), (drawn[trial], drawn[other]), self.confidence
             )
+            for name, other in others.items()
+        }
+        if metric.reads != "prediction" or not metric.smooth:
+            return found
+        try:
+            factor = widening(self.target, self.groups, len(self.classes.names))
+        except NoInterval as why:
+            return {name: Interval(each.mean, None, None, str(why)) for name, each in found.items()}
+        without = {each: left_out(statistics[each], len(self.target), self.groups) for each in wanted}
+        return {
+            name: widened(found[name], metric.sign * (without[trial] - without[other]), factor, self.confidence)
             for name, other in others.items()
         }
 

@@ -9,12 +9,11 @@ that does not help, there is no interval.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
 from tasks.evaluation.clusters import fewest, sums
-from tasks.evaluation.intervals import RESAMPLES, Array, NoInterval, UndefinedMetric, draws
+from tasks.evaluation.intervals import Array, NoInterval, UndefinedMetric, counts
 
 MOST_UNITS = 2000
 """More rows than this are summed into this many blocks, assigned in turn: the variance of the total stays the same, and
@@ -187,7 +186,7 @@ def _studentised(units: Array) -> Array:
     """Bootstrap values of (log ratio - its estimate) / its standard error, `[resamples]`, of sums `units` `[n, 2]`."""
     count = len(units)
     top, bottom = (units / units.mean(axis=0)).T  # divided by their means, so that the estimated ratio is 1
-    drawn = _weights(count) @ np.column_stack([top, bottom, top**2, top * bottom, bottom**2])
+    drawn = counts(count) @ np.column_stack([top, bottom, top**2, top * bottom, bottom**2])
     a, b, aa, ab, bb = drawn.T / count
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = a / b
@@ -195,9 +194,3 @@ def _studentised(units: Array) -> Array:
         values = np.log(ratio) / error
     # Leave out resamples of equal values, which have no standard error.
     return values[np.isfinite(values)]
-
-
-@lru_cache(maxsize=2)
-def _weights(units: int) -> Array:
-    """How often each unit is drawn, `[resamples, units]`; the same in every call."""
-    return np.concatenate(list(draws(units, None, RESAMPLES, np.random.default_rng(0))))

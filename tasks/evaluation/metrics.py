@@ -57,6 +57,7 @@ class Metric:
         macro: Whether, for three classes or more without a positive one, it is the mean over the classes.
         chance: Value of a model without knowledge: a number, or `majority` for the share of the most frequent class;
             None where it depends on more than that.
+        smooth: Whether one row changes it by little, so that the jackknife tells its variance; not so for a median.
         default: Whether it is measured when the spec names no metric. The first such metric of a task is the deciding
             one.
     """
@@ -75,6 +76,7 @@ class Metric:
     of_class: bool = False
     macro: bool = True
     chance: float | Literal["majority"] | None = None
+    smooth: bool = True
     default: bool = False
 
     @property
@@ -407,6 +409,7 @@ METRICS: dict[str, Metric] = {
             range="in the target's unit, 0 or more",
             statistic=statistics.median_ae,
             interval=medians.median_ae,
+            smooth=False,
         ),
         Metric(
             "r2",
