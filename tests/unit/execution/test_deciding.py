@@ -115,6 +115,7 @@ CHOOSES = {
     *(key.path for key in keys() if key.path.startswith(("compare.", "tune."))),
     "train.stabilise",
     "evaluate.repeats",
+    "evaluate.seed_sources",
 }
 """Which trials there are; each has its own key, with the values that it was given."""
 
