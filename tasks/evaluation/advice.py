@@ -250,15 +250,19 @@ def warnings(found: Findings) -> list[str]:
             f"To know {rule} is enough: it removes {percent(own)} of the errors of guessing, the best baseline "
             f"{percent(best)}. Find out whether that is known before the prediction is needed."
         )
+    untold: dict[str, list[str]] = {}
     for name, difference in found.against.items():
         if difference.low is None or difference.high is None:
-            said.append(f"Whether the network beats {name} can't be told: their difference in {title} has no interval.")
+            untold.setdefault(f" ({difference.reason})" if difference.reason else "", []).append(name)
         elif difference.low <= 0:
             clearly = "" if difference.high < 0 else " clearly"
             said.append(
                 f"The network does not{clearly} beat {name}: its lead in {title} is "
                 f"{signed_interval(difference.estimate())}."
             )
+    for why, baselines in untold.items():
+        names = listing(baselines)
+        said.append(f"Whether the network beats {names} can't be told: the difference in {title} has no interval{why}.")
     if idle := found.of(IDLE):
         names = listing([result.name for result in idle], most=5)
         said.append(f"{len(idle)} of {_recipes(found)} did not learn: {names}.")

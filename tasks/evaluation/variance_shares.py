@@ -56,17 +56,23 @@ def variance_shares(recipe: str, scores: Array, confidence: float, mixed: Array 
 
 def deviation(differences: Array, confidence: float) -> Estimate | None:
     """The standard deviation of a score, from differences of two equally distributed scores. Its interval assumes that
-    the differences are normal and independent (their mean is 0, so none is estimated). None without a difference.
+    the differences are independent, with a mean of 0; it is wider where their tails are heavier than the normal ones'.
+    None without a difference.
 
     Args:
         differences: `[folds]`, NaN where unknown.
     """
-    known = differences[np.isfinite(differences)]
-    if not len(known):
+    squares = np.square(differences[np.isfinite(differences)]) / 2
+    if not len(squares):
         return None
-    squares, tail = float(np.square(known).sum()) / 2, (1 - confidence) / 2
-    high, low = (float(np.sqrt(squares / chdtri(len(known), each))) for each in (1 - tail, tail))
-    return Estimate(float(np.sqrt(squares / len(known))), low, high)
+    variance, tail = float(squares.mean()), (1 - confidence) / 2
+    if not variance:
+        return Estimate(0.0, None, None)
+    # 3 for normal differences: then each fold is one degree of freedom, as in Satterthwaite (1946).
+    kurtosis = max(3.0, float(np.square(squares).mean()) / variance**2)
+    freedom = 2 * len(squares) / (kurtosis - 1)
+    high, low = (float(np.sqrt(variance * freedom / chdtri(freedom, each))) for each in (1 - tail, tail))
+    return Estimate(float(np.sqrt(variance)), low, high)
 
 
 def _share(between: float, within: float, seeds: int) -> float:
