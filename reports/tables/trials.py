@@ -11,7 +11,7 @@ from reports.metric_names import title
 from reports.numbers import count, duration
 from tasks.evaluation.rounding import MISSING, fixed, places
 from tasks.records.estimate import Estimate
-from tasks.records.plan import Plan
+from tasks.records.plan import WITHOUT_A_FOLD, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def trials(trials: pd.DataFrame, metrics: pd.DataFrame, metric: str, titles: Map
     html: str = table(head, rows, caption="Trials", lists="trials")
     if len(trained) > _SHOWN:
         html += f"<p>The first {_SHOWN} of {count(len(trained))}; all are in <code>trials.parquet</code>.</p>"
-    folds = int((trials["stage"] == "fold").sum())
+    folds = int(trials["stage"].isin(WITHOUT_A_FOLD).sum())
     if folds:
         html += f"<p>In the folds that were held out, {count(folds)} more were trained; they are in "
         html += "<code>trials.parquet</code>.</p>"

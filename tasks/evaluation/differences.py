@@ -70,9 +70,10 @@ def widened(found: Interval, without: Array, factor: float, confidence: float) -
     count = len(without)
     influence = (count - 1) * (without.mean() - without)
     variance = float(influence @ influence) / count
-    if found.low is None or found.high is None or not variance > 0:  # NaN where it is undefined without some row
-        undefined = "it is undefined without one of the rows" if np.isnan(variance) else found.reason
-        return Interval(found.mean, None, None, undefined) if np.isnan(variance) else found
+    if np.isnan(variance):
+        return Interval(found.mean, None, None, "it is undefined without one of the rows")
+    if found.low is None or found.high is None or not variance:
+        return found
     drawn = counts(count) @ np.column_stack([influence, influence**2]) / count
     spread = drawn[:, 1] - drawn[:, 0] ** 2
     told = spread > _EQUAL * variance

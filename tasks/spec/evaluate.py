@@ -70,7 +70,6 @@ class Evaluate(Frozen):
         "part judges",
     )
     repeats: int = Field(1, ge=1, le=50, description="how often all rows are divided into folds, each time anew")
-
     seed_sources: bool = Field(
         False,
         description="whether initial weights and the order of batches are told apart as sources of variation, by one "

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from tasks.evaluation.decisions import Deciding
+from tasks.evaluation.decisions import LIKELIEST, Deciding
 from tasks.evaluation.intervals import RESAMPLES, Interval, difference_interval, resample
 from tasks.evaluation.judged_rows import Classes, JudgedRows
 from tasks.evaluation.metrics import COST, METRICS, Metric
@@ -138,20 +138,13 @@ CASES: dict[str, tuple[Draw, Sequence[str], bool]] = {
 
 def judged(pair: Pair) -> JudgedRows:
     """Returns the rows with the answers of both models, `one` and `other`."""
-    target, *predicted = pair
-    if predicted[0].ndim == 1:
-        answers = {
-            name: Deciding().answers(target, each, np.arange(len(target)), None) for name, each in _named(predicted)
-        }
-        return JudgedRows(target, None, Classes((), None, None), CONFIDENCE, answers)
-    answers = {
-        name: DECIDING.answers(target, each, np.arange(len(target)), THRESHOLD) for name, each in _named(predicted)
-    }
-    return JudgedRows(target, None, Classes(("no", "yes"), 1, None), CONFIDENCE, answers)
-
-
-def _named(predicted: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    return list(zip(("one", "other"), predicted, strict=True))
+    target, one, other = pair
+    values = one.ndim == 1
+    deciding, threshold = (LIKELIEST, None) if values else (DECIDING, THRESHOLD)
+    classes = Classes((), None, None) if values else Classes(("no", "yes"), 1, None)
+    rows = np.arange(len(target))
+    answers = {name: deciding.answers(target, each, rows, threshold) for name, each in (("one", one), ("other", other))}
+    return JudgedRows(target, None, classes, CONFIDENCE, answers)
 
 
 def percentile_alone(rows: JudgedRows, metric: Metric) -> Interval:
@@ -172,7 +165,7 @@ class Cell:
     Args:
         above, below: Intervals that lie wholly above, and below, the true difference.
         answered: Draws with an interval.
-        width: Mean width of the intervals, over that of the percentile bootstrap's in the same draws.
+        width: Width of an interval over that of the percentile bootstrap in the same draw, median.
         alone: The larger of `above` and `below` for the percentile bootstrap alone.
     """
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.evaluation.decisions import LIKELIEST
 from tasks.evaluation.differences import left_out, widened, widening
 from tasks.evaluation.intervals import RESAMPLES, Interval, NoInterval
-from tasks.evaluation.judged_rows import Classes, JudgedRows
+from tasks.evaluation.judged_rows import JudgedRows
 from tasks.evaluation.metrics import METRICS
-from tests.bench.paired import percentile_alone, sure
-
-
-def of(pair: tuple[np.ndarray, np.ndarray, np.ndarray], groups: np.ndarray | None = None) -> JudgedRows:
-    target, *predicted = pair
-    rows = np.arange(len(target))
-    answers = {
-        name: LIKELIEST.answers(target, each, rows, None)
-        for name, each in zip(("one", "other"), predicted, strict=True)
-    }
-    classes = Classes(("no", "yes"), 1, None) if predicted[0].ndim == 2 else Classes((), None, None)
-    return JudgedRows(target, groups, classes, 0.95, answers)
+from tests.bench.paired import judged, percentile_alone, sure
 
 
 def found(rows: JudgedRows, metric: str) -> Interval:
@@ -60,7 +48,7 @@ def test_a_model_as_good_as_the_constant_answer_is_seldom_called_better() -> Non
     rng = np.random.default_rng(0)
     ours, usual = 0, 0
     for _ in range(100):
-        rows = of(sure(0.1, 1.0, "log_loss", rng, 60))
+        rows = judged(sure(0.1, 1.0, "log_loss", rng, 60))
         ours += (found(rows, "log_loss").low or 0) > 0
         usual += (percentile_alone(rows, METRICS["log_loss"]).low or 0) > 0
     assert ours <= 5 < usual
@@ -71,16 +59,16 @@ def test_a_few_rows_of_the_rarest_class_are_needed(positives: int, answered: boo
     rng = np.random.default_rng(0)
     target = (np.arange(60) < positives).astype(np.int64)
     one, other = (rng.dirichlet([3, 1], 60) for _ in range(2))
-    interval = found(of((target, one, other)), "log_loss")
+    interval = found(judged((target, one, other)), "log_loss")
     assert (interval.low is not None) == answered
     assert answered or interval.reason == "the rarest class has 4 rows, and 5 are needed to compare"
-    assert found(of((target, one, other)), "accuracy").low is not None
+    assert found(judged((target, one, other)), "accuracy").low is not None
 
 
 @pytest.mark.parametrize(("rows", "answered"), [(29, False), (30, True)])
 def test_a_few_values_are_needed(rows: int, answered: bool) -> None:
     rng = np.random.default_rng(0)
-    interval = found(of((rng.normal(size=rows), rng.normal(size=rows), rng.normal(size=rows))), "rmse")
+    interval = found(judged((rng.normal(size=rows), rng.normal(size=rows), rng.normal(size=rows))), "rmse")
     assert (interval.low is not None) == answered
     assert answered or interval.reason == "there are 29 rows, and 30 are needed to compare"
 
@@ -97,9 +85,9 @@ def test_the_difference_is_antisymmetric_and_contains_the_percentile_interval() 
     rng = np.random.default_rng(1)
     target = rng.integers(2, size=200)
     one, other = (rng.dirichlet([1, 1], 200) for _ in range(2))
-    forth, back = found(of((target, one, other)), "roc_auc"), found(of((target, other, one)), "roc_auc")
+    forth, back = found(judged((target, one, other)), "roc_auc"), found(judged((target, other, one)), "roc_auc")
     assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -(back.high or 0), -(back.low or 0)))
-    usual = percentile_alone(of((target, one, other)), METRICS["roc_auc"])
+    usual = percentile_alone(judged((target, one, other)), METRICS["roc_auc"])
     assert forth.low is not None and forth.high is not None and usual.low is not None and usual.high is not None
     assert forth.low <= usual.low < usual.high <= forth.high
 
@@ -107,7 +95,7 @@ def test_the_difference_is_antisymmetric_and_contains_the_percentile_interval() 
 def test_equal_answers_differ_by_nothing() -> None:
     rng = np.random.default_rng(2)
     target, same = rng.integers(2, size=100), rng.dirichlet([1, 1], 100)
-    assert found(of((target, same, same)), "log_loss") == Interval(0.0, 0.0, 0.0)
+    assert found(judged((target, same, same)), "log_loss") == Interval(0.0, 0.0, 0.0)
 
 
 def test_a_difference_in_one_row_alone_stays_finite() -> None:
@@ -115,6 +103,6 @@ def test_a_difference_in_one_row_alone_stays_finite() -> None:
     target, one = rng.integers(2, size=100), rng.dirichlet([1, 1], 100)
     other = one.copy()
     other[0] = other[0, ::-1]
-    interval = found(of((target, one, other)), "log_loss")
+    interval = found(judged((target, one, other)), "log_loss")
     assert interval.low is not None and interval.high is not None
     assert -1 < interval.low <= interval.high < 1
